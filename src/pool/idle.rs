@@ -1,0 +1,171 @@
+//! Decides who sleeps, who searches, and whether a new task wakes someone.
+//!
+//! # Words
+//! The holder of a slot is *busy* (it runs tasks, or looks where it would look between two),
+//! *searching* (it has nothing and looks everywhere, for a short while), or *asleep* (parked). A
+//! slot that nobody holds is *vacant*. One packed word counts the searching, the asleep and the
+//! vacant; it is written only when someone's state changes.
+//!
+//! A *claim* is the right to wake one sleeper. It is made by moving one from asleep to searching
+//! in the word; which sleeper it is, is settled after that (`pool/slots.rs`).
+//!
+//! # Invariants
+//! 1. A task that has been pushed is seen by a busy or searching thread before that thread
+//!    sleeps, or wakes a sleeper.
+//! 2. At most half of the slots search (one at least), not counting those that were just woken.
+//! 3. As many slots can be woken as the word counts asleep: a slot is marked before it is
+//!    counted, and unmarked after a claim.
+//!
+//! # Protocol
+//! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches and
+//! someone sleeps, claim and wake.
+//! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3) look
+//! at every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4)
+//! park until someone has claimed it, maybe itself.
+//! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2)
+//! full fence; (F3) look at every queue, and if there is a task do P3 and P4.
+//!
+//! # Why no wake-up is lost
+//! Take a push and the thread that is the last to leave its searching or waking state after it. One
+//! of the fences P2 and S2 (or F2) comes first in the one order of all such fences.
+//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken. Then P3 and P4 are done
+//! on its behalf.
+//! *S2 (or F2) first:* P3 sees the sleeper counted (or the searcher gone). If it nevertheless reads
+//! that somebody searches, that somebody leaves that state later, by S1 or F1, and the
+//! argument holds for it; there are finitely many threads, so it ends with one that sees the task,
+//! or with a P3 that reads no searcher. A claim that fails does so because the word changed, and
+//! reads it again.
+//! If nobody sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it
+//! sleeps.
+//!
+//! # Why not otherwise
+//! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread
+//! that finds a task (not only by the last searcher, when more is there) wakes threads for nothing
+//! in a ping-pong. A read-modify-write on this word in place of the fence P2 would move its cache
+//! line to every pusher.
+
+use crate::primitive::{AtomicU64, Ordering, Padded, fence};
+
+const SEARCHING: u64 = 1;
+const ASLEEP: u64 = 1 << 16;
+const VACANT: u64 = 1 << 32;
+const FIELD: u64 = 0xFFFF;
+
+/// The most slots that the packed word can count.
+pub(crate) const MAX_SLOTS: usize = FIELD as usize;
+
+/// The packed word.
+pub(crate) struct Idle {
+    counts: Padded<AtomicU64>,
+    /// How many may search at a time.
+    max_searching: u64,
+}
+
+/// A copy of the packed word.
+#[derive(Clone, Copy)]
+struct Counts(u64);
+
+impl Counts {
+    fn searching(self) -> u64 {
+        self.0 / SEARCHING & FIELD
+    }
+
+    fn asleep(self) -> u64 {
+        self.0 / ASLEEP & FIELD
+    }
+}
+
+impl Idle {
+    /// All slots are vacant at first.
+    pub(crate) fn new(slots: usize) -> Self {
+        let slots = slots as u64;
+        debug_assert!(slots <= FIELD);
+        Self {
+            counts: Padded(AtomicU64::new(slots * VACANT)),
+            max_searching: (slots / 2).max(1),
+        }
+    }
+
+    /// P2 to P4 of a pusher; `true`: wake a sleeper, who will be searching.
+    #[must_use]
+    pub(crate) fn pushed(&self) -> bool {
+        // P2. ORDERING: pairs with S2 in `fall_asleep` and F2 in `found`.
+        fence(Ordering::SeqCst);
+        self.claim(|counts| counts.searching() == 0)
+    }
+
+    /// Claims a sleeper whoever searches, as at the end of the pool; `false` if none is left.
+    #[must_use]
+    pub(crate) fn claim_any(&self) -> bool {
+        self.claim(|_| true)
+    }
+
+    fn claim(&self, useful: impl Fn(Counts) -> bool) -> bool {
+        let mut counts = Counts(self.counts.load(Ordering::Relaxed));
+        while counts.asleep() > 0 && useful(counts) {
+            // ORDERING: Acquire takes the mark that the sleeper made before it was counted.
+            match self.counts.compare_exchange_weak(
+                counts.0,
+                counts.0 - ASLEEP + SEARCHING,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => counts = Counts(seen),
+            }
+        }
+        false
+    }
+
+    /// Busy to searching; `false` if enough search already.
+    #[must_use]
+    pub(crate) fn start_searching(&self) -> bool {
+        let mut counts = Counts(self.counts.load(Ordering::Relaxed));
+        while counts.searching() < self.max_searching {
+            match self.counts.compare_exchange_weak(
+                counts.0,
+                counts.0 + SEARCHING,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => counts = Counts(seen),
+            }
+        }
+        false
+    }
+
+    /// F1 and F2: searching to busy; `true`: the caller was the last, and has to do F3.
+    #[must_use]
+    pub(crate) fn found(&self) -> bool {
+        let before = Counts(self.counts.fetch_sub(SEARCHING, Ordering::AcqRel));
+        let last = before.searching() == 1;
+        if last {
+            // F2. ORDERING: pairs with P2 in `pushed`.
+            fence(Ordering::SeqCst);
+        }
+        last
+    }
+
+    /// S1 and S2: searching or busy to asleep. The caller has marked its slot before.
+    pub(crate) fn fall_asleep(&self, was_searching: bool) {
+        let searching = if was_searching { SEARCHING } else { 0 };
+        // ORDERING: Release gives the slot's mark to `claim`.
+        self.counts
+            .fetch_add(ASLEEP.wrapping_sub(searching), Ordering::AcqRel);
+        // S2. ORDERING: pairs with P2 in `pushed`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Vacant to busy.
+    pub(crate) fn occupied(&self) {
+        self.counts.fetch_sub(VACANT, Ordering::AcqRel);
+    }
+
+    /// Busy or searching to vacant, which needs no last look: the pool has ended.
+    pub(crate) fn vacated(&self, was_searching: bool) {
+        let searching = if was_searching { SEARCHING } else { 0 };
+        self.counts
+            .fetch_add(VACANT.wrapping_sub(searching), Ordering::AcqRel);
+    }
+}

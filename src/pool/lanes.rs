@@ -1,0 +1,216 @@
+//! The order in which tasks are found; the only user of crossbeam-deque.
+//!
+//! Each slot has a [`Lane`] of its own, first in, first out: its holder pushes to it
+//! and takes from it, others steal half. Everyone else pushes to one injector.
+//!
+//! # What the rest of the pool relies on
+//! 1. A task that was pushed is taken exactly once.
+//! 2. What happened before a push happens before what follows the taking.
+//! 3. A push is a Release store (or stronger) and [`Lanes::is_empty`] makes Acquire loads, no
+//!    more: whoever needs a push to be seen by someone who looks at the same moment puts fences
+//!    on both sides, as `pool/idle.rs` does.
+//!
+//! Under the model the queues are a stand-in that gives exactly this.
+
+use std::cell::Cell;
+
+use deque::{Injector, Steal, Stealer};
+
+use crate::primitive::Padded;
+
+#[cfg(not(workmill_loom))]
+use crossbeam_deque as deque;
+
+/// Every so many looks the injector comes before the slot's own lane, so that tasks that
+/// breed tasks cannot keep the rest waiting for ever.
+const INJECTOR_FIRST_EVERY: u32 = 61;
+
+/// The queue of one slot, used by the thread that holds the slot.
+pub(crate) struct Lane<T> {
+    index: usize,
+    tasks: deque::Worker<T>,
+    looks: Cell<u32>,
+}
+
+impl<T> Lane<T> {
+    /// Which slot the lane belongs to.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) fn push(&self, task: T) {
+        self.tasks.push(task);
+    }
+}
+
+/// All queues of a pool, as everyone may use them.
+pub(crate) struct Lanes<T> {
+    injector: Padded<Injector<T>>,
+    stealers: Box<[Stealer<T>]>,
+}
+
+impl<T> Lanes<T> {
+    /// Makes the queues for so many slots, and hands out the slots' own.
+    pub(crate) fn new(slots: usize) -> (Self, Vec<Lane<T>>) {
+        let lanes: Vec<_> = (0..slots)
+            .map(|index| Lane {
+                index,
+                tasks: deque::Worker::new_fifo(),
+                looks: Cell::new(0),
+            })
+            .collect();
+        let all = Self {
+            injector: Padded(Injector::new()),
+            stealers: lanes.iter().map(|lane| lane.tasks.stealer()).collect(),
+        };
+        (all, lanes)
+    }
+
+    pub(crate) fn inject(&self, task: T) {
+        self.injector.push(task);
+    }
+
+    /// Takes the next task from `lane` or the injector.
+    pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
+        let look = lane.looks.get().wrapping_add(1);
+        lane.looks.set(look);
+        if look % INJECTOR_FIRST_EVERY == 0 {
+            if let Some(task) = insist(|| self.injector.steal()) {
+                return Some(task);
+            }
+        }
+        lane.tasks.pop().or_else(|| self.take_injected(lane))
+    }
+
+    /// Takes a task from the injector, and some more into `lane`.
+    fn take_injected(&self, lane: &Lane<T>) -> Option<T> {
+        insist(|| self.injector.steal_batch_and_pop(&lane.tasks))
+    }
+
+    /// Takes a task from the injector or from another slot, and some more into `lane`.
+    pub(crate) fn take_far(&self, lane: &Lane<T>) -> Option<T> {
+        self.take_injected(lane).or_else(|| {
+            let (before, from) = self.stealers.split_at(lane.index);
+            let others = from.iter().skip(1).chain(before);
+            others
+                .filter_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
+                .next()
+        })
+    }
+
+    /// Takes one task from anywhere, for someone who has no lane.
+    pub(crate) fn take_any(&self) -> Option<T> {
+        insist(|| self.injector.steal()).or_else(|| {
+            self.stealers
+                .iter()
+                .find_map(|lane| insist(|| lane.steal()))
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.injector.is_empty() && self.stealers.iter().all(Stealer::is_empty)
+    }
+}
+
+/// Repeats a theft until it is decided.
+fn insist<T>(mut steal: impl FnMut() -> Steal<T>) -> Option<T> {
+    loop {
+        match steal() {
+            Steal::Success(task) => return Some(task),
+            Steal::Empty => return None,
+            Steal::Retry => {}
+        }
+    }
+}
+
+/// Queues with the face of crossbeam-deque, no stronger than the list above says.
+///
+/// Emptiness is a word of its own, read without the lock, so that a look does not
+/// order more than it would outside the model.
+#[cfg(workmill_loom)]
+mod deque {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use crate::primitive::{AtomicUsize, Mutex, Ordering};
+
+    pub(super) enum Steal<T> {
+        Success(T),
+        Empty,
+        #[expect(dead_code, reason = "the real queues say it")]
+        Retry,
+    }
+
+    pub(super) struct Injector<T> {
+        len: AtomicUsize,
+        tasks: Mutex<VecDeque<T>>,
+    }
+
+    impl<T> Injector<T> {
+        pub(super) fn new() -> Self {
+            Self {
+                len: AtomicUsize::new(0),
+                tasks: Mutex::new(VecDeque::new()),
+            }
+        }
+
+        pub(super) fn push(&self, task: T) {
+            let mut tasks = self.tasks.lock().unwrap();
+            tasks.push_back(task);
+            self.len.store(tasks.len(), Ordering::Release);
+        }
+
+        pub(super) fn steal(&self) -> Steal<T> {
+            if self.is_empty() {
+                return Steal::Empty;
+            }
+            let mut tasks = self.tasks.lock().unwrap();
+            let task = tasks.pop_front();
+            self.len.store(tasks.len(), Ordering::Release);
+            task.map_or(Steal::Empty, Steal::Success)
+        }
+
+        pub(super) fn steal_batch_and_pop(&self, _: &Worker<T>) -> Steal<T> {
+            self.steal()
+        }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.len.load(Ordering::Acquire) == 0
+        }
+    }
+
+    pub(super) struct Worker<T>(Arc<Injector<T>>);
+    pub(super) struct Stealer<T>(Arc<Injector<T>>);
+
+    impl<T> Worker<T> {
+        pub(super) fn new_fifo() -> Self {
+            Self(Arc::new(Injector::new()))
+        }
+
+        pub(super) fn stealer(&self) -> Stealer<T> {
+            Stealer(Arc::clone(&self.0))
+        }
+
+        pub(super) fn push(&self, task: T) {
+            self.0.push(task);
+        }
+
+        pub(super) fn pop(&self) -> Option<T> {
+            super::insist(|| self.0.steal())
+        }
+    }
+
+    impl<T> Stealer<T> {
+        pub(super) fn steal(&self) -> Steal<T> {
+            self.0.steal()
+        }
+
+        pub(super) fn steal_batch_and_pop(&self, _: &Worker<T>) -> Steal<T> {
+            self.0.steal()
+        }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+}

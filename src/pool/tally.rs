@@ -1,0 +1,246 @@
+//! Answers one question: is everything that was accepted finished?
+//!
+//! # Words
+//! A task is *accepted* before it is pushed and *finished* after its closure has ended, been
+//! dropped, or been met as an empty shell. The pool is *quiet* when both counts are equal.
+//!
+//! # Invariants
+//! 1. Every count only grows. Each shard counts both, and a task may be accepted in one
+//!    and finished in another. Shards never disappear.
+//! 2. A slot's shard is written by the holder of the slot alone, with plain stores; everyone
+//!    else counts in the shared shard, with read-modify-writes.
+//! 3. CLOSED is a bit of the shared count of accepted tasks, so an outsider learns in
+//!    the exchange that counts its task whether it came before the end.
+//! 4. Whoever goes on after a finish, to sleep or to other things than the pool's, calls
+//!    [`wants_attention`](Tally::wants_attention) behind a full fence, and if told so looks whether
+//!    all is quiet and wakes the joiners.
+//!
+//! # Why a quiet tally is right
+//! [`is_quiet`](Tally::is_quiet) reads all finished counts, then all accepted ones. Let F be the
+//! finishes and A the acceptances that it saw. A task is accepted before it is pushed, run and
+//! finished, and a finish is published with Release and read with Acquire, so for each finish in F
+//! that task's acceptance, and those of all tasks that it pushed, are in A. Equal numbers
+//! then mean that A is exactly the tasks of F: each has finished, and so have all their children.
+//! An acceptance that was not seen is an outsider's, made while we looked. After CLOSED there
+//! are none of those, so a closed tally that was quiet once stays quiet.
+//!
+//! # Why no joiner sleeps for ever
+//! *Joiner:* (J1) raise `attention`; (J2) join the line; (J3) full fence; (J4) look, and sleep if it
+//! is not quiet. *Finisher:* (F1) count; (F2) full fence; (F3) read `attention`. If J3 comes before
+//! F2, F3 sees the joiner, and F takes the line's lock and wakes it. If F2 comes first, J4 sees
+//! F1. Of several finishers the one whose fence is last sees the counts of all. A joiner that is
+//! woken looks again, because a new task may have come before it was added to the line.
+//!
+//! # Why not otherwise
+//! One counter up at submit and down at the end moves a cache line to and fro for every task.
+
+use std::task::Waker;
+
+use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, Padded, block_until, fence, lock};
+use crate::sync::wait_list::{Signal, Ticket, WaitList};
+use crate::unwind;
+
+/// The bit of the shared count of acceptances that refuses outsiders.
+const CLOSED: usize = 1;
+/// One task in a count; all counts keep the lowest bit free for [`CLOSED`].
+const ONE: usize = 2;
+
+/// The tally was closed, so the task was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+#[derive(Default)]
+struct Shard {
+    accepted: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+pub(crate) struct Tally {
+    slots: Box<[Padded<Shard>]>,
+    shared: Padded<Shard>,
+    /// How many joiners there are, and one more for ever once closed.
+    attention: Padded<AtomicUsize>,
+    line: Mutex<WaitList>,
+}
+
+impl Tally {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self::starting_at(slots, 0)
+    }
+
+    /// A tally whose counts begin at `count`, so that a test can make them wrap.
+    pub(crate) fn starting_at(slots: usize, count: usize) -> Self {
+        let shard = || {
+            Padded(Shard {
+                accepted: AtomicUsize::new(count & !CLOSED),
+                finished: AtomicUsize::new(count & !CLOSED),
+            })
+        };
+        Self {
+            slots: (0..slots).map(|_| shard()).collect(),
+            shared: shard(),
+            attention: Padded(AtomicUsize::new(0)),
+            line: Mutex::new(WaitList::default()),
+        }
+    }
+
+    /// Accepts a task from a thread that runs no task of the pool.
+    pub(crate) fn accept_outside(&self) -> Result<(), Closed> {
+        // ORDERING: Relaxed. The push publishes; and the exchanges on this word have one order,
+        // so an acceptance that did not see CLOSED is seen by whoever reads after `close`.
+        let before = self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);
+        if before & CLOSED == 0 {
+            return Ok(());
+        }
+        // Taken back by a finish, since counts only grow.
+        self.finish_outside();
+        Err(Closed)
+    }
+
+    /// Accepts a task from the holder of slot `index`, closed or not: what runs there now has
+    /// not finished, so the tally cannot have been quiet.
+    pub(crate) fn accept_inside(&self, index: usize) {
+        count(&self.slots[index].accepted);
+    }
+
+    /// Finishes a task on the thread that holds slot `index`.
+    pub(crate) fn finish_inside(&self, index: usize) {
+        count(&self.slots[index].finished);
+    }
+
+    /// Finishes a task on a thread without a slot.
+    pub(crate) fn finish_outside(&self) {
+        // ORDERING: Release gives `is_quiet` the acceptances before this.
+        self.shared.finished.fetch_add(ONE, Ordering::Release);
+    }
+
+    /// Refuses outsiders from now on; what they had accepted before is counted.
+    pub(crate) fn close(&self) {
+        // ORDERING: Acquire and Release order the exchange with acceptances before and after.
+        let before = self.shared.accepted.fetch_or(CLOSED, Ordering::AcqRel);
+        if before & CLOSED == 0 {
+            self.attention.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.accepted.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    /// Tells whether anyone wants to know when all is quiet. The caller has made a full fence
+    /// since it last counted a finish.
+    pub(crate) fn wants_attention(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells whether there was a moment since the call began at which nothing was unfinished.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let shards = || self.slots.iter().chain([&self.shared]);
+        // ORDERING: Acquire takes what `count` and `finish_outside` released.
+        let finished = shards().fold(0_usize, |sum, shard| {
+            sum.wrapping_add(shard.finished.load(Ordering::Acquire))
+        });
+        let accepted = shards().fold(0_usize, |sum, shard| {
+            sum.wrapping_add(shard.accepted.load(Ordering::Acquire) & !CLOSED)
+        });
+        finished == accepted
+    }
+
+    /// Wakes all who wait in [`join`](Self::join), for another look.
+    pub(crate) fn wake_joiners(&self) {
+        let woken = lock(&self.line).notify_all(Signal::Proceed);
+        woken.into_iter().for_each(unwind::wake);
+    }
+
+    /// Waits until nothing is unfinished; `false` if the time was over first.
+    pub(crate) fn join(&self, deadline: Deadline) -> bool {
+        // J1. Dropped last, so that a joiner is counted as long as it is in the line.
+        let _attention = Attention::raise(&self.attention);
+        let mut joiner = Joiner {
+            line: &self.line,
+            ticket: None,
+        };
+        block_until(deadline, |waker| {
+            joiner.stand_in_line(waker);
+            // J3. ORDERING: pairs with the fence before `wants_attention`.
+            fence(Ordering::SeqCst);
+            self.is_quiet().then_some(())
+        })
+        .is_some()
+    }
+}
+
+/// Adds one task to a count that this thread alone writes.
+fn count(counter: &AtomicUsize) {
+    let next = counter.load(Ordering::Relaxed).wrapping_add(ONE);
+    // ORDERING: Release gives `is_quiet` all that this thread accepted before it finished.
+    counter.store(next, Ordering::Release);
+}
+
+struct Attention<'a>(&'a AtomicUsize);
+
+impl<'a> Attention<'a> {
+    fn raise(attention: &'a AtomicUsize) -> Self {
+        attention.fetch_add(1, Ordering::Relaxed);
+        Self(attention)
+    }
+}
+
+impl Drop for Attention<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One who waits for quiet; dropped, it leaves the line.
+struct Joiner<'a> {
+    line: &'a Mutex<WaitList>,
+    ticket: Option<Ticket>,
+}
+
+impl Joiner<'_> {
+    /// Joins the line, again if it was notified.
+    fn stand_in_line(&mut self, waker: &Waker) {
+        let mut line = lock(self.line);
+        match self.ticket.take() {
+            Some(ticket) if line.signal(&ticket).is_none() => self.ticket = Some(ticket),
+            notified => {
+                if let Some(ticket) = notified {
+                    // Notified, so there is no waker to give back.
+                    let _ = line.redeem(ticket);
+                }
+                self.ticket = Some(line.enqueue(waker.clone()));
+            }
+        }
+    }
+}
+
+impl Drop for Joiner<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            // Only this crate's thread wakers come here, and their drop is harmless.
+            let _ = lock(self.line).redeem(ticket);
+        }
+    }
+}
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_wrap_stay_equal() {
+        let tally = Tally::starting_at(2, usize::MAX - 3);
+        for round in 0..4 {
+            tally.accept_outside().unwrap();
+            tally.accept_inside(1);
+            assert!(!tally.is_quiet(), "round {round}");
+            tally.finish_inside(0);
+            tally.finish_inside(1);
+            assert!(tally.is_quiet(), "round {round}");
+        }
+        tally.close();
+        assert_eq!(tally.accept_outside(), Err(Closed));
+        assert!(tally.is_closed() && tally.is_quiet());
+    }
+}

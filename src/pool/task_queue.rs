@@ -1,0 +1,106 @@
+//! The joinable queue of a pool's work: push, find, task done, join, close.
+//!
+//! Two parts side by side: [`lanes`](super::lanes) holds the tasks and says in which order they
+//! are found, [`tally`](super::tally) knows whether all of them are done. Like Python's
+//! `queue.Queue` with its `task_done` and `join`, split up so that the threads of a pool
+//! share as little as can be.
+//!
+//! # Protocol
+//! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that
+//! is refused pushes nothing.
+
+use super::lanes::{Lane, Lanes};
+use super::tally::{Closed, Tally};
+use crate::primitive::Deadline;
+
+pub(crate) struct TaskQueue<T> {
+    lanes: Lanes<T>,
+    tally: Tally,
+}
+
+impl<T> TaskQueue<T> {
+    /// Makes a queue for so many slots, and hands out the lanes that go with them.
+    pub(crate) fn new(slots: usize) -> (Self, Vec<Lane<T>>) {
+        let (lanes, own) = Lanes::new(slots);
+        let tally = Tally::new(slots);
+        (Self { lanes, tally }, own)
+    }
+
+    /// Counts a task that will be pushed; the holder of a lane is never refused.
+    pub(crate) fn accept(&self, lane: Option<&Lane<T>>) -> Result<(), Closed> {
+        match lane {
+            Some(lane) => {
+                self.tally.accept_inside(lane.index());
+                Ok(())
+            }
+            None => self.tally.accept_outside(),
+        }
+    }
+
+    /// Pushes a task that was accepted.
+    pub(crate) fn push(&self, task: T, lane: Option<&Lane<T>>) {
+        match lane {
+            Some(lane) => lane.push(task),
+            None => self.lanes.inject(task),
+        }
+    }
+
+    /// Takes the next task from the holder's own lane or the injector.
+    pub(crate) fn find_near(&self, lane: &Lane<T>) -> Option<T> {
+        self.lanes.take_near(lane)
+    }
+
+    /// Takes a task that came from outside or that another slot has to spare.
+    pub(crate) fn find_far(&self, lane: &Lane<T>) -> Option<T> {
+        self.lanes.take_far(lane)
+    }
+
+    /// Takes a task from anywhere, for someone who holds no lane.
+    pub(crate) fn find_any(&self) -> Option<T> {
+        self.lanes.take_any()
+    }
+
+    /// Counts a task that was found, and has ended, as finished.
+    pub(crate) fn task_done(&self, lane: Option<&Lane<T>>) {
+        match lane {
+            Some(lane) => self.tally.finish_inside(lane.index()),
+            None => self.tally.finish_outside(),
+        }
+    }
+
+    /// Tells whether a task may be found.
+    pub(crate) fn has_tasks(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// Refuses outsiders from now on.
+    pub(crate) fn close(&self) {
+        self.tally.close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.tally.is_closed()
+    }
+
+    /// Waits until all that was accepted is done; `false` if the time was over first.
+    pub(crate) fn join(&self, deadline: Deadline) -> bool {
+        self.tally.join(deadline)
+    }
+
+    /// Wakes the joiners if all is done, and says whether the queue is then over for good.
+    ///
+    /// The caller has made a full fence since it last called [`task_done`](Self::task_done).
+    pub(crate) fn check_done(&self) -> bool {
+        if !self.tally.wants_attention() || !self.tally.is_quiet() {
+            return false;
+        }
+        self.tally.wake_joiners();
+        self.is_over()
+    }
+
+    /// Tells whether the queue is closed and all is done, which stays so.
+    fn is_over(&self) -> bool {
+        // In this order: only a look that began after the end of acceptance is final.
+        self.tally.is_closed() && self.tally.is_quiet()
+    }
+}

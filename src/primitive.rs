@@ -1,0 +1,200 @@
+//! The building blocks that the rest of the crate stands on: std, or its model.
+//!
+//! Everything above this room takes its atomics, locks, cells, threads and parking
+//! from here, so that the models run the very code that users run. Under
+//! `--cfg workmill_loom` the names below are loom's; the cfg is the crate's own, so a
+//! user's `--cfg loom` never reaches in.
+//!
+//! This is also the one place where a thread of ours goes to wait: [`block_until`].
+
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+#[cfg(not(workmill_loom))]
+mod imp {
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::thread::{
+        Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
+        yield_now,
+    };
+
+    /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+            read(self.0.get())
+        }
+
+        pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+            write(self.0.get())
+        }
+    }
+}
+
+#[cfg(workmill_loom)]
+mod imp {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::hint::spin_loop;
+    pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    pub(crate) use loom::thread::{
+        Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, yield_now,
+    };
+
+    /// Loom has no clock: a timed wait that reaches this point just gives way.
+    pub(crate) fn park_timeout(_: std::time::Duration) {
+        yield_now();
+    }
+}
+
+pub(crate) use imp::*;
+
+/// Takes a lock whose data stay consistent whatever panicked while it was held.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A value on cache lines of its own.
+///
+/// 128 bytes: two lines, because x86 fetches them in pairs. For words that several
+/// threads write; never for heap cells, whose alignment must stay cheap to allocate.
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A moment after which waiting ends, or never.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(None);
+
+    /// The moment `timeout` from now; a moment beyond what the clock can say is never.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    fn remaining(self) -> Option<Duration> {
+        self.0
+            .map(|end| end.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// Calls `poll` until it gives a value, parking this thread in between.
+///
+/// `poll` must see to it that the waker is called when its answer may have changed.
+/// It is called again after every wake-up, so a spurious one does no harm. Gives
+/// `None` when `deadline` has passed; `poll` has been called at least once by then.
+pub(crate) fn block_until<R>(
+    deadline: Deadline,
+    mut poll: impl FnMut(&Waker) -> Option<R>,
+) -> Option<R> {
+    with_thread_waker(|waker| {
+        loop {
+            if let Some(value) = poll(waker) {
+                return Some(value);
+            }
+            match deadline.remaining() {
+                None => park(),
+                Some(Duration::ZERO) => return None,
+                Some(left) => park_timeout(left),
+            }
+        }
+    })
+}
+
+/// Wakes by unparking one thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn new_thread_waker() -> Waker {
+    Waker::from(std::sync::Arc::new(Unpark(current())))
+}
+
+/// Lends the waker of this thread, which is made once a thread.
+#[cfg(not(workmill_loom))]
+fn with_thread_waker<R>(body: impl FnOnce(&Waker) -> R) -> R {
+    thread_local!(static WAKER: Waker = new_thread_waker());
+    let mut body = Some(body);
+    let mut run = |waker: &Waker| body.take().expect("a body runs once")(waker);
+    // While a thread ends its own cache may be gone already; then a new one will do.
+    WAKER
+        .try_with(&mut run)
+        .unwrap_or_else(|_| run(&new_thread_waker()))
+}
+
+#[cfg(workmill_loom)]
+fn with_thread_waker<R>(body: impl FnOnce(&Waker) -> R) -> R {
+    body(&new_thread_waker())
+}
+
+/// A pointer of a thread's own to something on its stack, or null.
+#[cfg(not(workmill_loom))]
+macro_rules! thread_pointer {
+    ($name:ident) => {
+        thread_local!(static $name: std::cell::Cell<*const ()> = const { std::cell::Cell::new(std::ptr::null()) });
+    };
+}
+
+#[cfg(workmill_loom)]
+macro_rules! thread_pointer {
+    ($name:ident) => {
+        loom::thread_local!(static $name: std::cell::Cell<*const ()> = std::cell::Cell::new(std::ptr::null()));
+    };
+}
+
+pub(crate) use thread_pointer;
+
+/// Spins a little, giving the core away now and then, until `done` says yes.
+///
+/// `false` when the budget ran out first. Under the model it only asks once: a spin adds
+/// nothing there but schedules.
+pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
+    for round in 0..budget.probes + budget.yields {
+        if done() {
+            return true;
+        }
+        if round < budget.probes {
+            (0..budget.pauses).for_each(|_| spin_loop());
+        } else {
+            yield_now();
+        }
+    }
+    done()
+}
+
+/// How long to spin before parking.
+#[derive(Clone, Copy)]
+pub(crate) struct Spin {
+    /// Looks that are spaced by pauses of the processor.
+    pub(crate) probes: u32,
+    /// Pauses between two such looks.
+    pub(crate) pauses: u32,
+    /// Looks after those, spaced by giving the core away.
+    pub(crate) yields: u32,
+}

@@ -1,0 +1,10 @@
+//! What threads and tasks wait for, each in four forms.
+//!
+//! The plain verb blocks, `try_` never waits, `_timeout` waits so long, `_async` returns a
+//! future; all four work on one object at once. They need no pool. Under all of them lies one
+//! waiting core, the [`wait_list`].
+
+#[cfg(all(test, workmill_loom))]
+mod model;
+pub(crate) mod semaphore;
+pub(crate) mod wait_list;

@@ -1,0 +1,177 @@
+//! The one waiting core: who waits, in what order, and what became of it.
+//!
+//! A list of waiters in order of arrival, kept in a slab with index links. It has no
+//! lock: its owner keeps it in a [`Mutex`](crate::primitive::Mutex) together with whatever
+//! the waiters wait for, and that lock is what makes each decision one step. A waiter is a plain
+//! [`Waker`], so threads and futures stand in one line.
+//!
+//! # Words
+//! A waiter is *waiting* until it is *notified*; it is then out of the line but keeps its
+//! [`Ticket`], which it must redeem. A waiter that gives up (a timeout, a dropped future,
+//! an unwinding thread) redeems its ticket too.
+//!
+//! # Invariants
+//! 1. Each ticket is redeemed exactly once, and its slot is free from then on.
+//! 2. Only waiting entries are linked, oldest first.
+//! 3. A waker is called at most once for each notification, and never under the lock.
+//!
+//! # Why nothing is lost
+//! A waiter that gives up learns from [`redeem`](WaitList::redeem), under the lock, whether it
+//! was notified first. If so it owns what it was notified of and must use it or pass it on; if
+//! not it is out of the line before anyone can notify it. There is no third
+//! case, so a notification is never spent on a waiter that has gone. Wakers run after the lock is
+//! released, because they are user code.
+
+use std::task::Waker;
+
+/// A place in the line; not `Copy`, so that it is redeemed once.
+#[derive(Debug)]
+pub(crate) struct Ticket(usize);
+
+/// What a waiter was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// What it waited for is its own now, or worth another look.
+    Proceed,
+    /// The thing was closed.
+    Closed,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Waiting {
+        waker: Waker,
+        previous: Option<usize>,
+        next: Option<usize>,
+    },
+    Notified(Signal),
+    Free {
+        next: Option<usize>,
+    },
+}
+
+/// Waiters in order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct WaitList {
+    entries: Vec<Entry>,
+    free: Option<usize>,
+    head: Option<usize>,
+    tail: Option<usize>,
+}
+
+impl WaitList {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Joins the end of the line.
+    pub(crate) fn enqueue(&mut self, waker: Waker) -> Ticket {
+        let entry = Entry::Waiting {
+            waker,
+            previous: self.tail,
+            next: None,
+        };
+        let index = match self.free {
+            Some(index) => {
+                let Entry::Free { next } = self.entries[index] else {
+                    unreachable!("the free list holds free entries");
+                };
+                self.free = next;
+                self.entries[index] = entry;
+                index
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() - 1
+            }
+        };
+        match self.tail {
+            Some(tail) => *self.next_of(tail) = Some(index),
+            None => self.head = Some(index),
+        }
+        self.tail = Some(index);
+        Ticket(index)
+    }
+
+    /// What the waiter was told, or `None` while it waits.
+    pub(crate) fn signal(&self, ticket: &Ticket) -> Option<Signal> {
+        match self.entries[ticket.0] {
+            Entry::Notified(signal) => Some(signal),
+            _ => None,
+        }
+    }
+
+    /// Changes whom to wake; gives the other waker back, to be dropped outside the lock.
+    pub(crate) fn set_waker(&mut self, ticket: &Ticket, new: Waker) -> Waker {
+        match &mut self.entries[ticket.0] {
+            Entry::Waiting { waker, .. } if !waker.will_wake(&new) => std::mem::replace(waker, new),
+            _ => new,
+        }
+    }
+
+    /// Takes the oldest waiter out of the line and notifies it.
+    ///
+    /// The caller wakes what it is given once the lock is released.
+    pub(crate) fn notify_one(&mut self, signal: Signal) -> Option<Waker> {
+        let head = self.head?;
+        self.unlink(head, Entry::Notified(signal))
+    }
+
+    /// Notifies all who wait now; the caller wakes them once the lock is released.
+    pub(crate) fn notify_all(&mut self, signal: Signal) -> Vec<Waker> {
+        std::iter::from_fn(|| self.notify_one(signal)).collect()
+    }
+
+    /// Ends a wait, and says whether a notification came first.
+    ///
+    /// The waker of a waiter that was not notified comes back, to be dropped outside the lock.
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Signal, Option<Waker>> {
+        let index = ticket.0;
+        let freed = Entry::Free { next: self.free };
+        let redeemed = match self.entries[index] {
+            Entry::Notified(signal) => {
+                self.entries[index] = freed;
+                Ok(signal)
+            }
+            _ => Err(self.unlink(index, freed)),
+        };
+        self.free = Some(index);
+        redeemed
+    }
+
+    /// Takes a waiting entry out of the line, leaving `instead` in its slot.
+    fn unlink(&mut self, index: usize, instead: Entry) -> Option<Waker> {
+        match std::mem::replace(&mut self.entries[index], instead) {
+            Entry::Waiting {
+                waker,
+                previous,
+                next,
+            } => {
+                match previous {
+                    Some(previous) => *self.next_of(previous) = next,
+                    None => self.head = next,
+                }
+                match next {
+                    Some(next) => *self.previous_of(next) = previous,
+                    None => self.tail = previous,
+                }
+                Some(waker)
+            }
+            _ => unreachable!("only waiting entries are linked"),
+        }
+    }
+
+    fn next_of(&mut self, index: usize) -> &mut Option<usize> {
+        match &mut self.entries[index] {
+            Entry::Waiting { next, .. } => next,
+            _ => unreachable!("only waiting entries are linked"),
+        }
+    }
+
+    fn previous_of(&mut self, index: usize) -> &mut Option<usize> {
+        match &mut self.entries[index] {
+            Entry::Waiting { previous, .. } => previous,
+            _ => unreachable!("only waiting entries are linked"),
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! The memory that a task and its handle share.
+//!
+//! One heap block holds the state word, the waiter's place, and first the closure, then
+//! in the same bytes what became of it. [`pair`] makes it and parts it into a [`TaskEnd`] and a
+//! [`HandleEnd`]; the last of them to go frees it. Everything unsafe about that stays here:
+//! both ends have safe faces, and who may touch what when is decided in
+//! [`state`](super::state).
+//!
+//! # Access rules
+//! 1. `closure` belongs to whoever moved the stage out of QUEUED.
+//! 2. `outcome` is written by that owner before DONE; after DONE it belongs to the handle, or
+//!    to the ender that was told [`Finish::Abandoned`].
+//! 3. `waiter` belongs to the handle while WAITER is clear, to the ender that was told
+//!    [`Finish::Wake`], and to whoever frees the cell.
+//! 4. The block is freed by the end that was told that the other is gone.
+
+#![expect(
+    unsafe_code,
+    reason = "two owners on two threads share one block of memory, which is the purpose of this room"
+)]
+
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::state::{Ender, Finish, Leave, State};
+use crate::error::{CancelReason, JoinError};
+use crate::primitive::UnsafeCell;
+use crate::unwind;
+
+/// What a task's handle gives in the end.
+pub(crate) type Outcome<T> = Result<T, JoinError>;
+
+/// The part of a cell that is the same for every task.
+struct Header {
+    state: State,
+    vtable: &'static Vtable,
+    waiter: UnsafeCell<Option<Waker>>,
+}
+
+/// `repr(C)` so that a pointer to the cell is one to its header.
+#[repr(C)]
+struct Cell<F, T> {
+    header: Header,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+union Stage<F, T> {
+    closure: ManuallyDrop<F>,
+    outcome: ManuallyDrop<Outcome<T>>,
+}
+
+/// What can be done to a cell by someone who does not know its types.
+///
+/// Each function has these duties:
+/// 1. the header is that of a live cell made with the vtable's types;
+/// 2. the access rules of the module give the caller what the function touches.
+struct Vtable {
+    /// Takes the closure out, calls it, stores the outcome. Never unwinds.
+    run: unsafe fn(NonNull<Header>),
+    /// Drops the closure, stores that it was cancelled. Never unwinds.
+    cancel: unsafe fn(NonNull<Header>, CancelReason),
+    /// Moves the outcome to where the second pointer says, which is room for one.
+    take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops the outcome. Never unwinds.
+    drop_outcome: unsafe fn(NonNull<Header>),
+    /// Frees the block, with the waiter if one is left. Never unwinds.
+    free: unsafe fn(NonNull<Header>),
+}
+
+impl<F: FnOnce() -> T, T> Cell<F, T> {
+    const VTABLE: &'static Vtable = &Vtable {
+        run: Self::run,
+        cancel: Self::cancel,
+        take: Self::take,
+        drop_outcome: Self::drop_outcome,
+        free: Self::free,
+    };
+
+    fn allocate(state: State, stage: Stage<F, T>) -> NonNull<Header> {
+        let cell = Box::new(Self {
+            header: Header {
+                state,
+                vtable: Self::VTABLE,
+                waiter: UnsafeCell::new(None),
+            },
+            stage: UnsafeCell::new(stage),
+        });
+        NonNull::from(Box::leak(cell)).cast()
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn stage<'a>(header: NonNull<Header>) -> &'a UnsafeCell<Stage<F, T>> {
+        // SAFETY: by duty 1 the header begins a live `Cell<F, T>`, and `repr(C)` with the
+        // pointer of `allocate` makes the whole cell reachable from it.
+        unsafe { &(*header.cast::<Self>().as_ptr()).stage }
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn run(header: NonNull<Header>) {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        let closure = stage.with(|stage| {
+            // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
+            ManuallyDrop::into_inner(unsafe { std::ptr::read(&raw const (*stage).closure) })
+        });
+        let outcome = unwind::catch(closure).map_err(JoinError::panicked);
+        // SAFETY: our duties are those of `store`.
+        unsafe { Self::store(header, outcome) };
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn cancel(header: NonNull<Header>, reason: CancelReason) {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with_mut(|stage| {
+            unwind::contain(|| {
+                // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
+                unsafe { ManuallyDrop::drop(&mut (*stage).closure) };
+            });
+        });
+        // SAFETY: our duties are those of `store`.
+        unsafe { Self::store(header, Err(JoinError::cancelled(reason))) };
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`]; the closure has been taken out.
+    unsafe fn store(header: NonNull<Header>, outcome: Outcome<T>) {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with_mut(|stage| {
+            // SAFETY: rule 2 lets the ender write, and what the bytes held has been moved out.
+            unsafe { (&raw mut (*stage).outcome).write(ManuallyDrop::new(outcome)) };
+        });
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`], and `room` is writable and aligned for an `Outcome<T>`.
+    unsafe fn take(header: NonNull<Header>, room: *mut ()) {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with(|stage| {
+            // SAFETY: by duty 2 the outcome is ours (rule 2) and is read once; `room` is fit.
+            unsafe { std::ptr::copy_nonoverlapping(stage.cast::<Outcome<T>>(), room.cast(), 1) };
+        });
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn drop_outcome(header: NonNull<Header>) {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with_mut(|stage| {
+            unwind::contain(|| {
+                // SAFETY: by duty 2 the outcome is ours (rule 2), and nobody reads it again.
+                unsafe { ManuallyDrop::drop(&mut (*stage).outcome) };
+            });
+        });
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn free(header: NonNull<Header>) {
+        // SAFETY: `allocate` leaked this box, and by duty 2 and rule 4 nobody else has it.
+        let cell = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        unwind::discard(cell);
+    }
+}
+
+/// Makes a cell for `closure` and parts it into its two ends.
+pub(crate) fn pair<F, T>(closure: F) -> (TaskEnd, HandleEnd<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let closure = ManuallyDrop::new(closure);
+    let header = Cell::allocate(State::queued(), Stage { closure });
+    (TaskEnd(header), HandleEnd::new(header))
+}
+
+/// Makes a handle's end that has resolved to cancelled at once.
+pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleEnd<T> {
+    let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
+    let header = Cell::<fn() -> T, T>::allocate(State::refused(), Stage { outcome });
+    HandleEnd::new(header)
+}
+
+/// Takes the waker out, gives up the task's end if it acts for it, and wakes.
+///
+/// # Safety
+/// 1. `header` is that of a live cell, and [`State::finish`] for `ender` has told the
+///    caller to wake.
+/// 2. With [`Ender::Handle`] the caller keeps the handle's end alive for the call.
+unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
+    // SAFETY: by duty 1 the cell is live; our end keeps it so until `task_gone`.
+    let cell = unsafe { header.as_ref() };
+    let waker = cell.waiter.with_mut(|waiter| {
+        // SAFETY: rule 3 gives the place to an ender that was told to wake.
+        unsafe { (*waiter).take() }
+    });
+    let vtable = cell.vtable;
+    if ender == Ender::Task && cell.state.task_gone() {
+        // SAFETY: duty 1, the handle's end left the freeing to us; duty 2, rule 4.
+        unsafe { (vtable.free)(header) };
+    }
+    // The cell may be gone by now: nothing of it is used below this line.
+    if let Some(waker) = waker {
+        unwind::wake(waker);
+    }
+}
+
+/// The task's end of a cell: runs or is cancelled, exactly once.
+///
+/// Dropped unrun it cancels the task, because a pool that forgets a task has been shut down.
+pub(crate) struct TaskEnd(NonNull<Header>);
+
+// SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`,
+// wakers are, and the state word says which thread may touch them.
+unsafe impl Send for TaskEnd {}
+
+impl TaskEnd {
+    fn header(&self) -> &Header {
+        // SAFETY: the block is live as long as the task's end is there (rule 4).
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Runs the closure, unless it was claimed or cancelled before.
+    pub(crate) fn run(self) {
+        let end = ManuallyDrop::new(self);
+        if end.header().state.start() {
+            // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
+            unsafe { (end.header().vtable.run)(end.0) };
+            end.finish();
+        } else {
+            end.leave();
+        }
+    }
+
+    /// Cancels the task; `false` if it was claimed or cancelled before.
+    pub(crate) fn cancel(self, reason: CancelReason) -> bool {
+        ManuallyDrop::new(self).end_unrun(reason)
+    }
+
+    /// Cancels what is left; this end is gone afterwards.
+    fn end_unrun(&self, reason: CancelReason) -> bool {
+        let live = self.header().state.cancel();
+        if live {
+            // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
+            unsafe { (self.header().vtable.cancel)(self.0, reason) };
+            self.finish();
+        } else {
+            self.leave();
+        }
+        live
+    }
+
+    /// Publishes the outcome; this end is gone afterwards.
+    fn finish(&self) {
+        // Taken before the exchange: after it the cell may be gone.
+        let vtable = self.header().vtable;
+        match self.header().state.finish(Ender::Task) {
+            Finish::Published => {}
+            // SAFETY: duty 1, we were just told to; duty 2 does not apply.
+            Finish::Wake => unsafe { wake_waiter(self.0, Ender::Task) },
+            Finish::Abandoned => {
+                // SAFETY: duty 1, nobody else is left to free the cell; duty 2, rule 2.
+                unsafe { (vtable.drop_outcome)(self.0) };
+                // SAFETY: duty 1, the same; duty 2, rule 4.
+                unsafe { (vtable.free)(self.0) };
+            }
+        }
+    }
+
+    /// Gives up an end that has nothing left to run.
+    fn leave(&self) {
+        let vtable = self.header().vtable;
+        if self.header().state.task_gone() {
+            // SAFETY: duty 1, the handle's end left the freeing to us; duty 2, rule 4.
+            unsafe { (vtable.free)(self.0) };
+        }
+    }
+}
+
+impl Drop for TaskEnd {
+    fn drop(&mut self) {
+        self.end_unrun(CancelReason::Shutdown);
+    }
+}
+
+/// The handle's end of a cell: waits for the outcome and takes it.
+pub(crate) struct HandleEnd<T> {
+    header: NonNull<Header>,
+    outcome: PhantomData<Outcome<T>>,
+}
+
+// SAFETY: sending the end sends the right to take a `T`; wakers are `Send`.
+unsafe impl<T: Send> Send for HandleEnd<T> {}
+// SAFETY: a shared end only reads the state word and cancels; no `T` is reached through it.
+unsafe impl<T: Send> Sync for HandleEnd<T> {}
+
+impl<T> HandleEnd<T> {
+    fn new(header: NonNull<Header>) -> Self {
+        Self {
+            header,
+            outcome: PhantomData,
+        }
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the block is live as long as the handle's end is there (rule 4).
+        unsafe { self.header.as_ref() }
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.header().state.is_queued()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.header().state.is_running()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.header().state.is_done()
+    }
+
+    /// Runs the closure on this thread if nobody has begun it.
+    pub(crate) fn run_here(&mut self) {
+        if self.header().state.start() {
+            // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
+            unsafe { (self.header().vtable.run)(self.header) };
+            self.finish();
+        }
+    }
+
+    /// Cancels the task unless it has begun; `true`: it never ran and never will.
+    pub(crate) fn cancel(&self, reason: CancelReason) -> bool {
+        if self.header().state.cancel() {
+            // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
+            unsafe { (self.header().vtable.cancel)(self.header, reason) };
+            self.finish();
+        }
+        self.header().state.is_cancelled()
+    }
+
+    fn finish(&self) {
+        match self.header().state.finish(Ender::Handle) {
+            Finish::Published => {}
+            // SAFETY: duty 1, we were just told to; duty 2, we are borrowed for the call.
+            Finish::Wake => unsafe { wake_waiter(self.header, Ender::Handle) },
+            Finish::Abandoned => unreachable!("the handle is here"),
+        }
+    }
+
+    /// Tells whether the outcome is there; if not, `waker` is called when it is.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
+        let state = &self.header().state;
+        if state.is_done() {
+            return true;
+        }
+        if state.has_waiter() {
+            if !state.clear_waiter() {
+                return true;
+            }
+            let same = self.header().waiter.with(|waiter| {
+                // SAFETY: rule 3, WAITER is clear.
+                unsafe { (*waiter).as_ref() }.is_some_and(|old| old.will_wake(waker))
+            });
+            if same {
+                return !state.set_waiter();
+            }
+        }
+        let old = self.replace_waiter(Some(waker.clone()));
+        unwind::discard(old);
+        if self.header().state.set_waiter() {
+            return false;
+        }
+        // The task ended before it could see the waker, so the place is still ours.
+        unwind::discard(self.replace_waiter(None));
+        true
+    }
+
+    /// Takes back what [`poll`](Self::poll) left, so that the waker is not kept.
+    pub(crate) fn stop_waiting(&mut self) {
+        let state = &self.header().state;
+        if state.has_waiter() && state.clear_waiter() {
+            unwind::discard(self.replace_waiter(None));
+        }
+    }
+
+    fn replace_waiter(&mut self, new: Option<Waker>) -> Option<Waker> {
+        self.header().waiter.with_mut(|waiter| {
+            // SAFETY: rule 3, all callers have WAITER clear, and the handle is borrowed mutably.
+            unsafe { std::mem::replace(&mut *waiter, new) }
+        })
+    }
+
+    /// Takes the outcome and frees what is left, or gives the end back if it is too early.
+    pub(crate) fn try_take(self) -> Result<Outcome<T>, Self> {
+        if !self.is_done() {
+            return Err(self);
+        }
+        let end = ManuallyDrop::new(self);
+        let mut room = MaybeUninit::<Outcome<T>>::uninit();
+        // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2; the room is fit.
+        unsafe { (end.header().vtable.take)(end.header, room.as_mut_ptr().cast()) };
+        end.go();
+        // SAFETY: `take` has moved an outcome there.
+        Ok(unsafe { room.assume_init() })
+    }
+
+    /// Gives up the handle's end, with the outcome gone.
+    fn go(&self) {
+        let vtable = self.header().vtable;
+        if self.header().state.handle_gone() {
+            // SAFETY: duty 1, the task's end left the freeing to us; duty 2, rule 4.
+            unsafe { (vtable.free)(self.header) };
+        }
+    }
+}
+
+impl<T> Drop for HandleEnd<T> {
+    fn drop(&mut self) {
+        self.stop_waiting();
+        match self.header().state.leave() {
+            Leave::ToTask => {}
+            Leave::WithOutcome => {
+                // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2, and
+                // `try_take` does not come here once it has taken.
+                unsafe { (self.header().vtable.drop_outcome)(self.header) };
+                self.go();
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One word that says where a task stands, and who still holds its cell.
+//!
+//! # Words
+//! A cell has two *ends*: the task's, which lies in a queue and runs, and the handle's,
+//! which waits. Either may be dropped first.
+//!
+//! # Invariants
+//! 1. The stage leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns the
+//!    closure from then on and must end the task.
+//! 2. DONE is set once, by that owner, after the captures are gone and the outcome is stored.
+//! 3. The handle alone sets and clears WAITER, and touches the waiter's place only while
+//!    WAITER is clear. An ender that finds WAITER while it sets DONE owns the place instead.
+//! 4. Each end sets its GONE bit once, as its last access. The one that finds the other's bit
+//!    set frees the memory.
+//!
+//! # Why it is correct
+//! All transitions are read-modify-writes of one word, so they have one order.
+//! *Started or cancelled:* both leave QUEUED by compare-exchange, so exactly one succeeds,
+//! and `cancel` tells the truth because it is that exchange.
+//! *No wake-up is lost:* if DONE comes before the handle sets WAITER, the handle finds
+//! DONE in the word it replaced and does not sleep; otherwise the ender finds WAITER and wakes.
+//! *No waiter is touched twice:* the handle clears WAITER before it changes the place.
+//! If the word it replaced held DONE, invariant 3 gave the place to the ender and the handle
+//! leaves it alone; if not, the ender will see WAITER clear.
+//! *Freed once, after the last access:* by invariant 4 and the order of the two GONE bits. An
+//! ender that has a waiter to wake keeps its end until it has taken the waker out, so the
+//! memory outlives that access; it wakes from a local after that. A handle that finds the
+//! task unfinished leaves the outcome to the ender in the same exchange that sets its bit, so an
+//! outcome is dropped by exactly one.
+//!
+//! `task/model.rs` runs these against each other under every schedule.
+
+use crate::primitive::{AtomicUsize, Ordering};
+
+/// Bits 0 and 1: how far the task has come.
+const STAGE: usize = 0b11;
+/// Nobody has taken the closure.
+const QUEUED: usize = 0;
+/// The closure has been taken out to be run.
+const RUNNING: usize = 1;
+/// The closure has been taken out to be dropped; the handle resolves to cancelled.
+const CANCELLED: usize = 2;
+/// The outcome is stored and may be read.
+const DONE: usize = 1 << 2;
+/// The task's end will not touch the cell again.
+const TASK_GONE: usize = 1 << 3;
+/// The handle's end will not touch the cell again.
+const HANDLE_GONE: usize = 1 << 4;
+/// The waiter's place holds the waker of whoever waits at the handle.
+const WAITER: usize = 1 << 5;
+
+/// What the one who ends a task has to do after [`State::finish`].
+#[must_use]
+pub(super) enum Finish {
+    /// Nothing: the outcome is the handle's. The cell may be gone already.
+    Published,
+    /// Take the waker out, give the end up if it was to be given up, then wake.
+    Wake,
+    /// Drop the outcome and free the cell: nobody else is left.
+    Abandoned,
+}
+
+/// Which end an ender acts for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ender {
+    /// The task's: ending it is the last thing that happens there.
+    Task,
+    /// The handle's, which lives on; the task's end stays queued as an empty shell.
+    Handle,
+}
+
+/// What a departing handle finds.
+#[must_use]
+pub(super) enum Leave {
+    /// The task has not ended; its end will see to everything.
+    ToTask,
+    /// The task has ended: drop the outcome if it was not taken, then leave for good.
+    WithOutcome,
+}
+
+pub(super) struct State(AtomicUsize);
+
+impl State {
+    pub(super) fn queued() -> Self {
+        Self(AtomicUsize::new(QUEUED))
+    }
+
+    /// The state of a cell that never had a task: its outcome is stored at birth.
+    pub(super) fn refused() -> Self {
+        Self(AtomicUsize::new(CANCELLED | DONE | TASK_GONE))
+    }
+
+    /// QUEUED to RUNNING; `false` if someone took the closure before.
+    pub(super) fn start(&self) -> bool {
+        self.leave_queue(RUNNING)
+    }
+
+    /// QUEUED to CANCELLED; `false` if someone took the closure before.
+    pub(super) fn cancel(&self) -> bool {
+        self.leave_queue(CANCELLED)
+    }
+
+    fn leave_queue(&self, stage: usize) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & STAGE == QUEUED {
+            // ORDERING: none is needed to read the closure, which was written before the
+            // ends were parted. Acquire keeps what follows the taking behind it.
+            match self.0.compare_exchange_weak(
+                word,
+                word | stage,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
+    }
+
+    /// Sets DONE, and TASK_GONE too when the task's end goes and nobody is to be woken.
+    pub(super) fn finish(&self, ender: Ender) -> Finish {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            debug_assert!(word & STAGE != QUEUED && word & DONE == 0);
+            let (new, then) = if word & HANDLE_GONE != 0 {
+                debug_assert!(ender == Ender::Task);
+                (word | DONE | TASK_GONE, Finish::Abandoned)
+            } else if word & WAITER != 0 {
+                (word | DONE, Finish::Wake)
+            } else if ender == Ender::Task {
+                (word | DONE | TASK_GONE, Finish::Published)
+            } else {
+                (word | DONE, Finish::Published)
+            };
+            // ORDERING: Release publishes the outcome to `is_done` and `leave`, Acquire
+            // receives the waiter's place from `set_waiter` and the cell from `leave`.
+            match self
+                .0
+                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return then,
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    /// Gives up the task's end; `true` if the caller must free the cell.
+    pub(super) fn task_gone(&self) -> bool {
+        // ORDERING: Release gives our accesses to `handle_gone`, Acquire takes the handle's.
+        self.0.fetch_or(TASK_GONE, Ordering::AcqRel) & HANDLE_GONE != 0
+    }
+
+    /// Gives up the handle's end if the task has not ended.
+    pub(super) fn leave(&self) -> Leave {
+        let mut word = self.0.load(Ordering::Acquire);
+        while word & DONE == 0 {
+            // ORDERING: Release gives our accesses to `finish` and `task_gone`.
+            match self.0.compare_exchange_weak(
+                word,
+                word | HANDLE_GONE,
+                Ordering::Release,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Leave::ToTask,
+                Err(seen) => word = seen,
+            }
+        }
+        Leave::WithOutcome
+    }
+
+    /// Gives up the handle's end after [`Leave::WithOutcome`]; `true`: free the cell.
+    pub(super) fn handle_gone(&self) -> bool {
+        // The usual case costs no exchange: the task's end went when it finished.
+        // ORDERING: Acquire takes the accesses of the task's end, from `finish` or `task_gone`.
+        self.0.load(Ordering::Acquire) & TASK_GONE != 0
+            || self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) & TASK_GONE != 0
+    }
+
+    /// Announces that the waiter's place is filled; `false`: the task had ended before.
+    pub(super) fn set_waiter(&self) -> bool {
+        // ORDERING: Release hands the place to `finish`; Acquire takes the outcome.
+        self.0.fetch_or(WAITER, Ordering::AcqRel) & DONE == 0
+    }
+
+    /// Takes the waiter's place back; `false`: the task has ended and the place is not ours.
+    pub(super) fn clear_waiter(&self) -> bool {
+        // ORDERING: as in `set_waiter`.
+        self.0.fetch_and(!WAITER, Ordering::AcqRel) & DONE == 0
+    }
+
+    /// Tells whether [`set_waiter`](Self::set_waiter) holds. Only the handle may rely on it.
+    pub(super) fn has_waiter(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & WAITER != 0
+    }
+
+    pub(super) fn is_queued(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STAGE == QUEUED
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (STAGE | DONE) == RUNNING
+    }
+
+    /// Tells whether the handle resolves to cancelled, or has done so.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STAGE == CANCELLED
+    }
+
+    /// Tells whether the outcome may be read.
+    pub(super) fn is_done(&self) -> bool {
+        // ORDERING: Acquire takes what `finish` released.
+        self.0.load(Ordering::Acquire) & DONE != 0
+    }
+}
