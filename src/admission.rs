@@ -38,6 +38,7 @@ impl Refusal {
 /// Counts a task as accepted, with the permit that it has to carry if there is a gate.
 ///
 /// Blocks only by policy, and never a task of the pool itself.
+#[inline]
 pub(crate) fn admit(
     shared: &Shared,
     local: Option<&Local>,

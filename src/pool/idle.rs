@@ -88,6 +88,7 @@ impl Idle {
 
     /// P2 to P4 of a pusher; `true`: wake a sleeper, who will be searching.
     #[must_use]
+    #[inline]
     pub(crate) fn pushed(&self) -> bool {
         // P2. ORDERING: pairs with S2 in `fall_asleep` and F2 in `found`.
         fence(Ordering::SeqCst);
@@ -100,6 +101,7 @@ impl Idle {
         self.claim(|_| true)
     }
 
+    #[inline]
     fn claim(&self, useful: impl Fn(Counts) -> bool) -> bool {
         let mut counts = Counts(self.counts.load(Ordering::Relaxed));
         while counts.asleep() > 0 && useful(counts) {

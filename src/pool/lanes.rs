@@ -34,12 +34,28 @@ pub(crate) struct Lane<T> {
 
 impl<T> Lane<T> {
     /// Which slot the lane belongs to.
+    #[inline]
     pub(crate) fn index(&self) -> usize {
         self.index
     }
 
+    #[inline]
     pub(crate) fn push(&self, task: T) {
         self.tasks.push(task);
+    }
+
+    /// Takes the next task from the lane, except when it is the injector's turn.
+    ///
+    /// Tasks are four words: this hands on what the queue gave, unopened, because taking a task
+    /// out of its `Option` and putting it back is two copies.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<T> {
+        let look = self.looks.get().wrapping_add(1);
+        self.looks.set(look);
+        if look % INJECTOR_FIRST_EVERY == 0 {
+            return None;
+        }
+        self.tasks.pop()
     }
 }
 
@@ -66,20 +82,14 @@ impl<T> Lanes<T> {
         (all, lanes)
     }
 
+    #[inline]
     pub(crate) fn inject(&self, task: T) {
         self.injector.push(task);
     }
 
-    /// Takes the next task from `lane` or the injector.
+    /// Takes the next task after [`Lane::pop`] gave none: from the injector, else from `lane`.
     pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
-        let look = lane.looks.get().wrapping_add(1);
-        lane.looks.set(look);
-        if look % INJECTOR_FIRST_EVERY == 0 {
-            if let Some(task) = insist(|| self.injector.steal()) {
-                return Some(task);
-            }
-        }
-        lane.tasks.pop().or_else(|| self.take_injected(lane))
+        self.take_injected(lane).or_else(|| lane.tasks.pop())
     }
 
     /// Takes a task from the injector, and some more into `lane`.
@@ -88,13 +98,17 @@ impl<T> Lanes<T> {
     }
 
     /// Takes a task from the injector or from another slot, and some more into `lane`.
-    pub(crate) fn take_far(&self, lane: &Lane<T>) -> Option<T> {
+    ///
+    /// With `leave_last` it leaves another slot's only task alone, as its holder is
+    /// most likely about to run it.
+    pub(crate) fn take_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
         self.take_injected(lane).or_else(|| {
             let (before, from) = self.stealers.split_at(lane.index);
-            let others = from.iter().skip(1).chain(before);
-            others
-                .filter_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
-                .next()
+            from.iter()
+                .skip(1)
+                .chain(before)
+                .filter(|victim| !leave_last || victim.len() > 1)
+                .find_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
         })
     }
 
@@ -211,6 +225,10 @@ mod deque {
 
         pub(super) fn is_empty(&self) -> bool {
             self.0.is_empty()
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.0.len.load(Ordering::Acquire)
         }
     }
 }

@@ -77,6 +77,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> PoolId {
         PoolId(std::ptr::from_ref(self).addr())
     }
@@ -86,6 +87,7 @@ impl Shared {
     }
 
     /// Counts a task that will be pushed. `local` is this thread's part, if it has one here.
+    #[inline]
     pub(crate) fn accept(&self, local: Option<&Local>) -> Result<(), Closed> {
         match local {
             Some(_) if self.is_stopping() => Err(Closed),
@@ -99,6 +101,7 @@ impl Shared {
     }
 
     /// Pushes a task that was accepted.
+    #[inline]
     pub(crate) fn push(&self, task: PoolTask, local: Option<&Local>) {
         match local {
             Some(local) => local.with_lane(|lane| self.queue.push(task, lane)),
@@ -139,6 +142,7 @@ impl Shared {
         self.queue.is_closed()
     }
 
+    #[inline]
     fn is_stopping(&self) -> bool {
         self.phase.load(Ordering::Relaxed) >= STOPPING
     }
@@ -213,6 +217,7 @@ impl Local {
     }
 
     /// Calls `body` with this thread's part of whatever pool it belongs to.
+    #[inline]
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
         let here = HERE
             .try_with(Cell::get)
@@ -224,6 +229,7 @@ impl Local {
     }
 
     /// Calls `body` with this thread's part of the pool `shared`, if it has one.
+    #[inline]
     pub(crate) fn with_part_of<R>(shared: &Shared, body: impl FnOnce(Option<&Self>) -> R) -> R {
         Self::with(|local| body(local.filter(|local| local.shared.id() == shared.id())))
     }
@@ -233,6 +239,7 @@ impl Local {
         Self::with(|local| local.is_some_and(|local| local.shared.id() == id))
     }
 
+    #[inline]
     fn with_lane<R>(&self, body: impl FnOnce(Option<&Lane<PoolTask>>) -> R) -> R {
         body(self.lane.borrow().as_ref())
     }
@@ -242,20 +249,36 @@ impl Local {
         self.with_lane(|lane| lane.map(Lane::index))
     }
 
-    /// Looks where a busy thread looks between two tasks.
+    /// Takes the next task of the own lane.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<PoolTask> {
+        let task = self.with_lane(|lane| lane?.pop());
+        if task.is_some() {
+            self.found();
+        }
+        task
+    }
+
+    /// Looks where a busy thread looks when its own lane gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
-        let task = self.with_lane(|lane| self.shared.queue.find_near(lane?))?;
-        self.found();
-        Some(task)
+        let task = self.with_lane(|lane| self.shared.queue.find_near(lane?));
+        if task.is_some() {
+            self.found();
+        }
+        task
     }
 
-    /// Looks everywhere but in the own lane.
-    pub(super) fn find_far(&self) -> Option<PoolTask> {
-        let task = self.with_lane(|lane| self.shared.queue.find_far(lane?))?;
-        self.found();
-        Some(task)
+    /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
+    /// task alone.
+    pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
+        let task = self.with_lane(|lane| self.shared.queue.find_far(lane?, leave_last));
+        if task.is_some() {
+            self.found();
+        }
+        task
     }
 
+    #[inline]
     fn found(&self) {
         if self.searching.take() {
             self.shared.slots.found(|| self.shared.queue.has_tasks());
@@ -284,11 +307,15 @@ impl Local {
     }
 
     /// Runs a task to its end, or cancels it if the pool is stopping.
-    pub(super) fn run(&self, task: PoolTask) {
+    #[inline]
+    pub(super) fn run(&self, found: &mut Option<PoolTask>) {
         if self.shared.is_stopping() {
-            self.shared.cancel(task);
+            found
+                .take()
+                .into_iter()
+                .for_each(|task| self.shared.cancel(task));
         } else {
-            task.run(self);
+            PoolTask::run(found, self);
         }
         self.with_lane(|lane| self.shared.queue.task_done(lane));
     }

@@ -94,6 +94,7 @@ impl<T> Slots<T> {
     }
 
     /// Sees to it that a task which was just pushed is found.
+    #[inline]
     pub(crate) fn task_pushed(&self) {
         if self.idle.pushed() {
             self.wake_claimed(None);

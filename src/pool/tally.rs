@@ -85,6 +85,7 @@ impl Tally {
     }
 
     /// Accepts a task from a thread that runs no task of the pool.
+    #[inline]
     pub(crate) fn accept_outside(&self) -> Result<(), Closed> {
         // ORDERING: Relaxed. The push publishes; and the exchanges on this word have one order,
         // so an acceptance that did not see CLOSED is seen by whoever reads after `close`.
@@ -99,11 +100,13 @@ impl Tally {
 
     /// Accepts a task from the holder of slot `index`, closed or not: what runs there now has
     /// not finished, so the tally cannot have been quiet.
+    #[inline]
     pub(crate) fn accept_inside(&self, index: usize) {
         count(&self.slots[index].accepted);
     }
 
     /// Finishes a task on the thread that holds slot `index`.
+    #[inline]
     pub(crate) fn finish_inside(&self, index: usize) {
         count(&self.slots[index].finished);
     }
@@ -171,6 +174,7 @@ impl Tally {
 }
 
 /// Adds one task to a count that this thread alone writes.
+#[inline]
 fn count(counter: &AtomicUsize) {
     let next = counter.load(Ordering::Relaxed).wrapping_add(ONE);
     // ORDERING: Release gives `is_quiet` all that this thread accepted before it finished.

@@ -27,6 +27,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Counts a task that will be pushed; the holder of a lane is never refused.
+    #[inline]
     pub(crate) fn accept(&self, lane: Option<&Lane<T>>) -> Result<(), Closed> {
         match lane {
             Some(lane) => {
@@ -38,6 +39,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Pushes a task that was accepted.
+    #[inline]
     pub(crate) fn push(&self, task: T, lane: Option<&Lane<T>>) {
         match lane {
             Some(lane) => lane.push(task),
@@ -45,14 +47,15 @@ impl<T> TaskQueue<T> {
         }
     }
 
-    /// Takes the next task from the holder's own lane or the injector.
+    /// Takes the next task after [`Lane::pop`] gave none: from the injector or the lane.
     pub(crate) fn find_near(&self, lane: &Lane<T>) -> Option<T> {
         self.lanes.take_near(lane)
     }
 
-    /// Takes a task that came from outside or that another slot has to spare.
-    pub(crate) fn find_far(&self, lane: &Lane<T>) -> Option<T> {
-        self.lanes.take_far(lane)
+    /// Takes a task that came from outside or that another slot has to spare; with
+    /// `leave_last` not that slot's only one.
+    pub(crate) fn find_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
+        self.lanes.take_far(lane, leave_last)
     }
 
     /// Takes a task from anywhere, for someone who holds no lane.
@@ -61,6 +64,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Counts a task that was found, and has ended, as finished.
+    #[inline]
     pub(crate) fn task_done(&self, lane: Option<&Lane<T>>) {
         match lane {
             Some(lane) => self.tally.finish_inside(lane.index()),

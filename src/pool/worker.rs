@@ -5,32 +5,38 @@ use crate::primitive::{Spin, spin_until};
 
 /// How long a thread without work looks around before it sleeps.
 const SEARCH: Spin = Spin {
-    probes: 24,
-    pauses: 16,
+    probes: 12,
+    pauses: 64,
     yields: 4,
 };
 
 /// Runs tasks until the pool has ended.
 pub(super) fn work(local: &Local) {
     while !local.shared.has_ended() {
-        match next(local) {
-            Some(task) => local.run(task),
-            None => local.sleep(),
+        let mut task = local.pop();
+        if task.is_none() {
+            task = look_around(local);
+        }
+        if task.is_some() {
+            local.run(&mut task);
+        } else {
+            local.sleep();
         }
     }
 }
 
-fn next(local: &Local) -> Option<PoolTask> {
-    if let Some(task) = local.find_near() {
-        return Some(task);
+/// Looks near, then everywhere for a while, at first only for what others have to spare.
+#[cold]
+fn look_around(local: &Local) -> Option<PoolTask> {
+    let mut task = local.find_near();
+    if task.is_none() && local.may_search() {
+        spin_until(SEARCH, || {
+            task = local.find_far(true);
+            task.is_some()
+        });
+        if task.is_none() {
+            task = local.find_far(false);
+        }
     }
-    if !local.may_search() {
-        return None;
-    }
-    let mut task = None;
-    spin_until(SEARCH, || {
-        task = local.find_far();
-        task.is_some()
-    });
     task
 }
