@@ -67,11 +67,11 @@ struct Counts(u64);
 
 impl Counts {
     fn searching(self) -> u64 {
-        self.0 / SEARCHING & FIELD
+        (self.0 / SEARCHING) & FIELD
     }
 
     fn asleep(self) -> u64 {
-        self.0 / ASLEEP & FIELD
+        (self.0 / ASLEEP) & FIELD
     }
 }
 

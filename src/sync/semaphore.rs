@@ -239,7 +239,7 @@ impl Semaphore {
     }
 
     /// Gives one permit to the longest waiter, or sets it free.
-    fn release(&self) {
+    pub(super) fn release(&self) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITING == 0 {
             match self.add_to(word) {

@@ -37,6 +37,9 @@ struct Header {
     state: State,
     vtable: &'static Vtable,
     waiter: UnsafeCell<Option<Waker>>,
+    /// Tells the model of a cell that is never freed.
+    #[cfg(workmill_loom)]
+    _leak_check: loom::alloc::Track<()>,
 }
 
 /// `repr(C)` so that a pointer to the cell is one to its header.
@@ -46,6 +49,8 @@ struct Cell<F, T> {
     stage: UnsafeCell<Stage<F, T>>,
 }
 
+/// `repr(C)` so that a pointer to it is one to either field.
+#[repr(C)]
 union Stage<F, T> {
     closure: ManuallyDrop<F>,
     outcome: ManuallyDrop<Outcome<T>>,
@@ -84,6 +89,8 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
                 state,
                 vtable: Self::VTABLE,
                 waiter: UnsafeCell::new(None),
+                #[cfg(workmill_loom)]
+                _leak_check: loom::alloc::Track::new(()),
             },
             stage: UnsafeCell::new(stage),
         });
@@ -105,7 +112,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
         let stage = unsafe { Self::stage(header) };
         let closure = stage.with(|stage| {
             // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
-            ManuallyDrop::into_inner(unsafe { std::ptr::read(&raw const (*stage).closure) })
+            unsafe { std::ptr::read(stage.cast::<F>()) }
         });
         let outcome = unwind::catch(closure).map_err(JoinError::panicked);
         // SAFETY: our duties are those of `store`.
@@ -120,7 +127,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
         stage.with_mut(|stage| {
             unwind::contain(|| {
                 // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
-                unsafe { ManuallyDrop::drop(&mut (*stage).closure) };
+                unsafe { std::ptr::drop_in_place(stage.cast::<F>()) };
             });
         });
         // SAFETY: our duties are those of `store`.
@@ -134,7 +141,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
         let stage = unsafe { Self::stage(header) };
         stage.with_mut(|stage| {
             // SAFETY: rule 2 lets the ender write, and what the bytes held has been moved out.
-            unsafe { (&raw mut (*stage).outcome).write(ManuallyDrop::new(outcome)) };
+            unsafe { stage.cast::<Outcome<T>>().write(outcome) };
         });
     }
 
@@ -157,7 +164,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
         stage.with_mut(|stage| {
             unwind::contain(|| {
                 // SAFETY: by duty 2 the outcome is ours (rule 2), and nobody reads it again.
-                unsafe { ManuallyDrop::drop(&mut (*stage).outcome) };
+                unsafe { std::ptr::drop_in_place(stage.cast::<Outcome<T>>()) };
             });
         });
     }

@@ -1,1 +1,183 @@
+//! Models of the end of a cell: every schedule of two threads that meet at one task.
+//!
+//! Each model has been seen to fail with the bug in it that its comment names; `.ci/mutants`
+//! puts those bugs back.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::task::{Wake, Waker};
+
+use loom::thread;
+
+use super::cell::{HandleEnd, TaskEnd, pair};
+use crate::error::{CancelReason, JoinError};
+use crate::primitive::{Deadline, block_until};
+
+/// Counts drops; a second drop, or none, shows at the end.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Counts of what a task's closure and result went through.
+#[derive(Default, Clone)]
+struct Seen {
+    runs: Arc<AtomicUsize>,
+    captures: Arc<AtomicUsize>,
+    results: Arc<AtomicUsize>,
+}
+
+impl Seen {
+    /// A task that captures something and returns something.
+    fn task(&self) -> (TaskEnd, HandleEnd<Counted>) {
+        let (seen, capture) = (self.clone(), Counted(self.captures.clone()));
+        pair(move || {
+            let _capture = capture;
+            seen.runs.fetch_add(1, Relaxed);
+            Counted(seen.results.clone())
+        })
+    }
+
+    fn assert(&self, runs: usize) {
+        assert_eq!(self.runs.load(Relaxed), runs, "runs");
+        assert_eq!(self.captures.load(Relaxed), 1, "drops of the captures");
+        assert_eq!(self.results.load(Relaxed), runs, "drops of the result");
+    }
+}
+
+fn join<T>(mut handle: HandleEnd<T>) -> Result<T, JoinError> {
+    block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
+    handle
+        .try_take()
+        .unwrap_or_else(|_| panic!("the task has ended"))
+}
+
+/// Bug: `finish` publishes with Relaxed. Bug: `set_waiter` ignores that DONE came first.
+#[test]
+fn a_joiner_gets_the_result_after_the_captures_are_gone() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, handle) = seen.task();
+        let runner = thread::spawn(move || task.run());
+        let result = join(handle).expect("the task returns");
+        assert_eq!(seen.captures.load(Relaxed), 1);
+        drop(result);
+        runner.join().unwrap();
+        seen.assert(1);
+    });
+}
+
+/// Bug: `leave_queue` stores instead of exchanging.
+#[test]
+fn a_task_is_either_cancelled_or_run() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, handle) = seen.task();
+        let runner = thread::spawn(move || task.run());
+        let cancelled = handle.cancel(CancelReason::Cancelled);
+        let outcome = join(handle);
+        assert_eq!(cancelled, outcome.is_err());
+        drop(outcome);
+        runner.join().unwrap();
+        seen.assert(usize::from(!cancelled));
+    });
+}
+
+/// Bug: as before.
+#[test]
+fn a_claimed_task_runs_once() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, mut handle) = seen.task();
+        let runner = thread::spawn(move || task.run());
+        handle.run_here();
+        drop(join(handle));
+        runner.join().unwrap();
+        seen.assert(1);
+    });
+}
+
+/// Bug: `leave` sets HANDLE_GONE without looking whether DONE came first. Bug: the task's end
+/// does not look for HANDLE_GONE.
+#[test]
+fn a_dropped_handle_leaves_nothing_behind() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, handle) = seen.task();
+        let runner = thread::spawn(move || task.run());
+        drop(handle);
+        runner.join().unwrap();
+        seen.assert(1);
+    });
+}
+
+/// A waker whose use is an access to a tracked cell, so that a use after it was given up shows.
+struct Tracked(loom::sync::atomic::AtomicUsize);
+
+impl Wake for Tracked {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Release);
+    }
+}
+
+/// Bug: `poll` replaces the waker without clearing WAITER first.
+#[test]
+fn a_waiter_changes_its_waker_or_leaves_while_the_task_ends() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, mut handle) = seen.task();
+        let wakers = [(); 2].map(|()| Arc::new(Tracked(Default::default())));
+        let waiting = !handle.poll(&Waker::from(wakers[0].clone()));
+        assert!(waiting);
+        let runner = thread::spawn(move || task.run());
+        let waiting = !handle.poll(&Waker::from(wakers[1].clone()));
+        drop(handle);
+        runner.join().unwrap();
+        seen.assert(1);
+        let woken = wakers.each_ref().map(|waker| waker.0.load(Relaxed));
+        assert!(woken[0] + woken[1] <= 1);
+        if !waiting {
+            assert_eq!(woken[1], 0, "the second waker was not left behind");
+        }
+    });
+}
+
+/// Bug: TASK_GONE is set together with DONE although there is a waker to take out.
+#[test]
+fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, mut handle) = seen.task();
+        let waker = Arc::new(Tracked(Default::default()));
+        let done = handle.poll(&Waker::from(waker.clone()));
+        assert!(!done);
+        let runner = thread::spawn(move || task.run());
+        match handle.try_take() {
+            Ok(result) => drop(result),
+            Err(handle) => drop(join(handle)),
+        }
+        runner.join().unwrap();
+        seen.assert(1);
+    });
+}
+
+/// Bug: a shell is freed by the handle's end alone.
+#[test]
+fn a_cancelled_shell_and_its_handle_go_in_any_order() {
+    loom::model(|| {
+        let seen = Seen::default();
+        let (task, handle) = seen.task();
+        assert!(handle.cancel(CancelReason::Cancelled));
+        let finder = thread::spawn(move || task.cancel(CancelReason::Shutdown));
+        drop(handle);
+        assert!(
+            !finder.join().unwrap(),
+            "a shell has nothing left to cancel"
+        );
+        seen.assert(0);
+    });
+}
