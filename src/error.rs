@@ -221,7 +221,6 @@ impl<F> Error for TrySubmitError<F> {}
 ///
 /// A task that waits until its own pool is idle waits for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
@@ -234,7 +233,6 @@ impl Error for WouldDeadlock {}
 
 /// Says that a semaphore was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct AcquireError;
 
 impl fmt::Display for AcquireError {

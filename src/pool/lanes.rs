@@ -1,7 +1,8 @@
 //! The order in which tasks are found; the only user of crossbeam-deque.
 //!
 //! Each slot has a [`Lane`] of its own, first in, first out: its holder pushes to it
-//! and takes from it, others steal half. Everyone else pushes to one injector.
+//! and takes from it, others steal half. Everyone else pushes to one injector, from which the holders
+//! take in batches when their lanes are empty, and one by one when it has its turn.
 //!
 //! # What the rest of the pool relies on
 //! 1. A task that was pushed is taken exactly once.
@@ -21,15 +22,16 @@ use crate::primitive::Padded;
 #[cfg(not(workmill_loom))]
 use crossbeam_deque as deque;
 
-/// Every so many looks the injector comes before the slot's own lane, so that tasks that
-/// breed tasks cannot keep the rest waiting for ever.
-const INJECTOR_FIRST_EVERY: u32 = 61;
+/// After so many tasks of a slot's own the injector has a turn, so that tasks that breed
+/// tasks cannot keep the rest waiting for ever.
+const TASKS_A_TURN: usize = 61;
 
 /// The queue of one slot, used by the thread that holds the slot.
 pub(crate) struct Lane<T> {
     index: usize,
     tasks: deque::Worker<T>,
-    looks: Cell<u32>,
+    /// Tasks that are taken from the lane before the injector has its turn.
+    turn: Cell<usize>,
 }
 
 impl<T> Lane<T> {
@@ -44,17 +46,17 @@ impl<T> Lane<T> {
         self.tasks.push(task);
     }
 
-    /// Takes the next task from the lane, except when it is the injector's turn.
+    /// Takes the next task from the lane, unless it is the injector's turn.
     ///
     /// Tasks are four words: this hands on what the queue gave, unopened, because taking a task
     /// out of its `Option` and putting it back is two copies.
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
-        let look = self.looks.get().wrapping_add(1);
-        self.looks.set(look);
-        if look % INJECTOR_FIRST_EVERY == 0 {
+        let left = self.turn.get();
+        if left == 0 {
             return None;
         }
+        self.turn.set(left - 1);
         self.tasks.pop()
     }
 }
@@ -72,7 +74,7 @@ impl<T> Lanes<T> {
             .map(|index| Lane {
                 index,
                 tasks: deque::Worker::new_fifo(),
-                looks: Cell::new(0),
+                turn: Cell::new(TASKS_A_TURN),
             })
             .collect();
         let all = Self {
@@ -87,14 +89,25 @@ impl<T> Lanes<T> {
         self.injector.push(task);
     }
 
-    /// Takes the next task after [`Lane::pop`] gave none: from the injector, else from `lane`.
+    /// Takes the next task after [`Lane::pop`] gave none: because it is the injector's turn,
+    /// or because the lane is empty.
     pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
-        self.take_injected(lane).or_else(|| lane.tasks.pop())
+        if lane.turn.get() > 0 {
+            return self.take_injected(lane);
+        }
+        lane.turn.set(TASKS_A_TURN);
+        insist(|| self.injector.steal()).or_else(|| lane.tasks.pop())
     }
 
-    /// Takes a task from the injector, and some more into `lane`.
+    /// Takes a task from the injector, and some more into `lane`, which is empty.
+    ///
+    /// The injector's next turn comes after those: what came from outside keeps its order.
     fn take_injected(&self, lane: &Lane<T>) -> Option<T> {
-        insist(|| self.injector.steal_batch_and_pop(&lane.tasks))
+        let task = insist(|| self.injector.steal_batch_and_pop(&lane.tasks));
+        if task.is_some() {
+            lane.turn.set(TASKS_A_TURN + lane.tasks.len());
+        }
+        task
     }
 
     /// Takes a task from the injector or from another slot, and some more into `lane`.
@@ -211,6 +224,10 @@ mod deque {
 
         pub(super) fn pop(&self) -> Option<T> {
             super::insist(|| self.0.steal())
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.0.len.load(Ordering::Acquire)
         }
     }
 

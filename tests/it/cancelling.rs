@@ -1,0 +1,110 @@
+//! `cancel` tells the truth, and a task's parts are dropped once whenever its handle goes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use workmill::{CancelReason, ThreadPoolExecutor};
+
+use crate::support::{Drops, limited, occupy};
+
+#[test]
+fn a_task_is_cancelled_or_runs_as_cancel_says() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (mut cancelled, mut ran) = (0, 0);
+        for round in 0..20_000_u32 {
+            let runs = Arc::new(AtomicUsize::new(0));
+            let seen = Arc::clone(&runs);
+            let handle = pool.submit(move || seen.fetch_add(1, Ordering::SeqCst));
+            (0..round % 300).for_each(|_| std::hint::spin_loop());
+            let said = handle.cancel();
+            assert_eq!(said, handle.cancel(), "the answer does not change");
+            let outcome = handle.join();
+            assert_eq!(said, outcome.is_err());
+            assert_eq!(runs.load(Ordering::SeqCst), usize::from(!said));
+            match outcome {
+                Ok(_) => ran += 1,
+                Err(error) => {
+                    assert_eq!(error.cancel_reason(), Some(CancelReason::Cancelled));
+                    cancelled += 1;
+                }
+            }
+        }
+        assert_eq!(cancelled + ran, 20_000);
+    });
+}
+
+#[test]
+fn a_cancelled_task_has_dropped_its_captures_and_the_pool_goes_on() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let drops = Drops::default();
+        let handles: Vec<_> = (0..1000)
+            .map(|_| {
+                let capture = drops.value();
+                pool.submit(move || drop(capture))
+            })
+            .collect();
+        assert!(handles.iter().all(|handle| handle.cancel()));
+        assert_eq!(drops.count(), 1000);
+        assert!(handles.iter().all(|handle| handle.is_finished()));
+        door.open();
+        // The shells are met and counted.
+        pool.wait_idle().unwrap();
+        for handle in handles {
+            assert!(handle.join().unwrap_err().is_cancelled());
+        }
+    });
+}
+
+#[test]
+fn a_finished_task_cannot_be_cancelled() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let handle = pool.submit(|| 42);
+        pool.wait_idle().unwrap();
+        assert!(!handle.cancel());
+        assert_eq!(handle.join().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_handle_dropped_before_during_or_after_its_task_leaves_nothing_behind() {
+    limited(|| {
+        let (captures, results) = (Drops::default(), Drops::default());
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let submit = || {
+            let (capture, result) = (captures.value(), results.value());
+            pool.submit(move || {
+                let _capture = capture;
+                result
+            })
+        };
+        for round in 0..20_000_u32 {
+            let handle = submit();
+            (0..round % 300).for_each(|_| std::hint::spin_loop());
+            drop(handle);
+        }
+        let late: Vec<_> = (0..100).map(|_| submit()).collect();
+        pool.wait_idle().unwrap();
+        assert_eq!(captures.count(), 20_100);
+        assert_eq!(results.count(), 20_000);
+        drop(late);
+        assert_eq!(results.count(), 20_100);
+    });
+}
+
+#[test]
+fn submit_cancel_shutdown_in_a_row_ends() {
+    limited(|| {
+        for _ in 0..2000 {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let handle = pool.submit(|| 42);
+            let said = handle.cancel();
+            pool.shutdown();
+            assert!(handle.is_finished());
+            assert_eq!(handle.join().is_err(), said);
+        }
+    });
+}

@@ -1,0 +1,301 @@
+//! A pool ends in order: what was accepted resolves, and everyone who waits for the end returns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use workmill::{Builder, CancelReason, ThreadPoolExecutor, TrySubmitError};
+
+use crate::support::{Door, Drops, add_one, assert_success, in_child, limited, occupy, until};
+
+#[test]
+fn shutdown_runs_what_was_accepted() {
+    limited(|| {
+        for threads in [1, 2, 4] {
+            let pool = ThreadPoolExecutor::new(threads).unwrap();
+            let ran = Arc::new(AtomicUsize::new(0));
+            for _ in 0..10_000 {
+                let ran = Arc::clone(&ran);
+                pool.execute(move || add_one(&ran));
+            }
+            pool.shutdown();
+            assert_eq!(ran.load(Ordering::Relaxed), 10_000);
+            assert!(pool.is_shutdown() && pool.is_terminated());
+        }
+    });
+}
+
+#[test]
+fn shutdown_from_many_threads_returns_everywhere_when_all_is_done() {
+    limited(|| {
+        for _ in 0..200 {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let door = occupy(&pool);
+            let ran = Arc::new(AtomicUsize::new(0));
+            for _ in 0..20 {
+                let ran = Arc::clone(&ran);
+                pool.execute(move || add_one(&ran));
+            }
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        pool.shutdown();
+                        assert_eq!(ran.load(Ordering::SeqCst), 20);
+                        assert!(pool.is_terminated());
+                    });
+                }
+                until(|| pool.is_shutdown());
+                door.open();
+            });
+            pool.shutdown();
+        }
+    });
+}
+
+#[test]
+fn shutdown_from_a_task_closes_and_returns() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let closer = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            pool.shutdown();
+            assert!(pool.is_shutdown() && !pool.is_terminated());
+            // It may still submit: it is inside.
+            pool.submit(|| 42)
+        });
+        let before = pool.submit(|| 7);
+        door.open();
+        assert_eq!(closer.join().unwrap().join().unwrap(), 42);
+        assert_eq!(before.join().unwrap(), 7);
+        assert!(pool.submit(|| 8).join().unwrap_err().is_cancelled());
+        // Nobody waits for the end, and it comes.
+        until(|| pool.is_terminated());
+    });
+}
+
+#[test]
+fn the_last_owner_may_be_dropped_inside_a_task() {
+    limited(|| {
+        for threads in [1, 2, 4] {
+            let pool = ThreadPoolExecutor::new(threads).unwrap();
+            let (weak, ran) = (pool.handle(), Arc::new(AtomicUsize::new(0)));
+            let (door, seen) = (Door::default(), Arc::clone(&ran));
+            let wait = door.clone();
+            pool.clone().execute(move || {
+                wait.pass();
+                for _ in 0..10 {
+                    let seen = Arc::clone(&seen);
+                    pool.execute(move || add_one(&seen));
+                }
+                drop(pool);
+            });
+            door.open();
+            until(|| weak.is_terminated());
+            assert_eq!(ran.load(Ordering::SeqCst), 10);
+            // Who still has a reference may wait for the end all the same.
+            weak.shutdown();
+        }
+    });
+}
+
+#[test]
+fn submission_against_shutdown_loses_nothing() {
+    limited(|| {
+        for round in 0..500_u32 {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let ran = Arc::new(AtomicUsize::new(0));
+            let (accepted, given_back) = thread::scope(|scope| {
+                let submitter = scope.spawn(|| {
+                    let (mut accepted, mut given_back) = (Vec::new(), 0);
+                    loop {
+                        let ran = Arc::clone(&ran);
+                        match pool.try_submit(move || ran.fetch_add(1, Ordering::SeqCst)) {
+                            Ok(handle) => accepted.push(handle),
+                            Err(TrySubmitError::Shutdown(closure)) => {
+                                given_back += 1;
+                                drop(closure);
+                                break (accepted, given_back);
+                            }
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                });
+                (0..round * 20).for_each(|_| std::hint::spin_loop());
+                pool.shutdown();
+                submitter.join().unwrap()
+            });
+            assert_eq!(given_back, 1);
+            assert_eq!(ran.load(Ordering::SeqCst), accepted.len());
+            for handle in accepted {
+                assert!(handle.is_finished());
+                handle.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_submission_after_the_end_is_refused_and_dropped() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let reference = pool.handle();
+        drop(pool);
+        assert!(reference.is_terminated());
+        let drops = Drops::default();
+        let (first, second, third) = (drops.value(), drops.value(), drops.value());
+        let error = reference.submit(move || drop(first)).join().unwrap_err();
+        assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        assert_eq!(
+            error.to_string(),
+            "the task was cancelled because the pool was shut down"
+        );
+        reference.execute(move || drop(second));
+        assert_eq!(drops.count(), 2);
+        let refused = reference.try_execute(move || drop(third)).unwrap_err();
+        assert!(refused.is_shutdown() && !refused.is_full());
+        assert_eq!(drops.count(), 2, "given back, not dropped");
+        refused.into_inner()();
+        assert_eq!(drops.count(), 3);
+        reference.wait_idle().unwrap();
+    });
+}
+
+#[test]
+fn shutdown_now_cancels_what_has_not_begun_and_lets_run_what_runs() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let doors = [occupy(&pool), occupy(&pool)];
+        let drops = Drops::default();
+        let queued: Vec<_> = (0..50)
+            .map(|_| {
+                let capture = drops.value();
+                pool.submit(move || drop(capture))
+            })
+            .collect();
+        assert_eq!(pool.shutdown_now(), 50);
+        assert_eq!(drops.count(), 50);
+        for handle in queued {
+            let error = handle.join().unwrap_err();
+            assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        }
+        assert!(pool.is_shutdown() && !pool.is_terminated());
+        assert_eq!(pool.shutdown_now(), 0);
+        doors.iter().for_each(Door::open);
+        pool.shutdown();
+        assert!(pool.is_terminated());
+    });
+}
+
+#[test]
+fn shutdown_now_refuses_children() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (arrived, door) = (Door::default(), Door::default());
+        let (knock, wait) = (arrived.clone(), door.clone());
+        let parent = pool.submit(move || {
+            knock.open();
+            wait.pass();
+            workmill::current().unwrap().submit(|| 42).join()
+        });
+        arrived.pass();
+        assert_eq!(pool.shutdown_now(), 0);
+        door.open();
+        let error = parent.join().unwrap().unwrap_err();
+        assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        pool.shutdown();
+    });
+}
+
+#[test]
+fn dropping_the_last_owner_waits_for_everything() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let other = pool.clone();
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..1000 {
+            let ran = Arc::clone(&ran);
+            pool.execute(move || add_one(&ran));
+        }
+        drop(pool);
+        assert!(!other.is_shutdown());
+        drop(other);
+        assert_eq!(ran.load(Ordering::Relaxed), 1000);
+    });
+}
+
+#[test]
+fn dropping_while_unwinding_cancels_what_has_not_begun() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let handles: Vec<_> = (0..10)
+            .map(|_| {
+                let ran = Arc::clone(&ran);
+                pool.submit(move || ran.fetch_add(1, Ordering::SeqCst))
+            })
+            .collect();
+        let reference = pool.handle();
+        let unwinder = thread::spawn(move || {
+            let _pool = pool;
+            panic!("on the way out");
+        });
+        until(|| handles.iter().all(|handle| handle.is_finished()));
+        door.open();
+        unwinder.join().unwrap_err();
+        assert!(reference.is_terminated());
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
+    limited(|| {
+        let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
+        let door = occupy(&pool);
+        let queued = pool.submit(|| 42);
+        let (waiter, late) = (pool.clone(), Drops::default());
+        let capture = late.value();
+        let submitter = thread::spawn(move || waiter.submit(move || drop(capture)).join());
+        // Nothing shows that it waits; the shutdown may come before it does, and then refuses.
+        let ender = thread::spawn(move || pool.shutdown());
+        let error = submitter.join().unwrap().unwrap_err();
+        assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        assert_eq!(late.count(), 1);
+        door.open();
+        ender.join().unwrap();
+        assert_eq!(queued.join().unwrap(), 42);
+    });
+}
+
+#[test]
+fn leaving_a_process_with_tasks_running_is_quiet() {
+    let name = "ending::leaving_a_process_with_tasks_running_is_quiet";
+    let Some(output) = in_child(name, &[]) else {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..2 {
+            pool.execute(|| thread::sleep(Duration::from_secs(600)));
+        }
+        pool.execute(|| unreachable!());
+        std::mem::forget(pool);
+        std::process::exit(0);
+    };
+    assert_success(&output);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn returning_from_main_with_tasks_running_is_quiet() {
+    let name = "ending::returning_from_main_with_tasks_running_is_quiet";
+    let Some(output) = in_child(name, &[]) else {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..2 {
+            pool.execute(|| thread::sleep(Duration::from_secs(600)));
+        }
+        std::mem::forget(pool);
+        return;
+    };
+    assert_success(&output);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,159 @@
+//! A task wakes a thread that sleeps, and a pool without tasks costs nothing.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use workmill::ThreadPoolExecutor;
+
+use crate::support::{assert_success, in_child, limited};
+
+#[test]
+fn a_task_submitted_as_the_last_thread_falls_asleep_runs() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        for round in 0..20_000_u32 {
+            assert_eq!(pool.submit(move || round).join().unwrap(), round);
+            // Vary how far the thread gets on its way to sleep.
+            (0..round % 2000).for_each(|_| std::hint::spin_loop());
+        }
+    });
+}
+
+#[test]
+fn two_tasks_that_need_each_other_both_run() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for round in 0..2000_u32 {
+            // Each blocks until the other runs, so one wake-up for both would hang.
+            let meet = Arc::new(Barrier::new(2));
+            let handles = [(); 2].map(|()| {
+                let meet = Arc::clone(&meet);
+                pool.submit(move || drop(meet.wait()))
+            });
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
+            (0..round % 500).for_each(|_| std::hint::spin_loop());
+        }
+    });
+}
+
+#[test]
+fn a_child_runs_while_its_parent_blocks_on_it() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..500 {
+            let meet = Arc::new(Barrier::new(2));
+            let parent = pool.submit(move || {
+                let child = Arc::clone(&meet);
+                workmill::current()
+                    .unwrap()
+                    .execute(move || drop(child.wait()));
+                meet.wait();
+            });
+            parent.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn spurious_wake_ups_do_no_harm() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        // The tasks unpark their own threads, and a helper the joining one, at all times.
+        let joiner = thread::current();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let helper = thread::spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                joiner.unpark();
+            }
+        });
+        for n in 0..5000 {
+            let handle = pool.submit(move || {
+                thread::current().unpark();
+                n
+            });
+            assert_eq!(handle.join().unwrap(), n);
+            if n % 100 == 0 {
+                pool.wait_idle().unwrap();
+            }
+        }
+        drop(stop);
+        helper.join().unwrap();
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_threads_on_one_processor_get_the_work_done() {
+    let name = "idling::many_threads_on_one_processor_get_the_work_done";
+    let Some(output) = in_child(name, &["taskset", "-c", "0"]) else {
+        let pool = ThreadPoolExecutor::new(64).unwrap();
+        let handles: Vec<_> = (0..20_000_u64)
+            .map(|n| pool.submit(move || n * n))
+            .collect();
+        for (n, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.join().unwrap(), (n * n) as u64);
+        }
+        pool.shutdown();
+        return;
+    };
+    assert_success(&output);
+}
+
+/// What the kernel has counted for each thread of a pool: time on a processor in nanoseconds,
+/// and context switches of both kinds.
+#[cfg(target_os = "linux")]
+fn costs(prefix: &str) -> Vec<(u64, u64)> {
+    let read =
+        |task: &std::path::Path, file: &str| std::fs::read_to_string(task.join(file)).unwrap();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let tasks = tasks.map(|task| task.unwrap().path());
+    tasks
+        .filter(|task| read(task, "comm").starts_with(prefix))
+        .map(|task| {
+            let time = read(&task, "schedstat");
+            let time = time.split(' ').next().unwrap().parse().unwrap();
+            let status = read(&task, "status");
+            let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+            let switches = switches.map(|line| line.rsplit('\t').next().unwrap());
+            (
+                time,
+                switches.map(|count| count.parse::<u64>().unwrap()).sum(),
+            )
+        })
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_idle_seconds_cost_no_context_switch_and_no_processor_time() {
+    use std::time::Duration;
+
+    let name = "idling::two_idle_seconds_cost_no_context_switch_and_no_processor_time";
+    let Some(output) = in_child(name, &[]) else {
+        let builder = workmill::Builder::new().threads(4);
+        let pool = builder
+            .thread_name(|i| format!("idler-{i}"))
+            .build()
+            .unwrap();
+        let handles: Vec<_> = (0..1000).map(|n| pool.submit(move || n)).collect();
+        handles.into_iter().for_each(|handle| drop(handle.join()));
+        // Not synchronisation: the sleep is the time that is measured. The first ones let the
+        // threads come to rest.
+        let mut before = costs("idler-");
+        loop {
+            thread::sleep(Duration::from_millis(100));
+            let now = costs("idler-");
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        assert_eq!(before.len(), 4);
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(costs("idler-"), before);
+        return;
+    };
+    assert_success(&output);
+}

@@ -1,0 +1,148 @@
+//! What the tests share: hang limits, child processes, hostile values and gates.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Runs a test's body, which fails when it takes longer than a minute.
+pub(crate) fn limited<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    within(Duration::from_secs(60), body)
+}
+
+/// Runs `body` on a thread of its own and panics when it takes longer than `limit`.
+pub(crate) fn within<R: Send + 'static>(
+    limit: Duration,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    let (done, ended) = mpsc::channel();
+    let thread = thread::Builder::new().stack_size(64 << 20);
+    let body = move || drop(done.send(catch_unwind(AssertUnwindSafe(body))));
+    thread.spawn(body).expect("the test's thread starts");
+    match ended.recv_timeout(limit) {
+        Ok(Ok(value)) => value,
+        Ok(Err(payload)) => resume_unwind(payload),
+        Err(_) => panic!("the test hangs: {limit:?} were not enough"),
+    }
+}
+
+const CHILD: &str = "WORKMILL_TEST_CHILD";
+
+/// Runs the test `name` again in a process of its own, started by `wrapper`, and gives what
+/// came of it; in that process gives `None`, and the caller goes on with the body.
+///
+/// `wrapper` is a command that takes the test program and its arguments as its last words.
+pub(crate) fn in_child(name: &str, wrapper: &[&str]) -> Option<Output> {
+    if std::env::var_os(CHILD).is_some() {
+        return None;
+    }
+    let program = std::env::current_exe().expect("the test program has a path");
+    let program = program.to_str().expect("which is text");
+    let arguments = [program, name, "--exact", "--nocapture", "--test-threads=1"];
+    let words: Vec<_> = wrapper.iter().chain(&arguments).copied().collect();
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .env(CHILD, name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().expect("the child starts");
+    Some(limited(move || {
+        child
+            .wait_with_output()
+            .expect("the child can be waited for")
+    }))
+}
+
+/// Asserts that a child ended well.
+pub(crate) fn assert_success(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A door that is closed at first; who waits passes once it is open.
+#[derive(Clone, Default)]
+pub(crate) struct Door(Arc<(Mutex<bool>, Condvar)>);
+
+impl Door {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn pass(&self) {
+        let open = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(open, |open| !*open).unwrap());
+    }
+}
+
+/// Occupies a thread of `pool` until the door that comes back is opened.
+///
+/// Returns when the thread is at the door.
+pub(crate) fn occupy(pool: &workmill::PoolRef) -> Door {
+    let (arrived, door) = (Door::default(), Door::default());
+    let (knock, wait) = (arrived.clone(), door.clone());
+    pool.execute(move || {
+        knock.open();
+        wait.pass();
+    });
+    arrived.pass();
+    door
+}
+
+/// Panics when it is dropped, with another bomb inside as the payload.
+pub(crate) struct Bomb {
+    pub(crate) depth: usize,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.depth > 0 {
+            let depth = self.depth - 1;
+            std::panic::panic_any(Self { depth });
+        }
+    }
+}
+
+/// Counts how often a value was dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Drops(Arc<AtomicUsize>);
+
+/// A value whose drop is counted.
+pub(crate) struct Counted(Drops);
+
+impl Drops {
+    pub(crate) fn value(&self) -> Counted {
+        Counted(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Gives way until `done` says yes; for what nobody can be waited for.
+pub(crate) fn until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        thread::yield_now();
+    }
+}
+
+/// What many tasks do to show that they ran.
+pub(crate) fn add_one(count: &AtomicUsize) {
+    count.fetch_add(1, Ordering::SeqCst);
+}

@@ -1,0 +1,271 @@
+//! Every form of waiting gives the outcome once, and a waiter runs only what it waits for.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future;
+use workmill::{JoinHandle, ThreadPoolExecutor, WouldDeadlock};
+
+use crate::support::{Door, limited, occupy};
+
+#[test]
+fn a_task_runs_what_it_joins_if_nobody_has_begun_it() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let ran_on = pool.submit(|| {
+            let outer = thread::current().id();
+            let inner = workmill::current()
+                .unwrap()
+                .submit(|| thread::current().id());
+            (outer, inner.join().unwrap())
+        });
+        let (outer, inner) = ran_on.join().unwrap();
+        assert_eq!(outer, inner);
+    });
+}
+
+#[test]
+fn tasks_that_all_join_queued_tasks_finish() {
+    for threads in [1, 2, 8] {
+        limited(move || {
+            let pool = ThreadPoolExecutor::new(threads).unwrap();
+            let parents: Vec<_> = (0..threads * 4)
+                .map(|n| {
+                    let pool = pool.handle();
+                    pool.clone().submit(move || {
+                        let children: Vec<_> = (0..8).map(|m| pool.submit(move || n * m)).collect();
+                        let children = children.into_iter().map(|child| child.join().unwrap());
+                        children.sum::<usize>()
+                    })
+                })
+                .collect();
+            for (n, parent) in parents.into_iter().enumerate() {
+                assert_eq!(parent.join().unwrap(), n * 28);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_lock_held_across_a_join_is_safe() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let lock = Arc::new(Mutex::new(0));
+        let holder = {
+            let (pool, lock) = (pool.handle(), Arc::clone(&lock));
+            pool.clone().submit(move || {
+                let mut held = lock.lock().unwrap();
+                // Queued before and after the one that is joined, and all want the lock.
+                let want = || {
+                    let lock = Arc::clone(&lock);
+                    pool.submit(move || *lock.lock().unwrap() += 1)
+                };
+                let mut others: Vec<_> = (0..50).map(|_| want()).collect();
+                let awaited = pool.submit(|| 7);
+                others.extend((0..50).map(|_| want()));
+                *held += awaited.join().unwrap();
+                others
+            })
+        };
+        holder
+            .join()
+            .unwrap()
+            .into_iter()
+            .for_each(|other| other.join().unwrap());
+        assert_eq!(*lock.lock().unwrap(), 107);
+    });
+}
+
+#[test]
+fn a_timed_join_leaves_the_handle_good() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let mut handle = pool.submit(|| 42);
+        assert!(handle.join_timeout(Duration::ZERO).is_none());
+        assert!(handle.join_timeout(Duration::from_millis(2)).is_none());
+        assert!(handle.try_join().is_none());
+        assert!(!handle.is_finished() && !handle.is_running());
+        door.open();
+        assert_eq!(handle.join_timeout(Duration::MAX).unwrap().unwrap(), 42);
+        assert!(handle.is_finished());
+    });
+}
+
+#[test]
+fn zero_takes_what_is_there() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let mut handles = [(); 2].map(|()| pool.submit(|| 42));
+        assert!(pool.wait_idle_timeout(Duration::MAX).unwrap());
+        assert_eq!(
+            handles[0].join_timeout(Duration::ZERO).unwrap().unwrap(),
+            42
+        );
+        assert_eq!(handles[1].try_join().unwrap().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_spent_handle_says_so() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let spent = || {
+            let mut handle = pool.submit(|| 42);
+            handle.join_timeout(Duration::MAX).unwrap().unwrap();
+            assert!(handle.is_finished() && !handle.cancel());
+            handle
+        };
+        let uses: [fn(JoinHandle<i32>); 4] = [
+            |handle| drop(handle.join()),
+            |mut handle| drop(handle.try_join()),
+            |mut handle| drop(handle.join_timeout(Duration::ZERO)),
+            |handle| drop(future::block_on(handle)),
+        ];
+        for use_it in uses {
+            let handle = spent();
+            let panic = thread::spawn(move || use_it(handle)).join().unwrap_err();
+            let message = panic.downcast_ref::<String>().map(String::as_str);
+            let message = message.or(panic.downcast_ref::<&str>().copied());
+            assert_eq!(
+                message,
+                Some("the outcome of this JoinHandle was given before")
+            );
+        }
+    });
+}
+
+#[test]
+fn a_handle_can_be_awaited() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let sum = future::block_on(async {
+            let handles: Vec<_> = (0..100).map(|n| pool.submit(move || n)).collect();
+            let mut sum = 0;
+            for handle in handles {
+                sum += handle.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(sum, 4950);
+        let error = future::block_on(pool.submit(|| panic!("spilt"))).unwrap_err();
+        assert_eq!(error.panic_message(), Some("spilt"));
+    });
+}
+
+#[test]
+fn a_handle_that_was_awaited_and_dropped_leaves_its_task_alone() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        for _ in 0..500 {
+            let door = occupy(&pool);
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let mut handle = pool.submit(move || sender.send(42).unwrap());
+            assert!(future::block_on(future::poll_once(&mut handle)).is_none());
+            door.open();
+            drop(handle);
+            assert_eq!(receiver.recv().unwrap(), 42);
+        }
+    });
+}
+
+#[test]
+fn cancelling_wakes_whoever_awaits() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let mut handle = pool.submit(|| unreachable!());
+        assert!(future::block_on(future::poll_once(&mut handle)).is_none());
+        assert!(handle.cancel());
+        let outcome: Result<(), _> = future::block_on(handle);
+        assert!(outcome.unwrap_err().is_cancelled());
+        door.open();
+    });
+}
+
+#[test]
+fn is_running_tells_where_a_task_stands() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (arrived, door) = (Door::default(), Door::default());
+        let (knock, wait) = (arrived.clone(), door.clone());
+        let handle = pool.submit(move || {
+            knock.open();
+            wait.pass();
+        });
+        arrived.pass();
+        assert!(handle.is_running() && !handle.is_finished());
+        assert!(!handle.cancel(), "it has begun");
+        door.open();
+        pool.wait_idle().unwrap();
+        assert!(!handle.is_running() && handle.is_finished());
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn wait_idle_waits_for_children_and_children_of_children() {
+    limited(|| {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        fn breed(depth: usize, born: &Arc<AtomicUsize>) {
+            born.fetch_add(1, Ordering::Relaxed);
+            if depth > 0 {
+                for _ in 0..3 {
+                    let born = Arc::clone(born);
+                    workmill::current()
+                        .unwrap()
+                        .execute(move || breed(depth - 1, &born));
+                }
+            }
+        }
+        for threads in [1, 2, 4] {
+            let pool = ThreadPoolExecutor::new(threads).unwrap();
+            let born = Arc::new(AtomicUsize::new(0));
+            let first = Arc::clone(&born);
+            pool.execute(move || breed(7, &first));
+            pool.wait_idle().unwrap();
+            assert_eq!(born.load(Ordering::Relaxed), (3_usize.pow(8) - 1) / 2);
+            assert!(!pool.is_shutdown());
+        }
+    });
+}
+
+#[test]
+fn wait_idle_gives_up_in_time_and_refuses_to_wait_for_itself() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        assert!(pool.wait_idle_timeout(Duration::ZERO).unwrap());
+        let door = occupy(&pool);
+        assert!(!pool.wait_idle_timeout(Duration::ZERO).unwrap());
+        assert!(!pool.wait_idle_timeout(Duration::from_millis(2)).unwrap());
+        door.open();
+        let inside = pool.submit(|| workmill::current().unwrap().wait_idle());
+        assert_eq!(inside.join().unwrap(), Err(WouldDeadlock));
+        // Another pool's task may wait for this one.
+        let other = ThreadPoolExecutor::new(1).unwrap();
+        let waited = pool.handle();
+        assert_eq!(
+            other.submit(move || waited.wait_idle()).join().unwrap(),
+            Ok(())
+        );
+    });
+}
+
+#[test]
+fn several_threads_wait_until_idle_at_once() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..200 {
+            let door = occupy(&pool);
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| pool.wait_idle().unwrap());
+                }
+                assert!(!pool.wait_idle_timeout(Duration::ZERO).unwrap());
+                door.open();
+            });
+        }
+    });
+}
