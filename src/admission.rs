@@ -6,7 +6,7 @@
 //! of the pool never hear of it.
 
 use crate::error::{TryAcquireError, TrySubmitError};
-use crate::pool::{Gate, Local, Overflow, Shared};
+use crate::pool::{Gate, Overflow, Shared};
 use crate::sync::semaphore::OwnedPermit;
 
 /// How a submitter stands to a full pool.
@@ -39,27 +39,30 @@ impl Refusal {
 ///
 /// Blocks only by policy, and never a task of the pool itself.
 #[inline]
-pub(crate) fn admit(
-    shared: &Shared,
-    local: Option<&Local>,
-    patience: Patience,
-) -> Result<Option<OwnedPermit>, Refusal> {
-    let over_capacity = local.is_some() && patience == Patience::Policy;
+pub(crate) fn admit(shared: &Shared, patience: Patience) -> Result<Option<OwnedPermit>, Refusal> {
     let permit = match &shared.gate {
-        Some(gate) if !over_capacity => Some(pass(gate, patience)?),
-        _ => None,
+        Some(gate) => pass(shared, gate, patience)?,
+        None => None,
     };
-    match shared.accept(local) {
+    match shared.accept() {
         Ok(()) => Ok(permit),
         Err(_) => Err(Refusal::Shutdown),
     }
 }
 
-fn pass(gate: &Gate, patience: Patience) -> Result<OwnedPermit, Refusal> {
-    if patience == Patience::Policy && gate.overflow == Overflow::Block {
-        return OwnedPermit::acquire(&gate.permits).map_err(|_| Refusal::Shutdown);
+/// Takes a permit, or lets one of the pool's own tasks in without.
+fn pass(shared: &Shared, gate: &Gate, patience: Patience) -> Result<Option<OwnedPermit>, Refusal> {
+    if patience == Patience::Policy {
+        if shared.is_here() {
+            return Ok(None);
+        }
+        if gate.overflow == Overflow::Block {
+            let permit = OwnedPermit::acquire(&gate.permits);
+            return permit.map(Some).map_err(|_| Refusal::Shutdown);
+        }
     }
-    OwnedPermit::try_acquire(&gate.permits).map_err(|error| match error {
+    let permit = OwnedPermit::try_acquire(&gate.permits);
+    permit.map(Some).map_err(|error| match error {
         TryAcquireError::NoPermits => Refusal::Full,
         TryAcquireError::Closed => Refusal::Shutdown,
     })

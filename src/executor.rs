@@ -95,12 +95,8 @@ impl Drop for Owner {
             shared.stop();
         }
         self.0.shutdown();
-        Local::with_part_of(shared, |local| {
-            if let Some(local) = local {
-                // Nobody outside is left to wait for the other threads.
-                local.to_join.replace(shared.roster.take_handles());
-            }
-        });
+        // Nobody outside is left to wait for the threads, if this is one of them.
+        shared.see_off_from_here();
     }
 }
 
@@ -355,7 +351,7 @@ impl PoolRef {
 
     /// Tells whether this thread is one of the pool's.
     fn is_current(&self) -> bool {
-        Local::is_part_of(self.shared.id())
+        self.shared.is_here()
     }
 
     fn place_with_handle<F, T>(
@@ -368,15 +364,13 @@ impl PoolRef {
         T: Send + 'static,
     {
         let shared = &*self.shared;
-        Local::with_part_of(shared, |local| {
-            let (task, end) = match admission::admit(shared, local, patience) {
-                Ok(None) => PoolTask::with_handle(closure),
-                Ok(Some(permit)) => PoolTask::with_handle(admission::carry(permit, closure)),
-                Err(refusal) => return Err(refusal.with(closure)),
-            };
-            shared.push(task, local);
-            Ok(JoinHandle::new(end, shared.id()))
-        })
+        let (task, end) = match admission::admit(shared, patience) {
+            Ok(None) => PoolTask::with_handle(closure),
+            Ok(Some(permit)) => PoolTask::with_handle(admission::carry(permit, closure)),
+            Err(refusal) => return Err(refusal.with(closure)),
+        };
+        shared.push(task);
+        Ok(JoinHandle::new(end, shared.id()))
     }
 
     fn place<F>(&self, closure: F, patience: Patience) -> Result<(), TrySubmitError<F>>
@@ -384,15 +378,13 @@ impl PoolRef {
         F: FnOnce() + Send + 'static,
     {
         let shared = &*self.shared;
-        Local::with_part_of(shared, |local| {
-            let task = match admission::admit(shared, local, patience) {
-                Ok(None) => PoolTask::detached(closure),
-                Ok(Some(permit)) => PoolTask::detached(admission::carry(permit, closure)),
-                Err(refusal) => return Err(refusal.with(closure)),
-            };
-            shared.push(task, local);
-            Ok(())
-        })
+        let task = match admission::admit(shared, patience) {
+            Ok(None) => PoolTask::detached(closure),
+            Ok(Some(permit)) => PoolTask::detached(admission::carry(permit, closure)),
+            Err(refusal) => return Err(refusal.with(closure)),
+        };
+        shared.push(task);
+        Ok(())
     }
 
     fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

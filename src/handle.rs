@@ -19,8 +19,8 @@ use crate::task::cell::{HandleEnd, Outcome};
 
 /// How long a joiner looks before it parks.
 const LOOK: Spin = Spin {
-    probes: 24,
-    pauses: 16,
+    pauses: 8,
+    doublings: 7,
     yields: 4,
 };
 

@@ -170,21 +170,23 @@ macro_rules! thread_pointer {
 
 pub(crate) use thread_pointer;
 
-/// Spins a little, giving the core away now and then, until `done` says yes.
+/// Spins until `done` says yes; `false` when the budget ran out first.
 ///
-/// `false` when the budget ran out first. Under the model it only asks once: a spin adds
-/// nothing there but schedules.
+/// The pauses between two looks double, because each look takes the cache line that it reads
+/// away from the thread that is about to write it. Under the model it only asks once: a spin
+/// adds nothing there but schedules.
 pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
-    if cfg!(workmill_loom) {
-        return done();
-    }
-    for round in 0..budget.probes + budget.yields {
-        if done() {
-            return true;
+    if !cfg!(workmill_loom) {
+        for look in 0..budget.doublings {
+            if done() {
+                return true;
+            }
+            (0..budget.pauses << look).for_each(|_| spin_loop());
         }
-        if round < budget.probes {
-            (0..budget.pauses).for_each(|_| spin_loop());
-        } else {
+        for _ in 0..budget.yields {
+            if done() {
+                return true;
+            }
             yield_now();
         }
     }
@@ -194,10 +196,10 @@ pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
 /// How long to spin before parking.
 #[derive(Clone, Copy)]
 pub(crate) struct Spin {
-    /// Looks that are spaced by pauses of the processor.
-    pub(crate) probes: u32,
-    /// Pauses between two such looks.
+    /// Pauses of the processor after the first look.
     pub(crate) pauses: u32,
-    /// Looks after those, spaced by giving the core away.
+    /// How many looks there are before the core is given away between them.
+    pub(crate) doublings: u32,
+    /// How many looks there are after those, each followed by giving the core away.
     pub(crate) yields: u32,
 }

@@ -35,17 +35,17 @@ fn pool(threads: usize) -> Arc<Shared> {
 
 fn start_worker(shared: &Arc<Shared>, index: usize) -> thread::JoinHandle<()> {
     let shared = Arc::clone(shared);
-    thread::spawn(move || Local::enter(shared, index, worker::work))
+    thread::spawn(move || drop(Local::enter(shared, index, worker::work)))
 }
 
 fn submit(shared: &Shared, ran: &Arc<AtomicUsize>) -> bool {
     let ran = Arc::clone(ran);
-    let accepted = shared.accept(None).is_ok();
+    let accepted = shared.accept().is_ok();
     if accepted {
         let task = PoolTask::detached(move || {
             ran.fetch_add(1, Ordering::Relaxed);
         });
-        shared.push(task, None);
+        shared.push(task);
     }
     accepted
 }

@@ -86,12 +86,12 @@ impl Shared {
         self.slots.len()
     }
 
-    /// Counts a task that will be pushed. `local` is this thread's part, if it has one here.
+    /// Counts a task that will be pushed by this thread.
     #[inline]
-    pub(crate) fn accept(&self, local: Option<&Local>) -> Result<(), Closed> {
-        match local {
+    pub(crate) fn accept(&self) -> Result<(), Closed> {
+        match self.part_of_this_thread() {
             Some(_) if self.is_stopping() => Err(Closed),
-            Some(local) => local.with_lane(|lane| self.queue.accept(lane)),
+            Some(local) => self.queue.accept(local.lane.borrow().as_ref()),
             // A refusal is a finish, too.
             None => self
                 .queue
@@ -100,14 +100,34 @@ impl Shared {
         }
     }
 
-    /// Pushes a task that was accepted.
+    /// Pushes a task that this thread has counted.
     #[inline]
-    pub(crate) fn push(&self, task: PoolTask, local: Option<&Local>) {
-        match local {
-            Some(local) => local.with_lane(|lane| self.queue.push(task, lane)),
+    pub(crate) fn push(&self, task: PoolTask) {
+        match self.part_of_this_thread() {
+            Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
             None => self.queue.push(task, None),
         }
         self.slots.task_pushed();
+    }
+
+    /// Lets this thread see the others off when it ends, if it is one of the pool's.
+    pub(crate) fn see_off_from_here(&self) {
+        if let Some(local) = self.part_of_this_thread() {
+            local.to_join.replace(self.roster.take_handles());
+        }
+    }
+
+    /// Tells whether this thread is one of the pool's.
+    pub(crate) fn is_here(&self) -> bool {
+        self.part_of_this_thread().is_some()
+    }
+
+    /// This thread's part of the pool, if it is one of its threads.
+    ///
+    /// Not to be kept: the callers in this room let go of it before they return.
+    #[inline]
+    fn part_of_this_thread(&self) -> Option<&Local> {
+        Local::here().filter(|local| std::ptr::eq(&raw const *local.shared, self))
     }
 
     /// Refuses outsiders from now on, and lets what was accepted run to its end.
@@ -193,12 +213,18 @@ pub(crate) struct Local {
     /// Whether the thread is counted as searching.
     searching: Cell<bool>,
     /// Threads that this one has to see off, because the pool's last owner was dropped here.
-    pub(crate) to_join: RefCell<Vec<ThreadHandle<()>>>,
+    to_join: RefCell<Vec<ThreadHandle<()>>>,
 }
 
 impl Local {
     /// Takes slot `index` and calls `body` as a thread of the pool.
-    pub(crate) fn enter<R>(shared: Arc<Shared>, index: usize, body: impl FnOnce(&Self) -> R) -> R {
+    ///
+    /// Gives back the threads that this one has to see off.
+    pub(crate) fn enter(
+        shared: Arc<Shared>,
+        index: usize,
+        body: impl FnOnce(&Self),
+    ) -> Vec<ThreadHandle<()>> {
         let lane = shared.slots.occupy(index);
         let local = Self {
             shared,
@@ -208,35 +234,37 @@ impl Local {
         };
         HERE.with(|here| here.set(std::ptr::from_ref(&local).cast()));
         let gone = OnDrop(|| HERE.with(|here| here.set(std::ptr::null())));
-        let result = body(&local);
+        body(&local);
         drop(gone);
         if let Some(lane) = local.lane.take() {
             local.shared.slots.vacate(lane, local.searching.get());
         }
-        result
+        local.to_join.take()
     }
 
     /// Calls `body` with this thread's part of whatever pool it belongs to.
-    #[inline]
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
+        body(Self::here())
+    }
+
+    /// This thread's part of whatever pool it belongs to, for as long as the caller runs.
+    ///
+    /// Private, because the lifetime says nothing: nobody may keep the reference.
+    #[inline]
+    fn here<'a>() -> Option<&'a Self> {
         let here = HERE
             .try_with(Cell::get)
             .unwrap_or(std::ptr::null())
             .cast::<Self>();
         // SAFETY: the pointer is null or was set by `enter` on this thread, which keeps the value
-        // on its stack, shared only, and sets the pointer back before it goes.
-        body(unsafe { here.as_ref() })
-    }
-
-    /// Calls `body` with this thread's part of the pool `shared`, if it has one.
-    #[inline]
-    pub(crate) fn with_part_of<R>(shared: &Shared, body: impl FnOnce(Option<&Self>) -> R) -> R {
-        Self::with(|local| body(local.filter(|local| local.shared.id() == shared.id())))
+        // on its stack, shared only, and sets the pointer back before it goes. Whoever runs on
+        // this thread meanwhile is called by `enter`, and no caller in this room keeps it.
+        unsafe { here.as_ref() }
     }
 
     /// Tells whether this thread belongs to the pool `id`.
     pub(crate) fn is_part_of(id: PoolId) -> bool {
-        Self::with(|local| local.is_some_and(|local| local.shared.id() == id))
+        Self::here().is_some_and(|local| local.shared.id() == id)
     }
 
     #[inline]

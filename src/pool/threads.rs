@@ -34,10 +34,7 @@ pub(crate) fn start(config: &Config) -> io::Result<Arc<Shared>> {
 
 /// A thread's way through the pool.
 fn live(shared: &Arc<Shared>, index: usize) {
-    let to_join = Local::enter(Arc::clone(shared), index, |local| {
-        worker::work(local);
-        local.to_join.take()
-    });
+    let to_join = Local::enter(Arc::clone(shared), index, worker::work);
     shared.roster.leave();
     to_join.into_iter().for_each(see_off);
 }

@@ -5,9 +5,9 @@ use crate::primitive::{Spin, spin_until};
 
 /// How long a thread without work looks around before it sleeps.
 const SEARCH: Spin = Spin {
-    probes: 12,
-    pauses: 64,
-    yields: 4,
+    pauses: 8,
+    doublings: 8,
+    yields: 2,
 };
 
 /// Runs tasks until the pool has ended.
