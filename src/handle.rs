@@ -20,8 +20,8 @@ use crate::task::cell::{HandleEnd, Outcome};
 /// How long a joiner looks before it parks.
 const LOOK: Spin = Spin {
     pauses: 8,
-    doublings: 7,
-    yields: 4,
+    doublings: 6,
+    yields: 2,
 };
 
 /// Waits for a task, gives what it returned, and can cancel it before it begins.

@@ -267,50 +267,30 @@ impl Local {
         Self::here().is_some_and(|local| local.shared.id() == id)
     }
 
-    #[inline]
-    fn with_lane<R>(&self, body: impl FnOnce(Option<&Lane<PoolTask>>) -> R) -> R {
-        body(self.lane.borrow().as_ref())
-    }
-
     /// Which slot this thread holds, from 0.
     pub(crate) fn slot_index(&self) -> Option<usize> {
-        self.with_lane(|lane| lane.map(Lane::index))
+        self.lane.borrow().as_ref().map(Lane::index)
     }
 
     /// Takes the next task of the own lane.
     #[inline]
     pub(super) fn pop(&self) -> Option<PoolTask> {
-        let task = self.with_lane(|lane| lane?.pop());
-        if task.is_some() {
-            self.found();
+        match &*self.lane.borrow() {
+            Some(lane) => lane.pop(),
+            None => None,
         }
-        task
     }
 
     /// Looks where a busy thread looks when its own lane gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
-        let task = self.with_lane(|lane| self.shared.queue.find_near(lane?));
-        if task.is_some() {
-            self.found();
-        }
-        task
+        self.shared.queue.find_near(self.lane.borrow().as_ref()?)
     }
 
     /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
     /// task alone.
     pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
-        let task = self.with_lane(|lane| self.shared.queue.find_far(lane?, leave_last));
-        if task.is_some() {
-            self.found();
-        }
-        task
-    }
-
-    #[inline]
-    fn found(&self) {
-        if self.searching.take() {
-            self.shared.slots.found(|| self.shared.queue.has_tasks());
-        }
+        let lane = self.lane.borrow();
+        self.shared.queue.find_far(lane.as_ref()?, leave_last)
     }
 
     /// Tells whether the thread may search, because it does already or few do.
@@ -337,6 +317,9 @@ impl Local {
     /// Runs a task to its end, or cancels it if the pool is stopping.
     #[inline]
     pub(super) fn run(&self, found: &mut Option<PoolTask>) {
+        if self.searching.take() {
+            self.shared.slots.found(|| self.shared.queue.has_tasks());
+        }
         if self.shared.is_stopping() {
             found
                 .take()
@@ -345,7 +328,7 @@ impl Local {
         } else {
             PoolTask::run(found, self);
         }
-        self.with_lane(|lane| self.shared.queue.task_done(lane));
+        self.shared.queue.task_done(self.lane.borrow().as_ref());
     }
 }
 

@@ -6,7 +6,7 @@ use crate::primitive::{Spin, spin_until};
 /// How long a thread without work looks around before it sleeps.
 const SEARCH: Spin = Spin {
     pauses: 8,
-    doublings: 8,
+    doublings: 6,
     yields: 2,
 };
 
