@@ -1,14 +1,117 @@
-//! x
-mod admission;
-mod builder;
-mod error;
-mod executor;
-mod handle;
-mod pool;
+//! Threads that do work for you: a work-stealing thread pool with result handles, bounds and an
+//! orderly end.
+//!
+//! [`ThreadPoolExecutor`] runs closures on a fixed number of threads. [`submit`] gives a
+//! [`JoinHandle`] to what the closure returns; [`execute`] does without. It is for people who
+//! know Python's `concurrent.futures` or Java's `ExecutorService` and want that in Rust, without
+//! an asynchronous runtime.
+//!
+//! ```
+//! use workmill::ThreadPoolExecutor;
+//!
+//! let pool = ThreadPoolExecutor::new(4)?;
+//! let lengths: Vec<_> = ["wheat", "rye", "spelt"]
+//!     .map(|grain| pool.submit(move || grain.len()))
+//!     .into_iter()
+//!     .map(|handle| handle.join())
+//!     .collect::<Result<_, _>>()?;
+//! assert_eq!(lengths, [5, 3, 5]);
+//! pool.shutdown(); // finishes what was accepted, then waits
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! 1. **Joining inside the pool does not hang.** A task that joins a closure of its own pool runs it
+//!    in place if nobody has begun it; a closure that has begun has a thread. And a waiting
+//!    thread never runs work that it is not waiting for, so a lock held across a
+//!    [`join`](JoinHandle::join) is safe. *Not covered yet:* other waits inside tasks, such as on
+//!    a [`Semaphore`] or a channel, hold their thread; a pool whose threads all wait that way for a
+//!    task that none of them can begin does hang.
+//! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
+//!    [`CancelReason`], and its handle always resolves.
+//! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran and
+//!    never will.
+//! 4. **One vocabulary for waiting**: the plain verb blocks, `try_` never waits, `_timeout` waits
+//!    so long, and what can be awaited is a future or has an `_async` form. All four work on one
+//!    object at once.
+//! 5. **Idle costs nothing**: threads that have nothing to do are parked; nothing ticks.
+//! 6. **No panic leaves its task**: not that of a closure, nor of what it captured, returned or
+//!    panicked with when that is dropped. Threads live on.
+//!
+//! # Bounds
+//!
+//! [`Builder::queue_capacity`] bounds how many tasks may wait for a thread, and [`Overflow`] says what
+//! happens to one more: by default the submitter waits. [`try_submit`] gives the closure
+//! back instead.
+//!
+//! ```
+//! use workmill::{Builder, TrySubmitError};
+//!
+//! let pool = Builder::new().threads(2).queue_capacity(1000).build()?;
+//! match pool.try_submit(|| 6 * 7) {
+//!     Ok(handle) => assert_eq!(handle.join()?, 42),
+//!     Err(TrySubmitError::Full(closure)) => println!("later: {}", closure()),
+//!     Err(other) => return Err(other.to_string().into()),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Awaiting
+//!
+//! A [`JoinHandle`] is a future, for any runtime:
+//!
+//! ```
+//! # use futures_lite::future::block_on;
+//! let pool = workmill::ThreadPoolExecutor::new(2)?;
+//! let answer = block_on(async { pool.submit(|| 42).await })?;
+//! assert_eq!(answer, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The end
+//!
+//! [`shutdown`] refuses new tasks, finishes what was accepted and waits for the threads;
+//! [`shutdown_now`] cancels what has not begun and does not wait. Dropping the last owner shuts
+//! down like the former. [`wait_idle`] waits until there is nothing to do and ends nothing.
+//!
+//! # Coming from Python
+//!
+//! | `concurrent.futures` | here |
+//! |---|---|
+//! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)?`](ThreadPoolExecutor::new) |
+//! | `pool.submit(f, x)` | [`pool.submit(move \|\| f(x))`](PoolRef::submit) |
+//! | `future.result()` | [`handle.join()?`](JoinHandle::join) |
+//! | `future.result(timeout=2)` | [`handle.join_timeout(Duration::from_secs(2))`](JoinHandle::join_timeout) |
+//! | `future.cancel()` | [`handle.cancel()`](JoinHandle::cancel) |
+//! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
+//! | `pool.shutdown()` | [`pool.shutdown()`](PoolRef::shutdown), or the drop of the pool |
+//! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](PoolRef::shutdown_now) |
+//! | `threading.Semaphore(n)` | [`Semaphore::new(n)`](Semaphore::new) |
+//!
+//! [`submit`]: PoolRef::submit
+//! [`execute`]: PoolRef::execute
+//! [`try_submit`]: PoolRef::try_submit
+//! [`shutdown`]: PoolRef::shutdown
+//! [`shutdown_now`]: PoolRef::shutdown_now
+//! [`wait_idle`]: PoolRef::wait_idle
+
 mod primitive;
+mod unwind;
+
+mod error;
+
 mod sync;
 mod task;
-mod unwind;
+
+mod pool;
+
+mod admission;
+mod handle;
+
+mod executor;
+
+mod builder;
 
 pub use builder::Builder;
 pub use error::{

@@ -9,12 +9,12 @@ use std::thread::{self, Thread};
 
 use workmill::ThreadPoolExecutor;
 
-pub const THREADS: usize = 2;
+pub(crate) const THREADS: usize = 2;
 
 type Closure = Box<dyn FnOnce() + Send>;
 
 /// A pool under comparison. A clone reaches the same threads.
-pub trait Contender: Clone + Send + 'static {
+pub(crate) trait Contender: Clone + Send + 'static {
     /// What waits for a result.
     type Handle;
 
@@ -49,7 +49,7 @@ impl Contender for ThreadPoolExecutor {
 }
 
 #[derive(Clone)]
-pub struct ByHand(crossbeam_channel::Sender<Closure>);
+pub(crate) struct ByHand(crossbeam_channel::Sender<Closure>);
 
 impl Contender for ByHand {
     type Handle = oneshot::Receiver<usize>;
@@ -71,7 +71,9 @@ impl Contender for ByHand {
 
     fn submit(&self, closure: impl FnOnce() -> usize + Send + 'static) -> Self::Handle {
         let (sender, receiver) = oneshot::channel();
-        self.execute(move || drop(sender.send(closure())));
+        self.execute(move || {
+            let _ = sender.send(closure());
+        });
         receiver
     }
 
@@ -81,7 +83,7 @@ impl Contender for ByHand {
 }
 
 #[derive(Clone)]
-pub struct Book(mpsc::Sender<Closure>);
+pub(crate) struct Book(mpsc::Sender<Closure>);
 
 impl Contender for Book {
     type Handle = mpsc::Receiver<usize>;
@@ -112,7 +114,9 @@ impl Contender for Book {
 
     fn submit(&self, closure: impl FnOnce() -> usize + Send + 'static) -> Self::Handle {
         let (sender, receiver) = mpsc::channel();
-        self.execute(move || drop(sender.send(closure())));
+        self.execute(move || {
+            let _ = sender.send(closure());
+        });
         receiver
     }
 
@@ -151,7 +155,7 @@ impl Countdown {
 }
 
 /// So many empty closures from outside, then waits for all.
-pub fn spawn_ext<C: Contender>(pool: &C, tasks: usize) {
+pub(crate) fn spawn_ext<C: Contender>(pool: &C, tasks: usize) {
     let countdown = Countdown::from(tasks);
     for _ in 0..tasks {
         pool.execute(|| countdown.one_done());
@@ -160,7 +164,7 @@ pub fn spawn_ext<C: Contender>(pool: &C, tasks: usize) {
 }
 
 /// So many closures with results from outside, then joins every handle.
-pub fn submit_all<C: Contender>(pool: &C, tasks: usize) {
+pub(crate) fn submit_all<C: Contender>(pool: &C, tasks: usize) {
     let handles: Vec<_> = (0..tasks).map(|n| pool.submit(move || n)).collect();
     for (n, handle) in handles.into_iter().enumerate() {
         assert_eq!(C::join(handle), n);
@@ -168,7 +172,7 @@ pub fn submit_all<C: Contender>(pool: &C, tasks: usize) {
 }
 
 /// Each task spawns the next.
-pub fn chain<C: Contender>(pool: &C, tasks: usize) {
+pub(crate) fn chain<C: Contender>(pool: &C, tasks: usize) {
     fn link<C: Contender>(pool: C, left: usize, countdown: &'static Countdown) {
         let next = pool.clone();
         pool.execute(move || match left {
@@ -182,7 +186,7 @@ pub fn chain<C: Contender>(pool: &C, tasks: usize) {
 }
 
 /// Submits one closure and joins it, one at a time.
-pub fn pingpong<C: Contender>(pool: &C, tasks: usize) {
+pub(crate) fn pingpong<C: Contender>(pool: &C, tasks: usize) {
     for n in 0..tasks {
         assert_eq!(C::join(pool.submit(move || n)), n);
     }

@@ -28,7 +28,7 @@ fn two_tasks_that_need_each_other_both_run() {
             let meet = Arc::new(Barrier::new(2));
             let handles = [(); 2].map(|()| {
                 let meet = Arc::clone(&meet);
-                pool.submit(move || drop(meet.wait()))
+                pool.submit(move || meet.wait().is_leader())
             });
             handles
                 .into_iter()
@@ -46,9 +46,9 @@ fn a_child_runs_while_its_parent_blocks_on_it() {
             let meet = Arc::new(Barrier::new(2));
             let parent = pool.submit(move || {
                 let child = Arc::clone(&meet);
-                workmill::current()
-                    .unwrap()
-                    .execute(move || drop(child.wait()));
+                workmill::current().unwrap().execute(move || {
+                    child.wait();
+                });
                 meet.wait();
             });
             parent.join().unwrap();
