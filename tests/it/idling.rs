@@ -30,9 +30,8 @@ fn two_tasks_that_need_each_other_both_run() {
                 let meet = Arc::clone(&meet);
                 pool.submit(move || meet.wait().is_leader())
             });
-            handles
-                .into_iter()
-                .for_each(|handle| handle.join().unwrap());
+            let leaders = handles.map(|handle| handle.join().unwrap());
+            assert_ne!(leaders[0], leaders[1]);
             (0..round % 500).for_each(|_| std::hint::spin_loop());
         }
     });
