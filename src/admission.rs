@@ -61,11 +61,13 @@ fn pass(shared: &Shared, gate: &Gate, patience: Patience) -> Result<Option<Owned
             return permit.map(Some).map_err(|_| Refusal::Shutdown);
         }
     }
-    let permit = OwnedPermit::try_acquire(&gate.permits);
-    permit.map(Some).map_err(|error| match error {
-        TryAcquireError::NoPermits => Refusal::Full,
-        TryAcquireError::Closed => Refusal::Shutdown,
-    })
+    match OwnedPermit::try_acquire(&gate.permits) {
+        Ok(permit) => Ok(Some(permit)),
+        Err(TryAcquireError::NoPermits) => Err(Refusal::Full),
+        // The pool's own tasks may go on until all is quiet.
+        Err(TryAcquireError::Closed) if shared.is_here() => Ok(None),
+        Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
+    }
 }
 
 /// The closure with its permit, which it gives back before it begins.

@@ -233,7 +233,8 @@ impl PoolRef {
     /// Waits until the pool has nothing to do.
     ///
     /// Returns when there was a moment at which every accepted task had ended: each handle has resolved
-    /// by then. Tasks that are submitted meanwhile are waited for, too. Not an end: the pool goes on.
+    /// by then, but for those that somebody is cancelling at that moment. Tasks that are submitted
+    /// meanwhile are waited for, too. Not an end: the pool goes on.
     ///
     /// # Errors
     ///
@@ -266,7 +267,7 @@ impl PoolRef {
     }
 
     fn wait_idle_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
-        if self.is_current() {
+        if self.would_wait_for_itself() {
             return Err(WouldDeadlock);
         }
         Ok(self.shared.wait_idle(deadline))
@@ -280,8 +281,9 @@ impl PoolRef {
     ///
     /// # Blocking
     ///
-    /// Until every accepted task and every thread has ended, thread-locals included. Called by a task
-    /// of the same pool it does not wait; the pool then ends by itself.
+    /// Until every accepted task and every thread has ended, thread-locals included (but for these,
+    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, or by the
+    /// drop of a capture that `shutdown_now` cancels, it does not wait; the pool then ends by itself.
     ///
     /// # Examples
     ///
@@ -295,7 +297,7 @@ impl PoolRef {
     /// ```
     pub fn shutdown(&self) {
         self.shared.close();
-        if !self.is_current() {
+        if !self.would_wait_for_itself() {
             self.shared.roster.join();
         }
     }
@@ -304,8 +306,9 @@ impl PoolRef {
     ///
     /// Their handles resolve to cancelled with [`CancelReason::Shutdown`]. Tasks that run are not
     /// disturbed, but what they submit from now on is refused. A task that a thread is just taking
-    /// from the queue is cancelled by that thread and may be missing from the number. The closures
-    /// are dropped on this thread, or on that one.
+    /// from the queue is cancelled by that thread and may be missing from the number, and one that a
+    /// running task joins may still be run there. The closures are dropped on this thread, or on that one.
+    /// Only the first call cancels; later ones return 0.
     ///
     /// Call [`shutdown`](Self::shutdown) afterwards to wait for what runs.
     ///
@@ -349,9 +352,9 @@ impl PoolRef {
         self.clone()
     }
 
-    /// Tells whether this thread is one of the pool's.
-    fn is_current(&self) -> bool {
-        self.shared.is_here()
+    /// Tells whether waiting here for the pool would be waiting for oneself.
+    fn would_wait_for_itself(&self) -> bool {
+        self.shared.waits_for_this_thread()
     }
 
     fn place_with_handle<F, T>(

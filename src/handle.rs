@@ -36,8 +36,8 @@ const LOOK: Spin = Spin {
 ///
 /// # Dropping
 ///
-/// Detaches: the task runs all the same, and its value is dropped on the thread that ran it. A panic in
-/// that drop is contained.
+/// Detaches: the task runs all the same. Its value is dropped where the later of the two happens, the
+/// end of the task or the drop of the handle. A panic in that drop is contained.
 ///
 /// # Ordering
 ///
@@ -183,8 +183,9 @@ impl<T> JoinHandle<T> {
     ///
     /// `true` means that the closure never ran and never will, and that the handle gives a
     /// [`JoinError`] with [`CancelReason::Cancelled`] (or the reason of whoever cancelled it before).
-    /// `false` means that it has begun, and changes nothing. The closure and
-    /// its captures are dropped on this thread before the call returns; a panic in that is contained.
+    /// `false` means that it has begun, or that the outcome was given before, and changes nothing. If
+    /// it was this call that cancelled it, the closure and its captures have been dropped on this thread
+    /// when it returns, with any panic in that contained, and whoever awaits the handle has been woken.
     ///
     /// # Examples
     ///

@@ -37,7 +37,8 @@
 //!    object at once.
 //! 5. **Idle costs nothing**: threads that have nothing to do are parked; nothing ticks.
 //! 6. **No panic leaves its task**: not that of a closure, nor of what it captured, returned or
-//!    panicked with when that is dropped. Threads live on.
+//!    panicked with when that is dropped. Threads live on. (A drop that panics while its own closure
+//!    is unwinding aborts the process; that is the language's rule, and nobody can catch it.)
 //!
 //! # Bounds
 //!

@@ -28,8 +28,9 @@
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
 //! of the fences P2 and S2 (or F2) comes first in the one order of all such fences.
-//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken. Then P3 and P4 are done
-//! on its behalf.
+//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken: to be run, or to be pushed
+//! to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the argument
+//! begins anew. If it is seen, P3 and P4 are done on its behalf.
 //! *S2 (or F2) first:* P3 sees the sleeper counted (or the searcher gone). If it nevertheless reads
 //! that somebody searches, that somebody leaves that state later, by S1 or F1, and the
 //! argument holds for it; there are finitely many threads, so it ends with one that sees the task,

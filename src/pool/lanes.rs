@@ -11,6 +11,9 @@
 //!    more: whoever needs a push to be seen by someone who looks at the same moment puts fences
 //!    on both sides, as `pool/idle.rs` does.
 //!
+//! A thread that takes several tasks at once holds those that it does not return in no queue
+//! for a moment, and then pushes them to its lane: to others that is a push like any other.
+//!
 //! Under the model the queues are a stand-in that gives exactly this.
 
 use std::cell::Cell;
@@ -23,8 +26,12 @@ use crate::primitive::Padded;
 use crossbeam_deque as deque;
 
 /// After so many tasks of a slot's own the injector has a turn, so that tasks that breed
-/// tasks cannot keep the rest waiting for ever.
+/// tasks cannot keep the rest waiting for ever. Tasks that came in a batch are added to that.
 const TASKS_A_TURN: usize = 61;
+
+/// Before each so-many-th batch from the injector another slot has a turn, so that what lies
+/// in a lane behind a long task does not wait until the injector runs dry.
+const BATCHES_A_TURN: usize = 8;
 
 /// The queue of one slot, used by the thread that holds the slot.
 pub(crate) struct Lane<T> {
@@ -32,6 +39,8 @@ pub(crate) struct Lane<T> {
     tasks: deque::Worker<T>,
     /// Tasks that are taken from the lane before the injector has its turn.
     turn: Cell<usize>,
+    /// Batches that are taken from the injector before another slot has its turn.
+    batches: Cell<usize>,
 }
 
 impl<T> Lane<T> {
@@ -44,6 +53,11 @@ impl<T> Lane<T> {
     #[inline]
     pub(crate) fn push(&self, task: T) {
         self.tasks.push(task);
+    }
+
+    /// Tells the holder whether the lane is empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
     }
 
     /// Takes the next task from the lane, unless it is the injector's turn.
@@ -75,6 +89,7 @@ impl<T> Lanes<T> {
                 index,
                 tasks: deque::Worker::new_fifo(),
                 turn: Cell::new(TASKS_A_TURN),
+                batches: Cell::new(BATCHES_A_TURN),
             })
             .collect();
         let all = Self {
@@ -93,7 +108,10 @@ impl<T> Lanes<T> {
     /// or because the lane is empty.
     pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
         if lane.turn.get() > 0 {
-            return self.take_injected(lane);
+            let left = lane.batches.get().checked_sub(1);
+            lane.batches.set(left.unwrap_or(BATCHES_A_TURN));
+            let stolen = left.is_none().then(|| self.take_stolen(lane, false));
+            return stolen.flatten().or_else(|| self.take_injected(lane));
         }
         lane.turn.set(TASKS_A_TURN);
         insist(|| self.injector.steal()).or_else(|| lane.tasks.pop())
@@ -115,14 +133,17 @@ impl<T> Lanes<T> {
     /// With `leave_last` it leaves another slot's only task alone, as its holder is
     /// most likely about to run it.
     pub(crate) fn take_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
-        self.take_injected(lane).or_else(|| {
-            let (before, from) = self.stealers.split_at(lane.index);
-            from.iter()
-                .skip(1)
-                .chain(before)
-                .filter(|victim| !leave_last || victim.len() > 1)
-                .find_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
-        })
+        self.take_injected(lane)
+            .or_else(|| self.take_stolen(lane, leave_last))
+    }
+
+    fn take_stolen(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
+        let (before, from) = self.stealers.split_at(lane.index);
+        from.iter()
+            .skip(1)
+            .chain(before)
+            .filter(|victim| !leave_last || victim.len() > 1)
+            .find_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
     }
 
     /// Takes one task from anywhere, for someone who has no lane.
@@ -197,8 +218,15 @@ mod deque {
             task.map_or(Steal::Empty, Steal::Success)
         }
 
-        pub(super) fn steal_batch_and_pop(&self, _: &Worker<T>) -> Steal<T> {
-            self.steal()
+        /// Takes two; the second is in no queue until it is in `lane`.
+        pub(super) fn steal_batch_and_pop(&self, lane: &Worker<T>) -> Steal<T> {
+            let first = self.steal();
+            if matches!(first, Steal::Success(_)) {
+                if let Steal::Success(second) = self.steal() {
+                    lane.push(second);
+                }
+            }
+            first
         }
 
         pub(super) fn is_empty(&self) -> bool {
@@ -229,6 +257,10 @@ mod deque {
         pub(super) fn len(&self) -> usize {
             self.0.len.load(Ordering::Acquire)
         }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
     }
 
     impl<T> Stealer<T> {
@@ -236,8 +268,8 @@ mod deque {
             self.0.steal()
         }
 
-        pub(super) fn steal_batch_and_pop(&self, _: &Worker<T>) -> Steal<T> {
-            self.0.steal()
+        pub(super) fn steal_batch_and_pop(&self, lane: &Worker<T>) -> Steal<T> {
+            self.0.steal_batch_and_pop(lane)
         }
 
         pub(super) fn is_empty(&self) -> bool {

@@ -79,7 +79,11 @@ impl Shared {
 
     #[inline]
     pub(crate) fn id(&self) -> PoolId {
-        PoolId(std::ptr::from_ref(self).addr())
+        PoolId(self.address().addr())
+    }
+
+    fn address(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -117,7 +121,16 @@ impl Shared {
         }
     }
 
-    /// Tells whether this thread is one of the pool's.
+    /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or holds
+    /// a task of the pool that it is cancelling.
+    pub(crate) fn waits_for_this_thread(&self) -> bool {
+        self.is_here()
+            || SERVING
+                .try_with(Cell::get)
+                .is_ok_and(|pool| pool == self.address())
+    }
+
+    /// Tells whether this thread is one of the pool's, and its thread-locals live.
     pub(crate) fn is_here(&self) -> bool {
         self.part_of_this_thread().is_some()
     }
@@ -142,8 +155,16 @@ impl Shared {
 
     /// Closes, and cancels what has not begun; says how many.
     pub(crate) fn stop(&self) -> usize {
-        self.phase.fetch_max(STOPPING, Ordering::AcqRel);
+        let before = self.phase.fetch_max(STOPPING, Ordering::AcqRel);
         self.close();
+        if before >= STOPPING {
+            // Someone is at it already, maybe further down on this very stack.
+            return 0;
+        }
+        // What is cancelled here is unfinished until it is counted, so no drop of a capture may
+        // wait on this thread until it is.
+        let serving = SERVING.with(|serving| serving.replace(self.address()));
+        let _restore = OnDrop(|| SERVING.with(|place| place.set(serving)));
         while let Some(task) = self.queue.find_any() {
             self.cancel(task);
             self.queue.task_done(None);
@@ -189,6 +210,13 @@ impl Shared {
         }
     }
 
+    /// Looks around if anyone waits for that, before a thread spends time on searching.
+    pub(super) fn look_around_if_wanted(&self) {
+        if self.queue.wants_attention() {
+            self.look_around();
+        }
+    }
+
     /// The last look of a thread that is counted asleep by now.
     fn last_look(&self) -> LastLook {
         self.look_around();
@@ -202,7 +230,12 @@ impl Shared {
     }
 }
 
+// This thread's [`Local`], while it runs the pool's loop.
 thread_pointer!(HERE);
+
+// The pool that cannot end before this thread goes on: its own, to the end of its last
+// thread-local, or one whose tasks it is cancelling. Only ever compared.
+thread_pointer!(SERVING);
 
 /// What one thread of a pool has of its own.
 pub(crate) struct Local {
@@ -232,6 +265,7 @@ impl Local {
             searching: Cell::new(false),
             to_join: RefCell::default(),
         };
+        SERVING.with(|serving| serving.set(local.shared.address()));
         HERE.with(|here| here.set(std::ptr::from_ref(&local).cast()));
         let gone = OnDrop(|| HERE.with(|here| here.set(std::ptr::null())));
         body(&local);
@@ -283,7 +317,14 @@ impl Local {
 
     /// Looks where a busy thread looks when its own lane gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
-        self.shared.queue.find_near(self.lane.borrow().as_ref()?)
+        let lane = self.lane.borrow();
+        let lane = lane.as_ref()?;
+        let task = self.shared.queue.find_near(lane)?;
+        if !self.searching.get() && !lane.is_empty() {
+            // It came with others, which were in no queue for a moment: as good as pushed anew.
+            self.shared.slots.task_pushed();
+        }
+        Some(task)
     }
 
     /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only

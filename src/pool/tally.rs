@@ -22,7 +22,8 @@
 //! that task's acceptance, and those of all tasks that it pushed, are in A. Equal numbers
 //! then mean that A is exactly the tasks of F: each has finished, and so have all their children.
 //! An acceptance that was not seen is an outsider's, made while we looked. After CLOSED there
-//! are none of those, so a closed tally that was quiet once stays quiet.
+//! are none of those, so a closed tally that was quiet once stays quiet, but for the moment in which
+//! an outsider that met CLOSED takes its acceptance back.
 //!
 //! # Why no joiner sleeps for ever
 //! *Joiner:* (J1) raise `attention`; (J2) join the line; (J3) full fence; (J4) look, and sleep if it
@@ -87,6 +88,9 @@ impl Tally {
     /// Accepts a task from a thread that runs no task of the pool.
     #[inline]
     pub(crate) fn accept_outside(&self) -> Result<(), Closed> {
+        if self.is_closed() {
+            return Err(Closed);
+        }
         // ORDERING: Relaxed. The push publishes; and the exchanges on this word have one order,
         // so an acceptance that did not see CLOSED is seen by whoever reads after `close`.
         let before = self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);

@@ -86,6 +86,11 @@ impl<T> TaskQueue<T> {
         self.tally.is_closed()
     }
 
+    /// Tells whether anyone waits until all is done, or the queue is closed.
+    pub(crate) fn wants_attention(&self) -> bool {
+        self.tally.wants_attention()
+    }
+
     /// Waits until all that was accepted is done; `false` if the time was over first.
     pub(crate) fn join(&self, deadline: Deadline) -> bool {
         self.tally.join(deadline)

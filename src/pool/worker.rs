@@ -29,7 +29,11 @@ pub(super) fn work(local: &Local) {
 #[cold]
 fn look_around(local: &Local) -> Option<PoolTask> {
     let mut task = local.find_near();
-    if task.is_none() && local.may_search() {
+    if task.is_some() {
+        return task;
+    }
+    local.shared.look_around_if_wanted();
+    if local.may_search() {
         spin_until(SEARCH, || {
             task = local.find_far(true);
             task.is_some()

@@ -226,6 +226,15 @@ impl Semaphore {
         }
     }
 
+    /// As [`try_take`](Self::try_take), for one who will wait if there is none.
+    fn take_or_refuse(&self) -> Option<Result<(), AcquireError>> {
+        match self.try_take() {
+            Ok(()) => Some(Ok(())),
+            Err(TryAcquireError::Closed) => Some(Err(AcquireError)),
+            Err(TryAcquireError::NoPermits) => None,
+        }
+    }
+
     fn acquire_until(&self, deadline: Deadline) -> Result<(), TryAcquireError> {
         let mut wait = Wait::new(self);
         let granted = block_until(deadline, |waker| match wait.poll(waker) {
@@ -307,27 +316,29 @@ impl<'a> Wait<'a> {
     }
 
     fn poll(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
-        match self.ticket.take() {
-            Some(ticket) => self.poll_in_line(ticket, waker),
-            None => self.begin(waker),
+        if self.ticket.is_none() {
+            if let Some(taken) = self.semaphore.take_or_refuse() {
+                return Poll::Ready(taken);
+            }
         }
+        // Cloned before anything changes, and what is left over dropped when all is settled, outside
+        // the lock: it is user code.
+        let waker = waker.clone();
+        let (answer, left_over) = match self.ticket.take() {
+            Some(ticket) => self.look_in_line(ticket, waker),
+            None => self.join_line(waker),
+        };
+        unwind::discard(left_over);
+        answer
     }
 
-    fn begin(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
-        match self.semaphore.try_take() {
-            Ok(()) => return Poll::Ready(Ok(())),
-            Err(TryAcquireError::Closed) => return Poll::Ready(Err(AcquireError)),
-            Err(TryAcquireError::NoPermits) => {}
-        }
-        // Cloned before the lock is taken: it is user code.
-        let waker = waker.clone();
+    /// Takes a permit after all, or stands at the end of the line; gives back an unused waker.
+    fn join_line(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
         let mut line = lock(&self.semaphore.line);
         let word = &self.semaphore.word;
         loop {
-            match self.semaphore.try_take() {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(TryAcquireError::Closed) => return Poll::Ready(Err(AcquireError)),
-                Err(TryAcquireError::NoPermits) => {}
+            if let Some(taken) = self.semaphore.take_or_refuse() {
+                return (Poll::Ready(taken), Some(waker));
             }
             let seen = word.load(Ordering::Relaxed);
             // A permit or the end may have come since; then look again.
@@ -338,27 +349,29 @@ impl<'a> Wait<'a> {
                     .is_ok()
             {
                 self.ticket = Some(line.enqueue(waker));
-                return Poll::Pending;
+                return (Poll::Pending, None);
             }
         }
     }
 
-    fn poll_in_line(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Result<(), AcquireError>> {
-        // Cloned before the lock is taken, and what is left over dropped after: user code.
-        let waker = waker.clone();
+    /// Looks what has become of the ticket; gives back a waker that is not needed (any more).
+    fn look_in_line(
+        &mut self,
+        ticket: Ticket,
+        waker: Waker,
+    ) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
         let mut line = lock(&self.semaphore.line);
         if line.signal(&ticket).is_none() {
             let other = line.set_waker(&ticket, waker);
             self.ticket = Some(ticket);
-            drop(line);
-            unwind::discard(other);
-            return Poll::Pending;
+            return (Poll::Pending, Some(other));
         }
-        Poll::Ready(match line.redeem(ticket) {
+        let answer = match line.redeem(ticket) {
             Ok(Signal::Proceed) => Ok(()),
             Ok(Signal::Closed) => Err(AcquireError),
             Err(_) => unreachable!("the ticket was notified"),
-        })
+        };
+        (Poll::Ready(answer), Some(waker))
     }
 
     /// Leaves the line; `None` if nothing came in time.

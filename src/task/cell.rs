@@ -10,8 +10,8 @@
 //! 1. `closure` belongs to whoever moved the stage out of QUEUED.
 //! 2. `outcome` is written by that owner before DONE; after DONE it belongs to the handle, or
 //!    to the ender that was told [`Finish::Abandoned`].
-//! 3. `waiter` belongs to the handle while WAITER is clear, to the ender that was told
-//!    [`Finish::Wake`], and to whoever frees the cell.
+//! 3. `waiter` belongs to the ender that was told [`Finish::Wake`]; else to the handle while WAITER
+//!    is clear, or after `set_waiter` has said that DONE came first; and to whoever frees the cell.
 //! 4. The block is freed by the end that was told that the other is gone.
 
 #![expect(
@@ -304,9 +304,11 @@ pub(crate) struct HandleEnd<T> {
     outcome: PhantomData<Outcome<T>>,
 }
 
-// SAFETY: sending the end sends the right to take a `T`; wakers are `Send`.
+// SAFETY: sending the end sends the right to take a `T`, and to run or drop the closure, which is
+// `Send` by the bounds of `pair`; wakers are `Send`.
 unsafe impl<T: Send> Send for HandleEnd<T> {}
-// SAFETY: a shared end only reads the state word and cancels; no `T` is reached through it.
+// SAFETY: a shared end reads the state word and cancels. Whoever wins the exchange of `cancel` owns the
+// closure, which is `Send`, and may take the waker, which is too; no `T` is reached through it.
 unsafe impl<T: Send> Sync for HandleEnd<T> {}
 
 impl<T> HandleEnd<T> {
@@ -400,7 +402,8 @@ impl<T> HandleEnd<T> {
 
     fn replace_waiter(&mut self, new: Option<Waker>) -> Option<Waker> {
         self.header().waiter.with_mut(|waiter| {
-            // SAFETY: rule 3, all callers have WAITER clear, and the handle is borrowed mutably.
+            // SAFETY: rule 3: all callers have WAITER clear, or were just told by `set_waiter`
+            // that DONE came first; and the handle is borrowed mutably.
             unsafe { std::mem::replace(&mut *waiter, new) }
         })
     }

@@ -19,6 +19,7 @@ pub(crate) mod cell;
 mod model;
 mod state;
 
+use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
@@ -46,6 +47,8 @@ pub(crate) struct Task<Cx> {
     /// Duties: the words hold what the function was made for, and are not used again.
     call: unsafe fn(NonNull<Words>, Op<'_, Cx>) -> bool,
     words: Words,
+    /// What the words hold need not be `Sync`.
+    not_sync: PhantomData<*mut ()>,
 }
 
 /// What to do with the work, which is consumed either way.
@@ -101,6 +104,7 @@ impl<Cx: Context> Task<Cx> {
         Self {
             call: call::<W, Cx>,
             words,
+            not_sync: PhantomData,
         }
     }
 

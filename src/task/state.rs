@@ -8,10 +8,11 @@
 //! 1. The stage leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns the
 //!    closure from then on and must end the task.
 //! 2. DONE is set once, by that owner, after the captures are gone and the outcome is stored.
-//! 3. The handle alone sets and clears WAITER, and touches the waiter's place only while
-//!    WAITER is clear. An ender that finds WAITER while it sets DONE owns the place instead.
-//! 4. Each end sets its GONE bit once, as its last access. The one that finds the other's bit
-//!    set frees the memory.
+//! 3. The handle alone sets and clears WAITER. An ender that finds WAITER while it sets DONE owns
+//!    the waiter's place from then on. Else the handle does, while WAITER is clear or once it
+//!    knows that DONE came before WAITER.
+//! 4. An end says that it goes by setting its GONE bit, and touches nothing afterwards; unless it
+//!    finds the other's bit set, then or when it was about to. That end frees the memory.
 //!
 //! # Why it is correct
 //! All transitions are read-modify-writes of one word, so they have one order.
