@@ -299,3 +299,108 @@ fn returning_from_main_with_tasks_running_is_quiet() {
     assert_success(&output);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+/// Calls a function when it is dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn shutdown_now_may_drop_the_last_owner_with_a_capture() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, reference) = (occupy(&pool), pool.handle());
+        reference.execute(move || drop(pool));
+        assert_eq!(reference.shutdown_now(), 1);
+        door.open();
+        reference.shutdown();
+        assert!(reference.is_terminated());
+    });
+}
+
+#[test]
+fn captures_that_are_cancelled_may_ask_for_the_end_and_do_not_wait_for_it() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        for _ in 0..10_000 {
+            let inside = pool.handle();
+            let guard = OnDrop(move || {
+                assert!(inside.wait_idle().is_err());
+                assert_eq!(inside.shutdown_now(), 0);
+                inside.shutdown();
+            });
+            pool.execute(move || drop(guard));
+        }
+        assert_eq!(pool.shutdown_now(), 10_000);
+        door.open();
+        // Out of the cancelling, waiting is waiting again.
+        pool.shutdown();
+        assert!(pool.is_terminated());
+    });
+}
+
+#[test]
+fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
+    thread_local!(static LATE: std::cell::RefCell<Vec<Box<dyn std::any::Any>>> = const {
+        std::cell::RefCell::new(Vec::new())
+    });
+    limited(|| {
+        for _ in 0..50 {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let called = Arc::new(AtomicUsize::new(0));
+            let (door, arrived) = (Door::default(), Arc::new(AtomicUsize::new(0)));
+            for _ in 0..2 {
+                let (inside, called) = (pool.handle(), Arc::clone(&called));
+                let (wait, arrived) = (door.clone(), Arc::clone(&arrived));
+                pool.execute(move || {
+                    let late = OnDrop(move || {
+                        assert!(inside.submit(|| 42).join().unwrap_err().is_cancelled());
+                        inside.shutdown();
+                        add_one(&called);
+                    });
+                    LATE.with_borrow_mut(|values| values.push(Box::new(late)));
+                    // Both threads have to take one.
+                    add_one(&arrived);
+                    wait.pass();
+                });
+            }
+            until(|| arrived.load(Ordering::SeqCst) == 2);
+            door.open();
+            pool.shutdown();
+            // The end of the threads was waited for, thread-locals and all.
+            assert_eq!(called.load(Ordering::SeqCst), 2);
+        }
+    });
+}
+
+#[test]
+fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
+    limited(|| {
+        let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
+        let (arrived, door) = (Door::default(), Door::default());
+        let (knock, wait) = (arrived.clone(), door.clone());
+        let parent = pool.submit(move || {
+            knock.open();
+            wait.pass();
+            workmill::current().unwrap().try_submit(|| 42).unwrap()
+        });
+        arrived.pass();
+        let reference = pool.handle();
+        let ender = thread::spawn(move || pool.shutdown());
+        until(|| reference.is_shutdown());
+        // The gate closes a moment later; what is asked of it while it is closed is the point.
+        until(|| {
+            reference
+                .try_execute(|| ())
+                .is_err_and(|refused| refused.is_shutdown())
+        });
+        door.open();
+        ender.join().unwrap();
+        assert_eq!(parent.join().unwrap().join().unwrap(), 42);
+    });
+}

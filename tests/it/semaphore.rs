@@ -1,7 +1,9 @@
 //! Permits are counted exactly and go to those who wait, in order of arrival.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -154,5 +156,61 @@ fn closing_ends_every_wait_for_good() {
         assert!(keys.is_closed());
         assert_eq!(keys.try_acquire().unwrap_err(), TryAcquireError::Closed);
         until(|| keys.acquire_timeout(Duration::MAX).is_err());
+    });
+}
+
+/// Panics when it is woken or dropped.
+struct Hostile;
+
+impl Wake for Hostile {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_waker_costs_nobody_a_permit() {
+    limited(|| {
+        let keys = Semaphore::new(1);
+        let held = keys.acquire().unwrap();
+        let mut line: Vec<_> = (0..2).map(|_| Box::pin(keys.acquire_async())).collect();
+        for waiter in &mut line {
+            let waker = Waker::from(Arc::new(Hostile));
+            assert!(
+                waiter
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            // Twice, so that wakers are replaced and dropped.
+            let other = Waker::from(Arc::new(Hostile));
+            assert!(
+                waiter
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&other))
+                    .is_pending()
+            );
+            // The last share of the first is this one, so its drop panics here, not in there.
+            assert!(catch_unwind(AssertUnwindSafe(|| drop(waker))).is_err());
+            std::mem::forget(other);
+        }
+        drop(held);
+        let mut line = line.into_iter();
+        let (mut head, next) = (line.next().unwrap(), line.next().unwrap());
+        let waker = Waker::from(Arc::new(Hostile));
+        let granted = head.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(matches!(granted, Poll::Ready(Ok(_))));
+        std::mem::forget(waker);
+        drop(granted);
+        drop(next);
+        assert_eq!(keys.available_permits(), 1);
     });
 }

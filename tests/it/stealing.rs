@@ -138,3 +138,40 @@ fn a_worker_that_breeds_its_own_work_takes_outside_work_within_61_tasks() {
         assert!(handle.join().unwrap() <= 61);
     });
 }
+
+#[test]
+fn what_lies_behind_a_long_task_is_stolen_though_the_injector_never_runs_dry() {
+    limited(|| {
+        let builder = workmill::Builder::new().threads(2);
+        let pool = builder.queue_capacity(1000).build().unwrap();
+        // Whoever takes the first batch gets the long task, and the one it waits for behind it.
+        let doors = [crate::support::occupy(&pool), crate::support::occupy(&pool)];
+        let (done, met) = (
+            Arc::new(AtomicUsize::new(0)),
+            crate::support::Door::default(),
+        );
+        let (wait, finished) = (met.clone(), Arc::clone(&done));
+        pool.execute(move || {
+            wait.pass();
+            finished.store(1, Ordering::SeqCst);
+        });
+        pool.execute(move || met.open());
+        // Each breeds a successor from outside the lanes, so that the injector always has some.
+        let feeder = {
+            let (pool, done) = (pool.clone(), Arc::clone(&done));
+            move || {
+                while done.load(Ordering::SeqCst) == 0 {
+                    // Full, more often than not, which is as it should be.
+                    let _ = pool.try_execute(|| ());
+                }
+            }
+        };
+        let feeders = [thread::spawn(feeder.clone()), thread::spawn(feeder)];
+        doors.iter().for_each(crate::support::Door::open);
+        feeders
+            .into_iter()
+            .for_each(|feeder| feeder.join().unwrap());
+        pool.shutdown();
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+    });
+}
