@@ -26,8 +26,12 @@ use crate::primitive::Padded;
 use crossbeam_deque as deque;
 
 /// After so many tasks of a slot's own the injector has a turn, so that tasks that breed
-/// tasks cannot keep the rest waiting for ever. Tasks that came in a batch are added to that.
+/// tasks cannot keep the rest waiting for ever.
 const TASKS_A_TURN: usize = 61;
+
+/// The most tasks that are taken from the injector at once. Fewer than a turn has, so that what
+/// came in a batch has been run when the injector has its turn.
+const BATCH: usize = 32;
 
 /// Before each so-many-th batch from the injector another slot has a turn, so that what lies
 /// in a lane behind a long task does not wait until the injector runs dry.
@@ -121,11 +125,9 @@ impl<T> Lanes<T> {
     ///
     /// The injector's next turn comes after those: what came from outside keeps its order.
     fn take_injected(&self, lane: &Lane<T>) -> Option<T> {
-        let task = insist(|| self.injector.steal_batch_and_pop(&lane.tasks));
-        if task.is_some() {
-            lane.turn.set(TASKS_A_TURN + lane.tasks.len());
-        }
-        task
+        lane.turn.set(TASKS_A_TURN);
+        let batch = &lane.tasks;
+        insist(|| self.injector.steal_batch_with_limit_and_pop(batch, BATCH))
     }
 
     /// Takes a task from the injector or from another slot, and some more into `lane`.
@@ -219,7 +221,11 @@ mod deque {
         }
 
         /// Takes two; the second is in no queue until it is in `lane`.
-        pub(super) fn steal_batch_and_pop(&self, lane: &Worker<T>) -> Steal<T> {
+        pub(super) fn steal_batch_with_limit_and_pop(
+            &self,
+            lane: &Worker<T>,
+            _: usize,
+        ) -> Steal<T> {
             let first = self.steal();
             if matches!(first, Steal::Success(_)) {
                 if let Steal::Success(second) = self.steal() {
@@ -269,7 +275,7 @@ mod deque {
         }
 
         pub(super) fn steal_batch_and_pop(&self, lane: &Worker<T>) -> Steal<T> {
-            self.0.steal_batch_and_pop(lane)
+            self.0.steal_batch_with_limit_and_pop(lane, 2)
         }
 
         pub(super) fn is_empty(&self) -> bool {
@@ -278,6 +284,44 @@ mod deque {
 
         pub(super) fn len(&self) -> usize {
             self.0.len.load(Ordering::Acquire)
+        }
+    }
+}
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_outside_keeps_its_order_with_and_without_children() {
+        for children in [0, 1, 3] {
+            let (lanes, own) = Lanes::new(1);
+            (0..2000).for_each(|task| lanes.inject(task));
+            let mut found = Vec::new();
+            while found.len() < 2000 {
+                let task = own[0].pop().or_else(|| lanes.take_near(&own[0]));
+                if let Some(task) = task.filter(|task| *task < 2000) {
+                    found.push(task);
+                    (0..children).for_each(|child| own[0].push(3000 + child));
+                }
+            }
+            assert!(found.iter().copied().eq(0..2000), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_whose_holder_is_busy_is_visited_though_the_injector_never_runs_dry() {
+        let (lanes, own) = Lanes::new(2);
+        (0..4).for_each(|task| lanes.inject(task));
+        let taken = lanes.take_near(&own[0]);
+        assert_eq!(taken, Some(0));
+        assert!(!own[0].is_empty(), "the others came with it");
+        let mut looks = 0;
+        while !own[0].is_empty() {
+            looks += 1;
+            assert!(looks < 10_000, "nobody visits");
+            (0..40).for_each(|_| lanes.inject(1000));
+            let _ = own[1].pop().or_else(|| lanes.take_near(&own[1]));
         }
     }
 }

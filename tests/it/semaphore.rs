@@ -177,7 +177,7 @@ impl Drop for Hostile {
 }
 
 #[test]
-fn a_hostile_waker_costs_nobody_a_permit() {
+fn wakers_that_panic_cost_nobody_a_permit() {
     limited(|| {
         let keys = Semaphore::new(1);
         let held = keys.acquire().unwrap();

@@ -269,26 +269,3 @@ fn several_threads_wait_until_idle_at_once() {
         }
     });
 }
-
-#[test]
-fn wait_idle_returns_though_tasks_keep_coming_one_by_one() {
-    limited(|| {
-        use std::sync::atomic::{AtomicBool, Ordering};
-
-        let pool = ThreadPoolExecutor::new(2).unwrap();
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                // One at a time, and so close to each other that no thread falls asleep.
-                while !stop.load(Ordering::SeqCst) {
-                    pool.submit(|| ()).join().unwrap();
-                    (0..20).for_each(|_| std::hint::spin_loop());
-                }
-            });
-            for _ in 0..100 {
-                pool.wait_idle().unwrap();
-            }
-            stop.store(true, Ordering::SeqCst);
-        });
-    });
-}
