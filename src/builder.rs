@@ -142,6 +142,20 @@ impl fmt::Debug for Builder {
     }
 }
 
+impl ThreadPoolExecutor {
+    /// Starts a pool with so many threads.
+    ///
+    /// [`Builder`] has the other knobs.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if `threads` is 0, or whatever the system says
+    /// when it cannot start a thread; no thread is left behind then.
+    pub fn new(threads: usize) -> io::Result<Self> {
+        Builder::new().threads(threads).build()
+    }
+}
+
 /// Starts a pool with as many threads as the machine gives.
 ///
 /// # Panics

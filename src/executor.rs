@@ -52,18 +52,6 @@ pub struct ThreadPoolExecutor {
 }
 
 impl ThreadPoolExecutor {
-    /// Starts a pool with so many threads.
-    ///
-    /// [`Builder`](crate::Builder) has the other knobs.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::InvalidInput`] if `threads` is 0, or whatever the system says
-    /// when it cannot start a thread; no thread is left behind then.
-    pub fn new(threads: usize) -> io::Result<Self> {
-        crate::builder::Builder::new().threads(threads).build()
-    }
-
     pub(crate) fn start(config: &Config) -> io::Result<Self> {
         let shared = pool::start(config)?;
         let owner = Arc::new(Owner(PoolRef { shared }));

@@ -102,32 +102,26 @@ impl Idle {
         self.claim(|_| true)
     }
 
-    #[inline]
     fn claim(&self, useful: impl Fn(Counts) -> bool) -> bool {
-        let mut counts = Counts(self.counts.load(Ordering::Relaxed));
-        while counts.asleep() > 0 && useful(counts) {
-            // ORDERING: Acquire takes the mark that the sleeper made before it was counted.
-            match self.counts.compare_exchange_weak(
-                counts.0,
-                counts.0 - ASLEEP + SEARCHING,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(seen) => counts = Counts(seen),
-            }
-        }
-        false
+        let change = SEARCHING.wrapping_sub(ASLEEP);
+        self.change_if(|counts| counts.asleep() > 0 && useful(counts), change)
     }
 
     /// Busy to searching; `false` if enough search already.
     #[must_use]
     pub(crate) fn start_searching(&self) -> bool {
+        self.change_if(|counts| counts.searching() < self.max_searching, SEARCHING)
+    }
+
+    /// Adds `change` to the word, as long as `when` says yes of it.
+    #[inline]
+    fn change_if(&self, when: impl Fn(Counts) -> bool, change: u64) -> bool {
         let mut counts = Counts(self.counts.load(Ordering::Relaxed));
-        while counts.searching() < self.max_searching {
+        while when(counts) {
+            // ORDERING: Acquire takes the mark that a sleeper made before it was counted.
             match self.counts.compare_exchange_weak(
                 counts.0,
-                counts.0 + SEARCHING,
+                counts.0.wrapping_add(change),
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
