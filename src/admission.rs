@@ -1,9 +1,9 @@
 //! The gate: how many tasks may wait, and what happens to one more.
 //!
-//! A task that is let in through a gate carries a permit among its captures and gives it
-//! back as the first thing it does. So the permit returns when the task begins, when a waiter claims it
-//! and when it is cancelled, for in each case the captures are used or dropped; and the threads
-//! of the pool never hear of it.
+//! A task that is let in through a gate carries a permit among its captures and gives it back as
+//! the first thing it does. So the permit returns when the task begins, when a waiter claims it and
+//! when it is cancelled, for in each case the captures are used or dropped; and the threads of the
+//! pool never hear of it.
 
 use crate::error::{TryAcquireError, TrySubmitError};
 use crate::pool::{Gate, Overflow, Shared};

@@ -55,8 +55,8 @@ impl Builder {
 
     /// Sets how many accepted tasks may wait for a thread, at least 1.
     ///
-    /// Tasks that run do not count. By default there is no limit. See [`Overflow`] for what happens to
-    /// one more.
+    /// Tasks that run do not count. By default there is no limit. See [`Overflow`] for what happens
+    /// to one more.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self

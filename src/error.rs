@@ -133,6 +133,18 @@ impl fmt::Display for JoinError {
 impl Error for JoinError {}
 
 /// Says who cancelled a task, and why.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::CancelReason;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// pool.shutdown();
+/// let error = pool.submit(|| 42).join().unwrap_err();
+/// assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelReason {
@@ -220,6 +232,15 @@ impl<F> Error for TrySubmitError<F> {}
 /// Says that a wait was refused because it could never end.
 ///
 /// A task that waits until its own pool is idle waits for itself.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let inside = pool.submit(|| workmill::current().unwrap().wait_idle());
+/// assert_eq!(inside.join()?, Err(workmill::WouldDeadlock));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WouldDeadlock;
 

@@ -24,15 +24,16 @@ use crate::unwind;
 ///
 /// # Dropping
 ///
-/// When the last owner is dropped the pool is shut down as by [`shutdown`](PoolRef::shutdown): all that
-/// was accepted is run first. While the thread unwinds from a panic, what has not begun is cancelled.
-/// On one of the pool's own threads the drop does not wait; the threads end by themselves.
+/// When the last owner is dropped the pool is shut down as by [`shutdown`](PoolRef::shutdown): all
+/// that was accepted is run first. While the thread unwinds from a panic, what has not begun is
+/// cancelled. On one of the pool's own threads the drop does not wait; the threads end by
+/// themselves.
 ///
 /// # Order
 ///
 /// Tasks from one thread outside begin in the order in which they were submitted, as far as several
-/// threads can begin anything in order. Tasks that a task submits go to the thread it runs on, first
-/// in, first out, and are stolen from there by threads that have nothing to do.
+/// threads can begin anything in order. Tasks that a task submits go to the thread it runs on,
+/// first in, first out, and are stolen from there by threads that have nothing to do.
 ///
 /// # Examples
 ///
@@ -101,6 +102,18 @@ impl Drop for Owner {
 ///
 /// [`submit`](Self::submit) and [`execute`](Self::execute) never fail at the call. The `try_` forms
 /// give the closure back instead, and never wait.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let parent = pool.submit(|| {
+///     let pool = workmill::current().unwrap();
+///     pool.submit(|| 42) // the pool may be dropped before this ends
+/// });
+/// assert_eq!(parent.join()?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct PoolRef {
     shared: Arc<Shared>,
@@ -111,8 +124,8 @@ impl PoolRef {
     ///
     /// # Blocking
     ///
-    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity), is full,
-    /// and its policy is [`Overflow::Block`](crate::Overflow::Block). Tasks of the pool itself never
+    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity), is full, and
+    /// its policy is [`Overflow::Block`](crate::Overflow::Block). Tasks of the pool itself never
     /// wait here; what they submit is admitted over capacity.
     ///
     /// # Errors
@@ -211,6 +224,17 @@ impl PoolRef {
     /// # Errors
     ///
     /// As [`try_submit`](Self::try_submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(10).build()?;
+    /// if let Err(refused) = pool.try_execute(|| println!("in the pool")) {
+    ///     let closure = refused.into_inner();
+    ///     closure(); // here instead
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_execute<F>(&self, closure: F) -> Result<(), TrySubmitError<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -220,9 +244,9 @@ impl PoolRef {
 
     /// Waits until the pool has nothing to do.
     ///
-    /// Returns when there was a moment at which every accepted task had ended: each handle has resolved
-    /// by then, but for those that somebody is cancelling at that moment. Tasks that are submitted
-    /// meanwhile are waited for, too. Not an end: the pool goes on.
+    /// Returns when there was a moment at which every accepted task had ended: each handle has
+    /// resolved by then, but for those that somebody is cancelling at that moment. Tasks that are
+    /// submitted meanwhile are waited for, too. Not an end: the pool goes on.
     ///
     /// # Errors
     ///
@@ -250,6 +274,18 @@ impl PoolRef {
     /// # Errors
     ///
     /// As [`wait_idle`](Self::wait_idle).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.execute(|| std::thread::sleep(Duration::from_millis(50)));
+    /// assert!(!pool.wait_idle_timeout(Duration::ZERO)?);
+    /// assert!(pool.wait_idle_timeout(Duration::MAX)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_idle_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
         self.wait_idle_until(Deadline::after(timeout))
     }
@@ -270,8 +306,9 @@ impl PoolRef {
     /// # Blocking
     ///
     /// Until every accepted task and every thread has ended, thread-locals included (but for these,
-    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, or by the
-    /// drop of a capture that `shutdown_now` cancels, it does not wait; the pool then ends by itself.
+    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, or by
+    /// the drop of a capture that `shutdown_now` cancels, it does not wait; the pool then ends by
+    /// itself.
     ///
     /// # Examples
     ///
@@ -294,9 +331,9 @@ impl PoolRef {
     ///
     /// Their handles resolve to cancelled with [`CancelReason::Shutdown`]. Tasks that run are not
     /// disturbed, but what they submit from now on is refused. A task that a thread is just taking
-    /// from the queue is cancelled by that thread and may be missing from the number, and one that a
-    /// running task joins may still be run there. The closures are dropped on this thread, or on that one.
-    /// Only the first call cancels; later ones return 0.
+    /// from the queue is cancelled by that thread and may be missing from the number, and one that
+    /// a running task joins may still be run there. The closures are dropped on this thread, or on
+    /// that one. Only the first call cancels; later ones return 0.
     ///
     /// Call [`shutdown`](Self::shutdown) afterwards to wait for what runs.
     ///
@@ -336,6 +373,17 @@ impl PoolRef {
     }
 
     /// Returns a reference to the pool that does not own it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let reference = pool.handle();
+    /// assert_eq!(reference.submit(|| 42).join()?, 42);
+    /// drop(pool); // the only owner
+    /// assert!(reference.is_terminated());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Self {
         self.clone()
     }

@@ -1,9 +1,9 @@
 //! The handle to a task's outcome: join, timeouts, cancel, await.
 //!
 //! # How a thread may wait
-//! A thread of the pool that joins a closure of the same pool that nobody has begun runs it in place:
-//! that is the work it waits for, so nothing unrelated is run while the task's locks are held. Every
-//! other wait looks at the cell for a moment and then parks. A timed wait never claims,
+//! A thread of the pool that joins a closure of the same pool that nobody has begun runs it in
+//! place: that is the work it waits for, so nothing unrelated is run while the task's locks are
+//! held. Every other wait looks at the cell for a moment and then parks. A timed wait never claims,
 //! because a closure once begun cannot be left when the time is over.
 
 use std::fmt;
@@ -26,9 +26,8 @@ const LOOK: Spin = Spin {
 
 /// Waits for a task, gives what it returned, and can cancel it before it begins.
 ///
-/// Made by [`submit`](crate::PoolRef::submit) and its siblings. Like
-/// [`std::thread::JoinHandle`]; in Python it would be called a `Future`, and it is one here too: await
-/// it under any runtime.
+/// Made by [`submit`](crate::PoolRef::submit) and its siblings. Like [`std::thread::JoinHandle`];
+/// in Python it would be called a `Future`, and it is one here too: await it under any runtime.
 ///
 /// The outcome is given once: `join` takes the handle, and after
 /// [`join_timeout`](Self::join_timeout), [`try_join`](Self::try_join) or awaiting has given it, the
@@ -36,8 +35,8 @@ const LOOK: Spin = Spin {
 ///
 /// # Dropping
 ///
-/// Detaches: the task runs all the same. Its value is dropped where the later of the two happens, the
-/// end of the task or the drop of the handle. A panic in that drop is contained.
+/// Detaches: the task runs all the same. Its value is dropped where the later of the two happens,
+/// the end of the task or the drop of the handle. A panic in that drop is contained.
 ///
 /// # Ordering
 ///
@@ -170,6 +169,16 @@ impl<T> JoinHandle<T> {
     }
 
     /// Tells whether the task has ended, so that `join` would not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// pool.wait_idle()?;
+    /// assert!(handle.is_finished() && !handle.is_running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.end.as_ref().is_none_or(HandleEnd::is_done)
     }
@@ -182,10 +191,11 @@ impl<T> JoinHandle<T> {
     /// Cancels the task unless it has begun.
     ///
     /// `true` means that the closure never ran and never will, and that the handle gives a
-    /// [`JoinError`] with [`CancelReason::Cancelled`] (or the reason of whoever cancelled it before).
-    /// `false` means that it has begun, or that the outcome was given before, and changes nothing. If
-    /// it was this call that cancelled it, the closure and its captures have been dropped on this thread
-    /// when it returns, with any panic in that contained, and whoever awaits the handle has been woken.
+    /// [`JoinError`] with [`CancelReason::Cancelled`] (or the reason of whoever cancelled it
+    /// before). `false` means that it has begun, or that the outcome was given before, and changes
+    /// nothing. If it was this call that cancelled it, the closure and its captures have been
+    /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
+    /// the handle has been woken.
     ///
     /// # Examples
     ///

@@ -22,23 +22,24 @@
 //!
 //! # What it promises
 //!
-//! 1. **Joining inside the pool does not hang.** A task that joins a closure of its own pool runs it
-//!    in place if nobody has begun it; a closure that has begun has a thread. And a waiting
+//! 1. **Joining inside the pool does not hang.** A task that joins a closure of its own pool runs
+//!    it in place if nobody has begun it; a closure that has begun has a thread. And a waiting
 //!    thread never runs work that it is not waiting for, so a lock held across a
-//!    [`join`](JoinHandle::join) is safe. *Not covered yet:* other waits inside tasks, such as on
-//!    a [`Semaphore`] or a channel, hold their thread; a pool whose threads all wait that way for a
+//!    [`join`](JoinHandle::join) is safe. *Not covered yet:* other waits inside tasks, such as on a
+//!    [`Semaphore`] or a channel, hold their thread; a pool whose threads all wait that way for a
 //!    task that none of them can begin does hang.
 //! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
-//! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran and
-//!    never will.
+//! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran
+//!    and never will.
 //! 4. **One vocabulary for waiting**: the plain verb blocks, `try_` never waits, `_timeout` waits
 //!    so long, and what can be awaited is a future or has an `_async` form. All four work on one
 //!    object at once.
 //! 5. **Idle costs nothing**: threads that have nothing to do are parked; nothing ticks.
 //! 6. **No panic leaves its task**: not that of a closure, nor of what it captured, returned or
-//!    panicked with when that is dropped. Threads live on. (A drop that panics while its own closure
-//!    is unwinding aborts the process; that is the language's rule, and nobody can catch it.)
+//!    panicked with when that is dropped. Threads live on. (A drop that panics while its own
+//!    closure is unwinding aborts the process; that is the language's rule, and nobody can catch
+//!    it.)
 //!
 //! # Bounds
 //!

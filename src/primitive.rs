@@ -5,8 +5,8 @@
 //! `--cfg workmill_loom` the names below are loom's; the cfg is the crate's own, so a
 //! user's `--cfg loom` never reaches in.
 //!
-//! Here is also how a thread waits for anything that calls a waker: [`block_until`]. Only threads of a
-//! pool that have nothing to do park elsewhere, in `pool/slots.rs`.
+//! Here is also how a thread waits for anything that calls a waker: [`block_until`]. Only threads
+//! of a pool that have nothing to do park elsewhere, in `pool/slots.rs`.
 
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};

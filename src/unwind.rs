@@ -1,8 +1,8 @@
 //! The one place that catches panics and drops hostile values.
 //!
-//! Every call into user code passes here: closures, the drops of what they captured, of
-//! what they returned and of what they panicked with, and the waking and dropping of wakers. Nothing
-//! above this room names [`std::panic::catch_unwind`]. Only the cloning of a waker is not caught: it
+//! Every call into user code passes here: closures, the drops of what they captured, of what they
+//! returned and of what they panicked with, and the waking and dropping of wakers. Nothing above
+//! this room names [`std::panic::catch_unwind`]. Only the cloning of a waker is not caught: it
 //! happens on the poller's own stack, before anything has changed.
 //!
 //! A value that panics while it is dropped leaves a second panic's payload behind, which

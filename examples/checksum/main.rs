@@ -5,8 +5,8 @@
 //! cargo run --release --example checksum -- --check FILE
 //! ```
 //!
-//! What it shows of the pool: a bounded queue that holds the walk back when the threads are
-//! busy, handles joined in the order in which they were submitted, and an orderly end on Ctrl-C. One
+//! What it shows of the pool: a bounded queue that holds the walk back when the threads are busy,
+//! handles joined in the order in which they were submitted, and an orderly end on Ctrl-C. One
 //! thread walks and submits, the pool hashes, and the main thread joins and prints.
 //!
 //! In reading order: [`files`] finds what to hash, [`hashing`] is what the pool's threads do,

@@ -19,8 +19,8 @@
 //! # Protocol
 //! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches and
 //! someone sleeps, claim and wake.
-//! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3) look
-//! at every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4)
+//! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
+//! look at every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4)
 //! park until someone has claimed it, maybe itself.
 //! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2)
 //! full fence; (F3) look at every queue, and if there is a task do P3 and P4.
@@ -28,16 +28,14 @@
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
 //! of the fences P2 and S2 (or F2) comes first in the one order of all such fences.
-//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken: to be run, or to be pushed
-//! to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the argument
-//! begins anew. If it is seen, P3 and P4 are done on its behalf.
-//! *S2 (or F2) first:* P3 sees the sleeper counted (or the searcher gone). If it nevertheless reads
-//! that somebody searches, that somebody leaves that state later, by S1 or F1, and the
-//! argument holds for it; there are finitely many threads, so it ends with one that sees the task,
-//! or with a P3 that reads no searcher. A claim that fails does so because the word changed, and
-//! reads it again.
-//! If nobody sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it
-//! sleeps.
+//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken: to be run, or to be
+//! pushed to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
+//! argument begins anew. If it is seen, P3 and P4 are done on its behalf. *S2 (or F2) first:* P3
+//! sees the sleeper counted (or the searcher gone). If it nevertheless reads that somebody
+//! searches, that somebody leaves that state later, by S1 or F1, and the argument holds for it;
+//! there are finitely many threads, so it ends with one that sees the task, or with a P3 that reads
+//! no searcher. A claim that fails does so because the word changed, and reads it again. If nobody
+//! sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it sleeps.
 //!
 //! # Why not otherwise
 //! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread

@@ -1,8 +1,8 @@
 //! The order in which tasks are found; the only user of crossbeam-deque.
 //!
-//! Each slot has a [`Lane`] of its own, first in, first out: its holder pushes to it
-//! and takes from it, others steal half. Everyone else pushes to one injector, from which the holders
-//! take in batches when their lanes are empty, and one by one when it has its turn.
+//! Each slot has a [`Lane`] of its own, first in, first out: its holder pushes to it and takes from
+//! it, others steal half. Everyone else pushes to one injector, from which the holders take in
+//! batches when their lanes are empty, and one by one when it has its turn.
 //!
 //! # What the rest of the pool relies on
 //! 1. A task that was pushed is taken exactly once.

@@ -1,9 +1,9 @@
 //! What all threads of a pool share, and what each has of its own.
 //!
 //! [`Shared`] is the pool as a whole: the queue, the slots, the phase of its life. [`Local`] is
-//! one thread's part; a pointer of the thread's own leads to it, so that a task that
-//! submits finds the lane of the slot it runs on. The gate of admission is kept here too, as plain data:
-//! the decisions about it are made above, and the threads never look at it.
+//! one thread's part; a pointer of the thread's own leads to it, so that a task that submits finds
+//! the lane of the slot it runs on. The gate of admission is kept here too, as plain data: the
+//! decisions about it are made above, and the threads never look at it.
 //!
 //! # Phases
 //! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps

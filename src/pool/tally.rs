@@ -19,18 +19,18 @@
 //! [`is_quiet`](Tally::is_quiet) reads all finished counts, then all accepted ones. Let F be the
 //! finishes and A the acceptances that it saw. A task is accepted before it is pushed, run and
 //! finished, and a finish is published with Release and read with Acquire, so for each finish in F
-//! that task's acceptance, and those of all tasks that it pushed, are in A. Equal numbers
-//! then mean that A is exactly the tasks of F: each has finished, and so have all their children.
-//! An acceptance that was not seen is an outsider's, made while we looked. After CLOSED there
-//! are none of those, so a closed tally that was quiet once stays quiet, but for the moment in which
-//! an outsider that met CLOSED takes its acceptance back.
+//! that task's acceptance, and those of all tasks that it pushed, are in A. Equal numbers then mean
+//! that A is exactly the tasks of F: each has finished, and so have all their children. An
+//! acceptance that was not seen is an outsider's, made while we looked. After CLOSED there are none
+//! of those, so a closed tally that was quiet once stays quiet, but for the moment in which an
+//! outsider that met CLOSED takes its acceptance back.
 //!
 //! # Why no joiner sleeps for ever
-//! *Joiner:* (J1) raise `attention`; (J2) join the line; (J3) full fence; (J4) look, and sleep if it
-//! is not quiet. *Finisher:* (F1) count; (F2) full fence; (F3) read `attention`. If J3 comes before
-//! F2, F3 sees the joiner, and F takes the line's lock and wakes it. If F2 comes first, J4 sees
-//! F1. Of several finishers the one whose fence is last sees the counts of all. A joiner that is
-//! woken looks again, because a new task may have come before it was added to the line.
+//! *Joiner:* (J1) raise `attention`; (J2) join the line; (J3) full fence; (J4) look, and sleep if
+//! it is not quiet. *Finisher:* (F1) count; (F2) full fence; (F3) read `attention`. If J3 comes
+//! before F2, F3 sees the joiner, and F takes the line's lock and wakes it. If F2 comes first, J4
+//! sees F1. Of several finishers the one whose fence is last sees the counts of all. A joiner that
+//! is woken looks again, because a new task may have come before it was added to the line.
 //!
 //! # Why not otherwise
 //! One counter up at submit and down at the end moves a cache line to and fro for every task.

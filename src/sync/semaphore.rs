@@ -126,6 +126,18 @@ impl Semaphore {
     ///
     /// [`TryAcquireError::NoPermits`] if none is free, which is so while anyone waits;
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Semaphore, TryAcquireError};
+    ///
+    /// let keys = Semaphore::new(1);
+    /// let permit = keys.try_acquire()?;
+    /// assert_eq!(keys.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+    /// # drop(permit);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_take().map(|()| Permit { semaphore: self })
     }
@@ -187,6 +199,17 @@ impl Semaphore {
     /// Closes the semaphore: all who wait, now or later, get an error.
     ///
     /// Permits that are out stay valid. Closing twice does nothing more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(0);
+    /// std::thread::scope(|scope| {
+    ///     let waiter = scope.spawn(|| keys.acquire().is_err());
+    ///     keys.close();
+    ///     assert!(waiter.join().unwrap());
+    /// });
+    /// ```
     pub fn close(&self) {
         let woken = {
             let mut line = lock(&self.line);
@@ -321,8 +344,8 @@ impl<'a> Wait<'a> {
                 return Poll::Ready(taken);
             }
         }
-        // Cloned before anything changes, and what is left over dropped when all is settled, outside
-        // the lock: it is user code.
+        // Cloned before anything changes, and what is left over dropped when all is settled,
+        // outside the lock: it is user code.
         let waker = waker.clone();
         let (answer, left_over) = match self.ticket.take() {
             Some(ticket) => self.look_in_line(ticket, waker),

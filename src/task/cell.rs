@@ -307,8 +307,8 @@ pub(crate) struct HandleEnd<T> {
 // SAFETY: sending the end sends the right to take a `T`, and to run or drop the closure, which is
 // `Send` by the bounds of `pair`; wakers are `Send`.
 unsafe impl<T: Send> Send for HandleEnd<T> {}
-// SAFETY: a shared end reads the state word and cancels. Whoever wins the exchange of `cancel` owns the
-// closure, which is `Send`, and may take the waker, which is too; no `T` is reached through it.
+// SAFETY: a shared end reads the state word and cancels. Whoever wins the exchange of `cancel` owns
+// the closure, which is `Send`, and may take the waker, which is too; no `T` is reached through it.
 unsafe impl<T: Send> Sync for HandleEnd<T> {}
 
 impl<T> HandleEnd<T> {
