@@ -130,6 +130,7 @@ impl Tally {
         }
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.shared.accepted.load(Ordering::Relaxed) & CLOSED != 0
     }
