@@ -260,10 +260,6 @@ mod deque {
             super::insist(|| self.0.steal())
         }
 
-        pub(super) fn len(&self) -> usize {
-            self.0.len.load(Ordering::Acquire)
-        }
-
         pub(super) fn is_empty(&self) -> bool {
             self.0.is_empty()
         }

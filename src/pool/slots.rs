@@ -146,33 +146,36 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Wakes one sleeper, whom the caller has claimed; slot `first` if it still sleeps.
-    fn wake_claimed(&self, first: Option<usize>) {
-        let all = 0..self.slots.len();
-        for index in first
-            .into_iter()
-            .chain(std::iter::repeat_n(all, usize::MAX).flatten())
-        {
-            let slot = &self.slots[index];
-            // ORDERING: Acquire and Release hand over what was done before the wake-up.
-            let unmarked = slot.mark.load(Ordering::Relaxed) == ASLEEP
-                && slot
-                    .mark
-                    .compare_exchange(ASLEEP, HELD, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok();
-            if unmarked {
-                if first != Some(index) {
-                    self.unpark(slot);
-                }
+    /// Wakes one sleeper, whom the caller has claimed: slot `own`, if it still sleeps.
+    fn wake_claimed(&self, own: Option<usize>) {
+        if own.is_some_and(|index| self.slots[index].unmark()) {
+            // The caller itself, which is not parked yet.
+            return;
+        }
+        loop {
+            if let Some(slot) = self.slots.iter().find(|slot| slot.unmark()) {
+                slot.unpark();
                 return;
             }
             // Only when claims cross does a round find nothing.
             spin_loop();
         }
     }
+}
 
-    fn unpark(&self, slot: &Slot<T>) {
-        if let Inside::Holder(thread) = &*lock(&slot.inside) {
+impl<T> Slot<T> {
+    /// Ends the sleep of the slot's holder, who has to be unparked then; `false`: it was awake.
+    fn unmark(&self) -> bool {
+        // ORDERING: Acquire and Release hand over what was done before the wake-up.
+        self.mark.load(Ordering::Relaxed) == ASLEEP
+            && self
+                .mark
+                .compare_exchange(ASLEEP, HELD, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn unpark(&self) {
+        if let Inside::Holder(thread) = &*lock(&self.inside) {
             thread.unpark();
         }
     }
