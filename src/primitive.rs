@@ -154,7 +154,7 @@ fn with_thread_waker<R>(body: impl FnOnce(&Waker) -> R) -> R {
     body(&new_thread_waker())
 }
 
-/// A pointer of a thread's own to something on its stack, or null.
+/// A pointer of a thread's own, null at first. It has no destructor, so it outlives those that do.
 #[cfg(not(workmill_loom))]
 macro_rules! thread_pointer {
     ($name:ident) => {

@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     queue: TaskQueue<PoolTask>,
     slots: Slots<PoolTask>,
     phase: AtomicU8,
-    /// Tasks cancelled since `stop` last asked.
+    /// Tasks that `stop` and the threads have cancelled.
     cancelled: AtomicUsize,
     pub(crate) gate: Option<Gate>,
     pub(crate) roster: Roster,
@@ -96,7 +96,7 @@ impl Shared {
         match self.part_of_this_thread() {
             Some(_) if self.is_stopping() => Err(Closed),
             Some(local) => self.queue.accept(local.lane.borrow().as_ref()),
-            // A refusal is a finish, too.
+            // A refusal may have been counted and taken back, which is a finish like any other.
             None => self
                 .queue
                 .accept(None)
@@ -170,7 +170,7 @@ impl Shared {
             self.queue.task_done(None);
         }
         self.look_around();
-        self.cancelled.swap(0, Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     fn cancel(&self, task: PoolTask) {
