@@ -1,27 +1,47 @@
 //! The gate: how many tasks may wait, and what happens to one more.
 //!
-//! A task that is let in through a gate carries a permit among its captures and gives it back as
-//! the first thing it does. So the permit returns when the task begins, when a waiter claims it and
-//! when it is cancelled, for in each case the captures are used or dropped; and the threads of the
-//! pool never hear of it.
+//! A task that is let in through a gate holds a [`Pass`], and gives it back as the first thing it
+//! does. So there is room again when the task begins, when a waiter claims it and when it is
+//! cancelled, for in each case the pass is used or dropped; and the threads of the pool never hear
+//! of it. With a capacity of 0 a pass stands for a free thread, and is kept until the closure has
+//! returned.
+//!
+//! A task of the pool's own is let in whether there is room or not, and takes a pass all the same:
+//! the gate is in debt then, and outsiders have to wait until it is paid.
 
-use crate::error::{TryAcquireError, TrySubmitError};
-use crate::pool::{Gate, Overflow, Shared};
-use crate::sync::semaphore::OwnedPermit;
+use std::sync::Arc;
+
+use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
+use crate::pool::{Gate, Overflow, Pool};
+use crate::primitive::Deadline;
+use crate::task::Token;
 
 /// How a submitter stands to a full pool.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Patience {
     /// As the pool's [`Overflow`] policy says; the pool's own tasks are let in regardless.
     Policy,
+    /// It waits so long; the pool's own tasks are let in regardless.
+    Until(Deadline),
     /// It wants to be told.
     Never,
+}
+
+/// How a task was let in. Either way it has been counted as accepted.
+pub(crate) enum Entry {
+    /// To be pushed, holding what there is to hold.
+    Open,
+    Pass(Pass),
+    /// To be run by the submitter.
+    Caller,
 }
 
 /// Why a task was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Full,
+    /// Full, and the policy wants no fuss about it.
+    Dropped,
     Shutdown,
 }
 
@@ -29,54 +49,91 @@ impl Refusal {
     /// The error that gives `closure` back.
     pub(crate) fn with<F>(self, closure: F) -> TrySubmitError<F> {
         match self {
-            Self::Full => TrySubmitError::Full(closure),
+            Self::Full | Self::Dropped => TrySubmitError::Full(closure),
             Self::Shutdown => TrySubmitError::Shutdown(closure),
+        }
+    }
+
+    pub(crate) fn reason(self) -> CancelReason {
+        match self {
+            Self::Full | Self::Dropped => CancelReason::Rejected,
+            Self::Shutdown => CancelReason::Shutdown,
         }
     }
 }
 
-/// Counts a task as accepted, with the permit that it has to carry if there is a gate.
+/// A place in the queue, or the use of a free thread; given back when it is dropped.
+pub(crate) struct Pass(Arc<Gate>);
+
+impl Token for Pass {
+    type Kept = Option<Self>;
+
+    fn begin(self) -> Self::Kept {
+        let kept = self.0.hand_off;
+        Some(self).filter(|_| kept)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.permits.release();
+    }
+}
+
+/// Counts a task as accepted, and says how it was let in.
 ///
-/// Blocks only by policy, and never a task of the pool itself.
+/// Blocks only by policy or patience, and never a task of the pool itself.
 #[inline]
-pub(crate) fn admit(shared: &Shared, patience: Patience) -> Result<Option<OwnedPermit>, Refusal> {
-    let permit = match &shared.gate {
-        Some(gate) => pass(shared, gate, patience)?,
-        None => None,
+pub(crate) fn admit(pool: &Arc<Pool>, patience: Patience) -> Result<Entry, Refusal> {
+    let entry = match &pool.gate {
+        Some(gate) => pass(pool, gate, patience)?,
+        None => Entry::Open,
     };
-    match shared.accept() {
-        Ok(()) => Ok(permit),
+    match pool.accept() {
+        Ok(()) => Ok(entry),
         Err(_) => Err(Refusal::Shutdown),
     }
 }
 
-/// Takes a permit, or lets one of the pool's own tasks in without.
-fn pass(shared: &Shared, gate: &Gate, patience: Patience) -> Result<Option<OwnedPermit>, Refusal> {
-    if patience == Patience::Policy {
-        if shared.is_here() {
-            return Ok(None);
+fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry, Refusal> {
+    let permits = &gate.permits;
+    let taken = match patience {
+        // Those inside may go on until all is quiet, so for them the gate is never closed.
+        Patience::Never if pool.is_here() => {
+            let free = permits.take_free();
+            free.then_some(()).ok_or(TryAcquireError::NoPermits)
         }
-        if gate.overflow == Overflow::Block {
-            let permit = OwnedPermit::acquire(&gate.permits);
-            return permit.map(Some).map_err(|_| Refusal::Shutdown);
+        Patience::Never => permits.try_take(),
+        _ if pool.is_here() => {
+            if !permits.take_anyway() {
+                pool.counts.over_capacity.one_more();
+            }
+            Ok(())
         }
-    }
-    match OwnedPermit::try_acquire(&gate.permits) {
-        Ok(permit) => Ok(Some(permit)),
+        Patience::Until(deadline) => permits.acquire_until(deadline),
+        Patience::Policy => match gate.overflow {
+            Overflow::Block => permits.acquire_until(Deadline::NEVER),
+            Overflow::Reject => permits.try_take(),
+            Overflow::CallerRuns => match permits.try_take() {
+                Err(TryAcquireError::NoPermits) => return Ok(Entry::Caller),
+                decided => decided,
+            },
+            Overflow::DropOldest => loop {
+                match permits.try_take() {
+                    Err(TryAcquireError::NoPermits) if pool.drop_oldest() => {}
+                    Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
+                    decided => break decided,
+                }
+            },
+            Overflow::DropNewest => match permits.try_take() {
+                Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
+                decided => decided,
+            },
+        },
+    };
+    match taken {
+        Ok(()) => Ok(Entry::Pass(Pass(Arc::clone(gate)))),
         Err(TryAcquireError::NoPermits) => Err(Refusal::Full),
-        // The pool's own tasks may go on until all is quiet.
-        Err(TryAcquireError::Closed) if shared.is_here() => Ok(None),
         Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
-    }
-}
-
-/// The closure with its permit, which it gives back before it begins.
-pub(crate) fn carry<F, T>(permit: OwnedPermit, closure: F) -> impl FnOnce() -> T + Send + 'static
-where
-    F: FnOnce() -> T + Send + 'static,
-{
-    move || {
-        drop(permit);
-        closure()
     }
 }

@@ -1,10 +1,12 @@
 //! Every knob of a pool, its default and its limits.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 
+use crate::error::Rejected;
 use crate::executor::ThreadPoolExecutor;
-use crate::pool::{Config, MAX_SLOTS, Overflow};
+use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow};
 use crate::sync::semaphore::Semaphore;
 
 /// Configures a [`ThreadPoolExecutor`] and starts it.
@@ -28,8 +30,10 @@ pub struct Builder {
     threads: Option<usize>,
     queue_capacity: Option<usize>,
     overflow: Overflow,
+    on_drop: DropBehavior,
     thread_name: Box<dyn Fn(usize) -> String + Send>,
     stack_size: Option<usize>,
+    hooks: Hooks,
 }
 
 impl Builder {
@@ -39,8 +43,10 @@ impl Builder {
             threads: None,
             queue_capacity: None,
             overflow: Overflow::default(),
+            on_drop: DropBehavior::default(),
             thread_name: Box::new(|index| format!("workmill-{index}")),
             stack_size: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -53,10 +59,11 @@ impl Builder {
         self
     }
 
-    /// Sets how many accepted tasks may wait for a thread, at least 1.
+    /// Sets how many accepted tasks may wait for a thread.
     ///
-    /// Tasks that run do not count. By default there is no limit. See [`Overflow`] for what happens
-    /// to one more.
+    /// Tasks that run do not count. With 0 none may wait: a task is accepted only if there are fewer
+    /// unfinished tasks than threads, so that one of them takes it at once. By default there is no
+    /// limit. See [`Overflow`] for what happens to one more.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self
@@ -82,29 +89,105 @@ impl Builder {
         self
     }
 
+    /// Sets what the drop of the last owner does; by default it waits for everything.
+    pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
+        self.on_drop = behavior;
+        self
+    }
+
+    /// Sets what each thread calls with its index before it runs tasks.
+    ///
+    /// [`build`](Self::build) waits for all of them, and fails if one of them fails or panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn pin_to(_: usize) -> std::io::Result<()> { Ok(()) }
+    /// let pool = workmill::Builder::new().threads(2).on_thread_start(pin_to).build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_thread_start(
+        mut self,
+        hook: impl Fn(usize) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.thread_start = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets what each thread calls with its index after it has run its last task.
+    ///
+    /// Not called on a thread whose start failed. A panic in it goes to the
+    /// [`panic_handler`](Self::panic_handler).
+    pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.hooks.thread_stop = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets what is called with the payload of each panic that no handle shows: of a closure without
+    /// a handle, of a callback, or of another hook.
+    ///
+    /// By default nothing more is done than for any panic: std's panic hook writes a line to stderr,
+    /// before the handler is called. It is called on the thread that panicked, which goes on
+    /// afterwards. A panic of its own goes nowhere.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let panics = Arc::new(AtomicUsize::new(0));
+    /// let seen = Arc::clone(&panics);
+    /// let pool = workmill::Builder::new()
+    ///     .threads(1)
+    ///     .panic_handler(move |_payload| { seen.fetch_add(1, Ordering::Relaxed); })
+    ///     .build()?;
+    /// pool.execute(|| panic!("out of flour"));
+    /// pool.shutdown();
+    /// assert_eq!(panics.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn panic_handler(
+        mut self,
+        handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.panic = Some(Box::new(handler));
+        self
+    }
+
+    /// Sets what is called with a closure that [`execute`](crate::PoolRef::execute) could not
+    /// submit, because the pool is full and its policy is [`Overflow::Reject`], or is shut down.
+    ///
+    /// By default the closure is dropped. The hook is called on the thread that submitted; a panic
+    /// in it goes to the [`panic_handler`](Self::panic_handler).
+    pub fn on_rejected(mut self, hook: impl Fn(Rejected) + Send + Sync + 'static) -> Self {
+        self.hooks.rejected = Some(Box::new(hook));
+        self
+    }
+
     /// Starts the pool with all its threads.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if a knob is out of its limits or a name holds a NUL byte. Else
-    /// whatever the system says when it cannot start a thread; those that had been started
-    /// have ended by then.
+    /// whatever the system says when it cannot start a thread, or the error of
+    /// [`on_thread_start`](Self::on_thread_start); the threads that had been started have ended by
+    /// then.
     pub fn build(self) -> io::Result<ThreadPoolExecutor> {
-        ThreadPoolExecutor::start(&self.config()?)
+        ThreadPoolExecutor::start(self.config()?)
     }
 
-    fn config(&self) -> io::Result<Config> {
+    fn config(self) -> io::Result<Config> {
         let threads = self.threads.unwrap_or_else(num_cpus::get);
         if !(1..=MAX_SLOTS).contains(&threads) {
             return Err(invalid(format!(
                 "a pool has 1 to {MAX_SLOTS} threads, not {threads}"
             )));
         }
-        let capacities = 1..=Semaphore::MAX_PERMITS;
         match self.queue_capacity {
-            Some(capacity) if !capacities.contains(&capacity) => {
+            Some(capacity) if capacity > Semaphore::MAX_PERMITS => {
                 return Err(invalid(format!(
-                    "the capacity of a queue is 1 to {}, not {capacity}",
+                    "the capacity of a queue is 0 to {}, not {capacity}",
                     Semaphore::MAX_PERMITS
                 )));
             }
@@ -120,7 +203,9 @@ impl Builder {
             thread_names,
             queue_capacity: self.queue_capacity,
             overflow: self.overflow,
+            on_drop: self.on_drop,
             stack_size: self.stack_size,
+            hooks: self.hooks,
         })
     }
 }
@@ -137,6 +222,7 @@ impl fmt::Debug for Builder {
             .field("threads", &self.threads)
             .field("queue_capacity", &self.queue_capacity)
             .field("overflow", &self.overflow)
+            .field("on_drop", &self.on_drop)
             .field("stack_size", &self.stack_size)
             .finish_non_exhaustive()
     }

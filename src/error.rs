@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::unwind::Payload;
 
@@ -29,24 +29,35 @@ pub struct JoinError {
 }
 
 enum Cause {
-    Panicked(Box<Panicked>),
+    Panicked(Arc<Panicked>),
     Cancelled(CancelReason),
 }
 
-/// Boxed: a panic is rare, and the error lies in every result cell.
+/// On the heap: a panic is rare, and the error lies in every result cell. Shared by the errors that
+/// a [`SharedHandle`](crate::SharedHandle) gives.
 struct Panicked {
     message: Option<String>,
-    /// In a lock because a payload may be unfit for sharing; nobody ever waits for it.
-    payload: Mutex<Payload>,
+    /// Until someone takes it. In a lock because a payload may be unfit for sharing; nobody ever
+    /// waits for it.
+    payload: Mutex<Option<Payload>>,
 }
 
 impl JoinError {
     pub(crate) fn panicked(payload: Payload) -> Self {
         let message = payload.message().map(str::to_owned);
-        let payload = Mutex::new(payload);
+        let payload = Mutex::new(Some(payload));
         Self {
-            cause: Cause::Panicked(Box::new(Panicked { message, payload })),
+            cause: Cause::Panicked(Arc::new(Panicked { message, payload })),
         }
+    }
+
+    /// The same error for another handle; both say the same, the payload is given once.
+    pub(crate) fn share(&self) -> Self {
+        let cause = match &self.cause {
+            Cause::Panicked(panicked) => Cause::Panicked(Arc::clone(panicked)),
+            Cause::Cancelled(reason) => Cause::Cancelled(*reason),
+        };
+        Self { cause }
     }
 
     pub(crate) fn cancelled(reason: CancelReason) -> Self {
@@ -75,6 +86,9 @@ impl JoinError {
 
     /// Gives what the task panicked with, to look at or to resume with.
     ///
+    /// Of the errors that one [`SharedHandle`](crate::SharedHandle) and its clones give, the first
+    /// gets it; the others get the [`panic_message`](Self::panic_message) as a `String`.
+    ///
     /// # Panics
     ///
     /// If the task did not panic; ask [`is_panic`](Self::is_panic) first.
@@ -89,11 +103,16 @@ impl JoinError {
     /// ```
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         match self.cause {
-            Cause::Panicked(panicked) => panicked
-                .payload
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner)
-                .into_inner(),
+            Cause::Panicked(panicked) => {
+                let mut payload = panicked
+                    .payload
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                match payload.take() {
+                    Some(payload) => payload.into_inner(),
+                    None => Box::new(panicked.message.clone().unwrap_or_default()),
+                }
+            }
             Cause::Cancelled(reason) => panic!("the task did not panic, it was {reason}"),
         }
     }
@@ -163,6 +182,65 @@ impl fmt::Display for CancelReason {
             Self::Shutdown => "cancelled because the pool was shut down",
             Self::Rejected => "rejected because the pool was full",
         })
+    }
+}
+
+/// A closure without a handle that the pool did not take.
+///
+/// Given to the function of [`Builder::on_rejected`](crate::Builder::on_rejected), which may keep
+/// it, run it, or drop it.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use workmill::{Builder, Rejected};
+///
+/// let (sender, refused) = mpsc::channel::<Rejected>();
+/// let pool = Builder::new()
+///     .threads(1)
+///     .on_rejected(move |rejected| sender.send(rejected).unwrap())
+///     .build()?;
+/// pool.shutdown();
+/// pool.execute(|| println!("too late for the pool"));
+/// refused.recv()?.run();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Rejected {
+    closure: Box<dyn FnOnce() + Send>,
+    reason: CancelReason,
+}
+
+impl Rejected {
+    pub(crate) fn new(closure: Box<dyn FnOnce() + Send>, reason: CancelReason) -> Self {
+        Self { closure, reason }
+    }
+
+    /// Says why it was not taken.
+    pub fn reason(&self) -> CancelReason {
+        self.reason
+    }
+
+    /// Runs the closure on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does.
+    pub fn run(self) {
+        (self.closure)();
+    }
+
+    /// Gives the closure back.
+    pub fn into_inner(self) -> Box<dyn FnOnce() + Send> {
+        self.closure
+    }
+}
+
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -251,6 +329,112 @@ impl fmt::Display for WouldDeadlock {
 }
 
 impl Error for WouldDeadlock {}
+
+/// Says that a pool had not ended in time, and what it was at.
+///
+/// Given by [`shutdown_timeout`](crate::PoolRef::shutdown_timeout). A picture of one moment: each
+/// part may have changed since.
+///
+/// # Examples
+///
+/// ```
+/// # use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// # let (started, begun) = mpsc::channel();
+/// # let (go, wait) = mpsc::channel::<()>();
+/// fn grind() {}
+/// let busy = pool.submit(move || {
+/// #   started.send(()).unwrap(); wait.recv().unwrap();
+///     grind()
+/// });
+/// # begun.recv()?;
+/// let error = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
+/// assert_eq!(error.busy().len(), 1);
+/// assert_eq!(error.busy()[0].thread(), "workmill-0");
+/// eprintln!("{error}"); // … workmill-0 runs my_program::main::{{closure}}
+/// # go.send(())?;
+/// # busy.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillRunning {
+    unfinished: usize,
+    threads: usize,
+    busy: Vec<BusyThread>,
+}
+
+impl StillRunning {
+    pub(crate) fn new(unfinished: usize, threads: usize, busy: Vec<BusyThread>) -> Self {
+        Self {
+            unfinished,
+            threads,
+            busy,
+        }
+    }
+
+    /// Tells how many accepted tasks had not ended, running or waiting.
+    pub fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Tells how many threads had not left the pool.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Names the threads that ran tasks.
+    pub fn busy(&self) -> &[BusyThread] {
+        &self.busy
+    }
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            unfinished,
+            threads,
+            busy,
+        } = self;
+        write!(
+            f,
+            "the pool has not ended: {unfinished} unfinished tasks, {threads} threads"
+        )?;
+        for (index, BusyThread { thread, task }) in busy.iter().enumerate() {
+            let before = if index == 0 { ";" } else { "," };
+            write!(f, "{before} {thread} runs {task}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for StillRunning {}
+
+/// A thread of a pool, and what it ran when [`StillRunning`] was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusyThread {
+    thread: String,
+    task: &'static str,
+}
+
+impl BusyThread {
+    pub(crate) fn new(thread: String, task: &'static str) -> Self {
+        Self { thread, task }
+    }
+
+    /// Gives the name of the thread.
+    pub fn thread(&self) -> &str {
+        &self.thread
+    }
+
+    /// Names the task, by the type of its closure.
+    ///
+    /// As [`std::any::type_name`] does it: for people to read, not to be relied on.
+    pub fn task(&self) -> &'static str {
+        self.task
+    }
+}
 
 /// Says that a semaphore was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,17 +4,19 @@
 //! pool and dereferences to it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::admission::{self, Patience};
-use crate::error::{CancelReason, TrySubmitError, WouldDeadlock};
+use crate::admission::{self, Entry, Patience, Refusal};
+use crate::error::{JoinError, StillRunning, TrySubmitError, WouldDeadlock};
 use crate::handle::JoinHandle;
-use crate::pool::{self, Config, Local, PoolTask, Shared};
+use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
 use crate::primitive::Deadline;
-use crate::task::cell;
+use crate::scope;
 use crate::unwind;
 
 /// Owns a pool of threads that run closures.
@@ -25,9 +27,11 @@ use crate::unwind;
 /// # Dropping
 ///
 /// When the last owner is dropped the pool is shut down as by [`shutdown`](PoolRef::shutdown): all
-/// that was accepted is run first. While the thread unwinds from a panic, what has not begun is
-/// cancelled. On one of the pool's own threads the drop does not wait; the threads end by
-/// themselves.
+/// that was accepted is run first. [`Builder::on_drop`](crate::Builder::on_drop) knows other
+/// endings. While the thread unwinds from a panic, what has not begun is cancelled. On one of the
+/// pool's own threads the drop does not wait; the threads end by themselves.
+///
+/// A task that owns a clone of its pool keeps it from being dropped until it has run.
 ///
 /// # Order
 ///
@@ -53,7 +57,7 @@ pub struct ThreadPoolExecutor {
 }
 
 impl ThreadPoolExecutor {
-    pub(crate) fn start(config: &Config) -> io::Result<Self> {
+    pub(crate) fn start(config: Config) -> io::Result<Self> {
         let shared = pool::start(config)?;
         let owner = Arc::new(Owner(PoolRef { shared }));
         Ok(Self { owner })
@@ -80,8 +84,12 @@ struct Owner(PoolRef);
 impl Drop for Owner {
     fn drop(&mut self) {
         let shared = &self.0.shared;
-        if std::thread::panicking() {
+        let behavior = shared.on_drop();
+        if std::thread::panicking() || behavior == DropBehavior::Cancel {
             shared.stop();
+        }
+        if behavior == DropBehavior::Detach {
+            return shared.close();
         }
         self.0.shutdown();
         // Nobody outside is left to wait for the threads, if this is one of them.
@@ -116,7 +124,7 @@ impl Drop for Owner {
 /// ```
 #[derive(Clone)]
 pub struct PoolRef {
-    shared: Arc<Shared>,
+    shared: Arc<Pool>,
 }
 
 impl PoolRef {
@@ -131,7 +139,8 @@ impl PoolRef {
     /// # Errors
     ///
     /// None at the call. If the pool was shut down or turns the task away, the
-    /// handle resolves to cancelled with the [`CancelReason`], and the closure is dropped here.
+    /// handle resolves to cancelled with the
+    /// [`CancelReason`](crate::CancelReason), and the closure is dropped here.
     ///
     /// # Examples
     ///
@@ -148,13 +157,10 @@ impl PoolRef {
     {
         match self.place_with_handle(closure, Patience::Policy) {
             Ok(handle) => handle,
-            Err(refused) => {
-                let reason = match refused {
-                    TrySubmitError::Full(_) => CancelReason::Rejected,
-                    TrySubmitError::Shutdown(_) => CancelReason::Shutdown,
-                };
-                unwind::discard(refused);
-                JoinHandle::new(cell::refused(reason), self.shared.id())
+            Err((refusal, closure)) => {
+                self.shared.counts.rejected.one_more();
+                unwind::discard(closure);
+                JoinHandle::refused(refusal.reason(), self.shared.origin)
             }
         }
     }
@@ -180,12 +186,87 @@ impl PoolRef {
         T: Send + 'static,
     {
         self.place_with_handle(closure, Patience::Never)
+            .map_err(|(refusal, closure)| refusal.with(closure))
+    }
+
+    /// Submits a closure, and waits for room no longer than `timeout`.
+    ///
+    /// Whatever the overflow policy is. [`Duration::ZERO`] takes what room there is;
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until there is room or the time is over; those who wait are served in order of arrival. Tasks
+    /// of the pool itself never wait here; what they submit is admitted over capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) when the time is over, or
+    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool was or is shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(1).build()?;
+    /// for n in 0..100 {
+    ///     if let Err(refused) = pool.submit_timeout(move || n, Duration::from_secs(10)) {
+    ///         eprintln!("stuck: {refused}");
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_timeout<F, T>(
+        &self,
+        closure: F,
+        timeout: Duration,
+    ) -> Result<JoinHandle<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place_with_handle(closure, Patience::Until(Deadline::after(timeout)))
+            .map_err(|(refusal, closure)| refusal.with(closure))
+    }
+
+    /// Runs a closure in the pool, waits for it, and gives what it returned.
+    ///
+    /// The closure may borrow. On one of the pool's own threads it is called at once.
+    ///
+    /// # Blocking
+    ///
+    /// Until the closure has returned, or was cancelled and dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the closure panicked, or if the pool did not take it or was stopped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let grains = vec![1, 2, 3];
+    /// let sum: i32 = pool.install(|| grains.iter().sum())?;
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn install<F, R>(&self, closure: F) -> Result<R, JoinError>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        if self.shared.is_here() {
+            return unwind::catch(closure).map_err(JoinError::panicked);
+        }
+        scope::run_elsewhere(closure, |closure| self.submit(closure))
     }
 
     /// Submits a closure whose end nobody waits for.
     ///
     /// Small closures cost no allocation. A panic in the closure ends there: it is reported by
-    /// the panic hook, as for any thread, and the thread goes on.
+    /// the panic hook, as for any thread, then goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler), and the thread goes on.
     ///
     /// # Blocking
     ///
@@ -193,7 +274,8 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// None at the call. A closure that is turned away is dropped here.
+    /// None at the call. A closure that is turned away goes to
+    /// [`on_rejected`](crate::Builder::on_rejected), or is dropped here.
     ///
     /// # Examples
     ///
@@ -214,8 +296,14 @@ impl PoolRef {
     where
         F: FnOnce() + Send + 'static,
     {
-        if let Err(refused) = self.place(closure, Patience::Policy) {
-            unwind::discard(refused);
+        if let Err((refusal, closure)) = self.place(closure, Patience::Policy) {
+            self.shared.counts.rejected.one_more();
+            match refusal {
+                Refusal::Dropped => unwind::discard(closure),
+                Refusal::Full | Refusal::Shutdown => {
+                    self.shared.turn_away(Box::new(closure), refusal.reason());
+                }
+            }
         }
     }
 
@@ -240,6 +328,7 @@ impl PoolRef {
         F: FnOnce() + Send + 'static,
     {
         self.place(closure, Patience::Never)
+            .map_err(|(refusal, closure)| refusal.with(closure))
     }
 
     /// Waits until the pool has nothing to do.
@@ -290,6 +379,40 @@ impl PoolRef {
         self.wait_idle_until(Deadline::after(timeout))
     }
 
+    /// Waits, without blocking, until the pool has nothing to do; see [`wait_idle`](Self::wait_idle).
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] when polled by a task of the same pool.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends nothing but the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures_lite::future::block_on;
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handle = pool.submit(|| 42);
+    /// block_on(pool.wait_idle_async())?;
+    /// assert!(handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
+        let mut joiner = self.shared.idle_joiner();
+        poll_fn(|cx| {
+            if self.would_wait_for_itself() {
+                Poll::Ready(Err(WouldDeadlock))
+            } else if joiner.poll(cx.waker()) {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
     fn wait_idle_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
         if self.would_wait_for_itself() {
             return Err(WouldDeadlock);
@@ -327,9 +450,105 @@ impl PoolRef {
         }
     }
 
+    /// Shuts down like [`shutdown`](Self::shutdown), but waits no longer than `timeout`.
+    ///
+    /// When the time is over the pool goes on ending by itself; nothing is cancelled. What has to end
+    /// then is up to the caller: wait again, [`shutdown_now`](Self::shutdown_now), or leave the
+    /// process. [`Duration::ZERO`] only looks; [`Duration::MAX`] waits for ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until every accepted task has ended and every thread has left the pool, or the time is over.
+    /// Threads may still be dropping their thread-locals then, which
+    /// [`shutdown`](Self::shutdown) and the drop of the pool wait for. Called inside, it closes the
+    /// pool and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`StillRunning`], which names the threads that were busy and what they ran.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// pool.execute(|| println!("quick"));
+    /// if let Err(error) = pool.shutdown_timeout(Duration::from_secs(10)) {
+    ///     eprintln!("{error}");
+    ///     std::process::exit(1);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
+        self.shared.close();
+        let deadline = Deadline::after(timeout);
+        if !self.would_wait_for_itself() && self.shared.roster.wait(deadline) {
+            return Ok(());
+        }
+        Err(self.shared.still_running())
+    }
+
+    /// Shuts down like [`shutdown`](Self::shutdown), and waits without blocking.
+    ///
+    /// The pool is closed when the future is polled first; when it resolves, every accepted task has
+    /// ended and every thread has left the pool. Threads may still be dropping their thread-locals
+    /// then. Polled inside, it does not wait.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends nothing but the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures_lite::future::block_on;
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handle = pool.submit(|| 42);
+    /// block_on(pool.shutdown_async());
+    /// assert!(handle.is_finished() && pool.is_terminated());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn shutdown_async(&self) {
+        self.shared.close();
+        let mut watcher = self.shared.roster.watcher();
+        poll_fn(|cx| {
+            if self.would_wait_for_itself() || watcher.poll(cx.waker()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Refuses new tasks and lets what was accepted run to its end in the background.
+    ///
+    /// Does not wait, and the drop of the pool will not wait either, whatever
+    /// [`on_drop`](crate::Builder::on_drop) says. A process that leaves `main` before the tasks have
+    /// ended takes them with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (go, wait) = mpsc::channel();
+    /// let handle = pool.submit(move || wait.recv().unwrap());
+    /// pool.shutdown_background();
+    /// drop(pool);
+    /// go.send(42)?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_background(&self) {
+        self.shared.end_in_background();
+        self.shared.close();
+    }
+
     /// Refuses new tasks and cancels all that have not begun; says how many. Does not wait.
     ///
-    /// Their handles resolve to cancelled with [`CancelReason::Shutdown`]. Tasks that run are not
+    /// Their handles resolve to cancelled with [`CancelReason::Shutdown`](crate::CancelReason::Shutdown). Tasks that run are not
     /// disturbed, but what they submit from now on is refused. A task that a thread is just taking
     /// from the queue is cancelled by that thread and may be missing from the number, and one that
     /// a running task joins may still be run there. The closures are dropped on this thread, or on
@@ -367,6 +586,29 @@ impl PoolRef {
         self.shared.has_ended() && self.shared.roster.all_left()
     }
 
+    /// Counts what happened to the pool that may deserve attention.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, Overflow};
+    ///
+    /// let builder = Builder::new().threads(1).queue_capacity(10);
+    /// let pool = builder.overflow(Overflow::DropNewest).build()?;
+    /// for _ in 0..1000 {
+    ///     pool.execute(|| ());
+    /// }
+    /// println!("{} of 1000 were dropped", pool.metrics().rejected);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        let counts = &self.shared.counts;
+        Metrics {
+            rejected: counts.rejected.get(),
+            over_capacity: counts.over_capacity.get(),
+        }
+    }
+
     /// Gives the number of threads that run tasks.
     pub fn threads(&self) -> usize {
         self.shared.slots()
@@ -397,30 +639,39 @@ impl PoolRef {
         &self,
         closure: F,
         patience: Patience,
-    ) -> Result<JoinHandle<T>, TrySubmitError<F>>
+    ) -> Result<JoinHandle<T>, (Refusal, F)>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let shared = &*self.shared;
+        let shared = &self.shared;
         let (task, end) = match admission::admit(shared, patience) {
-            Ok(None) => PoolTask::with_handle(closure),
-            Ok(Some(permit)) => PoolTask::with_handle(admission::carry(permit, closure)),
-            Err(refusal) => return Err(refusal.with(closure)),
+            Ok(Entry::Open) => PoolTask::with_handle((), closure),
+            Ok(Entry::Pass(pass)) => PoolTask::with_handle(pass, closure),
+            Ok(Entry::Caller) => {
+                let (task, end) = PoolTask::with_handle((), closure);
+                shared.run_on_caller(task);
+                return Ok(JoinHandle::new(end, shared.origin));
+            }
+            Err(refusal) => return Err((refusal, closure)),
         };
         shared.push(task);
-        Ok(JoinHandle::new(end, shared.id()))
+        Ok(JoinHandle::new(end, shared.origin))
     }
 
-    fn place<F>(&self, closure: F, patience: Patience) -> Result<(), TrySubmitError<F>>
+    fn place<F>(&self, closure: F, patience: Patience) -> Result<(), (Refusal, F)>
     where
         F: FnOnce() + Send + 'static,
     {
-        let shared = &*self.shared;
+        let shared = &self.shared;
         let task = match admission::admit(shared, patience) {
-            Ok(None) => PoolTask::detached(closure),
-            Ok(Some(permit)) => PoolTask::detached(admission::carry(permit, closure)),
-            Err(refusal) => return Err(refusal.with(closure)),
+            Ok(Entry::Open) => PoolTask::detached((), closure),
+            Ok(Entry::Pass(pass)) => PoolTask::detached(pass, closure),
+            Ok(Entry::Caller) => {
+                shared.run_on_caller(PoolTask::detached((), closure));
+                return Ok(());
+            }
+            Err(refusal) => return Err((refusal, closure)),
         };
         shared.push(task);
         Ok(())
@@ -441,10 +692,22 @@ impl fmt::Debug for PoolRef {
     }
 }
 
+/// Counts of what happened to a pool since it was started; given by [`PoolRef::metrics`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Tasks that [`submit`](PoolRef::submit) or [`execute`](PoolRef::execute) turned away, because
+    /// the pool was full or shut down, and queued tasks that were dropped for newer ones.
+    pub rejected: usize,
+    /// Tasks of the pool's own that were admitted although it was full.
+    pub over_capacity: usize,
+}
+
 /// Returns the pool that this thread belongs to, if it is one of a pool's threads.
 ///
 /// Inside a task that is the pool that runs it, so tasks can submit more without
-/// having been given the pool.
+/// having been given the pool; also where a full pool has its submitter run the task, see
+/// [`Overflow::CallerRuns`](crate::Overflow::CallerRuns).
 ///
 /// # Examples
 ///

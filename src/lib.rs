@@ -110,6 +110,7 @@ mod pool;
 
 mod admission;
 mod handle;
+mod scope;
 
 mod executor;
 
@@ -117,9 +118,12 @@ mod builder;
 
 pub use builder::Builder;
 pub use error::{
-    AcquireError, CancelReason, JoinError, TryAcquireError, TrySubmitError, WouldDeadlock,
+    AcquireError, BusyThread, CancelReason, JoinError, Rejected, StillRunning, TryAcquireError,
+    TrySubmitError, WouldDeadlock,
 };
-pub use executor::{PoolRef, ThreadPoolExecutor, current, worker_index};
+pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, current, worker_index};
 pub use handle::JoinHandle;
-pub use pool::Overflow;
+pub use handle::cancel::{CancelHandle, CancelOnDrop};
+pub use handle::shared::SharedHandle;
+pub use pool::{DropBehavior, Overflow};
 pub use sync::semaphore::{Acquire, Permit, Semaphore};

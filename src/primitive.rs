@@ -8,13 +8,20 @@
 //! Here is also how a thread waits for anything that calls a waker: [`block_until`]. Only threads
 //! of a pool that have nothing to do park elsewhere, in `pool/slots.rs`.
 
+#![expect(
+    unsafe_code,
+    reason = "std has no atomic reference, and a pointer has to be followed"
+)]
+
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 #[cfg(not(workmill_loom))]
 mod imp {
     pub(crate) use std::hint::spin_loop;
-    pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{
+        AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    };
     pub(crate) use std::sync::{Mutex, MutexGuard};
     pub(crate) use std::thread::{
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
@@ -43,7 +50,9 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{
+        AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    };
     pub(crate) use loom::sync::{Mutex, MutexGuard};
     pub(crate) use loom::thread::{
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, yield_now,
@@ -76,6 +85,29 @@ impl<T> std::ops::Deref for Padded<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+/// A place for a reference to something that lives for ever, to be set and read by anyone.
+///
+/// Orders nothing: what it refers to was there from the beginning.
+pub(crate) struct AtomicStatic<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> AtomicStatic<T> {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, value: Option<&'static T>) {
+        let value = value.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.0.store(value.cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        let value = self.0.load(Ordering::Relaxed).cast_const();
+        // SAFETY: the pointer is null or was made from a reference that lives for ever, by `set`.
+        unsafe { value.as_ref() }
     }
 }
 

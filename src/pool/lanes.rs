@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use deque::{Injector, Steal, Stealer};
 
-use crate::primitive::Padded;
+use crate::primitive::{Mutex, Padded};
 
 #[cfg(not(workmill_loom))]
 use crossbeam_deque as deque;
@@ -64,6 +64,17 @@ impl<T> Lane<T> {
         self.tasks.is_empty()
     }
 
+    /// Drops the shells, and says how many; the rest keeps its order.
+    pub(crate) fn sweep(&self, is_shell: impl Fn(&T) -> bool) -> usize {
+        let taken = || self.tasks.pop();
+        rotate(
+            self.tasks.len(),
+            taken,
+            |task| self.tasks.push(task),
+            is_shell,
+        )
+    }
+
     /// Takes the next task from the lane, unless it is the injector's turn.
     ///
     /// Tasks are four words: this hands on what the queue gave, unopened, because taking a task
@@ -82,6 +93,10 @@ impl<T> Lane<T> {
 /// All queues of a pool, as everyone may use them.
 pub(crate) struct Lanes<T> {
     injector: Padded<Injector<T>>,
+    /// What was in the injector when it was swept, and goes before what is there now.
+    swept: Padded<Injector<T>>,
+    /// Held while sweeping.
+    sweeping: Mutex<()>,
     stealers: Box<[Stealer<T>]>,
 }
 
@@ -98,6 +113,8 @@ impl<T> Lanes<T> {
             .collect();
         let all = Self {
             injector: Padded(Injector::new()),
+            swept: Padded(Injector::new()),
+            sweeping: Mutex::new(()),
             stealers: lanes.iter().map(|lane| lane.tasks.stealer()).collect(),
         };
         (all, lanes)
@@ -118,7 +135,36 @@ impl<T> Lanes<T> {
             return stolen.flatten().or_else(|| self.take_injected(lane));
         }
         lane.turn.set(TASKS_A_TURN);
-        insist(|| self.injector.steal()).or_else(|| lane.tasks.pop())
+        self.take_oldest().or_else(|| lane.tasks.pop())
+    }
+
+    /// Takes the task that has been in the injector longest.
+    pub(crate) fn take_oldest(&self) -> Option<T> {
+        self.injectors().find_map(|from| insist(|| from.steal()))
+    }
+
+    /// Counts the tasks in the injector.
+    pub(crate) fn injected(&self) -> usize {
+        self.injector.len() + self.swept.len()
+    }
+
+    /// Both halves of the injector, the older first.
+    fn injectors(&self) -> impl Iterator<Item = &Injector<T>> {
+        let swept = Some(&*self.swept).filter(|swept| !swept.is_empty());
+        swept.into_iter().chain([&*self.injector])
+    }
+
+    /// Drops the shells in the injector, and says how many. The rest keeps its order, but that a
+    /// thread which looks meanwhile may find a task before the one that is just being moved.
+    pub(crate) fn sweep_injected(&self, is_shell: impl Fn(&T) -> bool) -> usize {
+        let Ok(_alone) = self.sweeping.try_lock() else {
+            return 0;
+        };
+        let keep = |task| self.swept.push(task);
+        [&self.swept, &self.injector]
+            .map(|from| rotate(from.len(), || insist(|| from.steal()), keep, &is_shell))
+            .iter()
+            .sum()
     }
 
     /// Takes a task from the injector, and some more into `lane`, which is empty.
@@ -127,7 +173,8 @@ impl<T> Lanes<T> {
     fn take_injected(&self, lane: &Lane<T>) -> Option<T> {
         lane.turn.set(TASKS_A_TURN);
         let batch = &lane.tasks;
-        insist(|| self.injector.steal_batch_with_limit_and_pop(batch, BATCH))
+        self.injectors()
+            .find_map(|from| insist(|| from.steal_batch_with_limit_and_pop(batch, BATCH)))
     }
 
     /// Takes a task from the injector or from another slot, and some more into `lane`.
@@ -150,7 +197,7 @@ impl<T> Lanes<T> {
 
     /// Takes one task from anywhere, for someone who has no lane.
     pub(crate) fn take_any(&self) -> Option<T> {
-        insist(|| self.injector.steal()).or_else(|| {
+        self.take_oldest().or_else(|| {
             self.stealers
                 .iter()
                 .find_map(|lane| insist(|| lane.steal()))
@@ -158,8 +205,26 @@ impl<T> Lanes<T> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.injector.is_empty() && self.stealers.iter().all(Stealer::is_empty)
+        self.injectors().all(Injector::is_empty) && self.stealers.iter().all(Stealer::is_empty)
     }
+}
+
+/// Takes `len` tasks, drops those that are shells, keeps the others, and counts the shells.
+fn rotate<T>(
+    len: usize,
+    take: impl FnMut() -> Option<T>,
+    keep: impl Fn(T),
+    is_shell: impl Fn(&T) -> bool,
+) -> usize {
+    let mut shells = 0;
+    for task in std::iter::from_fn(take).take(len) {
+        if is_shell(&task) {
+            shells += 1;
+        } else {
+            keep(task);
+        }
+    }
+    shells
 }
 
 /// Repeats a theft until it is decided.
@@ -236,7 +301,11 @@ mod deque {
         }
 
         pub(super) fn is_empty(&self) -> bool {
-            self.len.load(Ordering::Acquire) == 0
+            self.len() == 0
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.len.load(Ordering::Acquire)
         }
     }
 
@@ -260,6 +329,10 @@ mod deque {
             super::insist(|| self.0.steal())
         }
 
+        pub(super) fn len(&self) -> usize {
+            self.0.len()
+        }
+
         pub(super) fn is_empty(&self) -> bool {
             self.0.is_empty()
         }
@@ -279,7 +352,7 @@ mod deque {
         }
 
         pub(super) fn len(&self) -> usize {
-            self.0.len.load(Ordering::Acquire)
+            self.0.len()
         }
     }
 }

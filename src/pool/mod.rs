@@ -2,14 +2,16 @@
 //!
 //! In reading order: [`lanes`] and [`tally`] are the two halves of [`task_queue`]; [`idle`] says
 //! who sleeps and whom to wake; [`slots`] are the right to run; [`roster`] knows which threads
-//! live; [`shared`] is all of it together; [`worker`] is one thread's life; [`threads`] starts
-//! and ends them.
+//! live; [`origin`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
+//! what one thread has of it; [`worker`] is one thread's life; [`threads`] starts and ends them.
 
 mod config;
 mod idle;
 mod lanes;
+mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod origin;
 mod roster;
 mod shared;
 mod slots;
@@ -18,8 +20,10 @@ mod task_queue;
 mod threads;
 mod worker;
 
-pub(crate) use config::Config;
-pub use config::Overflow;
+pub(crate) use config::{Config, Hooks};
+pub use config::{DropBehavior, Overflow};
 pub(crate) use idle::MAX_SLOTS;
-pub(crate) use shared::{Gate, Local, PoolId, PoolTask, Shared};
+pub(crate) use local::{Local, Pool, PoolTask};
+pub(crate) use origin::Origin;
+pub(crate) use shared::Gate;
 pub(crate) use threads::start;

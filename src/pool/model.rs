@@ -9,8 +9,8 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::config::{Config, Overflow};
-use super::shared::{Local, PoolTask, Shared};
+use super::config::{Config, DropBehavior, Hooks, Overflow};
+use super::local::{Local, Pool, PoolTask};
 use super::slots::{LastLook, Slots};
 use super::tally::Tally;
 use super::task_queue::TaskQueue;
@@ -24,25 +24,27 @@ fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-fn pool(threads: usize) -> Arc<Shared> {
-    Arc::new(Shared::new(&Config {
+fn pool(threads: usize) -> Arc<Pool> {
+    Pool::new(Config {
         thread_names: vec![String::new(); threads],
         queue_capacity: None,
         overflow: Overflow::default(),
+        on_drop: DropBehavior::default(),
         stack_size: None,
-    }))
+        hooks: Hooks::default(),
+    })
 }
 
-fn start_worker(shared: &Arc<Shared>, index: usize) -> thread::JoinHandle<()> {
+fn start_worker(shared: &Arc<Pool>, index: usize) -> thread::JoinHandle<()> {
     let shared = Arc::clone(shared);
     thread::spawn(move || drop(Local::enter(shared, index, worker::work)))
 }
 
-fn submit(shared: &Shared, ran: &Arc<AtomicUsize>) -> bool {
+fn submit(shared: &Pool, ran: &Arc<AtomicUsize>) -> bool {
     let ran = Arc::clone(ran);
     let accepted = shared.accept().is_ok();
     if accepted {
-        let task = PoolTask::detached(move || {
+        let task = PoolTask::detached((), move || {
             ran.fetch_add(1, Ordering::Relaxed);
         });
         shared.push(task);
@@ -97,7 +99,7 @@ fn two_tasks_that_wait_for_each_other_find_two_threads() {
         for _ in 0..2 {
             let arrived = Arc::clone(&arrived);
             shared.accept().unwrap();
-            shared.push(PoolTask::detached(move || {
+            shared.push(PoolTask::detached((), move || {
                 arrived.fetch_add(1, Ordering::AcqRel);
                 while arrived.load(Ordering::Acquire) < 2 {
                     thread::yield_now();

@@ -3,8 +3,7 @@
 use crate::primitive::{
     AtomicUsize, Deadline, Mutex, Ordering, ThreadHandle, block_until, current, lock,
 };
-use crate::sync::wait_list::{Signal, WaitList};
-use crate::unwind;
+use crate::sync::wait_list::{Line, Place};
 
 /// The threads of one pool.
 pub(crate) struct Roster {
@@ -14,7 +13,7 @@ pub(crate) struct Roster {
     /// thread of the pool waits for it.
     handles: Mutex<Vec<ThreadHandle<()>>>,
     /// Who waits until all have left.
-    line: Mutex<WaitList>,
+    line: Line,
 }
 
 impl Roster {
@@ -22,7 +21,7 @@ impl Roster {
         Self {
             live: AtomicUsize::new(0),
             handles: Mutex::new(Vec::new()),
-            line: Mutex::new(WaitList::default()),
+            line: Line::new(),
         }
     }
 
@@ -40,15 +39,19 @@ impl Roster {
     pub(crate) fn leave(&self) {
         // ORDERING: pairs with `all_left`.
         if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let woken = lock(&self.line).notify_all(Signal::Proceed);
-            woken.into_iter().for_each(unwind::wake);
+            self.line.notify_all();
         }
+    }
+
+    /// Tells how many threads have not left the pool.
+    pub(crate) fn live(&self) -> usize {
+        // ORDERING: Acquire takes what the threads did before they left.
+        self.live.load(Ordering::Acquire)
     }
 
     /// Tells whether every thread has left the pool.
     pub(crate) fn all_left(&self) -> bool {
-        // ORDERING: Acquire takes what the threads did before they left.
-        self.live.load(Ordering::Acquire) == 0
+        self.live() == 0
     }
 
     /// Waits until all threads have ended, thread-locals and all.
@@ -57,19 +60,23 @@ impl Roster {
     pub(crate) fn join(&self) {
         lock(&self.handles).drain(..).for_each(see_off);
         // They may have been taken by a thread of the pool that sees them off itself.
-        let mut ticket = None;
-        block_until(Deadline::NEVER, |waker| {
-            let mut line = lock(&self.line);
-            if let Some(ticket) = ticket.take() {
-                // What comes back is this thread's own waker, harmless under the lock.
-                let _ = line.redeem(ticket);
-            }
-            if self.all_left() {
-                return Some(());
-            }
-            ticket = Some(line.enqueue(waker.clone()));
-            None
-        });
+        self.wait(Deadline::NEVER);
+    }
+
+    /// Waits until all threads have left the pool; `false` if the time was over first.
+    ///
+    /// They may still be dropping their thread-locals then: there is no timed wait for that.
+    pub(crate) fn wait(&self, deadline: Deadline) -> bool {
+        let mut watcher = self.watcher();
+        block_until(deadline, |waker| watcher.poll(waker).then_some(())).is_some()
+    }
+
+    /// One who waits until all threads have left.
+    pub(crate) fn watcher(&self) -> Watcher<'_> {
+        Watcher {
+            place: self.line.place(),
+            roster: self,
+        }
     }
 
     /// Takes the threads over, to be seen off by the caller, unless someone is at it.
@@ -78,6 +85,21 @@ impl Roster {
             .try_lock()
             .map(|mut handles| std::mem::take(&mut *handles))
             .unwrap_or_default()
+    }
+}
+
+/// One who waits until all threads have left; dropped, it waits no longer.
+pub(crate) struct Watcher<'a> {
+    place: Place<'a>,
+    roster: &'a Roster,
+}
+
+impl Watcher<'_> {
+    /// Tells whether all have left; if not, `waker` is called when they have.
+    pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
+        // In this order: who leaves after the look finds us in the line.
+        self.place.stand(waker);
+        self.roster.all_left()
     }
 }
 

@@ -1,9 +1,8 @@
-//! What all threads of a pool share, and what each has of its own.
+//! What all threads of a pool share.
 //!
-//! [`Shared`] is the pool as a whole: the queue, the slots, the phase of its life. [`Local`] is
-//! one thread's part; a pointer of the thread's own leads to it, so that a task that submits finds
-//! the lane of the slot it runs on. The gate of admission is kept here too, as plain data: the
-//! decisions about it are made above, and the threads never look at it.
+//! The queue, the slots, the phase of the pool's life, and what the user wants called. The gate of
+//! admission is kept here too, as plain data: the decisions about it are made above, and the threads
+//! never look at it. What depends on the thread that asks is in [`local`](super::local).
 //!
 //! # Phases
 //! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps
@@ -11,136 +10,142 @@
 //! phase only grows. ENDED is set by whoever finds the closed queue quiet, which it
 //! then stays (`pool/tally.rs`).
 
-#![expect(
-    unsafe_code,
-    reason = "a thread finds its own part through a pointer to its stack"
-)]
-
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::config::{Config, Overflow};
-use super::lanes::Lane;
+use super::config::{Config, DropBehavior, Hooks, Overflow};
+use super::origin::{Origin, Report};
 use super::roster::Roster;
 use super::slots::{LastLook, Slots};
-use super::tally::Closed;
+use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
-use crate::error::CancelReason;
-use crate::primitive::{
-    AtomicU8, AtomicUsize, Deadline, Ordering, ThreadHandle, fence, thread_pointer,
-};
+use crate::error::{BusyThread, CancelReason, Rejected, StillRunning};
+use crate::primitive::{AtomicStatic, AtomicU8, AtomicUsize, Deadline, Ordering, Padded, fence};
 use crate::sync::semaphore::Semaphore;
-use crate::task::{Context, Task};
-use crate::unwind::Payload;
+use crate::task::Name;
+use crate::unwind::{self, Payload};
 
 const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
 const STOPPING: u8 = 2;
 const ENDED: u8 = 3;
 
-/// A task as the threads of a pool run it.
-pub(crate) type PoolTask = Task<Local>;
-
-pub(crate) struct Shared {
-    queue: TaskQueue<PoolTask>,
-    slots: Slots<PoolTask>,
+/// A pool whose tasks are of type `T`.
+pub(crate) struct Shared<T> {
+    pub(super) queue: TaskQueue<T>,
+    pub(super) slots: Slots<T>,
     phase: AtomicU8,
-    /// Tasks that `stop` and the threads have cancelled.
-    cancelled: AtomicUsize,
-    pub(crate) gate: Option<Gate>,
+    /// What each slot's holder runs, as far as it has said.
+    running: Box<[Padded<AtomicStatic<Name>>]>,
+    thread_names: Vec<String>,
+    pub(crate) hooks: Hooks,
+    pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) roster: Roster,
+    pub(crate) origin: &'static Origin,
+    pub(crate) counts: Counts,
+    on_drop: DropBehavior,
+    /// Whether nobody is to wait for the pool's end.
+    in_background: AtomicU8,
 }
 
 /// How many tasks may wait, and what happens to one more.
 pub(crate) struct Gate {
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) permits: Semaphore,
     pub(crate) overflow: Overflow,
+    /// Whether a permit stands for a thread that is free rather than for a place in the queue, and
+    /// is kept until the task has ended.
+    pub(crate) hand_off: bool,
 }
 
-/// Which pool something belongs to, for as long as that pool lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PoolId(usize);
+/// What happened rarely enough to be counted in one place.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Tasks that were turned away or dropped for others.
+    pub(crate) rejected: Count,
+    /// Tasks of the pool's own that were let in although it was full.
+    pub(crate) over_capacity: Count,
+    /// Tasks that the end of the pool has cancelled.
+    pub(crate) stopped: Count,
+}
 
-impl Shared {
-    pub(crate) fn new(config: &Config) -> Self {
-        let (queue, lanes) = TaskQueue::new(config.thread_names.len());
-        Self {
+/// A count that orders nothing.
+pub(crate) struct Count(AtomicUsize);
+
+impl Default for Count {
+    fn default() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+}
+
+impl Count {
+    pub(crate) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<T: Send + 'static> Shared<T> {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let threads = config.thread_names.len();
+        let (queue, lanes) = TaskQueue::new(threads);
+        let overflow = config.overflow;
+        let shared = Arc::new(Self {
             queue,
             slots: Slots::new(lanes),
             phase: AtomicU8::new(OPEN),
-            cancelled: AtomicUsize::new(0),
-            gate: config.queue_capacity.map(|capacity| Gate {
-                permits: Arc::new(Semaphore::new(capacity)),
-                overflow: config.overflow,
+            running: (0..threads).map(|_| Padded(AtomicStatic::new())).collect(),
+            gate: config.queue_capacity.map(|capacity| {
+                let hand_off = capacity == 0;
+                let permits = Semaphore::new(if hand_off { threads } else { capacity });
+                Arc::new(Gate {
+                    permits,
+                    overflow,
+                    hand_off,
+                })
             }),
+            thread_names: config.thread_names,
+            hooks: config.hooks,
             roster: Roster::new(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn id(&self) -> PoolId {
-        PoolId(self.address().addr())
-    }
-
-    fn address(&self) -> *const () {
-        std::ptr::from_ref(self).cast()
+            origin: Origin::take(),
+            counts: Counts::default(),
+            on_drop: config.on_drop,
+            in_background: AtomicU8::new(0),
+        });
+        let report: Arc<dyn Report> = shared.clone();
+        shared.origin.lead_to(&report);
+        shared
     }
 
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// Counts a task that will be pushed by this thread.
-    #[inline]
-    pub(crate) fn accept(&self) -> Result<(), Closed> {
-        match self.part_of_this_thread() {
-            Some(_) if self.is_stopping() => Err(Closed),
-            Some(local) => self.queue.accept(local.lane.borrow().as_ref()),
-            // A refusal may have been counted and taken back, which is a finish like any other.
-            None => self
-                .queue
-                .accept(None)
-                .inspect_err(|Closed| self.look_around()),
+    pub(crate) fn thread_name(&self, index: usize) -> &str {
+        &self.thread_names[index]
+    }
+
+    /// What the drop of the last owner is to do.
+    pub(crate) fn on_drop(&self) -> DropBehavior {
+        match self.in_background.load(Ordering::Relaxed) {
+            0 => self.on_drop,
+            _ => DropBehavior::Detach,
         }
     }
 
-    /// Pushes a task that this thread has counted.
+    /// Lets nobody wait for the pool's end, the drop of its last owner neither.
+    pub(crate) fn end_in_background(&self) {
+        self.in_background.store(1, Ordering::Relaxed);
+    }
+
+    /// Counts a task that nobody's task will push.
     #[inline]
-    pub(crate) fn push(&self, task: PoolTask) {
-        match self.part_of_this_thread() {
-            Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
-            None => self.queue.push(task, None),
-        }
-        self.slots.task_pushed();
-    }
-
-    /// Lets this thread see the others off when it ends, if it is one of the pool's.
-    pub(crate) fn see_off_from_here(&self) {
-        if let Some(local) = self.part_of_this_thread() {
-            local.to_join.replace(self.roster.take_handles());
-        }
-    }
-
-    /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or holds
-    /// a task of the pool that it is cancelling.
-    pub(crate) fn waits_for_this_thread(&self) -> bool {
-        self.is_here()
-            || SERVING
-                .try_with(Cell::get)
-                .is_ok_and(|pool| pool == self.address())
-    }
-
-    /// Tells whether this thread is one of the pool's, and its thread-locals live.
-    pub(crate) fn is_here(&self) -> bool {
-        self.part_of_this_thread().is_some()
-    }
-
-    /// This thread's part of the pool, if it is one of its threads.
-    ///
-    /// Not to be kept: the callers in this room let go of it before they return.
-    #[inline]
-    fn part_of_this_thread(&self) -> Option<&Local> {
-        Local::here().filter(|local| std::ptr::eq(&raw const *local.shared, self))
+    pub(super) fn accept_outside(&self) -> Result<(), Closed> {
+        // A refusal may have been counted and taken back, which is a finish like any other.
+        self.queue
+            .accept_outside()
+            .inspect_err(|Closed| self.look_around())
     }
 
     /// Refuses outsiders from now on, and lets what was accepted run to its end.
@@ -153,30 +158,11 @@ impl Shared {
         self.look_around();
     }
 
-    /// Closes, and cancels what has not begun; says how many.
-    pub(crate) fn stop(&self) -> usize {
+    /// Closes, and lets nothing begin any more; `false` if someone has done so before.
+    pub(super) fn start_stopping(&self) -> bool {
         let before = self.phase.fetch_max(STOPPING, Ordering::AcqRel);
         self.close();
-        if before >= STOPPING {
-            // Someone is at it already, maybe further down on this very stack.
-            return 0;
-        }
-        // What is cancelled here is unfinished until it is counted, so no drop of a capture may
-        // wait on this thread until it is.
-        let serving = SERVING.with(|serving| serving.replace(self.address()));
-        let _restore = OnDrop(|| SERVING.with(|place| place.set(serving)));
-        while let Some(task) = self.queue.find_any() {
-            self.cancel(task);
-            self.queue.task_done(None);
-        }
-        self.look_around();
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    fn cancel(&self, task: PoolTask) {
-        if task.cancel(CancelReason::Shutdown) {
-            self.cancelled.fetch_add(1, Ordering::Relaxed);
-        }
+        before < STOPPING
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -184,7 +170,7 @@ impl Shared {
     }
 
     #[inline]
-    fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.phase.load(Ordering::Relaxed) >= STOPPING
     }
 
@@ -198,9 +184,14 @@ impl Shared {
         self.queue.join(deadline)
     }
 
+    /// One who waits until nothing is unfinished.
+    pub(crate) fn idle_joiner(&self) -> Joiner<'_> {
+        self.queue.joiner()
+    }
+
     /// What everyone does who has finished a task and goes on to something else: wakes those
     /// who wait until all is done, and ends the pool if it was closed.
-    fn look_around(&self) {
+    pub(super) fn look_around(&self) {
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
         if self.queue.check_done() && self.phase.fetch_max(ENDED, Ordering::AcqRel) != ENDED {
@@ -218,7 +209,7 @@ impl Shared {
     }
 
     /// The last look of a thread that is counted asleep by now.
-    fn last_look(&self) -> LastLook {
+    pub(super) fn last_look(&self) -> LastLook {
         self.look_around();
         if self.has_ended() {
             LastLook::Ended
@@ -228,163 +219,51 @@ impl Shared {
             LastLook::Nothing
         }
     }
-}
 
-// This thread's [`Local`], while it runs the pool's loop.
-thread_pointer!(HERE);
+    /// Notes what the holder of slot `index` runs.
+    #[inline]
+    pub(super) fn note_running(&self, index: usize, name: Option<&'static Name>) {
+        self.running[index].set(name);
+    }
 
-// The pool that cannot end before this thread goes on: its own, to the end of its last
-// thread-local, or one whose tasks it is cancelling. Only ever compared.
-thread_pointer!(SERVING);
+    /// A picture of what the pool is at.
+    pub(crate) fn still_running(&self) -> StillRunning {
+        let busy = self.running.iter().zip(&self.thread_names);
+        let busy = busy.filter_map(|(running, thread)| {
+            let name = running.get()?;
+            Some(BusyThread::new(thread.clone(), name.get()))
+        });
+        let busy = busy.collect();
+        StillRunning::new(self.queue.unfinished(), self.roster.live(), busy)
+    }
 
-/// What one thread of a pool has of its own.
-pub(crate) struct Local {
-    pub(crate) shared: Arc<Shared>,
-    /// The lane of the slot that the thread holds. Never borrowed across a call into
-    /// user code, so that a task may give the slot up.
-    lane: RefCell<Option<Lane<PoolTask>>>,
-    /// Whether the thread is counted as searching.
-    searching: Cell<bool>,
-    /// Threads that this one has to see off, because the pool's last owner was dropped here.
-    to_join: RefCell<Vec<ThreadHandle<()>>>,
-}
+    /// Tells the user of a panic that no handle will show.
+    pub(crate) fn report(&self, payload: Payload) {
+        if let Some(handler) = &self.hooks.panic {
+            // A handler that panics has said what it had to say by its own panic.
+            drop(unwind::catch(|| handler(payload.into_inner())));
+        }
+    }
 
-impl Local {
-    /// Takes slot `index` and calls `body` as a thread of the pool.
-    ///
-    /// Gives back the threads that this one has to see off.
-    pub(crate) fn enter(
-        shared: Arc<Shared>,
-        index: usize,
-        body: impl FnOnce(&Self),
-    ) -> Vec<ThreadHandle<()>> {
-        let lane = shared.slots.occupy(index);
-        let local = Self {
-            shared,
-            lane: RefCell::new(Some(lane)),
-            searching: Cell::new(false),
-            to_join: RefCell::default(),
+    /// Hands a closure that was not taken to the user, or drops it.
+    pub(crate) fn turn_away(&self, closure: Box<dyn FnOnce() + Send>, reason: CancelReason) {
+        let Some(hook) = &self.hooks.rejected else {
+            return unwind::discard(closure);
         };
-        SERVING.with(|serving| serving.set(local.shared.address()));
-        HERE.with(|here| here.set(std::ptr::from_ref(&local).cast()));
-        let gone = OnDrop(|| HERE.with(|here| here.set(std::ptr::null())));
-        body(&local);
-        drop(gone);
-        if let Some(lane) = local.lane.take() {
-            local.shared.slots.vacate(lane, local.searching.get());
+        if let Err(payload) = unwind::catch(|| hook(Rejected::new(closure, reason))) {
+            self.report(payload);
         }
-        local.to_join.take()
-    }
-
-    /// Calls `body` with this thread's part of whatever pool it belongs to.
-    pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
-        body(Self::here())
-    }
-
-    /// This thread's part of whatever pool it belongs to, for as long as the caller runs.
-    ///
-    /// Private, because the lifetime says nothing: nobody may keep the reference.
-    #[inline]
-    fn here<'a>() -> Option<&'a Self> {
-        let here = HERE
-            .try_with(Cell::get)
-            .unwrap_or(std::ptr::null())
-            .cast::<Self>();
-        // SAFETY: the pointer is null or was set by `enter` on this thread, which keeps the value
-        // on its stack, shared only, and sets the pointer back before it goes. Whoever runs on
-        // this thread meanwhile is called by `enter`, and no caller in this room keeps it.
-        unsafe { here.as_ref() }
-    }
-
-    /// Tells whether this thread belongs to the pool `id`.
-    pub(crate) fn is_part_of(id: PoolId) -> bool {
-        Self::here().is_some_and(|local| local.shared.id() == id)
-    }
-
-    /// Which slot this thread holds, from 0.
-    pub(crate) fn slot_index(&self) -> Option<usize> {
-        self.lane.borrow().as_ref().map(Lane::index)
-    }
-
-    /// Takes the next task of the own lane.
-    #[inline]
-    pub(super) fn pop(&self) -> Option<PoolTask> {
-        match &*self.lane.borrow() {
-            Some(lane) => lane.pop(),
-            None => None,
-        }
-    }
-
-    /// Looks where a busy thread looks when its own lane gave nothing.
-    pub(super) fn find_near(&self) -> Option<PoolTask> {
-        let lane = self.lane.borrow();
-        let lane = lane.as_ref()?;
-        let task = self.shared.queue.find_near(lane)?;
-        if !self.searching.get() && !lane.is_empty() {
-            // It came with others, which were in no queue for a moment: as good as pushed anew.
-            self.shared.slots.task_pushed();
-        }
-        Some(task)
-    }
-
-    /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
-    /// task alone.
-    pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
-        let lane = self.lane.borrow();
-        self.shared.queue.find_far(lane.as_ref()?, leave_last)
-    }
-
-    /// Tells whether the thread may search, because it does already or few do.
-    pub(super) fn may_search(&self) -> bool {
-        if !self.searching.get() {
-            self.searching.set(self.shared.slots.start_searching());
-        }
-        self.searching.get()
-    }
-
-    /// Sleeps until there may be a task, or the pool has ended.
-    pub(super) fn sleep(&self) {
-        let Some(index) = self.slot_index() else {
-            return;
-        };
-        let shared = &self.shared;
-        shared
-            .slots
-            .sleep(index, self.searching.get(), || shared.last_look());
-        // Whoever wakes a thread counts it as searching.
-        self.searching.set(true);
-    }
-
-    /// Runs a task to its end, or cancels it if the pool is stopping.
-    #[inline]
-    pub(super) fn run(&self, found: &mut Option<PoolTask>) {
-        if self.searching.take() {
-            self.shared.slots.found(|| self.shared.queue.has_tasks());
-        }
-        if self.shared.is_stopping() {
-            found
-                .take()
-                .into_iter()
-                .for_each(|task| self.shared.cancel(task));
-        } else {
-            PoolTask::run(found, self);
-        }
-        self.shared.queue.task_done(self.lane.borrow().as_ref());
     }
 }
 
-/// Calls a function when it is dropped, while unwinding too.
-struct OnDrop<F: Fn()>(F);
+impl<T: Send + 'static> Report for Shared<T> {
+    fn report(&self, payload: Payload) {
+        self.report(payload);
+    }
+}
 
-impl<F: Fn()> Drop for OnDrop<F> {
+impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
-impl Context for Local {
-    /// The panic hook has said what there is to say.
-    fn panicked(&self, payload: Payload) {
-        drop(payload);
+        self.origin.give_back();
     }
 }

@@ -37,9 +37,8 @@
 
 use std::task::Waker;
 
-use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, Padded, block_until, fence, lock};
-use crate::sync::wait_list::{Signal, Ticket, WaitList};
-use crate::unwind;
+use crate::primitive::{AtomicUsize, Deadline, Ordering, Padded, block_until, fence};
+use crate::sync::wait_list::{Line, Place};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
 const CLOSED: usize = 1;
@@ -61,7 +60,7 @@ pub(crate) struct Tally {
     shared: Padded<Shard>,
     /// How many joiners there are, and one more for ever once closed.
     attention: Padded<AtomicUsize>,
-    line: Mutex<WaitList>,
+    line: Line,
 }
 
 impl Tally {
@@ -81,7 +80,7 @@ impl Tally {
             slots: (0..slots).map(|_| shard()).collect(),
             shared: shard(),
             attention: Padded(AtomicUsize::new(0)),
-            line: Mutex::new(WaitList::default()),
+            line: Line::new(),
         }
     }
 
@@ -107,6 +106,11 @@ impl Tally {
     #[inline]
     pub(crate) fn accept_inside(&self, index: usize) {
         count(&self.slots[index].accepted);
+    }
+
+    /// Accepts a task from a thread that runs one of the pool's without a slot, closed or not.
+    pub(crate) fn accept_beside(&self) {
+        self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);
     }
 
     /// Finishes a task on the thread that holds slot `index`.
@@ -143,6 +147,11 @@ impl Tally {
 
     /// Tells whether there was a moment since the call began at which nothing was unfinished.
     pub(crate) fn is_quiet(&self) -> bool {
+        self.unfinished() == 0
+    }
+
+    /// Counts what is unfinished, or was at some moment since the call began.
+    pub(crate) fn unfinished(&self) -> usize {
         let shards = || self.slots.iter().chain([&self.shared]);
         // ORDERING: Acquire takes what `count` and `finish_outside` released.
         let finished = shards().fold(0_usize, |sum, shard| {
@@ -151,30 +160,28 @@ impl Tally {
         let accepted = shards().fold(0_usize, |sum, shard| {
             sum.wrapping_add(shard.accepted.load(Ordering::Acquire) & !CLOSED)
         });
-        finished == accepted
+        accepted.wrapping_sub(finished) / ONE
     }
 
     /// Wakes all who wait in [`join`](Self::join), for another look.
     pub(crate) fn wake_joiners(&self) {
-        let woken = lock(&self.line).notify_all(Signal::Proceed);
-        woken.into_iter().for_each(unwind::wake);
+        self.line.notify_all();
+    }
+
+    /// One who waits until nothing is unfinished.
+    pub(crate) fn joiner(&self) -> Joiner<'_> {
+        // J1.
+        self.attention.fetch_add(1, Ordering::Relaxed);
+        Joiner {
+            place: self.line.place(),
+            tally: self,
+        }
     }
 
     /// Waits until nothing is unfinished; `false` if the time was over first.
     pub(crate) fn join(&self, deadline: Deadline) -> bool {
-        // J1. Dropped last, so that a joiner is counted as long as it is in the line.
-        let _attention = Attention::raise(&self.attention);
-        let mut joiner = Joiner {
-            line: &self.line,
-            ticket: None,
-        };
-        block_until(deadline, |waker| {
-            joiner.stand_in_line(waker);
-            // J3. ORDERING: pairs with the fence before `wants_attention`.
-            fence(Ordering::SeqCst);
-            self.is_quiet().then_some(())
-        })
-        .is_some()
+        let mut joiner = self.joiner();
+        block_until(deadline, |waker| joiner.poll(waker).then_some(())).is_some()
     }
 }
 
@@ -186,50 +193,27 @@ fn count(counter: &AtomicUsize) {
     counter.store(next, Ordering::Release);
 }
 
-struct Attention<'a>(&'a AtomicUsize);
-
-impl<'a> Attention<'a> {
-    fn raise(attention: &'a AtomicUsize) -> Self {
-        attention.fetch_add(1, Ordering::Relaxed);
-        Self(attention)
-    }
-}
-
-impl Drop for Attention<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// One who waits for quiet; dropped, it leaves the line.
-struct Joiner<'a> {
-    line: &'a Mutex<WaitList>,
-    ticket: Option<Ticket>,
+pub(crate) struct Joiner<'a> {
+    place: Place<'a>,
+    tally: &'a Tally,
 }
 
 impl Joiner<'_> {
-    /// Joins the line, again if it was notified.
-    fn stand_in_line(&mut self, waker: &Waker) {
-        let mut line = lock(self.line);
-        match self.ticket.take() {
-            Some(ticket) if line.signal(&ticket).is_none() => self.ticket = Some(ticket),
-            notified => {
-                if let Some(ticket) = notified {
-                    // Notified, so there is no waker to give back.
-                    let _ = line.redeem(ticket);
-                }
-                self.ticket = Some(line.enqueue(waker.clone()));
-            }
-        }
+    /// Tells whether nothing is unfinished; if not, `waker` is called when that may have changed.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
+        // J2.
+        self.place.stand(waker);
+        // J3. ORDERING: pairs with the fence before `wants_attention`.
+        fence(Ordering::SeqCst);
+        self.tally.is_quiet()
     }
 }
 
 impl Drop for Joiner<'_> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            // Only this crate's thread wakers come here, and their drop is harmless.
-            let _ = lock(self.line).redeem(ticket);
-        }
+        // Who is in the line and not counted is not waited for by anyone: it is on its way out.
+        self.tally.attention.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

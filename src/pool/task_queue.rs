@@ -10,7 +10,7 @@
 //! is refused pushes nothing.
 
 use super::lanes::{Lane, Lanes};
-use super::tally::{Closed, Tally};
+use super::tally::{Closed, Joiner, Tally};
 use crate::primitive::Deadline;
 
 pub(crate) struct TaskQueue<T> {
@@ -26,15 +26,18 @@ impl<T> TaskQueue<T> {
         (Self { lanes, tally }, own)
     }
 
-    /// Counts a task that will be pushed; the holder of a lane is never refused.
+    /// Counts a task that will be pushed by nobody's task.
     #[inline]
-    pub(crate) fn accept(&self, lane: Option<&Lane<T>>) -> Result<(), Closed> {
+    pub(crate) fn accept_outside(&self) -> Result<(), Closed> {
+        self.tally.accept_outside()
+    }
+
+    /// Counts a task that will be pushed by one that has not finished, closed or not.
+    #[inline]
+    pub(crate) fn accept_inside(&self, lane: Option<&Lane<T>>) {
         match lane {
-            Some(lane) => {
-                self.tally.accept_inside(lane.index());
-                Ok(())
-            }
-            None => self.tally.accept_outside(),
+            Some(lane) => self.tally.accept_inside(lane.index()),
+            None => self.tally.accept_beside(),
         }
     }
 
@@ -63,6 +66,31 @@ impl<T> TaskQueue<T> {
         self.lanes.take_any()
     }
 
+    /// Takes the task from outside that has waited longest, for someone who holds no lane.
+    pub(crate) fn find_oldest(&self) -> Option<T> {
+        self.lanes.take_oldest()
+    }
+
+    /// Counts the tasks from outside that no thread has taken.
+    pub(crate) fn waiting_outside(&self) -> usize {
+        self.lanes.injected()
+    }
+
+    /// Lets go of the shells in `lane`, keeping the order of the rest.
+    ///
+    /// What is kept is in no queue for a moment.
+    pub(crate) fn sweep_lane(&self, lane: &Lane<T>, is_shell: impl Fn(&T) -> bool) {
+        let shells = lane.sweep(&is_shell);
+        (0..shells).for_each(|_| self.task_done(Some(lane)));
+    }
+
+    /// Lets go of the shells in `lane` and among the tasks from outside, as above.
+    pub(crate) fn sweep(&self, lane: &Lane<T>, is_shell: impl Fn(&T) -> bool) {
+        self.sweep_lane(lane, &is_shell);
+        let shells = self.lanes.sweep_injected(&is_shell);
+        (0..shells).for_each(|_| self.task_done(Some(lane)));
+    }
+
     /// Counts a task that was found, and has ended, as finished.
     #[inline]
     pub(crate) fn task_done(&self, lane: Option<&Lane<T>>) {
@@ -89,6 +117,16 @@ impl<T> TaskQueue<T> {
     /// Tells whether anyone waits until all is done, or the queue is closed.
     pub(crate) fn wants_attention(&self) -> bool {
         self.tally.wants_attention()
+    }
+
+    /// One who waits until all that was accepted is done.
+    pub(crate) fn joiner(&self) -> Joiner<'_> {
+        self.tally.joiner()
+    }
+
+    /// Counts what was accepted and is not done, as of a moment ago.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.tally.unfinished()
     }
 
     /// Waits until all that was accepted is done; `false` if the time was over first.

@@ -1,6 +1,6 @@
 //! One thread's life: find a task, run it, and sleep when there is none.
 
-use super::shared::{Local, PoolTask};
+use super::local::{Local, PoolTask};
 use crate::primitive::{Spin, spin_until};
 
 /// How long a thread without work looks around before it sleeps.
@@ -36,6 +36,7 @@ fn look_around(local: &Local) -> Option<PoolTask> {
     if task.is_some() {
         return task;
     }
+    local.note_idle();
     local.shared.look_around_if_wanted();
     if local.may_search() {
         spin_until(SEARCH, || {

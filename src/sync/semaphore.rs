@@ -2,20 +2,22 @@
 //!
 //! # Words
 //! A *permit* is the right that the semaphore counts. The word holds the free permits and two
-//! bits, WAITING and CLOSED; the line holds those who wait.
+//! bits, WAITING and CLOSED; the line holds those who wait. A permit that was taken when none was
+//! free is a *debt*: the count is then below zero, and as many releases come to nothing.
 //!
 //! # Invariants
 //! 1. WAITING is set exactly while the line is not empty. It changes only under the lock.
-//! 2. While WAITING is set no permit is free, and the count changes only under the lock.
+//! 2. While WAITING is set no permit is free, and the count changes only under the lock, but for
+//!    debts, which only lower it.
 //! 3. CLOSED, once set, stays.
 //!
 //! # Protocol
 //! *Acquire:* take a permit by one exchange if one is free, and that is all. Else, under the
 //! lock, look once more; if none is free, set WAITING by an exchange that expects none
 //! free, and join the line.
-//! *Release:* add a permit by one exchange that expects WAITING clear. Else, under the lock,
-//! notify the head, whose permit it is from then on: the count does not move, so no newcomer
-//! can overtake.
+//! *Release:* add a permit by one exchange that expects WAITING clear. Else, under the lock, pay
+//! a debt if there is one; if not, notify the head, whose permit it is from then on: the count does
+//! not move, so no newcomer can overtake. (A debt made at that moment comes after the hand-over.)
 //! *Give up* (timeout, dropped future): redeem the ticket; if it was notified first, the permit is
 //! there and is used or released again.
 //!
@@ -34,7 +36,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -47,6 +48,11 @@ const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
 /// One permit in the word.
 const PERMIT: usize = 1 << 2;
+
+/// The free permits in a word; below zero are debts.
+fn count(word: usize) -> isize {
+    (word as isize) >> PERMIT.trailing_zeros()
+}
 
 /// Counts permits, and lets those who find none wait their turn.
 ///
@@ -84,7 +90,7 @@ pub struct Semaphore {
 
 impl Semaphore {
     /// The largest number of permits that a semaphore can hold.
-    pub const MAX_PERMITS: usize = usize::MAX / PERMIT;
+    pub const MAX_PERMITS: usize = isize::MAX as usize / PERMIT;
 
     /// Makes a semaphore with so many free permits.
     ///
@@ -193,7 +199,7 @@ impl Semaphore {
 
     /// Tells how many permits are free, as of a moment ago.
     pub fn available_permits(&self) -> usize {
-        self.word.load(Ordering::Relaxed) / PERMIT
+        usize::try_from(count(self.word.load(Ordering::Relaxed))).unwrap_or(0)
     }
 
     /// Closes the semaphore: all who wait, now or later, get an error.
@@ -227,13 +233,13 @@ impl Semaphore {
     }
 
     /// Takes a permit by one exchange, if one is free.
-    fn try_take(&self) -> Result<(), TryAcquireError> {
+    pub(crate) fn try_take(&self) -> Result<(), TryAcquireError> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
                 return Err(TryAcquireError::Closed);
             }
-            if word < PERMIT {
+            if count(word) <= 0 {
                 return Err(TryAcquireError::NoPermits);
             }
             // ORDERING: Acquire takes what the last owner released in `release`.
@@ -258,7 +264,7 @@ impl Semaphore {
         }
     }
 
-    fn acquire_until(&self, deadline: Deadline) -> Result<(), TryAcquireError> {
+    pub(crate) fn acquire_until(&self, deadline: Deadline) -> Result<(), TryAcquireError> {
         let mut wait = Wait::new(self);
         let granted = block_until(deadline, |waker| match wait.poll(waker) {
             Poll::Ready(granted) => Some(granted),
@@ -271,7 +277,7 @@ impl Semaphore {
     }
 
     /// Gives one permit to the longest waiter, or sets it free.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITING == 0 {
             match self.add_to(word) {
@@ -281,15 +287,17 @@ impl Semaphore {
         }
         let woken = {
             let mut line = lock(&self.line);
-            let woken = line.notify_one(Signal::Proceed);
-            self.after_departure(&line);
-            if woken.is_none() {
-                // The line emptied before we had the lock; nobody can set WAITING meanwhile.
-                let mut word = self.word.load(Ordering::Relaxed);
-                while let Err(seen) = self.add_to(word) {
-                    word = seen;
+            let mut word = self.word.load(Ordering::Relaxed);
+            // A debt is paid first. And if the line emptied before we had the lock, the permit is
+            // set free; nobody can set WAITING meanwhile.
+            while count(word) < 0 || line.is_empty() {
+                match self.add_to(word) {
+                    Ok(()) => return,
+                    Err(seen) => word = seen,
                 }
             }
+            let woken = line.notify_one(Signal::Proceed);
+            self.after_departure(&line);
             woken
         };
         if let Some(waker) = woken {
@@ -298,13 +306,39 @@ impl Semaphore {
     }
 
     fn add_to(&self, word: usize) -> Result<(), usize> {
-        let more = word
-            .checked_add(PERMIT)
-            .expect("a semaphore holds at most MAX_PERMITS permits");
+        assert!(
+            count(word) < count(Self::MAX_PERMITS * PERMIT),
+            "a semaphore holds at most MAX_PERMITS permits"
+        );
+        let more = word.wrapping_add(PERMIT);
         // ORDERING: Release hands our writes to `try_take`.
         self.word
             .compare_exchange_weak(word, more, Ordering::Release, Ordering::Relaxed)
             .map(drop)
+    }
+
+    /// Takes a permit whether one is free or not, closed or not; `true` if one was free.
+    pub(crate) fn take_anyway(&self) -> bool {
+        // ORDERING: as in `try_take`.
+        count(self.word.fetch_sub(PERMIT, Ordering::Acquire)) > 0
+    }
+
+    /// Takes a permit if one is free, closed or not.
+    pub(crate) fn take_free(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while count(word) > 0 {
+            // ORDERING: as in `try_take`.
+            match self.word.compare_exchange_weak(
+                word,
+                word - PERMIT,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
     }
 
     /// Keeps invariant 1 after someone has left the line.
@@ -365,7 +399,7 @@ impl<'a> Wait<'a> {
             }
             let seen = word.load(Ordering::Relaxed);
             // A permit or the end may have come since; then look again.
-            let none_free = seen & !WAITING == 0;
+            let none_free = seen & CLOSED == 0 && count(seen) <= 0;
             if none_free
                 && word
                     .compare_exchange(seen, seen | WAITING, Ordering::Relaxed, Ordering::Relaxed)
@@ -460,40 +494,6 @@ pub struct Permit<'a> {
 }
 
 impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.semaphore.release();
-    }
-}
-
-/// A permit that keeps its semaphore alive. Dropping it releases the permit.
-#[derive(Debug)]
-pub(crate) struct OwnedPermit {
-    semaphore: Arc<Semaphore>,
-}
-
-impl OwnedPermit {
-    pub(crate) fn acquire(semaphore: &Arc<Semaphore>) -> Result<Self, AcquireError> {
-        semaphore.acquire().map(|permit| permit.owned(semaphore))
-    }
-
-    pub(crate) fn try_acquire(semaphore: &Arc<Semaphore>) -> Result<Self, TryAcquireError> {
-        semaphore
-            .try_acquire()
-            .map(|permit| permit.owned(semaphore))
-    }
-}
-
-impl Permit<'_> {
-    /// The same permit, held by a share of the semaphore instead of a borrow.
-    fn owned(self, semaphore: &Arc<Semaphore>) -> OwnedPermit {
-        std::mem::forget(self);
-        OwnedPermit {
-            semaphore: Arc::clone(semaphore),
-        }
-    }
-}
-
-impl Drop for OwnedPermit {
     fn drop(&mut self) {
         self.semaphore.release();
     }

@@ -1,7 +1,7 @@
 //! The one waiting core: who waits, in what order, and what became of it.
 //!
 //! A list of waiters in order of arrival, kept in a slab with index links. It has no
-//! lock: its owner keeps it in a [`Mutex`](crate::primitive::Mutex) together with whatever
+//! lock: its owner keeps it in a [`Mutex`] together with whatever
 //! the waiters wait for, and that lock is what makes each decision one step. A waiter is a plain
 //! [`Waker`], so threads and futures stand in one line.
 //!
@@ -23,6 +23,9 @@
 //! released, because they are user code.
 
 use std::task::Waker;
+
+use crate::primitive::{Mutex, lock};
+use crate::unwind;
 
 /// A place in the line; not `Copy`, so that it is redeemed once.
 #[derive(Debug)]
@@ -173,5 +176,80 @@ impl WaitList {
             Entry::Waiting { previous, .. } => previous,
             _ => unreachable!("only waiting entries are linked"),
         }
+    }
+}
+
+/// A line with a lock of its own, for those who look again each time they are notified.
+#[derive(Debug)]
+pub(crate) struct Line(Mutex<WaitList>);
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(WaitList::default()))
+    }
+
+    /// Wakes all who stand in the line, for another look.
+    pub(crate) fn notify_all(&self) {
+        let woken = lock(&self.0).notify_all(Signal::Proceed);
+        woken.into_iter().for_each(unwind::wake);
+    }
+
+    /// A place for one, not taken yet.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            line: self,
+            ticket: None,
+        }
+    }
+
+    /// Takes the place that `ticket` is for, again if it was notified. What changes after this call
+    /// and is followed by [`notify_all`](Self::notify_all) calls `waker`.
+    pub(crate) fn stand(&self, ticket: &mut Option<Ticket>, waker: &Waker) {
+        // Cloned and dropped outside the lock: wakers are user code.
+        let waker = waker.clone();
+        let left_over = {
+            let mut line = lock(&self.0);
+            match ticket.take() {
+                Some(waiting) if line.signal(&waiting).is_none() => {
+                    let other = line.set_waker(&waiting, waker);
+                    *ticket = Some(waiting);
+                    Some(other)
+                }
+                notified => {
+                    let none = notified.and_then(|notified| line.redeem(notified).err());
+                    *ticket = Some(line.enqueue(waker));
+                    none.flatten()
+                }
+            }
+        };
+        unwind::discard(left_over);
+    }
+
+    /// Leaves the place that `ticket` is for.
+    pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) {
+        if let Some(ticket) = ticket.take() {
+            let left_over = lock(&self.0).redeem(ticket).err();
+            unwind::discard(left_over);
+        }
+    }
+}
+
+/// A place in a line; dropped, it is left.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    line: &'a Line,
+    ticket: Option<Ticket>,
+}
+
+impl Place<'_> {
+    /// As [`Line::stand`].
+    pub(crate) fn stand(&mut self, waker: &Waker) {
+        self.line.stand(&mut self.ticket, waker);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.line.leave(&mut self.ticket);
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! One heap block holds the state word, the waiter's place, and first the closure, then
 //! in the same bytes what became of it. [`pair`] makes it and parts it into a [`TaskEnd`] and a
-//! [`HandleEnd`]; the last of them to go frees it. Everything unsafe about that stays here:
-//! both ends have safe faces, and who may touch what when is decided in
-//! [`state`](super::state).
+//! [`HandleEnd`], beside which there may be [`ExtraEnd`]s; the last of them to go frees it.
+//! Everything unsafe about that stays here: all ends have safe faces, and who may touch what when
+//! is decided in [`state`](super::state).
 //!
 //! # Access rules
 //! 1. `closure` belongs to whoever moved the stage out of QUEUED.
@@ -12,7 +12,7 @@
 //!    to the ender that was told [`Finish::Abandoned`].
 //! 3. `waiter` belongs to the ender that was told [`Finish::Wake`]; else to the handle while WAITER
 //!    is clear, or after `set_waiter` has said that DONE came first; and to whoever frees the cell.
-//! 4. The block is freed by the end that was told that the other is gone.
+//! 4. The block is freed by the end that was told that the others are gone.
 
 #![expect(
     unsafe_code,
@@ -21,10 +21,12 @@
 
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::state::{Ender, Finish, Leave, State};
+use super::{Closure, Job, Name};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::UnsafeCell;
 use crate::unwind;
@@ -62,6 +64,8 @@ union Stage<F, T> {
 /// 1. the header is that of a live cell made with the vtable's types;
 /// 2. the access rules of the module give the caller what the function touches.
 struct Vtable {
+    /// What the closure is called. No duties.
+    name: &'static Name,
     /// Takes the closure out, calls it, stores the outcome. Never unwinds.
     run: unsafe fn(NonNull<Header>),
     /// Drops the closure, stores that it was cancelled. Never unwinds.
@@ -74,8 +78,9 @@ struct Vtable {
     free: unsafe fn(NonNull<Header>),
 }
 
-impl<F: FnOnce() -> T, T> Cell<F, T> {
+impl<F: Closure<T>, T> Cell<F, T> {
     const VTABLE: &'static Vtable = &Vtable {
+        name: F::NAME,
         run: Self::run,
         cancel: Self::cancel,
         take: Self::take,
@@ -114,7 +119,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
             // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
-        let outcome = unwind::catch(closure).map_err(JoinError::panicked);
+        let outcome = unwind::catch(|| closure.call()).map_err(JoinError::panicked);
         // SAFETY: our duties are those of `store`.
         unsafe { Self::store(header, outcome) };
     }
@@ -181,7 +186,7 @@ impl<F: FnOnce() -> T, T> Cell<F, T> {
 /// Makes a cell for `closure` and parts it into its two ends.
 pub(crate) fn pair<F, T>(closure: F) -> (TaskEnd, HandleEnd<T>)
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: Closure<T>,
     T: Send + 'static,
 {
     let closure = ManuallyDrop::new(closure);
@@ -192,7 +197,7 @@ where
 /// Makes a handle's end that has resolved to cancelled at once.
 pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleEnd<T> {
     let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
-    let header = Cell::<fn() -> T, T>::allocate(State::refused(), Stage { outcome });
+    let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
     HandleEnd::new(header)
 }
 
@@ -201,7 +206,7 @@ pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleEnd<T> {
 /// # Safety
 /// 1. `header` is that of a live cell, and [`State::finish`] for `ender` has told the
 ///    caller to wake.
-/// 2. With [`Ender::Handle`] the caller keeps the handle's end alive for the call.
+/// 2. With [`Ender::Other`] the caller keeps its own end alive for the call.
 unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
     // SAFETY: by duty 1 the cell is live; our end keeps it so until `task_gone`.
     let cell = unsafe { header.as_ref() };
@@ -211,7 +216,7 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
     });
     let vtable = cell.vtable;
     if ender == Ender::Task && cell.state.task_gone() {
-        // SAFETY: duty 1, the handle's end left the freeing to us; duty 2, rule 4.
+        // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
         unsafe { (vtable.free)(header) };
     }
     // The cell may be gone by now: nothing of it is used below this line.
@@ -235,16 +240,27 @@ impl TaskEnd {
         unsafe { self.0.as_ref() }
     }
 
-    /// Runs the closure, unless it was claimed or cancelled before.
-    pub(crate) fn run(self) {
+    /// What the closure is called.
+    pub(super) fn name(&self) -> &'static Name {
+        self.header().vtable.name
+    }
+
+    pub(super) fn is_queued(&self) -> bool {
+        self.header().state.is_queued()
+    }
+
+    /// Runs the closure, unless it was claimed or cancelled before; `false` if it was cancelled.
+    pub(crate) fn run(self) -> bool {
         let end = ManuallyDrop::new(self);
         if end.header().state.start() {
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
             unsafe { (end.header().vtable.run)(end.0) };
             end.finish();
-        } else {
-            end.leave();
+            return true;
         }
+        let cancelled = end.header().state.is_cancelled();
+        end.leave();
+        !cancelled
     }
 
     /// Cancels the task; `false` if it was claimed or cancelled before.
@@ -267,17 +283,15 @@ impl TaskEnd {
 
     /// Publishes the outcome; this end is gone afterwards.
     fn finish(&self) {
-        // Taken before the exchange: after it the cell may be gone.
-        let vtable = self.header().vtable;
         match self.header().state.finish(Ender::Task) {
+            // The cell may be gone by now.
             Finish::Published => {}
             // SAFETY: duty 1, we were just told to; duty 2 does not apply.
             Finish::Wake => unsafe { wake_waiter(self.0, Ender::Task) },
             Finish::Abandoned => {
-                // SAFETY: duty 1, nobody else is left to free the cell; duty 2, rule 2.
-                unsafe { (vtable.drop_outcome)(self.0) };
-                // SAFETY: duty 1, the same; duty 2, rule 4.
-                unsafe { (vtable.free)(self.0) };
+                // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
+                unsafe { (self.header().vtable.drop_outcome)(self.0) };
+                self.leave();
             }
         }
     }
@@ -286,7 +300,7 @@ impl TaskEnd {
     fn leave(&self) {
         let vtable = self.header().vtable;
         if self.header().state.task_gone() {
-            // SAFETY: duty 1, the handle's end left the freeing to us; duty 2, rule 4.
+            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
             unsafe { (vtable.free)(self.0) };
         }
     }
@@ -298,30 +312,20 @@ impl Drop for TaskEnd {
     }
 }
 
-/// The handle's end of a cell: waits for the outcome and takes it.
-pub(crate) struct HandleEnd<T> {
-    header: NonNull<Header>,
-    outcome: PhantomData<Outcome<T>>,
-}
+/// What every end but the task's can do: see how far the task is, cancel it, run it in place.
+pub(crate) struct Remote(NonNull<Header>);
 
-// SAFETY: sending the end sends the right to take a `T`, and to run or drop the closure, which is
-// `Send` by the bounds of `pair`; wakers are `Send`.
-unsafe impl<T: Send> Send for HandleEnd<T> {}
-// SAFETY: a shared end reads the state word and cancels. Whoever wins the exchange of `cancel` owns
-// the closure, which is `Send`, and may take the waker, which is too; no `T` is reached through it.
-unsafe impl<T: Send> Sync for HandleEnd<T> {}
+// SAFETY: a remote reads the state word, cancels and runs. Whoever wins the exchange for that owns
+// the closure, which is `Send` by the bounds of `pair`, stores an outcome, which is too, and may take
+// the waker, which is too. No outcome is read through it.
+unsafe impl Send for Remote {}
+// SAFETY: the same.
+unsafe impl Sync for Remote {}
 
-impl<T> HandleEnd<T> {
-    fn new(header: NonNull<Header>) -> Self {
-        Self {
-            header,
-            outcome: PhantomData,
-        }
-    }
-
+impl Remote {
     fn header(&self) -> &Header {
-        // SAFETY: the block is live as long as the handle's end is there (rule 4).
-        unsafe { self.header.as_ref() }
+        // SAFETY: the block is live as long as the end that the remote is part of (rule 4).
+        unsafe { self.0.as_ref() }
     }
 
     pub(crate) fn is_queued(&self) -> bool {
@@ -336,31 +340,104 @@ impl<T> HandleEnd<T> {
         self.header().state.is_done()
     }
 
-    /// Runs the closure on this thread if nobody has begun it.
-    pub(crate) fn run_here(&mut self) {
-        if self.header().state.start() {
+    /// Runs the closure on this thread if nobody has begun it; `true` if so.
+    pub(crate) fn run_here(&self) -> bool {
+        let ours = self.header().state.start();
+        if ours {
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
-            unsafe { (self.header().vtable.run)(self.header) };
+            unsafe { (self.header().vtable.run)(self.0) };
             self.finish();
         }
+        ours
     }
 
-    /// Cancels the task unless it has begun; `true`: it never ran and never will.
-    pub(crate) fn cancel(&self, reason: CancelReason) -> bool {
+    /// Cancels the task unless it has begun.
+    pub(crate) fn cancel(&self, reason: CancelReason) -> Cancelled {
         if self.header().state.cancel() {
             // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
-            unsafe { (self.header().vtable.cancel)(self.header, reason) };
+            unsafe { (self.header().vtable.cancel)(self.0, reason) };
             self.finish();
+            return Cancelled::Now;
         }
-        self.header().state.is_cancelled()
+        match self.header().state.is_cancelled() {
+            true => Cancelled::Before,
+            false => Cancelled::Never,
+        }
     }
 
     fn finish(&self) {
-        match self.header().state.finish(Ender::Handle) {
+        match self.header().state.finish(Ender::Other) {
             Finish::Published => {}
             // SAFETY: duty 1, we were just told to; duty 2, we are borrowed for the call.
-            Finish::Wake => unsafe { wake_waiter(self.header, Ender::Handle) },
-            Finish::Abandoned => unreachable!("the handle is here"),
+            Finish::Wake => unsafe { wake_waiter(self.0, Ender::Other) },
+            // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
+            Finish::Abandoned => unsafe { (self.header().vtable.drop_outcome)(self.0) },
+        }
+    }
+
+    /// Makes an extra end of the same cell.
+    pub(crate) fn extra(&self) -> ExtraEnd {
+        self.header().state.add_extra();
+        ExtraEnd(Self(self.0))
+    }
+}
+
+/// What [`Remote::cancel`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    /// The task was queued, and will never run.
+    Now,
+    /// The task was cancelled already.
+    Before,
+    /// The task has begun.
+    Never,
+}
+
+/// One end more, which never sees the outcome.
+pub(crate) struct ExtraEnd(Remote);
+
+impl Deref for ExtraEnd {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.0
+    }
+}
+
+impl Drop for ExtraEnd {
+    fn drop(&mut self) {
+        let vtable = self.header().vtable;
+        if self.header().state.extra_gone() {
+            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+            unsafe { (vtable.free)(self.0.0) };
+        }
+    }
+}
+
+/// The handle's end of a cell: waits for the outcome and takes it.
+pub(crate) struct HandleEnd<T> {
+    remote: Remote,
+    outcome: PhantomData<Outcome<T>>,
+}
+
+// SAFETY: beside what a remote can do, sending the end sends the right to take a `T`.
+unsafe impl<T: Send> Send for HandleEnd<T> {}
+// SAFETY: no `T` is reached through a shared end, only what a remote can do.
+unsafe impl<T: Send> Sync for HandleEnd<T> {}
+
+impl<T> Deref for HandleEnd<T> {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+impl<T> HandleEnd<T> {
+    fn new(header: NonNull<Header>) -> Self {
+        Self {
+            remote: Remote(header),
+            outcome: PhantomData,
         }
     }
 
@@ -416,7 +493,7 @@ impl<T> HandleEnd<T> {
         let end = ManuallyDrop::new(self);
         let mut room = MaybeUninit::<Outcome<T>>::uninit();
         // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2; the room is fit.
-        unsafe { (end.header().vtable.take)(end.header, room.as_mut_ptr().cast()) };
+        unsafe { (end.header().vtable.take)(end.remote.0, room.as_mut_ptr().cast()) };
         end.go();
         // SAFETY: `take` has moved an outcome there.
         Ok(unsafe { room.assume_init() })
@@ -426,8 +503,8 @@ impl<T> HandleEnd<T> {
     fn go(&self) {
         let vtable = self.header().vtable;
         if self.header().state.handle_gone() {
-            // SAFETY: duty 1, the task's end left the freeing to us; duty 2, rule 4.
-            unsafe { (vtable.free)(self.header) };
+            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+            unsafe { (vtable.free)(self.remote.0) };
         }
     }
 }
@@ -440,7 +517,7 @@ impl<T> Drop for HandleEnd<T> {
             Leave::WithOutcome => {
                 // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2, and
                 // `try_take` does not come here once it has taken.
-                unsafe { (self.header().vtable.drop_outcome)(self.header) };
+                unsafe { (self.header().vtable.drop_outcome)(self.remote.0) };
                 self.go();
             }
         }

@@ -29,8 +29,79 @@ use cell::{HandleEnd, TaskEnd};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
+    /// The closure that is called `name` is about to be called, or was claimed or cancelled before.
+    fn begins(&self, name: &'static Name);
+
     /// A closure without a handle panicked.
     fn panicked(&self, payload: Payload);
+}
+
+/// What a closure is called: by its type, for want of anything better.
+///
+/// A function, since only then it can be a constant; it is called when somebody wants to know.
+pub(crate) struct Name(fn() -> &'static str);
+
+impl Name {
+    pub(crate) fn get(&self) -> &'static str {
+        (self.0)()
+    }
+}
+
+/// What a task holds while it waits, such as a permit.
+pub(crate) trait Token: Send + 'static {
+    /// What of it is kept until the closure has returned.
+    type Kept;
+
+    /// The task begins.
+    fn begin(self) -> Self::Kept;
+}
+
+/// Nothing is held.
+impl Token for () {
+    type Kept = ();
+
+    fn begin(self) {}
+}
+
+/// A closure as a cell keeps it.
+pub(crate) trait Closure<T>: Send + 'static {
+    /// By the type that the user's closure has.
+    const NAME: &'static Name;
+
+    fn call(self) -> T;
+}
+
+/// A closure with what it holds while it waits, and the type `N` that it had before it was boxed.
+struct Job<N, P, F> {
+    token: P,
+    closure: F,
+    named: PhantomData<fn() -> N>,
+}
+
+impl<N, P, F> Job<N, P, F> {
+    #[inline]
+    fn new(token: P, closure: F) -> Self {
+        Self {
+            token,
+            closure,
+            named: PhantomData,
+        }
+    }
+}
+
+impl<N, P, F, T> Closure<T> for Job<N, P, F>
+where
+    N: 'static,
+    P: Token,
+    F: FnOnce() -> T + Send + 'static,
+{
+    const NAME: &'static Name = &Name(std::any::type_name::<N>);
+
+    #[inline]
+    fn call(self) -> T {
+        let _kept = self.token.begin();
+        (self.closure)()
+    }
 }
 
 /// The words that hold a closure, or the way to it.
@@ -51,10 +122,14 @@ pub(crate) struct Task<Cx> {
     not_sync: PhantomData<*mut ()>,
 }
 
-/// What to do with the work, which is consumed either way.
+/// What to do with the work.
 enum Op<'a, Cx> {
+    /// Run it, which consumes it; the answer is `false` if it was a shell.
     Run(&'a Cx),
+    /// Cancel it, which consumes it; the answer is `false` if it was a shell.
     Cancel(CancelReason),
+    /// Look at it; the answer is `false` if it is a shell.
+    Look,
 }
 
 // SAFETY: what the words hold is `Work`, which is `Send`.
@@ -62,35 +137,43 @@ unsafe impl<Cx> Send for Task<Cx> {}
 
 /// What can lie in the words of a task.
 trait Work<Cx>: Send + Sized + 'static {
-    /// Never unwinds.
-    fn run(self, cx: &Cx);
+    /// Never unwinds. `false` if someone had cancelled it before.
+    fn run(self, cx: &Cx) -> bool;
     /// Never unwinds. `false` if there was nothing left to cancel.
     fn cancel(self, reason: CancelReason) -> bool;
+    /// `false` if there is nothing left to run.
+    fn is_live(&self) -> bool;
 }
 
 impl<Cx: Context> Task<Cx> {
-    /// Makes a task of a closure whose end nobody waits for.
+    /// Makes a task of a closure whose end nobody waits for, and which holds `token` until then.
     #[inline]
-    pub(crate) fn detached<F: FnOnce() + Send + 'static>(closure: F) -> Self {
-        if fits::<Detached<F>>() {
-            Self::new(Detached(closure))
+    pub(crate) fn detached<P, F>(token: P, closure: F) -> Self
+    where
+        P: Token,
+        F: FnOnce() + Send + 'static,
+    {
+        if fits::<Detached<Job<F, P, F>>>() {
+            Self::new(Detached(Job::<F, _, _>::new(token, closure)))
         } else {
             let boxed: Box<dyn FnOnce() + Send> = Box::new(closure);
-            Self::new(Detached(boxed))
+            Self::new(Detached(Job::<F, _, _>::new(token, boxed)))
         }
     }
 
-    /// Makes a task of a closure, and the handle's end of the cell for its outcome.
-    pub(crate) fn with_handle<F, T>(closure: F) -> (Self, HandleEnd<T>)
+    /// Makes a task of a closure, which holds `token` until it begins, and the handle's end of the
+    /// cell for its outcome.
+    pub(crate) fn with_handle<P, F, T>(token: P, closure: F) -> (Self, HandleEnd<T>)
     where
+        P: Token,
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let (task, handle) = if size_of::<F>() <= LARGE {
-            cell::pair(closure)
+            cell::pair(Job::<F, _, _>::new(token, closure))
         } else {
             let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(closure);
-            cell::pair(boxed)
+            cell::pair(Job::<F, _, _>::new(token, boxed))
         };
         (Self::new(task), handle)
     }
@@ -110,21 +193,32 @@ impl<Cx: Context> Task<Cx> {
 
     /// Runs the work in the place where it lies, and leaves the place empty.
     ///
-    /// A shell, whose work was claimed or cancelled elsewhere, does nothing. In place,
-    /// because a copy of four words that were just written one by one stalls the processor.
+    /// A shell, whose work was claimed or cancelled elsewhere, does nothing; `false` if it was
+    /// cancelled. In place, because a copy of four words that were just written one by one stalls
+    /// the processor.
     #[inline]
-    pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) {
-        if let Some(task) = place {
-            // SAFETY: `new` paired the function with the words, and they are not used again: the
-            // function never unwinds, and the place is overwritten next.
-            unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
-            // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
-            unsafe { std::ptr::write(place, None) };
-        }
+    pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) -> bool {
+        let Some(task) = place else {
+            return true;
+        };
+        // SAFETY: `new` paired the function with the words, and they are not used again: the
+        // function never unwinds, and the place is overwritten next.
+        let live = unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
+        // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
+        unsafe { std::ptr::write(place, None) };
+        live
     }
 }
 
 impl<Cx> Task<Cx> {
+    /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
+    /// frees memory.
+    pub(crate) fn is_shell(&self) -> bool {
+        let words = NonNull::from(&self.words);
+        // SAFETY: `new` paired the function with the words, which a look leaves as they are.
+        unsafe { !(self.call)(words, Op::Look) }
+    }
+
     /// Cancels the work; `false` if it was a shell.
     pub(crate) fn cancel(self, reason: CancelReason) -> bool {
         let mut task = ManuallyDrop::new(self);
@@ -143,16 +237,15 @@ impl<Cx> Drop for Task<Cx> {
 }
 
 /// # Safety
-/// The words hold a `W`, which is not used again.
+/// The words hold a `W`, which is not used again after any [`Op`] but a look.
 unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<Words>, op: Op<'_, Cx>) -> bool {
-    // SAFETY: by our duty there is a `W`, and it is moved out once.
-    let work = unsafe { words.cast::<W>().read() };
+    // SAFETY: by our duty there is a `W`. It is used once, or left where it is by a look, after
+    // which the copy is forgotten.
+    let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
     match op {
-        Op::Run(cx) => {
-            work.run(cx);
-            true
-        }
-        Op::Cancel(reason) => work.cancel(reason),
+        Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
+        Op::Cancel(reason) => ManuallyDrop::into_inner(work).cancel(reason),
+        Op::Look => work.is_live(),
     }
 }
 
@@ -161,29 +254,40 @@ const fn fits<W>() -> bool {
 }
 
 /// A closure without a handle.
-struct Detached<F>(F);
+struct Detached<J>(J);
 
-impl<F: FnOnce() + Send + 'static, Cx: Context> Work<Cx> for Detached<F> {
+impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
-    fn run(self, cx: &Cx) {
-        if let Err(payload) = unwind::catch(self.0) {
+    fn run(self, cx: &Cx) -> bool {
+        cx.begins(J::NAME);
+        if let Err(payload) = unwind::catch(|| self.0.call()) {
             cx.panicked(payload);
         }
+        true
     }
 
     fn cancel(self, _: CancelReason) -> bool {
         unwind::discard(self.0);
         true
     }
+
+    fn is_live(&self) -> bool {
+        true
+    }
 }
 
 impl<Cx: Context> Work<Cx> for TaskEnd {
     #[inline]
-    fn run(self, _: &Cx) {
-        Self::run(self);
+    fn run(self, cx: &Cx) -> bool {
+        cx.begins(self.name());
+        Self::run(self)
     }
 
     fn cancel(self, reason: CancelReason) -> bool {
         Self::cancel(self, reason)
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_queued()
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Words
 //! A cell has two *ends*: the task's, which lies in a queue and runs, and the handle's,
-//! which waits. Either may be dropped first.
+//! which waits. Besides there may be *extra* ends, which can cancel the task or run it in place
+//! but never see its outcome; they are counted. All may be dropped in any order.
 //!
 //! # Invariants
 //! 1. The stage leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns the
@@ -11,8 +12,9 @@
 //! 3. The handle alone sets and clears WAITER. An ender that finds WAITER while it sets DONE owns
 //!    the waiter's place from then on. Else the handle does, while WAITER is clear or once it
 //!    knows that DONE came before WAITER.
-//! 4. An end says that it goes by setting its GONE bit, and touches nothing afterwards; unless it
-//!    finds the other's bit set, then or when it was about to. That end frees the memory.
+//! 4. An end says that it goes by setting its GONE bit, an extra one by lowering the count, and
+//!    touches nothing afterwards; unless it finds, then or when it was about to, that all others
+//!    have gone. That end frees the memory.
 //!
 //! # Why it is correct
 //! All transitions are read-modify-writes of one word, so they have one order.
@@ -23,11 +25,11 @@
 //! *No waiter is touched twice:* the handle clears WAITER before it changes the place.
 //! If the word it replaced held DONE, invariant 3 gave the place to the ender and the handle
 //! leaves it alone; if not, the ender will see WAITER clear.
-//! *Freed once, after the last access:* by invariant 4 and the order of the two GONE bits. An
-//! ender that has a waiter to wake keeps its end until it has taken the waker out, so the
-//! memory outlives that access; it wakes from a local after that. A handle that finds the
-//! task unfinished leaves the outcome to the ender in the same exchange that sets its bit, so an
-//! outcome is dropped by exactly one.
+//! *Freed once, after the last access:* by invariant 4 and the order of the departures; the count
+//! only grows at the hands of an end that is still there. An ender that has a waiter to wake keeps
+//! its end until it has taken the waker out, so the memory outlives that access; it wakes from a
+//! local after that. A handle that finds the task unfinished leaves the outcome to the ender in the
+//! same exchange that sets its bit, so an outcome is dropped by exactly one.
 //!
 //! `task/model.rs` runs these against each other under every schedule.
 
@@ -49,6 +51,13 @@ const TASK_GONE: usize = 1 << 3;
 const HANDLE_GONE: usize = 1 << 4;
 /// The waiter's place holds the waker of whoever waits at the handle.
 const WAITER: usize = 1 << 5;
+/// One extra end; all bits from here on count them.
+const EXTRA: usize = 1 << 6;
+
+/// Tells from a word whether every end has gone.
+fn is_last(word: usize) -> bool {
+    word & (TASK_GONE | HANDLE_GONE) == TASK_GONE | HANDLE_GONE && word < EXTRA
+}
 
 /// What the one who ends a task has to do after [`State::finish`].
 #[must_use]
@@ -57,7 +66,7 @@ pub(super) enum Finish {
     Published,
     /// Take the waker out, give the end up if it was to be given up, then wake.
     Wake,
-    /// Drop the outcome and free the cell: nobody else is left.
+    /// Drop the outcome, then give the end up if it was to be given up: the handle has gone.
     Abandoned,
 }
 
@@ -66,8 +75,8 @@ pub(super) enum Finish {
 pub(super) enum Ender {
     /// The task's: ending it is the last thing that happens there.
     Task,
-    /// The handle's, which lives on; the task's end stays queued as an empty shell.
-    Handle,
+    /// Another, which lives on; the task's end stays queued as an empty shell.
+    Other,
 }
 
 /// What a departing handle finds.
@@ -125,8 +134,7 @@ impl State {
         loop {
             debug_assert!(word & STAGE != QUEUED && word & DONE == 0);
             let (new, then) = if word & HANDLE_GONE != 0 {
-                debug_assert!(ender == Ender::Task);
-                (word | DONE | TASK_GONE, Finish::Abandoned)
+                (word | DONE, Finish::Abandoned)
             } else if word & WAITER != 0 {
                 (word | DONE, Finish::Wake)
             } else if ender == Ender::Task {
@@ -148,8 +156,8 @@ impl State {
 
     /// Gives up the task's end; `true` if the caller must free the cell.
     pub(super) fn task_gone(&self) -> bool {
-        // ORDERING: Release gives our accesses to `handle_gone`, Acquire takes the handle's.
-        self.0.fetch_or(TASK_GONE, Ordering::AcqRel) & HANDLE_GONE != 0
+        // ORDERING: Release gives our accesses to whoever goes last, Acquire takes the others'.
+        is_last(self.0.fetch_or(TASK_GONE, Ordering::AcqRel) | TASK_GONE)
     }
 
     /// Gives up the handle's end if the task has not ended.
@@ -173,9 +181,22 @@ impl State {
     /// Gives up the handle's end after [`Leave::WithOutcome`]; `true`: free the cell.
     pub(super) fn handle_gone(&self) -> bool {
         // The usual case costs no exchange: the task's end went when it finished.
-        // ORDERING: Acquire takes the accesses of the task's end, from `finish` or `task_gone`.
-        self.0.load(Ordering::Acquire) & TASK_GONE != 0
-            || self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) & TASK_GONE != 0
+        // ORDERING: Acquire takes the accesses of the other ends, from their departures.
+        is_last(self.0.load(Ordering::Acquire) | HANDLE_GONE)
+            || is_last(self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) | HANDLE_GONE)
+    }
+
+    /// Counts one more extra end; the caller has an end itself.
+    pub(super) fn add_extra(&self) {
+        let before = self.0.fetch_add(EXTRA, Ordering::Relaxed);
+        // So many would have to be leaked first, as with `Arc`.
+        assert!(before < usize::MAX / 2, "a task has too many handles");
+    }
+
+    /// Gives up an extra end; `true` if the caller must free the cell.
+    pub(super) fn extra_gone(&self) -> bool {
+        // ORDERING: as in `task_gone`.
+        is_last(self.0.fetch_sub(EXTRA, Ordering::AcqRel) - EXTRA)
     }
 
     /// Announces that the waiter's place is filled; `false`: the task had ended before.

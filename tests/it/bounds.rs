@@ -133,13 +133,14 @@ fn the_pools_own_tasks_are_never_turned_away() {
             let children = pool.submit(|| {
                 let pool = workmill::current().unwrap();
                 let children: Vec<_> = (0..100).map(|n| pool.submit(move || n)).collect();
-                // Those that were let in over capacity hold no room, so one fits.
-                let asked = pool.try_submit(|| 100).unwrap();
+                // Who asks is told: those that were let in over capacity count.
                 assert!(pool.try_submit(|| 101).unwrap_err().is_full());
                 let children = children.into_iter().map(|child| child.join().unwrap());
-                children.sum::<i32>() + asked.join().unwrap()
+                let sum = children.sum::<i32>();
+                sum + pool.try_submit(|| 100).unwrap().join().unwrap()
             });
             assert_eq!(children.join().unwrap(), 5050);
+            assert_eq!(pool.metrics().over_capacity, 99);
         }
     });
 }

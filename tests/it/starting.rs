@@ -17,8 +17,8 @@ fn a_pool_without_threads_is_refused() {
 }
 
 #[test]
-fn a_queue_without_capacity_is_refused() {
-    for capacity in [0, usize::MAX] {
+fn a_queue_with_more_capacity_than_can_be_counted_is_refused() {
+    for capacity in [usize::MAX, (isize::MAX as usize >> 2) + 1] {
         let builder = Builder::new().threads(1).queue_capacity(capacity);
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);

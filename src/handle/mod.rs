@@ -6,6 +6,10 @@
 //! held. Every other wait looks at the cell for a moment and then parks. A timed wait never claims,
 //! because a closure once begun cannot be left when the time is over.
 
+mod callback;
+pub(crate) mod cancel;
+pub(crate) mod shared;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,9 +17,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::error::{CancelReason, JoinError};
-use crate::pool::{Local, PoolId};
+use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, Spin, block_until, spin_until};
-use crate::task::cell::{HandleEnd, Outcome};
+use crate::task::cell::{self, HandleEnd, Outcome};
+use cancel::{CancelHandle, CancelOnDrop};
+use shared::SharedHandle;
 
 /// How long a joiner looks before it parks.
 const LOOK: Spin = Spin {
@@ -54,15 +60,23 @@ const LOOK: Spin = Spin {
 pub struct JoinHandle<T> {
     /// `None` once the outcome was given.
     end: Option<HandleEnd<T>>,
-    pool: PoolId,
+    from: &'static Origin,
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(end: HandleEnd<T>, pool: PoolId) -> Self {
+    pub(crate) fn new(end: HandleEnd<T>, from: &'static Origin) -> Self {
         Self {
             end: Some(end),
-            pool,
+            from,
         }
+    }
+
+    /// A handle that has resolved to cancelled.
+    pub(crate) fn refused(reason: CancelReason, from: &'static Origin) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::new(cell::refused(reason), from)
     }
 
     /// Waits until the task has ended and gives what it returned.
@@ -93,11 +107,9 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join(mut self) -> Result<T, JoinError> {
-        let pool = self.pool;
+        let from = self.from;
         let end = self.end();
-        if end.is_queued() && Local::is_part_of(pool) {
-            end.run_here();
-        }
+        Local::run_in_place(from, end);
         if !spin_until(LOOK, || end.is_done()) {
             block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
         }
@@ -180,12 +192,12 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.end.as_ref().is_none_or(HandleEnd::is_done)
+        self.end.as_ref().is_none_or(|end| end.is_done())
     }
 
     /// Tells whether the task runs, as of a moment ago.
     pub fn is_running(&self) -> bool {
-        self.end.as_ref().is_some_and(HandleEnd::is_running)
+        self.end.as_ref().is_some_and(|end| end.is_running())
     }
 
     /// Cancels the task unless it has begun.
@@ -214,7 +226,74 @@ impl<T> JoinHandle<T> {
     pub fn cancel(&self) -> bool {
         self.end
             .as_ref()
-            .is_some_and(|end| end.cancel(CancelReason::Cancelled))
+            .is_some_and(|end| cancel::cancel(end, self.from))
+    }
+
+    /// Returns a handle that can only cancel, to be kept elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle::new(self.unspent().extra(), self.from)
+    }
+
+    /// Wraps the handle so that its drop cancels the task unless it has begun.
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop::new(self)
+    }
+
+    /// Calls `callback` with the outcome, once, as soon as there is one.
+    ///
+    /// It is called on the thread that ends the task: the one that ran it, or the one that cancelled
+    /// it; or here and now if the task has ended. By then the captures of the task are gone, and
+    /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::PoolRef::shutdown) wait
+    /// until the callback has returned, unless it runs where the task was cancelled. It may submit,
+    /// join and cancel like any task; it should be short, because the thread does nothing else
+    /// meanwhile. A panic in it goes to the [`panic_handler`](crate::Builder::panic_handler).
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (sender, receiver) = mpsc::channel();
+    /// pool.submit(|| 6 * 7).on_done(move |outcome| sender.send(outcome.unwrap()).unwrap());
+    /// assert_eq!(receiver.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done<F>(mut self, callback: F)
+    where
+        T: Send + 'static,
+        F: FnOnce(Result<T, JoinError>) + Send + 'static,
+    {
+        self.end();
+        if let Some(end) = self.end.take() {
+            callback::attach(end, self.from, callback);
+        }
+    }
+
+    /// Returns a handle that can be cloned; each clone gives a clone of what the task returned.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    pub fn shared(self) -> SharedHandle<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let (task, from) = (self.unspent().extra(), self.from);
+        SharedHandle::new(self, task, from)
+    }
+
+    fn unspent(&self) -> &HandleEnd<T> {
+        self.end
+            .as_ref()
+            .expect("the outcome of this JoinHandle was given before")
     }
 
     fn end(&mut self) -> &mut HandleEnd<T> {

@@ -1,0 +1,59 @@
+//! A callback in the place of a waiter: called with the outcome by whoever ends the task.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use crate::error::JoinError;
+use crate::pool::Origin;
+use crate::primitive::{Mutex, lock};
+use crate::task::cell::{HandleEnd, Outcome};
+use crate::unwind;
+
+/// The handle's end of a task, and what to call once the outcome is there.
+///
+/// The end that it holds keeps it in turn, as its waiter; the end of the task undoes the knot.
+struct Callback<T, F> {
+    inside: Mutex<Option<(HandleEnd<T>, F)>>,
+    from: &'static Origin,
+}
+
+/// Calls `callback` with the outcome: here if it is there, else where the task ends.
+pub(super) fn attach<T, F>(end: HandleEnd<T>, from: &'static Origin, callback: F)
+where
+    T: Send + 'static,
+    F: FnOnce(Result<T, JoinError>) + Send + 'static,
+{
+    let waiter = Arc::new(Callback {
+        inside: Mutex::new(Some((end, callback))),
+        from,
+    });
+    let done = {
+        // Who wakes us meanwhile waits here until the end is in its place.
+        let mut inside = lock(&waiter.inside);
+        let (end, _) = inside.as_mut().expect("nobody has taken it yet");
+        end.poll(&Waker::from(Arc::clone(&waiter)))
+    };
+    if done {
+        waiter.call();
+    }
+}
+
+impl<T, F: FnOnce(Outcome<T>)> Callback<T, F> {
+    fn call(&self) {
+        let Some((end, callback)) = lock(&self.inside).take() else {
+            return;
+        };
+        let Ok(outcome) = end.try_take() else {
+            unreachable!("only the end of the task wakes a waiter");
+        };
+        if let Err(payload) = unwind::catch(|| callback(outcome)) {
+            self.from.report(payload);
+        }
+    }
+}
+
+impl<T: Send, F: FnOnce(Outcome<T>) + Send> Wake for Callback<T, F> {
+    fn wake(self: Arc<Self>) {
+        self.call();
+    }
+}

@@ -1,0 +1,180 @@
+//! Cancelling from elsewhere: a handle that only cancels, and one that cancels when it is dropped.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::JoinHandle;
+use crate::error::{CancelReason, JoinError};
+use crate::pool::Origin;
+use crate::task::cell::{Cancelled, ExtraEnd, Remote};
+
+/// Cancels the task that `remote` leads to, unless it has begun.
+pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
+    match remote.cancel(CancelReason::Cancelled) {
+        Cancelled::Now => {
+            from.shell_left();
+            true
+        }
+        Cancelled::Before => true,
+        Cancelled::Never => false,
+    }
+}
+
+/// Cancels a task from elsewhere; made by [`JoinHandle::cancel_handle`].
+///
+/// Clones cancel the same task. They keep neither the result alive nor the pool.
+///
+/// # Dropping
+///
+/// Does nothing to the task.
+///
+/// # Examples
+///
+/// ```
+/// # use std::sync::mpsc;
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// # let (go, wait) = mpsc::channel::<()>();
+/// # pool.execute(move || drop(wait.recv()));
+/// let handle = pool.submit(|| 42);
+/// let stop = handle.cancel_handle();
+/// let watchdog = std::thread::spawn(move || stop.cancel());
+/// let cancelled = watchdog.join().unwrap();
+/// # drop(go);
+/// assert_eq!(handle.join().is_err(), cancelled);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct CancelHandle {
+    task: ExtraEnd,
+    from: &'static Origin,
+}
+
+impl CancelHandle {
+    pub(super) fn new(task: ExtraEnd, from: &'static Origin) -> Self {
+        Self { task, from }
+    }
+
+    /// Cancels the task unless it has begun; as [`JoinHandle::cancel`].
+    ///
+    /// Still tells the truth after the outcome was given.
+    pub fn cancel(&self) -> bool {
+        cancel(&self.task, self.from)
+    }
+
+    /// Tells whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_done()
+    }
+
+    /// Tells whether the task runs, as of a moment ago.
+    pub fn is_running(&self) -> bool {
+        self.task.is_running()
+    }
+}
+
+impl Clone for CancelHandle {
+    fn clone(&self) -> Self {
+        Self::new(self.task.extra(), self.from)
+    }
+}
+
+impl fmt::Debug for CancelHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelHandle")
+            .field("finished", &self.is_finished())
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`JoinHandle`] whose drop cancels; made by [`JoinHandle::cancel_on_drop`].
+///
+/// Has all the methods of the handle inside, and is a future like it.
+///
+/// # Dropping
+///
+/// Cancels the task unless it has begun, as [`JoinHandle::cancel`] does. A task that runs is
+/// detached.
+///
+/// # Examples
+///
+/// ```
+/// # use std::sync::mpsc;
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let (go, wait) = mpsc::channel::<()>();
+/// pool.execute(move || wait.recv().unwrap());
+/// let wanted = pool.submit(|| unreachable!()).cancel_on_drop();
+/// drop(wanted); // nobody wants it any more
+/// go.send(())?;
+/// pool.shutdown();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CancelOnDrop<T> {
+    /// `None` only while the wrapper is taken apart.
+    handle: Option<JoinHandle<T>>,
+}
+
+impl<T> CancelOnDrop<T> {
+    pub(super) fn new(handle: JoinHandle<T>) -> Self {
+        Self {
+            handle: Some(handle),
+        }
+    }
+
+    /// Waits until the task has ended and gives what it returned; as [`JoinHandle::join`].
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    pub fn join(self) -> Result<T, JoinError> {
+        self.detach().join()
+    }
+
+    /// Gives the handle back; dropping that one detaches.
+    pub fn detach(mut self) -> JoinHandle<T> {
+        self.handle.take().expect("whole until it is taken apart")
+    }
+}
+
+impl<T> Deref for CancelOnDrop<T> {
+    type Target = JoinHandle<T>;
+
+    fn deref(&self) -> &JoinHandle<T> {
+        self.handle.as_ref().expect("whole until it is taken apart")
+    }
+}
+
+impl<T> DerefMut for CancelOnDrop<T> {
+    fn deref_mut(&mut self) -> &mut JoinHandle<T> {
+        self.handle.as_mut().expect("whole until it is taken apart")
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.cancel();
+        }
+    }
+}
+
+/// Gives what the task returned. Dropping it before cancels the task unless it has begun.
+impl<T> Future for CancelOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut **self).poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for CancelOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelOnDrop").field(&**self).finish()
+    }
+}

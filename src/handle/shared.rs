@@ -1,0 +1,217 @@
+//! One outcome for many: a handle that can be cloned.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::cancel::CancelHandle;
+use super::{JoinHandle, LOOK};
+use crate::error::JoinError;
+use crate::pool::{Local, Origin};
+use crate::primitive::{Deadline, block_until, spin_until};
+use crate::sync::wait_list::{Line, Ticket};
+use crate::task::cell::{ExtraEnd, Outcome};
+
+/// Waits for a task together with others, and gives each a clone of what it returned.
+///
+/// Made by [`JoinHandle::shared`]; clones wait for the same task. Like `shared` in the futures crate.
+/// The outcome stays with the handles until the last of them is dropped, so it can be asked for any
+/// number of times.
+///
+/// # Dropping
+///
+/// Leaves the others alone. The last one detaches.
+///
+/// # Ordering
+///
+/// As for a [`JoinHandle`].
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let flour = pool.submit(|| String::from("flour")).shared();
+/// let bakers: Vec<_> = ["bread", "cake"]
+///     .map(|thing| {
+///         let flour = flour.clone();
+///         pool.submit(move || format!("{thing} from {}", flour.join().unwrap()))
+///     })
+///     .into();
+/// let baked: Vec<_> = bakers.into_iter().map(|baker| baker.join().unwrap()).collect();
+/// assert_eq!(baked, ["bread from flour", "cake from flour"]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct SharedHandle<T> {
+    common: Arc<Common<T>>,
+    /// This handle's place in the line, while it is awaited.
+    ticket: Option<Ticket>,
+}
+
+struct Common<T> {
+    outcome: Arc<Awaited<T>>,
+    task: ExtraEnd,
+    from: &'static Origin,
+}
+
+/// The outcome, and who waits for it.
+struct Awaited<T> {
+    outcome: OnceLock<Outcome<T>>,
+    line: Line,
+}
+
+impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
+    pub(super) fn new(handle: JoinHandle<T>, task: ExtraEnd, from: &'static Origin) -> Self {
+        let outcome = Arc::new(Awaited {
+            outcome: OnceLock::new(),
+            line: Line::new(),
+        });
+        let filled = Arc::clone(&outcome);
+        handle.on_done(move |outcome| {
+            let first = filled.outcome.set(outcome);
+            debug_assert!(first.is_ok(), "a task ends once");
+            filled.line.notify_all();
+        });
+        Self {
+            common: Arc::new(Common {
+                outcome,
+                task,
+                from,
+            }),
+            ticket: None,
+        }
+    }
+
+    /// Waits until the task has ended and gives a clone of what it returned.
+    ///
+    /// # Blocking
+    ///
+    /// As [`JoinHandle::join`]: inside the pool a task that has not begun is run in place.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    pub fn join(&self) -> Result<T, JoinError> {
+        Local::run_in_place(self.common.from, &self.common.task);
+        spin_until(LOOK, || self.is_finished());
+        self.wait(Deadline::NEVER)
+            .expect("a wait without a limit ends with the task")
+    }
+
+    /// Waits until the task has ended, but no longer than `timeout`.
+    ///
+    /// `None` when the time is over. [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for
+    /// ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until the task has ended or the time is over. Never runs the task in place.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    pub fn join_timeout(&self, timeout: Duration) -> Option<Result<T, JoinError>> {
+        self.wait(Deadline::after(timeout))
+    }
+
+    /// Gives a clone of what the task returned if it has ended; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    pub fn try_join(&self) -> Option<Result<T, JoinError>> {
+        self.common.outcome.get()
+    }
+
+    fn wait(&self, deadline: Deadline) -> Option<Outcome<T>> {
+        let awaited = &self.common.outcome;
+        let mut place = awaited.line.place();
+        block_until(deadline, |waker| {
+            if !self.is_finished() {
+                place.stand(waker);
+            }
+            awaited.get()
+        })
+    }
+}
+
+impl<T> SharedHandle<T> {
+    /// Tells whether the task has ended, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        self.common.outcome.outcome.get().is_some()
+    }
+
+    /// Tells whether the task runs, as of a moment ago.
+    pub fn is_running(&self) -> bool {
+        self.common.task.is_running()
+    }
+
+    /// Cancels the task unless it has begun, for all who wait; as [`JoinHandle::cancel`].
+    pub fn cancel(&self) -> bool {
+        super::cancel::cancel(&self.common.task, self.common.from)
+    }
+
+    /// Returns a handle that can only cancel.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle::new(self.common.task.extra(), self.common.from)
+    }
+}
+
+impl<T: Clone> Awaited<T> {
+    fn get(&self) -> Option<Outcome<T>> {
+        let outcome = self.outcome.get()?;
+        Some(outcome.as_ref().map_err(JoinError::share).cloned())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.stand_or_leave(cx.waker());
+        match this.try_join() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T> SharedHandle<T> {
+    fn stand_or_leave(&mut self, waker: &Waker) {
+        let line = &self.common.outcome.line;
+        if self.is_finished() {
+            line.leave(&mut self.ticket);
+        } else {
+            line.stand(&mut self.ticket, waker);
+        }
+    }
+}
+
+impl<T> Unpin for SharedHandle<T> {}
+
+impl<T> Clone for SharedHandle<T> {
+    fn clone(&self) -> Self {
+        Self {
+            common: Arc::clone(&self.common),
+            ticket: None,
+        }
+    }
+}
+
+impl<T> Drop for SharedHandle<T> {
+    fn drop(&mut self) {
+        self.common.outcome.line.leave(&mut self.ticket);
+    }
+}
+
+impl<T> fmt::Debug for SharedHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedHandle")
+            .field("finished", &self.is_finished())
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}

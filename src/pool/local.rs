@@ -1,0 +1,382 @@
+//! What one thread has of a pool.
+//!
+//! A thread's [`Local`] leads a task that submits to the lane of the slot it runs on, and tells
+//! every entry point whether it was called from inside. A pointer of the thread's own leads to it.
+//!
+//! # Residents and guests
+//! A *resident* is one of the pool's threads. A *guest* is another thread that does one of the pool's
+//! tasks a service, and with it counts as inside: it runs a task that it submitted itself, or drops
+//! one that it cancels. Until the guest has gone that task is unfinished, so the pool's end must not
+//! be waited for on that thread. A guest of one pool may be a resident of another, or a guest
+//! already: the parts form a chain, from the innermost outwards.
+
+#![expect(
+    unsafe_code,
+    reason = "a thread finds its own part through a pointer to its stack"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::lanes::Lane;
+use super::origin::Origin;
+use super::shared::Shared;
+use super::tally::Closed;
+use crate::error::CancelReason;
+use crate::primitive::{ThreadHandle, thread_pointer};
+use crate::task::cell::Remote;
+use crate::task::{Context, Name, Task};
+use crate::unwind::Payload;
+
+/// A task as the threads of a pool run it.
+pub(crate) type PoolTask = Task<Local>;
+
+/// A pool of such tasks.
+pub(crate) type Pool = Shared<PoolTask>;
+
+/// After so many tasks that were run in place a thread looks whether it should sweep its lane.
+const CLAIMS: usize = 64;
+
+/// So many cancelled tasks may lie in the queues without anyone minding.
+const SHELLS: usize = 1024;
+
+// The innermost [`Local`] of this thread, while it has one.
+thread_pointer!(HERE);
+
+// The pool that cannot end before this thread does, to the end of its last thread-local. Only ever
+// compared.
+thread_pointer!(HOME);
+
+/// What one thread has of a pool.
+pub(crate) struct Local {
+    pub(crate) shared: Arc<Pool>,
+    /// The lane of the slot that the thread holds. Never borrowed across a call into
+    /// user code, so that a task may give the slot up.
+    lane: RefCell<Option<Lane<PoolTask>>>,
+    /// Whether the thread is counted as searching.
+    searching: Cell<bool>,
+    /// Tasks run in place since the lane was swept last.
+    claims: Cell<usize>,
+    /// Threads that this one has to see off, because the pool's last owner was dropped here.
+    to_join: RefCell<Vec<ThreadHandle<()>>>,
+    /// Whether the thread is one of the pool's.
+    resident: bool,
+    /// The part that this thread had before, and will have again.
+    outer: *const Self,
+}
+
+impl Pool {
+    /// Counts a task that will be pushed by this thread.
+    #[inline]
+    pub(crate) fn accept(&self) -> Result<(), Closed> {
+        match self.part_of_this_thread() {
+            Some(_) if self.is_stopping() => Err(Closed),
+            Some(local) => {
+                self.queue.accept_inside(local.lane.borrow().as_ref());
+                Ok(())
+            }
+            None => self.accept_outside(),
+        }
+    }
+
+    /// Pushes a task that this thread has counted.
+    #[inline]
+    pub(crate) fn push(&self, task: PoolTask) {
+        match self.part_of_this_thread() {
+            Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
+            None => self.queue.push(task, None),
+        }
+        self.slots.task_pushed();
+    }
+
+    /// Runs a task that was counted on this thread, as one of the pool's.
+    pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
+        Local::visit(self, |local| {
+            local.run_or_cancel(&mut Some(task));
+        });
+        self.queue.task_done(None);
+        self.look_around();
+    }
+
+    /// Cancels the task that has waited longest among those from outside; `false` if there is none.
+    pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
+        let oldest = self.queue.find_oldest();
+        let found = oldest.is_some();
+        if let Some(task) = oldest {
+            Local::visit(self, |_| {
+                if task.cancel(CancelReason::Rejected) {
+                    self.counts.rejected.one_more();
+                } else {
+                    self.origin.shell_met();
+                }
+            });
+            self.queue.task_done(None);
+            self.look_around();
+        }
+        found
+    }
+
+    /// Closes, and cancels what has not begun; says how many.
+    pub(crate) fn stop(self: &Arc<Self>) -> usize {
+        if !self.start_stopping() {
+            // Someone is at it already, maybe further down on this very stack.
+            return 0;
+        }
+        Local::visit(self, |_| {
+            while let Some(task) = self.queue.find_any() {
+                self.cancel(task);
+                self.queue.task_done(None);
+            }
+        });
+        self.look_around();
+        self.counts.stopped.get()
+    }
+
+    fn cancel(&self, task: PoolTask) {
+        if task.cancel(CancelReason::Shutdown) {
+            self.counts.stopped.one_more();
+        }
+    }
+
+    /// Lets this thread see the others off when it ends, if it is one of the pool's.
+    pub(crate) fn see_off_from_here(&self) {
+        if let Some(local) = self.part_of_this_thread().filter(|local| local.resident) {
+            local.to_join.replace(self.roster.take_handles());
+        }
+    }
+
+    /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or a guest.
+    pub(crate) fn waits_for_this_thread(&self) -> bool {
+        self.is_here() || HOME.with(|home| home.get() == self.address())
+    }
+
+    /// Tells whether this thread is one of the pool's, and its thread-locals live, or a guest.
+    pub(crate) fn is_here(&self) -> bool {
+        self.part_of_this_thread().is_some()
+    }
+
+    fn address(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
+    }
+
+    /// This thread's part of the pool, if it has one.
+    ///
+    /// Not to be kept: the callers in this room let go of it before they return.
+    #[inline]
+    fn part_of_this_thread(&self) -> Option<&Local> {
+        Local::chain().find(|local| std::ptr::eq(&raw const *local.shared, self))
+    }
+}
+
+impl Local {
+    /// Takes slot `index` and calls `body` as a thread of the pool.
+    ///
+    /// Gives back the threads that this one has to see off.
+    pub(crate) fn enter(
+        shared: Arc<Pool>,
+        index: usize,
+        body: impl FnOnce(&Self),
+    ) -> Vec<ThreadHandle<()>> {
+        HOME.with(|home| home.set(shared.address()));
+        let lane = shared.slots.occupy(index);
+        let local = Self::new(shared, Some(lane), true);
+        local.inhabit(body);
+        if let Some(lane) = local.lane.take() {
+            local.shared.slots.vacate(lane, local.searching.get());
+        }
+        local.to_join.take()
+    }
+
+    /// Calls `body` as a guest of the pool, unless this thread is inside already.
+    fn visit(shared: &Arc<Pool>, body: impl FnOnce(&Self)) {
+        match shared.part_of_this_thread() {
+            Some(local) => body(local),
+            None => Self::new(Arc::clone(shared), None, false).inhabit(body),
+        }
+    }
+
+    fn new(shared: Arc<Pool>, lane: Option<Lane<PoolTask>>, resident: bool) -> Self {
+        Self {
+            shared,
+            lane: RefCell::new(lane),
+            searching: Cell::new(false),
+            claims: Cell::new(0),
+            to_join: RefCell::default(),
+            resident,
+            outer: HERE.with(Cell::get).cast(),
+        }
+    }
+
+    /// Makes this the innermost part of the thread for as long as `body` runs.
+    fn inhabit(&self, body: impl FnOnce(&Self)) {
+        HERE.with(|here| here.set(std::ptr::from_ref(self).cast()));
+        let _gone = OnDrop(|| HERE.with(|here| here.set(self.outer.cast())));
+        body(self);
+    }
+
+    /// Calls `body` with this thread's part of whatever pool it is inside.
+    pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
+        body(Self::chain().next())
+    }
+
+    /// This thread's parts of whatever pools it is inside, innermost first, for as long as the
+    /// caller runs.
+    ///
+    /// Private, because the lifetime says nothing: nobody may keep the references.
+    #[inline]
+    fn chain<'a>() -> impl Iterator<Item = &'a Self> {
+        let mut next = HERE.with(Cell::get).cast::<Self>();
+        std::iter::from_fn(move || {
+            // SAFETY: the pointer is null or was set by `inhabit` on this thread, whose caller keeps
+            // the value on its stack, shared only, and which sets the pointer back before it
+            // returns; the same held for `outer` when `new` read it. Whoever runs on this thread
+            // meanwhile is called by `inhabit`, and no caller in this room keeps it.
+            let local = unsafe { next.as_ref() }?;
+            next = local.outer;
+            Some(local)
+        })
+    }
+
+    /// Runs a task in place if nobody has begun it and this thread is inside its pool.
+    pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
+        if !task.is_queued() {
+            return;
+        }
+        let here = || Self::chain().find(|local| std::ptr::eq(local.shared.origin, from));
+        if here().is_some() && task.run_here() {
+            // Looked up again: user code has run meanwhile.
+            here().into_iter().for_each(Self::claimed);
+        }
+    }
+
+    /// A task was run in place; its shell lies in some queue, most likely in the own lane.
+    fn claimed(&self) {
+        self.claims.set(self.claims.get() + 1);
+        if self.claims.get() < CLAIMS {
+            return;
+        }
+        self.claims.set(0);
+        if let Some(lane) = &*self.lane.borrow() {
+            self.shared.queue.sweep_lane(lane, PoolTask::is_shell);
+        }
+        // What was kept was in no queue for a moment.
+        self.shared.slots.task_pushed();
+    }
+
+    /// Lets go of the shells in the queues if they are many, and more than half of what is there.
+    fn sweep_if_wanted(&self, lane: &Lane<PoolTask>) {
+        let shared = &self.shared;
+        let shells = shared.origin.shells();
+        if shells >= SHELLS && shells > shared.queue.waiting_outside() / 2 {
+            shared.origin.swept();
+            shared.queue.sweep(lane, PoolTask::is_shell);
+            shared.slots.task_pushed();
+        }
+    }
+
+    /// Which slot this thread holds, from 0.
+    pub(crate) fn slot_index(&self) -> Option<usize> {
+        self.lane.borrow().as_ref().map(Lane::index)
+    }
+
+    /// Takes the next task of the own lane.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<PoolTask> {
+        match &*self.lane.borrow() {
+            Some(lane) => lane.pop(),
+            None => None,
+        }
+    }
+
+    /// Looks where a busy thread looks when its own lane gave nothing.
+    pub(super) fn find_near(&self) -> Option<PoolTask> {
+        let lane = self.lane.borrow();
+        let lane = lane.as_ref()?;
+        self.sweep_if_wanted(lane);
+        let task = self.shared.queue.find_near(lane)?;
+        if !self.searching.get() && !lane.is_empty() {
+            // It came with others, which were in no queue for a moment: as good as pushed anew.
+            self.shared.slots.task_pushed();
+        }
+        Some(task)
+    }
+
+    /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
+    /// task alone.
+    pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
+        let lane = self.lane.borrow();
+        self.shared.queue.find_far(lane.as_ref()?, leave_last)
+    }
+
+    /// Tells whether the thread may search, because it does already or few do.
+    pub(super) fn may_search(&self) -> bool {
+        if !self.searching.get() {
+            self.searching.set(self.shared.slots.start_searching());
+        }
+        self.searching.get()
+    }
+
+    /// Says that the thread runs nothing at the moment.
+    pub(super) fn note_idle(&self) {
+        if let Some(index) = self.slot_index() {
+            self.shared.note_running(index, None);
+        }
+    }
+
+    /// Sleeps until there may be a task, or the pool has ended.
+    pub(super) fn sleep(&self) {
+        let Some(index) = self.slot_index() else {
+            return;
+        };
+        let shared = &self.shared;
+        shared
+            .slots
+            .sleep(index, self.searching.get(), || shared.last_look());
+        // Whoever wakes a thread counts it as searching.
+        self.searching.set(true);
+    }
+
+    /// Runs a task to its end, or cancels it if the pool is stopping.
+    #[inline]
+    pub(super) fn run(&self, found: &mut Option<PoolTask>) {
+        if self.searching.take() {
+            self.shared.slots.found(|| self.shared.queue.has_tasks());
+        }
+        self.run_or_cancel(found);
+        self.shared.queue.task_done(self.lane.borrow().as_ref());
+    }
+
+    #[inline]
+    fn run_or_cancel(&self, found: &mut Option<PoolTask>) {
+        if self.shared.is_stopping() {
+            found
+                .take()
+                .into_iter()
+                .for_each(|task| self.shared.cancel(task));
+        } else if !PoolTask::run(found, self) {
+            self.shared.origin.shell_met();
+        }
+    }
+}
+
+/// Calls a function when it is dropped, while unwinding too.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl Context for Local {
+    #[inline]
+    fn begins(&self, name: &'static Name) {
+        if let Some(lane) = &*self.lane.borrow() {
+            self.shared.note_running(lane.index(), Some(name));
+        }
+    }
+
+    fn panicked(&self, payload: Payload) {
+        self.shared.report(payload);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a handle keeps of the pool that it came from.
+//!
+//! A handle does not keep its pool alive, and a share of the pool in each handle would cost two
+//! exchanges on one cache line for each task. So a handle has an [`Origin`]: it is never freed,
+//! leads to the pool while that lives, and is used again by a later pool.
+//!
+//! A handle that outlives its pool may thus meet the origin in its next life. That is harmless: all
+//! tasks of a pool that is gone have ended, so nothing is left to claim or to sweep; and the count
+//! of shells is an estimate.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::unwind::Payload;
+
+/// A pool as its handles reach it.
+pub(crate) trait Report: Send + Sync {
+    /// Takes notice of a panic that no handle will show.
+    fn report(&self, payload: Payload);
+}
+
+/// Where a task came from. Plain std under the model too: nothing here orders anything.
+pub(crate) struct Origin {
+    /// Cancelled tasks that no thread has met in the queues yet, about.
+    shells: AtomicUsize,
+    pool: Mutex<Option<Weak<dyn Report>>>,
+}
+
+/// Origins without a pool.
+static SPARE: Mutex<Vec<&'static Origin>> = Mutex::new(Vec::new());
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Origin {
+    /// An origin that leads nowhere yet.
+    pub(crate) fn take() -> &'static Self {
+        let spare = lock(&SPARE).pop();
+        spare.unwrap_or_else(|| {
+            Box::leak(Box::new(Self {
+                shells: AtomicUsize::new(0),
+                pool: Mutex::new(None),
+            }))
+        })
+    }
+
+    pub(crate) fn lead_to(&self, pool: &Arc<dyn Report>) {
+        *lock(&self.pool) = Some(Arc::downgrade(pool));
+    }
+
+    /// The pool has gone.
+    pub(crate) fn give_back(&'static self) {
+        *lock(&self.pool) = None;
+        self.shells.store(0, Ordering::Relaxed);
+        lock(&SPARE).push(self);
+    }
+
+    /// A handle has cancelled a task, whose shell is still queued.
+    pub(crate) fn shell_left(&self) {
+        self.shells.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A thread has met a cancelled task.
+    pub(crate) fn shell_met(&self) {
+        // Not below zero: it may be met before it is counted.
+        let down = |shells: usize| shells.checked_sub(1);
+        let _ = self
+            .shells
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, down);
+    }
+
+    /// How many shells lie in the queues, about.
+    pub(crate) fn shells(&self) -> usize {
+        self.shells.load(Ordering::Relaxed)
+    }
+
+    /// All shells have been met.
+    pub(crate) fn swept(&self) {
+        self.shells.store(0, Ordering::Relaxed);
+    }
+
+    /// Tells the pool, if it lives, of a panic in what a handle called.
+    pub(crate) fn report(&self, payload: Payload) {
+        let pool = lock(&self.pool).as_ref().and_then(Weak::upgrade);
+        if let Some(pool) = pool {
+            pool.report(payload);
+        }
+    }
+}
