@@ -1,0 +1,40 @@
+//! No pool at all: the closure is called where it is submitted.
+
+use std::hint::black_box;
+
+use super::{Contender, Execute, Own, Submit};
+
+#[derive(Clone)]
+pub(crate) struct InPlace;
+
+impl Contender for InPlace {
+    type Pool = Self;
+
+    fn start(_threads: usize) -> Self {
+        Self
+    }
+
+    fn pool(&self) -> Self {
+        Self
+    }
+
+    fn stop(self) {}
+}
+
+impl Execute for InPlace {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        closure();
+    }
+}
+
+impl Submit<InPlace> for Own {
+    type Handle = usize;
+
+    fn submit(_pool: &InPlace, closure: impl FnOnce() -> usize + Send + 'static) -> usize {
+        black_box(closure())
+    }
+
+    fn join(handle: usize) -> usize {
+        black_box(handle)
+    }
+}

@@ -1,0 +1,67 @@
+//! This crate.
+
+use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
+
+use super::{Contender, Execute, Own, Reach, Submit};
+
+impl Contender for ThreadPoolExecutor {
+    type Pool = Self;
+
+    fn start(threads: usize) -> Self {
+        Self::new(threads).expect("threads start")
+    }
+
+    fn pool(&self) -> Self {
+        self.clone()
+    }
+
+    fn stop(self) {
+        self.shutdown();
+    }
+}
+
+impl Execute for ThreadPoolExecutor {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        (**self).execute(closure);
+    }
+}
+
+impl Execute for PoolRef {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.execute(closure);
+    }
+}
+
+impl Submit<ThreadPoolExecutor> for Own {
+    type Handle = JoinHandle<usize>;
+
+    fn submit(
+        pool: &ThreadPoolExecutor,
+        closure: impl FnOnce() -> usize + Send + 'static,
+    ) -> Self::Handle {
+        pool.submit(closure)
+    }
+
+    fn join(handle: Self::Handle) -> usize {
+        handle.join().expect("the task returns")
+    }
+}
+
+/// Nothing: a task asks for the pool it runs on.
+pub(crate) struct OursCurrent;
+
+impl Reach<ThreadPoolExecutor> for OursCurrent {
+    type Inside = PoolRef;
+
+    fn from_outside(_pool: &ThreadPoolExecutor) -> Self {
+        Self
+    }
+
+    fn from_inside(_pool: &PoolRef) -> Self {
+        Self
+    }
+
+    fn open(self) -> PoolRef {
+        workmill::current().expect("the task runs on the pool")
+    }
+}

@@ -1,0 +1,157 @@
+//! Pools that are a queue of boxed closures: threadpool, rusty_pool, by hand and book.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{Contender, Execute, Own, Submit};
+
+impl Contender for threadpool::ThreadPool {
+    type Pool = Self;
+
+    fn start(threads: usize) -> Self {
+        Self::new(threads)
+    }
+
+    fn pool(&self) -> Self {
+        self.clone()
+    }
+
+    /// Waits for the tasks; the threads end by themselves.
+    fn stop(self) {
+        self.join();
+    }
+}
+
+impl Execute for threadpool::ThreadPool {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.execute(closure);
+    }
+}
+
+impl Contender for rusty_pool::ThreadPool {
+    type Pool = Self;
+
+    fn start(threads: usize) -> Self {
+        let pool = Self::new(threads, threads, Duration::MAX);
+        pool.start_core_threads();
+        pool
+    }
+
+    fn pool(&self) -> Self {
+        self.clone()
+    }
+
+    /// Waits for the tasks; the threads end by themselves.
+    fn stop(self) {
+        self.shutdown_join();
+    }
+}
+
+impl Execute for rusty_pool::ThreadPool {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.execute(closure);
+    }
+}
+
+impl Submit<rusty_pool::ThreadPool> for Own {
+    type Handle = rusty_pool::JoinHandle<usize>;
+
+    fn submit(
+        pool: &rusty_pool::ThreadPool,
+        closure: impl FnOnce() -> usize + Send + 'static,
+    ) -> Self::Handle {
+        pool.evaluate(closure)
+    }
+
+    fn join(handle: Self::Handle) -> usize {
+        handle.await_complete()
+    }
+}
+
+type Closure = Box<dyn FnOnce() + Send>;
+
+/// What one writes in twenty lines from crossbeam-channel.
+pub(crate) struct ByHand {
+    sender: crossbeam_channel::Sender<Closure>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Contender for ByHand {
+    type Pool = crossbeam_channel::Sender<Closure>;
+
+    fn start(threads: usize) -> Self {
+        let (sender, receiver) = crossbeam_channel::unbounded::<Closure>();
+        let start_thread = |_| {
+            let receiver = receiver.clone();
+            thread::spawn(move || receiver.iter().for_each(|closure| closure()))
+        };
+        let threads = (0..threads).map(start_thread).collect();
+        Self { sender, threads }
+    }
+
+    fn pool(&self) -> Self::Pool {
+        self.sender.clone()
+    }
+
+    fn stop(self) {
+        drop(self.sender);
+        join_all(self.threads);
+    }
+}
+
+impl Execute for crossbeam_channel::Sender<Closure> {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.send(Box::new(closure)).expect("threads live");
+    }
+}
+
+/// The pool of the Rust book's last chapter.
+pub(crate) struct Book {
+    sender: mpsc::Sender<Closure>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Contender for Book {
+    type Pool = mpsc::Sender<Closure>;
+
+    fn start(threads: usize) -> Self {
+        let (sender, receiver) = mpsc::channel::<Closure>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let start_thread = |_| {
+            let receiver = Arc::clone(&receiver);
+            thread::spawn(move || {
+                loop {
+                    let message = receiver.lock().expect("no panic under the lock").recv();
+                    match message {
+                        Ok(closure) => closure(),
+                        Err(_) => break,
+                    }
+                }
+            })
+        };
+        let threads = (0..threads).map(start_thread).collect();
+        Self { sender, threads }
+    }
+
+    fn pool(&self) -> Self::Pool {
+        self.sender.clone()
+    }
+
+    fn stop(self) {
+        drop(self.sender);
+        join_all(self.threads);
+    }
+}
+
+impl Execute for mpsc::Sender<Closure> {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.send(Box::new(closure)).expect("threads live");
+    }
+}
+
+fn join_all(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no task panics");
+    }
+}

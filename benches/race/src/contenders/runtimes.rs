@@ -1,0 +1,158 @@
+//! Pools whose tasks are futures: tokio, async-executor and that of the futures crate.
+
+use std::sync::Arc;
+use std::thread;
+
+use async_executor::{Executor, Task};
+use futures::channel::oneshot;
+use futures::executor::ThreadPool;
+use futures_lite::future::block_on;
+use tokio::runtime::{Handle, Runtime};
+
+use super::{Contender, Execute, Own, Reach, Submit};
+
+impl Contender for Runtime {
+    type Pool = Handle;
+
+    /// Without the drivers for I/O and timers, which would have threads sleep in `epoll_wait`.
+    fn start(threads: usize) -> Self {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .build()
+            .expect("threads start")
+    }
+
+    fn pool(&self) -> Handle {
+        self.handle().clone()
+    }
+
+    /// The drop waits for the threads.
+    fn stop(self) {}
+}
+
+impl Execute for Handle {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.spawn(async move { closure() });
+    }
+}
+
+impl Submit<Handle> for Own {
+    type Handle = tokio::task::JoinHandle<usize>;
+
+    fn submit(
+        pool: &Handle,
+        closure: impl FnOnce() -> usize + Send + 'static,
+    ) -> <Self as Submit<Handle>>::Handle {
+        pool.spawn(async move { closure() })
+    }
+
+    /// Not by `Handle::block_on`, which is slower: it enters the runtime each time.
+    fn join(handle: <Self as Submit<Handle>>::Handle) -> usize {
+        block_on(handle).expect("the task returns")
+    }
+}
+
+/// Nothing: inside a runtime, the crate's own function spawns there.
+#[derive(Clone)]
+pub(crate) struct TokioCurrent;
+
+impl Execute for TokioCurrent {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        tokio::spawn(async move { closure() });
+    }
+}
+
+impl Reach<Handle> for TokioCurrent {
+    type Inside = Self;
+
+    fn from_outside(_pool: &Handle) -> Self {
+        Self
+    }
+
+    fn from_inside(_pool: &Self) -> Self {
+        Self
+    }
+
+    fn open(self) -> Self {
+        self
+    }
+}
+
+/// An executor and threads that run it until their sender is dropped.
+pub(crate) struct AsyncExecutor {
+    executor: Arc<Executor<'static>>,
+    threads: Vec<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
+}
+
+impl Contender for AsyncExecutor {
+    type Pool = Arc<Executor<'static>>;
+
+    fn start(threads: usize) -> Self {
+        let executor = Arc::new(Executor::new());
+        let start_thread = |_| {
+            let (sender, receiver) = oneshot::channel();
+            let executor = Arc::clone(&executor);
+            let thread = thread::spawn(move || {
+                let _ = block_on(executor.run(receiver));
+            });
+            (sender, thread)
+        };
+        let threads = (0..threads).map(start_thread).collect();
+        Self { executor, threads }
+    }
+
+    fn pool(&self) -> Self::Pool {
+        Arc::clone(&self.executor)
+    }
+
+    fn stop(self) {
+        let (senders, threads): (Vec<_>, Vec<_>) = self.threads.into_iter().unzip();
+        drop(senders);
+        for thread in threads {
+            thread.join().expect("no task panics");
+        }
+    }
+}
+
+impl Execute for Arc<Executor<'static>> {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.spawn(async move { closure() }).detach();
+    }
+}
+
+impl Submit<Arc<Executor<'static>>> for Own {
+    type Handle = Task<usize>;
+
+    fn submit(
+        pool: &Arc<Executor<'static>>,
+        closure: impl FnOnce() -> usize + Send + 'static,
+    ) -> Task<usize> {
+        pool.spawn(async move { closure() })
+    }
+
+    fn join(handle: Task<usize>) -> usize {
+        block_on(handle)
+    }
+}
+
+impl Contender for ThreadPool {
+    type Pool = Self;
+
+    fn start(threads: usize) -> Self {
+        let mut builder = Self::builder();
+        builder.pool_size(threads).create().expect("threads start")
+    }
+
+    fn pool(&self) -> Self {
+        self.clone()
+    }
+
+    /// The threads are told to end, and nobody waits for them.
+    fn stop(self) {}
+}
+
+impl Execute for ThreadPool {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.spawn_ok(async move { closure() });
+    }
+}

@@ -1,0 +1,171 @@
+//! Compares workmill with other thread pools.
+//!
+//! The contenders take turns round by round inside one process, so that what disturbs the machine
+//! disturbs all of them alike. Each turn builds its pool, warms it, measures one workload and drops
+//! the pool. See `--list` for the rows and who takes part in them.
+//!
+//! ```sh
+//! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
+//! ```
+
+mod contenders;
+mod measure;
+mod report;
+mod workloads;
+
+use std::error::Error;
+use std::fs::File;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use contenders::{ENTRIES, Entry};
+use measure::CountingAllocator;
+use report::{Facts, Report, RowReport, Track};
+use workloads::{ROWS, Row, Setup, Turn};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Compares workmill with other thread pools, in turn.
+#[derive(Parser)]
+struct Arguments {
+    /// The rows to run, by name or by its first words; all if none is named
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',')]
+    rows: Vec<String>,
+
+    /// The contenders that take part, by a part of their names; all if none is named
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    contenders: Vec<String>,
+
+    /// How many rounds count; one more comes first to warm up
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// How many threads each pool has
+    #[arg(long, default_value = "2")]
+    threads: NonZero<usize>,
+
+    /// What the numbers of operations are multiplied by
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+
+    /// Writes everything that was measured to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Lists the rows and the contenders, and runs nothing
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    if arguments.list {
+        list();
+        return Ok(());
+    }
+    let rows = selected_rows(&arguments.rows)?;
+    if !(arguments.scale.is_finite() && arguments.scale > 0.0) {
+        return Err("the scale is a positive number".into());
+    }
+
+    let rounds = arguments.rounds as usize;
+    let threads = arguments.threads.get();
+    let facts = Facts::gather(threads, rounds, arguments.scale);
+    println!("{facts}");
+    let mut report = Report::new(facts);
+    for row in rows {
+        let ops = row.ops(arguments.scale);
+        let rounds = if row.once() { 1 } else { rounds };
+        let tracks = race(row, ops, threads, rounds, &arguments.contenders);
+        if tracks.iter().all(Track::is_floor) {
+            continue;
+        }
+        let row = RowReport::new(row, ops, rounds, tracks);
+        print!("\n{row}");
+        report.rows.push(row);
+        if let Some(path) = &arguments.json {
+            write(path, &report)?;
+        }
+    }
+    if report.rows.is_empty() {
+        return Err("no contender of that name takes part in these rows".into());
+    }
+    Ok(())
+}
+
+/// Runs all rounds of a row. Everybody has one sample a round.
+fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
+    let mut tracks = Vec::new();
+    let mut turns = Vec::new();
+    for entry in ENTRIES {
+        if let Some(turn) = (entry.turn)(row).filter(|_| is_wanted(entry, wanted)) {
+            tracks.push(Track::new(entry));
+            turns.push(turn);
+        }
+    }
+    let mut setup = Setup {
+        threads,
+        counting: false,
+    };
+    let run = |turn: Turn, setup: &Setup| {
+        let sample = turn(setup, ops);
+        measure::await_end_of_threads();
+        sample
+    };
+    let warm_ups = if row.once() { 0 } else { 1 };
+    for round in 0..warm_ups + rounds {
+        for place in 0..turns.len() {
+            let index = (place + round) % turns.len();
+            let sample = run(turns[index], &setup);
+            if round >= warm_ups {
+                tracks[index].samples.push(sample);
+            }
+        }
+    }
+    if !row.once() {
+        setup.counting = true;
+        for (track, turn) in tracks.iter_mut().zip(&turns) {
+            track.counted = Some(run(*turn, &setup));
+        }
+    }
+    tracks
+}
+
+/// The floor takes part in every row, whoever else does.
+fn is_wanted(entry: &Entry, wanted: &[String]) -> bool {
+    entry.is_floor() || wanted.is_empty() || wanted.iter().any(|part| entry.name.contains(part))
+}
+
+/// Finds rows by name, or by the first words of it: `memory` selects two.
+fn selected_rows(wanted: &[String]) -> Result<Vec<Row>, String> {
+    let is_named = |row: &Row, name: &String| {
+        let rest = row.name().strip_prefix(name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    for name in wanted {
+        if !ROWS.iter().any(|row| is_named(row, name)) {
+            return Err(format!("there is no row {name}; --list shows them"));
+        }
+    }
+    let is_selected =
+        |row: &Row| wanted.is_empty() || wanted.iter().any(|name| is_named(row, name));
+    Ok(ROWS.into_iter().filter(is_selected).collect())
+}
+
+fn list() {
+    println!("rows:");
+    for row in ROWS {
+        println!("  {:<16}{}", row.name(), row.about());
+    }
+    println!("contenders:");
+    for entry in ENTRIES {
+        println!("  {:<18}{}", entry.name, entry.about);
+    }
+}
+
+fn write(path: &Path, report: &Report) -> Result<(), Box<dyn Error>> {
+    serde_json::to_writer_pretty(File::create(path)?, report)?;
+    Ok(())
+}
