@@ -264,12 +264,22 @@ impl Local {
     }
 
     /// Lets go of the shells in the queues if they are many, and more than half of what is there.
-    fn sweep_if_wanted(&self, lane: &Lane<PoolTask>) {
+    #[inline]
+    pub(super) fn sweep_if_wanted(&self) {
+        if self.shared.origin.shells() >= SHELLS {
+            self.sweep();
+        }
+    }
+
+    #[cold]
+    fn sweep(&self) {
         let shared = &self.shared;
-        let shells = shared.origin.shells();
-        if shells >= SHELLS && shells > shared.queue.waiting_outside() / 2 {
+        if shared.origin.shells() > shared.queue.waiting_outside() / 2 {
             shared.origin.swept();
-            shared.queue.sweep(lane, PoolTask::is_shell);
+            if let Some(lane) = &*self.lane.borrow() {
+                shared.queue.sweep(lane, PoolTask::is_shell);
+            }
+            // What was kept was in no queue for a moment.
             shared.slots.task_pushed();
         }
     }
@@ -292,7 +302,6 @@ impl Local {
     pub(super) fn find_near(&self) -> Option<PoolTask> {
         let lane = self.lane.borrow();
         let lane = lane.as_ref()?;
-        self.sweep_if_wanted(lane);
         let task = self.shared.queue.find_near(lane)?;
         if !self.searching.get() && !lane.is_empty() {
             // It came with others, which were in no queue for a moment: as good as pushed anew.

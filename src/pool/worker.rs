@@ -17,6 +17,7 @@ const SEARCH: Spin = Spin {
 /// Runs tasks until the pool has ended.
 pub(super) fn work(local: &Local) {
     while !local.shared.has_ended() {
+        local.sweep_if_wanted();
         let mut task = local.pop();
         if task.is_none() {
             task = look_around(local);

@@ -1,11 +1,11 @@
 //! `cancel` tells the truth, and a task's parts are dropped once whenever its handle goes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use workmill::{CancelReason, ThreadPoolExecutor};
 
-use crate::support::{Drops, limited, occupy};
+use crate::support::{Door, Drops, assert_success, in_child, limited, occupy};
 
 #[test]
 fn a_task_is_cancelled_or_runs_as_cancel_says() {
@@ -107,4 +107,78 @@ fn submit_cancel_shutdown_in_a_row_ends() {
             assert_eq!(handle.join().is_err(), said);
         }
     });
+}
+
+/// How many bytes this process has in memory.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.unwrap().trim().strip_suffix("kB").unwrap();
+    kilobytes.trim().parse::<usize>().unwrap() * 1024
+}
+
+/// One thread never comes back, the other has some long tasks before it comes to those that were
+/// cancelled. Their memory is there for others as soon as it is done with one of these.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
+    let name = "cancelling::a_million_cancelled_tasks_give_their_memory_back_before_they_are_met";
+    let Some(output) = in_child(name, &[]) else {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let busy = occupy(&pool);
+        let long: Vec<_> = [(); 5]
+            .iter()
+            .map(|()| (Door::default(), Door::default()))
+            .collect();
+        for (arrived, door) in long.clone() {
+            pool.execute(move || {
+                arrived.open();
+                door.pass();
+            });
+        }
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (mut live, mut sizes) = (Vec::new(), Vec::new());
+        for (round, (arrived, door)) in long.iter().enumerate() {
+            arrived.pass();
+            sizes.push(resident());
+            let cancelled: Vec<_> = (0..200_000_usize).map(|n| pool.submit(move || n)).collect();
+            assert!(cancelled.iter().all(|handle| handle.cancel()));
+            let order = Arc::clone(&order);
+            live.push(pool.submit(move || order.lock().unwrap().push(round)));
+            drop(cancelled);
+            door.open();
+        }
+        live.into_iter().for_each(|handle| handle.join().unwrap());
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+        busy.open();
+        pool.shutdown();
+        // The second round and those after it find room in what the first took.
+        let (first, last) = (sizes[1] - sizes[0], sizes[4] - sizes[0]);
+        assert!(first > 10_000_000 && last < first * 3 / 2, "{sizes:?}");
+        return;
+    };
+    assert_success(&output);
+}
+
+/// One thread that never comes back to its lane, in which each child leaves an empty shell.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_task_that_submits_and_joins_for_ever_does_not_fill_its_lane() {
+    let name = "cancelling::a_task_that_submits_and_joins_for_ever_does_not_fill_its_lane";
+    let Some(output) = in_child(name, &[]) else {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let grown = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            let before = resident();
+            for n in 0..1_000_000_usize {
+                assert_eq!(pool.submit(move || n).join().unwrap(), n);
+            }
+            resident() - before
+        });
+        let grown = grown.join().unwrap();
+        assert!(grown < 10_000_000, "{grown}");
+        return;
+    };
+    assert_success(&output);
 }

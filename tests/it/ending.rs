@@ -5,7 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use workmill::{Builder, CancelReason, ThreadPoolExecutor, TrySubmitError};
+use futures_lite::future::{self, block_on};
+use workmill::{
+    Builder, CancelReason, DropBehavior, JoinError, ThreadPoolExecutor, TrySubmitError,
+    WouldDeadlock,
+};
 
 use crate::support::{Door, Drops, add_one, assert_success, in_child, limited, occupy, until};
 
@@ -402,5 +406,282 @@ fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
         door.open();
         ender.join().unwrap();
         assert_eq!(parent.join().unwrap().join().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
+    limited(|| {
+        let builder = Builder::new()
+            .threads(3)
+            .thread_name(|i| format!("mill-{i}"));
+        let pool = builder.build().unwrap();
+        let doors = [occupy(&pool), occupy(&pool)];
+        let queued = pool.submit(|| ());
+        queued.join().unwrap();
+        let error = pool
+            .shutdown_timeout(Duration::from_millis(20))
+            .unwrap_err();
+        assert!(pool.is_shutdown() && !pool.is_terminated());
+        assert_eq!((error.unfinished(), error.threads()), (2, 3));
+        assert_eq!(error.busy().len(), 2);
+        for busy in error.busy() {
+            assert!(busy.thread().starts_with("mill-"), "{error}");
+            assert!(busy.task().contains("it::support::occupy"), "{error}");
+        }
+        let text = error.to_string();
+        let start = "the pool has not ended: 2 unfinished tasks, 3 threads; mill-";
+        assert!(text.starts_with(start), "{text}");
+        // Nothing was cancelled; it may be waited for again.
+        assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
+        doors.iter().for_each(Door::open);
+        pool.shutdown_timeout(Duration::MAX).unwrap();
+        assert!(pool.is_terminated());
+        pool.shutdown_timeout(Duration::ZERO).unwrap();
+    });
+}
+
+#[test]
+fn large_bounded_and_handled_tasks_are_named_by_the_users_closure() {
+    limited(|| {
+        fn named(pool: &ThreadPoolExecutor, start: impl FnOnce(Door, Door)) -> &'static str {
+            let (arrived, door) = (Door::default(), Door::default());
+            start(arrived.clone(), door.clone());
+            arrived.pass();
+            let error = pool.shutdown_timeout(Duration::ZERO).unwrap_err();
+            door.open();
+            error.busy()[0].task()
+        }
+        for large in [false, true] {
+            for handled in [false, true] {
+                let builder = Builder::new().threads(1).queue_capacity(4);
+                let pool = builder.build().unwrap();
+                let filling = [7_u8; 2000];
+                let name = named(&pool, |arrived, door| {
+                    let work = move || {
+                        arrived.open();
+                        door.pass();
+                    };
+                    let heavy = move |work: &dyn Fn()| {
+                        work();
+                        std::hint::black_box(&filling);
+                    };
+                    match (large, handled) {
+                        (false, false) => pool.execute(work),
+                        (false, true) => drop(pool.submit(work)),
+                        (true, false) => pool.execute(move || heavy(&work)),
+                        (true, true) => drop(pool.submit(move || heavy(&work))),
+                    }
+                });
+                let user = "it::ending::large_bounded_and_handled_tasks";
+                assert!(name.starts_with(user), "{name}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_timed_shutdown_from_inside_closes_and_does_not_wait() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let error = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            pool.shutdown_timeout(Duration::MAX).unwrap_err()
+        });
+        let error = error.join().unwrap();
+        assert_eq!((error.unfinished(), error.busy().len()), (1, 1));
+        until(|| pool.is_terminated());
+    });
+}
+
+#[test]
+fn the_end_and_idleness_can_be_awaited() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        block_on(pool.wait_idle_async()).unwrap();
+        let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&ran);
+        pool.execute(move || add_one(&seen));
+        // A wait that is given up leaves the others alone.
+        let mut given_up = Box::pin(pool.wait_idle_async());
+        assert!(block_on(future::poll_once(&mut given_up)).is_none());
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| block_on(pool.wait_idle_async()));
+            let mut ending = Box::pin(pool.shutdown_async());
+            assert!(!pool.is_shutdown(), "a future does nothing unless polled");
+            assert!(block_on(future::poll_once(&mut ending)).is_none());
+            assert!(pool.is_shutdown());
+            drop(given_up);
+            door.open();
+            block_on(ending);
+            assert!(pool.is_terminated());
+            waiter.join().unwrap().unwrap();
+        });
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+        block_on(pool.shutdown_async());
+    });
+}
+
+#[test]
+fn awaiting_the_own_pool_inside_is_refused_or_does_not_wait() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let inside = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            let idle = block_on(pool.wait_idle_async());
+            block_on(pool.shutdown_async());
+            idle
+        });
+        assert_eq!(inside.join().unwrap(), Err(WouldDeadlock));
+        until(|| pool.is_terminated());
+    });
+}
+
+#[test]
+fn a_shutdown_in_the_background_runs_everything_and_waits_for_nothing() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, reference) = (occupy(&pool), pool.handle());
+        let queued = pool.submit(|| 42);
+        pool.shutdown_background();
+        assert!(pool.submit(|| 1).join().unwrap_err().is_cancelled());
+        drop(pool);
+        assert!(!reference.is_terminated());
+        door.open();
+        assert_eq!(queued.join().unwrap(), 42);
+        reference.shutdown();
+        assert!(reference.is_terminated());
+    });
+}
+
+#[test]
+fn the_last_drop_does_what_it_was_told() {
+    limited(|| {
+        for behavior in [
+            DropBehavior::Join,
+            DropBehavior::Cancel,
+            DropBehavior::Detach,
+        ] {
+            let builder = Builder::new().threads(1).on_drop(behavior);
+            let pool = builder.build().unwrap();
+            let (door, reference) = (occupy(&pool), pool.handle());
+            let queued = pool.submit(|| 42);
+            let other = pool.clone();
+            drop(pool);
+            assert!(!reference.is_shutdown(), "an owner is left");
+            let dropper = thread::spawn(move || drop(other));
+            until(|| reference.is_shutdown());
+            match behavior {
+                DropBehavior::Join => {
+                    door.open();
+                    dropper.join().unwrap();
+                    assert!(reference.is_terminated());
+                    assert_eq!(queued.join().unwrap(), 42);
+                }
+                DropBehavior::Cancel => {
+                    until(|| queued.is_finished());
+                    let error = queued.join().unwrap_err();
+                    assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+                    assert!(!reference.is_terminated());
+                    door.open();
+                    dropper.join().unwrap();
+                    assert!(reference.is_terminated());
+                }
+                _ => {
+                    dropper.join().unwrap();
+                    assert!(!reference.is_terminated() && !queued.is_finished());
+                    door.open();
+                    assert_eq!(queued.join().unwrap(), 42);
+                    until(|| reference.is_terminated());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn unwinding_through_a_detached_pool_cancels_and_does_not_wait() {
+    limited(|| {
+        let builder = Builder::new().threads(1).on_drop(DropBehavior::Detach);
+        let pool = builder.build().unwrap();
+        let (door, reference) = (occupy(&pool), pool.handle());
+        let queued = pool.submit(|| 42);
+        let unwinder = thread::spawn(move || {
+            let _pool = pool;
+            panic!("on the way out");
+        });
+        unwinder.join().unwrap_err();
+        assert!(queued.join().unwrap_err().is_cancelled());
+        assert!(!reference.is_terminated());
+        door.open();
+        until(|| reference.is_terminated());
+    });
+}
+
+#[test]
+fn clones_in_queued_tasks_keep_the_pool_until_they_have_run() {
+    limited(|| {
+        for stopped in [false, true] {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let (doors, reference) = ([occupy(&pool), occupy(&pool)], pool.handle());
+            let ran = Arc::new(AtomicUsize::new(0));
+            let tasks: Vec<_> = (0..100)
+                .map(|_| {
+                    let (owner, ran) = (pool.clone(), Arc::clone(&ran));
+                    pool.submit(move || {
+                        add_one(&ran);
+                        drop(owner);
+                    })
+                })
+                .collect();
+            drop(pool);
+            assert!(!reference.is_shutdown());
+            if stopped {
+                // Drops the last owner here, among the captures that it drops.
+                assert_eq!(reference.shutdown_now(), 100);
+            }
+            doors.iter().for_each(Door::open);
+            until(|| reference.is_terminated());
+            let run = if stopped { 0 } else { 100 };
+            assert_eq!(ran.load(Ordering::SeqCst), run);
+            assert!(tasks.iter().all(|task| task.is_finished()));
+            reference.shutdown();
+        }
+    });
+}
+
+#[test]
+fn what_shutdown_now_cancels_shows_everywhere_at_once() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let called = Arc::new(AtomicUsize::new(0));
+        let count = |reason| {
+            let called = Arc::clone(&called);
+            move |outcome: Result<i32, JoinError>| {
+                assert_eq!(outcome.unwrap_err().cancel_reason(), Some(reason));
+                add_one(&called);
+            }
+        };
+        for n in 0..50 {
+            pool.submit(move || n)
+                .on_done(count(CancelReason::Shutdown));
+        }
+        let shared = pool.submit(|| 1).shared();
+        let (plain, mut timed) = (pool.submit(|| 2), pool.submit(|| 3));
+        let stop = pool.submit(|| 4).cancel_handle();
+        thread::scope(|scope| {
+            let joiner = scope.spawn(|| shared.join().unwrap_err().cancel_reason());
+            let awaiter = scope.spawn(|| block_on(plain).unwrap_err().cancel_reason());
+            assert_eq!(pool.shutdown_now(), 54);
+            // While a thread is still busy: those who wait are woken by whoever cancels.
+            assert_eq!(called.load(Ordering::SeqCst), 50);
+            assert_eq!(joiner.join().unwrap(), Some(CancelReason::Shutdown));
+            assert_eq!(awaiter.join().unwrap(), Some(CancelReason::Shutdown));
+            assert!(timed.join_timeout(Duration::ZERO).unwrap().is_err());
+            assert!(stop.is_finished() && stop.cancel());
+        });
+        door.open();
+        pool.shutdown();
     });
 }

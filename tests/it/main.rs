@@ -3,8 +3,12 @@
 mod bounds;
 mod cancelling;
 mod ending;
+mod handles;
+mod hooks;
 mod idling;
+mod invariant;
 mod large;
+mod overflow;
 mod panicking;
 mod semaphore;
 mod starting;

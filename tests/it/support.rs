@@ -127,6 +127,10 @@ impl Drops {
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
+
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Counted {

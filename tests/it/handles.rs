@@ -1,0 +1,319 @@
+//! What can be done with a handle beside joining it: cancel from elsewhere, share, call back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future::{self, block_on};
+use workmill::{Builder, CancelReason, ThreadPoolExecutor};
+
+use crate::support::{Bomb, Door, Drops, add_one, limited, occupy};
+
+#[test]
+fn a_cancel_handle_agrees_with_what_happens() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for round in 0..10_000_u32 {
+            let runs = Arc::new(AtomicUsize::new(0));
+            let seen = Arc::clone(&runs);
+            let handle = pool.submit(move || add_one(&seen));
+            let (first, second) = (handle.cancel_handle(), handle.cancel_handle().clone());
+            (0..round % 300).for_each(|_| std::hint::spin_loop());
+            let said = first.cancel();
+            assert_eq!(second.cancel(), said);
+            assert_eq!(handle.join().is_err(), said);
+            assert_eq!(runs.load(Ordering::SeqCst), usize::from(!said));
+            assert!(first.is_finished() && !second.is_running());
+            assert_eq!(first.cancel(), said, "also after the outcome was given");
+        }
+    });
+}
+
+#[test]
+fn a_cancel_handle_may_outlive_everything_else() {
+    limited(|| {
+        let drops = Drops::default();
+        let (capture, result) = (drops.value(), drops.value());
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let handle = pool.submit(move || {
+            drop(capture);
+            result
+        });
+        let stop = handle.cancel_handle();
+        drop(handle);
+        drop(pool);
+        assert_eq!(drops.count(), 2);
+        assert!(stop.is_finished());
+        stop.cancel();
+    });
+}
+
+#[test]
+fn a_handle_that_cancels_on_drop_cancels_what_has_not_begun() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, drops) = (occupy(&pool), Drops::default());
+        let capture = drops.value();
+        let wanted = pool.submit(move || drop(capture)).cancel_on_drop();
+        assert!(!wanted.is_finished());
+        drop(wanted);
+        assert_eq!(drops.count(), 1);
+        let kept = pool.submit(|| 42).cancel_on_drop().detach();
+        let joined = pool.submit(|| 43).cancel_on_drop();
+        let awaited = pool.submit(|| 44).cancel_on_drop();
+        door.open();
+        assert_eq!(kept.join().unwrap(), 42);
+        assert_eq!(joined.join().unwrap(), 43);
+        assert_eq!(block_on(awaited).unwrap(), 44);
+    });
+}
+
+#[test]
+fn a_callback_is_called_once_where_the_task_ends() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (sender, calls) = mpsc::channel();
+        let tell = |name: &'static str| {
+            let sender = sender.clone();
+            move |outcome: Result<i32, _>| {
+                let thread = thread::current().name().map(str::to_owned);
+                let outcome = outcome.map_err(|error: workmill::JoinError| error.cancel_reason());
+                sender.send((name, thread, outcome)).unwrap();
+            }
+        };
+        let here = thread::current().name().map(str::to_owned);
+        let there = Some("workmill-0".to_owned());
+        let door = occupy(&pool);
+        pool.submit(|| 1).on_done(tell("ran"));
+        let cancelled = pool.submit(|| 2);
+        let stop = cancelled.cancel_handle();
+        cancelled.on_done(tell("cancelled"));
+        assert!(stop.cancel());
+        // The canceller has called it by the time it knows.
+        let reason = Some(CancelReason::Cancelled);
+        assert_eq!(
+            calls.try_recv().unwrap(),
+            ("cancelled", here.clone(), Err(reason))
+        );
+        door.open();
+        assert_eq!(calls.recv().unwrap(), ("ran", there, Ok(1)));
+        let done = pool.submit(|| 3);
+        pool.wait_idle().unwrap();
+        done.on_done(tell("late"));
+        assert_eq!(calls.try_recv().unwrap(), ("late", here.clone(), Ok(3)));
+        pool.shutdown();
+        pool.submit(|| 4).on_done(tell("refused"));
+        let reason = Some(CancelReason::Shutdown);
+        assert_eq!(calls.try_recv().unwrap(), ("refused", here, Err(reason)));
+        drop(sender);
+        assert!(calls.try_recv().is_err());
+    });
+}
+
+#[test]
+fn callbacks_have_returned_when_the_pool_is_idle_and_the_captures_are_gone() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (drops, called) = (Drops::default(), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..10_000 {
+            let (capture, gone, called) = (drops.value(), drops.clone(), Arc::clone(&called));
+            let alone = Arc::new(AtomicUsize::new(0));
+            let mine = Arc::clone(&alone);
+            let handle = pool.submit(move || {
+                let _captures = (capture, mine);
+            });
+            handle.on_done(move |outcome| {
+                outcome.unwrap();
+                assert_eq!(Arc::strong_count(&alone), 1);
+                assert!(gone.count() > 0);
+                add_one(&called);
+            });
+        }
+        pool.wait_idle().unwrap();
+        assert_eq!(called.load(Ordering::SeqCst), 10_000);
+        assert_eq!(drops.count(), 10_000);
+    });
+}
+
+#[test]
+fn a_callback_that_panics_is_reported_and_the_others_run() {
+    limited(|| {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&reports);
+        let builder = Builder::new().threads(1).panic_handler(move |payload| {
+            let message = payload.downcast::<&str>().map_or_else(
+                |bomb| {
+                    std::mem::forget(bomb);
+                    "a bomb"
+                },
+                |text| *text,
+            );
+            seen.lock().unwrap().push(message);
+        });
+        let pool = builder.build().unwrap();
+        let door = occupy(&pool);
+        let called = Arc::new(AtomicUsize::new(0));
+        pool.submit(|| 1).on_done(|_| panic!("on the pool"));
+        pool.submit(|| 2)
+            .on_done(|_| std::panic::panic_any(Bomb { depth: 3 }));
+        let cancelled = pool.submit(|| 3);
+        let stop = cancelled.cancel_handle();
+        cancelled.on_done(|_| panic!("on the canceller"));
+        let seen = Arc::clone(&called);
+        pool.submit(|| 4).on_done(move |_| add_one(&seen));
+        assert!(stop.cancel());
+        assert_eq!(*reports.lock().unwrap(), ["on the canceller"]);
+        door.open();
+        pool.wait_idle().unwrap();
+        assert_eq!(
+            *reports.lock().unwrap(),
+            ["on the canceller", "on the pool", "a bomb"]
+        );
+        assert_eq!(called.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_callback_may_do_anything_that_a_task_may() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let owner = pool.clone();
+        pool.submit(|| 40).on_done(move |outcome| {
+            let child = owner.submit(|| 2);
+            let sum = outcome.unwrap() + child.join().unwrap();
+            assert!(owner.wait_idle().is_err());
+            let grandchild = owner.submit(|| ());
+            grandchild.on_done(move |_| sender.send(sum).unwrap());
+            owner.shutdown();
+            // The last owner may well be dropped here.
+            drop(owner);
+        });
+        drop(pool);
+        assert_eq!(receiver.recv().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_shared_handle_gives_everyone_the_outcome_however_they_ask() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&runs);
+        let handle = pool.submit(move || {
+            add_one(&seen);
+            vec![1, 2, 3]
+        });
+        let handle = handle.shared();
+        assert!(handle.try_join().is_none() && !handle.is_finished());
+        assert!(handle.join_timeout(Duration::ZERO).is_none());
+        thread::scope(|scope| {
+            let joiner = scope.spawn(|| handle.join().unwrap());
+            let timed = scope.spawn(|| handle.join_timeout(Duration::MAX).unwrap().unwrap());
+            let awaiting = handle.clone();
+            let awaiter = scope.spawn(move || block_on(awaiting).unwrap());
+            // One who gives up leaves the others to be woken.
+            assert!(handle.join_timeout(Duration::from_millis(20)).is_none());
+            let mut dropped = handle.clone();
+            assert!(block_on(future::poll_once(&mut dropped)).is_none());
+            drop(dropped);
+            door.open();
+            for thread in [joiner, timed, awaiter] {
+                assert_eq!(thread.join().unwrap(), [1, 2, 3]);
+            }
+        });
+        assert_eq!(handle.try_join().unwrap().unwrap(), [1, 2, 3]);
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        assert_eq!(block_on(handle).unwrap(), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn a_shared_handle_is_joined_in_place_inside_the_pool() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let sum = pool.submit(|| {
+            let shared = workmill::current().unwrap().submit(|| 21).shared();
+            shared.join().unwrap() + shared.join().unwrap()
+        });
+        assert_eq!(sum.join().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_shared_panic_is_told_to_all_and_its_payload_given_once() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let handle = pool.submit(|| -> i32 { panic!("out of flour") }).shared();
+        let errors = [(); 3].map(|()| handle.join().unwrap_err());
+        for error in &errors {
+            assert!(error.is_panic());
+            assert_eq!(error.panic_message(), Some("out of flour"));
+        }
+        let [first, second, third] = errors.map(|error| error.into_panic());
+        assert_eq!(*first.downcast::<&str>().unwrap(), "out of flour");
+        assert_eq!(*second.downcast::<String>().unwrap(), "out of flour");
+        assert_eq!(*third.downcast::<String>().unwrap(), "out of flour");
+        let door = occupy(&pool);
+        let cancelled = pool.submit(|| 1).shared();
+        assert!(cancelled.cancel() && cancelled.cancel_handle().cancel());
+        assert!(cancelled.join().unwrap_err().is_cancelled());
+        door.open();
+    });
+}
+
+#[test]
+fn installing_runs_there_with_what_it_borrows_and_waits_here() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (mut sum, numbers) = (0, vec![1, 2, 3]);
+        let index = pool.install(|| {
+            sum = numbers.iter().sum();
+            // Inside it is a plain call.
+            let inner = workmill::current().unwrap().install(workmill::worker_index);
+            inner.unwrap()
+        });
+        assert_eq!((index.unwrap(), sum), (Some(0), 6));
+        let error = pool.install(|| panic!("{}", numbers.len())).unwrap_err();
+        assert_eq!(error.panic_message(), Some("3"));
+        let inside = pool.submit(|| workmill::current().unwrap().install(|| panic!("inside")));
+        assert!(inside.join().unwrap().unwrap_err().is_panic());
+        pool.shutdown();
+        let (drops, ran) = (Drops::default(), Door::default());
+        let capture = drops.value();
+        let refused = pool.install(|| {
+            drop(capture);
+            ran.open();
+        });
+        assert!(refused.unwrap_err().is_cancelled());
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, drops) = (occupy(&pool), Drops::default());
+        let text = String::from("on the waiter's stack");
+        thread::scope(|scope| {
+            let capture = drops.value();
+            let waiter = scope.spawn(|| {
+                let borrowed = &text;
+                pool.install(move || {
+                    let _capture = capture;
+                    borrowed.len()
+                })
+            });
+            while !waiter.is_finished() {
+                pool.shutdown_now();
+                thread::yield_now();
+            }
+            assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
+            assert_eq!(drops.count(), 1);
+        });
+        door.open();
+    });
+}

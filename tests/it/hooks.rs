@@ -1,0 +1,148 @@
+//! The user's own functions are called when they should be, and their panics do no harm.
+
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use workmill::Builder;
+
+use crate::support::{Bomb, add_one, assert_success, in_child, limited};
+
+type Seen = Arc<Mutex<Vec<usize>>>;
+
+fn noting(seen: &Seen) -> impl Fn(usize) + Send + Sync + 'static {
+    let seen = Arc::clone(seen);
+    move |index| {
+        let name = format!("workmill-{index}");
+        assert_eq!(thread::current().name(), Some(&*name));
+        seen.lock().unwrap().push(index);
+    }
+}
+
+fn sorted(seen: &Seen) -> Vec<usize> {
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort_unstable();
+    seen
+}
+
+#[test]
+fn every_thread_starts_and_stops_once() {
+    limited(|| {
+        let (started, stopped) = (Seen::default(), Seen::default());
+        let (start, stop) = (noting(&started), noting(&stopped));
+        let builder = Builder::new().threads(3).on_thread_stop(stop);
+        let pool = builder
+            .on_thread_start(move |index| {
+                start(index);
+                Ok(())
+            })
+            .build()
+            .unwrap();
+        assert_eq!(sorted(&started), [0, 1, 2], "before the pool is there");
+        assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
+        assert_eq!(sorted(&stopped), []);
+        pool.shutdown();
+        assert_eq!(sorted(&stopped), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn when_a_start_fails_building_says_so_and_nothing_is_left() {
+    limited(|| {
+        for failing in 0..3 {
+            let (started, stopped) = (Seen::default(), Seen::default());
+            let (start, stop) = (noting(&started), noting(&stopped));
+            let builder = Builder::new().threads(3).on_thread_stop(stop);
+            let error = builder
+                .on_thread_start(move |index| {
+                    if index == failing {
+                        return Err(io::Error::new(ErrorKind::AddrInUse, "no such core"));
+                    }
+                    start(index);
+                    Ok(())
+                })
+                .build()
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AddrInUse);
+            assert_eq!(error.to_string(), "no such core");
+            // Those that had started have stopped, and nobody else has.
+            assert_eq!(sorted(&started), sorted(&stopped));
+            assert!(!sorted(&started).contains(&failing));
+        }
+    });
+}
+
+#[test]
+fn a_start_that_panics_is_a_start_that_fails() {
+    limited(|| {
+        let builder = Builder::new().threads(2);
+        let error = builder
+            .on_thread_start(|index| panic!("thread {index} will not"))
+            .build()
+            .unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.starts_with("on_thread_start panicked: thread "),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn panics_without_a_handle_go_to_the_handler_and_the_thread_lives() {
+    limited(|| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let reports = Arc::clone(&seen);
+        let builder = Builder::new().threads(1).panic_handler(move |payload| {
+            assert_eq!(thread::current().name(), Some("workmill-0"));
+            let number = payload.downcast::<u32>().map_or(0, |number| *number);
+            reports.lock().unwrap().push(number);
+            // Its own panic ends here, whatever it carries.
+            std::panic::panic_any(Bomb { depth: 2 });
+        });
+        let pool = builder
+            .on_thread_stop(|_| std::panic::panic_any(4_u32))
+            .build()
+            .unwrap();
+        pool.execute(|| std::panic::panic_any(1_u32));
+        pool.execute(|| std::panic::panic_any(2_u32));
+        let shown = pool.submit(|| std::panic::panic_any(3_u32));
+        assert!(shown.join().unwrap_err().is_panic(), "its handle shows it");
+        assert_eq!(*seen.lock().unwrap(), [1, 2]);
+        pool.shutdown();
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 4]);
+    });
+}
+
+#[test]
+fn a_rejection_hook_that_panics_is_reported() {
+    limited(|| {
+        let panics = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&panics);
+        let pool = Builder::new()
+            .threads(1)
+            .panic_handler(move |_| add_one(&seen))
+            .on_rejected(|rejected| panic!("{rejected:?}"))
+            .build()
+            .unwrap();
+        pool.shutdown();
+        pool.execute(|| ());
+        assert_eq!(panics.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn by_default_a_panic_is_one_line_on_stderr() {
+    let name = "hooks::by_default_a_panic_is_one_line_on_stderr";
+    let Some(output) = in_child(name, &["env", "RUST_BACKTRACE=0"]) else {
+        let pool = Builder::new().threads(1).build().unwrap();
+        pool.execute(|| panic!("out of flour"));
+        pool.shutdown();
+        return;
+    };
+    assert_success(&output);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("out of flour").count(), 1, "{stderr}");
+    assert!(stderr.contains("thread 'workmill-0'"), "{stderr}");
+}

@@ -1,0 +1,285 @@
+//! Each policy does what it says to a task that finds the pool full, and loses nothing in silence
+//! that it does not say it loses.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use workmill::{
+    Builder, CancelReason, Overflow, ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
+};
+
+use crate::support::{Drops, add_one, limited, occupy, until};
+
+fn full(capacity: usize, overflow: Overflow) -> Builder {
+    let builder = Builder::new().threads(1).queue_capacity(capacity);
+    builder.overflow(overflow)
+}
+
+fn rejected<T: std::fmt::Debug>(outcome: Result<T, workmill::JoinError>) -> bool {
+    outcome.unwrap_err().cancel_reason() == Some(CancelReason::Rejected)
+}
+
+#[test]
+fn a_caller_that_runs_its_task_counts_as_inside() {
+    limited(|| {
+        let pool = full(1, Overflow::CallerRuns).build().unwrap();
+        let door = occupy(&pool);
+        let queued = pool.submit(|| thread::current().id());
+        let here = thread::current().id();
+        let ran = pool.submit(move || {
+            assert_eq!(thread::current().id(), here);
+            assert_eq!(workmill::worker_index(), None);
+            let inside = workmill::current().expect("a task knows its pool");
+            // None of these may wait: this task is one that they would wait for.
+            assert_eq!(inside.wait_idle(), Err(WouldDeadlock));
+            inside.shutdown();
+            let error = inside.shutdown_timeout(Duration::MAX).unwrap_err();
+            assert_eq!(error.unfinished(), 3);
+            // What it submits is let in and runs, though the pool is closed and full.
+            inside.submit(|| 42)
+        });
+        assert!(workmill::current().is_none());
+        let child = ran.join().unwrap();
+        assert!(!queued.is_finished());
+        door.open();
+        assert_ne!(queued.join().unwrap(), here);
+        assert_eq!(child.join().unwrap(), 42);
+        pool.shutdown();
+    });
+}
+
+#[test]
+fn a_caller_runs_closures_without_handles_too_and_survives_their_panics() {
+    limited(|| {
+        let panics = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&panics);
+        let builder = full(1, Overflow::CallerRuns);
+        let pool = builder
+            .panic_handler(move |_| add_one(&seen))
+            .build()
+            .unwrap();
+        let door = occupy(&pool);
+        pool.execute(|| ());
+        pool.execute(|| panic!("on the caller"));
+        assert_eq!(panics.load(Ordering::SeqCst), 1);
+        door.open();
+        pool.shutdown();
+        // Closed, it refuses; the caller does not run what the pool would not.
+        let late = pool.submit(|| 1).join().unwrap_err();
+        assert_eq!(late.cancel_reason(), Some(CancelReason::Shutdown));
+    });
+}
+
+#[test]
+fn a_guest_in_one_pool_still_belongs_to_the_other() {
+    limited(|| {
+        let outer = ThreadPoolExecutor::new(1).unwrap();
+        let inner = full(1, Overflow::CallerRuns).build().unwrap();
+        let door = occupy(&inner);
+        inner.execute(|| ());
+        let (mine, other) = (outer.handle(), inner.handle());
+        let threads = outer.submit(move || {
+            let both = other.submit(move || {
+                // In place: the thread belongs to the outer pool all the while.
+                let joined = mine.submit(|| 7).join().unwrap();
+                mine.shutdown();
+                joined + workmill::current().unwrap().threads()
+            });
+            assert_eq!(workmill::worker_index(), Some(0));
+            both.join().unwrap()
+        });
+        assert_eq!(threads.join().unwrap(), 8);
+        door.open();
+        outer.shutdown();
+    });
+}
+
+#[test]
+fn the_oldest_makes_room_for_the_newest() {
+    limited(|| {
+        let pool = full(2, Overflow::DropOldest).build().unwrap();
+        let (door, drops) = (occupy(&pool), Drops::default());
+        let capture = drops.value();
+        let oldest = pool.submit(move || drop(capture));
+        let kept = pool.submit(|| 2);
+        let newest = pool.submit(|| 3);
+        assert_eq!(drops.count(), 1, "dropped by the submitter, at once");
+        assert!(rejected(oldest.join()));
+        assert_eq!(pool.metrics().rejected, 1);
+        door.open();
+        assert_eq!((kept.join().unwrap(), newest.join().unwrap()), (2, 3));
+    });
+}
+
+#[test]
+fn the_newest_is_dropped_when_the_older_are_all_in_a_threads_hands() {
+    limited(|| {
+        let pool = full(2, Overflow::DropOldest).build().unwrap();
+        let inside = pool.handle();
+        let (door, children) = (crate::support::Door::default(), Arc::new(Mutex::new(None)));
+        let (wait, slot) = (door.clone(), Arc::clone(&children));
+        pool.execute(move || {
+            *slot.lock().unwrap() = Some([inside.submit(|| 1), inside.submit(|| 2)]);
+            wait.pass();
+        });
+        until(|| children.lock().unwrap().is_some());
+        assert!(rejected(pool.submit(|| 3).join()));
+        door.open();
+        let [first, second] = children.lock().unwrap().take().unwrap();
+        assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
+    });
+}
+
+#[test]
+fn a_dropped_oldest_may_shut_the_pool_down_from_its_capture() {
+    limited(|| {
+        let pool = full(1, Overflow::DropOldest).build().unwrap();
+        let door = occupy(&pool);
+        let inside = pool.handle();
+        let capture = OnDrop(Some(move || inside.shutdown()));
+        let oldest = pool.submit(move || drop(capture));
+        // Would wait for the very task that it drops.
+        drop(pool.submit(|| 2));
+        assert!(pool.is_shutdown());
+        assert!(rejected(oldest.join()));
+        door.open();
+        pool.shutdown();
+    });
+}
+
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0.take().unwrap()();
+    }
+}
+
+#[test]
+fn only_what_is_rejected_goes_to_the_hook() {
+    limited(|| {
+        for (overflow, told) in [(Overflow::Reject, 1), (Overflow::DropNewest, 0)] {
+            let refused = Arc::new(Mutex::new(Vec::new()));
+            let hook = Arc::clone(&refused);
+            let builder = full(1, overflow).on_rejected(move |one| hook.lock().unwrap().push(one));
+            let pool = builder.build().unwrap();
+            let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+            pool.execute(|| ());
+            let seen = Arc::clone(&ran);
+            pool.execute(move || add_one(&seen));
+            assert!(rejected(pool.submit(|| 1).join()), "its handle says so");
+            assert_eq!(pool.metrics().rejected, 2);
+            assert_eq!(refused.lock().unwrap().len(), told);
+            door.open();
+            pool.shutdown();
+            let seen = Arc::clone(&ran);
+            pool.execute(move || add_one(&seen));
+            let refused = std::mem::take(&mut *refused.lock().unwrap());
+            assert_eq!(refused.len(), told + 1);
+            let last = refused.last().unwrap();
+            assert_eq!(last.reason(), CancelReason::Shutdown);
+            refused.into_iter().for_each(|refused| refused.run());
+            assert_eq!(ran.load(Ordering::SeqCst), told + 1);
+        }
+    });
+}
+
+#[test]
+fn without_capacity_a_task_is_accepted_only_if_a_thread_is_free() {
+    limited(|| {
+        let builder = Builder::new().threads(2).queue_capacity(0);
+        let pool = builder.build().unwrap();
+        for _ in 0..100 {
+            let first = occupy(&pool);
+            let second = occupy(&pool);
+            assert!(pool.try_submit(|| 1).unwrap_err().is_full());
+            first.open();
+            // Accepted once a thread is free, and taken at once though the other is not.
+            assert_eq!(pool.submit(|| 2).join().unwrap(), 2);
+            let third = pool.try_submit(|| 3).unwrap();
+            assert_eq!(third.join().unwrap(), 3);
+            second.open();
+            pool.wait_idle().unwrap();
+        }
+    });
+}
+
+#[test]
+fn without_capacity_children_count_against_outsiders() {
+    limited(|| {
+        let builder = Builder::new().threads(2).queue_capacity(0);
+        let pool = builder.build().unwrap();
+        let (doors, inside) = (crate::support::Door::default(), pool.handle());
+        let wait = doors.clone();
+        let parent = pool.submit(move || {
+            let child = wait.clone();
+            let children = [(); 3].map(|()| {
+                let child = child.clone();
+                inside.submit(move || child.pass())
+            });
+            wait.pass();
+            children.map(|child| child.join().unwrap()).len()
+        });
+        until(|| pool.metrics().over_capacity == 2);
+        assert!(pool.try_submit(|| 1).unwrap_err().is_full());
+        doors.open();
+        assert_eq!(parent.join().unwrap(), 3);
+        pool.wait_idle().unwrap();
+        let late = pool.try_submit(|| 4).unwrap();
+        assert_eq!(late.join().unwrap(), 4, "what was owed is paid");
+    });
+}
+
+#[test]
+fn a_timed_submission_waits_so_long_and_gives_the_closure_back() {
+    limited(|| {
+        for overflow in [Overflow::Block, Overflow::CallerRuns, Overflow::DropOldest] {
+            let pool = full(1, overflow).build().unwrap();
+            let (door, drops) = (occupy(&pool), Drops::default());
+            let queued = pool.submit(|| 1);
+            for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+                let capture = drops.value();
+                let refused = pool.submit_timeout(
+                    move || {
+                        let _capture = capture;
+                        2
+                    },
+                    timeout,
+                );
+                let Err(TrySubmitError::Full(closure)) = refused else {
+                    panic!("{refused:?}");
+                };
+                assert_eq!(drops.count(), 0);
+                assert_eq!(closure(), 2);
+                assert_eq!(drops.count(), 1);
+                drops.reset();
+            }
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| pool.submit_timeout(|| 3, Duration::MAX));
+                door.open();
+                let handle = waiter.join().unwrap().unwrap();
+                assert_eq!(handle.join().unwrap(), 3);
+            });
+            assert_eq!(queued.join().unwrap(), 1);
+            pool.shutdown();
+            let refused = pool.submit_timeout(|| 4, Duration::MAX).unwrap_err();
+            assert!(refused.is_shutdown());
+        }
+    });
+}
+
+#[test]
+fn a_timed_submission_from_inside_does_not_wait() {
+    limited(|| {
+        let pool = full(1, Overflow::Block).build().unwrap();
+        let parent = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            let children =
+                [1, 2, 3].map(|n| pool.submit_timeout(move || n, Duration::MAX).unwrap());
+            children.map(|child| child.join().unwrap())
+        });
+        assert_eq!(parent.join().unwrap(), [1, 2, 3]);
+    });
+}
