@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
 use crate::error::Rejected;
 use crate::executor::ThreadPoolExecutor;
@@ -178,7 +179,8 @@ impl Builder {
     }
 
     fn config(self) -> io::Result<Config> {
-        let threads = self.threads.unwrap_or_else(num_cpus::get);
+        let processors = processors();
+        let threads = self.threads.unwrap_or(processors);
         if !(1..=MAX_SLOTS).contains(&threads) {
             return Err(invalid(format!(
                 "a pool has 1 to {MAX_SLOTS} threads, not {threads}"
@@ -205,6 +207,7 @@ impl Builder {
             overflow: self.overflow,
             on_drop: self.on_drop,
             stack_size: self.stack_size,
+            processors,
             hooks: self.hooks,
         })
     }
@@ -254,6 +257,12 @@ impl Default for ThreadPoolExecutor {
             Err(error) => panic!("the threads of a pool could not be started: {error}"),
         }
     }
+}
+
+/// How many processors the machine gives the process, as of the first time it was asked.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(num_cpus::get)
 }
 
 fn invalid(message: String) -> io::Error {

@@ -23,12 +23,27 @@ use crate::task::cell::{self, HandleEnd, Outcome};
 use cancel::{CancelHandle, CancelOnDrop};
 use shared::SharedHandle;
 
-/// How long a joiner looks before it parks.
+/// How long a joiner looks in any case before it parks.
+const GLANCE: Spin = Spin {
+    pauses: 8,
+    doublings: 1,
+    yields: 2,
+};
+
+/// How long a joiner looks before it parks when it keeps nobody from the processor.
 const LOOK: Spin = Spin {
     pauses: 8,
     doublings: 6,
     yields: 2,
 };
+
+/// Looks whether a task is done, until it is or it is time to park.
+///
+/// While the threads of the pool want every processor there is, a joiner that looks on takes the
+/// place of one that could run the very task it waits for.
+fn look_for_a_while(from: &Origin, mut done: impl FnMut() -> bool) -> bool {
+    spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
+}
 
 /// Waits for a task, gives what it returned, and can cancel it before it begins.
 ///
@@ -110,7 +125,7 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         let end = self.end();
         Local::run_in_place(from, end);
-        if !spin_until(LOOK, || end.is_done()) {
+        if !look_for_a_while(from, || end.is_done()) {
             block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
         }
         self.take().expect("the task has ended")

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::cancel::CancelHandle;
-use super::{JoinHandle, LOOK};
+use super::{JoinHandle, look_for_a_while};
 use crate::error::JoinError;
 use crate::pool::{Local, Origin};
-use crate::primitive::{Deadline, block_until, spin_until};
+use crate::primitive::{Deadline, block_until};
 use crate::sync::wait_list::{Line, Ticket};
 use crate::task::cell::{ExtraEnd, Outcome};
 
@@ -95,7 +95,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// [`JoinError`] if the task panicked or was cancelled.
     pub fn join(&self) -> Result<T, JoinError> {
         Local::run_in_place(self.common.from, &self.common.task);
-        spin_until(LOOK, || self.is_finished());
+        look_for_a_while(self.common.from, || self.is_finished());
         self.wait(Deadline::NEVER)
             .expect("a wait without a limit ends with the task")
     }

@@ -94,6 +94,8 @@ pub(crate) struct Config {
     /// One for each thread.
     pub(crate) thread_names: Vec<String>,
     pub(crate) stack_size: Option<usize>,
+    /// How many processors the machine gives the process.
+    pub(crate) processors: usize,
     pub(crate) hooks: Hooks,
 }
 

@@ -72,6 +72,10 @@ impl Counts {
     fn asleep(self) -> u64 {
         (self.0 / ASLEEP) & FIELD
     }
+
+    fn vacant(self) -> u64 {
+        (self.0 / VACANT) & FIELD
+    }
 }
 
 impl Idle {
@@ -103,6 +107,12 @@ impl Idle {
     fn claim(&self, useful: impl Fn(Counts) -> bool) -> bool {
         let change = SEARCHING.wrapping_sub(ASLEEP);
         self.change_if(|counts| counts.asleep() > 0 && useful(counts), change)
+    }
+
+    /// Counts those that are neither busy nor searching, as of a moment ago.
+    pub(crate) fn resting(&self) -> usize {
+        let counts = Counts(self.counts.load(Ordering::Relaxed));
+        (counts.asleep() + counts.vacant()) as usize
     }
 
     /// Busy to searching; `false` if enough search already.

@@ -17,6 +17,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::lanes::Lane;
 use super::origin::Origin;
@@ -37,6 +38,9 @@ pub(crate) type Pool = Shared<PoolTask>;
 /// After so many tasks that were run in place a thread looks whether it should sweep its lane.
 const CLAIMS: usize = 64;
 
+/// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
+const NAP: Duration = Duration::from_micros(120);
+
 /// So many cancelled tasks may lie in the queues without anyone minding.
 const SHELLS: usize = 1024;
 
@@ -55,6 +59,8 @@ pub(crate) struct Local {
     lane: RefCell<Option<Lane<PoolTask>>>,
     /// Whether the thread is counted as searching.
     searching: Cell<bool>,
+    /// Whether looking around for a while might have spared the thread its last sleep.
+    hopeful: Cell<bool>,
     /// Tasks run in place since the lane was swept last.
     claims: Cell<usize>,
     /// Threads that this one has to see off, because the pool's last owner was dropped here.
@@ -200,6 +206,7 @@ impl Local {
             shared,
             lane: RefCell::new(lane),
             searching: Cell::new(false),
+            hopeful: Cell::new(true),
             claims: Cell::new(0),
             to_join: RefCell::default(),
             resident,
@@ -337,12 +344,18 @@ impl Local {
         let Some(index) = self.slot_index() else {
             return;
         };
-        let shared = &self.shared;
+        let (shared, asleep) = (&self.shared, Instant::now());
         shared
             .slots
             .sleep(index, self.searching.get(), || shared.last_look());
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
+        self.hopeful.set(asleep.elapsed() < NAP);
+    }
+
+    /// Tells whether looking around for a while might have spared the thread its last sleep.
+    pub(super) fn is_hopeful(&self) -> bool {
+        self.hopeful.get()
     }
 
     /// Runs a task to its end, or cancels it if the pool is stopping.

@@ -31,6 +31,7 @@ fn pool(threads: usize) -> Arc<Pool> {
         overflow: Overflow::default(),
         on_drop: DropBehavior::default(),
         stack_size: None,
+        processors: 2,
         hooks: Hooks::default(),
     })
 }

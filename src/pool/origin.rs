@@ -14,16 +14,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::unwind::Payload;
 
 /// A pool as its handles reach it.
-pub(crate) trait Report: Send + Sync {
+pub(crate) trait Reach: Send + Sync {
     /// Takes notice of a panic that no handle will show.
     fn report(&self, payload: Payload);
+
+    /// Tells whether the pool's threads leave a processor to someone else, as of a moment ago.
+    fn leaves_a_processor(&self) -> bool;
 }
 
 /// Where a task came from. Plain std under the model too: nothing here orders anything.
 pub(crate) struct Origin {
     /// Cancelled tasks that no thread has met in the queues yet, about.
     shells: AtomicUsize,
-    pool: Mutex<Option<Weak<dyn Report>>>,
+    pool: Mutex<Option<Weak<dyn Reach>>>,
 }
 
 /// Origins without a pool.
@@ -45,7 +48,7 @@ impl Origin {
         })
     }
 
-    pub(crate) fn lead_to(&self, pool: &Arc<dyn Report>) {
+    pub(crate) fn lead_to(&self, pool: &Arc<dyn Reach>) {
         *lock(&self.pool) = Some(Arc::downgrade(pool));
     }
 
@@ -82,9 +85,17 @@ impl Origin {
 
     /// Tells the pool, if it lives, of a panic in what a handle called.
     pub(crate) fn report(&self, payload: Payload) {
-        let pool = lock(&self.pool).as_ref().and_then(Weak::upgrade);
-        if let Some(pool) = pool {
+        if let Some(pool) = self.pool() {
             pool.report(payload);
         }
+    }
+
+    /// Tells whether the pool's threads leave a processor to someone else, as of a moment ago.
+    pub(crate) fn leaves_a_processor(&self) -> bool {
+        self.pool().is_some_and(|pool| pool.leaves_a_processor())
+    }
+
+    fn pool(&self) -> Option<Arc<dyn Reach>> {
+        lock(&self.pool).as_ref()?.upgrade()
     }
 }

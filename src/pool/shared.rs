@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow};
-use super::origin::{Origin, Report};
+use super::origin::{Origin, Reach};
 use super::roster::Roster;
 use super::slots::{LastLook, Slots};
 use super::tally::{Closed, Joiner};
@@ -43,6 +43,8 @@ pub(crate) struct Shared<T> {
     pub(crate) origin: &'static Origin,
     pub(crate) counts: Counts,
     on_drop: DropBehavior,
+    /// How many the machine gives the process.
+    processors: usize,
     /// Whether nobody is to wait for the pool's end.
     in_background: AtomicU8,
 }
@@ -111,10 +113,11 @@ impl<T: Send + 'static> Shared<T> {
             origin: Origin::take(),
             counts: Counts::default(),
             on_drop: config.on_drop,
+            processors: config.processors,
             in_background: AtomicU8::new(0),
         });
-        let report: Arc<dyn Report> = shared.clone();
-        shared.origin.lead_to(&report);
+        let reach: Arc<dyn Reach> = shared.clone();
+        shared.origin.lead_to(&reach);
         shared
     }
 
@@ -256,9 +259,13 @@ impl<T: Send + 'static> Shared<T> {
     }
 }
 
-impl<T: Send + 'static> Report for Shared<T> {
+impl<T: Send + 'static> Reach for Shared<T> {
     fn report(&self, payload: Payload) {
         self.report(payload);
+    }
+
+    fn leaves_a_processor(&self) -> bool {
+        self.slots.awake() < self.processors
     }
 }
 

@@ -101,6 +101,11 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Counts the slots whose holders want a processor, as of a moment ago.
+    pub(crate) fn awake(&self) -> usize {
+        self.len().saturating_sub(self.idle.resting())
+    }
+
     /// Busy to searching; `false` if enough search already.
     pub(crate) fn start_searching(&self) -> bool {
         self.idle.start_searching()
