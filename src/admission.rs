@@ -105,7 +105,7 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
         }
         Patience::Never => permits.try_take(),
         _ if pool.is_here() => {
-            if !permits.take_anyway() {
+            if !permits.take_anyway() && !pool.is_stopping() {
                 pool.counts.over_capacity.one_more();
             }
             Ok(())
@@ -118,12 +118,15 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
                 Err(TryAcquireError::NoPermits) => return Ok(Entry::Caller),
                 decided => decided,
             },
-            Overflow::DropOldest => loop {
-                match permits.try_take() {
-                    Err(TryAcquireError::NoPermits) if pool.drop_oldest() => {}
-                    Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
-                    decided => break decided,
+            Overflow::DropOldest => match permits.try_take() {
+                Err(TryAcquireError::NoPermits) if pool.drop_oldest() => {
+                    // One for one: the room that the other leaves may go to somebody who waits, or
+                    // pay a debt, so it is not waited for.
+                    permits.take_anyway();
+                    Ok(())
                 }
+                Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
+                decided => decided,
             },
             Overflow::DropNewest => match permits.try_take() {
                 Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),

@@ -62,9 +62,9 @@ impl Builder {
 
     /// Sets how many accepted tasks may wait for a thread.
     ///
-    /// Tasks that run do not count. With 0 none may wait: a task is accepted only if there are fewer
-    /// unfinished tasks than threads, so that one of them takes it at once. By default there is no
-    /// limit. See [`Overflow`] for what happens to one more.
+    /// Tasks that run do not count. With 0 none may wait: a task is accepted only if fewer closures
+    /// than there are threads have been accepted and not returned, so that a thread takes it at
+    /// once. By default there is no limit. See [`Overflow`] for what happens to one more.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self
@@ -124,8 +124,9 @@ impl Builder {
         self
     }
 
-    /// Sets what is called with the payload of each panic that no handle shows: of a closure without
-    /// a handle, of a callback, or of another hook.
+    /// Sets what is called with the payload of each panic for which there is no handle: of a closure
+    /// that was given to [`execute`](crate::PoolRef::execute), of a callback, or of
+    /// [`on_thread_stop`](Self::on_thread_stop) and [`on_rejected`](Self::on_rejected).
     ///
     /// By default nothing more is done than for any panic: std's panic hook writes a line to stderr,
     /// before the handler is called. It is called on the thread that panicked, which goes on

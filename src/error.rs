@@ -374,7 +374,8 @@ impl StillRunning {
         }
     }
 
-    /// Tells how many accepted tasks had not ended, running or waiting.
+    /// Tells how many accepted tasks had not ended, running or waiting, those included that were
+    /// cancelled and that no thread has met since.
     pub fn unfinished(&self) -> usize {
         self.unfinished
     }

@@ -84,7 +84,9 @@ struct Owner(PoolRef);
 impl Drop for Owner {
     fn drop(&mut self) {
         let shared = &self.0.shared;
-        let behavior = shared.on_drop();
+        let Some(behavior) = shared.on_drop() else {
+            return;
+        };
         if std::thread::panicking() || behavior == DropBehavior::Cancel {
             shared.stop();
         }
@@ -132,9 +134,10 @@ impl PoolRef {
     ///
     /// # Blocking
     ///
-    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity), is full, and
-    /// its policy is [`Overflow::Block`](crate::Overflow::Block). Tasks of the pool itself never
-    /// wait here; what they submit is admitted over capacity.
+    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is full: its
+    /// policy may be to wait for room ([`Overflow::Block`](crate::Overflow::Block)) or to run the
+    /// task here ([`Overflow::CallerRuns`](crate::Overflow::CallerRuns)). Tasks of the pool itself
+    /// never wait here; what they submit is admitted over capacity.
     ///
     /// # Errors
     ///
@@ -232,7 +235,7 @@ impl PoolRef {
 
     /// Runs a closure in the pool, waits for it, and gives what it returned.
     ///
-    /// The closure may borrow. On one of the pool's own threads it is called at once.
+    /// The closure may borrow. Called by one of the pool's own tasks it is called at once.
     ///
     /// # Blocking
     ///
@@ -240,7 +243,8 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the closure panicked, or if the pool did not take it or was stopped.
+    /// [`JoinError`] if the closure panicked, or was cancelled: because the pool did not take it, was
+    /// stopped, or dropped it for a newer one.
     ///
     /// # Examples
     ///
@@ -256,9 +260,12 @@ impl PoolRef {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        if self.shared.is_here() {
-            return unwind::catch(closure).map_err(JoinError::panicked);
+        let mut closure = Some(closure);
+        let call = || closure.take().expect("it is called once")();
+        if let Some(result) = self.shared.call_inside(call) {
+            return result.map_err(JoinError::panicked);
         }
+        let closure = closure.expect("it was not called");
         scope::run_elsewhere(closure, |closure| self.submit(closure))
     }
 
@@ -402,10 +409,11 @@ impl PoolRef {
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
         let mut joiner = self.shared.idle_joiner();
         poll_fn(|cx| {
-            if self.would_wait_for_itself() {
-                Poll::Ready(Err(WouldDeadlock))
-            } else if joiner.poll(cx.waker()) {
+            // In this order: inside a task the pool is never idle, in a waker that it calls it is.
+            if joiner.poll(cx.waker()) {
                 Poll::Ready(Ok(()))
+            } else if self.would_wait_for_itself() {
+                Poll::Ready(Err(WouldDeadlock))
             } else {
                 Poll::Pending
             }
@@ -429,9 +437,9 @@ impl PoolRef {
     /// # Blocking
     ///
     /// Until every accepted task and every thread has ended, thread-locals included (but for these,
-    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, or by
-    /// the drop of a capture that `shutdown_now` cancels, it does not wait; the pool then ends by
-    /// itself.
+    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, in a
+    /// task that its submitter runs, or by the drop of a capture of a task that the pool cancels, it
+    /// does not wait; the pool then ends by itself.
     ///
     /// # Examples
     ///
@@ -482,8 +490,12 @@ impl PoolRef {
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
         self.shared.close();
-        let deadline = Deadline::after(timeout);
-        if !self.would_wait_for_itself() && self.shared.roster.wait(deadline) {
+        let roster = &self.shared.roster;
+        let ended = match self.would_wait_for_itself() {
+            true => roster.all_left(),
+            false => roster.wait(Deadline::after(timeout)),
+        };
+        if ended {
             return Ok(());
         }
         Err(self.shared.still_running())
@@ -703,7 +715,7 @@ pub struct Metrics {
     pub over_capacity: usize,
 }
 
-/// Returns the pool that this thread belongs to, if it is one of a pool's threads.
+/// Returns the pool that runs the task that this is called from, if any.
 ///
 /// Inside a task that is the pool that runs it, so tasks can submit more without
 /// having been given the pool; also where a full pool has its submitter run the task, see

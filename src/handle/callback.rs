@@ -18,11 +18,13 @@ struct Callback<T, F> {
 }
 
 /// Calls `callback` with the outcome: here if it is there, else where the task ends.
-pub(super) fn attach<T, F>(end: HandleEnd<T>, from: &'static Origin, callback: F)
+pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: &'static Origin, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,
 {
+    // Whoever awaited the handle before does so no longer; its waker is dropped outside the lock.
+    end.stop_waiting();
     let waiter = Arc::new(Callback {
         inside: Mutex::new(Some((end, callback))),
         from,

@@ -91,7 +91,7 @@ impl fmt::Debug for CancelHandle {
 
 /// A [`JoinHandle`] whose drop cancels; made by [`JoinHandle::cancel_on_drop`].
 ///
-/// Has all the methods of the handle inside, and is a future like it.
+/// Dereferences to the handle inside, and is a future like it.
 ///
 /// # Dropping
 ///

@@ -8,6 +8,8 @@
 
 mod callback;
 pub(crate) mod cancel;
+#[cfg(all(test, workmill_loom))]
+mod model;
 pub(crate) mod shared;
 
 use std::fmt;
@@ -261,11 +263,12 @@ impl<T> JoinHandle<T> {
     /// Calls `callback` with the outcome, once, as soon as there is one.
     ///
     /// It is called on the thread that ends the task: the one that ran it, or the one that cancelled
-    /// it; or here and now if the task has ended. By then the captures of the task are gone, and
+    /// it; or here and now if the task has ended. By then the captures of the task are gone.
     /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::PoolRef::shutdown) wait
-    /// until the callback has returned, unless it runs where the task was cancelled. It may submit,
-    /// join and cancel like any task; it should be short, because the thread does nothing else
-    /// meanwhile. A panic in it goes to the [`panic_handler`](crate::Builder::panic_handler).
+    /// until the callback has returned, unless it is called here or by who cancels the task by a
+    /// handle. It may submit, join and cancel like any task; it should be short, because the thread
+    /// does nothing else meanwhile. A panic in it goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler).
     ///
     /// # Panics
     ///

@@ -14,6 +14,7 @@ use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, block_until};
 use crate::sync::wait_list::{Line, Ticket};
 use crate::task::cell::{ExtraEnd, Outcome};
+use crate::unwind;
 
 /// Waits for a task together with others, and gives each a clone of what it returned.
 ///
@@ -156,6 +157,13 @@ impl<T> SharedHandle<T> {
     /// Returns a handle that can only cancel.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle::new(self.common.task.extra(), self.common.from)
+    }
+}
+
+/// The last handle may go anywhere, and a panic in the drop of a result ends here as it does there.
+impl<T> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        unwind::discard(self.outcome.take());
     }
 }
 

@@ -12,8 +12,8 @@ use crate::error::Rejected;
 ///
 /// Tasks that a pool's own tasks submit are never turned away by it: they are admitted over
 /// capacity, because a task that waited for room could wait for itself. They count all the same, so
-/// there is no room for others until as many have begun. The `try_`, `_timeout` and `_async` forms
-/// are not concerned; they give the closure back whatever the policy.
+/// there is no room for others until as many have begun. The `try_` and `_timeout` forms are not
+/// concerned; they give the closure back whatever the policy.
 ///
 /// Java's `ThreadPoolExecutor` has the same policies but the first, by the names of
 /// `AbortPolicy`, `CallerRunsPolicy`, `DiscardOldestPolicy` and `DiscardPolicy`.
@@ -46,9 +46,10 @@ pub enum Overflow {
     /// The submitter runs the task itself, before the call returns: it is slowed down to the
     /// pace of the pool. Inside, [`current`](crate::current) is the pool, as for any of its tasks.
     CallerRuns,
-    /// The task that has waited longest is cancelled in favour of the new one, with
-    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); nobody is told but its handle.
-    /// When every waiting task is already in the hands of some thread, the new one is dropped.
+    /// The task that has waited longest is cancelled in favour of the new one, one for one, with
+    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); nobody is told but its handle. It is
+    /// dropped by the submitter, before the call returns. When every waiting task is already in
+    /// the hands of some thread, or was submitted by one, the new one is dropped.
     DropOldest,
     /// The new task is dropped: like `Reject`, but it does not go to
     /// [`on_rejected`](crate::Builder::on_rejected).

@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use deque::{Injector, Steal, Stealer};
 
-use crate::primitive::{Mutex, Padded};
+use crate::primitive::{AtomicUsize, Mutex, Ordering, Padded};
 
 #[cfg(not(workmill_loom))]
 use crossbeam_deque as deque;
@@ -66,13 +66,16 @@ impl<T> Lane<T> {
 
     /// Drops the shells, and says how many; the rest keeps its order.
     pub(crate) fn sweep(&self, is_shell: impl Fn(&T) -> bool) -> usize {
-        let taken = || self.tasks.pop();
-        rotate(
-            self.tasks.len(),
-            taken,
-            |task| self.tasks.push(task),
-            is_shell,
-        )
+        // Not one by one to the other end: a task that is stolen meanwhile would be one too few, and
+        // the oldest of the rest would go round twice.
+        let all = std::iter::from_fn(|| self.tasks.pop());
+        let (shells, kept): (Vec<_>, Vec<_>) = all.partition(is_shell);
+        kept.into_iter().for_each(|task| self.tasks.push(task));
+        shells.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Takes the next task from the lane, unless it is the injector's turn.
@@ -93,8 +96,11 @@ impl<T> Lane<T> {
 /// All queues of a pool, as everyone may use them.
 pub(crate) struct Lanes<T> {
     injector: Padded<Injector<T>>,
-    /// What was in the injector when it was swept, and goes before what is there now.
-    swept: Padded<Injector<T>>,
+    /// What was in the injector when it was swept, and goes before what is there now. Two, so that
+    /// sweeping again goes from one to the other.
+    swept: [Padded<Injector<T>>; 2],
+    /// Which of the two was filled last, and thus holds what is older.
+    older: AtomicUsize,
     /// Held while sweeping.
     sweeping: Mutex<()>,
     stealers: Box<[Stealer<T>]>,
@@ -113,7 +119,8 @@ impl<T> Lanes<T> {
             .collect();
         let all = Self {
             injector: Padded(Injector::new()),
-            swept: Padded(Injector::new()),
+            swept: [Padded(Injector::new()), Padded(Injector::new())],
+            older: AtomicUsize::new(0),
             sweeping: Mutex::new(()),
             stealers: lanes.iter().map(|lane| lane.tasks.stealer()).collect(),
         };
@@ -145,13 +152,15 @@ impl<T> Lanes<T> {
 
     /// Counts the tasks in the injector.
     pub(crate) fn injected(&self) -> usize {
-        self.injector.len() + self.swept.len()
+        self.injectors().map(Injector::len).sum()
     }
 
-    /// Both halves of the injector, the older first.
+    /// All parts of the injector, the older first.
     fn injectors(&self) -> impl Iterator<Item = &Injector<T>> {
-        let swept = Some(&*self.swept).filter(|swept| !swept.is_empty());
-        swept.into_iter().chain([&*self.injector])
+        let older = self.older.load(Ordering::Relaxed);
+        let swept = [&*self.swept[older], &*self.swept[1 - older]];
+        let swept = swept.into_iter().filter(|swept| !swept.is_empty());
+        swept.chain([&*self.injector])
     }
 
     /// Drops the shells in the injector, and says how many. The rest keeps its order, but that a
@@ -160,11 +169,21 @@ impl<T> Lanes<T> {
         let Ok(_alone) = self.sweeping.try_lock() else {
             return 0;
         };
-        let keep = |task| self.swept.push(task);
-        [&self.swept, &self.injector]
-            .map(|from| rotate(from.len(), || insist(|| from.steal()), keep, &is_shell))
-            .iter()
-            .sum()
+        // From here on the empty one is the older: what is moved to it was first in the other.
+        let full = self.older.load(Ordering::Relaxed);
+        let empty = 1 - full;
+        self.older.store(empty, Ordering::Relaxed);
+        let mut shells = 0;
+        for from in [&self.swept[full], &self.injector] {
+            for _ in 0..from.len() {
+                match insist(|| from.steal()) {
+                    Some(task) if is_shell(&task) => shells += 1,
+                    Some(task) => self.swept[empty].push(task),
+                    None => break,
+                }
+            }
+        }
+        shells
     }
 
     /// Takes a task from the injector, and some more into `lane`, which is empty.
@@ -207,24 +226,6 @@ impl<T> Lanes<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.injectors().all(Injector::is_empty) && self.stealers.iter().all(Stealer::is_empty)
     }
-}
-
-/// Takes `len` tasks, drops those that are shells, keeps the others, and counts the shells.
-fn rotate<T>(
-    len: usize,
-    take: impl FnMut() -> Option<T>,
-    keep: impl Fn(T),
-    is_shell: impl Fn(&T) -> bool,
-) -> usize {
-    let mut shells = 0;
-    for task in std::iter::from_fn(take).take(len) {
-        if is_shell(&task) {
-            shells += 1;
-        } else {
-            keep(task);
-        }
-    }
-    shells
 }
 
 /// Repeats a theft until it is decided.
@@ -392,5 +393,34 @@ mod tests {
             (0..40).for_each(|_| lanes.inject(1000));
             let _ = own[1].pop().or_else(|| lanes.take_near(&own[1]));
         }
+    }
+
+    #[test]
+    fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
+        let (lanes, own) = Lanes::new(1);
+        let shells = Cell::new(0);
+        let is_shell = |task: &i32| task % 4 == shells.get();
+        let mut expected = Vec::new();
+        for round in 0..4 {
+            (0..400).for_each(|task| lanes.inject(round * 400 + task));
+            expected.extend(round * 400..round * 400 + 400);
+            // Some have been taken meanwhile, one by one and in batches.
+            let mut taken: Vec<_> = (0..10).filter_map(|_| lanes.take_oldest()).collect();
+            taken.extend(lanes.take_near(&own[0]));
+            taken.extend(std::iter::from_fn(|| own[0].tasks.pop()));
+            assert_eq!(taken, expected.drain(..taken.len()).collect::<Vec<_>>());
+            shells.set(round);
+            let before = expected.len();
+            expected.retain(|task| !is_shell(task));
+            assert_eq!(lanes.sweep_injected(is_shell), before - expected.len());
+            assert_eq!(lanes.injected(), expected.len());
+        }
+        let left: Vec<_> = std::iter::from_fn(|| lanes.take_oldest()).collect();
+        assert_eq!(left, expected);
+        (0..100).for_each(|task| own[0].push(task));
+        shells.set(1);
+        assert_eq!(own[0].sweep(is_shell), 25);
+        let left: Vec<_> = std::iter::from_fn(|| own[0].tasks.pop()).collect();
+        assert!(left.into_iter().eq((0..100).filter(|task| task % 4 != 1)));
     }
 }

@@ -27,7 +27,7 @@ use crate::error::CancelReason;
 use crate::primitive::{ThreadHandle, thread_pointer};
 use crate::task::cell::Remote;
 use crate::task::{Context, Name, Task};
-use crate::unwind::Payload;
+use crate::unwind::{self, Payload};
 
 /// A task as the threads of a pool run it.
 pub(crate) type PoolTask = Task<Local>;
@@ -47,8 +47,8 @@ const SHELLS: usize = 1024;
 // The innermost [`Local`] of this thread, while it has one.
 thread_pointer!(HERE);
 
-// The pool that cannot end before this thread does, to the end of its last thread-local. Only ever
-// compared.
+// The pool that cannot end before this thread does, to the end of its last thread-local: its id, in
+// the form of a pointer.
 thread_pointer!(HOME);
 
 /// What one thread has of a pool.
@@ -97,8 +97,9 @@ impl Pool {
 
     /// Runs a task that was counted on this thread, as one of the pool's.
     pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
-        Local::visit(self, |local| {
-            local.run_or_cancel(&mut Some(task));
+        let mut task = Some(task);
+        Local::visit(self, || {
+            Local::with(|local| local.map(|local| local.run_or_cancel(&mut task)));
         });
         self.queue.task_done(None);
         self.look_around();
@@ -106,20 +107,18 @@ impl Pool {
 
     /// Cancels the task that has waited longest among those from outside; `false` if there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
-        let oldest = self.queue.find_oldest();
-        let found = oldest.is_some();
-        if let Some(task) = oldest {
-            Local::visit(self, |_| {
-                if task.cancel(CancelReason::Rejected) {
-                    self.counts.rejected.one_more();
-                } else {
-                    self.origin.shell_met();
-                }
-            });
+        while let Some(oldest) = self.queue.find_oldest() {
+            let mut live = false;
+            Local::visit(self, || live = oldest.cancel(CancelReason::Rejected));
             self.queue.task_done(None);
             self.look_around();
+            if live {
+                self.counts.rejected.one_more();
+                return true;
+            }
+            self.origin.shell_met();
         }
-        found
+        false
     }
 
     /// Closes, and cancels what has not begun; says how many.
@@ -128,7 +127,7 @@ impl Pool {
             // Someone is at it already, maybe further down on this very stack.
             return 0;
         }
-        Local::visit(self, |_| {
+        Local::visit(self, || {
             while let Some(task) = self.queue.find_any() {
                 self.cancel(task);
                 self.queue.task_done(None);
@@ -144,6 +143,18 @@ impl Pool {
         }
     }
 
+    /// Calls `body` as a task of the pool would be, if this thread is inside already.
+    pub(crate) fn call_inside<R>(
+        self: &Arc<Self>,
+        body: impl FnOnce() -> R,
+    ) -> Option<Result<R, Payload>> {
+        let mut result = None;
+        if self.is_here() {
+            Local::visit(self, || result = Some(unwind::catch(body)));
+        }
+        result
+    }
+
     /// Lets this thread see the others off when it ends, if it is one of the pool's.
     pub(crate) fn see_off_from_here(&self) {
         if let Some(local) = self.part_of_this_thread().filter(|local| local.resident) {
@@ -153,7 +164,7 @@ impl Pool {
 
     /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or a guest.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        self.is_here() || HOME.with(|home| home.get() == self.address())
+        self.is_here() || HOME.with(Cell::get) == self.id()
     }
 
     /// Tells whether this thread is one of the pool's, and its thread-locals live, or a guest.
@@ -161,16 +172,19 @@ impl Pool {
         self.part_of_this_thread().is_some()
     }
 
-    fn address(&self) -> *const () {
-        std::ptr::from_ref(self).cast()
-    }
-
-    /// This thread's part of the pool, if it has one.
+    /// This thread's part of the pool, if it has one: that of a resident rather than of a guest.
     ///
     /// Not to be kept: the callers in this room let go of it before they return.
     #[inline]
     fn part_of_this_thread(&self) -> Option<&Local> {
-        Local::chain().find(|local| std::ptr::eq(&raw const *local.shared, self))
+        let mut part = None;
+        for local in Local::chain().filter(|local| local.is_part_of(self)) {
+            part = Some(local);
+            if local.resident {
+                break;
+            }
+        }
+        part
     }
 }
 
@@ -183,7 +197,7 @@ impl Local {
         index: usize,
         body: impl FnOnce(&Self),
     ) -> Vec<ThreadHandle<()>> {
-        HOME.with(|home| home.set(shared.address()));
+        HOME.with(|home| home.set(shared.id()));
         let lane = shared.slots.occupy(index);
         let local = Self::new(shared, Some(lane), true);
         local.inhabit(body);
@@ -193,12 +207,18 @@ impl Local {
         local.to_join.take()
     }
 
-    /// Calls `body` as a guest of the pool, unless this thread is inside already.
-    fn visit(shared: &Arc<Pool>, body: impl FnOnce(&Self)) {
-        match shared.part_of_this_thread() {
-            Some(local) => body(local),
-            None => Self::new(Arc::clone(shared), None, false).inhabit(body),
+    /// Calls `body` inside the pool: as a guest, unless the pool is this thread's innermost already.
+    fn visit(shared: &Arc<Pool>, body: impl FnOnce()) {
+        let innermost = Self::chain().next();
+        if innermost.is_some_and(|local| local.is_part_of(shared)) {
+            body();
+        } else {
+            Self::new(Arc::clone(shared), None, false).inhabit(|_| body());
         }
+    }
+
+    fn is_part_of(&self, pool: &Pool) -> bool {
+        std::ptr::eq(&raw const *self.shared, pool)
     }
 
     fn new(shared: Arc<Pool>, lane: Option<Lane<PoolTask>>, resident: bool) -> Self {
@@ -221,9 +241,10 @@ impl Local {
         body(self);
     }
 
-    /// Calls `body` with this thread's part of whatever pool it is inside.
+    /// Calls `body` with this thread's part of whatever pool it is innermost inside.
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
-        body(Self::chain().next())
+        let innermost = Self::chain().next();
+        body(innermost.and_then(|local| local.shared.part_of_this_thread()))
     }
 
     /// This thread's parts of whatever pools it is inside, innermost first, for as long as the
@@ -249,10 +270,20 @@ impl Local {
         if !task.is_queued() {
             return;
         }
-        let here = || Self::chain().find(|local| std::ptr::eq(local.shared.origin, from));
-        if here().is_some() && task.run_here() {
-            // Looked up again: user code has run meanwhile.
-            here().into_iter().for_each(Self::claimed);
+        let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
+        let ours = if Self::chain().next().filter(is_from).is_some() {
+            task.run_here()
+        } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
+            // The task has to find its own pool innermost.
+            let (pool, mut ours) = (Arc::clone(pool), false);
+            Self::visit(&pool, || ours = task.run_here());
+            ours
+        } else {
+            false
+        };
+        if ours {
+            let mut residents = Self::chain().filter(is_from).filter(|local| local.resident);
+            residents.next().into_iter().for_each(Self::claimed);
         }
     }
 
@@ -262,10 +293,14 @@ impl Local {
         if self.claims.get() < CLAIMS {
             return;
         }
-        self.claims.set(0);
         if let Some(lane) = &*self.lane.borrow() {
+            if self.claims.get() < lane.len() / 2 {
+                // It would cost more than it gives back.
+                return;
+            }
             self.shared.queue.sweep_lane(lane, PoolTask::is_shell);
         }
+        self.claims.set(0);
         // What was kept was in no queue for a moment.
         self.shared.slots.task_pushed();
     }
@@ -332,10 +367,33 @@ impl Local {
         self.searching.get()
     }
 
-    /// Says that the thread runs nothing at the moment.
-    pub(super) fn note_idle(&self) {
-        if let Some(index) = self.slot_index() {
-            self.shared.note_running(index, None);
+    /// Looks around if anyone waits for that, before the thread spends time on searching.
+    ///
+    /// Those who wait may have brought wakers of their own, which are user code: it runs while the
+    /// thread is busy, so that others are woken for new tasks meanwhile, and outside the pool,
+    /// because it is no task of it.
+    pub(super) fn look_around_if_wanted(&self) {
+        if self.shared.wants_attention() {
+            self.stop_searching();
+            HERE.with(|here| here.set(self.outer.cast()));
+            let _back = OnDrop(|| HERE.with(|here| here.set(std::ptr::from_ref(self).cast())));
+            self.shared.look_around();
+        }
+    }
+
+    /// Searching to busy.
+    #[inline]
+    fn stop_searching(&self) {
+        if self.searching.take() {
+            self.shared.slots.found(|| self.shared.queue.has_tasks());
+        }
+    }
+
+    /// Notes what the thread runs.
+    #[inline]
+    pub(super) fn note_running(&self, name: Option<&'static Name>) {
+        if let Some(lane) = &*self.lane.borrow() {
+            self.shared.note_running(lane.index(), name);
         }
     }
 
@@ -361,9 +419,7 @@ impl Local {
     /// Runs a task to its end, or cancels it if the pool is stopping.
     #[inline]
     pub(super) fn run(&self, found: &mut Option<PoolTask>) {
-        if self.searching.take() {
-            self.shared.slots.found(|| self.shared.queue.has_tasks());
-        }
+        self.stop_searching();
         self.run_or_cancel(found);
         self.shared.queue.task_done(self.lane.borrow().as_ref());
     }
@@ -371,10 +427,10 @@ impl Local {
     #[inline]
     fn run_or_cancel(&self, found: &mut Option<PoolTask>) {
         if self.shared.is_stopping() {
-            found
-                .take()
-                .into_iter()
-                .for_each(|task| self.shared.cancel(task));
+            if let Some(task) = found.take() {
+                self.note_running(task.name());
+                self.shared.cancel(task);
+            }
         } else if !PoolTask::run(found, self) {
             self.shared.origin.shell_met();
         }
@@ -393,9 +449,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
 impl Context for Local {
     #[inline]
     fn begins(&self, name: &'static Name) {
-        if let Some(lane) = &*self.lane.borrow() {
-            self.shared.note_running(lane.index(), Some(name));
-        }
+        self.note_running(Some(name));
     }
 
     fn panicked(&self, payload: Payload) {

@@ -5,8 +5,9 @@
 //! leads to the pool while that lives, and is used again by a later pool.
 //!
 //! A handle that outlives its pool may thus meet the origin in its next life. That is harmless: all
-//! tasks of a pool that is gone have ended, so nothing is left to claim or to sweep; and the count
-//! of shells is an estimate.
+//! tasks of a pool that is gone have ended, so nothing is left to claim or to sweep; the count of
+//! shells and the question for a processor are about speed alone. Only a panic in a late callback
+//! could come to the wrong pool, so pools with a handler for that share their origins with none.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -37,9 +38,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Origin {
-    /// An origin that leads nowhere yet.
-    pub(crate) fn take() -> &'static Self {
-        let spare = lock(&SPARE).pop();
+    /// An origin that leads nowhere yet; with `again` it may have been another pool's.
+    pub(crate) fn take(again: bool) -> &'static Self {
+        let spare = again.then(|| lock(&SPARE).pop()).flatten();
         spare.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 shells: AtomicUsize::new(0),
@@ -52,11 +53,13 @@ impl Origin {
         *lock(&self.pool) = Some(Arc::downgrade(pool));
     }
 
-    /// The pool has gone.
-    pub(crate) fn give_back(&'static self) {
+    /// The pool has gone; with `again` another may come.
+    pub(crate) fn give_back(&'static self, again: bool) {
         *lock(&self.pool) = None;
         self.shells.store(0, Ordering::Relaxed);
-        lock(&SPARE).push(self);
+        if again {
+            lock(&SPARE).push(self);
+        }
     }
 
     /// A handle has cancelled a task, whose shell is still queued.

@@ -42,6 +42,8 @@ pub(crate) struct Shared<T> {
     pub(crate) roster: Roster,
     pub(crate) origin: &'static Origin,
     pub(crate) counts: Counts,
+    /// Unlike that of any other pool, before or after.
+    id: usize,
     on_drop: DropBehavior,
     /// How many the machine gives the process.
     processors: usize,
@@ -93,6 +95,8 @@ impl<T: Send + 'static> Shared<T> {
         let threads = config.thread_names.len();
         let (queue, lanes) = TaskQueue::new(threads);
         let overflow = config.overflow;
+        // A late callback may still panic, and must not come to a stranger's handler.
+        let again = config.hooks.panic.is_none();
         let shared = Arc::new(Self {
             queue,
             slots: Slots::new(lanes),
@@ -110,8 +114,9 @@ impl<T: Send + 'static> Shared<T> {
             thread_names: config.thread_names,
             hooks: config.hooks,
             roster: Roster::new(),
-            origin: Origin::take(),
+            origin: Origin::take(again),
             counts: Counts::default(),
+            id: new_id(),
             on_drop: config.on_drop,
             processors: config.processors,
             in_background: AtomicU8::new(0),
@@ -119,6 +124,11 @@ impl<T: Send + 'static> Shared<T> {
         let reach: Arc<dyn Reach> = shared.clone();
         shared.origin.lead_to(&reach);
         shared
+    }
+
+    /// What no other pool has, before or after; never null.
+    pub(super) fn id(&self) -> *const () {
+        std::ptr::without_provenance(self.id)
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -129,12 +139,9 @@ impl<T: Send + 'static> Shared<T> {
         &self.thread_names[index]
     }
 
-    /// What the drop of the last owner is to do.
-    pub(crate) fn on_drop(&self) -> DropBehavior {
-        match self.in_background.load(Ordering::Relaxed) {
-            0 => self.on_drop,
-            _ => DropBehavior::Detach,
-        }
+    /// What the drop of the last owner is to do, unless it is to do nothing.
+    pub(crate) fn on_drop(&self) -> Option<DropBehavior> {
+        (self.in_background.load(Ordering::Relaxed) == 0).then_some(self.on_drop)
     }
 
     /// Lets nobody wait for the pool's end, the drop of its last owner neither.
@@ -173,7 +180,7 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     #[inline]
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.phase.load(Ordering::Relaxed) >= STOPPING
     }
 
@@ -204,20 +211,25 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Looks around if anyone waits for that, before a thread spends time on searching.
-    pub(super) fn look_around_if_wanted(&self) {
-        if self.queue.wants_attention() {
-            self.look_around();
-        }
+    /// Tells whether anyone wants to know when all is done.
+    pub(super) fn wants_attention(&self) -> bool {
+        self.queue.wants_attention()
     }
 
-    /// The last look of a thread that is counted asleep by now.
+    /// The last look of a thread that is counted asleep by now, behind a full fence.
+    ///
+    /// It calls no user code: if there are joiners to wake, the thread has to get up for it.
     pub(super) fn last_look(&self) -> LastLook {
-        self.look_around();
-        if self.has_ended() {
-            LastLook::Ended
-        } else if self.queue.has_tasks() {
+        if self.queue.has_tasks() || self.queue.keeps_joiners_waiting() {
             LastLook::Tasks
+        } else if self.has_ended() {
+            // Said first: a refused outsider may just be taking its acceptance back.
+            LastLook::Ended
+        } else if self.queue.is_over() {
+            self.phase.fetch_max(ENDED, Ordering::AcqRel);
+            // ORDERING: as a pusher: a sleeper sees the end, or is seen by us, who wake everyone next.
+            fence(Ordering::SeqCst);
+            LastLook::Ended
         } else {
             LastLook::Nothing
         }
@@ -271,6 +283,14 @@ impl<T: Send + 'static> Reach for Shared<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        self.origin.give_back();
+        self.origin.give_back(self.hooks.panic.is_none());
     }
+}
+
+/// A number that is given once.
+fn new_id() -> usize {
+    // Plain std under the model too: it orders nothing.
+    use std::sync::atomic::AtomicUsize;
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }

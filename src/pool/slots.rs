@@ -46,7 +46,7 @@ enum Inside<T> {
 pub(crate) enum LastLook {
     /// There is nothing to do.
     Nothing,
-    /// There are tasks; someone has to get up.
+    /// There are tasks, or joiners to wake; someone has to get up.
     Tasks,
     /// The pool has ended; everyone has to get up.
     Ended,

@@ -163,6 +163,12 @@ impl Tally {
         accepted.wrapping_sub(finished) / ONE
     }
 
+    /// Tells whether there are joiners in the line although nothing is unfinished. The caller has made
+    /// a full fence since it last counted a finish.
+    pub(crate) fn keeps_joiners_waiting(&self) -> bool {
+        self.wants_attention() && self.is_quiet() && !self.line.is_empty()
+    }
+
     /// Wakes all who wait in [`join`](Self::join), for another look.
     pub(crate) fn wake_joiners(&self) {
         self.line.notify_all();

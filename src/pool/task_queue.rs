@@ -129,6 +129,13 @@ impl<T> TaskQueue<T> {
         self.tally.unfinished()
     }
 
+    /// Tells whether there are joiners to wake.
+    ///
+    /// The caller has made a full fence since it last called [`task_done`](Self::task_done).
+    pub(crate) fn keeps_joiners_waiting(&self) -> bool {
+        self.tally.keeps_joiners_waiting()
+    }
+
     /// Waits until all that was accepted is done; `false` if the time was over first.
     pub(crate) fn join(&self, deadline: Deadline) -> bool {
         self.tally.join(deadline)
@@ -146,7 +153,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Tells whether the queue is closed and all is done, which stays so.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         // In this order: only a look that began after the end of acceptance is final.
         self.tally.is_closed() && self.tally.is_quiet()
     }

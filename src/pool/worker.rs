@@ -34,6 +34,7 @@ pub(super) fn work(local: &Local) {
             local.sleep();
         }
     }
+    local.note_running(None);
 }
 
 /// Looks near, then everywhere for a while, at first only for what others have to spare.
@@ -43,8 +44,8 @@ fn look_around(local: &Local) -> Option<PoolTask> {
     if task.is_some() {
         return task;
     }
-    local.note_idle();
-    local.shared.look_around_if_wanted();
+    local.note_running(None);
+    local.look_around_if_wanted();
     if local.may_search() {
         let budget = if local.is_hopeful() { SEARCH } else { GLANCE };
         spin_until(budget, || {

@@ -166,3 +166,36 @@ fn closing_wakes_every_waiter() {
         assert!(keys.try_acquire().is_err());
     });
 }
+
+/// A permit that is taken when none is free is owed: the release that pays it wakes nobody, and the
+/// next one wakes the waiter.
+///
+/// Bug: a release hands its permit over although one is owed. Bug: `join_line` waits for a count of
+/// exactly none.
+#[test]
+fn a_debt_is_paid_before_a_waiter_is_served_and_the_waiter_is_served() {
+    model(|| {
+        let keys = Arc::new(Semaphore::new(1));
+        let held = Arc::new(AtomicUsize::new(0));
+        assert!(keys.take_anyway(), "one is free");
+        held.fetch_add(1, Ordering::Relaxed);
+        let waiter = {
+            let (keys, held) = (Arc::clone(&keys), Arc::clone(&held));
+            thread::spawn(move || {
+                let permit = keys.acquire().expect("nobody closes it");
+                // Both of those that were taken have been given back.
+                assert_eq!(held.load(Ordering::Relaxed), 0);
+                drop(permit);
+            })
+        };
+        if !keys.take_anyway() {
+            held.fetch_add(1, Ordering::Relaxed);
+            held.fetch_sub(1, Ordering::Relaxed);
+            keys.release();
+        }
+        held.fetch_sub(1, Ordering::Relaxed);
+        keys.release();
+        waiter.join().unwrap();
+        assert_eq!(keys.available_permits(), 1);
+    });
+}

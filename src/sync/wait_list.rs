@@ -188,6 +188,11 @@ impl Line {
         Self(Mutex::new(WaitList::default()))
     }
 
+    /// Tells whether nobody stands in the line who has not been notified.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// Wakes all who stand in the line, for another look.
     pub(crate) fn notify_all(&self) {
         let woken = lock(&self.0).notify_all(Signal::Proceed);

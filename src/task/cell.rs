@@ -38,7 +38,8 @@ pub(crate) type Outcome<T> = Result<T, JoinError>;
 struct Header {
     state: State,
     vtable: &'static Vtable,
-    waiter: UnsafeCell<Option<Waker>>,
+    /// On the heap, because most tasks are never waited for that long, and every cell has the place.
+    waiter: UnsafeCell<Option<Box<Waker>>>,
     /// Tells the model of a cell that is never freed.
     #[cfg(workmill_loom)]
     _leak_check: loom::alloc::Track<()>,
@@ -221,7 +222,7 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
     }
     // The cell may be gone by now: nothing of it is used below this line.
     if let Some(waker) = waker {
-        unwind::wake(waker);
+        unwind::wake(*waker);
     }
 }
 
@@ -249,10 +250,12 @@ impl TaskEnd {
         self.header().state.is_queued()
     }
 
-    /// Runs the closure, unless it was claimed or cancelled before; `false` if it was cancelled.
-    pub(crate) fn run(self) -> bool {
+    /// Runs the closure, of which `begins` is told first, unless it was claimed or cancelled before;
+    /// `false` if it was cancelled.
+    pub(crate) fn run(self, begins: impl FnOnce(&'static Name)) -> bool {
         let end = ManuallyDrop::new(self);
         if end.header().state.start() {
+            begins(end.name());
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
             unsafe { (end.header().vtable.run)(end.0) };
             end.finish();
@@ -459,7 +462,7 @@ impl<T> HandleEnd<T> {
                 return !state.set_waiter();
             }
         }
-        let old = self.replace_waiter(Some(waker.clone()));
+        let old = self.replace_waiter(Some(Box::new(waker.clone())));
         unwind::discard(old);
         if self.header().state.set_waiter() {
             return false;
@@ -477,7 +480,7 @@ impl<T> HandleEnd<T> {
         }
     }
 
-    fn replace_waiter(&mut self, new: Option<Waker>) -> Option<Waker> {
+    fn replace_waiter(&mut self, new: Option<Box<Waker>>) -> Option<Box<Waker>> {
         self.header().waiter.with_mut(|waiter| {
             // SAFETY: rule 3: all callers have WAITER clear, or were just told by `set_waiter`
             // that DONE came first; and the handle is borrowed mutably.

@@ -29,7 +29,7 @@ use cell::{HandleEnd, TaskEnd};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
-    /// The closure that is called `name` is about to be called, or was claimed or cancelled before.
+    /// The closure that is called `name` is about to be called.
     fn begins(&self, name: &'static Name);
 
     /// A closure without a handle panicked.
@@ -89,6 +89,16 @@ impl<N, P, F> Job<N, P, F> {
     }
 }
 
+/// A closure as a model's cell keeps it.
+#[cfg(all(test, workmill_loom))]
+pub(crate) fn job<P, F, T>(token: P, closure: F) -> impl Closure<T>
+where
+    P: Token,
+    F: FnOnce() -> T + Send + 'static,
+{
+    Job::<F, _, _>::new(token, closure)
+}
+
 impl<N, P, F, T> Closure<T> for Job<N, P, F>
 where
     N: 'static,
@@ -128,8 +138,8 @@ enum Op<'a, Cx> {
     Run(&'a Cx),
     /// Cancel it, which consumes it; the answer is `false` if it was a shell.
     Cancel(CancelReason),
-    /// Look at it; the answer is `false` if it is a shell.
-    Look,
+    /// Look at it, and say what it is called; the answer is `false` if it is a shell.
+    Look(&'a mut Option<&'static Name>),
 }
 
 // SAFETY: what the words hold is `Work`, which is `Send`.
@@ -141,8 +151,8 @@ trait Work<Cx>: Send + Sized + 'static {
     fn run(self, cx: &Cx) -> bool;
     /// Never unwinds. `false` if there was nothing left to cancel.
     fn cancel(self, reason: CancelReason) -> bool;
-    /// `false` if there is nothing left to run.
-    fn is_live(&self) -> bool;
+    /// What it is called; nothing if there is nothing left to run.
+    fn name(&self) -> Option<&'static Name>;
 }
 
 impl<Cx: Context> Task<Cx> {
@@ -211,12 +221,18 @@ impl<Cx: Context> Task<Cx> {
 }
 
 impl<Cx> Task<Cx> {
+    /// What the work is called, unless it was claimed or cancelled elsewhere.
+    pub(crate) fn name(&self) -> Option<&'static Name> {
+        let (words, mut name) = (NonNull::from(&self.words), None);
+        // SAFETY: `new` paired the function with the words, which a look leaves as they are.
+        unsafe { (self.call)(words, Op::Look(&mut name)) };
+        name
+    }
+
     /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
     /// frees memory.
     pub(crate) fn is_shell(&self) -> bool {
-        let words = NonNull::from(&self.words);
-        // SAFETY: `new` paired the function with the words, which a look leaves as they are.
-        unsafe { !(self.call)(words, Op::Look) }
+        self.name().is_none()
     }
 
     /// Cancels the work; `false` if it was a shell.
@@ -245,7 +261,10 @@ unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<Words>, op: Op<'_, Cx>) -> bool {
     match op {
         Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
         Op::Cancel(reason) => ManuallyDrop::into_inner(work).cancel(reason),
-        Op::Look => work.is_live(),
+        Op::Look(name) => {
+            *name = work.name();
+            name.is_some()
+        }
     }
 }
 
@@ -271,23 +290,22 @@ impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
         true
     }
 
-    fn is_live(&self) -> bool {
-        true
+    fn name(&self) -> Option<&'static Name> {
+        Some(J::NAME)
     }
 }
 
 impl<Cx: Context> Work<Cx> for TaskEnd {
     #[inline]
     fn run(self, cx: &Cx) -> bool {
-        cx.begins(self.name());
-        Self::run(self)
+        Self::run(self, |name| cx.begins(name))
     }
 
     fn cancel(self, reason: CancelReason) -> bool {
         Self::cancel(self, reason)
     }
 
-    fn is_live(&self) -> bool {
-        self.is_queued()
+    fn name(&self) -> Option<&'static Name> {
+        self.is_queued().then(|| self.name())
     }
 }

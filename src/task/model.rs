@@ -10,18 +10,10 @@ use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use super::Job;
-use super::cell::{self, Cancelled, HandleEnd, TaskEnd};
+use super::cell::{Cancelled, HandleEnd, TaskEnd, pair};
+use super::job;
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{Deadline, block_until};
-
-fn pair<F, T>(closure: F) -> (TaskEnd, HandleEnd<T>)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    cell::pair(Job::<F, _, _>::new((), closure))
-}
 
 /// Counts drops; a second drop, or none, shows at the end.
 struct Counted(Arc<AtomicUsize>);
@@ -44,11 +36,11 @@ impl Seen {
     /// A task that captures something and returns something.
     fn task(&self) -> (TaskEnd, HandleEnd<Counted>) {
         let (seen, capture) = (self.clone(), Counted(self.captures.clone()));
-        pair(move || {
+        pair(job((), move || {
             let _capture = capture;
             seen.runs.fetch_add(1, Relaxed);
             Counted(seen.results.clone())
-        })
+        }))
     }
 
     fn assert(&self, runs: usize) {
@@ -56,6 +48,13 @@ impl Seen {
         assert_eq!(self.captures.load(Relaxed), 1, "drops of the captures");
         assert_eq!(self.results.load(Relaxed), runs, "drops of the result");
     }
+}
+
+/// For three threads: so many preemptions, or it takes minutes.
+fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(body);
 }
 
 fn join<T>(mut handle: HandleEnd<T>) -> Result<T, JoinError> {
@@ -71,7 +70,7 @@ fn a_joiner_gets_the_result_after_the_captures_are_gone() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         let result = join(handle).expect("the task returns");
         assert_eq!(seen.captures.load(Relaxed), 1);
         drop(result);
@@ -86,7 +85,7 @@ fn a_task_is_either_cancelled_or_run() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         let cancelled = handle.cancel(CancelReason::Cancelled) == Cancelled::Now;
         let outcome = join(handle);
         assert_eq!(cancelled, outcome.is_err());
@@ -102,7 +101,7 @@ fn a_claimed_task_runs_once() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         handle.run_here();
         drop(join(handle));
         runner.join().unwrap();
@@ -117,7 +116,7 @@ fn a_dropped_handle_leaves_nothing_behind() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         drop(handle);
         runner.join().unwrap();
         seen.assert(1);
@@ -142,7 +141,7 @@ fn a_waiter_changes_its_waker_or_leaves_while_the_task_ends() {
         let wakers = [(); 2].map(|()| Arc::new(Tracked(Default::default())));
         let waiting = !handle.poll(&Waker::from(wakers[0].clone()));
         assert!(waiting);
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         let waiting = !handle.poll(&Waker::from(wakers[1].clone()));
         drop(handle);
         runner.join().unwrap();
@@ -164,7 +163,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
         let waker = Arc::new(Tracked(Default::default()));
         let done = handle.poll(&Waker::from(waker.clone()));
         assert!(!done);
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         match handle.try_take() {
             Ok(result) => drop(result),
             Err(handle) => drop(join(handle)),
@@ -194,15 +193,14 @@ fn a_cancelled_shell_and_its_handle_go_in_any_order() {
 /// An extra end cancels while the task starts, and the handle goes meanwhile; whoever is last frees
 /// the cell, and what the task returned is dropped by exactly one.
 ///
-/// Bug: an extra end is not counted when the others look whether they are last. Bug: an extra end
-/// that cancels leaves the outcome to a handle that has gone.
+/// Bug: an extra end is not counted when the others look whether they are last.
 #[test]
 fn an_extra_end_cancels_while_the_task_starts_and_the_handle_goes() {
-    loom::model(|| {
+    bounded_model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let extra = handle.extra();
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         let canceller = thread::spawn(move || extra.cancel(CancelReason::Cancelled));
         drop(handle);
         let cancelled = canceller.join().unwrap() == Cancelled::Now;
@@ -211,14 +209,14 @@ fn an_extra_end_cancels_while_the_task_starts_and_the_handle_goes() {
     });
 }
 
-/// Bug: as before.
+/// Bug: an extra end that is last does not free the cell.
 #[test]
 fn an_extra_end_that_is_last_frees_the_cell() {
-    loom::model(|| {
+    bounded_model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let (extra, other) = (handle.extra(), handle.extra().extra());
-        let runner = thread::spawn(move || task.run());
+        let runner = thread::spawn(move || task.run(drop));
         let leaver = thread::spawn(move || drop(extra));
         drop(join(handle));
         drop(other);

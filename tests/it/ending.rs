@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::task::{Context, Wake};
 use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::{self, block_on};
 use workmill::{
-    Builder, CancelReason, DropBehavior, JoinError, ThreadPoolExecutor, TrySubmitError,
+    Builder, CancelReason, DropBehavior, JoinError, PoolRef, ThreadPoolExecutor, TrySubmitError,
     WouldDeadlock,
 };
 
@@ -683,5 +685,112 @@ fn what_shutdown_now_cancels_shows_everywhere_at_once() {
         });
         door.open();
         pool.shutdown();
+    });
+}
+
+#[test]
+fn the_last_owner_may_be_dropped_inside_a_task_however_it_is_to_end() {
+    limited(|| {
+        for behavior in [
+            DropBehavior::Join,
+            DropBehavior::Cancel,
+            DropBehavior::Detach,
+        ] {
+            let builder = Builder::new().threads(1).on_drop(behavior);
+            let pool = builder.build().unwrap();
+            let (reference, door) = (pool.handle(), occupy(&pool));
+            let owner = pool.clone();
+            let dropper = pool.submit(move || drop(owner));
+            let behind = pool.submit(|| 42);
+            drop(pool);
+            door.open();
+            dropper.join().unwrap();
+            let cancelled = behavior == DropBehavior::Cancel;
+            assert_eq!(behind.join().is_err(), cancelled);
+            until(|| reference.is_terminated());
+        }
+    });
+}
+
+#[test]
+fn what_was_sent_to_the_background_survives_a_panicking_owner() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, queued) = (occupy(&pool), pool.submit(|| 42));
+        let unwinder = thread::spawn(move || {
+            pool.shutdown_background();
+            panic!("on the way out");
+        });
+        unwinder.join().unwrap_err();
+        door.open();
+        assert_eq!(queued.join().unwrap(), 42);
+    });
+}
+
+/// Does something when it is woken, on whatever thread that is.
+struct OnWake<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// Waits for idleness with a waker of its own, and gives back what it was woken on.
+fn wake_when_idle(pool: &PoolRef, on_wake: impl Fn() + Send + Sync + 'static) {
+    let waker = Arc::new(OnWake(on_wake)).into();
+    let (door, waiting) = (occupy(pool), pool.clone());
+    let mut idle = Box::pin(async move { waiting.wait_idle_async().await });
+    let mut context = Context::from_waker(&waker);
+    assert!(idle.as_mut().poll(&mut context).is_pending());
+    door.open();
+    // It stays in the line until it is woken.
+    std::mem::forget(idle);
+}
+
+#[test]
+fn a_waker_that_takes_its_time_holds_up_nobody_but_its_thread() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (entered, door) = (Door::default(), Door::default());
+        let (knock, wait) = (entered.clone(), door.clone());
+        wake_when_idle(&pool, move || {
+            knock.open();
+            wait.pass();
+        });
+        entered.pass();
+        for _ in 0..100 {
+            pool.submit(|| ()).join().unwrap();
+        }
+        let opens = pool.submit(move || door.open());
+        opens.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waker_is_outside_of_the_pool_that_calls_it() {
+    limited(|| {
+        for _ in 0..200 {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let (sender, handles) = mpsc::channel();
+            let (reference, idle) = (pool.handle(), pool.handle());
+            wake_when_idle(&pool, move || {
+                assert!(workmill::current().is_none());
+                sender.send(reference.submit(|| 42)).unwrap();
+                // Polled where it is woken: the pool is idle or goes on with what was just submitted.
+                let mut again = Box::pin(idle.wait_idle_async());
+                let _ = block_on(future::poll_once(&mut again));
+                // Would wait for this very thread.
+                idle.shutdown();
+            });
+            pool.shutdown();
+            // Accepted before the end or refused after it, but not lost.
+            let handle = handles.recv().unwrap();
+            assert!(handle.is_finished());
+            match handle.join() {
+                Ok(value) => assert_eq!(value, 42),
+                Err(error) => assert!(error.is_cancelled()),
+            }
+        }
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 use workmill::{Builder, CancelReason, ThreadPoolExecutor};
 
-use crate::support::{Bomb, Door, Drops, add_one, limited, occupy};
+use crate::support::{Bomb, Door, Drops, add_one, assert_success, in_child, limited, occupy};
 
 #[test]
 fn a_cancel_handle_agrees_with_what_happens() {
@@ -316,4 +316,38 @@ fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
         });
         door.open();
     });
+}
+
+#[test]
+fn a_shared_result_that_panics_in_drop_is_contained() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let shared = pool.submit(|| Arc::new(Bomb { depth: 2 })).shared();
+        pool.wait_idle().unwrap();
+        drop(shared.clone());
+        let last = pool.submit(move || drop(shared));
+        last.join().unwrap();
+    });
+}
+
+#[test]
+fn a_late_callback_that_panics_is_none_of_another_pools_business() {
+    let name = "handles::a_late_callback_that_panics_is_none_of_another_pools_business";
+    let Some(output) = in_child(name, &[]) else {
+        let first = ThreadPoolExecutor::new(1).unwrap();
+        let handle = first.submit(|| 42);
+        drop(first);
+        let panics = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&panics);
+        let builder = Builder::new().threads(1);
+        let second = builder
+            .panic_handler(move |_| add_one(&seen))
+            .build()
+            .unwrap();
+        handle.on_done(|_| panic!("long after"));
+        drop(second);
+        assert_eq!(panics.load(Ordering::SeqCst), 0);
+        return;
+    };
+    assert_success(&output);
 }

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    Builder, CancelReason, Overflow, ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
+    Builder, CancelReason, Overflow, PoolRef, ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
-use crate::support::{Drops, add_one, limited, occupy, until};
+use crate::support::{Door, Drops, add_one, limited, occupy, until};
 
 fn full(capacity: usize, overflow: Overflow) -> Builder {
     let builder = Builder::new().threads(1).queue_capacity(capacity);
@@ -83,8 +83,20 @@ fn a_guest_in_one_pool_still_belongs_to_the_other() {
         let threads = outer.submit(move || {
             let both = other.submit(move || {
                 // In place: the thread belongs to the outer pool all the while.
-                let joined = mine.submit(|| 7).join().unwrap();
+                let joined = mine.submit(|| {
+                    let own = workmill::current().unwrap();
+                    assert_eq!(workmill::worker_index(), Some(0));
+                    own.submit(|| 7).join().unwrap()
+                });
+                let joined = joined.join().unwrap();
+                let installed = mine.install(|| workmill::current().unwrap().is_shutdown());
+                assert!(!installed.unwrap());
                 mine.shutdown();
+                let installed = mine.install(|| workmill::current().unwrap().is_shutdown());
+                assert!(
+                    installed.unwrap(),
+                    "it is the other pool that was shut down"
+                );
                 joined + workmill::current().unwrap().threads()
             });
             assert_eq!(workmill::worker_index(), Some(0));
@@ -118,7 +130,7 @@ fn the_newest_is_dropped_when_the_older_are_all_in_a_threads_hands() {
     limited(|| {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
         let inside = pool.handle();
-        let (door, children) = (crate::support::Door::default(), Arc::new(Mutex::new(None)));
+        let (door, children) = (Door::default(), Arc::new(Mutex::new(None)));
         let (wait, slot) = (door.clone(), Arc::clone(&children));
         pool.execute(move || {
             *slot.lock().unwrap() = Some([inside.submit(|| 1), inside.submit(|| 2)]);
@@ -211,7 +223,7 @@ fn without_capacity_children_count_against_outsiders() {
     limited(|| {
         let builder = Builder::new().threads(2).queue_capacity(0);
         let pool = builder.build().unwrap();
-        let (doors, inside) = (crate::support::Door::default(), pool.handle());
+        let (doors, inside) = (Door::default(), pool.handle());
         let wait = doors.clone();
         let parent = pool.submit(move || {
             let child = wait.clone();
@@ -281,5 +293,74 @@ fn a_timed_submission_from_inside_does_not_wait() {
             children.map(|child| child.join().unwrap())
         });
         assert_eq!(parent.join().unwrap(), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn one_submission_drops_one_task_whatever_the_gate_owes() {
+    limited(|| {
+        let pool = full(2, Overflow::DropOldest).build().unwrap();
+        let (arrived, door) = (Door::default(), Door::default());
+        let (go, knock, wait) = (Door::default(), arrived.clone(), door.clone());
+        let begin = go.clone();
+        let parent = pool.submit(move || {
+            begin.pass();
+            let inside = workmill::current().unwrap();
+            let children = [1, 2, 3].map(|n| inside.submit(move || n));
+            knock.open();
+            wait.pass();
+            children.map(|child| child.join().unwrap())
+        });
+        until(|| parent.is_running());
+        let (oldest, older) = (pool.submit(|| 4), pool.submit(|| 5));
+        go.open();
+        arrived.pass();
+        // Five wait where two may; the new one comes for one of them.
+        let newest = pool.submit(|| 6);
+        door.open();
+        assert_eq!(parent.join().unwrap(), [1, 2, 3]);
+        assert!(rejected(oldest.join()));
+        assert_eq!((older.join().unwrap(), newest.join().unwrap()), (5, 6));
+        pool.wait_idle().unwrap();
+        assert!(pool.try_submit(|| ()).is_ok() && pool.metrics().rejected == 1);
+    });
+}
+
+#[test]
+fn a_submitter_that_waits_does_not_take_the_place_of_the_newest() {
+    limited(|| {
+        let pool = full(1, Overflow::DropOldest).build().unwrap();
+        let (door, oldest) = (occupy(&pool), pool.submit(|| 1));
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.submit_timeout(|| 2, Duration::MAX).unwrap());
+            // Nothing shows that it waits; if it does not yet, it will wait for the next.
+            thread::sleep(Duration::from_millis(5));
+            let newest = pool.submit(|| 3);
+            assert!(rejected(oldest.join()));
+            door.open();
+            assert_eq!(newest.join().unwrap(), 3);
+            assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
+        });
+    });
+}
+
+#[test]
+fn a_capture_that_submits_itself_again_when_it_is_dropped_does_not_hold_the_submitter() {
+    struct Again(PoolRef);
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            let next = Self(self.0.clone());
+            self.0.execute(move || std::mem::forget(next));
+        }
+    }
+
+    limited(|| {
+        let pool = full(1, Overflow::DropOldest).build().unwrap();
+        let (door, stubborn) = (occupy(&pool), Again(pool.handle()));
+        pool.execute(move || std::mem::forget(stubborn));
+        let newest = pool.submit(|| 2);
+        door.open();
+        assert_eq!(newest.join().unwrap(), 2);
     });
 }

@@ -269,3 +269,19 @@ fn several_threads_wait_until_idle_at_once() {
         }
     });
 }
+
+/// What is left over in the lane by each join is swept now and then, which must not cost more the
+/// more there is.
+#[test]
+fn many_children_are_joined_in_place_in_no_more_than_their_time() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let sum = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            let children: Vec<_> = (0..300_000_u64).map(|n| pool.submit(move || n)).collect();
+            let values = children.into_iter().map(|child| child.join().unwrap());
+            values.sum::<u64>()
+        });
+        assert_eq!(sum.join().unwrap(), 300_000 * 299_999 / 2);
+    });
+}

@@ -27,7 +27,7 @@ pub(crate) struct Sample {
 #[derive(Clone, Serialize)]
 pub(crate) struct Heap {
     pub(crate) allocations: u64,
-    /// Bytes that were allocated and not freed.
+    /// Bytes that were allocated and not freed, as the allocator rounds them, with its own word a block.
     pub(crate) live_bytes: i64,
 }
 
@@ -130,35 +130,55 @@ static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 /// The system's allocator, which counts while it is told to. A reallocation counts as an allocation.
 pub(crate) struct CountingAllocator;
 
-fn count(allocations: u64, bytes: i64) {
-    if COUNTING.load(Ordering::Relaxed) {
-        ALLOCATIONS.fetch_add(allocations, Ordering::Relaxed);
-        LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
+/// Counts a block that was allocated (`sign` 1) or is about to be freed (-1).
+fn count(pointer: *mut u8, layout: Layout, sign: i64) {
+    if COUNTING.load(Ordering::Relaxed) && !pointer.is_null() {
+        if sign > 0 {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        LIVE_BYTES.fetch_add(sign * footprint(pointer, layout) as i64, Ordering::Relaxed);
     }
+}
+
+/// What a live block takes of the heap.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn footprint(pointer: *mut u8, _: Layout) -> usize {
+    // SAFETY: The block is live, and `System` has it from malloc.
+    let usable = unsafe { libc::malloc_usable_size(pointer.cast()) };
+    usable + size_of::<usize>()
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn footprint(_: *mut u8, layout: Layout) -> usize {
+    layout.size()
 }
 
 // SAFETY: Everything is passed on to `System` unchanged, and so are the caller's duties.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as i64);
         // SAFETY: As above.
-        unsafe { System.alloc(layout) }
+        let block = unsafe { System.alloc(layout) };
+        count(block, layout, 1);
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as i64);
         // SAFETY: As above.
-        unsafe { System.alloc_zeroed(layout) }
+        let block = unsafe { System.alloc_zeroed(layout) };
+        count(block, layout, 1);
+        block
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(1, size as i64 - layout.size() as i64);
+        count(pointer, layout, -1);
         // SAFETY: As above.
-        unsafe { System.realloc(pointer, layout, size) }
+        let block = unsafe { System.realloc(pointer, layout, size) };
+        count(block, layout, 1);
+        block
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as i64));
+        count(pointer, layout, -1);
         // SAFETY: As above.
         unsafe { System.dealloc(pointer, layout) }
     }

@@ -547,7 +547,7 @@ fn hold_threads(pool: &impl Execute, threads: usize) -> Arc<Barrier> {
     barrier
 }
 
-fn start_stop<C: Contender>(setup: &Setup, cycles: usize) -> Sample {
+pub(crate) fn start_stop<C: Contender>(setup: &Setup, cycles: usize) -> Sample {
     repeated(setup, cycles, |countdown| {
         let contender = C::start(setup.threads);
         contender.pool().execute(|| countdown.one_done());

@@ -152,6 +152,12 @@ pub(crate) const ENTRIES: &[Entry] = &[
         turn: reach_turn::<ThreadPoolExecutor, OursCurrent>,
     },
     Entry {
+        name: "workmill background",
+        about: "does not wait for its threads, as some others cannot; in start_stop only",
+        side: Side::Ours,
+        turn: ours::background_turn,
+    },
+    Entry {
         name: "workmill oneshot",
         about: "execute, and a oneshot for the result",
         side: Side::Ours,

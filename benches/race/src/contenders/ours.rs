@@ -3,6 +3,7 @@
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
 use super::{Contender, Execute, Own, Reach, Submit};
+use crate::workloads::{Row, Turn, start_stop};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -45,6 +46,29 @@ impl Submit<ThreadPoolExecutor> for Own {
     fn join(handle: Self::Handle) -> usize {
         handle.join().expect("the task returns")
     }
+}
+
+/// Ended without waiting for its threads.
+struct Background(ThreadPoolExecutor);
+
+impl Contender for Background {
+    type Pool = ThreadPoolExecutor;
+
+    fn start(threads: usize) -> Self {
+        Self(ThreadPoolExecutor::start(threads))
+    }
+
+    fn pool(&self) -> ThreadPoolExecutor {
+        self.0.clone()
+    }
+
+    fn stop(self) {
+        self.0.shutdown_background();
+    }
+}
+
+pub(crate) fn background_turn(row: Row) -> Option<Turn> {
+    (row == Row::StartStop).then_some(start_stop::<Background> as Turn)
 }
 
 /// Nothing: a task asks for the pool it runs on.

@@ -1,0 +1,90 @@
+//! Models of what a handle leaves in the place of a waiter, against the end of the task.
+//!
+//! Each has been seen to fail with the bug that its comment names; `.ci/mutants` puts those back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use loom::thread;
+
+use super::{JoinHandle, callback};
+use crate::error::{CancelReason, JoinError};
+use crate::pool::Origin;
+use crate::task::cell::{HandleEnd, TaskEnd, pair};
+use crate::task::job;
+
+fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(body);
+}
+
+fn task() -> (TaskEnd, HandleEnd<usize>) {
+    pair(job((), || 42))
+}
+
+/// Bug: the callback is not called when the task had ended before. Bug: who wakes the callback
+/// while it is being attached finds no end in its place and does nothing.
+#[test]
+fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
+    model(|| {
+        let (task, end) = task();
+        let stop = end.extra();
+        let (calls, values) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let runner = thread::spawn(move || task.run(drop));
+        let canceller = thread::spawn(move || stop.cancel(CancelReason::Cancelled));
+        let (called, seen) = (Arc::clone(&calls), Arc::clone(&values));
+        callback::attach(
+            end,
+            Origin::take(false),
+            move |outcome: Result<_, JoinError>| {
+                called.fetch_add(1, Relaxed);
+                seen.fetch_add(outcome.unwrap_or(0), Relaxed);
+            },
+        );
+        runner.join().unwrap();
+        canceller.join().unwrap();
+        assert_eq!(calls.load(Relaxed), 1);
+        assert!([0, 42].contains(&values.load(Relaxed)));
+        assert_eq!(Arc::strong_count(&calls), 1, "the knot is undone");
+    });
+}
+
+/// Loom has no clock: a timeout is a wait that is given up at any moment.
+///
+/// Bug: `stop_waiting` takes the waker back from an ender that owns it.
+#[test]
+fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
+    model(|| {
+        let (task, end) = task();
+        let mut handle = JoinHandle::new(end, Origin::take(false));
+        let runner = thread::spawn(move || task.run(drop));
+        // On a thread of its own: a late wake-up must not come to one that joins in the model.
+        let waiter = thread::spawn(move || {
+            let outcome = handle.join_timeout(std::time::Duration::ZERO);
+            let outcome = outcome.unwrap_or_else(|| handle.join());
+            assert_eq!(outcome.unwrap(), 42);
+        });
+        runner.join().unwrap();
+        waiter.join().unwrap();
+    });
+}
+
+/// Bug: the outcome is set without a word to those who wait.
+#[test]
+fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
+    model(|| {
+        let (task, end) = task();
+        let shared = JoinHandle::new(end, Origin::take(false)).shared();
+        let other = shared.clone();
+        let waiter = thread::spawn(move || other.join().unwrap());
+        let leaver = thread::spawn(move || {
+            let timed = shared.join_timeout(std::time::Duration::ZERO);
+            assert!(timed.is_none_or(|value| value.unwrap() == 42));
+        });
+        task.run(drop);
+        assert_eq!(waiter.join().unwrap(), 42);
+        leaver.join().unwrap();
+    });
+}
