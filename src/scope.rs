@@ -8,6 +8,8 @@
     reason = "the compiler cannot see that the caller waits for the closure to be gone"
 )]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 
@@ -16,7 +18,7 @@ pub(crate) type Borrowed = Box<dyn FnOnce() + Send + 'static>;
 
 /// Lets `submit` place `closure` somewhere and waits until it has ended there.
 ///
-/// `submit` must either place the closure behind the handle that it returns or drop it.
+/// `submit` either places the closure behind the handle that it returns or drops it.
 pub(crate) fn run_elsewhere<F, R>(
     closure: F,
     submit: impl FnOnce(Borrowed) -> JoinHandle<()>,
@@ -26,25 +28,40 @@ where
     R: Send,
 {
     let mut result = None;
-    let place = &mut result;
-    let borrowing: Box<dyn FnOnce() + Send + '_> = Box::new(move || *place = Some(closure()));
-    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call. A handle
-    // resolves after its closure was called or dropped, captures and all; `submit` has dropped a
-    // closure for which it unwinds or returns a handle that is not its own; and from there on
-    // `Waited` sees to it that this frame is not left before the handle has resolved.
+    let borrowed = StillBorrowed(AtomicBool::new(true));
+    let (place, release) = (&mut result, Release(&borrowed));
+    let borrowing: Box<dyn FnOnce() + Send + '_> = Box::new(move || {
+        let _release = release;
+        *place = Some(closure());
+    });
+    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call: a handle
+    // resolves after its closure was called or dropped, captures and all. Should this frame be left
+    // before the closure is gone, by a panic or because `submit` has put it elsewhere, then
+    // `borrowed` ends the process.
     let closure =
         unsafe { std::mem::transmute::<Box<dyn FnOnce() + Send + '_>, Borrowed>(borrowing) };
-    let waited = Waited;
     let outcome = submit(closure).join();
-    std::mem::forget(waited);
+    drop(borrowed);
     outcome.map(|()| result.expect("a closure that returned has left its result"))
 }
 
-/// Ends the process rather than to leave a frame that is borrowed.
-struct Waited;
+/// Ends the process rather than let a frame go that is borrowed.
+struct StillBorrowed(AtomicBool);
 
-impl Drop for Waited {
+impl Drop for StillBorrowed {
     fn drop(&mut self) {
-        std::process::abort();
+        // ORDERING: pairs with the drop of `Release`.
+        if self.0.load(Ordering::Acquire) {
+            std::process::abort();
+        }
+    }
+}
+
+/// Part of what the closure owns, and gone with it.
+struct Release<'a>(&'a StillBorrowed);
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Release);
     }
 }

@@ -283,7 +283,9 @@ impl<T: Send + 'static> Reach for Shared<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        self.origin.give_back(self.hooks.panic.is_none());
+        let hooks = std::mem::take(&mut self.hooks);
+        self.origin.give_back(hooks.panic.is_none());
+        unwind::discard(hooks);
     }
 }
 

@@ -48,10 +48,15 @@ fn start_all(pool: &Arc<Pool>, stack_size: Option<usize>) -> io::Result<()> {
             }
         }
     }
-    answers.into_iter().try_for_each(|answer| {
-        let dead = |_| Err(io::Error::other("a thread ended before it had started"));
-        answer.recv().unwrap_or_else(dead)
-    })
+    let dead = |_| Err(io::Error::other("a thread ended before it had started"));
+    let answers = answers
+        .into_iter()
+        .map(|answer| answer.recv().unwrap_or_else(dead));
+    let (_, mut errors): (Vec<_>, Vec<_>) = answers.partition(io::Result::is_ok);
+    // The first is told; the others are user's values, which may panic when they are dropped.
+    let first = errors.drain(..errors.len().min(1)).next();
+    unwind::discard(errors);
+    first.unwrap_or(Ok(()))
 }
 
 /// A thread's way through the pool.
@@ -59,8 +64,8 @@ fn live(pool: &Arc<Pool>, index: usize, started: Option<Started>) {
     let fit = try_hook(pool, index);
     let lives = fit.is_ok();
     if let Some(started) = started {
-        // Nobody listens any more if another thread has failed before.
-        let _ = started.send(fit);
+        // Nobody listens any more if std could not start another thread.
+        unwind::discard(started.send(fit));
     }
     let mut to_join = Vec::new();
     if lives {

@@ -450,20 +450,17 @@ impl<T> HandleEnd<T> {
         if state.is_done() {
             return true;
         }
-        if state.has_waiter() {
-            if !state.clear_waiter() {
-                return true;
-            }
-            let same = self.header().waiter.with(|waiter| {
-                // SAFETY: rule 3, WAITER is clear.
-                unsafe { (*waiter).as_ref() }.is_some_and(|old| old.will_wake(waker))
-            });
-            if same {
-                return !state.set_waiter();
-            }
+        if state.has_waiter() && !state.clear_waiter() {
+            return true;
         }
-        let old = self.replace_waiter(Some(Box::new(waker.clone())));
-        unwind::discard(old);
+        let same = self.header().waiter.with(|waiter| {
+            // SAFETY: rule 3, WAITER is clear.
+            unsafe { (*waiter).as_ref() }.is_some_and(|old| old.will_wake(waker))
+        });
+        if !same {
+            let old = self.replace_waiter(Some(Box::new(waker.clone())));
+            unwind::discard(old);
+        }
         if self.header().state.set_waiter() {
             return false;
         }
@@ -475,7 +472,13 @@ impl<T> HandleEnd<T> {
     /// Takes back what [`poll`](Self::poll) left, so that the waker is not kept.
     pub(crate) fn stop_waiting(&mut self) {
         let state = &self.header().state;
-        if state.has_waiter() && state.clear_waiter() {
+        // Without WAITER something is left only if the clone of a new waker panicked; and then it is
+        // not touched once DONE is set, because an ender may have it.
+        let ours = match state.has_waiter() {
+            true => state.clear_waiter(),
+            false => !state.is_done(),
+        };
+        if ours {
             unwind::discard(self.replace_waiter(None));
         }
     }

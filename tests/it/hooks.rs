@@ -146,3 +146,36 @@ fn by_default_a_panic_is_one_line_on_stderr() {
     assert_eq!(stderr.matches("out of flour").count(), 1, "{stderr}");
     assert!(stderr.contains("thread 'workmill-0'"), "{stderr}");
 }
+
+/// An error that panics when it is dropped.
+#[derive(Debug)]
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+impl std::fmt::Display for Explosive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a bomb of an error")
+    }
+}
+
+impl std::error::Error for Explosive {}
+
+#[test]
+fn errors_of_starts_that_panic_in_drop_are_contained_but_for_the_one_that_is_told() {
+    limited(|| {
+        let builder = Builder::new().threads(4);
+        let error = builder
+            .on_thread_start(|_| Err(io::Error::other(Explosive)))
+            .build()
+            .unwrap_err();
+        assert_eq!(error.to_string(), "a bomb of an error");
+        std::mem::forget(error);
+    });
+}
