@@ -44,8 +44,8 @@
 //! # Bounds
 //!
 //! [`Builder::queue_capacity`] bounds how many tasks may wait for a thread, and [`Overflow`] says what
-//! happens to one more: by default the submitter waits. [`try_submit`] gives the closure
-//! back instead.
+//! happens to one more: by default the submitter waits. [`try_submit`] and [`submit_timeout`] give
+//! the closure back instead. What a pool's own tasks submit is always let in, and counts.
 //!
 //! ```
 //! use workmill::{Builder, TrySubmitError};
@@ -74,8 +74,23 @@
 //! # The end
 //!
 //! [`shutdown`] refuses new tasks, finishes what was accepted and waits for the threads;
-//! [`shutdown_now`] cancels what has not begun and does not wait. Dropping the last owner shuts
-//! down like the former. [`wait_idle`] waits until there is nothing to do and ends nothing.
+//! [`shutdown_now`] cancels what has not begun and does not wait. [`shutdown_timeout`] waits so long
+//! and then says who is busy with what. Dropping the last owner shuts down like the first of them,
+//! unless [`Builder::on_drop`] says otherwise. [`wait_idle`] waits until there is nothing to do and
+//! ends nothing.
+//!
+//! A process that is to leave on Ctrl-C, whatever its tasks do:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # let pool = workmill::ThreadPoolExecutor::new(1)?;
+//! pool.shutdown_now(); // what has not begun never will
+//! if let Err(busy) = pool.shutdown_timeout(Duration::from_secs(2)) {
+//!     eprintln!("{busy}"); // names the threads, and what they run
+//!     pool.shutdown_background(); // so that the drop of the pool does not wait either
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 //!
 //! # Coming from Python
 //!
@@ -85,7 +100,10 @@
 //! | `pool.submit(f, x)` | [`pool.submit(move \|\| f(x))`](PoolRef::submit) |
 //! | `future.result()` | [`handle.join()?`](JoinHandle::join) |
 //! | `future.result(timeout=2)` | [`handle.join_timeout(Duration::from_secs(2))`](JoinHandle::join_timeout) |
-//! | `future.cancel()` | [`handle.cancel()`](JoinHandle::cancel) |
+//! | `future.cancel()` | [`handle.cancel()`](JoinHandle::cancel), or a [`CancelHandle`] from elsewhere |
+//! | `future.add_done_callback(f)` | [`handle.on_done(f)`](JoinHandle::on_done) |
+//! | calling `result()` more than once | [`handle.shared()`](JoinHandle::shared) |
+//! | `initializer=f` | [`Builder::on_thread_start`] |
 //! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
 //! | `pool.shutdown()` | [`pool.shutdown()`](PoolRef::shutdown), or the drop of the pool |
 //! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](PoolRef::shutdown_now) |
@@ -94,8 +112,10 @@
 //! [`submit`]: PoolRef::submit
 //! [`execute`]: PoolRef::execute
 //! [`try_submit`]: PoolRef::try_submit
+//! [`submit_timeout`]: PoolRef::submit_timeout
 //! [`shutdown`]: PoolRef::shutdown
 //! [`shutdown_now`]: PoolRef::shutdown_now
+//! [`shutdown_timeout`]: PoolRef::shutdown_timeout
 //! [`wait_idle`]: PoolRef::wait_idle
 
 mod primitive;
@@ -122,8 +142,6 @@ pub use error::{
     TrySubmitError, WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, current, worker_index};
-pub use handle::JoinHandle;
-pub use handle::cancel::{CancelHandle, CancelOnDrop};
-pub use handle::shared::SharedHandle;
+pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
 pub use sync::semaphore::{Acquire, Permit, Semaphore};

@@ -3,11 +3,47 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
+use super::join::JoinHandle;
 use crate::error::JoinError;
 use crate::pool::Origin;
 use crate::primitive::{Mutex, lock};
 use crate::task::cell::{HandleEnd, Outcome};
 use crate::unwind;
+
+impl<T> JoinHandle<T> {
+    /// Calls `callback` with the outcome, once, as soon as there is one.
+    ///
+    /// It is called on the thread that ends the task: the one that ran it, or the one that cancelled
+    /// it; or here and now if the task has ended. By then the captures of the task are gone.
+    /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::PoolRef::shutdown) wait
+    /// until the callback has returned, unless it is called here or by who cancels the task by a
+    /// handle. It may submit, join and cancel like any task; it should be short, because the thread
+    /// does nothing else meanwhile. A panic in it goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler).
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (sender, receiver) = mpsc::channel();
+    /// pool.submit(|| 6 * 7).on_done(move |outcome| sender.send(outcome.unwrap()).unwrap());
+    /// assert_eq!(receiver.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done<F>(self, callback: F)
+    where
+        T: Send + 'static,
+        F: FnOnce(Result<T, JoinError>) + Send + 'static,
+    {
+        let from = self.origin();
+        attach(self.into_end(), from, callback);
+    }
+}
 
 /// The handle's end of a task, and what to call once the outcome is there.
 ///

@@ -6,20 +6,24 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::JoinHandle;
-use crate::error::{CancelReason, JoinError};
+use super::join::{JoinHandle, cancel};
+use crate::error::JoinError;
 use crate::pool::Origin;
-use crate::task::cell::{Cancelled, ExtraEnd, Remote};
+use crate::task::cell::ExtraEnd;
 
-/// Cancels the task that `remote` leads to, unless it has begun.
-pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
-    match remote.cancel(CancelReason::Cancelled) {
-        Cancelled::Now => {
-            from.shell_left();
-            true
-        }
-        Cancelled::Before => true,
-        Cancelled::Never => false,
+impl<T> JoinHandle<T> {
+    /// Returns a handle that can only cancel, to be kept elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle::new(self.unspent().extra(), self.origin())
+    }
+
+    /// Wraps the handle so that its drop cancels the task unless it has begun.
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop::new(self)
     }
 }
 

@@ -8,13 +8,28 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::cancel::CancelHandle;
-use super::{JoinHandle, look_for_a_while};
+use super::join::{JoinHandle, cancel, look_for_a_while};
 use crate::error::JoinError;
 use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, block_until};
 use crate::sync::wait_list::{Line, Ticket};
 use crate::task::cell::{ExtraEnd, Outcome};
 use crate::unwind;
+
+impl<T> JoinHandle<T> {
+    /// Returns a handle that can be cloned; each clone gives a clone of what the task returned.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    pub fn shared(self) -> SharedHandle<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let (task, from) = (self.unspent().extra(), self.origin());
+        SharedHandle::new(self, task, from)
+    }
+}
 
 /// Waits for a task together with others, and gives each a clone of what it returned.
 ///
@@ -151,7 +166,7 @@ impl<T> SharedHandle<T> {
 
     /// Cancels the task unless it has begun, for all who wait; as [`JoinHandle::cancel`].
     pub fn cancel(&self) -> bool {
-        super::cancel::cancel(&self.common.task, self.common.from)
+        cancel(&self.common.task, self.common.from)
     }
 
     /// Returns a handle that can only cancel.

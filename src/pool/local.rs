@@ -359,6 +359,13 @@ impl Local {
         self.shared.queue.find_far(lane.as_ref()?, leave_last)
     }
 
+    /// How far the other slots have come; two answers tell whether they get on.
+    pub(super) fn finished_by_others(&self) -> usize {
+        let lane = self.lane.borrow();
+        let count = |lane| self.shared.queue.finished_by_others(lane);
+        lane.as_ref().map_or(0, count)
+    }
+
     /// Tells whether the thread may search, because it does already or few do.
     pub(super) fn may_search(&self) -> bool {
         if !self.searching.get() {
@@ -408,7 +415,9 @@ impl Local {
             .sleep(index, self.searching.get(), || shared.last_look());
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
-        self.hopeful.set(asleep.elapsed() < NAP);
+        // The model knows no time, and must not behave by the clock.
+        self.hopeful
+            .set(cfg!(workmill_loom) || asleep.elapsed() < NAP);
     }
 
     /// Tells whether looking around for a while might have spared the thread its last sleep.

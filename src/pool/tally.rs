@@ -119,6 +119,15 @@ impl Tally {
         count(&self.slots[index].finished);
     }
 
+    /// What the holders of all slots but `index` have finished, in some unit.
+    pub(crate) fn finished_by_others(&self, index: usize) -> usize {
+        let (before, from) = self.slots.split_at(index);
+        let others = before.iter().chain(&from[1..]);
+        others.fold(0_usize, |sum, shard| {
+            sum.wrapping_add(shard.finished.load(Ordering::Relaxed))
+        })
+    }
+
     /// Finishes a task on a thread without a slot.
     pub(crate) fn finish_outside(&self) {
         // ORDERING: Release gives `is_quiet` the acceptances before this.

@@ -61,6 +61,11 @@ impl<T> TaskQueue<T> {
         self.lanes.take_far(lane, leave_last)
     }
 
+    /// How far the slots other than that of `lane` have come; two answers tell whether they get on.
+    pub(crate) fn finished_by_others(&self, lane: &Lane<T>) -> usize {
+        self.tally.finished_by_others(lane.index())
+    }
+
     /// Takes a task from anywhere, for someone who holds no lane.
     pub(crate) fn find_any(&self) -> Option<T> {
         self.lanes.take_any()

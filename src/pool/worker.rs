@@ -20,6 +20,16 @@ const GLANCE: Spin = Spin {
     yields: 0,
 };
 
+/// Between two looks at threads that get on by themselves.
+const WATCH: Spin = Spin {
+    pauses: 128,
+    doublings: 1,
+    yields: 1,
+};
+
+/// So often a thread looks at them before it takes one's only task all the same.
+const WATCHES: usize = 16;
+
 /// Runs tasks until the pool has ended.
 pub(super) fn work(local: &Local) {
     while !local.shared.has_ended() {
@@ -52,9 +62,36 @@ fn look_around(local: &Local) -> Option<PoolTask> {
             task = local.find_far(true);
             task.is_some()
         });
+        if task.is_none() && local.is_hopeful() {
+            task = watch(local);
+        }
         if task.is_none() {
             task = local.find_far(false);
         }
     }
     task
+}
+
+/// Looks on for as long as others get on by themselves with tasks that come one by one, for a while.
+///
+/// As in a chain, in which each task submits the next: to steal one would only hold it up, and to
+/// fall asleep would have the next push wake this thread again.
+fn watch(local: &Local) -> Option<PoolTask> {
+    let mut before = local.finished_by_others();
+    for _ in 0..WATCHES {
+        let mut task = None;
+        spin_until(WATCH, || {
+            task = local.find_far(true);
+            task.is_some()
+        });
+        if task.is_some() {
+            return task;
+        }
+        let after = local.finished_by_others();
+        if after == before {
+            return None;
+        }
+        before = after;
+    }
+    None
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future;
-use workmill::{JoinHandle, ThreadPoolExecutor, WouldDeadlock};
+use workmill::{Builder, JoinHandle, Semaphore, ThreadPoolExecutor, WouldDeadlock};
 
 use crate::support::{Door, limited, occupy};
 
@@ -283,5 +283,73 @@ fn many_children_are_joined_in_place_in_no_more_than_their_time() {
             values.sum::<u64>()
         });
         assert_eq!(sum.join().unwrap(), 300_000 * 299_999 / 2);
+    });
+}
+
+#[test]
+fn in_every_timed_wait_zero_looks_once_and_max_waits_for_ever() {
+    limited(|| {
+        let builder = Builder::new().threads(1).queue_capacity(1);
+        let pool = builder.build().unwrap();
+        let (door, keys) = (occupy(&pool), Semaphore::new(0));
+        let (mut plain, zero) = (pool.submit(|| 1), Duration::ZERO);
+        let task = pool.submit_timeout(|| 2, zero);
+        assert!(task.unwrap_err().is_full());
+        assert!(plain.join_timeout(zero).is_none());
+        assert!(!pool.wait_idle_timeout(zero).unwrap());
+        assert!(keys.acquire_timeout(zero).is_err());
+        let shared = plain.shared();
+        assert!(shared.join_timeout(zero).is_none());
+        // All of these wait before the door is opened, or after; either way they end.
+        thread::scope(|scope| {
+            let submitter = scope.spawn(|| pool.submit_timeout(|| 3, Duration::MAX).unwrap());
+            let joiner = scope.spawn(|| shared.join_timeout(Duration::MAX));
+            let acquirer = scope.spawn(|| keys.acquire_timeout(Duration::MAX).map(drop));
+            let idler = scope.spawn(|| pool.wait_idle_timeout(Duration::MAX));
+            door.open();
+            let mut late = submitter.join().unwrap();
+            assert_eq!(late.join_timeout(Duration::MAX).unwrap().unwrap(), 3);
+            assert_eq!(joiner.join().unwrap().unwrap().unwrap(), 1);
+            assert_eq!(idler.join().unwrap(), Ok(true));
+            // Nobody can release what it never had; the end of the semaphore ends the wait.
+            keys.close();
+            assert!(acquirer.join().unwrap().is_err());
+        });
+        // What is there is taken, however short the time.
+        assert_eq!(shared.join_timeout(zero).unwrap().unwrap(), 1);
+        pool.wait_idle().unwrap();
+        assert!(pool.wait_idle_timeout(zero).unwrap());
+        assert_eq!(pool.submit_timeout(|| 4, zero).unwrap().join().unwrap(), 4);
+        let one = Semaphore::new(1);
+        assert!(one.acquire_timeout(zero).is_ok());
+        pool.shutdown_timeout(Duration::MAX).unwrap();
+        pool.shutdown_timeout(zero).unwrap();
+    });
+}
+
+#[test]
+fn nothing_of_a_task_is_kept_once_it_has_ended() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let capture = Arc::new(());
+        let held = |task: &Arc<()>| Arc::strong_count(task) - 1;
+        let kept = Arc::clone(&capture);
+        let handle = pool.submit(move || vec![kept]);
+        pool.wait_idle().unwrap();
+        assert_eq!(held(&capture), 1, "only in the result");
+        let result = handle.join().unwrap();
+        assert_eq!(held(&capture), 1, "which was moved out");
+        drop(result);
+        assert_eq!(held(&capture), 0);
+        let kept = Arc::clone(&capture);
+        let shared = pool.submit(move || kept).shared();
+        let joined = shared.join().unwrap();
+        assert_eq!(held(&capture), 2, "a shared one is kept, and cloned");
+        drop((shared, joined));
+        assert_eq!(held(&capture), 0);
+        let kept = Arc::clone(&capture);
+        pool.submit(move || kept).on_done(drop);
+        pool.wait_idle().unwrap();
+        assert_eq!(held(&capture), 0);
     });
 }

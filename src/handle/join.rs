@@ -1,0 +1,311 @@
+//! The handle to a task's outcome: join, timeouts, cancel, await.
+//!
+//! # How a thread may wait
+//! A thread of the pool that joins a closure of the same pool that nobody has begun runs it in
+//! place: that is the work it waits for, so nothing unrelated is run while the task's locks are
+//! held. Every other wait looks at the cell for a moment and then parks. A timed wait never claims,
+//! because a closure once begun cannot be left when the time is over.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::error::{CancelReason, JoinError};
+use crate::pool::{Local, Origin};
+use crate::primitive::{Deadline, Spin, block_until, spin_until};
+use crate::task::cell::{self, Cancelled, HandleEnd, Outcome, Remote};
+
+/// How long a joiner looks in any case before it parks.
+const GLANCE: Spin = Spin {
+    pauses: 8,
+    doublings: 1,
+    yields: 2,
+};
+
+/// How long a joiner looks before it parks when it keeps nobody from the processor.
+const LOOK: Spin = Spin {
+    pauses: 8,
+    doublings: 6,
+    yields: 2,
+};
+
+/// Looks whether a task is done, until it is or it is time to park.
+///
+/// While the threads of the pool want every processor there is, a joiner that looks on takes the
+/// place of one that could run the very task it waits for.
+pub(super) fn look_for_a_while(from: &Origin, mut done: impl FnMut() -> bool) -> bool {
+    spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
+}
+
+/// Cancels the task that `remote` leads to, unless it has begun; `true`: it never ran and never will.
+pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
+    match remote.cancel(CancelReason::Cancelled) {
+        Cancelled::Now => {
+            from.shell_left();
+            true
+        }
+        Cancelled::Before => true,
+        Cancelled::Never => false,
+    }
+}
+
+/// Waits for a task, gives what it returned, and can cancel it before it begins.
+///
+/// Made by [`submit`](crate::PoolRef::submit) and its siblings. Like [`std::thread::JoinHandle`];
+/// in Python it would be called a `Future`, and it is one here too: await it under any runtime.
+///
+/// The outcome is given once: `join` takes the handle, and after
+/// [`join_timeout`](Self::join_timeout), [`try_join`](Self::try_join) or awaiting has given it, the
+/// handle is spent.
+///
+/// # Dropping
+///
+/// Detaches: the task runs all the same. Its value is dropped where the later of the two happens,
+/// the end of the task or the drop of the handle. A panic in that drop is contained.
+///
+/// # Ordering
+///
+/// What the task did, the drop of its captures included, happens before the outcome is given.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let six = pool.submit(|| 6);
+/// let seven = pool.submit(|| 7);
+/// assert_eq!(six.join()? * seven.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct JoinHandle<T> {
+    /// `None` once the outcome was given.
+    end: Option<HandleEnd<T>>,
+    from: &'static Origin,
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(end: HandleEnd<T>, from: &'static Origin) -> Self {
+        Self {
+            end: Some(end),
+            from,
+        }
+    }
+
+    /// A handle that has resolved to cancelled.
+    pub(crate) fn refused(reason: CancelReason, from: &'static Origin) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::new(cell::refused(reason), from)
+    }
+
+    /// Waits until the task has ended and gives what it returned.
+    ///
+    /// # Blocking
+    ///
+    /// Until the task has ended. A task that joins a closure of its own pool which has not begun
+    /// runs it in place, so joining inside tasks needs no free thread. While it waits for one that
+    /// runs elsewhere it runs nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let answer = pool.submit(|| {
+    ///     let inner = workmill::current().unwrap().submit(|| 41);
+    ///     inner.join().unwrap() + 1
+    /// });
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join(mut self) -> Result<T, JoinError> {
+        let from = self.from;
+        let end = self.end();
+        Local::run_in_place(from, end);
+        if !look_for_a_while(from, || end.is_done()) {
+            block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
+        }
+        self.take().expect("the task has ended")
+    }
+
+    /// Waits until the task has ended, but no longer than `timeout`.
+    ///
+    /// `None` when the time is over: the task goes on and the handle stays good.
+    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until the task has ended or the time is over. Never runs the task in place.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let mut slow = pool.submit(|| std::thread::sleep(Duration::from_millis(50)));
+    /// assert!(slow.join_timeout(Duration::from_millis(1)).is_none());
+    /// assert!(slow.join_timeout(Duration::MAX).is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
+        let end = self.end();
+        if !end.is_done() {
+            let deadline = Deadline::after(timeout);
+            if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {
+                end.stop_waiting();
+                return None;
+            }
+        }
+        self.take()
+    }
+
+    /// Gives what the task returned if it has ended; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome was given before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let mut handle = pool.submit(|| 42);
+    /// pool.wait_idle()?;
+    /// assert_eq!(handle.try_join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
+        self.end();
+        self.take()
+    }
+
+    /// Tells whether the task has ended, so that `join` would not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// pool.wait_idle()?;
+    /// assert!(handle.is_finished() && !handle.is_running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.end.as_ref().is_none_or(|end| end.is_done())
+    }
+
+    /// Tells whether the task runs, as of a moment ago.
+    pub fn is_running(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.is_running())
+    }
+
+    /// Cancels the task unless it has begun.
+    ///
+    /// `true` means that the closure never ran and never will, and that the handle gives a
+    /// [`JoinError`] with [`CancelReason::Cancelled`] (or the reason of whoever cancelled it
+    /// before). `false` means that it has begun, or that the outcome was given before, and changes
+    /// nothing. If it was this call that cancelled it, the closure and its captures have been
+    /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
+    /// the handle has been woken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (go, wait) = mpsc::channel();
+    /// let busy = pool.submit(move || wait.recv().unwrap());
+    /// let behind = pool.submit(|| unreachable!());
+    /// assert!(behind.cancel());
+    /// assert!(behind.join().unwrap_err().is_cancelled());
+    /// go.send(())?;
+    /// busy.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| cancel(end, self.from))
+    }
+
+    /// Takes the handle's end out; panics if the outcome was given before.
+    pub(super) fn into_end(mut self) -> HandleEnd<T> {
+        self.end();
+        self.end.take().expect("it was just seen there")
+    }
+
+    /// Where the task came from.
+    pub(super) fn origin(&self) -> &'static Origin {
+        self.from
+    }
+
+    /// The handle's end, which stays.
+    pub(super) fn unspent(&self) -> &HandleEnd<T> {
+        self.end
+            .as_ref()
+            .expect("the outcome of this JoinHandle was given before")
+    }
+
+    fn end(&mut self) -> &mut HandleEnd<T> {
+        self.end
+            .as_mut()
+            .expect("the outcome of this JoinHandle was given before")
+    }
+
+    /// Gives the outcome if it is there; the handle is spent then.
+    fn take(&mut self) -> Option<Outcome<T>> {
+        match self.end.take()?.try_take() {
+            Ok(outcome) => Some(outcome),
+            Err(end) => {
+                self.end = Some(end);
+                None
+            }
+        }
+    }
+}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+/// Gives what the task returned. Dropping the handle instead detaches the task.
+///
+/// Polled again after it was ready, it panics.
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.end().poll(cx.waker()) {
+            Poll::Ready(self.take().expect("the task has ended"))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("finished", &self.is_finished())
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}
