@@ -60,7 +60,7 @@ fn look_around(local: &Local) -> Option<PoolTask> {
         let budget = if local.is_hopeful() { SEARCH } else { GLANCE };
         spin_until(budget, || {
             task = local.find_far(true);
-            task.is_some()
+            task.is_some() || local.shared.has_ended()
         });
         if task.is_none() && local.is_hopeful() {
             task = watch(local);
@@ -82,9 +82,9 @@ fn watch(local: &Local) -> Option<PoolTask> {
         let mut task = None;
         spin_until(WATCH, || {
             task = local.find_far(true);
-            task.is_some()
+            task.is_some() || local.shared.has_ended()
         });
-        if task.is_some() {
+        if task.is_some() || local.shared.has_ended() {
             return task;
         }
         let after = local.finished_by_others();
