@@ -767,6 +767,31 @@ fn a_waker_that_takes_its_time_holds_up_nobody_but_its_thread() {
     });
 }
 
+/// Whatever the thread was about when it found that it has to wake somebody: searching, or on its
+/// way to sleep.
+#[test]
+fn a_waker_that_waits_for_a_task_waits_for_the_other_thread() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for round in 0..20_000_u32 {
+            let door = Door::default();
+            let wait = door.clone();
+            let waker = Arc::new(OnWake(move || wait.pass())).into();
+            (0..round % 3).for_each(|_| pool.execute(|| ()));
+            let mut idle = Box::pin(pool.wait_idle_async());
+            let pending = idle
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending();
+            (0..round % 50).for_each(|_| std::hint::spin_loop());
+            pool.execute(move || door.open());
+            if pending {
+                pool.wait_idle().unwrap();
+            }
+        }
+    });
+}
+
 #[test]
 fn a_waker_is_outside_of_the_pool_that_calls_it() {
     limited(|| {
