@@ -3,14 +3,15 @@
 use super::local::{Local, PoolTask};
 use crate::primitive::{Spin, spin_until};
 
-/// How long a thread without work looks around before it sleeps, some microseconds.
+/// How long a thread without work looks around before it sleeps: about as long as it takes another
+/// to wake up, who may then bring the next task.
 ///
-/// Mostly by giving the processor away: on as many processors as there are threads, whoever brings
-/// the next task has to run somewhere too.
+/// Mostly by giving the processor away: on as many processors as there are threads, that other has to
+/// run somewhere too.
 const SEARCH: Spin = Spin {
     pauses: 16,
     doublings: 1,
-    yields: 8,
+    yields: 40,
 };
 
 /// The same when the last time it was in vain: one look.
