@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::lanes::Lane;
 use super::origin::Origin;
-use super::shared::Shared;
+use super::shared::{Running, Shared};
 use super::tally::Closed;
 use crate::error::CancelReason;
 use crate::primitive::{ThreadHandle, thread_pointer};
@@ -57,6 +57,8 @@ pub(crate) struct Local {
     /// The lane of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
     lane: RefCell<Option<Lane<PoolTask>>>,
+    /// Where the thread notes what it runs, if it has a slot.
+    running: Option<Arc<Running>>,
     /// Whether the thread is counted as searching.
     searching: Cell<bool>,
     /// Whether looking around for a while might have spared the thread its last sleep.
@@ -177,14 +179,17 @@ impl Pool {
     /// Not to be kept: the callers in this room let go of it before they return.
     #[inline]
     fn part_of_this_thread(&self) -> Option<&Local> {
-        let mut part = None;
-        for local in Local::chain().filter(|local| local.is_part_of(self)) {
-            part = Some(local);
-            if local.resident {
-                break;
-            }
+        let innermost = Local::innermost()?;
+        if innermost.resident && innermost.is_part_of(self) {
+            return Some(innermost);
         }
-        part
+        self.part_of_this_chain()
+    }
+
+    #[cold]
+    fn part_of_this_chain(&self) -> Option<&Local> {
+        let parts = || Local::chain().filter(|local| local.is_part_of(self));
+        parts().find(|local| local.resident).or(parts().next())
     }
 }
 
@@ -209,8 +214,7 @@ impl Local {
 
     /// Calls `body` inside the pool: as a guest, unless the pool is this thread's innermost already.
     fn visit(shared: &Arc<Pool>, body: impl FnOnce()) {
-        let innermost = Self::chain().next();
-        if innermost.is_some_and(|local| local.is_part_of(shared)) {
+        if Self::innermost().is_some_and(|local| local.is_part_of(shared)) {
             body();
         } else {
             Self::new(Arc::clone(shared), None, false).inhabit(|_| body());
@@ -223,6 +227,7 @@ impl Local {
 
     fn new(shared: Arc<Pool>, lane: Option<Lane<PoolTask>>, resident: bool) -> Self {
         Self {
+            running: lane.as_ref().map(|lane| shared.running(lane.index())),
             shared,
             lane: RefCell::new(lane),
             searching: Cell::new(false),
@@ -243,25 +248,38 @@ impl Local {
 
     /// Calls `body` with this thread's part of whatever pool it is innermost inside.
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
-        let innermost = Self::chain().next();
-        body(innermost.and_then(|local| local.shared.part_of_this_thread()))
+        body(Self::innermost().and_then(Self::rather_resident))
     }
 
-    /// This thread's parts of whatever pools it is inside, innermost first, for as long as the
-    /// caller runs.
-    ///
-    /// Private, because the lifetime says nothing: nobody may keep the references.
+    /// The part of the same pool that this thread has as a resident, if it has one; else this.
     #[inline]
+    fn rather_resident(&self) -> Option<&Self> {
+        match self.resident {
+            true => Some(self),
+            false => self.shared.part_of_this_chain(),
+        }
+    }
+
+    /// This thread's part of whatever pool it is innermost inside, for as long as the caller runs.
+    ///
+    /// Private, because the lifetime says nothing: nobody may keep the reference.
+    #[inline]
+    fn innermost<'a>() -> Option<&'a Self> {
+        let here = HERE.with(Cell::get).cast::<Self>();
+        // SAFETY: the pointer is null or was set by `inhabit` on this thread, whose caller keeps the
+        // value on its stack, shared only, and which sets the pointer back before it returns.
+        // Whoever runs on this thread meanwhile is called by `inhabit`, and no caller in this room
+        // keeps it.
+        unsafe { here.as_ref() }
+    }
+
+    /// This thread's parts of whatever pools it is inside, innermost first; as
+    /// [`innermost`](Self::innermost).
     fn chain<'a>() -> impl Iterator<Item = &'a Self> {
-        let mut next = HERE.with(Cell::get).cast::<Self>();
-        std::iter::from_fn(move || {
-            // SAFETY: the pointer is null or was set by `inhabit` on this thread, whose caller keeps
-            // the value on its stack, shared only, and which sets the pointer back before it
-            // returns; the same held for `outer` when `new` read it. Whoever runs on this thread
-            // meanwhile is called by `inhabit`, and no caller in this room keeps it.
-            let local = unsafe { next.as_ref() }?;
-            next = local.outer;
-            Some(local)
+        std::iter::successors(Self::innermost(), |local| {
+            // SAFETY: `new` read the pointer where `innermost` does, and what held of it there holds
+            // until this part is gone.
+            unsafe { local.outer.as_ref() }
         })
     }
 
@@ -271,7 +289,7 @@ impl Local {
             return;
         }
         let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
-        let ours = if Self::chain().next().filter(is_from).is_some() {
+        let ours = if Self::innermost().filter(is_from).is_some() {
             task.run_here()
         } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
             // The task has to find its own pool innermost.
@@ -399,8 +417,8 @@ impl Local {
     /// Notes what the thread runs.
     #[inline]
     pub(super) fn note_running(&self, name: Option<&'static Name>) {
-        if let Some(lane) = &*self.lane.borrow() {
-            self.shared.note_running(lane.index(), name);
+        if let Some(running) = &self.running {
+            running.note(name);
         }
     }
 

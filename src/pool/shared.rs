@@ -35,7 +35,7 @@ pub(crate) struct Shared<T> {
     pub(super) slots: Slots<T>,
     phase: AtomicU8,
     /// What each slot's holder runs, as far as it has said.
-    running: Box<[Padded<AtomicStatic<Name>>]>,
+    running: Box<[Arc<Running>]>,
     thread_names: Vec<String>,
     pub(crate) hooks: Hooks,
     pub(crate) gate: Option<Arc<Gate>>,
@@ -49,6 +49,22 @@ pub(crate) struct Shared<T> {
     processors: usize,
     /// Whether nobody is to wait for the pool's end.
     in_background: AtomicU8,
+}
+
+/// What a thread runs, as far as it has said. On lines of its own: it is written for each task.
+pub(super) struct Running(Padded<AtomicStatic<Name>>);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(Padded(AtomicStatic::new()))
+    }
+}
+
+impl Running {
+    #[inline]
+    pub(super) fn note(&self, name: Option<&'static Name>) {
+        self.0.set(name);
+    }
 }
 
 /// How many tasks may wait, and what happens to one more.
@@ -101,7 +117,7 @@ impl<T: Send + 'static> Shared<T> {
             queue,
             slots: Slots::new(lanes),
             phase: AtomicU8::new(OPEN),
-            running: (0..threads).map(|_| Padded(AtomicStatic::new())).collect(),
+            running: (0..threads).map(|_| Arc::default()).collect(),
             gate: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
                 let permits = Semaphore::new(if hand_off { threads } else { capacity });
@@ -235,17 +251,16 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Notes what the holder of slot `index` runs.
-    #[inline]
-    pub(super) fn note_running(&self, index: usize, name: Option<&'static Name>) {
-        self.running[index].set(name);
+    /// Where the holder of slot `index` notes what it runs.
+    pub(super) fn running(&self, index: usize) -> Arc<Running> {
+        Arc::clone(&self.running[index])
     }
 
     /// A picture of what the pool is at.
     pub(crate) fn still_running(&self) -> StillRunning {
         let busy = self.running.iter().zip(&self.thread_names);
         let busy = busy.filter_map(|(running, thread)| {
-            let name = running.get()?;
+            let name = running.0.get()?;
             Some(BusyThread::new(thread.clone(), name.get()))
         });
         let busy = busy.collect();

@@ -9,6 +9,7 @@
 //! ```
 
 mod contenders;
+mod entries;
 mod measure;
 mod report;
 mod workloads;
@@ -19,7 +20,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use contenders::{ENTRIES, Entry};
+use entries::{ENTRIES, Entry};
 use measure::CountingAllocator;
 use report::{Facts, Report, RowReport, Track};
 use workloads::{ROWS, Row, Setup, Turn};

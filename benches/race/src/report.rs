@@ -6,7 +6,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::contenders::{Entry, Side};
+use crate::entries::{Entry, Side};
 use crate::measure::{Sample, median};
 use crate::workloads::{Figure, Row, light_ns};
 

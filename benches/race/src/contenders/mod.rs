@@ -1,23 +1,12 @@
-//! The pools that are compared, behind one face, and who of them takes part in what.
+//! The pools that are compared, behind one face.
 
-mod in_place;
-mod ours;
-mod queues;
-mod runtimes;
-mod stealing;
+pub(crate) mod in_place;
+pub(crate) mod ours;
+pub(crate) mod queues;
+pub(crate) mod runtimes;
+pub(crate) mod stealing;
 
-use std::sync::Arc;
 use std::sync::mpsc;
-
-use serde::Serialize;
-use workmill::ThreadPoolExecutor;
-
-use crate::workloads::{Row, Turn, any_turn, in_place_turn, reach_turn, submit_turn};
-use in_place::InPlace;
-use ours::OursCurrent;
-use queues::{Book, ByHand};
-use runtimes::{AsyncExecutor, TokioCurrent};
-use stealing::RayonCurrent;
 
 /// Takes closures. A clone of a pool reaches the same threads.
 pub(crate) trait Execute {
@@ -110,129 +99,3 @@ impl<P: Execute> Submit<P> for Mpsc {
         handle.recv().expect("the task returns")
     }
 }
-
-/// One line of the tables.
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) side: Side,
-    /// What it does in a row, if it takes part.
-    pub(crate) turn: fn(Row) -> Option<Turn>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Side {
-    Ours,
-    Other,
-    Floor,
-}
-
-impl Entry {
-    pub(crate) fn is_floor(&self) -> bool {
-        self.side == Side::Floor
-    }
-}
-
-type Rayon = Arc<rayon::ThreadPool>;
-type Tokio = tokio::runtime::Runtime;
-
-/// Everybody, in the order of the first round.
-pub(crate) const ENTRIES: &[Entry] = &[
-    Entry {
-        name: "workmill",
-        about: "tasks capture a clone of the pool",
-        side: Side::Ours,
-        turn: any_turn::<ThreadPoolExecutor, Own>,
-    },
-    Entry {
-        name: "workmill current",
-        about: "tasks ask workmill::current() for the pool",
-        side: Side::Ours,
-        turn: reach_turn::<ThreadPoolExecutor, OursCurrent>,
-    },
-    Entry {
-        name: "workmill background",
-        about: "does not wait for its threads, as some others cannot; in start_stop only",
-        side: Side::Ours,
-        turn: ours::background_turn,
-    },
-    Entry {
-        name: "workmill oneshot",
-        about: "execute, and a oneshot for the result",
-        side: Side::Ours,
-        turn: submit_turn::<ThreadPoolExecutor, Oneshot>,
-    },
-    Entry {
-        name: "rayon",
-        about: "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads",
-        side: Side::Other,
-        turn: any_turn::<Rayon, Oneshot>,
-    },
-    Entry {
-        name: "rayon current",
-        about: "tasks call rayon::spawn",
-        side: Side::Other,
-        turn: reach_turn::<Rayon, RayonCurrent>,
-    },
-    Entry {
-        name: "tokio",
-        about: "Handle::spawn, and its JoinHandle under block_on; without drivers",
-        side: Side::Other,
-        turn: any_turn::<Tokio, Own>,
-    },
-    Entry {
-        name: "tokio current",
-        about: "tasks call tokio::spawn",
-        side: Side::Other,
-        turn: reach_turn::<Tokio, TokioCurrent>,
-    },
-    Entry {
-        name: "async-executor",
-        about: "spawn and detach, or its Task under block_on; its threads by hand",
-        side: Side::Other,
-        turn: any_turn::<AsyncExecutor, Own>,
-    },
-    Entry {
-        name: "futures",
-        about: "spawn_ok, and a oneshot for the result; cannot wait for its threads",
-        side: Side::Other,
-        turn: any_turn::<futures::executor::ThreadPool, Oneshot>,
-    },
-    Entry {
-        name: "threadpool",
-        about: "execute, and a oneshot for the result; cannot wait for its threads",
-        side: Side::Other,
-        turn: any_turn::<threadpool::ThreadPool, Oneshot>,
-    },
-    Entry {
-        name: "rusty_pool",
-        about: "execute, and its evaluate; cannot wait for its threads, only for its tasks",
-        side: Side::Other,
-        turn: any_turn::<rusty_pool::ThreadPool, Own>,
-    },
-    Entry {
-        name: "by hand",
-        about: "crossbeam-channel with boxed closures, and a oneshot for the result",
-        side: Side::Other,
-        turn: any_turn::<ByHand, Oneshot>,
-    },
-    Entry {
-        name: "book",
-        about: "a receiver in a mutex, and a channel for the result",
-        side: Side::Other,
-        turn: any_turn::<Book, Mpsc>,
-    },
-    Entry {
-        name: "chili",
-        about: "has only join, so takes part in idle and start_stop; the caller runs the task",
-        side: Side::Other,
-        turn: stealing::chili_turn,
-    },
-    Entry {
-        name: "floor",
-        about: "the same loop without a pool: the closure is called in place",
-        side: Side::Floor,
-        turn: in_place_turn::<InPlace>,
-    },
-];

@@ -3,7 +3,6 @@
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
 use super::{Contender, Execute, Own, Reach, Submit};
-use crate::workloads::{Row, Turn, start_stop};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -49,7 +48,7 @@ impl Submit<ThreadPoolExecutor> for Own {
 }
 
 /// Ended without waiting for its threads.
-struct Background(ThreadPoolExecutor);
+pub(crate) struct Background(ThreadPoolExecutor);
 
 impl Contender for Background {
     type Pool = ThreadPoolExecutor;
@@ -65,10 +64,6 @@ impl Contender for Background {
     fn stop(self) {
         self.0.shutdown_background();
     }
-}
-
-pub(crate) fn background_turn(row: Row) -> Option<Turn> {
-    (row == Row::StartStop).then_some(start_stop::<Background> as Turn)
 }
 
 /// Nothing: a task asks for the pool it runs on.

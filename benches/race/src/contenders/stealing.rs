@@ -1,11 +1,8 @@
-//! Work-stealing pools for data parallelism: rayon and chili.
+//! The work-stealing pool for data parallelism: rayon.
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use super::{Contender, Execute, Reach};
-use crate::measure::Sample;
-use crate::workloads::{Countdown, Row, Setup, Turn, WARM_UP, idle_after, repeated};
 
 impl Contender for Arc<rayon::ThreadPool> {
     type Pool = Self;
@@ -52,42 +49,4 @@ impl Reach<Arc<rayon::ThreadPool>> for RayonCurrent {
     fn open(self) -> Self {
         self
     }
-}
-
-pub(super) fn chili_turn(row: Row) -> Option<Turn> {
-    match row {
-        Row::Idle => Some(chili_idle),
-        Row::StartStop => Some(chili_start_stop),
-        _ => None,
-    }
-}
-
-fn chili(threads: usize) -> chili::ThreadPool {
-    chili::ThreadPool::with_config(chili::Config {
-        // The thread that calls `join` counts there.
-        thread_count: NonZero::new(threads + 1),
-        ..chili::Config::default()
-    })
-}
-
-/// Joins two tasks, one of which counts down.
-fn chili_task(pool: &chili::ThreadPool, countdown: &'static Countdown) {
-    pool.scope().join(|_| countdown.one_done(), |_| ());
-}
-
-fn chili_idle(setup: &Setup, millis: usize) -> Sample {
-    let pool = chili(setup.threads);
-    let countdown = Countdown::from(WARM_UP);
-    for _ in 0..WARM_UP {
-        chili_task(&pool, countdown);
-    }
-    countdown.wait();
-    idle_after(setup, millis)
-}
-
-/// The drop of the pool waits for its threads.
-fn chili_start_stop(setup: &Setup, cycles: usize) -> Sample {
-    repeated(setup, cycles, |countdown| {
-        chili_task(&chili(setup.threads), countdown);
-    })
 }
