@@ -433,14 +433,13 @@ impl Local {
             .sleep(index, self.searching.get(), || shared.last_look());
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
-        // The model knows no time, and must not behave by the clock.
-        self.hopeful
-            .set(cfg!(workmill_loom) || asleep.elapsed() < NAP);
+        self.hopeful.set(asleep.elapsed() < NAP);
     }
 
     /// Tells whether looking around for a while might have spared the thread its last sleep.
     pub(super) fn is_hopeful(&self) -> bool {
-        self.hopeful.get()
+        // The model knows no time, and looking around adds nothing to it but schedules.
+        self.hopeful.get() && !cfg!(workmill_loom)
     }
 
     /// Runs a task to its end, or cancels it if the pool is stopping.
