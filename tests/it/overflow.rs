@@ -302,8 +302,10 @@ fn one_submission_drops_one_task_whatever_the_gate_owes() {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
         let (arrived, door) = (Door::default(), Door::default());
         let (go, knock, wait) = (Door::default(), arrived.clone(), door.clone());
-        let begin = go.clone();
+        let (begun, begin) = (Door::default(), go.clone());
+        let has_begun = begun.clone();
         let parent = pool.submit(move || {
+            has_begun.open();
             begin.pass();
             let inside = workmill::current().unwrap();
             let children = [1, 2, 3].map(|n| inside.submit(move || n));
@@ -311,7 +313,7 @@ fn one_submission_drops_one_task_whatever_the_gate_owes() {
             wait.pass();
             children.map(|child| child.join().unwrap())
         });
-        until(|| parent.is_running());
+        begun.pass();
         let (oldest, older) = (pool.submit(|| 4), pool.submit(|| 5));
         go.open();
         arrived.pass();
