@@ -280,9 +280,7 @@ fn leaving_a_process_with_tasks_running_is_quiet() {
     let name = "ending::leaving_a_process_with_tasks_running_is_quiet";
     let Some(output) = in_child(name, &[]) else {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        for _ in 0..2 {
-            pool.execute(|| thread::sleep(Duration::from_secs(600)));
-        }
+        let _doors = [occupy(&pool), occupy(&pool)];
         pool.execute(|| unreachable!());
         std::mem::forget(pool);
         std::process::exit(0);
@@ -296,9 +294,7 @@ fn returning_from_main_with_tasks_running_is_quiet() {
     let name = "ending::returning_from_main_with_tasks_running_is_quiet";
     let Some(output) = in_child(name, &[]) else {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        for _ in 0..2 {
-            pool.execute(|| thread::sleep(Duration::from_secs(600)));
-        }
+        let _doors = [occupy(&pool), occupy(&pool)];
         std::mem::forget(pool);
         return;
     };
