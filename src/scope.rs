@@ -13,15 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 
-/// A closure that has been made to look as if it borrowed nothing.
-pub(crate) type Borrowed = Box<dyn FnOnce() + Send + 'static>;
+/// A closure that borrows for so long, or has been made to look as if it borrowed nothing.
+type Closure<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 /// Lets `submit` place `closure` somewhere and waits until it has ended there.
 ///
 /// `submit` either places the closure behind the handle that it returns or drops it.
 pub(crate) fn run_elsewhere<F, R>(
     closure: F,
-    submit: impl FnOnce(Borrowed) -> JoinHandle<()>,
+    submit: impl FnOnce(Closure<'static>) -> JoinHandle<()>,
 ) -> Result<R, JoinError>
 where
     F: FnOnce() -> R + Send,
@@ -30,7 +30,7 @@ where
     let mut result = None;
     let borrowed = StillBorrowed(AtomicBool::new(true));
     let (place, release) = (&mut result, Release(&borrowed));
-    let borrowing: Box<dyn FnOnce() + Send + '_> = Box::new(move || {
+    let borrowing: Closure<'_> = Box::new(move || {
         let _release = release;
         *place = Some(closure());
     });
@@ -38,8 +38,7 @@ where
     // resolves after its closure was called or dropped, captures and all. Should this frame be left
     // before the closure is gone, by a panic or because `submit` has put it elsewhere, then
     // `borrowed` ends the process.
-    let closure =
-        unsafe { std::mem::transmute::<Box<dyn FnOnce() + Send + '_>, Borrowed>(borrowing) };
+    let closure = unsafe { std::mem::transmute::<Closure<'_>, Closure<'static>>(borrowing) };
     let outcome = submit(closure).join();
     drop(borrowed);
     outcome.map(|()| result.expect("a closure that returned has left its result"))

@@ -8,7 +8,8 @@
 //! tasks a service, and with it counts as inside: it runs a task that it submitted itself, or drops
 //! one that it cancels. Until the guest has gone that task is unfinished, so the pool's end must not
 //! be waited for on that thread. A guest of one pool may be a resident of another, or a guest
-//! already: the parts form a chain, from the innermost outwards.
+//! already: the parts form a chain, from the innermost outwards. A task that is run in place finds
+//! its own pool innermost, so there may be a guest's part above a resident's of the same pool.
 
 #![expect(
     unsafe_code,

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::{self, block_on};
-use workmill::{Builder, CancelReason, ThreadPoolExecutor};
+use workmill::{Builder, CancelReason, Overflow, ThreadPoolExecutor};
 
 use crate::support::{Bomb, Door, Drops, add_one, assert_success, in_child, limited, occupy};
 
@@ -295,7 +295,8 @@ fn installing_runs_there_with_what_it_borrows_and_waits_here() {
 #[test]
 fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
     limited(|| {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let builder = Builder::new().threads(1).queue_capacity(1);
+        let pool = builder.overflow(Overflow::DropOldest).build().unwrap();
         let (door, drops) = (occupy(&pool), Drops::default());
         let text = String::from("on the waiter's stack");
         thread::scope(|scope| {
@@ -307,9 +308,11 @@ fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
                     borrowed.len()
                 })
             });
-            // Nothing shows that it is queued; if it is not yet, it is refused, which is right as well.
-            thread::sleep(Duration::from_millis(20));
-            pool.shutdown_now();
+            // Once it is queued the next submission drops it.
+            while !waiter.is_finished() {
+                pool.execute(|| ());
+                thread::yield_now();
+            }
             assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
             assert_eq!(drops.count(), 1);
         });

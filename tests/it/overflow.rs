@@ -331,18 +331,20 @@ fn one_submission_drops_one_task_whatever_the_gate_owes() {
 #[test]
 fn a_submitter_that_waits_does_not_take_the_place_of_the_newest() {
     limited(|| {
-        let pool = full(1, Overflow::DropOldest).build().unwrap();
-        let (door, oldest) = (occupy(&pool), pool.submit(|| 1));
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| pool.submit_timeout(|| 2, Duration::MAX).unwrap());
-            // Nothing shows that it waits; if it does not yet, it will wait for the next.
-            thread::sleep(Duration::from_millis(5));
-            let newest = pool.submit(|| 3);
-            assert!(rejected(oldest.join()));
-            door.open();
-            assert_eq!(newest.join().unwrap(), 3);
-            assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
-        });
+        for round in 0..1000_u32 {
+            let pool = full(1, Overflow::DropOldest).build().unwrap();
+            let (door, oldest) = (occupy(&pool), pool.submit(|| 1));
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| pool.submit_timeout(|| 2, Duration::MAX).unwrap());
+                // Nothing shows whether it waits by now; if it does not, it will wait for the next.
+                (0..round % 50).for_each(|_| thread::yield_now());
+                let newest = pool.submit(|| 3);
+                assert!(rejected(oldest.join()));
+                door.open();
+                assert_eq!(newest.join().unwrap(), 3);
+                assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
+            });
+        }
     });
 }
 
