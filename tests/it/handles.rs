@@ -308,10 +308,10 @@ fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
                     borrowed.len()
                 })
             });
-            // Once it is queued the next submission drops it.
+            // Once it is queued the next submission drops it, but not before it has had to wait.
             while !waiter.is_finished() {
+                (0..1000).for_each(|_| thread::yield_now());
                 pool.execute(|| ());
-                thread::yield_now();
             }
             assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
             assert_eq!(drops.count(), 1);
