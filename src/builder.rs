@@ -51,7 +51,7 @@ impl Builder {
         }
     }
 
-    /// Sets how many threads run tasks, from 1 to 65,535.
+    /// Sets how many threads run tasks, from 1 to 65,535; [`build`](Self::build) says when they start.
     ///
     /// By default as many as the machine gives this process: its processors, less what an affinity
     /// mask or a cgroup quota keeps from it.
@@ -98,7 +98,8 @@ impl Builder {
 
     /// Sets what each thread calls with its index before it runs tasks.
     ///
-    /// [`build`](Self::build) waits for all of them, and fails if one of them fails or panics.
+    /// [`build`](Self::build) then starts all threads, waits for their answers, and fails if one of
+    /// them fails or panics.
     ///
     /// # Examples
     ///
@@ -167,12 +168,18 @@ impl Builder {
         self
     }
 
-    /// Starts the pool with all its threads.
+    /// Starts the pool, with its first thread.
+    ///
+    /// The others are started when there is work for them: when a task is pushed, or found beside
+    /// others, and no thread is asleep or looking for one. If the system will not start one then, the
+    /// tasks are run by those there are, [`Metrics::failed_starts`](crate::Metrics::failed_starts)
+    /// counts it, and the next push that needs a thread tries again. A pool with
+    /// [`on_thread_start`](Self::on_thread_start) starts all its threads here.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if a knob is out of its limits or a name holds a NUL byte. Else
-    /// whatever the system says when it cannot start a thread, or the error of
+    /// whatever the system says when it cannot start a thread here, or the error of
     /// [`on_thread_start`](Self::on_thread_start); the threads that had been started have ended by
     /// then.
     pub fn build(self) -> io::Result<ThreadPoolExecutor> {
@@ -233,29 +240,29 @@ impl fmt::Debug for Builder {
 }
 
 impl ThreadPoolExecutor {
-    /// Starts a pool with so many threads.
+    /// Starts a pool of so many threads: the first here, the others when there is work for them.
     ///
     /// [`Builder`] has the other knobs.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if `threads` is 0, or whatever the system says
-    /// when it cannot start a thread; no thread is left behind then.
+    /// when it cannot start the first thread.
     pub fn new(threads: usize) -> io::Result<Self> {
         Builder::new().threads(threads).build()
     }
 }
 
-/// Starts a pool with as many threads as the machine gives.
+/// Starts a pool of as many threads as the machine gives.
 ///
 /// # Panics
 ///
-/// If a thread cannot be started; [`Builder::build`] returns the error instead.
+/// If the first thread cannot be started; [`Builder::build`] returns the error instead.
 impl Default for ThreadPoolExecutor {
     fn default() -> Self {
         match Builder::new().build() {
             Ok(pool) => pool,
-            Err(error) => panic!("the threads of a pool could not be started: {error}"),
+            Err(error) => panic!("the first thread of a pool could not be started: {error}"),
         }
     }
 }

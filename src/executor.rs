@@ -618,10 +618,11 @@ impl PoolRef {
         Metrics {
             rejected: counts.rejected.get(),
             over_capacity: counts.over_capacity.get(),
+            failed_starts: counts.failed_starts.get(),
         }
     }
 
-    /// Gives the number of threads that run tasks.
+    /// Gives the number of threads that run tasks when there are enough of those.
     pub fn threads(&self) -> usize {
         self.shared.slots()
     }
@@ -713,6 +714,9 @@ pub struct Metrics {
     pub rejected: usize,
     /// Tasks of the pool's own that were admitted although it was full.
     pub over_capacity: usize,
+    /// Threads that the system would not start when there was work for them. The tasks are run by
+    /// those there are, and each push that would need another thread tries again.
+    pub failed_starts: usize,
 }
 
 /// Returns the pool that runs the task that this is called from, if any.

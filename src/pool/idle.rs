@@ -6,36 +6,43 @@
 //! slot that nobody holds is *vacant*. One packed word counts the searching, the asleep and the
 //! vacant; it is written only when someone's state changes.
 //!
-//! A *claim* is the right to wake one sleeper. It is made by moving one from asleep to searching
-//! in the word; which sleeper it is, is settled after that (`pool/slots.rs`).
+//! A *claim* is the right to wake one sleeper, or to fill one vacancy with a thread when nobody
+//! sleeps. It is made by moving one from asleep or vacant to searching in the word; which one it
+//! is, is settled after that (`pool/slots.rs`). So a thread searches before it has started.
 //!
 //! # Invariants
 //! 1. A task that has been pushed is seen by a busy or searching thread before that thread
 //!    sleeps, or wakes a sleeper.
-//! 2. At most half of the slots search (one at least), not counting those that were just woken.
-//! 3. As many slots can be woken as the word counts asleep: a slot is marked before it is
-//!    counted, and unmarked after a claim.
+//! 2. At most half of the slots search (one at least), not counting those that were just woken or
+//!    started.
+//! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot
+//!    is marked before it is counted, and unmarked after a claim.
+//! 4. One slot at least is not vacant until the pool has ended: the thread with which it began
+//!    stays.
 //!
 //! # Protocol
 //! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches and
-//! someone sleeps, claim and wake.
+//! someone sleeps or is missing, claim and wake, or start a thread.
 //! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
 //! look at every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4)
 //! park until someone has claimed it, maybe itself.
 //! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2)
 //! full fence; (F3) look at every queue, and if there is a task do P3 and P4.
+//! *Starter that fails:* (V1) count the slot vacant, and no longer searching; (V2) full fence; (V3)
+//! look at every queue, and if there is a task do P3 and P4 for a sleeper, not for a vacancy again.
 //!
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
-//! of the fences P2 and S2 (or F2) comes first in the one order of all such fences.
-//! *P2 first:* the look S3 (or F3) sees the task, unless it has been taken: to be run, or to be
+//! of the fences P2 and S2 (or F2, or V2) comes first in the one order of all such fences.
+//! *P2 first:* the look S3 (or F3, V3) sees the task, unless it has been taken: to be run, or to be
 //! pushed to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
-//! argument begins anew. If it is seen, P3 and P4 are done on its behalf. *S2 (or F2) first:* P3
+//! argument begins anew. If it is seen, P3 and P4 are done on its behalf. *S2 (or F2, V2) first:* P3
 //! sees the sleeper counted (or the searcher gone). If it nevertheless reads that somebody
-//! searches, that somebody leaves that state later, by S1 or F1, and the argument holds for it;
+//! searches, that somebody leaves that state later, by S1, F1 or V1, and the argument holds for it;
 //! there are finitely many threads, so it ends with one that sees the task, or with a P3 that reads
 //! no searcher. A claim that fails does so because the word changed, and reads it again. If nobody
-//! sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it sleeps.
+//! sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it sleeps. By
+//! invariant 4 there is one, so a task never waits for a thread that cannot be started.
 //!
 //! # Why not otherwise
 //! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread
@@ -60,6 +67,16 @@ pub(crate) struct Idle {
     max_searching: u64,
 }
 
+/// What a claim is for.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// A sleeper, to be woken.
+    Sleeper,
+    /// A vacant slot, to be given to a thread.
+    Vacancy,
+}
+
 /// A copy of the packed word.
 #[derive(Clone, Copy)]
 struct Counts(u64);
@@ -76,6 +93,18 @@ impl Counts {
     fn vacant(self) -> u64 {
         (self.0 / VACANT) & FIELD
     }
+
+    /// What there is to claim.
+    #[inline]
+    fn claimable(self) -> Option<Claim> {
+        if self.0 < ASLEEP {
+            None
+        } else if self.asleep() > 0 {
+            Some(Claim::Sleeper)
+        } else {
+            Some(Claim::Vacancy)
+        }
+    }
 }
 
 impl Idle {
@@ -89,24 +118,49 @@ impl Idle {
         }
     }
 
-    /// P2 to P4 of a pusher; `true`: wake a sleeper, who will be searching.
-    #[must_use]
+    /// P2 to P4 of a pusher; whoever is claimed will be searching.
     #[inline]
-    pub(crate) fn pushed(&self) -> bool {
-        // P2. ORDERING: pairs with S2 in `fall_asleep` and F2 in `found`.
+    pub(crate) fn pushed(&self) -> Option<Claim> {
+        // P2. ORDERING: pairs with S2 in `fall_asleep`, F2 in `found`, and V2 in `left_vacant`.
         fence(Ordering::SeqCst);
-        self.claim(|counts| counts.searching() == 0)
+        self.claim(|counts| match counts.searching() {
+            0 => counts.claimable(),
+            _ => None,
+        })
+    }
+
+    /// P3 and P4 of one that wants a sleeper, and no vacancy; `false` if there is none, or no need.
+    #[must_use]
+    pub(crate) fn claim_wanted_sleeper(&self) -> bool {
+        let wanted = |counts: Counts| counts.searching() == 0 && counts.asleep() > 0;
+        self.claim(|counts| wanted(counts).then_some(Claim::Sleeper))
+            .is_some()
     }
 
     /// Claims a sleeper whoever searches, as at the end of the pool; `false` if none is left.
     #[must_use]
-    pub(crate) fn claim_any(&self) -> bool {
-        self.claim(|_| true)
+    pub(crate) fn claim_any_sleeper(&self) -> bool {
+        self.claim(|counts| (counts.asleep() > 0).then_some(Claim::Sleeper))
+            .is_some()
     }
 
-    fn claim(&self, useful: impl Fn(Counts) -> bool) -> bool {
-        let change = SEARCHING.wrapping_sub(ASLEEP);
-        self.change_if(|counts| counts.asleep() > 0 && useful(counts), change)
+    /// Claims a vacancy whoever searches or sleeps, as at the beginning of the pool.
+    #[must_use]
+    pub(crate) fn claim_any_vacancy(&self) -> bool {
+        self.claim(|counts| (counts.vacant() > 0).then_some(Claim::Vacancy))
+            .is_some()
+    }
+
+    #[inline]
+    fn claim(&self, choose: impl Fn(Counts) -> Option<Claim>) -> Option<Claim> {
+        self.change(|counts| {
+            let claim = choose(counts)?;
+            let from = match claim {
+                Claim::Sleeper => ASLEEP,
+                Claim::Vacancy => VACANT,
+            };
+            Some((claim, SEARCHING.wrapping_sub(from)))
+        })
     }
 
     /// Counts those that are neither busy nor searching, as of a moment ago.
@@ -118,26 +172,28 @@ impl Idle {
     /// Busy to searching; `false` if enough search already.
     #[must_use]
     pub(crate) fn start_searching(&self) -> bool {
-        self.change_if(|counts| counts.searching() < self.max_searching, SEARCHING)
+        let few = |counts: Counts| counts.searching() < self.max_searching;
+        self.change(|counts| few(counts).then_some(((), SEARCHING)))
+            .is_some()
     }
 
-    /// Adds `change` to the word, as long as `when` says yes of it.
+    /// Adds to the word what `decide` says of it, with the answer to give; or nothing.
     #[inline]
-    fn change_if(&self, when: impl Fn(Counts) -> bool, change: u64) -> bool {
+    fn change<A>(&self, decide: impl Fn(Counts) -> Option<(A, u64)>) -> Option<A> {
         let mut counts = Counts(self.counts.load(Ordering::Relaxed));
-        while when(counts) {
-            // ORDERING: Acquire takes the mark that a sleeper made before it was counted.
+        loop {
+            let (answer, change) = decide(counts)?;
+            // ORDERING: Acquire takes the mark that a slot was given before it was counted.
             match self.counts.compare_exchange_weak(
                 counts.0,
                 counts.0.wrapping_add(change),
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(_) => return Some(answer),
                 Err(seen) => counts = Counts(seen),
             }
         }
-        false
     }
 
     /// F1 and F2: searching to busy; `true`: the caller was the last, and has to do F3.
@@ -162,14 +218,19 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// Vacant to busy.
-    pub(crate) fn occupied(&self) {
-        self.counts.fetch_sub(VACANT, Ordering::AcqRel);
+    /// V1 and V2: searching to vacant, because no thread could be started. The caller has marked the
+    /// slot before.
+    pub(crate) fn left_vacant(&self) {
+        self.vacated(true);
+        // V2. ORDERING: pairs with P2 in `pushed`.
+        fence(Ordering::SeqCst);
     }
 
-    /// Busy or searching to vacant, which needs no last look: the pool has ended.
+    /// Busy or searching to vacant, without a last look: the pool has ended. The caller has marked
+    /// the slot before.
     pub(crate) fn vacated(&self, was_searching: bool) {
         let searching = if was_searching { SEARCHING } else { 0 };
+        // ORDERING: Release gives the slot's mark to `claim`.
         self.counts
             .fetch_add(VACANT.wrapping_sub(searching), Ordering::AcqRel);
     }

@@ -25,7 +25,7 @@ use super::origin::Origin;
 use super::shared::{Running, Shared};
 use super::tally::Closed;
 use crate::error::CancelReason;
-use crate::primitive::{ThreadHandle, thread_pointer};
+use crate::primitive::thread_pointer;
 use crate::task::cell::Remote;
 use crate::task::{Context, Name, Task};
 use crate::unwind::{self, Payload};
@@ -66,8 +66,8 @@ pub(crate) struct Local {
     hopeful: Cell<bool>,
     /// Tasks run in place since the lane was swept last.
     claims: Cell<usize>,
-    /// Threads that this one has to see off, because the pool's last owner was dropped here.
-    to_join: RefCell<Vec<ThreadHandle<()>>>,
+    /// Whether this thread has to see the others off, because the pool's last owner was dropped here.
+    sees_off: Cell<bool>,
     /// Whether the thread is one of the pool's.
     resident: bool,
     /// The part that this thread had before, and will have again.
@@ -90,12 +90,12 @@ impl Pool {
 
     /// Pushes a task that this thread has counted.
     #[inline]
-    pub(crate) fn push(&self, task: PoolTask) {
+    pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
         match self.part_of_this_thread() {
             Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
             None => self.queue.push(task, None),
         }
-        self.slots.task_pushed();
+        self.task_pushed();
     }
 
     /// Runs a task that was counted on this thread, as one of the pool's.
@@ -161,7 +161,7 @@ impl Pool {
     /// Lets this thread see the others off when it ends, if it is one of the pool's.
     pub(crate) fn see_off_from_here(&self) {
         if let Some(local) = self.part_of_this_thread().filter(|local| local.resident) {
-            local.to_join.replace(self.roster.take_handles());
+            local.sees_off.set(true);
         }
     }
 
@@ -195,14 +195,9 @@ impl Pool {
 }
 
 impl Local {
-    /// Takes slot `index` and calls `body` as a thread of the pool.
-    ///
-    /// Gives back the threads that this one has to see off.
-    pub(crate) fn enter(
-        shared: Arc<Pool>,
-        index: usize,
-        body: impl FnOnce(&Self),
-    ) -> Vec<ThreadHandle<()>> {
+    /// Takes slot `index`, which was claimed for this thread, and calls `body` as a thread of the
+    /// pool. Tells whether this one has to see the others off.
+    pub(crate) fn enter(shared: Arc<Pool>, index: usize, body: impl FnOnce(&Self)) -> bool {
         HOME.with(|home| home.set(shared.id()));
         let lane = shared.slots.occupy(index);
         let local = Self::new(shared, Some(lane), true);
@@ -210,7 +205,7 @@ impl Local {
         if let Some(lane) = local.lane.take() {
             local.shared.slots.vacate(lane, local.searching.get());
         }
-        local.to_join.take()
+        local.sees_off.get()
     }
 
     /// Calls `body` inside the pool: as a guest, unless the pool is this thread's innermost already.
@@ -231,10 +226,11 @@ impl Local {
             running: lane.as_ref().map(|lane| shared.running(lane.index())),
             shared,
             lane: RefCell::new(lane),
-            searching: Cell::new(false),
+            // Whoever starts a thread counts it as searching.
+            searching: Cell::new(resident),
             hopeful: Cell::new(true),
             claims: Cell::new(0),
-            to_join: RefCell::default(),
+            sees_off: Cell::new(false),
             resident,
             outer: HERE.with(Cell::get).cast(),
         }
@@ -321,7 +317,7 @@ impl Local {
         }
         self.claims.set(0);
         // What was kept was in no queue for a moment.
-        self.shared.slots.task_pushed();
+        self.shared.task_pushed();
     }
 
     /// Lets go of the shells in the queues if they are many, and more than half of what is there.
@@ -341,7 +337,7 @@ impl Local {
                 shared.queue.sweep(lane, PoolTask::is_shell);
             }
             // What was kept was in no queue for a moment.
-            shared.slots.task_pushed();
+            shared.task_pushed();
         }
     }
 
@@ -366,7 +362,7 @@ impl Local {
         let task = self.shared.queue.find_near(lane)?;
         if !self.searching.get() && !lane.is_empty() {
             // It came with others, which were in no queue for a moment: as good as pushed anew.
-            self.shared.slots.task_pushed();
+            self.shared.task_pushed();
         }
         Some(task)
     }
@@ -409,9 +405,9 @@ impl Local {
 
     /// Searching to busy.
     #[inline]
-    fn stop_searching(&self) {
+    pub(super) fn stop_searching(&self) {
         if self.searching.take() {
-            self.shared.slots.found(|| self.shared.queue.has_tasks());
+            self.shared.found();
         }
     }
 

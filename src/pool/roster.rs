@@ -1,4 +1,10 @@
 //! Which threads of a pool live, and who waits until none does.
+//!
+//! # Invariant
+//! Once nobody lives, nobody will: only a pool with a live thread, or one that is being built, takes
+//! another in. So whoever has seen that all have left need not look again.
+
+use std::io;
 
 use crate::primitive::{
     AtomicUsize, Deadline, Mutex, Ordering, ThreadHandle, block_until, current, lock,
@@ -7,37 +13,52 @@ use crate::sync::wait_list::{Line, Place};
 
 /// The threads of one pool.
 pub(crate) struct Roster {
-    /// How many have started and not left.
+    /// How many have started and not left; whoever builds the pool counts as one of them.
     live: AtomicUsize,
-    /// Until someone sees them off. Whoever holds this lock may be joining threads, so no
-    /// thread of the pool waits for it.
+    /// Until someone sees them off.
     handles: Mutex<Vec<ThreadHandle<()>>>,
+    /// Held while seeing them off, so that everyone who wants that waits for it. No thread of the pool
+    /// does.
+    joining: Mutex<()>,
     /// Who waits until all have left.
     line: Line,
 }
 
 impl Roster {
+    /// Counts in whoever builds the pool, who [leaves](Self::leave) when it is built.
     pub(crate) fn new() -> Self {
         Self {
-            live: AtomicUsize::new(0),
+            live: AtomicUsize::new(1),
             handles: Mutex::new(Vec::new()),
+            joining: Mutex::new(()),
             line: Line::new(),
         }
     }
 
-    /// Counts a thread in, before it starts.
-    pub(crate) fn enlist(&self) {
-        self.live.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Keeps the handle of a thread that was counted in.
-    pub(crate) fn keep(&self, handle: ThreadHandle<()>) {
-        lock(&self.handles).push(handle);
+    /// Starts a thread, which has to [leave](Self::leave) in the end.
+    ///
+    /// Not in a pool that all have left.
+    pub(crate) fn start(
+        &self,
+        spawn: impl FnOnce() -> io::Result<ThreadHandle<()>>,
+    ) -> io::Result<()> {
+        // Locked until the handle is kept: whoever sees that the thread has left finds its handle.
+        let mut handles = lock(&self.handles);
+        let one_more = |live: usize| (live > 0).then_some(live + 1);
+        self.live
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .map_err(|_| io::Error::other("the pool has ended"))?;
+        let started = spawn().map(|handle| handles.push(handle));
+        drop(handles);
+        if started.is_err() {
+            self.leave();
+        }
+        started
     }
 
     /// Counts a thread out.
     pub(crate) fn leave(&self) {
-        // ORDERING: pairs with `all_left`.
+        // ORDERING: pairs with `live`.
         if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.line.notify_all();
         }
@@ -58,9 +79,11 @@ impl Roster {
     ///
     /// Not for a thread of the pool.
     pub(crate) fn join(&self) {
-        lock(&self.handles).drain(..).for_each(see_off);
-        // They may have been taken by a thread of the pool that sees them off itself.
+        let _in_turn = lock(&self.joining);
+        self.see_all_off();
+        // Some may be seen off by a thread of the pool, and some have started meanwhile.
         self.wait(Deadline::NEVER);
+        self.see_all_off();
     }
 
     /// Waits until all threads have left the pool; `false` if the time was over first.
@@ -79,12 +102,15 @@ impl Roster {
         }
     }
 
-    /// Takes the threads over, to be seen off by the caller, unless someone is at it.
-    pub(crate) fn take_handles(&self) -> Vec<ThreadHandle<()>> {
-        self.handles
-            .try_lock()
-            .map(|mut handles| std::mem::take(&mut *handles))
-            .unwrap_or_default()
+    /// Waits for the end of every thread that has started, but not of this one.
+    pub(crate) fn see_all_off(&self) {
+        let next = || lock(&self.handles).pop();
+        while let Some(thread) = next() {
+            if thread.thread().id() != current().id() {
+                // A thread of ours does not panic: `unwind` catches all that could.
+                drop(thread.join());
+            }
+        }
     }
 }
 
@@ -100,13 +126,5 @@ impl Watcher<'_> {
         // In this order: who leaves after the look finds us in the line.
         self.place.stand(waker);
         self.roster.all_left()
-    }
-}
-
-/// Waits for the end of a thread, unless it is this one.
-pub(crate) fn see_off(thread: ThreadHandle<()>) {
-    if thread.thread().id() != current().id() {
-        // A thread of ours does not panic: `unwind` catches all that could.
-        drop(thread.join());
     }
 }

@@ -10,12 +10,13 @@
 //! phase only grows. ENDED is set by whoever finds the closed queue quiet, which it
 //! then stays (`pool/tally.rs`).
 
+use std::io;
 use std::sync::Arc;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow};
 use super::origin::{Origin, Reach};
 use super::roster::Roster;
-use super::slots::{LastLook, Slots};
+use super::slots::{LastLook, Slots, Vacancy};
 use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
 use crate::error::{BusyThread, CancelReason, Rejected, StillRunning};
@@ -40,6 +41,9 @@ pub(crate) struct Shared<T> {
     pub(crate) hooks: Hooks,
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) roster: Roster,
+    /// Starts a thread for the slot that is named; from the room above that knows what threads do.
+    start_thread: fn(&Arc<Self>, usize) -> io::Result<()>,
+    pub(crate) stack_size: Option<usize>,
     pub(crate) origin: &'static Origin,
     pub(crate) counts: Counts,
     /// Unlike that of any other pool, before or after.
@@ -85,6 +89,8 @@ pub(crate) struct Counts {
     pub(crate) over_capacity: Count,
     /// Tasks that the end of the pool has cancelled.
     pub(crate) stopped: Count,
+    /// Threads that the system would not start when there was work for them.
+    pub(crate) failed_starts: Count,
 }
 
 /// A count that orders nothing.
@@ -107,7 +113,10 @@ impl Count {
 }
 
 impl<T: Send + 'static> Shared<T> {
-    pub(crate) fn new(config: Config) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Config,
+        start_thread: fn(&Arc<Self>, usize) -> io::Result<()>,
+    ) -> Arc<Self> {
         let threads = config.thread_names.len();
         let (queue, lanes) = TaskQueue::new(threads);
         let overflow = config.overflow;
@@ -130,6 +139,8 @@ impl<T: Send + 'static> Shared<T> {
             thread_names: config.thread_names,
             hooks: config.hooks,
             roster: Roster::new(),
+            start_thread,
+            stack_size: config.stack_size,
             origin: Origin::take(again),
             counts: Counts::default(),
             id: new_id(),
@@ -213,6 +224,34 @@ impl<T: Send + 'static> Shared<T> {
     /// One who waits until nothing is unfinished.
     pub(crate) fn idle_joiner(&self) -> Joiner<'_> {
         self.queue.joiner()
+    }
+
+    /// Sees to it that a task which was just pushed is found.
+    #[inline]
+    pub(super) fn task_pushed(self: &Arc<Self>) {
+        if let Some(vacancy) = self.slots.task_pushed() {
+            self.fill(vacancy);
+        }
+    }
+
+    /// Searching to busy.
+    pub(super) fn found(self: &Arc<Self>) {
+        if let Some(vacancy) = self.slots.found(|| self.queue.has_tasks()) {
+            self.fill(vacancy);
+        }
+    }
+
+    /// Starts a thread; if that cannot be, the pool goes on with those it has.
+    #[cold]
+    fn fill(self: &Arc<Self>, vacancy: Vacancy) {
+        let started = !self.has_ended() && {
+            let started = (self.start_thread)(self, vacancy.index());
+            started.inspect_err(|_| self.counts.failed_starts.one_more())
+        }
+        .is_ok();
+        if !started {
+            self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+        }
     }
 
     /// What everyone does who has finished a task and goes on to something else: wakes those

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::local::{Local, Pool};
-use super::roster::see_off;
 use super::worker;
 use crate::primitive::ThreadBuilder;
 use crate::unwind;
@@ -13,11 +12,17 @@ use crate::unwind;
 /// What a thread has to say about its start, when the user wants a say in it.
 type Started = oneshot::Sender<io::Result<()>>;
 
-/// Starts a pool with all its threads, or none.
+/// Starts a pool with its first thread; the others follow when there is work for them.
+///
+/// If the user has a say in the start of threads all of them start now, so that it is heard by whoever
+/// builds the pool.
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
-    let stack_size = config.stack_size;
-    let pool = Pool::new(config);
-    let started = start_all(&pool, stack_size);
+    let pool = Pool::new(config, |pool, index| start_thread(pool, index, None));
+    let started = match pool.hooks.thread_start {
+        None => start_first(&pool),
+        Some(_) => start_all(&pool),
+    };
+    pool.roster.leave();
     if started.is_err() {
         pool.close();
         pool.roster.join();
@@ -25,28 +30,19 @@ pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
     started.map(|()| pool)
 }
 
-fn start_all(pool: &Arc<Pool>, stack_size: Option<usize>) -> io::Result<()> {
+fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
+    match pool.slots.claim_vacancy() {
+        Some(vacancy) => start_thread(pool, vacancy.index(), None),
+        None => Ok(()),
+    }
+}
+
+fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     let mut answers = Vec::new();
-    for index in 0..pool.slots() {
-        let mut builder = ThreadBuilder::new().name(pool.thread_name(index).to_owned());
-        if let Some(bytes) = stack_size {
-            builder = builder.stack_size(bytes);
-        }
-        // Only who has been asked to says whether it started; std says the rest.
-        let started = pool.hooks.thread_start.as_ref().map(|_| {
-            let (started, answer) = oneshot::channel();
-            answers.push(answer);
-            started
-        });
-        let part = Arc::clone(pool);
-        pool.roster.enlist();
-        match builder.spawn(move || live(&part, index, started)) {
-            Ok(handle) => pool.roster.keep(handle),
-            Err(error) => {
-                pool.roster.leave();
-                return Err(error);
-            }
-        }
+    while let Some(vacancy) = pool.slots.claim_vacancy() {
+        let (started, answer) = oneshot::channel();
+        answers.push(answer);
+        start_thread(pool, vacancy.index(), Some(started))?;
     }
     let dead = |_| Err(io::Error::other("a thread ended before it had started"));
     let answers = answers
@@ -59,6 +55,17 @@ fn start_all(pool: &Arc<Pool>, stack_size: Option<usize>) -> io::Result<()> {
     first.unwrap_or(Ok(()))
 }
 
+/// Starts a thread for slot `index`, which was claimed for it.
+fn start_thread(pool: &Arc<Pool>, index: usize, started: Option<Started>) -> io::Result<()> {
+    let mut builder = ThreadBuilder::new().name(pool.thread_name(index).to_owned());
+    if let Some(bytes) = pool.stack_size {
+        builder = builder.stack_size(bytes);
+    }
+    let part = Arc::clone(pool);
+    let spawn = || builder.spawn(move || live(&part, index, started));
+    pool.roster.start(spawn)
+}
+
 /// A thread's way through the pool.
 fn live(pool: &Arc<Pool>, index: usize, started: Option<Started>) {
     let fit = try_hook(pool, index);
@@ -67,9 +74,9 @@ fn live(pool: &Arc<Pool>, index: usize, started: Option<Started>) {
         // Nobody listens any more if std could not start another thread.
         unwind::discard(started.send(fit));
     }
-    let mut to_join = Vec::new();
+    let mut sees_off = false;
     if lives {
-        to_join = Local::enter(Arc::clone(pool), index, worker::work);
+        sees_off = Local::enter(Arc::clone(pool), index, worker::work);
         if let Some(stop) = &pool.hooks.thread_stop {
             if let Err(payload) = unwind::catch(|| stop(index)) {
                 pool.report(payload);
@@ -77,7 +84,9 @@ fn live(pool: &Arc<Pool>, index: usize, started: Option<Started>) {
         }
     }
     pool.roster.leave();
-    to_join.into_iter().for_each(see_off);
+    if sees_off {
+        pool.roster.see_all_off();
+    }
 }
 
 /// Asks the user whether the thread may run tasks.

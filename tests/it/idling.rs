@@ -138,6 +138,12 @@ fn two_idle_seconds_cost_no_context_switch_and_no_processor_time() {
             .unwrap();
         let handles: Vec<_> = (0..1000).map(|n| pool.submit(move || n)).collect();
         handles.into_iter().for_each(|handle| drop(handle.join()));
+        let all = Arc::new(Barrier::new(4));
+        for _ in 0..4 {
+            let all = Arc::clone(&all);
+            pool.execute(move || drop(all.wait()));
+        }
+        pool.wait_idle().unwrap();
         // Not synchronisation: the sleep is the time that is measured. The first ones let the
         // threads come to rest.
         let mut before = costs("idler-");

@@ -1,6 +1,7 @@
-//! A pool starts with all its threads or not at all, and says what was wrong.
+//! A pool starts its threads when there is work for them, and says what was wrong if it cannot.
 
 use std::io::ErrorKind;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use workmill::{Builder, ThreadPoolExecutor};
@@ -71,15 +72,77 @@ fn live_threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
+/// Has so many tasks wait until all of them run.
+fn meet(pool: &ThreadPoolExecutor, tasks: usize) {
+    let barrier = Arc::new(Barrier::new(tasks));
+    let handles: Vec<_> = (0..tasks)
+        .map(|_| {
+            let barrier = Arc::clone(&barrier);
+            pool.submit(move || barrier.wait().is_leader())
+        })
+        .collect();
+    let leaders = handles.into_iter().map(|handle| handle.join().unwrap());
+    assert_eq!(leaders.filter(|leads| *leads).count(), 1);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn when_a_thread_cannot_start_the_others_end_and_the_error_is_the_systems() {
-    let name = "starting::when_a_thread_cannot_start_the_others_end_and_the_error_is_the_systems";
-    let limit = ["sh", "-c", "ulimit -v 1000000; exec \"$0\" \"$@\""];
-    let Some(output) = in_child(name, &limit) else {
+fn threads_start_when_there_is_work_for_them() {
+    let name = "starting::threads_start_when_there_is_work_for_them";
+    let Some(output) = in_child(name, &[]) else {
+        let before = live_threads();
+        let pool = ThreadPoolExecutor::new(64).unwrap();
+        assert_eq!(pool.threads(), 64);
+        assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
+        assert_eq!(live_threads(), before + 1);
+        meet(&pool, 64);
+        assert_eq!(live_threads(), before + 64);
+        pool.shutdown();
+        assert_eq!(live_threads(), before);
+        return;
+    };
+    assert_success(&output);
+}
+
+/// A gigabyte of address space: room for a dozen threads with stacks of 64 MiB.
+#[cfg(target_os = "linux")]
+const LIMIT: [&str; 3] = ["sh", "-c", "ulimit -v 1000000; exec \"$0\" \"$@\""];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
+    let name = "starting::when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again";
+    let Some(output) = in_child(name, &LIMIT) else {
+        let before = live_threads();
+        let in_the_way = Vec::<u8>::with_capacity(400 << 20);
+        let builder = Builder::new().threads(64).stack_size(64 << 20);
+        let pool = builder.build().unwrap();
+        while pool.metrics().failed_starts == 0 {
+            let handles: Vec<_> = (0..1000).map(|n| pool.submit(move || n)).collect();
+            for (n, handle) in handles.into_iter().enumerate() {
+                assert_eq!(handle.join().unwrap(), n);
+            }
+        }
+        let fewer = live_threads() - before;
+        assert!((1..64).contains(&fewer), "{fewer}");
+        meet(&pool, fewer);
+        drop(in_the_way);
+        meet(&pool, fewer + 1);
+        pool.shutdown();
+        assert_eq!(live_threads(), before);
+        return;
+    };
+    assert_success(&output);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the_systems() {
+    let name = "starting::when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the_systems";
+    let Some(output) = in_child(name, &LIMIT) else {
         let before = live_threads();
         let builder = Builder::new().threads(64).stack_size(64 << 20);
-        let error = builder.build().unwrap_err();
+        let error = builder.on_thread_start(|_| Ok(())).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
         assert_eq!(live_threads(), before);
         // What there is room for still works.
@@ -94,8 +157,7 @@ fn when_a_thread_cannot_start_the_others_end_and_the_error_is_the_systems() {
 #[test]
 fn when_no_thread_can_start_building_fails() {
     let name = "starting::when_no_thread_can_start_building_fails";
-    let limit = ["sh", "-c", "ulimit -v 1000000; exec \"$0\" \"$@\""];
-    let Some(output) = in_child(name, &limit) else {
+    let Some(output) = in_child(name, &LIMIT) else {
         let before = live_threads();
         let error = Builder::new()
             .threads(1)
