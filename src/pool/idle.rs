@@ -13,7 +13,7 @@
 //! # Invariants
 //! 1. A task that has been pushed is seen by a busy or searching thread before that thread
 //!    sleeps, or wakes a sleeper.
-//! 2. At most half of the slots search (one at least), not counting those that were just woken or
+//! 2. At most half of the slots search (two at least), not counting those that were just woken or
 //!    started.
 //! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot
 //!    is marked before it is counted, and unmarked after a claim.
@@ -114,7 +114,7 @@ impl Idle {
         debug_assert!(slots <= FIELD);
         Self {
             counts: Padded(AtomicU64::new(slots * VACANT)),
-            max_searching: (slots / 2).max(1),
+            max_searching: (slots / 2).max(2),
         }
     }
 

@@ -54,15 +54,23 @@ fn start_one_more(shared: &Arc<Pool>, index: usize) -> io::Result<()> {
     })
 }
 
-/// Starts a thread that is busy at first, as it is after a task.
 fn start_worker(shared: &Arc<Pool>) -> thread::JoinHandle<()> {
+    start(shared, worker::work)
+}
+
+/// Starts a thread that is no longer searching, as it is after a task.
+fn start_busy_worker(shared: &Arc<Pool>) -> thread::JoinHandle<()> {
+    start(shared, |local| {
+        local.stop_searching();
+        worker::work(local);
+    })
+}
+
+fn start(shared: &Arc<Pool>, work: fn(&Local)) -> thread::JoinHandle<()> {
     let index = shared.slots.claim_vacancy().unwrap().index();
     let shared = Arc::clone(shared);
     thread::spawn(move || {
-        Local::enter(shared, index, |local| {
-            local.stop_searching();
-            worker::work(local);
-        });
+        Local::enter(shared, index, work);
     })
 }
 
@@ -163,7 +171,7 @@ fn a_task_pushed_while_a_thread_fails_to_start_is_found() {
 fn two_tasks_that_wait_for_each_other_find_two_threads() {
     model(1, || {
         let shared = pool(2, start_none);
-        let workers = [(); 2].map(|()| start_worker(&shared));
+        let workers = [(); 2].map(|()| start_busy_worker(&shared));
         submit_two_that_wait_for_each_other(&shared);
         shared.close();
         workers

@@ -11,7 +11,7 @@ use crate::primitive::{Spin, spin_until};
 const SEARCH: Spin = Spin {
     pauses: 16,
     doublings: 1,
-    yields: 40,
+    yields: 80,
 };
 
 /// The same when the last time it was in vain: one look.
