@@ -261,10 +261,13 @@ pub(crate) fn light_ns() -> f64 {
     crate::measure::median(times.map(|sample| sample.per_op(sample.wall_ns)))
 }
 
-/// Runs `body` with a warm pool.
+/// Runs `body` with a warm pool, of which every thread has run a task.
 fn with_pool<C: Contender>(setup: &Setup, body: impl FnOnce(&C::Pool) -> Sample) -> Sample {
     let contender = C::start(setup.threads);
     let pool = contender.pool();
+    if C::HAS_THREADS {
+        hold_threads(&pool, setup.threads).wait();
+    }
     let countdown = Countdown::from(WARM_UP);
     for _ in 0..WARM_UP {
         pool.execute(|| countdown.one_done());

@@ -10,6 +10,8 @@ pub(crate) struct InPlace;
 impl Contender for InPlace {
     type Pool = Self;
 
+    const HAS_THREADS: bool = false;
+
     fn start(_threads: usize) -> Self {
         Self
     }

@@ -17,6 +17,9 @@ pub(crate) trait Execute {
 pub(crate) trait Contender: Sized {
     type Pool: Execute + Clone + Send + 'static;
 
+    /// Whether tasks run on other threads than the submitter's.
+    const HAS_THREADS: bool = true;
+
     fn start(threads: usize) -> Self;
     fn pool(&self) -> Self::Pool;
 
