@@ -54,7 +54,7 @@ impl<T> Lane<T> {
         self.index
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: T) {
         self.tasks.push(task);
     }

@@ -76,7 +76,7 @@ pub(crate) struct Local {
 
 impl Pool {
     /// Counts a task that will be pushed by this thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept(&self) -> Result<(), Closed> {
         match self.part_of_this_thread() {
             Some(_) if self.is_stopping() => Err(Closed),
@@ -89,7 +89,7 @@ impl Pool {
     }
 
     /// Pushes a task that this thread has counted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
         match self.part_of_this_thread() {
             Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),

@@ -42,7 +42,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Pushes a task that was accepted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: T, lane: Option<&Lane<T>>) {
         match lane {
             Some(lane) => lane.push(task),
