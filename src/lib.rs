@@ -1,10 +1,10 @@
 //! Threads that do work for you: a work-stealing thread pool with result handles, bounds and an
 //! orderly end.
 //!
-//! [`ThreadPoolExecutor`] runs closures on a fixed number of threads. [`submit`] gives a
-//! [`JoinHandle`] to what the closure returns; [`execute`] does without. It is for people who
-//! know Python's `concurrent.futures` or Java's `ExecutorService` and want that in Rust, without
-//! an asynchronous runtime.
+//! [`ThreadPoolExecutor`] runs closures on up to so many threads, which start when there is work for
+//! them. [`submit`] gives a [`JoinHandle`] to what the closure returns; [`execute`] does without. It
+//! is for people who know Python's `concurrent.futures` or Java's `ExecutorService` and want that in
+//! Rust, without an asynchronous runtime.
 //!
 //! ```
 //! use workmill::ThreadPoolExecutor;

@@ -19,7 +19,7 @@ use crate::task::cell::{self, Cancelled, HandleEnd, Outcome, Remote};
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
-    pauses: 8,
+    pauses: 40,
     doublings: 1,
     yields: 2,
 };
