@@ -6,7 +6,7 @@ use std::thread;
 
 use workmill::{Builder, ThreadPoolExecutor};
 
-use crate::support::{assert_success, in_child, limited};
+use crate::support::{Door, assert_success, in_child, limited};
 
 #[test]
 fn a_pool_without_threads_is_refused() {
@@ -104,9 +104,14 @@ fn threads_start_when_there_is_work_for_them() {
     assert_success(&output);
 }
 
-/// A gigabyte of address space: room for a dozen threads with stacks of 64 MiB.
+/// A gigabyte of address space: room for a dozen threads with stacks of 64 MiB, if the allocator does
+/// not reserve as much again for each of them.
 #[cfg(target_os = "linux")]
-const LIMIT: [&str; 3] = ["sh", "-c", "ulimit -v 1000000; exec \"$0\" \"$@\""];
+const LIMIT: [&str; 3] = [
+    "sh",
+    "-c",
+    "ulimit -v 1000000; MALLOC_ARENA_MAX=1 exec \"$0\" \"$@\"",
+];
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -114,17 +119,28 @@ fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
     let name = "starting::when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again";
     let Some(output) = in_child(name, &LIMIT) else {
         let before = live_threads();
-        let in_the_way = Vec::<u8>::with_capacity(400 << 20);
+        let in_the_way = std::hint::black_box(Vec::<u8>::with_capacity(400 << 20));
         let builder = Builder::new().threads(64).stack_size(64 << 20);
         let pool = builder.build().unwrap();
+        let door = Door::default();
+        let handles: Vec<_> = (0..64)
+            .map(|n| {
+                let door = door.clone();
+                pool.submit(move || {
+                    door.pass();
+                    n
+                })
+            })
+            .collect();
         while pool.metrics().failed_starts == 0 {
-            let handles: Vec<_> = (0..1000).map(|n| pool.submit(move || n)).collect();
-            for (n, handle) in handles.into_iter().enumerate() {
-                assert_eq!(handle.join().unwrap(), n);
-            }
+            thread::yield_now();
         }
         let fewer = live_threads() - before;
         assert!((1..64).contains(&fewer), "{fewer}");
+        door.open();
+        for (n, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.join().unwrap(), n);
+        }
         meet(&pool, fewer);
         drop(in_the_way);
         meet(&pool, fewer + 1);
