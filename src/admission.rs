@@ -83,6 +83,7 @@ impl Drop for Pass {
 /// Counts a task as accepted, and says how it was let in.
 ///
 /// Blocks only by policy or patience, and never a task of the pool itself.
+// Inlined, like all on the way of a submission, so that what goes from hand to hand stays in registers.
 #[inline(always)]
 pub(crate) fn admit(pool: &Arc<Pool>, patience: Patience) -> Result<Entry, Refusal> {
     let entry = match &pool.gate {

@@ -244,14 +244,14 @@ impl<T: Send + 'static> Shared<T> {
     /// Starts a thread; if that cannot be, the pool goes on with those it has.
     #[cold]
     fn fill(self: &Arc<Self>, vacancy: Vacancy) {
-        let started = !self.has_ended() && {
-            let started = (self.start_thread)(self, vacancy.index());
-            started.inspect_err(|_| self.counts.failed_starts.one_more())
+        if !self.has_ended() && (self.start_thread)(self, vacancy.index()).is_ok() {
+            return;
         }
-        .is_ok();
-        if !started {
-            self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+        // An ended pool takes nobody in, which is no failure.
+        if !self.has_ended() {
+            self.counts.failed_starts.one_more();
         }
+        self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
     }
 
     /// What everyone does who has finished a task and goes on to something else: wakes those
