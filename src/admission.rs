@@ -76,7 +76,7 @@ impl Token for Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.0.permits.release();
+        self.0.permits.give_back(1);
     }
 }
 
@@ -104,22 +104,22 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
             let free = permits.take_free();
             free.then_some(()).ok_or(TryAcquireError::NoPermits)
         }
-        Patience::Never => permits.try_take(),
+        Patience::Never => permits.try_take(1),
         _ if pool.is_here() => {
             if !permits.take_anyway() && !pool.is_stopping() {
                 pool.counts.over_capacity.one_more();
             }
             Ok(())
         }
-        Patience::Until(deadline) => permits.acquire_until(deadline),
+        Patience::Until(deadline) => permits.take_until(1, deadline),
         Patience::Policy => match gate.overflow {
-            Overflow::Block => permits.acquire_until(Deadline::NEVER),
-            Overflow::Reject => permits.try_take(),
-            Overflow::CallerRuns => match permits.try_take() {
+            Overflow::Block => permits.take_until(1, Deadline::NEVER),
+            Overflow::Reject => permits.try_take(1),
+            Overflow::CallerRuns => match permits.try_take(1) {
                 Err(TryAcquireError::NoPermits) => return Ok(Entry::Caller),
                 decided => decided,
             },
-            Overflow::DropOldest => match permits.try_take() {
+            Overflow::DropOldest => match permits.try_take(1) {
                 Err(TryAcquireError::NoPermits) if pool.drop_oldest() => {
                     // One for one: the room that the other leaves may go to somebody who waits, or
                     // pay a debt, so it is not waited for.
@@ -129,7 +129,7 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
                 Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
                 decided => decided,
             },
-            Overflow::DropNewest => match permits.try_take() {
+            Overflow::DropNewest => match permits.try_take(1) {
                 Err(TryAcquireError::NoPermits) => return Err(Refusal::Dropped),
                 decided => decided,
             },
@@ -137,7 +137,7 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
     };
     match taken {
         Ok(()) => Ok(Entry::Pass(Pass(Arc::clone(gate)))),
-        Err(TryAcquireError::NoPermits) => Err(Refusal::Full),
+        Err(TryAcquireError::NoPermits | TryAcquireError::TooMany) => Err(Refusal::Full),
         Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::error::Rejected;
 use crate::executor::ThreadPoolExecutor;
 use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow};
-use crate::sync::semaphore::Semaphore;
+use crate::sync::permits::MAX_PERMITS;
 
 /// Configures a [`ThreadPoolExecutor`] and starts it.
 ///
@@ -195,10 +195,9 @@ impl Builder {
             )));
         }
         match self.queue_capacity {
-            Some(capacity) if capacity > Semaphore::MAX_PERMITS => {
+            Some(capacity) if capacity > MAX_PERMITS => {
                 return Err(invalid(format!(
-                    "the capacity of a queue is 0 to {}, not {capacity}",
-                    Semaphore::MAX_PERMITS
+                    "the capacity of a queue is 0 to {MAX_PERMITS}, not {capacity}"
                 )));
             }
             _ => {}

@@ -437,13 +437,19 @@ impl BusyThread {
     }
 }
 
-/// Says that a semaphore was closed.
+/// Says why no permit will ever be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AcquireError;
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The semaphore was closed.
+    Closed,
+    /// More permits were asked for than the semaphore can ever have.
+    TooMany,
+}
 
 impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the semaphore was closed")
+        TryAcquireError::from(*self).fmt(f)
     }
 }
 
@@ -453,10 +459,12 @@ impl Error for AcquireError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryAcquireError {
-    /// No permit was free, or others wait for one already.
+    /// Too few permits were free, or others wait for some already.
     NoPermits,
     /// The semaphore was closed.
     Closed,
+    /// More permits were asked for than the semaphore can ever have.
+    TooMany,
 }
 
 impl fmt::Display for TryAcquireError {
@@ -464,8 +472,41 @@ impl fmt::Display for TryAcquireError {
         f.write_str(match self {
             Self::NoPermits => "no permit is free",
             Self::Closed => "the semaphore was closed",
+            Self::TooMany => "the semaphore never has so many permits",
         })
     }
 }
 
 impl Error for TryAcquireError {}
+
+impl TryAcquireError {
+    /// The same for one who waits, unless waiting helps.
+    pub(crate) fn for_good(self) -> Option<AcquireError> {
+        match self {
+            Self::NoPermits => None,
+            Self::Closed => Some(AcquireError::Closed),
+            Self::TooMany => Some(AcquireError::TooMany),
+        }
+    }
+}
+
+impl From<AcquireError> for TryAcquireError {
+    fn from(error: AcquireError) -> Self {
+        match error {
+            AcquireError::Closed => Self::Closed,
+            AcquireError::TooMany => Self::TooMany,
+        }
+    }
+}
+
+/// Says that more permits were added than the semaphore can have; nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseError;
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more permits were released than the semaphore can have")
+    }
+}
+
+impl Error for ReleaseError {}

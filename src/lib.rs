@@ -138,10 +138,12 @@ mod builder;
 
 pub use builder::Builder;
 pub use error::{
-    AcquireError, BusyThread, CancelReason, JoinError, Rejected, StillRunning, TryAcquireError,
-    TrySubmitError, WouldDeadlock,
+    AcquireError, BusyThread, CancelReason, JoinError, Rejected, ReleaseError, StillRunning,
+    TryAcquireError, TrySubmitError, WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, current, worker_index};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
-pub use sync::semaphore::{Acquire, Permit, Semaphore};
+pub use sync::semaphore::{
+    Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
+};

@@ -21,7 +21,7 @@ use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
 use crate::error::{BusyThread, CancelReason, Rejected, StillRunning};
 use crate::primitive::{AtomicStatic, AtomicU8, AtomicUsize, Deadline, Ordering, Padded, fence};
-use crate::sync::semaphore::Semaphore;
+use crate::sync::permits::{MAX_PERMITS, Permits};
 use crate::task::Name;
 use crate::unwind::{self, Payload};
 
@@ -73,7 +73,7 @@ impl Running {
 
 /// How many tasks may wait, and what happens to one more.
 pub(crate) struct Gate {
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Permits,
     pub(crate) overflow: Overflow,
     /// Whether a permit stands for a thread that is free rather than for a place in the queue, and
     /// is kept until the task has ended.
@@ -129,7 +129,8 @@ impl<T: Send + 'static> Shared<T> {
             running: (0..threads).map(|_| Arc::default()).collect(),
             gate: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
-                let permits = Semaphore::new(if hand_off { threads } else { capacity });
+                let free = if hand_off { threads } else { capacity };
+                let permits = Permits::new(free, MAX_PERMITS, None);
                 Arc::new(Gate {
                     permits,
                     overflow,

@@ -6,5 +6,6 @@
 
 #[cfg(all(test, workmill_loom))]
 mod model;
+pub(crate) mod permits;
 pub(crate) mod semaphore;
 pub(crate) mod wait_list;

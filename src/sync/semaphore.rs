@@ -1,73 +1,44 @@
-//! A counting semaphore that serves its waiters in order of arrival.
-//!
-//! # Words
-//! A *permit* is the right that the semaphore counts. The word holds the free permits and two
-//! bits, WAITING and CLOSED; the line holds those who wait. A permit that was taken when none was
-//! free is a *debt*: the count is then below zero, and as many releases come to nothing.
-//!
-//! # Invariants
-//! 1. WAITING is set exactly while the line is not empty. It changes only under the lock.
-//! 2. While WAITING is set no permit is free, and the count changes only under the lock, but for
-//!    debts, which only lower it.
-//! 3. CLOSED, once set, stays.
-//!
-//! # Protocol
-//! *Acquire:* take a permit by one exchange if one is free, and that is all. Else, under the
-//! lock, look once more; if none is free, set WAITING by an exchange that expects none
-//! free, and join the line.
-//! *Release:* add a permit by one exchange that expects WAITING clear. Else, under the lock, pay
-//! a debt if there is one; if not, notify the head, whose permit it is from then on: the count does
-//! not move, so no newcomer can overtake. (A debt made at that moment comes after the hand-over.)
-//! *Give up* (timeout, dropped future): redeem the ticket; if it was notified first, the permit is
-//! there and is used or released again.
-//!
-//! # Why no permit and no wake-up is lost
-//! The exchange that adds a permit and the one that sets WAITING are on one word. If the permit
-//! comes first, the other fails, looks again and takes it. If WAITING comes first, the release
-//! fails and goes to the lock, where it finds the line: its owner joins it before it
-//! lets the lock go. What happens between a notified waiter and its own giving up is
-//! decided under the lock, see [`wait_list`](crate::sync::wait_list).
-//!
-//! # Why not otherwise
-//! The line needs no state word for each waiter: timeout against grant could be one exchange
-//! there, but the lock has to be taken to leave the line anyway, and under the lock it is a plain
-//! comparison.
+//! `Semaphore` and `BoundedSemaphore`: the public face of [`permits`](super::permits).
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::wait_list::{Signal, Ticket, WaitList};
-use crate::error::{AcquireError, TryAcquireError};
-use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, lock};
-use crate::unwind;
+use super::permits::{MAX_PERMITS, Permits, Wait};
+use crate::error::{AcquireError, ReleaseError, TryAcquireError};
+use crate::primitive::Deadline;
 
-const CLOSED: usize = 1;
-const WAITING: usize = 1 << 1;
-/// One permit in the word.
-const PERMIT: usize = 1 << 2;
+/// After so long the longest waiter at an unfair semaphore no longer lets newcomers pass.
+const PATIENCE: Duration = Duration::from_millis(1);
 
-/// The free permits in a word; below zero are debts.
-fn count(word: usize) -> isize {
-    (word as isize) >> PERMIT.trailing_zeros()
-}
-
-/// Counts permits, and lets those who find none wait their turn.
+/// Counts permits, and lets those who find too few wait their turn.
 ///
-/// Like Python's `threading.Semaphore` and tokio's, with the four forms of this crate: they
+/// Like Python's `threading.Semaphore`, Java's and tokio's, with the four forms of this crate: they
 /// may all wait at one semaphore at the same time, threads and futures of any runtime alike.
+///
+/// A semaphore without permits is a signal: [`new(0)`](Self::new), and whoever has something to tell
+/// calls [`add_permits`](Self::add_permits).
 ///
 /// # Fairness
 ///
 /// First come, first served, with hand-off: a released permit belongs to the longest
-/// waiter at once, and nobody who comes later can take it. Under contention this costs a
-/// thread switch for each permit; that is the price of nobody starving.
+/// waiter at once, and nobody who comes later can take it. Who wants several waits at the head of the
+/// line until there are enough, and those behind it wait with it, so that it does not starve. Under
+/// contention hand-off costs a thread switch for each permit; [`unfair`](Self::unfair) saves most of
+/// them.
+///
+/// # Ordering
+///
+/// What was done before permits were released or added has happened before the next owner of them
+/// goes on.
 ///
 /// # Dropping
 ///
-/// Waiters borrow the semaphore, so none can be left when it is dropped.
+/// Waiters borrow the semaphore or share it, so none can be left when it is dropped.
 ///
 /// # Examples
 ///
@@ -83,29 +54,56 @@ fn count(word: usize) -> isize {
 /// # drop(second);
 /// # Ok::<(), workmill::AcquireError>(())
 /// ```
+///
+/// A signal from one thread to another:
+///
+/// ```
+/// let ready = workmill::Semaphore::new(0);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| ready.add_permits(1));
+///     ready.acquire().unwrap().forget();
+/// });
+/// ```
 pub struct Semaphore {
-    word: AtomicUsize,
-    line: Mutex<WaitList>,
+    permits: Permits,
 }
 
 impl Semaphore {
     /// The largest number of permits that a semaphore can hold.
-    pub const MAX_PERMITS: usize = isize::MAX as usize / PERMIT;
+    pub const MAX_PERMITS: usize = MAX_PERMITS;
 
-    /// Makes a semaphore with so many free permits.
+    /// Makes a semaphore with so many free permits, that serves in order of arrival.
     ///
     /// # Panics
     ///
     /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     pub fn new(permits: usize) -> Self {
-        assert!(
-            permits <= Self::MAX_PERMITS,
-            "a semaphore holds at most {} permits, not {permits}",
-            Self::MAX_PERMITS
-        );
         Self {
-            word: AtomicUsize::new(permits * PERMIT),
-            line: Mutex::new(WaitList::default()),
+            permits: Permits::new(permits, MAX_PERMITS, None),
+        }
+    }
+
+    /// Makes a semaphore that lets newcomers take what is free although others wait.
+    ///
+    /// A thread that releases a permit and takes one again at once need not be switched for another, so
+    /// this is faster under contention. Nobody starves: once the longest waiter has waited for a
+    /// millisecond it is served like in a fair one.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::unfair(4);
+    /// let permit = keys.acquire()?;
+    /// # drop(permit);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    pub fn unfair(permits: usize) -> Self {
+        Self {
+            permits: Permits::new(permits, MAX_PERMITS, Some(PATIENCE)),
         }
     }
 
@@ -113,25 +111,22 @@ impl Semaphore {
     ///
     /// # Blocking
     ///
-    /// Until a permit is handed to this thread or the semaphore is closed. What was done before a
-    /// permit was released has happened before the next owner of it goes on.
+    /// Until a permit is handed to this thread or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// [`AcquireError`] if the semaphore is or gets closed.
+    /// [`AcquireError::Closed`] if the semaphore is or gets closed.
+    #[inline]
     pub fn acquire(&self) -> Result<Permit<'_>, AcquireError> {
-        match self.acquire_until(Deadline::NEVER) {
-            Ok(()) => Ok(Permit { semaphore: self }),
-            Err(_) => Err(AcquireError),
-        }
+        self.acquire_many(1)
     }
 
     /// Takes a permit if one is free; never waits.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError::NoPermits`] if none is free, which is so while anyone waits;
-    /// [`TryAcquireError::Closed`] if the semaphore is closed.
+    /// [`TryAcquireError::NoPermits`] if none is free or, unless it is [`unfair`](Self::unfair), others
+    /// wait; [`TryAcquireError::Closed`] if the semaphore is closed.
     ///
     /// # Examples
     ///
@@ -144,13 +139,18 @@ impl Semaphore {
     /// # drop(permit);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
-        self.try_take().map(|()| Permit { semaphore: self })
+        self.try_acquire_many(1)
     }
 
     /// Waits for a permit, but no longer than `timeout`.
     ///
     /// [`Duration::ZERO`] takes what is there; [`Duration::MAX`] waits for ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until a permit is handed to this thread, the time is over, or the semaphore is closed.
     ///
     /// # Errors
     ///
@@ -166,8 +166,7 @@ impl Semaphore {
     /// assert!(empty.acquire_timeout(Duration::from_millis(5)).is_err());
     /// ```
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_>, TryAcquireError> {
-        self.acquire_until(Deadline::after(timeout))
-            .map(|()| Permit { semaphore: self })
+        self.acquire_many_timeout(1, timeout)
     }
 
     /// Returns a future that waits for a permit.
@@ -179,7 +178,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// The future gives [`AcquireError`] if the semaphore is or gets closed.
+    /// The future gives [`AcquireError::Closed`] if the semaphore is or gets closed.
     ///
     /// # Examples
     ///
@@ -192,14 +191,241 @@ impl Semaphore {
     /// # Ok::<(), workmill::AcquireError>(())
     /// ```
     pub fn acquire_async(&self) -> Acquire<'_> {
-        Acquire {
-            wait: Wait::new(self),
+        self.acquire_many_async(1)
+    }
+
+    /// Waits for so many permits, which are given all at once.
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire`, and [`AcquireError::TooMany`] at once if there can never be so many.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let seats = workmill::Semaphore::new(4);
+    /// let table = seats.acquire_many(3)?;
+    /// assert_eq!((table.permits(), seats.available_permits()), (3, 1));
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    #[inline]
+    pub fn acquire_many(&self, permits: usize) -> Result<Permit<'_>, AcquireError> {
+        self.take(permits)?;
+        Ok(Permit(Held::new(self, permits)))
+    }
+
+    /// Takes so many permits if they are free; never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire), and [`TryAcquireError::TooMany`] if there can never be so
+    /// many.
+    #[inline]
+    pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
+        self.permits.try_take(permits)?;
+        Ok(Permit(Held::new(self, permits)))
+    }
+
+    /// Waits for so many permits, but no longer than `timeout`.
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire_timeout`](Self::acquire_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_timeout`, and [`TryAcquireError::TooMany`] at once if there can never be so many.
+    pub fn acquire_many_timeout(
+        &self,
+        permits: usize,
+        timeout: Duration,
+    ) -> Result<Permit<'_>, TryAcquireError> {
+        self.take_timeout(permits, timeout)?;
+        Ok(Permit(Held::new(self, permits)))
+    }
+
+    /// Returns a future that waits for so many permits.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
+    /// # Errors
+    ///
+    /// The future gives what [`acquire_many`](Self::acquire_many) does.
+    pub fn acquire_many_async(&self, permits: usize) -> Acquire<'_> {
+        Acquire(Wait::new(self, permits))
+    }
+
+    /// Waits like [`acquire`](Self::acquire) for a permit that owns a share of the semaphore, to be
+    /// carried into a task.
+    ///
+    /// # Blocking
+    ///
+    /// As `acquire`.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire`.
+    ///
+    /// # Examples
+    ///
+    /// No more than three tasks wait for a thread or run:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use workmill::{Semaphore, ThreadPoolExecutor};
+    ///
+    /// let (pool, keys) = (ThreadPoolExecutor::new(2)?, Arc::new(Semaphore::new(3)));
+    /// for _ in 0..10 {
+    ///     let permit = keys.acquire_owned()?;
+    ///     pool.execute(move || drop(permit));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, AcquireError> {
+        self.acquire_many_owned(1)
+    }
+
+    /// Takes like [`try_acquire`](Self::try_acquire) a permit that owns a share of the semaphore.
+    ///
+    /// # Errors
+    ///
+    /// As `try_acquire`.
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        self.try_acquire_many_owned(1)
+    }
+
+    /// Waits like [`acquire_timeout`](Self::acquire_timeout) for a permit that owns a share of the
+    /// semaphore.
+    ///
+    /// # Blocking
+    ///
+    /// As `acquire_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_timeout`.
+    pub fn acquire_owned_timeout(
+        self: &Arc<Self>,
+        timeout: Duration,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        self.acquire_many_owned_timeout(1, timeout)
+    }
+
+    /// Returns a future like [`acquire_async`](Self::acquire_async) that borrows nothing, nor does the
+    /// permit that it gives.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_async`.
+    pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwned {
+        self.acquire_many_owned_async(1)
+    }
+
+    /// Waits for so many permits that own a share of the semaphore.
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_many`.
+    pub fn acquire_many_owned(
+        self: &Arc<Self>,
+        permits: usize,
+    ) -> Result<OwnedPermit, AcquireError> {
+        self.take(permits)?;
+        Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
+    }
+
+    /// Takes so many permits that own a share of the semaphore, if they are free; never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many).
+    pub fn try_acquire_many_owned(
+        self: &Arc<Self>,
+        permits: usize,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        self.permits.try_take(permits)?;
+        Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
+    }
+
+    /// Waits for so many permits that own a share of the semaphore, but no longer than `timeout`.
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire_many_timeout`](Self::acquire_many_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_many_timeout`.
+    pub fn acquire_many_owned_timeout(
+        self: &Arc<Self>,
+        permits: usize,
+        timeout: Duration,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        self.take_timeout(permits, timeout)?;
+        Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
+    }
+
+    /// Returns a future that waits for so many permits, and borrows nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    pub fn acquire_many_owned_async(self: &Arc<Self>, permits: usize) -> AcquireOwned {
+        AcquireOwned(Wait::new(Arc::clone(self), permits))
+    }
+
+    #[inline]
+    fn take(&self, permits: usize) -> Result<(), AcquireError> {
+        let taken = self.permits.take_until(permits, Deadline::NEVER);
+        taken.map_err(|error| error.for_good().expect("a wait without end lasts"))
+    }
+
+    fn take_timeout(&self, permits: usize, timeout: Duration) -> Result<(), TryAcquireError> {
+        // Asked first, so that the clock is read only by those who wait.
+        match self.permits.try_take(permits) {
+            Err(TryAcquireError::NoPermits) => {
+                self.permits.take_until(permits, Deadline::after(timeout))
+            }
+            decided => decided,
         }
     }
 
+    /// Adds permits, which nobody has acquired before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`] if more than [`MAX_PERMITS`](Self::MAX_PERMITS) would be free, or more than a
+    /// [`BoundedSemaphore`] has; nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(1);
+    /// keys.add_permits(2)?;
+    /// assert_eq!(keys.available_permits(), 3);
+    /// assert!(keys.add_permits(usize::MAX).is_err());
+    /// assert_eq!(keys.available_permits(), 3);
+    /// # Ok::<(), workmill::ReleaseError>(())
+    /// ```
+    pub fn add_permits(&self, permits: usize) -> Result<(), ReleaseError> {
+        self.permits.add(permits)
+    }
+
     /// Tells how many permits are free, as of a moment ago.
+    ///
+    /// That can be some although others wait, if the longest waiter wants more.
     pub fn available_permits(&self) -> usize {
-        usize::try_from(count(self.word.load(Ordering::Relaxed))).unwrap_or(0)
+        self.permits.available()
     }
 
     /// Closes the semaphore: all who wait, now or later, get an error.
@@ -217,135 +443,12 @@ impl Semaphore {
     /// });
     /// ```
     pub fn close(&self) {
-        let woken = {
-            let mut line = lock(&self.line);
-            self.word.fetch_or(CLOSED, Ordering::AcqRel);
-            let woken = line.notify_all(Signal::Closed);
-            self.word.fetch_and(!WAITING, Ordering::AcqRel);
-            woken
-        };
-        woken.into_iter().for_each(unwind::wake);
+        self.permits.close();
     }
 
     /// Tells whether the semaphore was closed.
     pub fn is_closed(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & CLOSED != 0
-    }
-
-    /// Takes a permit by one exchange, if one is free.
-    pub(crate) fn try_take(&self) -> Result<(), TryAcquireError> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & CLOSED != 0 {
-                return Err(TryAcquireError::Closed);
-            }
-            if count(word) <= 0 {
-                return Err(TryAcquireError::NoPermits);
-            }
-            // ORDERING: Acquire takes what the last owner released in `release`.
-            match self.word.compare_exchange_weak(
-                word,
-                word - PERMIT,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(()),
-                Err(seen) => word = seen,
-            }
-        }
-    }
-
-    /// As [`try_take`](Self::try_take), for one who will wait if there is none.
-    fn take_or_refuse(&self) -> Option<Result<(), AcquireError>> {
-        match self.try_take() {
-            Ok(()) => Some(Ok(())),
-            Err(TryAcquireError::Closed) => Some(Err(AcquireError)),
-            Err(TryAcquireError::NoPermits) => None,
-        }
-    }
-
-    pub(crate) fn acquire_until(&self, deadline: Deadline) -> Result<(), TryAcquireError> {
-        let mut wait = Wait::new(self);
-        let granted = block_until(deadline, |waker| match wait.poll(waker) {
-            Poll::Ready(granted) => Some(granted),
-            Poll::Pending => None,
-        });
-        match granted {
-            Some(granted) => granted.map_err(|AcquireError| TryAcquireError::Closed),
-            None => wait.give_up().unwrap_or(Err(TryAcquireError::NoPermits)),
-        }
-    }
-
-    /// Gives one permit to the longest waiter, or sets it free.
-    pub(crate) fn release(&self) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & WAITING == 0 {
-            match self.add_to(word) {
-                Ok(()) => return,
-                Err(seen) => word = seen,
-            }
-        }
-        let woken = {
-            let mut line = lock(&self.line);
-            let mut word = self.word.load(Ordering::Relaxed);
-            // A debt is paid first. And if the line emptied before we had the lock, the permit is
-            // set free; nobody can set WAITING meanwhile.
-            while count(word) < 0 || line.is_empty() {
-                match self.add_to(word) {
-                    Ok(()) => return,
-                    Err(seen) => word = seen,
-                }
-            }
-            let woken = line.notify_one(Signal::Proceed);
-            self.after_departure(&line);
-            woken
-        };
-        if let Some(waker) = woken {
-            unwind::wake(waker);
-        }
-    }
-
-    fn add_to(&self, word: usize) -> Result<(), usize> {
-        assert!(
-            count(word) < count(Self::MAX_PERMITS * PERMIT),
-            "a semaphore holds at most MAX_PERMITS permits"
-        );
-        let more = word.wrapping_add(PERMIT);
-        // ORDERING: Release hands our writes to `try_take`.
-        self.word
-            .compare_exchange_weak(word, more, Ordering::Release, Ordering::Relaxed)
-            .map(drop)
-    }
-
-    /// Takes a permit whether one is free or not, closed or not; `true` if one was free.
-    pub(crate) fn take_anyway(&self) -> bool {
-        // ORDERING: as in `try_take`.
-        count(self.word.fetch_sub(PERMIT, Ordering::Acquire)) > 0
-    }
-
-    /// Takes a permit if one is free, closed or not.
-    pub(crate) fn take_free(&self) -> bool {
-        let mut word = self.word.load(Ordering::Relaxed);
-        while count(word) > 0 {
-            // ORDERING: as in `try_take`.
-            match self.word.compare_exchange_weak(
-                word,
-                word - PERMIT,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(seen) => word = seen,
-            }
-        }
-        false
-    }
-
-    /// Keeps invariant 1 after someone has left the line.
-    fn after_departure(&self, line: &WaitList) {
-        if line.is_empty() {
-            self.word.fetch_and(!WAITING, Ordering::Relaxed);
-        }
+        self.permits.is_closed()
     }
 }
 
@@ -358,143 +461,218 @@ impl fmt::Debug for Semaphore {
     }
 }
 
-/// One wait for one permit; dropped, it leaves the line and passes on what it was given.
-struct Wait<'a> {
-    semaphore: &'a Semaphore,
-    ticket: Option<Ticket>,
-}
-
-impl<'a> Wait<'a> {
-    fn new(semaphore: &'a Semaphore) -> Self {
-        Self {
-            semaphore,
-            ticket: None,
-        }
-    }
-
-    fn poll(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
-        if self.ticket.is_none() {
-            if let Some(taken) = self.semaphore.take_or_refuse() {
-                return Poll::Ready(taken);
-            }
-        }
-        // Cloned before anything changes, and what is left over dropped when all is settled,
-        // outside the lock: it is user code.
-        let waker = waker.clone();
-        let (answer, left_over) = match self.ticket.take() {
-            Some(ticket) => self.look_in_line(ticket, waker),
-            None => self.join_line(waker),
-        };
-        unwind::discard(left_over);
-        answer
-    }
-
-    /// Takes a permit after all, or stands at the end of the line; gives back an unused waker.
-    fn join_line(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
-        let mut line = lock(&self.semaphore.line);
-        let word = &self.semaphore.word;
-        loop {
-            if let Some(taken) = self.semaphore.take_or_refuse() {
-                return (Poll::Ready(taken), Some(waker));
-            }
-            let seen = word.load(Ordering::Relaxed);
-            // A permit or the end may have come since; then look again.
-            let none_free = seen & CLOSED == 0 && count(seen) <= 0;
-            if none_free
-                && word
-                    .compare_exchange(seen, seen | WAITING, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok()
-            {
-                self.ticket = Some(line.enqueue(waker));
-                return (Poll::Pending, None);
-            }
-        }
-    }
-
-    /// Looks what has become of the ticket; gives back a waker that is not needed (any more).
-    fn look_in_line(
-        &mut self,
-        ticket: Ticket,
-        waker: Waker,
-    ) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
-        let mut line = lock(&self.semaphore.line);
-        if line.signal(&ticket).is_none() {
-            let other = line.set_waker(&ticket, waker);
-            self.ticket = Some(ticket);
-            return (Poll::Pending, Some(other));
-        }
-        let answer = match line.redeem(ticket) {
-            Ok(Signal::Proceed) => Ok(()),
-            Ok(Signal::Closed) => Err(AcquireError),
-            Err(_) => unreachable!("the ticket was notified"),
-        };
-        (Poll::Ready(answer), Some(waker))
-    }
-
-    /// Leaves the line; `None` if nothing came in time.
-    fn give_up(&mut self) -> Option<Result<(), TryAcquireError>> {
-        let ticket = self.ticket.take()?;
-        let redeemed = {
-            let mut line = lock(&self.semaphore.line);
-            let redeemed = line.redeem(ticket);
-            self.semaphore.after_departure(&line);
-            redeemed
-        };
-        match redeemed {
-            Ok(Signal::Proceed) => Some(Ok(())),
-            Ok(Signal::Closed) => Some(Err(TryAcquireError::Closed)),
-            Err(waker) => {
-                unwind::discard(waker);
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        if let Some(Ok(())) = self.give_up() {
-            self.semaphore.release();
-        }
-    }
-}
-
-/// Waits for a permit; made by [`Semaphore::acquire_async`].
+/// A semaphore that never has more permits than it began with.
 ///
-/// Dropping it leaves the line, and passes a permit on that it was given meanwhile.
-#[must_use = "futures do nothing unless awaited"]
-pub struct Acquire<'a> {
-    wait: Wait<'a>,
+/// Like Python's `threading.BoundedSemaphore`: it is there to find the mistake of releasing what was
+/// not acquired. It dereferences to the [`Semaphore`] in it, so all the ways to acquire are those of a
+/// semaphore; its clones are the same semaphore.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{AcquireError, BoundedSemaphore};
+///
+/// let keys = BoundedSemaphore::new(2);
+/// assert_eq!(keys.acquire_many(3).unwrap_err(), AcquireError::TooMany);
+/// keys.acquire_many(2)?.forget();
+/// assert!(keys.release(3).is_err(), "only two are out");
+/// keys.release(2)?;
+/// assert!(keys.release(1).is_err());
+/// assert_eq!(keys.available_permits(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct BoundedSemaphore(Arc<Semaphore>);
+
+impl BoundedSemaphore {
+    /// Makes a semaphore with so many free permits, that serves in order of arrival.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is more than [`Semaphore::MAX_PERMITS`].
+    pub fn new(permits: usize) -> Self {
+        Self(Arc::new(Semaphore {
+            permits: Permits::new(permits, permits, None),
+        }))
+    }
+
+    /// Releases permits that were acquired and [forgotten](Permit::forget).
+    ///
+    /// If they are still with a [`Permit`], that one releases nothing when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`] if more would be free than the semaphore began with; nothing has changed then.
+    pub fn release(&self, permits: usize) -> Result<(), ReleaseError> {
+        self.add_permits(permits)
+    }
+
+    /// Tells with how many permits it began.
+    pub fn max_permits(&self) -> usize {
+        self.permits.max()
+    }
 }
+
+impl Deref for BoundedSemaphore {
+    type Target = Arc<Semaphore>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BoundedSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundedSemaphore")
+            .field("available_permits", &self.available_permits())
+            .field("max_permits", &self.max_permits())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// Waits for permits; made by [`Semaphore::acquire_async`] and
+/// [`acquire_many_async`](Semaphore::acquire_many_async).
+///
+/// Dropping it leaves the line, and passes on what it was given meanwhile.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Acquire<'a>(Wait<&'a Semaphore>);
 
 impl<'a> Future for Acquire<'a> {
     type Output = Result<Permit<'a>, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let semaphore = self.wait.semaphore;
-        self.wait
-            .poll(cx.waker())
-            .map(|granted| granted.map(|()| Permit { semaphore }))
+        let granted = std::task::ready!(self.0.poll(cx.waker()));
+        let (semaphore, permits) = self.0.what();
+        Poll::Ready(granted.map(|()| Permit(Held::new(*semaphore, permits))))
     }
 }
 
 impl fmt::Debug for Acquire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquire")
-            .field("semaphore", self.wait.semaphore)
-            .finish_non_exhaustive()
+        fmt_wait("Acquire", &self.0, f)
     }
 }
 
-/// A permit that borrows its semaphore. Dropping it releases the permit, while unwinding too.
-#[must_use = "a permit is released when it is dropped"]
-#[derive(Debug)]
-pub struct Permit<'a> {
-    semaphore: &'a Semaphore,
+/// Waits for permits, and borrows nothing; made by [`Semaphore::acquire_owned_async`] and
+/// [`acquire_many_owned_async`](Semaphore::acquire_many_owned_async).
+///
+/// Dropping it leaves the line, and passes on what it was given meanwhile.
+#[must_use = "futures do nothing unless awaited"]
+pub struct AcquireOwned(Wait<Arc<Semaphore>>);
+
+impl Future for AcquireOwned {
+    type Output = Result<OwnedPermit, AcquireError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let granted = std::task::ready!(self.0.poll(cx.waker()));
+        let (semaphore, permits) = self.0.what();
+        Poll::Ready(granted.map(|()| OwnedPermit(Held::new(Arc::clone(semaphore), permits))))
+    }
 }
 
-impl Drop for Permit<'_> {
+impl fmt::Debug for AcquireOwned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_wait("AcquireOwned", &self.0, f)
+    }
+}
+
+fn fmt_wait<S: Deref<Target = Semaphore>>(
+    name: &str,
+    wait: &Wait<S>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let (semaphore, permits) = wait.what();
+    f.debug_struct(name)
+        .field("permits", &permits)
+        .field("semaphore", &**semaphore)
+        .finish_non_exhaustive()
+}
+
+impl AsRef<Permits> for Semaphore {
+    fn as_ref(&self) -> &Permits {
+        &self.permits
+    }
+}
+
+/// Permits that are out; dropped, they are given back.
+struct Held<S: Deref<Target = Semaphore>> {
+    semaphore: S,
+    permits: usize,
+}
+
+impl<S: Deref<Target = Semaphore>> Held<S> {
+    #[inline]
+    fn new(semaphore: S, permits: usize) -> Self {
+        Self { semaphore, permits }
+    }
+
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("permits", &self.permits)
+            .field("semaphore", &*self.semaphore)
+            .finish()
+    }
+}
+
+impl<S: Deref<Target = Semaphore>> Drop for Held<S> {
+    #[inline]
     fn drop(&mut self) {
-        self.semaphore.release();
+        self.semaphore.permits.give_back(self.permits);
+    }
+}
+
+/// One permit or several, which borrow their semaphore. Dropping it releases them, while unwinding
+/// too.
+#[must_use = "a permit is released when it is dropped"]
+pub struct Permit<'a>(Held<&'a Semaphore>);
+
+impl Permit<'_> {
+    /// Tells how many permits these are.
+    pub fn permits(&self) -> usize {
+        self.0.permits
+    }
+
+    /// Drops the permits without releasing them: the semaphore has so many less.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(2);
+    /// keys.acquire()?.forget();
+    /// assert_eq!(keys.available_permits(), 1);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    pub fn forget(mut self) {
+        self.0.permits = 0;
+    }
+}
+
+impl fmt::Debug for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Permit", f)
+    }
+}
+
+/// One permit or several, which own a share of their semaphore. Dropping it releases them, while
+/// unwinding too.
+#[must_use = "a permit is released when it is dropped"]
+pub struct OwnedPermit(Held<Arc<Semaphore>>);
+
+impl OwnedPermit {
+    /// Tells how many permits these are.
+    pub fn permits(&self) -> usize {
+        self.0.permits
+    }
+
+    /// Drops the permits without releasing them: the semaphore has so many less.
+    pub fn forget(mut self) {
+        self.0.permits = 0;
+    }
+}
+
+impl fmt::Debug for OwnedPermit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("OwnedPermit", f)
     }
 }

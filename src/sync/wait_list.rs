@@ -8,7 +8,9 @@
 //! # Words
 //! A waiter is *waiting* until it is *notified*; it is then out of the line but keeps its
 //! [`Ticket`], which it must redeem. A waiter that gives up (a timeout, a dropped future,
-//! an unwinding thread) redeems its ticket too.
+//! an unwinding thread) redeems its ticket too. A waiter brings a *note*: what it wants, or what it
+//! has to give. The head of the line may be *nudged*: it is woken to look by itself, and stays where
+//! it is.
 //!
 //! # Invariants
 //! 1. Each ticket is redeemed exactly once, and its slot is free from then on.
@@ -41,9 +43,10 @@ pub(crate) enum Signal {
 }
 
 #[derive(Debug)]
-enum Entry {
+enum Entry<N> {
     Waiting {
         waker: Waker,
+        note: N,
         previous: Option<usize>,
         next: Option<usize>,
     },
@@ -53,24 +56,47 @@ enum Entry {
     },
 }
 
-/// Waiters in order of arrival.
-#[derive(Debug, Default)]
-pub(crate) struct WaitList {
-    entries: Vec<Entry>,
+/// Waiters in order of arrival, each with a note.
+#[derive(Debug)]
+pub(crate) struct WaitList<N = ()> {
+    entries: Vec<Entry<N>>,
     free: Option<usize>,
     head: Option<usize>,
     tail: Option<usize>,
 }
 
-impl WaitList {
+impl<N> WaitList<N> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: None,
+            head: None,
+            tail: None,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
     }
 
+    /// The note of the oldest waiter.
+    pub(crate) fn head(&self) -> Option<&N> {
+        match &self.entries[self.head?] {
+            Entry::Waiting { note, .. } => Some(note),
+            _ => unreachable!("only waiting entries are linked"),
+        }
+    }
+
+    /// Tells whether `ticket` is for the head of the line.
+    pub(crate) fn is_head(&self, ticket: &Ticket) -> bool {
+        self.head == Some(ticket.0)
+    }
+
     /// Joins the end of the line.
-    pub(crate) fn enqueue(&mut self, waker: Waker) -> Ticket {
+    pub(crate) fn enqueue(&mut self, waker: Waker, note: N) -> Ticket {
         let entry = Entry::Waiting {
             waker,
+            note,
             previous: self.tail,
             next: None,
         };
@@ -112,23 +138,33 @@ impl WaitList {
         }
     }
 
+    /// Gives the waker of the oldest waiter, which stays where it is and has to bring another one
+    /// before it waits on.
+    pub(crate) fn nudge_head(&mut self) -> Option<Waker> {
+        match &mut self.entries[self.head?] {
+            Entry::Waiting { waker, .. } => Some(std::mem::replace(waker, Waker::noop().clone())),
+            _ => unreachable!("only waiting entries are linked"),
+        }
+    }
+
     /// Takes the oldest waiter out of the line and notifies it.
     ///
     /// The caller wakes what it is given once the lock is released.
-    pub(crate) fn notify_one(&mut self, signal: Signal) -> Option<Waker> {
+    pub(crate) fn notify_one(&mut self, signal: Signal) -> Option<(Waker, N)> {
         let head = self.head?;
-        self.unlink(head, Entry::Notified(signal))
+        Some(self.unlink(head, Entry::Notified(signal)))
     }
 
     /// Notifies all who wait now; the caller wakes them once the lock is released.
-    pub(crate) fn notify_all(&mut self, signal: Signal) -> Vec<Waker> {
+    pub(crate) fn notify_all(&mut self, signal: Signal) -> Vec<(Waker, N)> {
         std::iter::from_fn(|| self.notify_one(signal)).collect()
     }
 
     /// Ends a wait, and says whether a notification came first.
     ///
-    /// The waker of a waiter that was not notified comes back, to be dropped outside the lock.
-    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Signal, Option<Waker>> {
+    /// The waker and the note of a waiter that was not notified come back, the waker to be dropped
+    /// outside the lock.
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Signal, (Waker, N)> {
         let index = ticket.0;
         let freed = Entry::Free { next: self.free };
         let redeemed = match self.entries[index] {
@@ -143,10 +179,11 @@ impl WaitList {
     }
 
     /// Takes a waiting entry out of the line, leaving `instead` in its slot.
-    fn unlink(&mut self, index: usize, instead: Entry) -> Option<Waker> {
+    fn unlink(&mut self, index: usize, instead: Entry<N>) -> (Waker, N) {
         match std::mem::replace(&mut self.entries[index], instead) {
             Entry::Waiting {
                 waker,
+                note,
                 previous,
                 next,
             } => {
@@ -158,7 +195,7 @@ impl WaitList {
                     Some(next) => *self.previous_of(next) = previous,
                     None => self.tail = previous,
                 }
-                Some(waker)
+                (waker, note)
             }
             _ => unreachable!("only waiting entries are linked"),
         }
@@ -185,7 +222,7 @@ pub(crate) struct Line(Mutex<WaitList>);
 
 impl Line {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(WaitList::default()))
+        Self(Mutex::new(WaitList::new()))
     }
 
     /// Tells whether nobody stands in the line who has not been notified.
@@ -196,7 +233,9 @@ impl Line {
     /// Wakes all who stand in the line, for another look.
     pub(crate) fn notify_all(&self) {
         let woken = lock(&self.0).notify_all(Signal::Proceed);
-        woken.into_iter().for_each(unwind::wake);
+        woken
+            .into_iter()
+            .for_each(|(waker, ())| unwind::wake(waker));
     }
 
     /// A place for one, not taken yet.
@@ -222,8 +261,8 @@ impl Line {
                 }
                 notified => {
                     let none = notified.and_then(|notified| line.redeem(notified).err());
-                    *ticket = Some(line.enqueue(waker));
-                    none.flatten()
+                    *ticket = Some(line.enqueue(waker, ()));
+                    none.map(|(waker, ())| waker)
                 }
             }
         };

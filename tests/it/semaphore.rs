@@ -8,26 +8,36 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future;
-use workmill::{Semaphore, TryAcquireError};
+use workmill::{AcquireError, BoundedSemaphore, Semaphore, TryAcquireError};
 
 use crate::support::{Door, limited, until};
 
 #[test]
 fn never_more_hold_a_permit_than_there_are() {
+    never_more_than_four_inside(Semaphore::new(4));
+}
+
+#[test]
+fn never_more_hold_an_unfair_permit_than_there_are() {
+    never_more_than_four_inside(Semaphore::unfair(4));
+}
+
+fn never_more_than_four_inside(keys: Semaphore) {
     limited(|| {
-        let (keys, inside) = (Arc::new(Semaphore::new(4)), Arc::new(AtomicUsize::new(0)));
+        let (keys, inside) = (Arc::new(keys), Arc::new(AtomicUsize::new(0)));
         let guests: Vec<_> = (0..20)
             .map(|guest| {
                 let (keys, inside) = (Arc::clone(&keys), Arc::clone(&inside));
                 thread::spawn(move || {
                     for round in 0..500 {
+                        let many = round % 4 + 1;
                         let permit = match (guest + round) % 3 {
-                            0 => keys.acquire().unwrap(),
-                            1 => keys.acquire_timeout(Duration::MAX).unwrap(),
-                            _ => future::block_on(keys.acquire_async()).unwrap(),
+                            0 => keys.acquire_many(many).unwrap(),
+                            1 => keys.acquire_many_timeout(many, Duration::MAX).unwrap(),
+                            _ => future::block_on(keys.acquire_many_async(many)).unwrap(),
                         };
-                        assert!(inside.fetch_add(1, Ordering::SeqCst) < 4);
-                        inside.fetch_sub(1, Ordering::SeqCst);
+                        assert!(inside.fetch_add(many, Ordering::SeqCst) + many <= 4);
+                        inside.fetch_sub(many, Ordering::SeqCst);
                         drop(permit);
                     }
                 })
@@ -55,6 +65,182 @@ fn waiters_are_served_in_order_and_not_overtaken() {
             drop(permit.expect("it is its turn").unwrap());
         }
         assert_eq!(keys.available_permits(), 1);
+    });
+}
+
+fn is_waiting<F: Future + Unpin>(waiter: &mut F) -> bool {
+    future::block_on(future::poll_once(waiter)).is_none()
+}
+
+#[test]
+fn who_wants_several_is_not_overtaken_and_gets_them_at_once() {
+    limited(|| {
+        let keys = Semaphore::new(2);
+        let held = keys.acquire().unwrap();
+        let mut head = keys.acquire_many_async(3);
+        assert!(is_waiting(&mut head));
+        let mut small = keys.acquire_async();
+        assert!(is_waiting(&mut small), "one is free, but not for newcomers");
+        assert_eq!(keys.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+        assert_eq!(keys.available_permits(), 1);
+        keys.add_permits(1).unwrap();
+        assert!(is_waiting(&mut head) && is_waiting(&mut small));
+        drop(held);
+        let three = future::block_on(head).unwrap();
+        assert_eq!((three.permits(), keys.available_permits()), (3, 0));
+        assert!(is_waiting(&mut small));
+        drop(three);
+        drop(future::block_on(small).unwrap());
+        assert_eq!(keys.available_permits(), 3);
+        assert_eq!(keys.acquire_many(0).unwrap().permits(), 0);
+    });
+}
+
+#[test]
+fn when_the_head_that_wants_much_gives_up_the_next_is_served_at_once() {
+    limited(|| {
+        let keys = Semaphore::new(2);
+        let held = keys.acquire().unwrap();
+        let mut head = keys.acquire_many_async(3);
+        assert!(is_waiting(&mut head));
+        let mut next = [keys.acquire_async(), keys.acquire_async()];
+        assert!(next.iter_mut().all(is_waiting));
+        drop(head);
+        let [mut first, mut second] = next;
+        assert!(!is_waiting(&mut first), "one was free all the time");
+        assert!(!is_waiting(&mut second), "it was given back");
+        drop(held);
+        // The same when the head runs out of time.
+        let all = keys.acquire_many(2).unwrap();
+        thread::scope(|scope| {
+            let head = scope.spawn(|| {
+                let timeout = Duration::from_millis(20);
+                keys.acquire_many_timeout(3, timeout).map(drop)
+            });
+            drop(all);
+            drop(keys.acquire().unwrap());
+            let refused = head.join().unwrap().unwrap_err();
+            assert_eq!(refused, TryAcquireError::NoPermits);
+        });
+        assert_eq!(keys.available_permits(), 2);
+    });
+}
+
+#[test]
+fn newcomers_pass_at_an_unfair_semaphore_but_starve_nobody() {
+    limited(|| {
+        let keys = Arc::new(Semaphore::unfair(1));
+        let held = keys.acquire().unwrap();
+        let mut waiter = keys.acquire_async();
+        assert!(is_waiting(&mut waiter));
+        drop(held);
+        // The waiter has been woken but is slow, and has not waited for long.
+        let newcomer = keys.try_acquire();
+        drop(newcomer);
+        drop(waiter);
+        assert_eq!(keys.available_permits(), 1);
+        // One that takes every permit again at once, and a thread that waits among that.
+        let (stop, got) = (AtomicUsize::new(0), Arc::clone(&keys));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while stop.load(Ordering::SeqCst) == 0 {
+                    drop(keys.acquire().unwrap());
+                }
+            });
+            (0..100).for_each(|_| drop(got.acquire().unwrap()));
+            stop.store(1, Ordering::SeqCst);
+        });
+    });
+}
+
+#[test]
+fn who_has_waited_long_at_an_unfair_semaphore_is_given_the_next_permit() {
+    limited(|| {
+        let keys = Semaphore::unfair(2);
+        let mut held: Vec<_> = (0..2).map(|_| keys.acquire().unwrap()).collect();
+        let mut head = keys.acquire_many_async(2);
+        assert!(is_waiting(&mut head));
+        let since = std::time::Instant::now();
+        until(|| since.elapsed() > Duration::from_millis(2));
+        drop(held.pop());
+        assert!(keys.try_acquire().is_err(), "one is free, but it is hungry");
+        drop(held.pop());
+        assert!(keys.try_acquire().is_err(), "both have been handed over");
+        assert!(!is_waiting(&mut head));
+        assert_eq!(keys.available_permits(), 2);
+    });
+}
+
+#[test]
+fn permits_that_own_a_share_outlive_the_rest() {
+    limited(|| {
+        let keys = Arc::new(Semaphore::new(6));
+        let permits = [
+            keys.acquire_owned().unwrap(),
+            keys.try_acquire_owned().unwrap(),
+            keys.acquire_owned_timeout(Duration::ZERO).unwrap(),
+            future::block_on(keys.acquire_owned_async()).unwrap(),
+            keys.try_acquire_many_owned(2).unwrap(),
+        ];
+        assert!(is_waiting(&mut keys.acquire_many_owned_async(1)));
+        assert!(keys.acquire_many_owned_timeout(1, Duration::ZERO).is_err());
+        let weak = Arc::downgrade(&keys);
+        drop(keys);
+        assert_eq!(weak.upgrade().unwrap().available_permits(), 0);
+        let other = thread::spawn(move || drop(permits));
+        other.join().unwrap();
+        assert!(weak.upgrade().is_none());
+    });
+}
+
+#[test]
+fn too_many_permits_are_refused_at_once_and_change_nothing() {
+    let keys = Semaphore::new(1);
+    assert!(keys.add_permits(Semaphore::MAX_PERMITS).is_err());
+    assert!(keys.add_permits(usize::MAX).is_err());
+    let too_many = Semaphore::MAX_PERMITS + 1;
+    assert_eq!(
+        keys.acquire_many(too_many).unwrap_err(),
+        AcquireError::TooMany
+    );
+    let error = future::block_on(keys.acquire_many_async(too_many));
+    assert_eq!(error.unwrap_err(), AcquireError::TooMany);
+    let error = keys.acquire_many_timeout(too_many, Duration::MAX);
+    assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+    assert_eq!(keys.available_permits(), 1);
+    keys.add_permits(Semaphore::MAX_PERMITS - 1).unwrap();
+    assert_eq!(keys.available_permits(), Semaphore::MAX_PERMITS);
+}
+
+#[test]
+fn a_bounded_semaphore_never_has_more_than_it_began_with() {
+    let keys = BoundedSemaphore::new(2);
+    assert!(keys.release(1).is_err());
+    let permit = keys.acquire().unwrap();
+    assert!(keys.release(2).is_err(), "not even the one that is out");
+    assert_eq!(keys.available_permits(), 1);
+    // A permit that was released behind its owner's back is not released again.
+    keys.release(1).unwrap();
+    drop(permit);
+    assert_eq!((keys.available_permits(), keys.max_permits()), (2, 2));
+    assert_eq!(keys.acquire_many(3).unwrap_err(), AcquireError::TooMany);
+    let both = keys.clone().acquire_many_owned(2).unwrap();
+    keys.release(1).unwrap();
+    drop(both);
+    assert_eq!(keys.available_permits(), 2);
+    assert!(BoundedSemaphore::new(0).release(1).is_err());
+    assert!(BoundedSemaphore::new(0).try_acquire().is_err());
+}
+
+#[test]
+fn a_semaphore_without_permits_is_a_signal() {
+    limited(|| {
+        let ready = Semaphore::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| (0..100).for_each(|_| ready.add_permits(3).unwrap()));
+            (0..150).for_each(|_| ready.acquire_many(2).unwrap().forget());
+        });
+        assert_eq!(ready.available_permits(), 0);
     });
 }
 

@@ -1,0 +1,224 @@
+//! Permits and the semaphore.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::{model, poll_once};
+use crate::primitive::Deadline;
+use crate::sync::permits::{Permits, Wait};
+use crate::sync::semaphore::Semaphore;
+
+/// Bug: a release that found WAITING serves nobody. Bug: WAITING is set without expecting the word as
+/// it was seen.
+#[test]
+fn a_permit_goes_from_hand_to_hand_and_is_never_held_twice() {
+    model(|| {
+        let keys = Arc::new((Semaphore::new(1), AtomicUsize::new(0)));
+        // The count is read and written in two steps, which only one may be in at a time, and
+        // each has to see what the last wrote.
+        let sing = |keys: &(Semaphore, AtomicUsize)| {
+            let permit = keys.0.acquire().expect("nobody closes it");
+            let count = keys.1.load(Ordering::Relaxed);
+            keys.1.store(count + 1, Ordering::Relaxed);
+            drop(permit);
+        };
+        let others = [(); 2].map(|()| {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || sing(&keys))
+        });
+        sing(&keys);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(keys.0.available_permits(), 1);
+        assert_eq!(keys.1.load(Ordering::Relaxed), 3);
+    });
+}
+
+/// Bug: a waiter that gives up forgets the permit that it was given.
+#[test]
+fn a_permit_that_comes_at_the_moment_of_a_timeout_goes_to_the_next() {
+    model(|| {
+        let keys = Arc::new(Semaphore::new(1));
+        let held = keys.acquire().expect("nobody closes it");
+        let mut head = keys.acquire_async();
+        assert!(poll_once(&mut head).is_pending());
+        let next = {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || drop(keys.acquire().expect("nobody closes it")))
+        };
+        // Handed to the head of the line, which has gone by the time it could be used.
+        drop(held);
+        drop(head);
+        next.join().unwrap();
+        assert_eq!(keys.available_permits(), 1);
+    });
+}
+
+/// Bug: whoever gives up leaves WAITING behind.
+#[test]
+fn a_timeout_against_a_release_loses_no_permit() {
+    model(|| {
+        let keys = Arc::new(Semaphore::new(0));
+        let releaser = {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || keys.add_permits(1).unwrap())
+        };
+        let timed_out = keys.acquire_timeout(Duration::ZERO).map(drop).is_err();
+        releaser.join().unwrap();
+        // Given up or used and released: either way the permit is there in the end.
+        assert_eq!(keys.available_permits(), 1, "timed out: {timed_out}");
+        assert!(keys.try_acquire().is_ok());
+    });
+}
+
+/// Bug: `close` does not notify those in the line.
+#[test]
+fn closing_wakes_every_waiter() {
+    model(|| {
+        let keys = Arc::new(Semaphore::new(0));
+        let refused = Arc::new(AtomicUsize::new(0));
+        let waiters = [(); 2].map(|()| {
+            let (keys, refused) = (Arc::clone(&keys), Arc::clone(&refused));
+            thread::spawn(move || {
+                assert!(keys.acquire().is_err());
+                refused.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        keys.close();
+        waiters
+            .into_iter()
+            .for_each(|waiter| waiter.join().unwrap());
+        assert_eq!(refused.load(Ordering::Relaxed), 2);
+        assert!(keys.try_acquire().is_err());
+    });
+}
+
+/// A permit that is taken when none is free is owed: the release that pays it wakes nobody, and the
+/// next one wakes the waiter.
+///
+/// Bug: a debt counts as very many free permits.
+#[test]
+fn a_debt_is_paid_before_a_waiter_is_served_and_the_waiter_is_served() {
+    model(|| {
+        let keys = Arc::new(Permits::new(1, 9, None));
+        let held = Arc::new(AtomicUsize::new(0));
+        assert!(keys.take_anyway(), "one is free");
+        held.fetch_add(1, Ordering::Relaxed);
+        let waiter = {
+            let (keys, held) = (Arc::clone(&keys), Arc::clone(&held));
+            thread::spawn(move || {
+                assert!(
+                    keys.take_until(1, Deadline::NEVER).is_ok(),
+                    "nobody closes it"
+                );
+                // Both of those that were taken have been given back.
+                assert_eq!(held.load(Ordering::Relaxed), 0);
+                keys.give_back(1);
+            })
+        };
+        if !keys.take_anyway() {
+            held.fetch_add(1, Ordering::Relaxed);
+            held.fetch_sub(1, Ordering::Relaxed);
+            keys.give_back(1);
+        }
+        held.fetch_sub(1, Ordering::Relaxed);
+        keys.give_back(1);
+        waiter.join().unwrap();
+        assert_eq!(keys.available(), 1);
+    });
+}
+
+/// Bug: whoever leaves the line serves nobody.
+#[test]
+fn whoever_is_behind_one_that_wants_much_is_served_when_that_one_leaves() {
+    model(|| {
+        let keys = Arc::new(Semaphore::new(0));
+        let mut head = keys.acquire_many_async(2);
+        assert!(poll_once(&mut head).is_pending());
+        let next = {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || keys.acquire().expect("nobody closes it").forget())
+        };
+        keys.add_permits(1).unwrap();
+        drop(head);
+        next.join().unwrap();
+        assert_eq!(keys.available_permits(), 0);
+    });
+}
+
+/// Bug: who wants several is given them while too few are free.
+#[test]
+fn several_permits_are_given_at_once() {
+    model(|| {
+        let keys = Arc::new((Semaphore::new(2), AtomicUsize::new(2)));
+        let ones = [(); 2].map(|()| keys.0.acquire().expect("nobody closes it"));
+        let both = {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || {
+                let permits = keys.0.acquire_many(2).expect("nobody closes it");
+                assert_eq!(keys.1.load(Ordering::Relaxed), 0);
+                drop(permits);
+            })
+        };
+        for one in ones {
+            keys.1.fetch_sub(1, Ordering::Relaxed);
+            drop(one);
+        }
+        both.join().unwrap();
+        assert_eq!(keys.0.available_permits(), 2);
+    });
+}
+
+/// Three take turns by the unfair rule, of which one may have to wait twice.
+fn turns(patience: Duration) {
+    model(move || {
+        let keys = Arc::new((Permits::new(1, 1, Some(patience)), AtomicUsize::new(0)));
+        let sing = |keys: &(Permits, AtomicUsize)| {
+            assert!(keys.0.take_until(1, Deadline::NEVER).is_ok());
+            let count = keys.1.load(Ordering::Relaxed);
+            keys.1.store(count + 1, Ordering::Relaxed);
+            keys.0.give_back(1);
+        };
+        let others = [(); 2].map(|()| {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || sing(&keys))
+        });
+        sing(&keys);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(keys.0.available(), 1);
+        assert_eq!(keys.1.load(Ordering::Relaxed), 3);
+    });
+}
+
+/// Bug: a nudged head that finds nothing sleeps without setting WAITING. Bug: it takes its permit,
+/// and nobody sees to the next.
+#[test]
+fn nobody_sleeps_through_an_unfair_release() {
+    turns(Duration::MAX);
+}
+
+/// Bug: a hungry head is notified of a permit that was not taken off the word.
+#[test]
+fn a_hungry_head_is_served_by_hand() {
+    turns(Duration::ZERO);
+}
+
+/// Bug: whoever leaves the line serves nobody.
+#[test]
+fn a_nudged_head_that_gives_up_lets_the_next_look() {
+    model(|| {
+        let keys = Arc::new(Permits::new(0, 1, Some(Duration::MAX)));
+        let mut head = Wait::new(&*keys, 1);
+        assert!(head.poll(std::task::Waker::noop()).is_pending());
+        let next = {
+            let keys = Arc::clone(&keys);
+            thread::spawn(move || keys.take_until(1, Deadline::NEVER))
+        };
+        keys.give_back(1);
+        drop(head);
+        assert!(next.join().unwrap().is_ok());
+        assert_eq!(keys.available(), 0);
+    });
+}

@@ -1,0 +1,477 @@
+//! Permits that are counted, and the line of those who wait for some.
+//!
+//! What a [`Semaphore`](crate::Semaphore) is made of, and the gate of a bounded pool.
+//!
+//! # Words
+//! A *permit* is the right that is counted. The word holds the free permits and three bits, WAITING,
+//! HUNGRY and CLOSED; the line holds those who wait, with what each of them wants. A permit that was
+//! taken when none was free is a *debt*: the count is then below zero, and as many releases come to
+//! nothing. A *newcomer* takes permits without having stood in the line.
+//!
+//! Those who wait are served in order. By the *fair* rule permits are handed to them, and no newcomer
+//! takes any meanwhile. By the *unfair* rule the head is nudged, to try again, and newcomers may be
+//! faster; until the head has lost its *patience*: then it is served like a fair one, and HUNGRY
+//! says so while it wants more than is free.
+//!
+//! # Invariants
+//! 1. The line changes only under its lock. WAITING is set while somebody stands in it, but for the
+//!    time in which the head of an unfair line has been nudged and has not looked yet.
+//! 2. While a bit of `bars` is set no newcomer takes a permit: CLOSED always; WAITING by the fair
+//!    rule; HUNGRY by the unfair.
+//! 3. The head of a line that is served by hand-over wants more than is free, unless somebody is on
+//!    the way to serve it. Debts only lower what is free.
+//! 4. CLOSED, once set, stays.
+//!
+//! # Protocol
+//! *Take:* by one exchange, if enough are free and nothing bars it, and that is all. Else, under the
+//! lock, look once more; if it still cannot be, set WAITING by an exchange that expects the word as
+//! it was seen, and join the line.
+//! *Release:* (R1) add by one exchange; (R2) if WAITING was set in the word that it replaced, serve.
+//! *Serve*, under the lock: if the head wants more than is free, set WAITING, and HUNGRY if it has
+//! waited for long, by an exchange that expects the word as it was seen. If not: (fair, or waited for
+//! long) take what it wants off the word and notify it, whose permits they are from then on, and go on
+//! with the next; (unfair) clear WAITING and nudge it.
+//! *The nudged head*, under the lock: take what it wants, leave the line and serve; or else set
+//! WAITING, by an exchange that expects too few to be free.
+//! *Give up* (timeout, dropped future): redeem the ticket; if it was notified first, the permits are
+//! there and are used or released again. If not, whoever is the head now is served: it may want less.
+//!
+//! # Why no permit and no wake-up is lost
+//! The exchange that adds permits and those that set WAITING are on one word. If the permits come
+//! first, the exchange of the one who joins fails, or it has seen them; either way it looks again. If
+//! WAITING comes first, R1 replaces a word with WAITING and serves, under the lock, which the one who
+//! joins holds until it stands in the line. Invariant 3 can only end by a release, by a departure of
+//! the head, or by its notification, and each of them serves. An unfair head that was nudged looks
+//! under the lock before it sleeps again, and its exchange expects too few to be free; if it leaves
+//! the line by any way, the next is served or nudged. What happens between a notified waiter and its
+//! own giving up is decided under the lock, see [`wait_list`](crate::sync::wait_list).
+//!
+//! # Why not otherwise
+//! The line needs no state word for each waiter: timeout against grant could be one exchange
+//! there, but the lock has to be taken to leave the line anyway, and under the lock it is a plain
+//! comparison. Permits that a release adds are for a moment free before they are handed over; nobody
+//! can take them but a debtor, who may.
+
+use std::ops::Deref;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::wait_list::{Signal, Ticket, WaitList};
+use crate::error::{AcquireError, ReleaseError, TryAcquireError};
+use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, lock};
+use crate::unwind;
+
+const CLOSED: usize = 1;
+const WAITING: usize = 1 << 1;
+const HUNGRY: usize = 1 << 2;
+/// One permit in the word.
+const PERMIT: usize = 1 << 3;
+
+/// The most permits that the word can count.
+pub(crate) const MAX_PERMITS: usize = isize::MAX as usize / PERMIT;
+
+/// The free permits in a word; below zero are debts.
+fn count(word: usize) -> isize {
+    (word as isize) >> PERMIT.trailing_zeros()
+}
+
+fn has(word: usize, permits: usize) -> bool {
+    count(word) >= permits as isize
+}
+
+/// What a waiter wants.
+#[derive(Debug)]
+struct Want {
+    permits: usize,
+    /// Since when, if that matters.
+    since: Option<Instant>,
+}
+
+impl Want {
+    fn has_waited(&self, patience: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= patience)
+    }
+}
+
+/// The count and the line.
+pub(crate) struct Permits {
+    word: AtomicUsize,
+    /// The bits that keep newcomers from taking permits.
+    bars: usize,
+    /// How long they may pass the head of the line; `None` for the fair rule.
+    patience: Option<Duration>,
+    /// No more than so many are ever free.
+    max: usize,
+    line: Mutex<WaitList<Want>>,
+}
+
+impl AsRef<Permits> for Permits {
+    fn as_ref(&self) -> &Permits {
+        self
+    }
+}
+
+impl Permits {
+    /// So many free permits of at most `max`. With `patience` by the unfair rule.
+    pub(crate) fn new(free: usize, max: usize, patience: Option<Duration>) -> Self {
+        assert!(
+            free <= max && max <= MAX_PERMITS,
+            "a semaphore holds at most {MAX_PERMITS} permits, not {max}"
+        );
+        Self {
+            word: AtomicUsize::new(free * PERMIT),
+            bars: CLOSED | if patience.is_none() { WAITING } else { HUNGRY },
+            patience,
+            max,
+            line: Mutex::new(WaitList::new()),
+        }
+    }
+
+    /// Counts the free permits, as of a moment ago.
+    pub(crate) fn available(&self) -> usize {
+        usize::try_from(count(self.word.load(Ordering::Relaxed))).unwrap_or(0)
+    }
+
+    /// The most that can ever be free.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Takes permits by one exchange, if enough are free.
+    #[inline]
+    pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            // Who wants nothing overtakes nobody.
+            let bars = if permits == 0 { CLOSED } else { self.bars };
+            if word & bars != 0 || !has(word, permits) {
+                return Err(self.why_not(word, permits));
+            }
+            match self.take_from(word, permits) {
+                Ok(()) => return Ok(()),
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    #[cold]
+    fn why_not(&self, word: usize, permits: usize) -> TryAcquireError {
+        if permits > self.max {
+            TryAcquireError::TooMany
+        } else if word & CLOSED != 0 {
+            TryAcquireError::Closed
+        } else {
+            TryAcquireError::NoPermits
+        }
+    }
+
+    /// Takes permits off the word, if it is as it was seen.
+    #[inline]
+    fn take_from(&self, word: usize, permits: usize) -> Result<(), usize> {
+        let less = word.wrapping_sub(permits * PERMIT);
+        // ORDERING: Acquire takes what the last owner released in `add`.
+        self.word
+            .compare_exchange_weak(word, less, Ordering::Acquire, Ordering::Relaxed)
+            .map(drop)
+    }
+
+    /// Waits for permits until `deadline`.
+    #[inline]
+    pub(crate) fn take_until(
+        &self,
+        permits: usize,
+        deadline: Deadline,
+    ) -> Result<(), TryAcquireError> {
+        match self.try_take(permits) {
+            Err(TryAcquireError::NoPermits) => self.wait_until(permits, deadline),
+            decided => decided,
+        }
+    }
+
+    #[cold]
+    fn wait_until(&self, permits: usize, deadline: Deadline) -> Result<(), TryAcquireError> {
+        let mut wait = Wait::new(self, permits);
+        let granted = block_until(deadline, |waker| match wait.poll(waker) {
+            Poll::Ready(granted) => Some(granted),
+            Poll::Pending => None,
+        });
+        match granted {
+            Some(granted) => granted.map_err(TryAcquireError::from),
+            None => wait.give_up().unwrap_or(Err(TryAcquireError::NoPermits)),
+        }
+    }
+
+    /// Adds permits: some for those who wait, and the rest is free. Too many change nothing.
+    #[inline]
+    pub(crate) fn add(&self, permits: usize) -> Result<(), ReleaseError> {
+        let most = self.max as isize;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if permits > self.max || count(word) > most - permits as isize {
+                return Err(ReleaseError);
+            }
+            let more = word.wrapping_add(permits * PERMIT);
+            // ORDERING: Release hands our writes to `take_from`, by way of the line too: who serves
+            // acquires before it notifies.
+            match self
+                .word
+                .compare_exchange_weak(word, more, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(seen) => word = seen,
+            }
+        }
+        if word & WAITING != 0 {
+            self.serve();
+        }
+        Ok(())
+    }
+
+    /// Gives back permits that were taken. Those that someone else has added in their place meanwhile
+    /// come to nothing.
+    #[inline]
+    pub(crate) fn give_back(&self, permits: usize) {
+        if self.add(permits).is_err() {
+            self.give_back_some(permits);
+        }
+    }
+
+    #[cold]
+    fn give_back_some(&self, permits: usize) {
+        for _ in 0..permits {
+            if self.add(1).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a permit whether one is free or not, closed or not; `true` if one was free.
+    pub(crate) fn take_anyway(&self) -> bool {
+        // ORDERING: as in `take_from`.
+        count(self.word.fetch_sub(PERMIT, Ordering::Acquire)) > 0
+    }
+
+    /// Takes a permit if one is free, closed or not.
+    pub(crate) fn take_free(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & self.bars & !CLOSED == 0 && has(word, 1) {
+            match self.take_from(word, 1) {
+                Ok(()) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
+    }
+
+    /// Refuses everyone who waits, now or later.
+    pub(crate) fn close(&self) {
+        let woken = {
+            let mut line = lock(&self.line);
+            self.word.fetch_or(CLOSED, Ordering::AcqRel);
+            let woken = line.notify_all(Signal::Closed);
+            self.settle(&line);
+            woken
+        };
+        woken.into_iter().for_each(|(waker, _)| unwind::wake(waker));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    /// Serves those at the head of the line as far as the permits go.
+    #[cold]
+    fn serve(&self) {
+        loop {
+            let (waker, goes_on) = {
+                let mut line = lock(&self.line);
+                self.serve_head(&mut line)
+            };
+            if let Some(waker) = waker {
+                unwind::wake(waker);
+            }
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Serves the head of the line, and says whether the next may have to be served too.
+    fn serve_head(&self, line: &mut WaitList<Want>) -> (Option<Waker>, bool) {
+        while let Some(want) = line.head() {
+            let word = self.word.load(Ordering::Relaxed);
+            let by_hand = self
+                .patience
+                .is_none_or(|patience| want.has_waited(patience));
+            if !has(word, want.permits) {
+                let hungry = if by_hand { self.bars } else { 0 };
+                if self.exchange(word, word | WAITING | hungry & !CLOSED) {
+                    break;
+                }
+            } else if !by_hand {
+                self.word.fetch_and(!WAITING, Ordering::Relaxed);
+                return (line.nudge_head(), false);
+            } else if self.take_from(word, want.permits).is_ok() {
+                let served = line.notify_one(Signal::Proceed);
+                self.settle(line);
+                return (served.map(|(waker, _)| waker), !line.is_empty());
+            }
+        }
+        (None, false)
+    }
+
+    /// Changes the word from what was seen.
+    fn exchange(&self, seen: usize, new: usize) -> bool {
+        self.word
+            .compare_exchange(seen, new, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes what the head of an unfair line wants, or has it wait on.
+    fn take_as_head(&self, line: &WaitList<Want>) -> bool {
+        let want = line.head().expect("the caller is the head");
+        loop {
+            let seen = self.word.load(Ordering::Relaxed);
+            if has(seen, want.permits) {
+                if self.take_from(seen, want.permits).is_ok() {
+                    return true;
+                }
+            } else if self.exchange(seen, seen | WAITING) {
+                return false;
+            }
+        }
+    }
+
+    /// Keeps invariant 1 after someone has left the line. Who was hungry may have been that one; the
+    /// next says so itself.
+    fn settle(&self, line: &WaitList<Want>) {
+        let over = if line.is_empty() { WAITING } else { 0 };
+        self.word.fetch_and(!(over | HUNGRY), Ordering::Relaxed);
+    }
+}
+
+/// One wait for permits; dropped, it leaves the line and passes on what it was given.
+pub(crate) struct Wait<P: Deref<Target: AsRef<Permits>>> {
+    from: P,
+    permits: usize,
+    ticket: Option<Ticket>,
+}
+
+impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
+    pub(crate) fn new(from: P, permits: usize) -> Self {
+        Self {
+            from,
+            permits,
+            ticket: None,
+        }
+    }
+
+    /// Whose permits, and how many.
+    pub(crate) fn what(&self) -> (&P, usize) {
+        (&self.from, self.permits)
+    }
+
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
+        if self.ticket.is_none() {
+            let taken = (*self.from).as_ref().try_take(self.permits);
+            match taken.map_err(TryAcquireError::for_good) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(Some(error)) => return Poll::Ready(Err(error)),
+                Err(None) => {}
+            }
+        }
+        // Cloned before anything changes, and what is left over dropped when all is settled,
+        // outside the lock: it is user code.
+        let waker = waker.clone();
+        let (answer, left_over) = match self.ticket.take() {
+            Some(ticket) => self.look_in_line(ticket, waker),
+            None => self.join_line(waker),
+        };
+        unwind::discard(left_over);
+        answer
+    }
+
+    /// Takes permits after all, or stands at the end of the line; gives back an unused waker.
+    fn join_line(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
+        let from = (*self.from).as_ref();
+        let mut line = lock(&from.line);
+        loop {
+            let seen = from.word.load(Ordering::Relaxed);
+            if seen & CLOSED != 0 {
+                return (Poll::Ready(Err(AcquireError::Closed)), Some(waker));
+            }
+            if seen & from.bars == 0 && has(seen, self.permits) {
+                if from.take_from(seen, self.permits).is_ok() {
+                    return (Poll::Ready(Ok(())), Some(waker));
+                }
+            } else if from.exchange(seen, seen | WAITING) {
+                let want = Want {
+                    permits: self.permits,
+                    since: from.patience.map(|_| Instant::now()),
+                };
+                self.ticket = Some(line.enqueue(waker, want));
+                return (Poll::Pending, None);
+            }
+        }
+    }
+
+    /// Looks what has become of the ticket; gives back a waker that is not needed (any more).
+    fn look_in_line(
+        &mut self,
+        ticket: Ticket,
+        waker: Waker,
+    ) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
+        let from = (*self.from).as_ref();
+        let mut line = lock(&from.line);
+        if line.signal(&ticket).is_some() {
+            let answer = match line.redeem(ticket) {
+                Ok(Signal::Proceed) => Ok(()),
+                Ok(Signal::Closed) => Err(AcquireError::Closed),
+                Err(_) => unreachable!("the ticket was notified"),
+            };
+            return (Poll::Ready(answer), Some(waker));
+        }
+        if from.patience.is_some() && line.is_head(&ticket) && from.take_as_head(&line) {
+            let left = line.redeem(ticket).err();
+            from.settle(&line);
+            drop(line);
+            // The next may find some too, and has to be awake to see the next release.
+            from.serve();
+            return (Poll::Ready(Ok(())), left.map(|(waker, _)| waker));
+        }
+        let other = line.set_waker(&ticket, waker);
+        self.ticket = Some(ticket);
+        (Poll::Pending, Some(other))
+    }
+
+    /// Leaves the line; `None` if nothing came in time.
+    pub(crate) fn give_up(&mut self) -> Option<Result<(), TryAcquireError>> {
+        let ticket = self.ticket.take()?;
+        let from = (*self.from).as_ref();
+        let redeemed = {
+            let mut line = lock(&from.line);
+            let redeemed = line.redeem(ticket);
+            if redeemed.is_err() {
+                from.settle(&line);
+            }
+            redeemed
+        };
+        match redeemed {
+            Ok(Signal::Proceed) => Some(Ok(())),
+            Ok(Signal::Closed) => Some(Err(TryAcquireError::Closed)),
+            Err((waker, _)) => {
+                from.serve();
+                unwind::discard(waker);
+                None
+            }
+        }
+    }
+}
+
+impl<P: Deref<Target: AsRef<Permits>>> Drop for Wait<P> {
+    fn drop(&mut self) {
+        if let Some(Ok(())) = self.give_up() {
+            (*self.from).as_ref().give_back(self.permits);
+        }
+    }
+}
