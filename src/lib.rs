@@ -138,12 +138,18 @@ mod builder;
 
 pub use builder::Builder;
 pub use error::{
-    AcquireError, BusyThread, CancelReason, JoinError, Rejected, ReleaseError, StillRunning,
-    TryAcquireError, TrySubmitError, WouldDeadlock,
+    AcquireError, BusyThread, CancelReason, GetError, JoinError, PutError, Rejected, ReleaseError,
+    StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError, TrySubmitError,
+    WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, current, worker_index};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
+pub use sync::cancel::{CancelCallback, CancelToken};
+pub use sync::event::Event;
+pub use sync::latch::Latch;
+pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
+pub use sync::queue::{Iter, IterTasks, JoinableQueue, LifoQueue, PriorityQueue, Queue, TaskGuard};
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
 };

@@ -12,7 +12,8 @@ use super::join::{JoinHandle, cancel, look_for_a_while};
 use crate::error::JoinError;
 use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, block_until};
-use crate::sync::wait_list::{Line, Ticket};
+use crate::sync::line::Line;
+use crate::sync::wait_list::Ticket;
 use crate::task::cell::{ExtraEnd, Outcome};
 use crate::unwind;
 

@@ -9,7 +9,7 @@ use std::io;
 use crate::primitive::{
     AtomicUsize, Deadline, Mutex, Ordering, ThreadHandle, block_until, current, lock,
 };
-use crate::sync::wait_list::{Line, Place};
+use crate::sync::line::{Line, Place};
 
 /// The threads of one pool.
 pub(crate) struct Roster {

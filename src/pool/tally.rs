@@ -38,7 +38,7 @@
 use std::task::Waker;
 
 use crate::primitive::{AtomicUsize, Deadline, Ordering, Padded, block_until, fence};
-use crate::sync::wait_list::{Line, Place};
+use crate::sync::line::{Line, Place};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
 const CLOSED: usize = 1;
@@ -175,7 +175,7 @@ impl Tally {
     /// Tells whether there are joiners in the line although nothing is unfinished. The caller has made
     /// a full fence since it last counted a finish.
     pub(crate) fn keeps_joiners_waiting(&self) -> bool {
-        self.wants_attention() && self.is_quiet() && !self.line.is_empty()
+        self.wants_attention() && self.is_quiet() && self.line.standing() > 0
     }
 
     /// Wakes all who wait in [`join`](Self::join), for another look.

@@ -4,8 +4,13 @@
 //! future; all four work on one object at once. They need no pool. Under all of them lies one
 //! waiting core, the [`wait_list`].
 
+pub(crate) mod cancel;
+pub(crate) mod event;
+pub(crate) mod latch;
+pub(crate) mod line;
 #[cfg(all(test, workmill_loom))]
 mod model;
 pub(crate) mod permits;
+pub(crate) mod queue;
 pub(crate) mod semaphore;
 pub(crate) mod wait_list;

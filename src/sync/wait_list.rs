@@ -1,7 +1,7 @@
 //! The one waiting core: who waits, in what order, and what became of it.
 //!
 //! A list of waiters in order of arrival, kept in a slab with index links. It has no
-//! lock: its owner keeps it in a [`Mutex`] together with whatever
+//! lock: its owner keeps it in a [`Mutex`](crate::primitive::Mutex) together with whatever
 //! the waiters wait for, and that lock is what makes each decision one step. A waiter is a plain
 //! [`Waker`], so threads and futures stand in one line.
 //!
@@ -25,9 +25,6 @@
 //! released, because they are user code.
 
 use std::task::Waker;
-
-use crate::primitive::{Mutex, lock};
-use crate::unwind;
 
 /// A place in the line; not `Copy`, so that it is redeemed once.
 #[derive(Debug)]
@@ -147,6 +144,20 @@ impl<N> WaitList<N> {
         }
     }
 
+    /// Gives the wakers of all who wait, as [`nudge_head`](Self::nudge_head) does for one.
+    pub(crate) fn nudge_all(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let mut at = self.head;
+        while let Some(index) = at {
+            let Entry::Waiting { waker, next, .. } = &mut self.entries[index] else {
+                unreachable!("only waiting entries are linked");
+            };
+            wakers.push(std::mem::replace(waker, Waker::noop().clone()));
+            at = *next;
+        }
+        wakers
+    }
+
     /// Takes the oldest waiter out of the line and notifies it.
     ///
     /// The caller wakes what it is given once the lock is released.
@@ -213,87 +224,5 @@ impl<N> WaitList<N> {
             Entry::Waiting { previous, .. } => previous,
             _ => unreachable!("only waiting entries are linked"),
         }
-    }
-}
-
-/// A line with a lock of its own, for those who look again each time they are notified.
-#[derive(Debug)]
-pub(crate) struct Line(Mutex<WaitList>);
-
-impl Line {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(WaitList::new()))
-    }
-
-    /// Tells whether nobody stands in the line who has not been notified.
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
-    }
-
-    /// Wakes all who stand in the line, for another look.
-    pub(crate) fn notify_all(&self) {
-        let woken = lock(&self.0).notify_all(Signal::Proceed);
-        woken
-            .into_iter()
-            .for_each(|(waker, ())| unwind::wake(waker));
-    }
-
-    /// A place for one, not taken yet.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place {
-            line: self,
-            ticket: None,
-        }
-    }
-
-    /// Takes the place that `ticket` is for, again if it was notified. What changes after this call
-    /// and is followed by [`notify_all`](Self::notify_all) calls `waker`.
-    pub(crate) fn stand(&self, ticket: &mut Option<Ticket>, waker: &Waker) {
-        // Cloned and dropped outside the lock: wakers are user code.
-        let waker = waker.clone();
-        let left_over = {
-            let mut line = lock(&self.0);
-            match ticket.take() {
-                Some(waiting) if line.signal(&waiting).is_none() => {
-                    let other = line.set_waker(&waiting, waker);
-                    *ticket = Some(waiting);
-                    Some(other)
-                }
-                notified => {
-                    let none = notified.and_then(|notified| line.redeem(notified).err());
-                    *ticket = Some(line.enqueue(waker, ()));
-                    none.map(|(waker, ())| waker)
-                }
-            }
-        };
-        unwind::discard(left_over);
-    }
-
-    /// Leaves the place that `ticket` is for.
-    pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) {
-        if let Some(ticket) = ticket.take() {
-            let left_over = lock(&self.0).redeem(ticket).err();
-            unwind::discard(left_over);
-        }
-    }
-}
-
-/// A place in a line; dropped, it is left.
-#[derive(Debug)]
-pub(crate) struct Place<'a> {
-    line: &'a Line,
-    ticket: Option<Ticket>,
-}
-
-impl Place<'_> {
-    /// As [`Line::stand`].
-    pub(crate) fn stand(&mut self, waker: &Waker) {
-        self.line.stand(&mut self.ticket, waker);
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.line.leave(&mut self.ticket);
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod cancelling;
 mod ending;
+mod event;
 mod handles;
 mod hooks;
 mod idling;
@@ -10,6 +11,7 @@ mod invariant;
 mod large;
 mod overflow;
 mod panicking;
+mod queue;
 mod semaphore;
 mod starting;
 mod stealing;

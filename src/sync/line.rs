@@ -1,0 +1,228 @@
+//! A line for those who look again each time they are notified.
+//!
+//! For things that are changed without a lock, by those who then notify: the waiters look, and stand
+//! in line when there is nothing for them.
+//!
+//! # Words
+//! To *look* is to take what one waits for, if it is there. A notification by
+//! [`notify_one`](Line::notify_one) is a *turn*: it goes to the one that has stood in the line
+//! longest, who spends it by looking.
+//!
+//! # Protocol
+//! *Waiter:* (W1) look; (W2) stand in the line; (W3) full fence; (W4) look again, and if there is
+//! nothing, sleep until notified, and begin anew. *Notifier:* (N1) change what is looked at; (N2) full
+//! fence; (N3) if anybody stands in the line, notify.
+//!
+//! # Why no wake-up is lost
+//! One of the fences W3 and N2 comes first in the one order of all such fences. If it is W3, N3 sees
+//! somebody in the line. If it is N2, W4 sees the change, unless somebody else has taken it.
+//!
+//! With turns: while somebody sleeps in the line without a turn, there are at least as many turns, and
+//! notifiers between N1 and N3, as there are things to take. It holds when that one goes to sleep,
+//! since W4 found nothing but what came after W3, and each of that makes a turn. Things are taken by
+//! newcomers, which leaves it true; and by those who have been notified, who spend one turn for one
+//! thing. A turn that meets nothing is spent when there was nothing to take. Whoever leaves with a turn
+//! that it has not spent by a look passes it on.
+
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use super::wait_list::{Signal, Ticket, WaitList};
+use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, fence, lock};
+use crate::unwind;
+
+/// The line, with a lock of its own.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// How many stand in the line who have not been notified. Written under the lock.
+    standing: AtomicUsize,
+    list: Mutex<WaitList>,
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self {
+            standing: AtomicUsize::new(0),
+            list: Mutex::new(WaitList::new()),
+        }
+    }
+
+    /// Counts those who stand in the line and have not been notified, as of a moment ago.
+    pub(crate) fn standing(&self) -> usize {
+        self.standing.load(Ordering::Relaxed)
+    }
+
+    /// N2 and N3: gives a turn to the one that has stood in the line longest.
+    #[inline]
+    pub(crate) fn notify_one(&self) {
+        // N2. ORDERING: pairs with W3 in `stand`.
+        fence(Ordering::SeqCst);
+        if self.standing() > 0 {
+            self.give_turn();
+        }
+    }
+
+    #[cold]
+    fn give_turn(&self) {
+        let woken = {
+            let mut list = lock(&self.list);
+            let woken = list.notify_one(Signal::Proceed);
+            self.left(woken.is_some().into());
+            woken
+        };
+        if let Some((waker, ())) = woken {
+            unwind::wake(waker);
+        }
+    }
+
+    /// N2 and N3: wakes all who stand in the line.
+    #[inline]
+    pub(crate) fn notify_all(&self) {
+        // N2. ORDERING: as above.
+        fence(Ordering::SeqCst);
+        if self.standing() > 0 {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    fn wake_all(&self) {
+        let woken = {
+            let mut list = lock(&self.list);
+            let woken = list.notify_all(Signal::Proceed);
+            self.left(woken.len());
+            woken
+        };
+        woken
+            .into_iter()
+            .for_each(|(waker, ())| unwind::wake(waker));
+    }
+
+    /// So many stand no more. The caller holds the lock.
+    fn left(&self, many: usize) {
+        let standing = self.standing();
+        self.standing.store(standing - many, Ordering::Relaxed);
+    }
+
+    /// A place for one, not taken yet.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            line: self,
+            ticket: None,
+        }
+    }
+
+    /// Waits until `look` gives something; `None` if `deadline` came first.
+    pub(crate) fn wait<R>(
+        &self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        let mut place = self.place();
+        block_until(deadline, |waker| place.look_or_stand(waker, &mut look))
+    }
+
+    /// Waits until `look` gives something.
+    pub(crate) async fn wait_async<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
+        let mut place = self.place();
+        poll_fn(|cx| match place.look_or_stand(cx.waker(), &mut look) {
+            Some(found) => Poll::Ready(found),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    /// W2 and W3: takes the place that `ticket` is for, at the end if it was notified, which is what
+    /// comes back.
+    pub(crate) fn stand(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
+        // Cloned and dropped outside the lock: wakers are user code.
+        let waker = waker.clone();
+        let (notified, left_over) = {
+            let mut list = lock(&self.list);
+            match ticket.take() {
+                Some(waiting) if list.signal(&waiting).is_none() => {
+                    let other = list.set_waker(&waiting, waker);
+                    *ticket = Some(waiting);
+                    (false, Some(other))
+                }
+                other => {
+                    let notified = other.is_some_and(|notified| list.redeem(notified).is_ok());
+                    *ticket = Some(list.enqueue(waker, ()));
+                    let standing = self.standing();
+                    self.standing.store(standing + 1, Ordering::Relaxed);
+                    (notified, None)
+                }
+            }
+        };
+        unwind::discard(left_over);
+        // W3. ORDERING: pairs with N2.
+        fence(Ordering::SeqCst);
+        notified
+    }
+
+    /// Leaves the place that `ticket` is for, and tells whether it was notified.
+    pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) -> bool {
+        let Some(ticket) = ticket.take() else {
+            return false;
+        };
+        let redeemed = {
+            let mut list = lock(&self.list);
+            let redeemed = list.redeem(ticket);
+            self.left(redeemed.is_err().into());
+            redeemed
+        };
+        match redeemed {
+            Ok(_) => true,
+            Err((waker, ())) => {
+                unwind::discard(waker);
+                false
+            }
+        }
+    }
+}
+
+/// A place in a line; dropped, it is left, and a turn that came meanwhile is passed on.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    line: &'a Line,
+    ticket: Option<Ticket>,
+}
+
+impl Place<'_> {
+    /// As [`Line::stand`].
+    pub(crate) fn stand(&mut self, waker: &Waker) -> bool {
+        self.line.stand(&mut self.ticket, waker)
+    }
+
+    /// Leaves the place, with a look made.
+    pub(crate) fn spend(&mut self) -> bool {
+        self.line.leave(&mut self.ticket)
+    }
+
+    /// W1 to W4: gives what `look` finds, or stands in the line.
+    pub(crate) fn look_or_stand<R>(
+        &mut self,
+        waker: &Waker,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        if let Some(found) = look() {
+            self.spend();
+            return Some(found);
+        }
+        self.stand(waker);
+        let found = look()?;
+        // A turn that came after this one stood in the line may be for something else.
+        if self.spend() {
+            self.line.notify_one();
+        }
+        Some(found)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.spend() {
+            self.line.notify_one();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a queue has accepted, given out and seen finished, and whether it is closed.
+//!
+//! # Words
+//! An item is *accepted* when its put has been counted, *taken* when its get has, *finished* when
+//! `task_done` was called for it. The three counts only grow, but that a put which then finds no room
+//! *retracts*. A queue is *closed* when it accepts nothing more, and *drained* when nothing accepted
+//! is left to take.
+//!
+//! # Invariants
+//! 1. A put is counted before its item is in the queue, and a get after it has its item. So taken is
+//!    never more than accepted; and finished is never more than taken, by an exchange that looks.
+//! 2. CLOSED is a bit of the very word that puts count in, so each put comes before the close, and will
+//!    be taken, or after, and is retracted.
+//!
+//! # Why drained and done are told truly
+//! Both compare two counts, the one that cannot be ahead first. If taken, and then accepted in a closed
+//! queue, are read equal, then at the moment of the second reading nothing was left: taken had not
+//! shrunk, and accepted, with whatever is to be retracted, was no larger. The same for finished and
+//! accepted. A retraction makes them equal as a get or a `task_done` does, and looks after those who
+//! wait for it as these do: count, full fence, look who stands in the line.
+
+use crate::error::TaskDoneError;
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded, fence};
+use crate::sync::line::Line;
+
+const CLOSED: usize = 1;
+/// One item in the counts. All of them wrap alike.
+const ONE: usize = 2;
+
+/// The counts, and who waits for them. Those who put, those who get, and those who do neither write to
+/// different cache lines.
+pub(super) struct Ledger {
+    accepted: Padded<AtomicUsize>,
+    given: Padded<Given>,
+    waiting: Padded<Waiting>,
+}
+
+struct Given {
+    taken: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+struct Waiting {
+    /// Whether CLOSED is set, for those who do not write to that word.
+    closed: AtomicBool,
+    getters: Line,
+    putters: Line,
+    joiners: Line,
+}
+
+/// A put that has been counted; dropped, it is retracted.
+pub(super) struct Accepted<'a>(&'a Ledger);
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        Self {
+            accepted: Padded(AtomicUsize::new(0)),
+            given: Padded(Given {
+                taken: AtomicUsize::new(0),
+                finished: AtomicUsize::new(0),
+            }),
+            waiting: Padded(Waiting {
+                closed: AtomicBool::new(false),
+                getters: Line::new(),
+                putters: Line::new(),
+                joiners: Line::new(),
+            }),
+        }
+    }
+
+    /// Those who wait for an item.
+    pub(super) fn getters(&self) -> &Line {
+        &self.waiting.getters
+    }
+
+    /// Those who wait for room.
+    pub(super) fn putters(&self) -> &Line {
+        &self.waiting.putters
+    }
+
+    /// Those who wait until nothing is unfinished.
+    pub(super) fn joiners(&self) -> &Line {
+        &self.waiting.joiners
+    }
+
+    /// Counts a put; if the queue is closed what comes back is to be dropped.
+    #[inline]
+    pub(super) fn accept(&self) -> Result<Accepted<'_>, Accepted<'_>> {
+        // ORDERING: AcqRel keeps the counts in step with what is counted; who compares them acquires.
+        let before = self.accepted.fetch_add(ONE, Ordering::AcqRel);
+        match before & CLOSED {
+            0 => Ok(Accepted(self)),
+            _ => Err(Accepted(self)),
+        }
+    }
+
+    /// Counts a get, and tells those whom it concerns: a putter, for there is room, and if it was the
+    /// last of a closed queue everyone who waits for another.
+    #[inline]
+    pub(super) fn take(&self) {
+        // ORDERING: as in `accept`.
+        self.given.taken.fetch_add(ONE, Ordering::AcqRel);
+        // With the full fence that the look at `closed` needs: it pairs with that in `close`.
+        self.putters().notify_one();
+        self.tell_getters();
+    }
+
+    /// Counts items that were taken as finished. An error changes nothing.
+    pub(super) fn finish(&self, many: usize) -> Result<(), TaskDoneError> {
+        let Given { taken, finished } = &*self.given;
+        let more = |before: usize| {
+            let open = taken.load(Ordering::Relaxed).wrapping_sub(before) / ONE;
+            (many <= open).then(|| before.wrapping_add(many.wrapping_mul(ONE)))
+        };
+        // ORDERING: Release gives what was done with the item to those who join. Acquire, so that
+        // `taken` is seen to be no less than `finished`.
+        match finished.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
+            Ok(_) => {
+                self.tell_joiners();
+                Ok(())
+            }
+            Err(_) => Err(TaskDoneError),
+        }
+    }
+
+    /// Counts the items that were accepted and are not finished, as of a moment ago.
+    pub(super) fn unfinished(&self) -> usize {
+        let finished = self.given.finished.load(Ordering::Acquire);
+        let accepted = self.accepted.load(Ordering::Acquire) & !CLOSED;
+        accepted.wrapping_sub(finished) / ONE
+    }
+
+    /// Tells whether the queue is closed and nothing is left in it, nor on its way into it.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_closed() && {
+            let taken = self.given.taken.load(Ordering::Acquire);
+            self.accepted.load(Ordering::Acquire) == taken.wrapping_add(CLOSED)
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting.closed.load(Ordering::Acquire)
+    }
+
+    /// Accepts nothing from now on.
+    pub(super) fn close(&self) {
+        self.accepted.fetch_or(CLOSED, Ordering::AcqRel);
+        self.waiting.closed.store(true, Ordering::Release);
+        // Each with a full fence.
+        self.getters().notify_all();
+        self.putters().notify_all();
+    }
+
+    /// The caller has made a full fence since it last counted.
+    #[inline]
+    fn tell_getters(&self) {
+        if self.is_closed() && self.is_drained() {
+            self.getters().notify_all();
+        }
+    }
+
+    fn tell_joiners(&self) {
+        // ORDERING: pairs with the fence of those who stand in line.
+        fence(Ordering::SeqCst);
+        if self.joiners().standing() > 0 && self.unfinished() == 0 {
+            self.joiners().notify_all();
+        }
+    }
+}
+
+impl Accepted<'_> {
+    /// The item is where it can be taken.
+    #[inline]
+    pub(super) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Accepted<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.accepted.fetch_sub(ONE, Ordering::AcqRel);
+        self.0.tell_joiners();
+        self.0.tell_getters();
+    }
+}

@@ -1,0 +1,266 @@
+//! Events, latches and tokens release everyone who waits, once and for all of the forms.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future;
+use workmill::{CancelToken, Event, Latch, ThreadPoolExecutor};
+
+use crate::support::{Bomb, Door, Drops, add_one, limited};
+
+const SHORT: Duration = Duration::from_millis(5);
+
+#[test]
+fn a_flag_is_set_and_cleared_and_waited_for() {
+    limited(|| {
+        let event = Event::new();
+        assert!(!event.is_set());
+        assert!(!event.wait_timeout(Duration::ZERO) && !event.wait_timeout(SHORT));
+        event.set();
+        event.set();
+        assert!(event.is_set());
+        event.wait();
+        assert!(event.wait_timeout(Duration::ZERO) && event.wait_timeout(Duration::MAX));
+        future::block_on(event.wait_async());
+        event.clear();
+        event.clear();
+        assert!(!event.is_set() && !event.wait_timeout(SHORT));
+    });
+}
+
+#[test]
+fn whoever_waits_at_a_set_is_released_though_a_clear_follows_at_once() {
+    limited(|| {
+        let event = Arc::new(Event::new());
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(event.wait_async())).collect();
+        for waiter in &mut waiting {
+            assert!(future::block_on(future::poll_once(waiter)).is_none());
+        }
+        event.set();
+        event.clear();
+        waiting.into_iter().for_each(future::block_on);
+        // The same with threads, tasks of a pool and time limits.
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..200 {
+            let asked = Arc::new(Latch::new(3));
+            let waiters: Vec<_> = (0..2)
+                .map(|index| {
+                    let (event, asked) = (Arc::clone(&event), Arc::clone(&asked));
+                    let wait = move || {
+                        let mut waiter = pin!(event.wait_async());
+                        assert!(future::block_on(future::poll_once(&mut waiter)).is_none());
+                        asked.count_down();
+                        future::block_on(waiter);
+                    };
+                    match index {
+                        0 => pool.submit(wait),
+                        _ => pool.submit(move || thread::spawn(wait).join().unwrap()),
+                    }
+                })
+                .collect();
+            let mut waiter = pin!(event.wait_async());
+            assert!(future::block_on(future::poll_once(&mut waiter)).is_none());
+            asked.arrive_and_wait();
+            event.set();
+            event.clear();
+            future::block_on(waiter);
+            waiters
+                .into_iter()
+                .for_each(|waiter| waiter.join().unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_timeout_against_a_set_is_a_release_or_a_timeout_and_nothing_is_lost() {
+    limited(|| {
+        for round in 0..300 {
+            let event = Event::new();
+            thread::scope(|scope| {
+                scope.spawn(|| event.set());
+                let timeout = Duration::from_micros(round % 60);
+                let released = event.wait_timeout(timeout);
+                event.wait();
+                assert!(!released || event.is_set());
+            });
+        }
+    });
+}
+
+#[test]
+fn a_latch_opens_when_the_last_has_counted_down() {
+    limited(|| {
+        assert!(Latch::new(0).is_open());
+        let latch = Latch::new(3);
+        thread::scope(|scope| {
+            let waiters = [
+                scope.spawn(|| latch.wait()),
+                scope.spawn(|| assert!(latch.wait_timeout(Duration::MAX))),
+                scope.spawn(|| future::block_on(latch.wait_async())),
+            ];
+            latch.count_down();
+            latch.count_down();
+            assert_eq!(latch.count(), 1);
+            assert!(!latch.is_open() && !latch.wait_timeout(SHORT));
+            latch.arrive_and_wait();
+            waiters
+                .into_iter()
+                .for_each(|waiter| waiter.join().unwrap());
+        });
+        latch.count_down();
+        assert_eq!((latch.count(), latch.is_open()), (0, true));
+    });
+}
+
+#[test]
+fn a_token_releases_those_who_wait_and_its_children_but_not_its_parent() {
+    limited(|| {
+        let root = CancelToken::new();
+        let (left, right) = (root.child(), root.child());
+        let leaf = left.child();
+        assert!(!leaf.wait_timeout(SHORT));
+        thread::scope(|scope| {
+            let waiters = [
+                scope.spawn(|| leaf.wait()),
+                scope.spawn(|| assert!(leaf.wait_timeout(Duration::MAX))),
+                scope.spawn(|| future::block_on(leaf.clone().wait_async())),
+            ];
+            left.cancel();
+            waiters
+                .into_iter()
+                .for_each(|waiter| waiter.join().unwrap());
+        });
+        assert!(left.is_cancelled() && leaf.is_cancelled());
+        assert!(!root.is_cancelled() && !right.is_cancelled());
+        root.cancel();
+        root.cancel();
+        assert!(right.is_cancelled() && root.child().is_cancelled());
+    });
+}
+
+#[test]
+fn a_child_of_a_token_that_nobody_holds_is_cancelled_with_the_rest() {
+    let root = CancelToken::new();
+    let grandchild = root.child().child();
+    root.cancel();
+    assert!(grandchild.is_cancelled());
+}
+
+#[test]
+fn neither_cancelling_nor_dropping_a_long_chain_of_tokens_overflows_the_stack() {
+    limited(|| {
+        let chain = |length: usize| {
+            let root = CancelToken::new();
+            let last = (0..length).fold(root.clone(), |token, _| token.child());
+            (root, last)
+        };
+        let small = thread::Builder::new().stack_size(128 << 10);
+        let thread = small.spawn(move || {
+            let (root, last) = chain(100_000);
+            root.cancel();
+            assert!(last.is_cancelled());
+            drop(chain(100_000));
+        });
+        thread.unwrap().join().unwrap();
+    });
+}
+
+#[test]
+fn callbacks_are_called_once_on_the_cancelling_thread_in_order_and_without_a_lock() {
+    limited(|| {
+        let token = CancelToken::new();
+        let called = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let (called, token) = (Arc::clone(&called), token.clone());
+            move || {
+                assert!(token.is_cancelled());
+                called.lock().unwrap().push((name, thread::current().id()));
+                // Anything may be done with it, as at any other time.
+                token.cancel();
+                drop(token.on_cancel(|| ()));
+            }
+        };
+        token.on_cancel(note("first")).keep();
+        let second = token.on_cancel(note("second"));
+        let taken_back = token.on_cancel(note("never"));
+        token.on_cancel(|| panic!("contained")).keep();
+        let last = token.on_cancel(note("last"));
+        drop(taken_back);
+        let canceller = thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    token.cancel();
+                    thread::current().id()
+                })
+                .join()
+                .unwrap()
+        });
+        drop((second, last));
+        // Too late, so at once, and here.
+        token.on_cancel(note("late")).keep();
+        let here = thread::current().id();
+        let expected = [
+            ("first", canceller),
+            ("second", canceller),
+            ("last", canceller),
+            ("late", here),
+        ];
+        assert_eq!(*called.lock().unwrap(), expected);
+    });
+}
+
+#[test]
+fn callbacks_that_are_not_called_are_dropped_and_bombs_in_them_contained() {
+    let drops = Drops::default();
+    let token = CancelToken::new();
+    let (kept, guarded) = (drops.value(), drops.value());
+    token.on_cancel(move || drop(kept)).keep();
+    let guard = token.on_cancel(move || drop(guarded));
+    drop(guard);
+    assert_eq!(drops.count(), 1);
+    let bomb = Bomb { depth: 2 };
+    token.on_cancel(move || drop(bomb)).keep();
+    let bomb = Bomb { depth: 2 };
+    drop(token.on_cancel(move || drop(bomb)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| drop(token)));
+    assert!(outcome.is_ok());
+    assert_eq!(drops.count(), 2);
+}
+
+#[test]
+fn a_callback_registered_against_a_cancel_is_called_exactly_once() {
+    limited(|| {
+        for _ in 0..500 {
+            let (token, called) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
+            thread::scope(|scope| {
+                scope.spawn(|| token.cancel());
+                for _ in 0..2 {
+                    let called = Arc::clone(&called);
+                    token.on_cancel(move || add_one(&called)).keep();
+                }
+            });
+            assert_eq!(called.load(Ordering::SeqCst), 2);
+        }
+    });
+}
+
+#[test]
+fn a_running_task_stops_when_it_is_asked_to() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (stop, running) = (CancelToken::new(), Door::default());
+        let (seen, began) = (stop.child(), running.clone());
+        let task = pool.submit(move || {
+            began.open();
+            seen.wait();
+            "stopped"
+        });
+        running.pass();
+        stop.cancel();
+        assert_eq!(task.join().unwrap(), "stopped");
+    });
+}
