@@ -28,8 +28,17 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use super::wait_list::{Signal, Ticket, WaitList};
-use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, fence, lock};
+use crate::primitive::{
+    AtomicUsize, Deadline, Mutex, Ordering, Spin, block_until, fence, lock, spin_until,
+};
 use crate::unwind;
+
+/// How long one looks before it stands in the line: about as long as it takes to be woken there.
+const LOOK: Spin = Spin {
+    pauses: 1,
+    doublings: 6,
+    yields: 16,
+};
 
 /// The line, with a lock of its own.
 #[derive(Debug)]
@@ -118,6 +127,14 @@ impl Line {
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Option<R> {
+        let mut found = None;
+        let is_found = || {
+            found = look();
+            found.is_some()
+        };
+        if spin_until(LOOK, is_found) {
+            return found;
+        }
         let mut place = self.place();
         block_until(deadline, |waker| place.look_or_stand(waker, &mut look))
     }

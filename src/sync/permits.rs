@@ -58,7 +58,7 @@ use std::time::{Duration, Instant};
 
 use super::wait_list::{Signal, Ticket, WaitList};
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
-use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, lock};
+use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, lock, spin_loop};
 use crate::unwind;
 
 const CLOSED: usize = 1;
@@ -140,7 +140,7 @@ impl Permits {
     /// Takes permits by one exchange, if enough are free.
     #[inline]
     pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
-        let mut word = self.word.load(Ordering::Relaxed);
+        let (mut word, mut pauses) = (self.word.load(Ordering::Relaxed), 16);
         loop {
             // Who wants nothing overtakes nobody.
             let bars = if permits == 0 { CLOSED } else { self.bars };
@@ -149,9 +149,18 @@ impl Permits {
             }
             match self.take_from(word, permits) {
                 Ok(()) => return Ok(()),
-                Err(seen) => word = seen,
+                Err(_) => word = self.word_after_a_pause(&mut pauses),
             }
         }
+    }
+
+    /// Reads the word again after an exchange on it has failed: a little later each time, so that the
+    /// one who was faster may go on with the cache line at hand.
+    #[cold]
+    fn word_after_a_pause(&self, pauses: &mut u32) -> usize {
+        (0..*pauses).for_each(|_| spin_loop());
+        *pauses = (*pauses * 2).min(64);
+        self.word.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -227,22 +236,25 @@ impl Permits {
         Ok(())
     }
 
-    /// Gives back permits that were taken. Those that someone else has added in their place meanwhile
-    /// come to nothing.
+    /// Gives back permits that were taken. If someone else has added some in their place meanwhile, so
+    /// many come to nothing.
     #[inline]
     pub(crate) fn give_back(&self, permits: usize) {
-        if self.add(permits).is_err() {
-            self.give_back_some(permits);
+        // ORDERING: as in `add`.
+        let before = self.word.fetch_add(permits * PERMIT, Ordering::Release);
+        let excess = count(before) + permits as isize - self.max as isize;
+        if before & WAITING != 0 || excess > 0 {
+            self.after_giving_back(excess);
         }
     }
 
     #[cold]
-    fn give_back_some(&self, permits: usize) {
-        for _ in 0..permits {
-            if self.add(1).is_err() {
-                return;
-            }
+    fn after_giving_back(&self, excess: isize) {
+        if let Ok(excess @ 1..) = usize::try_from(excess) {
+            // Whoever was quick has made a debt of it.
+            self.word.fetch_sub(excess * PERMIT, Ordering::Relaxed);
         }
+        self.serve();
     }
 
     /// Takes a permit whether one is free or not, closed or not; `true` if one was free.

@@ -4,15 +4,18 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use serde::Serialize;
-use workmill::ThreadPoolExecutor;
+use workmill::{JoinableQueue, ThreadPoolExecutor};
 
+use crate::contenders::channels::{self, AsyncChannel, Crossbeam, Flume, Kanal, SyncChannel};
 use crate::contenders::in_place::InPlace;
 use crate::contenders::ours::{Background, OursCurrent};
 use crate::contenders::queues::{Book, ByHand};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent};
+use crate::contenders::semaphores::{self, ExchangePair, OursUnfair, ParkingLot};
 use crate::contenders::stealing::RayonCurrent;
 use crate::contenders::{Mpsc, Oneshot, Own};
 use crate::measure::Sample;
+use crate::waiting::{fair_turn, queue_turn, queue1_turn, uncontended_turn, unfair_turn};
 use crate::workloads::{
     Countdown, Row, Setup, Turn, WARM_UP, any_turn, idle_after, in_place_turn, reach_turn,
     repeated, start_stop, submit_turn,
@@ -44,8 +47,29 @@ impl Entry {
 type Rayon = Arc<rayon::ThreadPool>;
 type Tokio = tokio::runtime::Runtime;
 
-/// Everybody, in the order of the first round.
-pub(crate) const ENTRIES: &[Entry] = &[
+/// Those who are compared with each other, in the order of the first round.
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) entries: &'static [Entry],
+}
+
+/// Everybody. No row has contenders of two groups.
+pub(crate) const GROUPS: [Group; 3] = [
+    Group {
+        name: "pools",
+        entries: POOLS,
+    },
+    Group {
+        name: "semaphores",
+        entries: SEMAPHORES,
+    },
+    Group {
+        name: "queues",
+        entries: QUEUES,
+    },
+];
+
+const POOLS: &[Entry] = &[
     Entry {
         name: "workmill",
         about: "tasks capture a clone of the pool",
@@ -141,6 +165,96 @@ pub(crate) const ENTRIES: &[Entry] = &[
         about: "the same loop without a pool: the closure is called in place",
         side: Side::Floor,
         turn: in_place_turn::<InPlace>,
+    },
+];
+
+const SEMAPHORES: &[Entry] = &[
+    Entry {
+        name: "workmill",
+        about: "Semaphore::new",
+        side: Side::Ours,
+        turn: fair_turn::<workmill::Semaphore>,
+    },
+    Entry {
+        name: "workmill unfair",
+        about: "Semaphore::unfair",
+        side: Side::Ours,
+        turn: unfair_turn::<OursUnfair>,
+    },
+    Entry {
+        name: "tokio",
+        about: "its acquire under block_on",
+        side: Side::Other,
+        turn: fair_turn::<tokio::sync::Semaphore>,
+    },
+    Entry {
+        name: "async-lock",
+        about: "acquire_blocking; unfair",
+        side: Side::Other,
+        turn: unfair_turn::<async_lock::Semaphore>,
+    },
+    Entry {
+        name: "parking_lot",
+        about: "a number in its Mutex, and its Condvar; unfair",
+        side: Side::Other,
+        turn: unfair_turn::<ParkingLot>,
+    },
+    Entry {
+        name: "by hand",
+        about: "a number in a Mutex of std, and a Condvar; unfair",
+        side: Side::Other,
+        turn: unfair_turn::<semaphores::ByHand>,
+    },
+    Entry {
+        name: "floor",
+        about: "two compare-exchanges, one to take and one to give back; for one thread only",
+        side: Side::Floor,
+        turn: uncontended_turn::<ExchangePair>,
+    },
+];
+
+const QUEUES: &[Entry] = &[
+    Entry {
+        name: "workmill",
+        about: "JoinableQueue::bounded, put and get",
+        side: Side::Ours,
+        turn: queue_turn::<JoinableQueue<usize>>,
+    },
+    Entry {
+        name: "crossbeam-channel",
+        about: "bounded",
+        side: Side::Other,
+        turn: queue_turn::<Crossbeam>,
+    },
+    Entry {
+        name: "flume",
+        about: "bounded",
+        side: Side::Other,
+        turn: queue_turn::<Flume>,
+    },
+    Entry {
+        name: "kanal",
+        about: "bounded",
+        side: Side::Other,
+        turn: queue_turn::<Kanal>,
+    },
+    Entry {
+        name: "async-channel",
+        about: "bounded; send_blocking and recv_blocking",
+        side: Side::Other,
+        turn: queue_turn::<AsyncChannel>,
+    },
+    Entry {
+        name: "sync_channel",
+        about: "that of std, whose receiver cannot be shared; in queue1 only",
+        side: Side::Other,
+        turn: queue1_turn::<SyncChannel>,
+    },
+    Entry {
+        name: "by hand",
+        about: "a VecDeque in a Mutex of std, and two Condvars",
+        side: Side::Other,
+        turn: queue_turn::<channels::ByHand>,
     },
 ];
 

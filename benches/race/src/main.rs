@@ -1,8 +1,8 @@
-//! Compares workmill with other thread pools.
+//! Compares workmill with other thread pools, semaphores and queues.
 //!
 //! The contenders take turns round by round inside one process, so that what disturbs the machine
 //! disturbs all of them alike. Each turn builds its pool, warms it, measures one workload and drops
-//! the pool. See `--list` for the rows and who takes part in them.
+//! the pool; likewise a semaphore or a queue. See `--list` for the rows and who takes part in them.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
@@ -12,6 +12,7 @@ mod contenders;
 mod entries;
 mod measure;
 mod report;
+mod waiting;
 mod workloads;
 
 use std::error::Error;
@@ -20,7 +21,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use entries::{ENTRIES, Entry};
+use entries::{Entry, GROUPS};
 use measure::CountingAllocator;
 use report::{Facts, Report, RowReport, Track};
 use workloads::{ROWS, Row, Setup, Turn};
@@ -28,7 +29,7 @@ use workloads::{ROWS, Row, Setup, Turn};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Compares workmill with other thread pools, in turn.
+/// Compares workmill with other thread pools, semaphores and queues, in turn.
 #[derive(Parser)]
 struct Arguments {
     /// The rows to run, by name or by its first words; all if none is named
@@ -100,7 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
     let mut tracks = Vec::new();
     let mut turns = Vec::new();
-    for entry in ENTRIES {
+    for entry in GROUPS.iter().flat_map(|group| group.entries) {
         if let Some(turn) = (entry.turn)(row).filter(|_| is_wanted(entry, wanted)) {
             tracks.push(Track::new(entry));
             turns.push(turn);
@@ -134,7 +135,7 @@ fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) 
     tracks
 }
 
-/// The floor takes part in every row, whoever else does.
+/// The floor takes part in every row that has one, whoever else does.
 fn is_wanted(entry: &Entry, wanted: &[String]) -> bool {
     entry.is_floor() || wanted.is_empty() || wanted.iter().any(|part| entry.name.contains(part))
 }
@@ -158,11 +159,13 @@ fn selected_rows(wanted: &[String]) -> Result<Vec<Row>, String> {
 fn list() {
     println!("rows:");
     for row in ROWS {
-        println!("  {:<16}{}", row.name(), row.about());
+        println!("  {:<20}{}", row.name(), row.about());
     }
-    println!("contenders:");
-    for entry in ENTRIES {
-        println!("  {:<18}{}", entry.name, entry.about);
+    for group in &GROUPS {
+        println!("{}:", group.name);
+        for entry in group.entries {
+            println!("  {:<20}{}", entry.name, entry.about);
+        }
     }
 }
 

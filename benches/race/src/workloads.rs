@@ -1,7 +1,8 @@
 //! The rows: what the contenders are given to do.
 //!
 //! A turn is one contender's share of a round: it builds the pool, gives it some tasks to warm up,
-//! measures the workload until its last task has ended, and drops the pool.
+//! measures the workload until its last task has ended, and drops the pool. The rows without a pool
+//! are in [`waiting`](crate::waiting).
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::contenders::{Contender, Execute, Own, Reach, Submit};
 use crate::measure::{Sample, measured};
+use crate::waiting::PAIRS;
 
-/// How many tasks a pool is given before the clock starts.
+/// How many tasks a pool is given before the clock starts, or how often a thread does what is
+/// measured.
 pub(crate) const WARM_UP: usize = 1_000;
 
 /// Steps of [`compute`] that take about 100 ns on a current machine.
@@ -46,9 +49,15 @@ pub(crate) enum Row {
     MemoryExecute,
     MemorySubmit,
     StartStop,
+    Semaphore,
+    SemaphoreUnfair,
+    Semaphore4,
+    Semaphore4Unfair,
+    Queue1,
+    Queue4,
 }
 
-pub(crate) const ROWS: [Row; 14] = [
+pub(crate) const ROWS: [Row; 20] = [
     Row::SpawnExt,
     Row::SpawnExt4,
     Row::SpawnNested,
@@ -63,6 +72,12 @@ pub(crate) const ROWS: [Row; 14] = [
     Row::MemoryExecute,
     Row::MemorySubmit,
     Row::StartStop,
+    Row::Semaphore,
+    Row::SemaphoreUnfair,
+    Row::Semaphore4,
+    Row::Semaphore4Unfair,
+    Row::Queue1,
+    Row::Queue4,
 ];
 
 /// What a row compares.
@@ -95,6 +110,12 @@ impl Row {
             Self::MemoryExecute => "memory_execute",
             Self::MemorySubmit => "memory_submit",
             Self::StartStop => "start_stop",
+            Self::Semaphore => "semaphore",
+            Self::SemaphoreUnfair => "semaphore_unfair",
+            Self::Semaphore4 => "semaphore4",
+            Self::Semaphore4Unfair => "semaphore4_unfair",
+            Self::Queue1 => "queue1",
+            Self::Queue4 => "queue4",
         }
     }
 
@@ -114,6 +135,12 @@ impl Row {
             Self::MemoryExecute => "heap per queued execute that captures 8 bytes",
             Self::MemorySubmit => "heap per queued submit that captures 8 bytes, without the Vec",
             Self::StartStop => "build a pool, run one task, shut down",
+            Self::Semaphore => "one thread takes and returns the only permit, in order of arrival",
+            Self::SemaphoreUnfair => "one thread takes and returns the only permit",
+            Self::Semaphore4 => "four threads and two permits, in order of arrival",
+            Self::Semaphore4Unfair => "four threads and two permits, newcomers may pass",
+            Self::Queue1 => "items from one thread to another, room for 1024",
+            Self::Queue4 => "items from four threads to four others, room for 1024",
         }
     }
 
@@ -127,11 +154,18 @@ impl Row {
             Self::SparseCpu => 5_000,
             Self::Idle => 2_000,
             Self::StartStop => 200,
+            Self::Semaphore | Self::SemaphoreUnfair => 1_000_000,
+            Self::Semaphore4 | Self::Semaphore4Unfair => 40_000,
+            Self::Queue1 | Self::Queue4 => 400_000,
         };
         let ops = ((f64::from(whole) * scale).round() as usize).max(1);
         match self {
             // As many for each outside thread.
-            Self::SpawnExt4 => ops.next_multiple_of(OUTSIDE_THREADS),
+            Self::SpawnExt4 | Self::Semaphore4 | Self::Semaphore4Unfair => {
+                ops.next_multiple_of(OUTSIDE_THREADS)
+            }
+            // As many for each producer, and for each consumer.
+            Self::Queue4 => ops.next_multiple_of(PAIRS),
             // The whole tree that has at most so many leaves.
             Self::Tree => tree_size(ops.ilog10().max(1)),
             _ => ops,
@@ -245,6 +279,37 @@ impl Countdown {
     }
 }
 
+/// Where threads stand until the clock starts.
+pub(crate) struct StartLine {
+    ready: &'static Countdown,
+    barrier: Barrier,
+}
+
+impl StartLine {
+    /// For so many threads, and the one that measures.
+    pub(crate) fn of(threads: usize) -> Self {
+        Self {
+            ready: Countdown::from(threads),
+            barrier: Barrier::new(threads + 1),
+        }
+    }
+
+    /// Waits for the start.
+    pub(crate) fn wait(&self) {
+        self.ready.one_done();
+        self.barrier.wait();
+    }
+
+    /// Measures from when the threads are let go until `left` is counted down.
+    pub(crate) fn measured(&self, setup: &Setup, ops: usize, left: &Countdown) -> Sample {
+        self.ready.wait();
+        measured(ops, setup.counting, || {
+            self.barrier.wait();
+            left.wait();
+        })
+    }
+}
+
 /// Computes for a time in proportion to `steps`, each of which needs the one before.
 #[inline(never)]
 fn compute(steps: usize) {
@@ -310,30 +375,24 @@ fn spawn_ext<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
     })
 }
 
-const OUTSIDE_THREADS: usize = 4;
+pub(crate) const OUTSIDE_THREADS: usize = 4;
 
 /// The outside threads stand ready when the clock starts.
 fn spawn_ext4<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
     with_pool::<C>(setup, |pool| {
         let countdown = Countdown::from(tasks);
-        let ready = Countdown::from(OUTSIDE_THREADS);
-        let start = Barrier::new(OUTSIDE_THREADS + 1);
+        let start = StartLine::of(OUTSIDE_THREADS);
         thread::scope(|scope| {
             for _ in 0..OUTSIDE_THREADS {
                 let (pool, start) = (pool.clone(), &start);
                 scope.spawn(move || {
-                    ready.one_done();
                     start.wait();
                     for _ in 0..tasks / OUTSIDE_THREADS {
                         pool.execute(|| countdown.one_done());
                     }
                 });
             }
-            ready.wait();
-            measured(tasks, setup.counting, || {
-                start.wait();
-                countdown.wait();
-            })
+            start.measured(setup, tasks, countdown)
         })
     })
 }

@@ -1,9 +1,11 @@
-//! The pools that are compared, behind one face.
+//! What is compared: the pools behind one face, the semaphores and the queues behind one each.
 
+pub(crate) mod channels;
 pub(crate) mod in_place;
 pub(crate) mod ours;
 pub(crate) mod queues;
 pub(crate) mod runtimes;
+pub(crate) mod semaphores;
 pub(crate) mod stealing;
 
 use std::sync::mpsc;
