@@ -60,7 +60,6 @@ fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
         let (task, end) = task();
         let mut handle = JoinHandle::new(end, Origin::take(false));
         let runner = thread::spawn(move || task.run(drop));
-        // On a thread of its own: a late wake-up must not come to one that joins in the model.
         let waiter = thread::spawn(move || {
             let outcome = handle.join_timeout(std::time::Duration::ZERO);
             let outcome = outcome.unwrap_or_else(|| handle.join());

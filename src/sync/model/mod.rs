@@ -3,7 +3,9 @@
 //! Loom has no clock, so a timeout is the waiter's own giving up, at any moment. Each model
 //! has been seen to fail with the bug that its comment names; `.ci/mutants` puts those back.
 
+mod event;
 mod permits;
+mod queue;
 mod wait_list;
 
 fn model(body: impl Fn() + Sync + Send + 'static) {

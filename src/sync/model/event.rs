@@ -1,0 +1,116 @@
+//! Lines and events.
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::{model, poll_once};
+use crate::primitive::Deadline;
+use crate::sync::cancel::CancelToken;
+use crate::sync::event::Event;
+use crate::sync::line::Line;
+
+/// Bug: who stands in line makes no fence. Bug: who notifies makes none.
+#[test]
+fn a_change_is_seen_or_its_notification_comes() {
+    model(|| {
+        let shared = Arc::new((AtomicUsize::new(0), Line::new()));
+        let changer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.0.store(1, Ordering::Relaxed);
+                shared.1.notify_one();
+            })
+        };
+        let look = || (shared.0.load(Ordering::Relaxed) == 1).then_some(());
+        assert!(shared.1.wait(Deadline::NEVER, look).is_some());
+        changer.join().unwrap();
+    });
+}
+
+/// Bug: a place that is dropped with a turn keeps it.
+#[test]
+fn a_turn_that_is_not_spent_is_passed_on() {
+    model(|| {
+        let shared = Arc::new((AtomicUsize::new(0), Line::new()));
+        let taken = |shared: &(AtomicUsize, Line)| {
+            let take = |things: usize| things.checked_sub(1);
+            let order = Ordering::Relaxed;
+            shared.0.fetch_update(order, order, take).ok()
+        };
+        let mut first = Box::pin(shared.1.wait_async(|| taken(&shared)));
+        assert!(poll_once(&mut first).is_pending());
+        let second = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.1.wait(Deadline::NEVER, || taken(&shared)))
+        };
+        shared.0.fetch_add(1, Ordering::Relaxed);
+        shared.1.notify_one();
+        drop(first);
+        assert!(second.join().unwrap().is_some());
+    });
+}
+
+/// Bug: a waiter that finds itself notified stands in line again.
+#[test]
+fn whoever_waits_at_a_set_is_released_though_it_is_cleared_at_once() {
+    model(|| {
+        let event = Arc::new(Event::new());
+        let mut waiter = Box::pin(event.wait_async());
+        assert!(poll_once(&mut waiter).is_pending());
+        let setter = {
+            let event = Arc::clone(&event);
+            thread::spawn(move || {
+                event.set();
+                event.clear();
+            })
+        };
+        let released = poll_once(&mut waiter).is_ready();
+        setter.join().unwrap();
+        assert!(released || poll_once(&mut waiter).is_ready());
+        assert!(!event.is_set());
+    });
+}
+
+/// Bug: the flag is set after those in the line have been notified.
+#[test]
+fn a_set_releases_every_waiter_against_clears_and_other_sets() {
+    model(|| {
+        let event = Arc::new(Event::new());
+        let waiter = {
+            let event = Arc::clone(&event);
+            thread::spawn(move || event.wait())
+        };
+        let other = {
+            let event = Arc::clone(&event);
+            thread::spawn(move || event.set())
+        };
+        event.set();
+        waiter.join().unwrap();
+        other.join().unwrap();
+        assert!(event.is_set());
+    });
+}
+
+/// Bug: a callback is registered without a look whether the token is cancelled.
+#[test]
+fn a_callback_is_called_once_whether_it_comes_before_the_cancel_or_after() {
+    model(|| {
+        let (token, called) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
+        let canceller = {
+            let token = token.clone();
+            thread::spawn(move || token.cancel())
+        };
+        let count = Arc::clone(&called);
+        token
+            .on_cancel(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .keep();
+        let child = token.child();
+        canceller.join().unwrap();
+        assert!(token.is_cancelled() && child.is_cancelled());
+        assert_eq!(called.load(Ordering::Relaxed), 1);
+    });
+}

@@ -1,0 +1,174 @@
+//! Queues.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::{model, poll_once};
+use crate::error::{TryGetError, TryPutError};
+use crate::sync::queue::JoinableQueue;
+
+/// Bug: a put notifies nobody. Bug: a get notifies nobody.
+#[test]
+fn items_go_through_a_full_and_an_empty_queue() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || (0..2).for_each(|item| queue.put(item).unwrap()))
+        };
+        assert_eq!((queue.get(), queue.get()), (Ok(0), Ok(1)));
+        putter.join().unwrap();
+        assert_eq!(queue.unfinished(), 2);
+    });
+}
+
+/// Bug: `is_drained` looks at the queue alone, and not at what is on its way into it.
+#[test]
+fn an_item_that_was_accepted_is_got_though_the_queue_is_closed() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(()).is_ok())
+        };
+        let closer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.close())
+        };
+        let got = queue.iter().count();
+        assert_eq!(got, usize::from(putter.join().unwrap()));
+        closer.join().unwrap();
+    });
+}
+
+/// Bug: a get of the last item tells nobody that the queue is drained. Bug: `close` wakes nobody.
+#[test]
+fn every_getter_of_a_closed_queue_comes_to_an_end() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        queue.put(()).unwrap();
+        let getters = [(); 2].map(|()| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.iter().count())
+        });
+        queue.close();
+        let got = getters.map(|getter| getter.join().unwrap());
+        assert_eq!(got.iter().sum::<usize>(), 1);
+    });
+}
+
+/// Bug: a put that is refused is not retracted.
+#[test]
+fn a_putter_that_waits_at_a_close_gets_its_item_back() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        queue.put(1).unwrap();
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(2).map_err(|error| error.into_inner()))
+        };
+        let closer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.close())
+        };
+        assert_eq!(queue.get(), Ok(1));
+        closer.join().unwrap();
+        match putter.join().unwrap() {
+            Ok(()) => assert_eq!(queue.get(), Ok(2)),
+            Err(item) => assert_eq!(item, 2),
+        }
+        assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+    });
+}
+
+/// Bug: `task_done` tells nobody.
+#[test]
+fn a_join_returns_when_nothing_was_unfinished_at_some_moment() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        queue.put(1).unwrap();
+        let worker = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                drop(queue.get_task().unwrap());
+                // It may be waited for, and may not: either is a moment.
+                queue.put(2).unwrap();
+                drop(queue.get_task().unwrap());
+            })
+        };
+        queue.join();
+        assert!(queue.unfinished() < 2);
+        worker.join().unwrap();
+        queue.join();
+    });
+}
+
+/// Bug: a retraction tells nobody who joins.
+#[test]
+fn a_put_that_finds_no_room_keeps_no_joiner_waiting() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        queue.put(1).unwrap();
+        let task = queue.get_task().unwrap();
+        queue.close();
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || assert_eq!(queue.try_put(2), Err(TryPutError::Closed(2))))
+        };
+        let joiner = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.join())
+        };
+        drop(task);
+        joiner.join().unwrap();
+        putter.join().unwrap();
+    });
+}
+
+/// Bug: whoever offers an item tells nobody. Bug: what is handed over to one that gives up is kept
+/// from the next.
+#[test]
+fn without_capacity_each_item_goes_from_a_put_to_a_get() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let mut given_up = Box::pin(queue.get_async());
+        assert!(poll_once(&mut given_up).is_pending());
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.get())
+        };
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(1))
+        };
+        drop(given_up);
+        assert_eq!(getter.join().unwrap(), Ok(1));
+        putter.join().unwrap().unwrap();
+        assert_eq!(queue.unfinished(), 1);
+    });
+}
+
+/// Bug: `close` leaves those who offer asleep.
+#[test]
+fn an_offer_is_taken_or_comes_back_when_the_queue_is_closed() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(1).is_ok())
+        };
+        let closer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.close())
+        };
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.get().is_ok())
+        };
+        closer.join().unwrap();
+        let got = getter.join().unwrap();
+        assert_eq!(got, putter.join().unwrap());
+        assert_eq!(queue.unfinished(), usize::from(got));
+    });
+}
