@@ -12,6 +12,7 @@ mod large;
 mod overflow;
 mod panicking;
 mod queue;
+mod queue_property;
 mod semaphore;
 mod starting;
 mod stealing;
