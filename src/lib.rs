@@ -26,7 +26,7 @@
 //!    it in place if nobody has begun it; a closure that has begun has a thread. And a waiting
 //!    thread never runs work that it is not waiting for, so a lock held across a
 //!    [`join`](JoinHandle::join) is safe. *Not covered yet:* other waits inside tasks, such as on a
-//!    [`Semaphore`] or a channel, hold their thread; a pool whose threads all wait that way for a
+//!    [`Semaphore`], a queue or a channel, hold their thread; a pool whose threads all wait that way for a
 //!    task that none of them can begin does hang.
 //! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
@@ -92,6 +92,36 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # What threads and tasks wait for
+//!
+//! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`CancelToken`], and the queues
+//! [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each waits in all four forms:
+//!
+//! ```
+//! use std::{thread, time::Duration};
+//! use workmill::{JoinableQueue, TryGetError};
+//!
+//! let orders = JoinableQueue::bounded(10);
+//! thread::scope(|scope| {
+//!     scope.spawn(|| {
+//!         for order in orders.iter_tasks() {
+//!             println!("{}", *order);
+//!         } // reported done here, when the guard is dropped
+//!     });
+//!     orders.put("a loaf of rye")?; // would wait for room
+//!     orders.put_timeout("two buns", Duration::from_secs(1))?;
+//!     orders.join(); // both have been printed
+//!     orders.close(); // which ends the loop
+//!     assert_eq!(orders.try_get(), Err(TryGetError::Closed));
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A waiter that gives up, because its time is over, its future is dropped or its thread unwinds, never
+//! takes a permit, an item or a wake-up with it. [`Duration::MAX`](std::time::Duration::MAX) waits for
+//! ever.
+//!
 //! # Coming from Python
 //!
 //! | `concurrent.futures` | here |
@@ -107,7 +137,30 @@
 //! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
 //! | `pool.shutdown()` | [`pool.shutdown()`](PoolRef::shutdown), or the drop of the pool |
 //! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](PoolRef::shutdown_now) |
-//! | `threading.Semaphore(n)` | [`Semaphore::new(n)`](Semaphore::new) |
+//!
+//! | `threading` | here |
+//! |---|---|
+//! | `Semaphore(n)`, `BoundedSemaphore(n)` | [`Semaphore::new(n)`](Semaphore::new), [`BoundedSemaphore::new(n)`](BoundedSemaphore::new) |
+//! | `with semaphore:` | `let _permit = semaphore.acquire()?;` |
+//! | `semaphore.acquire(blocking=False)` | [`try_acquire()`](Semaphore::try_acquire) |
+//! | `semaphore.acquire(timeout=2)` | [`acquire_timeout(Duration::from_secs(2))`](Semaphore::acquire_timeout) |
+//! | `semaphore.release()` without an acquire | [`add_permits(1)`](Semaphore::add_permits), [`BoundedSemaphore::release`] |
+//! | `Event()`: `set`, `clear`, `is_set`, `wait` | [`Event`]: the same; `wait(timeout)` is [`wait_timeout`](Event::wait_timeout) |
+//! | `Lock()` | [`std::sync::Mutex`] |
+//!
+//! | `queue`, `multiprocessing` | here |
+//! |---|---|
+//! | `Queue(5)`, `JoinableQueue(5)` | [`JoinableQueue::bounded(5)`](Queue::bounded) |
+//! | `Queue()` | [`JoinableQueue::unbounded()`](Queue::unbounded) |
+//! | `LifoQueue`, `PriorityQueue` | [`LifoQueue`], [`PriorityQueue`], which keeps equal ones in order |
+//! | `put`, `put_nowait`, `put(timeout=2)` | [`put`](Queue::put), [`try_put`](Queue::try_put), [`put_timeout`](Queue::put_timeout), which give the item back |
+//! | `get`, `get_nowait`, `get(timeout=2)` | [`get`](Queue::get), [`try_get`](Queue::try_get), [`get_timeout`](Queue::get_timeout) |
+//! | `get` and then `task_done` | [`get_task`](Queue::get_task), whose guard does it, or both by hand |
+//! | `join` | [`join`](Queue::join), [`join_timeout`](Queue::join_timeout) |
+//! | `put(None)` as an end mark, `shutdown()` | [`close`](Queue::close), which ends `for item in &queue` |
+//! | `shutdown(immediate=True)` | [`close_and_drain`](Queue::close_and_drain) |
+//! | `qsize`, `empty`, `full` | [`len`](Queue::len), [`is_empty`](Queue::is_empty), [`is_full`](Queue::is_full) |
+//! | `join_thread`, `cancel_join_thread` | nothing: no thread carries the items |
 //!
 //! [`submit`]: PoolRef::submit
 //! [`execute`]: PoolRef::execute
