@@ -9,13 +9,13 @@
 //! nothing. A *newcomer* takes permits without having stood in the line.
 //!
 //! Those who wait are served in order. By the *fair* rule permits are handed to them, and no newcomer
-//! takes any meanwhile. By the *unfair* rule the head is nudged, to try again, and newcomers may be
+//! takes any meanwhile. By the *unfair* rule they are nudged, to try again, and newcomers may be
 //! faster; until the head has lost its *patience*: then it is served like a fair one, and HUNGRY
 //! says so while it wants more than is free.
 //!
 //! # Invariants
-//! 1. The line changes only under its lock. WAITING is set while somebody stands in it, but for the
-//!    time in which the head of an unfair line has been nudged and has not looked yet.
+//! 1. The line changes only under its lock. WAITING is set while somebody stands in it, unless by the
+//!    unfair rule all who do have been nudged and have not looked yet.
 //! 2. While a bit of `bars` is set no newcomer takes a permit: CLOSED always; WAITING by the fair
 //!    rule; HUNGRY by the unfair.
 //! 3. The head of a line that is served by hand-over wants more than is free, unless somebody is on
@@ -27,12 +27,13 @@
 //! lock, look once more; if it still cannot be, set WAITING by an exchange that expects the word as
 //! it was seen, and join the line.
 //! *Release:* (R1) add by one exchange; (R2) if WAITING was set in the word that it replaced, serve.
-//! *Serve*, under the lock: if the head wants more than is free, set WAITING, and HUNGRY if it has
-//! waited for long, by an exchange that expects the word as it was seen. If not: (fair, or waited for
-//! long) take what it wants off the word and notify it, whose permits they are from then on, and go on
-//! with the next; (unfair) clear WAITING and nudge it.
-//! *The nudged head*, under the lock: take what it wants, leave the line and serve; or else set
-//! WAITING, by an exchange that expects too few to be free.
+//! *Serve*, under the lock. Fair, or the head has waited for long: if it wants more than is free, set
+//! WAITING, and HUNGRY if unfair, by an exchange that expects the word as it was seen; if not, take what
+//! it wants off the word and notify it, whose permits they are from then on, and go on with the next.
+//! Unfair: nudge all from the head on for whom there is enough after those before; then set WAITING, or
+//! clear it if these were all, by such an exchange.
+//! *Who was nudged*, under the lock: take what it wants and leave the line; or else set WAITING, by an
+//! exchange that expects too few to be free.
 //! *Give up* (timeout, dropped future): redeem the ticket; if it was notified first, the permits are
 //! there and are used or released again. If not, whoever is the head now is served: it may want less.
 //!
@@ -41,10 +42,12 @@
 //! first, the exchange of the one who joins fails, or it has seen them; either way it looks again. If
 //! WAITING comes first, R1 replaces a word with WAITING and serves, under the lock, which the one who
 //! joins holds until it stands in the line. Invariant 3 can only end by a release, by a departure of
-//! the head, or by its notification, and each of them serves. An unfair head that was nudged looks
-//! under the lock before it sleeps again, and its exchange expects too few to be free; if it leaves
-//! the line by any way, the next is served or nudged. What happens between a notified waiter and its
-//! own giving up is decided under the lock, see [`wait_list`](crate::sync::wait_list).
+//! the head, or by its notification, and each of them serves. Whoever was nudged looks under the lock
+//! before it sleeps again, and its exchange expects too few to be free. If it takes its permits, as many
+//! are left for the others as were counted for them when they were nudged, or not; if it gives up, it
+//! serves. What happens between a notified waiter and its own giving up is decided under the lock,
+//! see [`wait_list`](crate::sync::wait_list). A future that was notified or nudged and that nobody polls
+//! keeps what it was told of, not more: the others are served from the rest.
 //!
 //! # Why not otherwise
 //! The line needs no state word for each waiter: timeout against grant could be one exchange
@@ -308,21 +311,21 @@ impl Permits {
         }
     }
 
-    /// Serves the head of the line, and says whether the next may have to be served too.
+    /// Serves the head of the line, and says whether another may have to be served too.
     fn serve_head(&self, line: &mut WaitList<Want>) -> (Option<Waker>, bool) {
         while let Some(want) = line.head() {
             let word = self.word.load(Ordering::Relaxed);
             let by_hand = self
                 .patience
                 .is_none_or(|patience| want.has_waited(patience));
-            if !has(word, want.permits) {
-                let hungry = if by_hand { self.bars } else { 0 };
-                if self.exchange(word, word | WAITING | hungry & !CLOSED) {
+            if !by_hand {
+                if let Some(decided) = self.nudge(line, word) {
+                    return decided;
+                }
+            } else if !has(word, want.permits) {
+                if self.exchange(word, word | WAITING | self.bars & !CLOSED) {
                     break;
                 }
-            } else if !by_hand {
-                self.word.fetch_and(!WAITING, Ordering::Relaxed);
-                return (line.nudge_head(), false);
             } else if self.take_from(word, want.permits).is_ok() {
                 let served = line.notify_one(Signal::Proceed);
                 self.settle(line);
@@ -332,6 +335,24 @@ impl Permits {
         (None, false)
     }
 
+    /// Nudges the first that was not, if enough is free for it and all before it; `None` if the word is
+    /// no longer as it was seen.
+    fn nudge(&self, line: &mut WaitList<Want>, word: usize) -> Option<(Option<Waker>, bool)> {
+        let mut free = count(word);
+        let nudged = line.nudge_next(|want| {
+            free -= want.permits as isize;
+            free >= 0
+        });
+        let is_settled = match nudged {
+            Some(_) => true,
+            // All are on the way, and look after what is released meanwhile.
+            None if free >= 0 => self.exchange(word, word & !WAITING),
+            None => self.exchange(word, word | WAITING),
+        };
+        let goes_on = nudged.is_some();
+        is_settled.then_some((nudged, goes_on))
+    }
+
     /// Changes the word from what was seen.
     fn exchange(&self, seen: usize, new: usize) -> bool {
         self.word
@@ -339,13 +360,12 @@ impl Permits {
             .is_ok()
     }
 
-    /// Takes what the head of an unfair line wants, or has it wait on.
-    fn take_as_head(&self, line: &WaitList<Want>) -> bool {
-        let want = line.head().expect("the caller is the head");
+    /// Takes permits for one who stands in an unfair line, or has it wait on.
+    fn take_in_line(&self, permits: usize, is_head: bool) -> bool {
         loop {
             let seen = self.word.load(Ordering::Relaxed);
-            if has(seen, want.permits) {
-                if self.take_from(seen, want.permits).is_ok() {
+            if has(seen, permits) && (is_head || seen & HUNGRY == 0) {
+                if self.take_from(seen, permits).is_ok() {
                     return true;
                 }
             } else if self.exchange(seen, seen | WAITING) {
@@ -443,17 +463,15 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
             };
             return (Poll::Ready(answer), Some(waker));
         }
-        if from.patience.is_some() && line.is_head(&ticket) && from.take_as_head(&line) {
+        let is_head = line.is_head(&ticket);
+        if from.patience.is_some() && from.take_in_line(self.permits, is_head) {
             let left = line.redeem(ticket).err();
             from.settle(&line);
-            drop(line);
-            // The next may find some too, and has to be awake to see the next release.
-            from.serve();
-            return (Poll::Ready(Ok(())), left.map(|(waker, _)| waker));
+            return (Poll::Ready(Ok(())), left.map(|(other, _)| other));
         }
         let other = line.set_waker(&ticket, waker);
         self.ticket = Some(ticket);
-        (Poll::Pending, Some(other))
+        (Poll::Pending, other)
     }
 
     /// Leaves the line; `None` if nothing came in time.

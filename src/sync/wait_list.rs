@@ -9,8 +9,7 @@
 //! A waiter is *waiting* until it is *notified*; it is then out of the line but keeps its
 //! [`Ticket`], which it must redeem. A waiter that gives up (a timeout, a dropped future,
 //! an unwinding thread) redeems its ticket too. A waiter brings a *note*: what it wants, or what it
-//! has to give. The head of the line may be *nudged*: it is woken to look by itself, and stays where
-//! it is.
+//! has to give. One that waits may be *nudged*: it is woken to look by itself, and stays where it is.
 //!
 //! # Invariants
 //! 1. Each ticket is redeemed exactly once, and its slot is free from then on.
@@ -42,7 +41,8 @@ pub(crate) enum Signal {
 #[derive(Debug)]
 enum Entry<N> {
     Waiting {
-        waker: Waker,
+        /// `None` once it was nudged.
+        waker: Option<Waker>,
         note: N,
         previous: Option<usize>,
         next: Option<usize>,
@@ -92,7 +92,7 @@ impl<N> WaitList<N> {
     /// Joins the end of the line.
     pub(crate) fn enqueue(&mut self, waker: Waker, note: N) -> Ticket {
         let entry = Entry::Waiting {
-            waker,
+            waker: Some(waker),
             note,
             previous: self.tail,
             next: None,
@@ -128,34 +128,37 @@ impl<N> WaitList<N> {
     }
 
     /// Changes whom to wake; gives the other waker back, to be dropped outside the lock.
-    pub(crate) fn set_waker(&mut self, ticket: &Ticket, new: Waker) -> Waker {
+    pub(crate) fn set_waker(&mut self, ticket: &Ticket, new: Waker) -> Option<Waker> {
         match &mut self.entries[ticket.0] {
-            Entry::Waiting { waker, .. } if !waker.will_wake(&new) => std::mem::replace(waker, new),
-            _ => new,
+            Entry::Waiting {
+                waker: Some(waker), ..
+            } if waker.will_wake(&new) => Some(new),
+            Entry::Waiting { waker, .. } => waker.replace(new),
+            _ => Some(new),
         }
     }
 
-    /// Gives the waker of the oldest waiter, which stays where it is and has to bring another one
-    /// before it waits on.
-    pub(crate) fn nudge_head(&mut self) -> Option<Waker> {
-        match &mut self.entries[self.head?] {
-            Entry::Waiting { waker, .. } => Some(std::mem::replace(waker, Waker::noop().clone())),
-            _ => unreachable!("only waiting entries are linked"),
-        }
-    }
-
-    /// Gives the wakers of all who wait, as [`nudge_head`](Self::nudge_head) does for one.
-    pub(crate) fn nudge_all(&mut self) -> Vec<Waker> {
-        let mut wakers = Vec::new();
+    /// Nudges the first in the line that was not nudged, if `goes_on` says yes to its note, and to the
+    /// notes of all before it. The caller wakes what it is given once the lock is released; the one that
+    /// it wakes has to bring another waker before it waits on.
+    pub(crate) fn nudge_next(&mut self, mut goes_on: impl FnMut(&N) -> bool) -> Option<Waker> {
         let mut at = self.head;
         while let Some(index) = at {
-            let Entry::Waiting { waker, next, .. } = &mut self.entries[index] else {
+            let Entry::Waiting {
+                waker, note, next, ..
+            } = &mut self.entries[index]
+            else {
                 unreachable!("only waiting entries are linked");
             };
-            wakers.push(std::mem::replace(waker, Waker::noop().clone()));
+            if !goes_on(note) {
+                return None;
+            }
+            if let Some(waker) = waker.take() {
+                return Some(waker);
+            }
             at = *next;
         }
-        wakers
+        None
     }
 
     /// Takes the oldest waiter out of the line and notifies it.
@@ -206,7 +209,7 @@ impl<N> WaitList<N> {
                     Some(next) => *self.previous_of(next) = previous,
                     None => self.tail = previous,
                 }
-                (waker, note)
+                (waker.unwrap_or_else(|| Waker::noop().clone()), note)
             }
             _ => unreachable!("only waiting entries are linked"),
         }

@@ -1,5 +1,6 @@
 //! What the crate promises, a module for each promise.
 
+mod alike;
 mod bounds;
 mod cancelling;
 mod ending;

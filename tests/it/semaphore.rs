@@ -3,14 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use futures_lite::future;
 use workmill::{AcquireError, BoundedSemaphore, Semaphore, TryAcquireError};
 
-use crate::support::{Door, limited, until};
+use crate::support::{Door, Hostile, limited, until};
 
 #[test]
 fn never_more_hold_a_permit_than_there_are() {
@@ -343,23 +343,6 @@ fn closing_ends_every_wait_for_good() {
         assert_eq!(keys.try_acquire().unwrap_err(), TryAcquireError::Closed);
         until(|| keys.acquire_timeout(Duration::MAX).is_err());
     });
-}
-
-/// Panics when it is woken or dropped.
-struct Hostile;
-
-impl Wake for Hostile {
-    fn wake(self: Arc<Self>) {
-        panic!("woken");
-    }
-}
-
-impl Drop for Hostile {
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            panic!("dropped");
-        }
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::task::Wake;
 use std::thread;
 use std::time::Duration;
 
@@ -108,6 +109,23 @@ impl Drop for Bomb {
         if self.depth > 0 {
             let depth = self.depth - 1;
             std::panic::panic_any(Self { depth });
+        }
+    }
+}
+
+/// A waker that panics when it is woken or dropped.
+pub(crate) struct Hostile;
+
+impl Wake for Hostile {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("dropped");
         }
     }
 }

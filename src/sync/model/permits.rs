@@ -192,8 +192,7 @@ fn turns(patience: Duration) {
     });
 }
 
-/// Bug: a nudged head that finds nothing sleeps without setting WAITING. Bug: it takes its permit,
-/// and nobody sees to the next.
+/// Bug: a waiter that was nudged and finds nothing sleeps without setting WAITING.
 #[test]
 fn nobody_sleeps_through_an_unfair_release() {
     turns(Duration::MAX);

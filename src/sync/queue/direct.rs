@@ -83,8 +83,10 @@ impl<T> Direct<T> {
 
     /// Wakes all who offer something, to take it back. The queue has been closed.
     pub(super) fn close(&self) {
-        let woken = lock(&self.0).offers.nudge_all();
-        woken.into_iter().for_each(unwind::wake);
+        let next = || lock(&self.0).offers.nudge_next(|_| true);
+        while let Some(waker) = next() {
+            unwind::wake(waker);
+        }
     }
 
     /// An offer, not made yet.
