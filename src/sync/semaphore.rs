@@ -624,6 +624,9 @@ impl<S: Deref<Target = Semaphore>> Drop for Held<S> {
 
 /// One permit or several, which borrow their semaphore. Dropping it releases them, while unwinding
 /// too.
+///
+/// Give it a name: `let _permit = …` holds it to the end of the block, while `let _ = …` drops it at
+/// once. Who waits for a signal, and not for a place, [forgets](Self::forget) it.
 #[must_use = "a permit is released when it is dropped"]
 pub struct Permit<'a>(Held<&'a Semaphore>);
 

@@ -546,7 +546,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     }
 
     /// Takes items until the queue is closed and empty, each with a guard as
-    /// [`get_task`](Self::get_task) gives it.
+    /// [`get_task`](Self::get_task) gives it. Guards that are kept keep [`join`](Self::join) waiting.
     ///
     /// # Examples
     ///
