@@ -24,59 +24,32 @@ trait Waited: Send + Sync + 'static {
     fn open(&self);
 }
 
-impl Waited for Event {
-    fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.wait_timeout(timeout)
-    }
+/// For what waits under these names itself.
+macro_rules! waited {
+    ($kind:ident, $open:ident) => {
+        impl Waited for $kind {
+            fn wait_timeout(&self, timeout: Duration) -> bool {
+                self.wait_timeout(timeout)
+            }
 
-    fn wait(&self) {
-        self.wait();
-    }
+            fn wait(&self) {
+                self.wait();
+            }
 
-    async fn wait_async(&self) {
-        self.wait_async().await;
-    }
+            async fn wait_async(&self) {
+                self.wait_async().await;
+            }
 
-    fn open(&self) {
-        self.set();
-    }
+            fn open(&self) {
+                self.$open();
+            }
+        }
+    };
 }
 
-impl Waited for Latch {
-    fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.wait_timeout(timeout)
-    }
-
-    fn wait(&self) {
-        self.wait();
-    }
-
-    async fn wait_async(&self) {
-        self.wait_async().await;
-    }
-
-    fn open(&self) {
-        self.count_down();
-    }
-}
-
-impl Waited for CancelToken {
-    fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.wait_timeout(timeout)
-    }
-
-    fn wait(&self) {
-        self.wait();
-    }
-
-    async fn wait_async(&self) {
-        self.wait_async().await;
-    }
-
-    fn open(&self) {
-        self.cancel();
-    }
-}
+waited!(Event, set);
+waited!(Latch, count_down);
+waited!(CancelToken, cancel);
 
 impl Waited for Semaphore {
     fn wait_timeout(&self, timeout: Duration) -> bool {
