@@ -13,6 +13,7 @@
     reason = "std has no atomic reference, and a pointer has to be followed"
 )]
 
+use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -164,6 +165,11 @@ impl Deadline {
         Self(Instant::now().checked_add(timeout))
     }
 
+    /// Tells whether the moment has come.
+    pub(crate) fn is_over(self) -> bool {
+        self.remaining() == Some(Duration::ZERO)
+    }
+
     fn remaining(self) -> Option<Duration> {
         self.0
             .map(|end| end.saturating_duration_since(Instant::now()))
@@ -179,52 +185,90 @@ pub(crate) fn block_until<R>(
     deadline: Deadline,
     mut poll: impl FnMut(&Waker) -> Option<R>,
 ) -> Option<R> {
-    with_thread_waker(|waker| {
+    with_sleeper(|sleeper, waker| {
         loop {
+            sleeper.begin();
             if let Some(value) = poll(waker) {
+                sleeper.end();
                 return Some(value);
             }
-            match deadline.remaining() {
-                None => park(),
-                Some(Duration::ZERO) => return None,
-                Some(left) => park_timeout(left),
+            while !sleeper.is_told() {
+                match deadline.remaining() {
+                    None => park(),
+                    Some(Duration::ZERO) => {
+                        sleeper.end();
+                        return None;
+                    }
+                    Some(left) => park_timeout(left),
+                }
             }
         }
     })
 }
 
-/// Wakes by unparking one thread.
-struct Unpark(Thread);
+/// A thread that waits, as its waker knows it.
+///
+/// A wake-up is kept here, and not only in the thread's own token: `poll` calls user code (the wakers of
+/// others), which may park, and so take the token. It may wait by [`block_until`] itself; then the wait
+/// below looks once more.
+struct Sleeper {
+    thread: Thread,
+    told: AtomicBool,
+}
 
-impl Wake for Unpark {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.unpark();
+impl Sleeper {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: current(),
+            told: AtomicBool::new(false),
+        })
     }
 
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        self.0.unpark();
+    fn begin(&self) {
+        self.told.store(false, Ordering::Relaxed);
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.told.store(true, Ordering::Relaxed);
     }
 }
 
-fn new_thread_waker() -> Waker {
-    Waker::from(std::sync::Arc::new(Unpark(current())))
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // ORDERING: Release hands what was done before to the next `poll`.
+        self.told.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
 }
 
-/// Lends the waker of this thread, which is made once a thread.
+/// Lends what this thread waits with, which is made once a thread.
 #[cfg(not(workmill_loom))]
-fn with_thread_waker<R>(body: impl FnOnce(&Waker) -> R) -> R {
-    thread_local!(static WAKER: Waker = new_thread_waker());
+fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
+    fn new() -> (Arc<Sleeper>, Waker) {
+        let sleeper = Sleeper::new();
+        (Arc::clone(&sleeper), Waker::from(sleeper))
+    }
+    thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
     let mut body = Some(body);
-    let mut run = |waker: &Waker| body.take().expect("a body runs once")(waker);
-    // While a thread ends its own cache may be gone already; then a new one will do.
-    WAKER
-        .try_with(&mut run)
-        .unwrap_or_else(|_| run(&new_thread_waker()))
+    let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
+        body.take().expect("a body runs once")(sleeper, waker)
+    };
+    // While a thread ends its own may be gone already; then a new one will do.
+    SLEEPER.try_with(&mut run).unwrap_or_else(|_| run(&new()))
 }
 
 #[cfg(workmill_loom)]
-fn with_thread_waker<R>(body: impl FnOnce(&Waker) -> R) -> R {
-    body(&new_thread_waker())
+fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
+    let sleeper = Sleeper::new();
+    body(&sleeper, &Waker::from(Arc::clone(&sleeper)))
 }
 
 /// A pointer of a thread's own, null at first. It has no destructor, so it outlives those that do.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::cancel::CancelHandle;
@@ -195,21 +195,16 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        this.stand_or_leave(cx.waker());
-        match this.try_join() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => Poll::Pending,
+        if !this.is_finished() {
+            let line = &this.common.outcome.line;
+            line.stand(&mut this.ticket, cx.waker());
         }
-    }
-}
-
-impl<T> SharedHandle<T> {
-    fn stand_or_leave(&mut self, waker: &Waker) {
-        let line = &self.common.outcome.line;
-        if self.is_finished() {
-            line.leave(&mut self.ticket);
-        } else {
-            line.stand(&mut self.ticket, waker);
+        match this.try_join() {
+            Some(outcome) => {
+                this.common.outcome.line.leave(&mut this.ticket);
+                Poll::Ready(outcome)
+            }
+            None => Poll::Pending,
         }
     }
 }

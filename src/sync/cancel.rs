@@ -110,7 +110,7 @@ impl CancelToken {
     }
 
     /// Cancels the token and its children: wakes everyone who waits, and calls every callback on this
-    /// thread.
+    /// thread, those of a token in the order in which they were registered, and before its children's.
     ///
     /// Cancelling twice does nothing more; a second call at the same time does not wait for the
     /// callbacks of the first.
@@ -268,7 +268,8 @@ impl Registration {
 pub struct CancelCallback(Option<Registration>);
 
 impl CancelCallback {
-    /// Leaves the callback registered for as long as the token lives.
+    /// Leaves the callback registered for as long as the token lives. One that owns a clone of its token
+    /// keeps that alive until it is cancelled.
     pub fn keep(mut self) {
         self.0 = None;
     }

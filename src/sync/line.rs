@@ -22,7 +22,7 @@
 //! since W4 found nothing but what came after W3, and each of that makes a turn. Things are taken by
 //! newcomers, which leaves it true; and by those who have been notified, who spend one turn for one
 //! thing. A turn that meets nothing is spent when there was nothing to take. Whoever leaves with a turn
-//! that it has not spent by a look passes it on.
+//! that it has not spent by a look passes it on; what all were told at once need not be.
 
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
@@ -73,15 +73,18 @@ impl Line {
 
     #[cold]
     fn give_turn(&self) {
-        let woken = {
-            let mut list = lock(&self.list);
-            let woken = list.notify_one(Signal::Proceed);
-            self.left(woken.is_some().into());
-            woken
-        };
-        if let Some((waker, ())) = woken {
+        if let Some(waker) = self.take_turn() {
             unwind::wake(waker);
         }
+    }
+
+    /// Gives a turn, and has the caller wake the one that got it; for one who holds a lock that is
+    /// taken to look.
+    pub(crate) fn take_turn(&self) -> Option<Waker> {
+        let mut list = lock(&self.list);
+        let (waker, ()) = list.notify_one(Signal::Turn)?;
+        self.left(1);
+        Some(waker)
     }
 
     /// N2 and N3: wakes all who stand in the line.
@@ -98,7 +101,7 @@ impl Line {
     fn wake_all(&self) {
         let woken = {
             let mut list = lock(&self.list);
-            let woken = list.notify_all(Signal::Proceed);
+            let woken = list.notify_all(Signal::All);
             self.left(woken.len());
             woken
         };
@@ -128,15 +131,17 @@ impl Line {
         mut look: impl FnMut() -> Option<R>,
     ) -> Option<R> {
         let mut found = None;
-        let is_found = || {
+        let is_decided = || {
             found = look();
-            found.is_some()
+            found.is_some() || deadline.is_over()
         };
-        if spin_until(LOOK, is_found) {
+        if spin_until(LOOK, is_decided) {
             return found;
         }
         let mut place = self.place();
-        block_until(deadline, |waker| place.look_or_stand(waker, &mut look))
+        let found = block_until(deadline, |waker| place.look_or_stand(waker, &mut look));
+        // A turn at the very end is spent like any other.
+        found.or_else(|| place.spend().then(look)?)
     }
 
     /// Waits until `look` gives something.
@@ -177,11 +182,9 @@ impl Line {
         notified
     }
 
-    /// Leaves the place that `ticket` is for, and tells whether it was notified.
-    pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) -> bool {
-        let Some(ticket) = ticket.take() else {
-            return false;
-        };
+    /// Leaves the place that `ticket` is for, and tells how it was notified, if it was.
+    pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<Signal> {
+        let ticket = ticket.take()?;
         let redeemed = {
             let mut list = lock(&self.list);
             let redeemed = list.redeem(ticket);
@@ -189,10 +192,10 @@ impl Line {
             redeemed
         };
         match redeemed {
-            Ok(_) => true,
+            Ok(signal) => Some(signal),
             Err((waker, ())) => {
                 unwind::discard(waker);
-                false
+                None
             }
         }
     }
@@ -211,9 +214,9 @@ impl Place<'_> {
         self.line.stand(&mut self.ticket, waker)
     }
 
-    /// Leaves the place, with a look made.
+    /// Leaves the place, with a look made or about to be; tells whether it was notified.
     pub(crate) fn spend(&mut self) -> bool {
-        self.line.leave(&mut self.ticket)
+        self.line.leave(&mut self.ticket).is_some()
     }
 
     /// W1 to W4: gives what `look` finds, or stands in the line.
@@ -238,7 +241,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if self.spend() {
+        if self.line.leave(&mut self.ticket) == Some(Signal::Turn) {
             self.line.notify_one();
         }
     }

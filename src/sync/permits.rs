@@ -71,7 +71,9 @@ const HUNGRY: usize = 1 << 2;
 const PERMIT: usize = 1 << 3;
 
 /// The most permits that the word can count.
-pub(crate) const MAX_PERMITS: usize = isize::MAX as usize / PERMIT;
+///
+/// Half of what fits, so that permits which are given back beside others do not overflow it.
+pub(crate) const MAX_PERMITS: usize = isize::MAX as usize / PERMIT / 2;
 
 /// The free permits in a word; below zero are debts.
 fn count(word: usize) -> isize {
@@ -79,7 +81,7 @@ fn count(word: usize) -> isize {
 }
 
 fn has(word: usize, permits: usize) -> bool {
-    count(word) >= permits as isize
+    isize::try_from(permits).is_ok_and(|permits| count(word) >= permits)
 }
 
 /// What a waiter wants.
@@ -119,7 +121,7 @@ impl Permits {
     pub(crate) fn new(free: usize, max: usize, patience: Option<Duration>) -> Self {
         assert!(
             free <= max && max <= MAX_PERMITS,
-            "a semaphore holds at most {MAX_PERMITS} permits, not {max}"
+            "a semaphore holds at most {MAX_PERMITS} permits, not {free}"
         );
         Self {
             word: AtomicUsize::new(free * PERMIT),
@@ -245,17 +247,19 @@ impl Permits {
     pub(crate) fn give_back(&self, permits: usize) {
         // ORDERING: as in `add`.
         let before = self.word.fetch_add(permits * PERMIT, Ordering::Release);
-        let excess = count(before) + permits as isize - self.max as isize;
-        if before & WAITING != 0 || excess > 0 {
-            self.after_giving_back(excess);
+        if before & WAITING != 0 || count(before) > self.max as isize - permits as isize {
+            self.after_giving_back();
         }
     }
 
     #[cold]
-    fn after_giving_back(&self, excess: isize) {
-        if let Ok(excess @ 1..) = usize::try_from(excess) {
-            // Whoever was quick has made a debt of it.
-            self.word.fetch_sub(excess * PERMIT, Ordering::Relaxed);
+    fn after_giving_back(&self) {
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            let excess = count(word) - self.max as isize;
+            if excess <= 0 || self.exchange(word, word - excess as usize * PERMIT) {
+                break;
+            }
         }
         self.serve();
     }
@@ -283,8 +287,8 @@ impl Permits {
         let woken = {
             let mut line = lock(&self.line);
             self.word.fetch_or(CLOSED, Ordering::AcqRel);
-            let woken = line.notify_all(Signal::Closed);
-            self.settle(&line);
+            let woken = line.notify_all(Signal::All);
+            self.settle(&line, true);
             woken
         };
         woken.into_iter().for_each(|(waker, _)| unwind::wake(waker));
@@ -327,8 +331,8 @@ impl Permits {
                     break;
                 }
             } else if self.take_from(word, want.permits).is_ok() {
-                let served = line.notify_one(Signal::Proceed);
-                self.settle(line);
+                let served = line.notify_one(Signal::Turn);
+                self.settle(line, true);
                 return (served.map(|(waker, _)| waker), !line.is_empty());
             }
         }
@@ -374,11 +378,12 @@ impl Permits {
         }
     }
 
-    /// Keeps invariant 1 after someone has left the line. Who was hungry may have been that one; the
-    /// next says so itself.
-    fn settle(&self, line: &WaitList<Want>) {
-        let over = if line.is_empty() { WAITING } else { 0 };
-        self.word.fetch_and(!(over | HUNGRY), Ordering::Relaxed);
+    /// Keeps invariant 1 after someone has left the line. If it was the head, the next one is not hungry
+    /// yet.
+    fn settle(&self, line: &WaitList<Want>, head_left: bool) {
+        let waiting = if line.is_empty() { WAITING } else { 0 };
+        let hungry = if head_left { HUNGRY } else { 0 };
+        self.word.fetch_and(!(waiting | hungry), Ordering::Relaxed);
     }
 }
 
@@ -457,8 +462,8 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         let mut line = lock(&from.line);
         if line.signal(&ticket).is_some() {
             let answer = match line.redeem(ticket) {
-                Ok(Signal::Proceed) => Ok(()),
-                Ok(Signal::Closed) => Err(AcquireError::Closed),
+                Ok(Signal::Turn) => Ok(()),
+                Ok(Signal::All) => Err(AcquireError::Closed),
                 Err(_) => unreachable!("the ticket was notified"),
             };
             return (Poll::Ready(answer), Some(waker));
@@ -466,7 +471,7 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         let is_head = line.is_head(&ticket);
         if from.patience.is_some() && from.take_in_line(self.permits, is_head) {
             let left = line.redeem(ticket).err();
-            from.settle(&line);
+            from.settle(&line, is_head);
             return (Poll::Ready(Ok(())), left.map(|(other, _)| other));
         }
         let other = line.set_waker(&ticket, waker);
@@ -480,15 +485,16 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         let from = (*self.from).as_ref();
         let redeemed = {
             let mut line = lock(&from.line);
+            let is_head = line.is_head(&ticket);
             let redeemed = line.redeem(ticket);
             if redeemed.is_err() {
-                from.settle(&line);
+                from.settle(&line, is_head);
             }
             redeemed
         };
         match redeemed {
-            Ok(Signal::Proceed) => Some(Ok(())),
-            Ok(Signal::Closed) => Some(Err(TryAcquireError::Closed)),
+            Ok(Signal::Turn) => Some(Ok(())),
+            Ok(Signal::All) => Some(Err(TryAcquireError::Closed)),
             Err((waker, _)) => {
                 from.serve();
                 unwind::discard(waker);

@@ -125,8 +125,8 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError::NoPermits`] if none is free or, unless it is [`unfair`](Self::unfair), others
-    /// wait; [`TryAcquireError::Closed`] if the semaphore is closed.
+    /// [`TryAcquireError::NoPermits`] if none is free or others wait, at an [`unfair`](Self::unfair) one
+    /// for too long; [`TryAcquireError::Closed`] if the semaphore is closed.
     ///
     /// # Examples
     ///
@@ -391,9 +391,10 @@ impl Semaphore {
     }
 
     fn take_timeout(&self, permits: usize, timeout: Duration) -> Result<(), TryAcquireError> {
-        // Asked first, so that the clock is read only by those who wait.
+        // Asked first, so that the clock is read only by those who wait, and who does not leaves no
+        // trace in the line.
         match self.permits.try_take(permits) {
-            Err(TryAcquireError::NoPermits) => {
+            Err(TryAcquireError::NoPermits) if !timeout.is_zero() => {
                 self.permits.take_until(permits, Deadline::after(timeout))
             }
             decided => decided,
@@ -498,7 +499,8 @@ impl BoundedSemaphore {
 
     /// Releases permits that were acquired and [forgotten](Permit::forget).
     ///
-    /// If they are still with a [`Permit`], that one releases nothing when it is dropped.
+    /// Those that are still with a [`Permit`] are released with it once more: until then more may be
+    /// out than the semaphore has, and what is over when it is dropped comes to nothing.
     ///
     /// # Errors
     ///

@@ -32,10 +32,10 @@ pub(crate) struct Ticket(usize);
 /// What a waiter was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// What it waited for is its own now, or worth another look.
-    Proceed,
-    /// The thing was closed.
-    Closed,
+    /// It alone was told: what it waited for is its own now, or worth another look.
+    Turn,
+    /// All who waited were told at once.
+    All,
 }
 
 #[derive(Debug)]
@@ -136,6 +136,20 @@ impl<N> WaitList<N> {
             Entry::Waiting { waker, .. } => waker.replace(new),
             _ => Some(new),
         }
+    }
+
+    /// Nudges all who wait, as [`nudge_next`](Self::nudge_next) does one.
+    pub(crate) fn nudge_all(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let mut at = self.head;
+        while let Some(index) = at {
+            let Entry::Waiting { waker, next, .. } = &mut self.entries[index] else {
+                unreachable!("only waiting entries are linked");
+            };
+            wakers.extend(waker.take());
+            at = *next;
+        }
+        wakers
     }
 
     /// Nudges the first in the line that was not nudged, if `goes_on` says yes to its note, and to the

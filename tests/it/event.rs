@@ -76,6 +76,19 @@ fn whoever_waits_at_a_set_is_released_though_a_clear_follows_at_once() {
 }
 
 #[test]
+fn a_wait_that_begins_after_the_clear_is_not_released_by_one_that_was_dropped() {
+    let event = Event::new();
+    let mut before = Box::pin(event.wait_async());
+    assert!(future::block_on(future::poll_once(&mut before)).is_none());
+    event.set();
+    event.clear();
+    let mut after = Box::pin(event.wait_async());
+    assert!(future::block_on(future::poll_once(&mut after)).is_none());
+    drop(before);
+    assert!(future::block_on(future::poll_once(&mut after)).is_none());
+}
+
+#[test]
 fn a_timeout_against_a_set_is_a_release_or_a_timeout_and_nothing_is_lost() {
     limited(|| {
         for round in 0..300 {

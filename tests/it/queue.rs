@@ -407,6 +407,74 @@ fn without_capacity_a_put_returns_when_its_item_is_taken() {
 }
 
 #[test]
+fn without_capacity_as_many_are_handed_over_as_wait_and_nobody_is_overtaken() {
+    limited(|| {
+        let queue = JoinableQueue::bounded(0);
+        let mut gets: Vec<_> = (0..3).map(|_| Box::pin(queue.get_async())).collect();
+        assert!(gets.iter_mut().all(|get| is_waiting(get.as_mut())));
+        assert_eq!(queue.try_put(1), Ok(()));
+        assert_eq!(queue.try_put(2), Ok(()));
+        assert_eq!(queue.try_put(3), Ok(()));
+        assert_eq!(queue.try_put(4), Err(TryPutError::Full(4)));
+        let mut offered = Box::pin(queue.put_async(5));
+        assert!(is_waiting(offered.as_mut()));
+        for (get, item) in gets.into_iter().zip(1..) {
+            assert_eq!(future::block_on(get), Ok(item));
+        }
+        assert_eq!(queue.get(), Ok(5));
+        assert_eq!(future::block_on(offered), Ok(()));
+    });
+}
+
+/// Does something when it is woken.
+struct Calls(Box<dyn Fn() + Send + Sync>);
+
+impl std::task::Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0();
+    }
+}
+
+fn waker_that_calls(call: impl Fn() + Send + Sync + 'static) -> std::task::Waker {
+    std::task::Waker::from(Arc::new(Calls(Box::new(call))))
+}
+
+#[test]
+fn a_waker_may_use_the_queue_and_wait_for_something_else() {
+    limited(|| {
+        // A putter whose item is taken closes and drains the queue.
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let mut put = Box::pin(queue.put_async(1));
+        let closing = Arc::clone(&queue);
+        let waker = waker_that_calls(move || assert!(closing.close_and_drain().is_empty()));
+        let mut cx = std::task::Context::from_waker(&waker);
+        assert!(put.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(queue.get(), Ok(1));
+        assert_eq!(future::block_on(put), Ok(()));
+        // A getter has the item taken while it is woken, and waits until that is done: the wake-up
+        // of the putter comes in between.
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let mut get = Box::pin(queue.get_async());
+        let taking = Arc::clone(&queue);
+        let waker = waker_that_calls(move || {
+            let taking = Arc::clone(&taking);
+            let taken = thread::spawn(move || taking.get_timeout(Duration::MAX));
+            thread::park_timeout(SHORT);
+            drop(taken.join());
+            thread::park_timeout(SHORT);
+        });
+        let mut cx = std::task::Context::from_waker(&waker);
+        assert!(get.as_mut().poll(&mut cx).is_pending());
+        let mut first = Box::pin(queue.put_async(1));
+        assert_eq!(
+            future::block_on(future::poll_once(&mut first)),
+            Some(Ok(()))
+        );
+        drop(get);
+    });
+}
+
+#[test]
 fn dropped_and_timed_out_waits_lose_no_item_and_no_wake_up() {
     limited(|| {
         for capacity in [0, 1] {

@@ -205,8 +205,17 @@ fn too_many_permits_are_refused_at_once_and_change_nothing() {
     );
     let error = future::block_on(keys.acquire_many_async(too_many));
     assert_eq!(error.unwrap_err(), AcquireError::TooMany);
-    let error = keys.acquire_many_timeout(too_many, Duration::MAX);
-    assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+    for too_many in [
+        too_many,
+        usize::MAX,
+        usize::MAX / 2 + 1,
+        isize::MAX as usize,
+    ] {
+        let error = keys.acquire_many_timeout(too_many, Duration::MAX);
+        assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+        let error = keys.try_acquire_many(too_many);
+        assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+    }
     assert_eq!(keys.available_permits(), 1);
     keys.add_permits(Semaphore::MAX_PERMITS - 1).unwrap();
     assert_eq!(keys.available_permits(), Semaphore::MAX_PERMITS);
@@ -230,6 +239,29 @@ fn a_bounded_semaphore_never_has_more_than_it_began_with() {
     assert_eq!(keys.available_permits(), 2);
     assert!(BoundedSemaphore::new(0).release(1).is_err());
     assert!(BoundedSemaphore::new(0).try_acquire().is_err());
+}
+
+#[test]
+fn permits_that_were_released_twice_at_the_same_time_leave_as_many_as_there_were() {
+    limited(|| {
+        for _ in 0..2000 {
+            let keys = BoundedSemaphore::new(2);
+            let held = [(); 2].map(|()| keys.acquire_owned().unwrap());
+            keys.release(2).unwrap();
+            thread::scope(|scope| {
+                for permit in held {
+                    scope.spawn(move || drop(permit));
+                }
+            });
+            assert_eq!(keys.available_permits(), 2);
+        }
+        // The same with all that fit.
+        let gate = Arc::new(Semaphore::new(2));
+        let held = [(); 2].map(|()| gate.acquire_owned().unwrap());
+        gate.add_permits(Semaphore::MAX_PERMITS).unwrap();
+        held.into_iter().for_each(drop);
+        assert_eq!(gate.available_permits(), Semaphore::MAX_PERMITS);
+    });
 }
 
 #[test]

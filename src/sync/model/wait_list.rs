@@ -23,14 +23,14 @@ fn a_notification_is_used_or_passed_on_when_its_waiter_gives_up() {
         let second = lock(&list).enqueue(idle_waker(), ());
         let notifier = {
             let list = Arc::clone(&list);
-            thread::spawn(move || drop(lock(&list).notify_one(Signal::Proceed)))
+            thread::spawn(move || drop(lock(&list).notify_one(Signal::Turn)))
         };
         let passed_on = lock(&list).redeem(first).is_ok();
         if passed_on {
-            drop(lock(&list).notify_one(Signal::Proceed));
+            drop(lock(&list).notify_one(Signal::Turn));
         }
         notifier.join().unwrap();
-        assert_eq!(lock(&list).redeem(second).ok(), Some(Signal::Proceed));
+        assert_eq!(lock(&list).redeem(second).ok(), Some(Signal::Turn));
         assert!(lock(&list).is_empty());
     });
 }
@@ -46,7 +46,7 @@ fn a_waiter_in_the_list_is_woken() {
                 let woken = {
                     let mut inside = lock(&flag.0);
                     inside.0 = true;
-                    inside.1.notify_all(Signal::Proceed)
+                    inside.1.notify_all(Signal::Turn)
                 };
                 woken.into_iter().for_each(|(waker, ())| waker.wake());
             })

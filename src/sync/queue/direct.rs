@@ -1,12 +1,11 @@
 //! A queue without capacity: items go directly from a put to a get.
 //!
 //! Nobody finds room here. Whoever puts *offers* its item: it waits with the item as its note in a
-//! line, and a get takes the note of the longest waiter, which is what notifies it. If somebody stands
-//! in line for an item already, the item is *handed over* instead: it is laid down for that one, which
-//! is notified. That is done under the lock, and for no more items than stand in line; so something
-//! lies there only while somebody is on the way to take it, or has given up meanwhile, and then it is
-//! the next one's. An offered item is accepted when it is taken, and given back when the queue is
-//! closed before that.
+//! line, and a get takes the note of the longest waiter, which is what notifies it. If nobody offers
+//! anything and somebody stands in line for an item, the item is *handed over* instead: it is laid down
+//! for that one, which is given a turn. That is one step, under the lock; so something lies there only
+//! while somebody is on the way to take it, or was dropped on that way, and then it is the next one's.
+//! An offered item is accepted when it is taken, and given back when the queue is closed before that.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -37,56 +36,60 @@ impl<T> Direct<T> {
     pub(super) fn hand_over(&self, item: T, ledger: &Ledger) -> Result<(), TryPutError<T>> {
         let handed_over = {
             let mut inside = lock(&self.0);
-            if inside.handed_over.len() >= ledger.getters().standing() && !ledger.is_closed() {
+            // Whoever has offered something longer comes first.
+            let is_wanted = inside.offers.is_empty() && ledger.getters().standing() > 0;
+            if !is_wanted && !ledger.is_closed() {
                 return Err(TryPutError::Full(item));
             }
             match ledger.accept() {
-                Ok(accepted) => {
-                    inside.handed_over.push_back(item);
-                    accepted.keep();
-                    Ok(())
-                }
-                Err(refused) => Err((refused, item)),
+                Err(refused) => Err((refused, TryPutError::Closed(item))),
+                Ok(accepted) => match ledger.getters().take_turn() {
+                    None => Err((Some(accepted), TryPutError::Full(item))),
+                    Some(waker) => {
+                        inside.handed_over.push_back(item);
+                        accepted.keep();
+                        Ok(waker)
+                    }
+                },
             }
         };
         // Who is told of it is told outside the lock: wakers are user code.
         match handed_over {
-            Ok(()) => {
-                ledger.getters().notify_one();
+            Ok(waker) => {
+                unwind::wake(waker);
                 Ok(())
             }
-            Err((_refused, item)) => Err(TryPutError::Closed(item)),
+            Err((_retracted, error)) => Err(error),
         }
     }
 
-    /// Takes what was handed over, or the item of whoever has offered one longest.
+    /// Takes what was handed over, or the item of whoever has offered one longest, and counts it.
     pub(super) fn take(&self, ledger: &Ledger) -> Option<T> {
         let taken = {
             let mut inside = lock(&self.0);
             if let Some(item) = inside.handed_over.pop_front() {
-                return Some(item);
-            }
-            inside.offers.head()?;
-            match ledger.accept() {
-                Ok(accepted) => {
+                Ok((None, item))
+            } else {
+                inside.offers.head()?;
+                ledger.accept().map(|accepted| {
+                    let taken = inside.offers.notify_one(Signal::Turn);
                     accepted.keep();
-                    Ok(inside.offers.notify_one(Signal::Proceed)?)
-                }
-                Err(refused) => Err(refused),
+                    let (waker, item) = taken.expect("the line has a head");
+                    (Some(waker), item)
+                })
             }
         };
-        // Outside the lock, as above.
+        // Outside the lock, as above, and counted before a waker is called, which may ask.
         let (waker, item) = taken.ok()?;
-        unwind::wake(waker);
+        ledger.take();
+        waker.into_iter().for_each(unwind::wake);
         Some(item)
     }
 
     /// Wakes all who offer something, to take it back. The queue has been closed.
     pub(super) fn close(&self) {
-        let next = || lock(&self.0).offers.nudge_next(|_| true);
-        while let Some(waker) = next() {
-            unwind::wake(waker);
-        }
+        let woken = lock(&self.0).offers.nudge_all();
+        woken.into_iter().for_each(unwind::wake);
     }
 
     /// An offer, not made yet.
@@ -120,7 +123,11 @@ impl<T> Offer<'_, T> {
         let waker = waker.clone();
         let mut inside = lock(&self.at.0);
         match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::New(item) if self.ledger.is_closed() => Poll::Ready(Err(PutError(item))),
+            Stage::New(item) if self.ledger.is_closed() => {
+                drop(inside);
+                unwind::discard(waker);
+                Poll::Ready(Err(PutError(item)))
+            }
             Stage::New(item) => {
                 self.stage = Stage::Made(inside.offers.enqueue(waker, item));
                 drop(inside);
@@ -139,8 +146,9 @@ impl<T> Offer<'_, T> {
             Stage::Made(ticket) => {
                 let redeemed = inside.offers.redeem(ticket);
                 drop(inside);
-                Poll::Ready(redeemed.map(drop).map_err(|(waker, item)| {
-                    unwind::discard(waker);
+                unwind::discard(waker);
+                Poll::Ready(redeemed.map(drop).map_err(|(other, item)| {
+                    unwind::discard(other);
                     PutError(item)
                 }))
             }

@@ -83,14 +83,18 @@ impl Ledger {
         &self.waiting.joiners
     }
 
-    /// Counts a put; if the queue is closed what comes back is to be dropped.
+    /// Counts a put. If the queue is closed what comes back is to be dropped, outside of any lock.
     #[inline]
-    pub(super) fn accept(&self) -> Result<Accepted<'_>, Accepted<'_>> {
+    pub(super) fn accept(&self) -> Result<Accepted<'_>, Option<Accepted<'_>>> {
+        // Looked at first, so that puts which are refused anyway keep nobody from the end.
+        if self.is_closed() {
+            return Err(None);
+        }
         // ORDERING: AcqRel keeps the counts in step with what is counted; who compares them acquires.
         let before = self.accepted.fetch_add(ONE, Ordering::AcqRel);
         match before & CLOSED {
             0 => Ok(Accepted(self)),
-            _ => Err(Accepted(self)),
+            _ => Err(Some(Accepted(self))),
         }
     }
 
@@ -105,12 +109,12 @@ impl Ledger {
         self.tell_getters();
     }
 
-    /// Counts items that were taken as finished. An error changes nothing.
-    pub(super) fn finish(&self, many: usize) -> Result<(), TaskDoneError> {
+    /// Counts an item that was taken as finished. An error changes nothing.
+    pub(super) fn finish(&self) -> Result<(), TaskDoneError> {
         let Given { taken, finished } = &*self.given;
         let more = |before: usize| {
-            let open = taken.load(Ordering::Relaxed).wrapping_sub(before) / ONE;
-            (many <= open).then(|| before.wrapping_add(many.wrapping_mul(ONE)))
+            let is_open = taken.load(Ordering::Relaxed) != before;
+            is_open.then(|| before.wrapping_add(ONE))
         };
         // ORDERING: Release gives what was done with the item to those who join. Acquire, so that
         // `taken` is seen to be no less than `finished`.

@@ -67,7 +67,8 @@ pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 ///
 /// As in Python, and the other way round than [`BinaryHeap`](std::collections::BinaryHeap). If
 /// comparing items panics, so does the put, and the item is dropped and not in the queue; taking items
-/// compares nothing. A comparison must not use the queue itself, which would wait for ever.
+/// compares nothing. A comparison, and the drop of an item whose comparison panics, must not use the
+/// queue itself: they would wait for ever.
 ///
 /// # Examples
 ///
@@ -88,8 +89,9 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 /// # Capacity
 ///
 /// A put into a full queue waits for room. [`unbounded`](Self::unbounded) never waits.
-/// [`bounded(0)`](Self::bounded) has no room at all: each put waits until a get takes its item. Who
-/// waits for room or for items is woken in order of arrival, but newcomers may be faster.
+/// [`bounded(0)`](Self::bounded) has no room at all: each put waits until a get takes its item, or hands
+/// it to one that waits. Who waits for room or for items is woken in order of arrival, but newcomers may
+/// be faster.
 ///
 /// # Joining
 ///
@@ -139,7 +141,12 @@ enum Items<T, O> {
 impl<T, O: Order<T>> Queue<T, O> {
     /// Makes a queue that holds at most so many items; with 0 it hands each from a put to a get.
     ///
-    /// The memory for that many items may be taken at once.
+    /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). The memory for that many items may be taken
+    /// at once, by a [`JoinableQueue`].
+    ///
+    /// # Panics
+    ///
+    /// If there is not so much memory.
     pub fn bounded(capacity: usize) -> Self {
         Self {
             items: match capacity {
@@ -183,7 +190,8 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// Puts an item in if there is room; never waits.
     ///
-    /// Without capacity: if somebody waits for an item.
+    /// Without capacity: if somebody waits for an item. If that one is a future that is dropped before it
+    /// is polled again, the item goes to the next get.
     ///
     /// # Errors
     ///
@@ -408,7 +416,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
-        self.ledger.finish(1)
+        self.ledger.finish()
     }
 
     /// Waits until nothing is unfinished.
@@ -497,14 +505,16 @@ impl<T, O: Order<T>> Queue<T, O> {
         let mut drained = Vec::new();
         loop {
             match self.look_for_item() {
-                Some(Ok(item)) => drained.push(item),
+                Some(Ok(item)) => {
+                    drained.push(item);
+                    // Somebody may have reported too many by hand.
+                    let _ = self.ledger.finish();
+                }
                 Some(Err(GetError)) => break,
                 // A put was counted before the close, and is about to push.
                 None => yield_now(),
             }
         }
-        let finished = self.ledger.finish(drained.len());
-        debug_assert!(finished.is_ok(), "they were taken here");
         drained
     }
 
@@ -635,9 +645,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     #[inline]
     fn take(&self) -> Option<T> {
         let item = match &self.items {
-            Items::Kept(items) => items.pop(),
-            Items::Direct(direct) => direct.take(&self.ledger),
-        }?;
+            Items::Kept(items) => items.pop()?,
+            Items::Direct(direct) => return direct.take(&self.ledger),
+        };
         self.ledger.take();
         Some(item)
     }
@@ -698,7 +708,7 @@ impl<T> Drop for TaskGuard<'_, T> {
     fn drop(&mut self) {
         unwind::discard(self.item.take());
         // Somebody may have reported it done by hand.
-        let _ = self.ledger.finish(1);
+        let _ = self.ledger.finish();
     }
 }
 
