@@ -9,7 +9,7 @@ use std::thread;
 use crate::contenders::channels::Queue;
 use crate::contenders::semaphores::Semaphore;
 use crate::measure::{Sample, measured};
-use crate::workloads::{Countdown, OUTSIDE_THREADS, Row, Setup, StartLine, Turn, WARM_UP};
+use crate::workloads::{Countdown, OUTSIDE_THREADS, PAIRS, Row, Setup, StartLine, Turn, WARM_UP};
 
 /// The rows of a semaphore that serves in order of arrival.
 pub(crate) fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
@@ -88,9 +88,6 @@ fn queue1<Q: Queue>(setup: &Setup, items: usize) -> Sample {
     let (sender, receiver) = Q::bounded(CAPACITY);
     passed::<Q>(setup, items, vec![sender], vec![receiver])
 }
-
-/// How many producers `queue4` has, and how many consumers.
-pub(crate) const PAIRS: usize = 4;
 
 fn queue4<Q: Queue>(setup: &Setup, items: usize) -> Sample
 where

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use crate::contenders::{Contender, Execute, Own, Reach, Submit};
 use crate::measure::{Sample, measured};
-use crate::waiting::PAIRS;
 
 /// How many tasks a pool is given before the clock starts, or how often a thread does what is
 /// measured.
@@ -376,6 +375,9 @@ fn spawn_ext<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
 }
 
 pub(crate) const OUTSIDE_THREADS: usize = 4;
+
+/// How many producers `queue4` has, and how many consumers.
+pub(crate) const PAIRS: usize = 4;
 
 /// The outside threads stand ready when the clock starts.
 fn spawn_ext4<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
