@@ -37,7 +37,7 @@
 
 use std::task::Waker;
 
-use crate::primitive::{AtomicUsize, Deadline, Ordering, Padded, block_until, fence};
+use crate::primitive::{AtomicUsize, Deadline, Ordering, Padded, block_until};
 use crate::sync::line::{Line, Place};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
@@ -217,10 +217,8 @@ pub(crate) struct Joiner<'a> {
 impl Joiner<'_> {
     /// Tells whether nothing is unfinished; if not, `waker` is called when that may have changed.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
-        // J2.
+        // J2 and J3: the fence in there pairs with the one before `wants_attention`.
         self.place.stand(waker);
-        // J3. ORDERING: pairs with the fence before `wants_attention`.
-        fence(Ordering::SeqCst);
         self.tally.is_quiet()
     }
 }
