@@ -4,7 +4,8 @@
 //! does. So there is room again when the task begins, when a waiter claims it and when it is
 //! cancelled, for in each case the pass is used or dropped; and the threads of the pool never hear
 //! of it. With a capacity of 0 a pass stands for a free thread, and is kept until the closure has
-//! returned.
+//! returned; but while the task waits another may have the thread, so there is one pass more
+//! (`pool/local.rs`).
 //!
 //! A task of the pool's own is let in whether there is room or not, and takes a pass all the same:
 //! the gate is in debt then, and outsiders have to wait until it is paid.
@@ -12,7 +13,7 @@
 use std::sync::Arc;
 
 use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
-use crate::pool::{Gate, Overflow, Pool};
+use crate::pool::{Gate, Local, Overflow, Pool};
 use crate::primitive::Deadline;
 use crate::task::Token;
 
@@ -43,6 +44,8 @@ pub(crate) enum Refusal {
     /// Full, and the policy wants no fuss about it.
     Dropped,
     Shutdown,
+    /// The pool is another process's.
+    Forked,
 }
 
 impl Refusal {
@@ -51,6 +54,7 @@ impl Refusal {
         match self {
             Self::Full | Self::Dropped => TrySubmitError::Full(closure),
             Self::Shutdown => TrySubmitError::Shutdown(closure),
+            Self::Forked => TrySubmitError::Forked(closure),
         }
     }
 
@@ -58,6 +62,7 @@ impl Refusal {
         match self {
             Self::Full | Self::Dropped => CancelReason::Rejected,
             Self::Shutdown => CancelReason::Shutdown,
+            Self::Forked => CancelReason::Forked,
         }
     }
 }
@@ -69,7 +74,8 @@ impl Token for Pass {
     type Kept = Option<Self>;
 
     fn begin(self) -> Self::Kept {
-        let kept = self.0.hand_off;
+        // What is run in place needs no free thread.
+        let kept = self.0.hand_off && !Local::runs_in_place();
         Some(self).filter(|_| kept)
     }
 }
@@ -92,12 +98,16 @@ pub(crate) fn admit(pool: &Arc<Pool>, patience: Patience) -> Result<Entry, Refus
     };
     match pool.accept() {
         Ok(()) => Ok(entry),
+        Err(_) if pool.is_forked() => Err(Refusal::Forked),
         Err(_) => Err(Refusal::Shutdown),
     }
 }
 
 fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry, Refusal> {
     let permits = &gate.permits;
+    if pool.is_forked() {
+        return Err(Refusal::Forked);
+    }
     let taken = match patience {
         // Those inside may go on until all is quiet, so for them the gate is never closed.
         Patience::Never if pool.is_here() => {

@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use crate::error::Rejected;
+use crate::error::{Rejected, Warning};
 use crate::executor::ThreadPoolExecutor;
-use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow};
+use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow, default_name};
 use crate::sync::permits::MAX_PERMITS;
 
 /// Configures a [`ThreadPoolExecutor`] and starts it.
@@ -29,10 +31,13 @@ use crate::sync::permits::MAX_PERMITS;
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     threads: Option<usize>,
+    max_threads: Option<usize>,
+    min_threads: Option<usize>,
+    max_spare_threads: usize,
+    keep_alive: Duration,
     queue_capacity: Option<usize>,
     overflow: Overflow,
     on_drop: DropBehavior,
-    thread_name: Box<dyn Fn(usize) -> String + Send>,
     stack_size: Option<usize>,
     hooks: Hooks,
 }
@@ -42,21 +47,68 @@ impl Builder {
     pub fn new() -> Self {
         Self {
             threads: None,
+            max_threads: None,
+            min_threads: None,
+            max_spare_threads: 512,
+            keep_alive: Duration::from_secs(60),
             queue_capacity: None,
             overflow: Overflow::default(),
             on_drop: DropBehavior::default(),
-            thread_name: Box::new(|index| format!("workmill-{index}")),
             stack_size: None,
             hooks: Hooks::default(),
         }
     }
 
-    /// Sets how many threads run tasks, from 1 to 65,535; [`build`](Self::build) says when they start.
+    /// Sets how many tasks run at a time, from 1 to 65,535, each on a thread of its own.
     ///
     /// By default as many as the machine gives this process: its processors, less what an affinity
-    /// mask or a cgroup quota keeps from it.
+    /// mask or a cgroup quota keeps from it. [`build`](Self::build) says when the threads start, and
+    /// [`set_threads`](crate::PoolRef::set_threads) changes the number later. A task that waits does
+    /// not count: see [`max_spare_threads`](Self::max_spare_threads).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// Sets how far [`set_threads`](crate::PoolRef::set_threads) may raise the number of
+    /// [`threads`](Self::threads), up to 65,535.
+    ///
+    /// By default four times as many as in the beginning, but not more than 1,024 unless there are more
+    /// in the beginning. Each costs some kilobytes, used or not.
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.max_threads = Some(threads);
+        self
+    }
+
+    /// Sets how many threads stay once they have been started, however long they have nothing to do:
+    /// from 1 to as many as [`threads`](Self::threads) says, which is the default.
+    ///
+    /// Those that wait in tasks are not counted. At least one stays, so that no task ever depends on
+    /// whether the system will start a thread at that moment.
+    pub fn min_threads(mut self, threads: usize) -> Self {
+        self.min_threads = Some(threads);
+        self
+    }
+
+    /// Sets how many threads there may be beside those that run tasks, because they wait in tasks, or
+    /// have waited and go on with a task while others have their places; 512 by default.
+    ///
+    /// A task that waits (for a handle, a permit, an event, a queue and so on, or in
+    /// [`blocking`](crate::blocking)) gives its place in the pool to another task, which may need one
+    /// more thread; the [guide](crate::guide::waiting) tells the whole story. When so many threads are
+    /// away from their places, further waits keep theirs: they block a thread of the pool, are counted
+    /// in [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits), and the first of them is
+    /// reported to [`on_warning`](Self::on_warning). If all that run wait so for tasks that are still
+    /// queued, the pool hangs. With 0 every wait keeps its place.
+    pub fn max_spare_threads(mut self, threads: usize) -> Self {
+        self.max_spare_threads = threads;
+        self
+    }
+
+    /// Sets how long a thread has nothing to do before it ends, unless it is one of those that
+    /// [stay](Self::min_threads); 60 seconds by default, and [`Duration::MAX`] is for ever.
+    pub fn keep_alive(mut self, time: Duration) -> Self {
+        self.keep_alive = time;
         self
     }
 
@@ -76,15 +128,22 @@ impl Builder {
         self
     }
 
-    /// Sets the names of the threads, each made from its index, from 0.
+    /// Sets the names of the threads, each made from its number, from 0; by default `workmill-0` and so
+    /// on.
     ///
-    /// By default `workmill-0` and so on. The names are made by [`build`](Self::build).
-    pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + 'static) -> Self {
-        self.thread_name = Box::new(name);
+    /// A number is used again when its thread has ended. The function is called in
+    /// [`build`](Self::build) for the first threads, and later, on any thread, for those beyond: what is
+    /// no name then (because the function panics, or it holds a NUL byte) is made one.
+    pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
+        self.hooks.thread_name = Some(Box::new(name));
         self
     }
 
-    /// Sets the size of the threads' stacks in bytes; by default what std gives a thread.
+    /// Sets the size of the threads' stacks in bytes; by default what std gives a thread: 2 MiB, or as
+    /// the environment variable `RUST_MIN_STACK` says.
+    ///
+    /// Three quarters of it may be used by tasks that are run in place, one in another, because each
+    /// joins the next. What would go deeper runs on another thread.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -96,10 +155,11 @@ impl Builder {
         self
     }
 
-    /// Sets what each thread calls with its index before it runs tasks.
+    /// Sets what each thread calls with its number before it runs tasks.
     ///
-    /// [`build`](Self::build) then starts all threads, waits for their answers, and fails if one of
-    /// them fails or panics.
+    /// [`build`](Self::build) then starts as many as [`threads`](Self::threads) says, waits for their
+    /// answers, and fails if one of them fails or panics. If a later one does, it ends, and is counted
+    /// and reported like one that the system would not start.
     ///
     /// # Examples
     ///
@@ -116,7 +176,7 @@ impl Builder {
         self
     }
 
-    /// Sets what each thread calls with its index after it has run its last task.
+    /// Sets what each thread calls with its number after it has run its last task.
     ///
     /// Not called on a thread whose start failed. A panic in it goes to the
     /// [`panic_handler`](Self::panic_handler).
@@ -168,13 +228,25 @@ impl Builder {
         self
     }
 
+    /// Sets what is called when something goes worse than promised, though nothing is lost; see
+    /// [`Warning`].
+    ///
+    /// By default a line is written to stderr. Each kind is reported once; that a thread could not be
+    /// started is reported again after others have. It is called on the thread that met with it, which
+    /// may be one that submits; a panic in it goes to the [`panic_handler`](Self::panic_handler).
+    pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
+        self.hooks.warning = Some(Box::new(hook));
+        self
+    }
+
     /// Starts the pool, with its first thread.
     ///
     /// The others are started when there is work for them: when a task is pushed, or found beside
     /// others, and no thread is asleep or looking for one. If the system will not start one then, the
     /// tasks are run by those there are, [`Metrics::failed_starts`](crate::Metrics::failed_starts)
-    /// counts it, and the next push that needs a thread tries again. A pool with
-    /// [`on_thread_start`](Self::on_thread_start) starts all its threads here.
+    /// counts it, [`on_warning`](Self::on_warning) hears of it, and the next push that needs a thread
+    /// tries again. A pool with [`on_thread_start`](Self::on_thread_start) starts all its threads here,
+    /// but for those that are needed because others wait.
     ///
     /// # Errors
     ///
@@ -189,31 +261,35 @@ impl Builder {
     fn config(self) -> io::Result<Config> {
         let processors = processors();
         let threads = self.threads.unwrap_or(processors);
-        if !(1..=MAX_SLOTS).contains(&threads) {
-            return Err(invalid(format!(
-                "a pool has 1 to {MAX_SLOTS} threads, not {threads}"
-            )));
-        }
-        match self.queue_capacity {
-            Some(capacity) if capacity > MAX_PERMITS => {
-                return Err(invalid(format!(
-                    "the capacity of a queue is 0 to {MAX_PERMITS}, not {capacity}"
-                )));
-            }
-            _ => {}
-        }
-        let thread_names: Vec<_> = (0..threads).map(&self.thread_name).collect();
-        if let Some(name) = thread_names.iter().find(|name| name.contains('\0')) {
+        check("a pool has", "threads", 1..=MAX_SLOTS, threads)?;
+        let max_threads = self.max_threads.unwrap_or_else(|| {
+            let some = threads.saturating_mul(4).min(1024);
+            some.max(threads)
+        });
+        check("max_threads is", "here", threads..=MAX_SLOTS, max_threads)?;
+        let min_threads = self.min_threads.unwrap_or(threads);
+        check("min_threads is", "here", 1..=threads, min_threads)?;
+        let capacity = self.queue_capacity.unwrap_or(0);
+        check("a queue has room for", "tasks", 0..=MAX_PERMITS, capacity)?;
+        let name = self.hooks.thread_name.as_ref();
+        let name = |number| name.map_or_else(|| default_name(number), |name| name(number));
+        let first_names: Vec<_> = (0..threads).map(name).collect();
+        if let Some(name) = first_names.iter().find(|name| name.contains('\0')) {
             return Err(invalid(format!(
                 "the thread name {name:?} holds a NUL byte"
             )));
         }
         Ok(Config {
-            thread_names,
+            threads,
+            max_threads,
+            min_threads,
+            max_spare_threads: self.max_spare_threads,
+            keep_alive: self.keep_alive,
+            first_names,
             queue_capacity: self.queue_capacity,
             overflow: self.overflow,
             on_drop: self.on_drop,
-            stack_size: self.stack_size,
+            stack_size: self.stack_size.unwrap_or_else(default_stack_size),
             processors,
             hooks: self.hooks,
         })
@@ -230,6 +306,10 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("threads", &self.threads)
+            .field("max_threads", &self.max_threads)
+            .field("min_threads", &self.min_threads)
+            .field("max_spare_threads", &self.max_spare_threads)
+            .field("keep_alive", &self.keep_alive)
             .field("queue_capacity", &self.queue_capacity)
             .field("overflow", &self.overflow)
             .field("on_drop", &self.on_drop)
@@ -270,6 +350,23 @@ impl Default for ThreadPoolExecutor {
 fn processors() -> usize {
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     *PROCESSORS.get_or_init(num_cpus::get)
+}
+
+/// What std gives a thread.
+fn default_stack_size() -> usize {
+    let said = std::env::var("RUST_MIN_STACK").ok();
+    said.and_then(|bytes| bytes.parse().ok()).unwrap_or(2 << 20)
+}
+
+/// Refuses a number that is out of its limits.
+fn check(before: &str, after: &str, limits: RangeInclusive<usize>, given: usize) -> io::Result<()> {
+    if limits.contains(&given) {
+        return Ok(());
+    }
+    let (least, most) = limits.into_inner();
+    Err(invalid(format!(
+        "{before} {least} to {most} {after}, not {given}"
+    )))
 }
 
 fn invalid(message: String) -> io::Error {

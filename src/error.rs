@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::unwind::Payload;
@@ -173,6 +174,11 @@ pub enum CancelReason {
     Shutdown,
     /// The pool was full and its [`Overflow`](crate::Overflow) policy turned the task away.
     Rejected,
+    /// Tasks join each other in a ring, and this join gave up. The task that it waited for has not been
+    /// cancelled: it goes on if the others do.
+    Deadlock,
+    /// The pool belongs to the process that this one was forked from; here it has no threads.
+    Forked,
 }
 
 impl fmt::Display for CancelReason {
@@ -181,6 +187,8 @@ impl fmt::Display for CancelReason {
             Self::Cancelled => "cancelled by its handle",
             Self::Shutdown => "cancelled because the pool was shut down",
             Self::Rejected => "rejected because the pool was full",
+            Self::Deadlock => "not joined because it waits for this very join",
+            Self::Forked => "lost to this process, which was forked from the pool's",
         })
     }
 }
@@ -266,13 +274,15 @@ pub enum TrySubmitError<F> {
     Full(F),
     /// The pool was shut down.
     Shutdown(F),
+    /// The pool belongs to the process that this one was forked from; here it has no threads.
+    Forked(F),
 }
 
 impl<F> TrySubmitError<F> {
     /// Gives the closure back.
     pub fn into_inner(self) -> F {
         match self {
-            Self::Full(closure) | Self::Shutdown(closure) => closure,
+            Self::Full(closure) | Self::Shutdown(closure) | Self::Forked(closure) => closure,
         }
     }
 
@@ -292,6 +302,7 @@ impl<F> fmt::Debug for TrySubmitError<F> {
         f.write_str(match self {
             Self::Full(_) => "Full(..)",
             Self::Shutdown(_) => "Shutdown(..)",
+            Self::Forked(_) => "Forked(..)",
         })
     }
 }
@@ -301,15 +312,57 @@ impl<F> fmt::Display for TrySubmitError<F> {
         f.write_str(match self {
             Self::Full(_) => "the pool is full",
             Self::Shutdown(_) => "the pool was shut down",
+            Self::Forked(_) => "the pool is in the process that this one was forked from",
         })
     }
 }
 
 impl<F> Error for TrySubmitError<F> {}
 
+/// A thing that goes worse than a pool promises, though nothing is lost; given to the function of
+/// [`Builder::on_warning`](crate::Builder::on_warning).
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Builder, Warning};
+///
+/// let builder = Builder::new().on_warning(|warning| match warning {
+///     Warning::ThreadNotStarted(error) => eprintln!("fewer threads: {error}"),
+///     other => eprintln!("{other}"),
+/// });
+/// # drop(builder);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The system would not start a thread for which there is work, or
+    /// [`on_thread_start`](crate::Builder::on_thread_start) would not let it. The pool goes on with those
+    /// that it has, and tries again with the next task that is submitted or ends.
+    ThreadNotStarted(io::Error),
+    /// A task waits, and as many threads wait in tasks already as
+    /// [`max_spare_threads`](crate::Builder::max_spare_threads) says. This wait, and others from now on,
+    /// keep their place in the pool: if all places are kept, and what they wait for is still queued,
+    /// the pool hangs.
+    SpareThreadsUsedUp(usize),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThreadNotStarted(error) => write!(f, "a thread could not be started: {error}"),
+            Self::SpareThreadsUsedUp(most) => write!(
+                f,
+                "{most} threads wait in tasks, and no more may: tasks that wait keep their place"
+            ),
+        }
+    }
+}
+
 /// Says that a wait was refused because it could never end.
 ///
-/// A task that waits until its own pool is idle waits for itself.
+/// A task that waits until its own pool is idle waits for itself. And in a child process, made by a fork,
+/// a pool of the parent's never gets on.
 ///
 /// # Examples
 ///
@@ -324,7 +377,7 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a task cannot wait until its own pool is idle")
+        f.write_str("the pool cannot become idle while this waits for it")
     }
 }
 

@@ -15,7 +15,7 @@ use crate::admission::{self, Entry, Patience, Refusal};
 use crate::error::{JoinError, StillRunning, TrySubmitError, WouldDeadlock};
 use crate::handle::JoinHandle;
 use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
-use crate::primitive::Deadline;
+use crate::primitive::{Away, Deadline};
 use crate::scope;
 use crate::unwind;
 
@@ -84,7 +84,7 @@ struct Owner(PoolRef);
 impl Drop for Owner {
     fn drop(&mut self) {
         let shared = &self.0.shared;
-        let Some(behavior) = shared.on_drop() else {
+        let Some(behavior) = shared.on_drop().filter(|_| !shared.is_forked()) else {
             return;
         };
         if std::thread::panicking() || behavior == DropBehavior::Cancel {
@@ -307,7 +307,7 @@ impl PoolRef {
             self.shared.counts.rejected.one_more();
             match refusal {
                 Refusal::Dropped => unwind::discard(closure),
-                Refusal::Full | Refusal::Shutdown => {
+                Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
                     self.shared.turn_away(Box::new(closure), refusal.reason());
                 }
             }
@@ -407,6 +407,9 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
+        if self.shared.is_forked() {
+            return Err(WouldDeadlock);
+        }
         let mut joiner = self.shared.idle_joiner();
         poll_fn(|cx| {
             // In this order: inside a task the pool is never idle, in a waker that it calls it is.
@@ -422,7 +425,7 @@ impl PoolRef {
     }
 
     fn wait_idle_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
-        if self.would_wait_for_itself() {
+        if self.would_wait_for_itself() || self.shared.is_forked() {
             return Err(WouldDeadlock);
         }
         Ok(self.shared.wait_idle(deadline))
@@ -452,6 +455,9 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown(&self) {
+        if self.shared.is_forked() {
+            return;
+        }
         self.shared.close();
         if !self.would_wait_for_itself() {
             self.shared.roster.join();
@@ -489,6 +495,9 @@ impl PoolRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
+        if self.shared.is_forked() {
+            return Ok(());
+        }
         self.shared.close();
         let roster = &self.shared.roster;
         let ended = match self.would_wait_for_itself() {
@@ -522,6 +531,9 @@ impl PoolRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn shutdown_async(&self) {
+        if self.shared.is_forked() {
+            return;
+        }
         self.shared.close();
         let mut watcher = self.shared.roster.watcher();
         poll_fn(|cx| {
@@ -555,7 +567,9 @@ impl PoolRef {
     /// ```
     pub fn shutdown_background(&self) {
         self.shared.end_in_background();
-        self.shared.close();
+        if !self.shared.is_forked() {
+            self.shared.close();
+        }
     }
 
     /// Refuses new tasks and cancels all that have not begun; says how many. Does not wait.
@@ -585,17 +599,20 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown_now(&self) -> usize {
-        self.shared.stop()
+        match self.shared.is_forked() {
+            true => 0,
+            false => self.shared.stop(),
+        }
     }
 
     /// Tells whether the pool was told to shut down.
     pub fn is_shutdown(&self) -> bool {
-        self.shared.is_closed()
+        self.shared.is_closed() || self.shared.is_forked()
     }
 
     /// Tells whether the pool has ended: shut down, every task ended, every thread out.
     pub fn is_terminated(&self) -> bool {
-        self.shared.has_ended() && self.shared.roster.all_left()
+        self.shared.has_ended() && self.shared.roster.all_left() || self.shared.is_forked()
     }
 
     /// Counts what happened to the pool that may deserve attention.
@@ -619,12 +636,47 @@ impl PoolRef {
             rejected: counts.rejected.get(),
             over_capacity: counts.over_capacity.get(),
             failed_starts: counts.failed_starts.get(),
+            uncovered_waits: counts.uncovered_waits.get(),
+            live_threads: self.shared.roster.live(),
         }
     }
 
     /// Gives the number of threads that run tasks when there are enough of those.
     pub fn threads(&self) -> usize {
-        self.shared.slots()
+        self.shared.threads()
+    }
+
+    /// Changes how many tasks run at a time, from 1 to
+    /// [`max_threads`](crate::Builder::max_threads), from now on.
+    ///
+    /// More: if tasks wait, threads are started for them at once. Fewer: tasks that run are finished, and
+    /// as each of them ends its thread takes no other; it ends too when
+    /// [`keep_alive`](crate::Builder::keep_alive) has run out. A pool without capacity (0) takes more or
+    /// fewer tasks accordingly.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if the number is out of its limits; nothing changes then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).max_threads(8).build()?;
+    /// pool.set_threads(3)?;
+    /// assert_eq!(pool.threads(), 3);
+    /// assert!(pool.set_threads(9).is_err() && pool.set_threads(0).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_threads(&self, threads: usize) -> io::Result<()> {
+        let most = self.shared.max_threads();
+        if !(1..=most).contains(&threads) {
+            let message = format!("this pool can have 1 to {most} threads, not {threads}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        if !self.shared.is_forked() {
+            self.shared.set_threads(threads);
+        }
+        Ok(())
     }
 
     /// Returns a reference to the pool that does not own it.
@@ -705,7 +757,7 @@ impl fmt::Debug for PoolRef {
     }
 }
 
-/// Counts of what happened to a pool since it was started; given by [`PoolRef::metrics`].
+/// Counts of what happened to a pool since it was started, and of its threads; given by [`PoolRef::metrics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -717,6 +769,11 @@ pub struct Metrics {
     /// Threads that the system would not start when there was work for them. The tasks are run by
     /// those there are, and each push that would need another thread tries again.
     pub failed_starts: usize,
+    /// Waits in tasks that kept their place in the pool, because as many threads were away from theirs
+    /// as [`max_spare_threads`](crate::Builder::max_spare_threads) says.
+    pub uncovered_waits: usize,
+    /// Threads that live at this moment: those that run tasks, wait in them, or have nothing to do.
+    pub live_threads: usize,
 }
 
 /// Returns the pool that runs the task that this is called from, if any.
@@ -742,7 +799,11 @@ pub fn current() -> Option<PoolRef> {
     })
 }
 
-/// Returns which of its pool's threads this one is, from 0, if it is one.
+/// Returns which place among those that run tasks this thread has in its pool, from 0 to one less than
+/// [`threads`](PoolRef::threads) said at most; `None` if it is no thread of a pool, or has no place.
+///
+/// No two threads of a pool have the same place at the same time. A task that has waited may go on in
+/// another place, or in none.
 ///
 /// # Examples
 ///
@@ -754,4 +815,35 @@ pub fn current() -> Option<PoolRef> {
 /// ```
 pub fn worker_index() -> Option<usize> {
     Local::with(|local| local?.slot_index())
+}
+
+/// Calls `wait`, which blocks, and gives this thread's place in the pool to other tasks meanwhile.
+///
+/// For waits inside tasks that this crate cannot see: on locks and channels of std, files, sockets,
+/// processes, [`sleep`](std::thread::sleep). The waits of this crate do the same by themselves. Another
+/// thread is started for the place if there is work for it and no thread to spare, as long as fewer
+/// wait than [`max_spare_threads`](crate::Builder::max_spare_threads) says. Afterwards the task goes on
+/// at once, with a place or without one; so for a moment more tasks may run than the pool has threads.
+///
+/// Outside of pools, and within another wait, it just calls `wait`. So a library may use it not
+/// knowing who calls. It costs some hundred nanoseconds: not for what seldom takes longer.
+///
+/// Like tokio's `block_in_place`, or `ForkJoinPool.managedBlock` in Java.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let (sender, receiver) = mpsc::channel();
+/// let waits = pool.submit(move || workmill::blocking(|| receiver.recv()));
+/// let sends = pool.submit(move || sender.send(42)); // the only place is free for this
+/// sends.join()??;
+/// assert_eq!(waits.join()??, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn blocking<R>(wait: impl FnOnce() -> R) -> R {
+    let _away = Away::go();
+    wait()
 }

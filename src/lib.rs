@@ -189,13 +189,15 @@ mod executor;
 
 mod builder;
 
+pub mod guide;
+
 pub use builder::Builder;
 pub use error::{
     AcquireError, BusyThread, CancelReason, GetError, JoinError, PutError, Rejected, ReleaseError,
     StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError, TrySubmitError,
-    WouldDeadlock,
+    Warning, WouldDeadlock,
 };
-pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, current, worker_index};
+pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
 pub use sync::cancel::{CancelCallback, CancelToken};

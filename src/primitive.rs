@@ -6,14 +6,17 @@
 //! user's `--cfg loom` never reaches in.
 //!
 //! Here is also how a thread waits for anything that calls a waker: [`block_until`]. Only threads
-//! of a pool that have nothing to do park elsewhere, in `pool/slots.rs`.
+//! of a pool that have nothing to do park elsewhere, in `pool/slots.rs` and `pool/spares.rs`. A thread
+//! that is about to wait in one of a pool's tasks lets the pool know, by a hook: this room knows no
+//! pool.
 
 #![expect(
     unsafe_code,
-    reason = "std has no atomic reference, and a pointer has to be followed"
+    reason = "std has no atomic reference, and knows nothing of forks"
 )]
 
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -170,9 +173,57 @@ impl Deadline {
         self.remaining() == Some(Duration::ZERO)
     }
 
+    /// Parks this thread until it is unparked or the moment has come, or for no reason at all.
+    pub(crate) fn park(self) {
+        match self.remaining() {
+            None => park(),
+            Some(left) => park_timeout(left),
+        }
+    }
+
     fn remaining(self) -> Option<Duration> {
         self.0
             .map(|end| end.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// What a thread does before it waits and, if the answer was yes, after it has waited.
+struct Hooks {
+    before: fn() -> bool,
+    after: fn(),
+}
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+/// Has `before` called by every thread that is about to wait, and `after` when it has waited, if the
+/// answer was yes. Set once; both may be called while unwinding, and must not unwind.
+pub(crate) fn around_waits(before: fn() -> bool, after: fn()) {
+    HOOKS.get_or_init(|| Hooks { before, after });
+}
+
+/// A wait of this thread's, for as long as it is kept: another may have its place in a pool.
+#[must_use = "the place is taken back when this is dropped"]
+pub(crate) struct Away {
+    after: Option<fn()>,
+    /// It is this thread that has to come back.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Away {
+    pub(crate) fn go() -> Self {
+        let hooks = HOOKS.get().filter(|hooks| (hooks.before)());
+        Self {
+            after: hooks.map(|hooks| hooks.after),
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        if let Some(after) = self.after {
+            after();
+        }
     }
 }
 
@@ -181,11 +232,14 @@ impl Deadline {
 /// `poll` must see to it that the waker is called when its answer may have changed.
 /// It is called again after every wake-up, so a spurious one does no harm. Gives
 /// `None` when `deadline` has passed; `poll` has been called at least once by then.
+///
+/// A thread that runs a pool's task gives its place in the pool up before it parks.
 pub(crate) fn block_until<R>(
     deadline: Deadline,
     mut poll: impl FnMut(&Waker) -> Option<R>,
 ) -> Option<R> {
     with_sleeper(|sleeper, waker| {
+        let mut away = None;
         loop {
             sleeper.begin();
             if let Some(value) = poll(waker) {
@@ -193,13 +247,14 @@ pub(crate) fn block_until<R>(
                 return Some(value);
             }
             while !sleeper.is_told() {
-                match deadline.remaining() {
-                    None => park(),
-                    Some(Duration::ZERO) => {
-                        sleeper.end();
-                        return None;
-                    }
-                    Some(left) => park_timeout(left),
+                if deadline.is_over() {
+                    sleeper.end();
+                    return None;
+                }
+                match away {
+                    // It takes a moment, in which the wait may end.
+                    None => away = Some(Away::go()),
+                    Some(_) => deadline.park(),
                 }
             }
         }
@@ -321,3 +376,52 @@ pub(crate) struct Spin {
     /// How many looks there are after those, each followed by giving the core away.
     pub(crate) yields: u32,
 }
+
+/// Counts the forks that this process has come out of as the child, since the first pool was made.
+///
+/// In a child there is only the thread that forked, so whatever waits for another waits for ever.
+#[cfg(all(unix, not(workmill_loom)))]
+mod forks {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+    static IN_THE_CHILD: OnceLock<fn()> = OnceLock::new();
+
+    #[inline]
+    pub(crate) fn forks() -> usize {
+        FORKS.load(Ordering::Relaxed)
+    }
+
+    /// Has forks counted from now on, and `then` called after each, on the only thread of the child.
+    ///
+    /// Only the first caller's function is called. It must take no lock and not unwind.
+    pub(crate) fn count_forks(then: fn()) {
+        IN_THE_CHILD.get_or_init(|| {
+            // SAFETY: the handler lives as long as the process, and does what a handler may: it
+            // writes an atomic number, and calls a function that promised to take no lock.
+            unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
+            then
+        });
+    }
+
+    extern "C" fn in_the_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+        if let Some(then) = IN_THE_CHILD.get() {
+            then();
+        }
+    }
+}
+
+#[cfg(any(not(unix), workmill_loom))]
+mod forks {
+    #[inline]
+    pub(crate) fn forks() -> usize {
+        0
+    }
+
+    pub(crate) fn count_forks(_: fn()) {}
+}
+
+pub(crate) use forks::{count_forks, forks};

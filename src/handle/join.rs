@@ -3,8 +3,9 @@
 //! # How a thread may wait
 //! A thread of the pool that joins a closure of the same pool that nobody has begun runs it in
 //! place: that is the work it waits for, so nothing unrelated is run while the task's locks are
-//! held. Every other wait looks at the cell for a moment and then parks. A timed wait never claims,
-//! because a closure once begun cannot be left when the time is over.
+//! held. Every other wait looks at the cell for a moment and then parks, with the thread's slot in
+//! other hands. A timed wait never claims, because a closure once begun cannot be left when the time
+//! is over. A join that lasts is listed, so that a ring of joins is found (`handle/ring.rs`).
 
 use std::fmt;
 use std::future::Future;
@@ -12,10 +13,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::ring;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, Spin, block_until, spin_until};
-use crate::task::cell::{self, Cancelled, HandleEnd, Outcome, Remote};
+use crate::task::cell::{self, Cancelled, ExtraEnd, HandleEnd, Outcome, Remote};
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
@@ -37,6 +39,25 @@ const LOOK: Spin = Spin {
 /// place of one that could run the very task it waits for.
 pub(super) fn look_for_a_while(from: &Origin, mut done: impl FnMut() -> bool) -> bool {
     spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
+}
+
+/// Waits without a limit for a task, by a `wait` until a deadline that tells whether the task has
+/// ended; an error says that it never will, as far as this process is concerned.
+pub(super) fn wait_for_good(
+    from: &Origin,
+    task: ExtraEnd,
+    mut wait: impl FnMut(Deadline) -> bool,
+) -> Result<(), CancelReason> {
+    if from.is_forked() {
+        return Err(CancelReason::Forked);
+    }
+    // The model knows no time.
+    if !cfg!(workmill_loom) && wait(Deadline::after(ring::SHORT)) {
+        return Ok(());
+    }
+    let _listed = ring::list(task).map_err(|ring::Ring| CancelReason::Deadlock)?;
+    wait(Deadline::NEVER);
+    Ok(())
 }
 
 /// Cancels the task that `remote` leads to, unless it has begun; `true`: it never ran and never will.
@@ -106,11 +127,14 @@ impl<T> JoinHandle<T> {
     ///
     /// Until the task has ended. A task that joins a closure of its own pool which has not begun
     /// runs it in place, so joining inside tasks needs no free thread. While it waits for one that
-    /// runs elsewhere it runs nothing else.
+    /// runs elsewhere it runs nothing else, and another thread has its place in the pool; see the
+    /// [guide](crate::guide::waiting).
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled.
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Deadlock`] if tasks
+    /// join each other in a ring, or one joins itself: one of the joins gives up, though its task
+    /// has not ended. With [`CancelReason::Forked`] in a child process of the one that submitted.
     ///
     /// # Panics
     ///
@@ -131,10 +155,19 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         let end = self.end();
         Local::run_in_place(from, end);
-        if !look_for_a_while(from, || end.is_done()) {
-            block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
+        if !end.is_done() && !look_for_a_while(from, || end.is_done()) {
+            self.wait_for_good().map_err(JoinError::cancelled)?;
         }
         self.take().expect("the task has ended")
+    }
+
+    #[cold]
+    fn wait_for_good(&mut self) -> Result<(), CancelReason> {
+        let (from, task) = (self.from, self.unspent().extra());
+        let end = self.end();
+        let wait =
+            |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
+        wait_for_good(from, task, wait)
     }
 
     /// Waits until the task has ended, but no longer than `timeout`.
@@ -166,8 +199,12 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
+        let from = self.from;
         let end = self.end();
         if !end.is_done() {
+            if from.is_forked() {
+                return Some(Err(self.forked()));
+            }
             let deadline = Deadline::after(timeout);
             if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {
                 end.stop_waiting();
@@ -248,6 +285,12 @@ impl<T> JoinHandle<T> {
         self.end.as_ref().is_some_and(|end| cancel(end, self.from))
     }
 
+    /// What the handle gives in a child process, where the task will not end; it is spent then.
+    fn forked(&mut self) -> JoinError {
+        self.end = None;
+        JoinError::cancelled(CancelReason::Forked)
+    }
+
     /// Takes the handle's end out; panics if the outcome was given before.
     pub(super) fn into_end(mut self) -> HandleEnd<T> {
         self.end();
@@ -293,8 +336,11 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let forked = self.from.is_forked();
         if self.end().poll(cx.waker()) {
             Poll::Ready(self.take().expect("the task has ended"))
+        } else if forked {
+            Poll::Ready(Err(self.forked()))
         } else {
             Poll::Pending
         }

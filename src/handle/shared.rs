@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::cancel::CancelHandle;
-use super::join::{JoinHandle, cancel, look_for_a_while};
-use crate::error::JoinError;
+use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
+use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, Origin};
 use crate::primitive::{Deadline, block_until};
 use crate::sync::line::Line;
@@ -109,11 +109,15 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled.
+    /// As [`JoinHandle::join`].
     pub fn join(&self) -> Result<T, JoinError> {
-        Local::run_in_place(self.common.from, &self.common.task);
-        look_for_a_while(self.common.from, || self.is_finished());
-        self.wait(Deadline::NEVER)
+        let Common { task, from, .. } = &*self.common;
+        Local::run_in_place(from, task);
+        if !look_for_a_while(from, || self.is_finished()) {
+            let wait = |deadline| self.wait(deadline);
+            wait_for_good(from, task.extra(), wait).map_err(JoinError::cancelled)?;
+        }
+        self.try_join()
             .expect("a wait without a limit ends with the task")
     }
 
@@ -130,7 +134,11 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     ///
     /// [`JoinError`] if the task panicked or was cancelled.
     pub fn join_timeout(&self, timeout: Duration) -> Option<Result<T, JoinError>> {
-        self.wait(Deadline::after(timeout))
+        if !self.is_finished() && self.common.from.is_forked() {
+            return Some(Err(JoinError::cancelled(CancelReason::Forked)));
+        }
+        self.wait(Deadline::after(timeout));
+        self.try_join()
     }
 
     /// Gives a clone of what the task returned if it has ended; never waits.
@@ -142,15 +150,11 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         self.common.outcome.get()
     }
 
-    fn wait(&self, deadline: Deadline) -> Option<Outcome<T>> {
-        let awaited = &self.common.outcome;
-        let mut place = awaited.line.place();
-        block_until(deadline, |waker| {
-            if !self.is_finished() {
-                place.stand(waker);
-            }
-            awaited.get()
-        })
+    /// Tells whether the task has ended by `deadline`.
+    fn wait(&self, deadline: Deadline) -> bool {
+        let mut place = self.common.outcome.line.place();
+        let look = || self.is_finished().then_some(());
+        block_until(deadline, |waker| place.look_or_stand(waker, look)).is_some()
     }
 }
 
@@ -203,6 +207,9 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
             Some(outcome) => {
                 this.common.outcome.line.leave(&mut this.ticket);
                 Poll::Ready(outcome)
+            }
+            None if this.common.from.is_forked() => {
+                Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)))
             }
             None => Poll::Pending,
         }

@@ -4,8 +4,9 @@
 
 use std::any::Any;
 use std::io;
+use std::time::Duration;
 
-use crate::error::Rejected;
+use crate::error::{Rejected, Warning};
 
 /// What happens to a task that is submitted while as many wait as
 /// [`queue_capacity`](crate::Builder::queue_capacity) allows.
@@ -92,9 +93,20 @@ pub(crate) struct Config {
     pub(crate) queue_capacity: Option<usize>,
     pub(crate) overflow: Overflow,
     pub(crate) on_drop: DropBehavior,
-    /// One for each thread.
-    pub(crate) thread_names: Vec<String>,
-    pub(crate) stack_size: Option<usize>,
+    /// How many tasks may run at a time.
+    pub(crate) threads: usize,
+    /// How many that may become.
+    pub(crate) max_threads: usize,
+    /// How many threads stay, however long they have nothing to do; one at least.
+    pub(crate) min_threads: usize,
+    /// How many threads may be away from their slots.
+    pub(crate) max_spare_threads: usize,
+    /// How long a thread has nothing to do before it ends.
+    pub(crate) keep_alive: Duration,
+    /// Of the threads with the first numbers.
+    pub(crate) first_names: Vec<String>,
+    /// Of each thread, in bytes.
+    pub(crate) stack_size: usize,
     /// How many processors the machine gives the process.
     pub(crate) processors: usize,
     pub(crate) hooks: Hooks,
@@ -105,12 +117,22 @@ pub(crate) struct Config {
 pub(crate) struct Hooks {
     pub(crate) thread_start: Option<Box<ThreadStart>>,
     pub(crate) thread_stop: Option<Box<dyn Fn(usize) + Send + Sync>>,
+    pub(crate) thread_name: Option<Box<ThreadName>>,
     pub(crate) panic: Option<Box<PanicHandler>>,
     pub(crate) rejected: Option<Box<dyn Fn(Rejected) + Send + Sync>>,
+    pub(crate) warning: Option<Box<dyn Fn(Warning) + Send + Sync>>,
 }
 
 /// Takes what a panic was called with.
 type PanicHandler = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
 
-/// Says whether the thread of that index may run tasks.
+/// What the thread of that number is called.
+type ThreadName = dyn Fn(usize) -> String + Send + Sync;
+
+/// Says whether the thread of that number may run tasks.
 type ThreadStart = dyn Fn(usize) -> io::Result<()> + Send + Sync;
+
+/// What a thread is called if the user says nothing.
+pub(crate) fn default_name(number: usize) -> String {
+    format!("workmill-{number}")
+}

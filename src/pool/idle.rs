@@ -17,8 +17,9 @@
 //!    started.
 //! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot
 //!    is marked before it is counted, and unmarked after a claim.
-//! 4. One slot at least is not vacant until the pool has ended: the thread with which it began
-//!    stays.
+//! 4. Until the pool has ended there is a thread that holds a slot, or one that waits and will look
+//!    for a slot when its wait is over: those that have nothing to do end only while more are there
+//!    than have to stay, which is one at least.
 //!
 //! # Protocol
 //! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches and
@@ -28,8 +29,11 @@
 //! park until someone has claimed it, maybe itself.
 //! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2)
 //! full fence; (F3) look at every queue, and if there is a task do P3 and P4.
-//! *Starter that fails:* (V1) count the slot vacant, and no longer searching; (V2) full fence; (V3)
-//! look at every queue, and if there is a task do P3 and P4 for a sleeper, not for a vacancy again.
+//! *Whoever leaves its slot vacant*, because it is going to wait, or because it has nothing to do and
+//! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look at
+//! every queue, and if there is a task do P3 and P4.
+//! *Starter that fails:* the same, but for a sleeper only, not for a vacancy again.
+//! *Whoever takes a slot out of the game:* (V2) and (V3) after it is uncounted, so the same.
 //!
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
@@ -37,12 +41,17 @@
 //! *P2 first:* the look S3 (or F3, V3) sees the task, unless it has been taken: to be run, or to be
 //! pushed to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
 //! argument begins anew. If it is seen, P3 and P4 are done on its behalf. *S2 (or F2, V2) first:* P3
-//! sees the sleeper counted (or the searcher gone). If it nevertheless reads that somebody
-//! searches, that somebody leaves that state later, by S1, F1 or V1, and the argument holds for it;
-//! there are finitely many threads, so it ends with one that sees the task, or with a P3 that reads
-//! no searcher. A claim that fails does so because the word changed, and reads it again. If nobody
-//! sleeps and nobody searches, all holders are busy, and each passes S1 to S3 before it sleeps. By
-//! invariant 4 there is one, so a task never waits for a thread that cannot be started.
+//! sees the sleeper or the vacancy counted (or the searcher gone). If it nevertheless reads that
+//! somebody searches, that somebody leaves that state later, by S1, F1 or V1, and the argument holds
+//! for it; there are finitely many threads, so it ends with one that sees the task, or with a P3 that
+//! reads no searcher. A claim that fails does so because the word changed, and reads it again. If
+//! nobody sleeps, nothing is vacant and nobody searches, all holders are busy, and each passes S1 to
+//! S3 before it sleeps, or V1 to V3 before it waits or ends.
+//!
+//! A vacancy for which there is no thread stays one, and is claimed again by the next push, by a
+//! thread whose wait is over and by one that has ended a task without a slot (`pool/local.rs`). By
+//! invariant 4 that is needed only while every thread of the pool waits, so a task never waits for a
+//! thread that cannot be started unless all that could be are waiting.
 //!
 //! # Why not otherwise
 //! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread
@@ -64,7 +73,7 @@ pub(crate) const MAX_SLOTS: usize = FIELD as usize;
 pub(crate) struct Idle {
     counts: Padded<AtomicU64>,
     /// How many may search at a time.
-    max_searching: u64,
+    max_searching: AtomicU64,
 }
 
 /// What a claim is for.
@@ -108,14 +117,24 @@ impl Counts {
 }
 
 impl Idle {
-    /// All slots are vacant at first.
-    pub(crate) fn new(slots: usize) -> Self {
-        let slots = slots as u64;
-        debug_assert!(slots <= FIELD);
+    /// There are no slots at first.
+    pub(crate) fn new() -> Self {
         Self {
-            counts: Padded(AtomicU64::new(slots * VACANT)),
-            max_searching: (slots / 2).max(2),
+            counts: Padded(AtomicU64::new(0)),
+            max_searching: AtomicU64::new(2),
         }
+    }
+
+    /// Counts one more vacant slot, which the caller has marked before.
+    pub(crate) fn one_more(&self) {
+        // ORDERING: Release gives the slot's mark to `claim`.
+        self.counts.fetch_add(VACANT, Ordering::AcqRel);
+    }
+
+    /// Lets so many search as is right for so many slots.
+    pub(crate) fn limit_searching(&self, slots: usize) {
+        let most = (slots as u64 / 2).max(2);
+        self.max_searching.store(most, Ordering::Relaxed);
     }
 
     /// P2 to P4 of a pusher; whoever is claimed will be searching.
@@ -172,7 +191,8 @@ impl Idle {
     /// Busy to searching; `false` if enough search already.
     #[must_use]
     pub(crate) fn start_searching(&self) -> bool {
-        let few = |counts: Counts| counts.searching() < self.max_searching;
+        let most = self.max_searching.load(Ordering::Relaxed);
+        let few = |counts: Counts| counts.searching() < most;
         self.change(|counts| few(counts).then_some(((), SEARCHING)))
             .is_some()
     }
@@ -218,10 +238,18 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// V1 and V2: searching to vacant, because no thread could be started. The caller has marked the
-    /// slot before.
-    pub(crate) fn left_vacant(&self) {
-        self.vacated(true);
+    /// V1 and V2: busy or searching to vacant. The caller has marked the slot before.
+    pub(crate) fn left_vacant(&self, was_searching: bool) {
+        self.vacated(was_searching);
+        // V2. ORDERING: pairs with P2 in `pushed`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// V2 of one whose slot is out of the game, and no longer searching if it was.
+    pub(crate) fn left_for_good(&self, was_searching: bool) {
+        if was_searching {
+            self.counts.fetch_sub(SEARCHING, Ordering::AcqRel);
+        }
         // V2. ORDERING: pairs with P2 in `pushed`.
         fence(Ordering::SeqCst);
     }

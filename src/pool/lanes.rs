@@ -104,6 +104,8 @@ pub(crate) struct Lanes<T> {
     /// Held while sweeping.
     sweeping: Mutex<()>,
     stealers: Box<[Stealer<T>]>,
+    /// How many of them have ever been used.
+    used: AtomicUsize,
 }
 
 impl<T> Lanes<T> {
@@ -123,8 +125,20 @@ impl<T> Lanes<T> {
             older: AtomicUsize::new(0),
             sweeping: Mutex::new(()),
             stealers: lanes.iter().map(|lane| lane.tasks.stealer()).collect(),
+            used: AtomicUsize::new(0),
         };
         (all, lanes)
+    }
+
+    /// Lets the first so many lanes be used from now on; those before stay in use.
+    pub(crate) fn use_lanes(&self, lanes: usize) {
+        // ORDERING: Relaxed. A lane is given out after this, so whoever is to see what was pushed to
+        // it, by fences on both sides, sees this.
+        self.used.fetch_max(lanes, Ordering::Relaxed);
+    }
+
+    fn used(&self) -> &[Stealer<T>] {
+        &self.stealers[..self.used.load(Ordering::Relaxed)]
     }
 
     #[inline]
@@ -206,7 +220,7 @@ impl<T> Lanes<T> {
     }
 
     fn take_stolen(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
-        let (before, from) = self.stealers.split_at(lane.index);
+        let (before, from) = self.used().split_at(lane.index);
         from.iter()
             .skip(1)
             .chain(before)
@@ -216,15 +230,12 @@ impl<T> Lanes<T> {
 
     /// Takes one task from anywhere, for someone who has no lane.
     pub(crate) fn take_any(&self) -> Option<T> {
-        self.take_oldest().or_else(|| {
-            self.stealers
-                .iter()
-                .find_map(|lane| insist(|| lane.steal()))
-        })
+        self.take_oldest()
+            .or_else(|| self.used().iter().find_map(|lane| insist(|| lane.steal())))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.injectors().all(Injector::is_empty) && self.stealers.iter().all(Stealer::is_empty)
+        self.injectors().all(Injector::is_empty) && self.used().iter().all(Stealer::is_empty)
     }
 }
 
@@ -366,6 +377,7 @@ mod tests {
     fn what_came_from_outside_keeps_its_order_with_and_without_children() {
         for children in [0, 1, 3] {
             let (lanes, own) = Lanes::new(1);
+            lanes.use_lanes(1);
             (0..2000).for_each(|task| lanes.inject(task));
             let mut found = Vec::new();
             while found.len() < 2000 {
@@ -382,6 +394,7 @@ mod tests {
     #[test]
     fn a_lane_whose_holder_is_busy_is_visited_though_the_injector_never_runs_dry() {
         let (lanes, own) = Lanes::new(2);
+        lanes.use_lanes(2);
         (0..4).for_each(|task| lanes.inject(task));
         let taken = lanes.take_near(&own[0]);
         assert_eq!(taken, Some(0));
@@ -398,6 +411,7 @@ mod tests {
     #[test]
     fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
         let (lanes, own) = Lanes::new(1);
+        lanes.use_lanes(1);
         let shells = Cell::new(0);
         let is_shell = |task: &i32| task % 4 == shells.get();
         let mut expected = Vec::new();

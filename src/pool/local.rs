@@ -10,6 +10,13 @@
 //! be waited for on that thread. A guest of one pool may be a resident of another, or a guest
 //! already: the parts form a chain, from the innermost outwards. A task that is run in place finds
 //! its own pool innermost, so there may be a guest's part above a resident's of the same pool.
+//!
+//! # Slots change hands
+//! A thread that is about to wait in a task gives its slot up, so another can run what is there
+//! meanwhile. When the wait is over it takes any vacant slot, or goes on without one: it pushes to the
+//! injector then and counts in the shard of outsiders. When its task has ended it tries again, and
+//! rests if all slots are taken. It is *away* from when it gives a slot up until it has one again or
+//! rests; so many may be away as the user says, and a wait beyond that keeps its slot.
 
 #![expect(
     unsafe_code,
@@ -22,10 +29,12 @@ use std::time::{Duration, Instant};
 
 use super::lanes::Lane;
 use super::origin::Origin;
-use super::shared::{Running, Shared};
+use super::roster::Member;
+use super::shared::Shared;
+use super::slots::{Slept, Vacancy};
 use super::tally::Closed;
 use crate::error::CancelReason;
-use crate::primitive::thread_pointer;
+use crate::primitive::{around_waits, count_forks, thread_pointer};
 use crate::task::cell::Remote;
 use crate::task::{Context, Name, Task};
 use crate::unwind::{self, Payload};
@@ -41,6 +50,10 @@ const CLAIMS: usize = 64;
 
 /// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
 const NAP: Duration = Duration::from_micros(120);
+
+/// So many bytes of a guest's stack may be used before no more tasks are run in place: what every
+/// thread has, as one may hope.
+const GUESTS_ROOM: usize = 64 << 10;
 
 /// So many cancelled tasks may lie in the queues without anyone minding.
 const SHELLS: usize = 1024;
@@ -58,8 +71,16 @@ pub(crate) struct Local {
     /// The lane of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
     lane: RefCell<Option<Lane<PoolTask>>>,
-    /// Where the thread notes what it runs, if it has a slot.
-    running: Option<Arc<Running>>,
+    /// Where the thread notes what it runs.
+    member: Arc<Member>,
+    /// The cell of the task that runs here; what it runs in place is in `claimed`.
+    task: Cell<*const ()>,
+    /// The cells of the tasks that run in place, the outer ones first.
+    claimed: RefCell<Vec<*const ()>>,
+    /// Whether the thread waits, or is about to.
+    waiting: Cell<bool>,
+    /// Whether the thread is counted as away from its slot.
+    away: Cell<bool>,
     /// Whether the thread is counted as searching.
     searching: Cell<bool>,
     /// Whether looking around for a while might have spared the thread its last sleep.
@@ -68,10 +89,22 @@ pub(crate) struct Local {
     claims: Cell<usize>,
     /// Whether this thread has to see the others off, because the pool's last owner was dropped here.
     sees_off: Cell<bool>,
+    /// Where this part begins on the stack, as an address, and how many bytes from there may be used
+    /// before no more tasks are run in place.
+    start: usize,
+    room: usize,
     /// Whether the thread is one of the pool's.
     resident: bool,
     /// The part that this thread had before, and will have again.
     outer: *const Self,
+}
+
+/// How a thread of the pool has left.
+pub(super) struct Left {
+    /// The pool goes on without it.
+    pub(super) before_the_end: bool,
+    /// It has to see the others off.
+    pub(super) sees_off: bool,
 }
 
 impl Pool {
@@ -195,17 +228,29 @@ impl Pool {
 }
 
 impl Local {
-    /// Takes slot `index`, which was claimed for this thread, and calls `body` as a thread of the
-    /// pool. Tells whether this one has to see the others off.
-    pub(crate) fn enter(shared: Arc<Pool>, index: usize, body: impl FnOnce(&Self)) -> bool {
+    /// Takes the slot that was claimed for this thread, and calls `work` as a thread of the pool,
+    /// which tells whether the thread leaves before the pool's end.
+    pub(super) fn enter(
+        shared: Arc<Pool>,
+        member: &Arc<Member>,
+        vacancy: Vacancy,
+        work: impl FnOnce(&Self) -> bool,
+    ) -> Left {
         HOME.with(|home| home.set(shared.id()));
-        let lane = shared.slots.occupy(index);
-        let local = Self::new(shared, Some(lane), true);
-        local.inhabit(body);
-        if let Some(lane) = local.lane.take() {
-            local.shared.slots.vacate(lane, local.searching.get());
+        let lane = shared.slots.occupy(vacancy);
+        let local = Self::new(shared, Arc::clone(member), Some(lane));
+        let mut before_the_end = false;
+        local.inhabit(|local| before_the_end = work(local));
+        match local.lane.take() {
+            Some(lane) if !local.shared.is_forked() => {
+                local.shared.slots.vacate(lane, local.searching.get());
+            }
+            _ => {}
         }
-        local.sees_off.get()
+        Left {
+            before_the_end,
+            sees_off: local.sees_off.get(),
+        }
     }
 
     /// Calls `body` inside the pool: as a guest, unless the pool is this thread's innermost already.
@@ -213,7 +258,8 @@ impl Local {
         if Self::innermost().is_some_and(|local| local.is_part_of(shared)) {
             body();
         } else {
-            Self::new(Arc::clone(shared), None, false).inhabit(|_| body());
+            let guest = Arc::clone(&shared.guest);
+            Self::new(Arc::clone(shared), guest, None).inhabit(|_| body());
         }
     }
 
@@ -221,10 +267,20 @@ impl Local {
         std::ptr::eq(&raw const *self.shared, pool)
     }
 
-    fn new(shared: Arc<Pool>, lane: Option<Lane<PoolTask>>, resident: bool) -> Self {
+    fn new(shared: Arc<Pool>, member: Arc<Member>, lane: Option<Lane<PoolTask>>) -> Self {
+        let resident = lane.is_some();
         Self {
-            running: lane.as_ref().map(|lane| shared.running(lane.index())),
+            start: std::ptr::from_ref(&resident).addr(),
+            room: match resident {
+                true => shared.stack_size / 4 * 3,
+                false => GUESTS_ROOM,
+            },
             shared,
+            member,
+            task: Cell::new(std::ptr::null()),
+            claimed: RefCell::new(Vec::new()),
+            waiting: Cell::new(false),
+            away: Cell::new(false),
             lane: RefCell::new(lane),
             // Whoever starts a thread counts it as searching.
             searching: Cell::new(resident),
@@ -280,18 +336,21 @@ impl Local {
         })
     }
 
-    /// Runs a task in place if nobody has begun it and this thread is inside its pool.
+    /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
+    /// enough left of the stack.
     pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
         if !task.is_queued() {
             return;
         }
         let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
-        let ours = if Self::innermost().filter(is_from).is_some() {
-            task.run_here()
+        let ours = if let Some(local) = Self::innermost().filter(is_from) {
+            local.claim(task)
         } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
             // The task has to find its own pool innermost.
             let (pool, mut ours) = (Arc::clone(pool), false);
-            Self::visit(&pool, || ours = task.run_here());
+            Self::visit(&pool, || {
+                ours = Self::innermost().is_some_and(|local| local.claim(task));
+            });
             ours
         } else {
             false
@@ -300,6 +359,26 @@ impl Local {
             let mut residents = Self::chain().filter(is_from).filter(|local| local.resident);
             residents.next().into_iter().for_each(Self::claimed);
         }
+    }
+
+    /// Runs a task in place on this part; `false` if somebody else has begun it, or the stack is
+    /// nearly used up.
+    fn claim(&self, task: &Remote) -> bool {
+        if self.is_deep() {
+            return false;
+        }
+        self.claimed.borrow_mut().push(task.id());
+        let ours = task.run_here();
+        self.claimed.borrow_mut().pop();
+        ours
+    }
+
+    /// Tells whether so much of the stack is used that no task should be run on top of it.
+    ///
+    /// A resident keeps a quarter free. Of a guest's stack nothing is known.
+    fn is_deep(&self) -> bool {
+        let here = std::ptr::from_ref(&self).addr();
+        self.start.abs_diff(here) > self.room
     }
 
     /// A task was run in place; its shell lies in some queue, most likely in the own lane.
@@ -330,6 +409,7 @@ impl Local {
 
     #[cold]
     fn sweep(&self) {
+        self.note_idle();
         let shared = &self.shared;
         if shared.origin.shells() > shared.queue.waiting_outside() / 2 {
             shared.origin.swept();
@@ -357,10 +437,11 @@ impl Local {
 
     /// Looks where a busy thread looks when its own lane gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
-        let lane = self.lane.borrow();
-        let lane = lane.as_ref()?;
-        let task = self.shared.queue.find_near(lane)?;
-        if !self.searching.get() && !lane.is_empty() {
+        let (task, is_empty) = match &*self.lane.borrow() {
+            Some(lane) => (self.shared.queue.find_near(lane)?, lane.is_empty()),
+            None => return None,
+        };
+        if !self.searching.get() && !is_empty {
             // It came with others, which were in no queue for a moment: as good as pushed anew.
             self.shared.task_pushed();
         }
@@ -383,7 +464,7 @@ impl Local {
 
     /// Tells whether the thread may search, because it does already or few do.
     pub(super) fn may_search(&self) -> bool {
-        if !self.searching.get() {
+        if !self.searching.get() && self.lane.borrow().is_some() {
             self.searching.set(self.shared.slots.start_searching());
         }
         self.searching.get()
@@ -397,10 +478,14 @@ impl Local {
     pub(super) fn look_around_if_wanted(&self) {
         if self.shared.wants_attention() {
             self.stop_searching();
-            HERE.with(|here| here.set(self.outer.cast()));
-            let _back = OnDrop(|| HERE.with(|here| here.set(std::ptr::from_ref(self).cast())));
-            self.shared.look_around();
+            self.look_around();
         }
+    }
+
+    fn look_around(&self) {
+        HERE.with(|here| here.set(self.outer.cast()));
+        let _back = OnDrop(|| HERE.with(|here| here.set(std::ptr::from_ref(self).cast())));
+        self.shared.look_around();
     }
 
     /// Searching to busy.
@@ -411,26 +496,160 @@ impl Local {
         }
     }
 
-    /// Notes what the thread runs.
+    /// Notes that the thread runs nothing.
+    pub(super) fn note_idle(&self) {
+        self.member.note_running(None);
+        self.task.set(std::ptr::null());
+    }
+
+    /// Tells whether the thread may go on as it is, for all that others have to say.
     #[inline]
-    pub(super) fn note_running(&self, name: Option<&'static Name>) {
-        if let Some(running) = &self.running {
-            running.note(name);
+    pub(super) fn is_calm(&self) -> bool {
+        self.shared.slots.is_calm()
+    }
+
+    /// Gives the slot up if there are too many.
+    pub(super) fn resign_if_too_many(&self) {
+        let slots = &self.shared.slots;
+        let lane = match slots.are_too_many() {
+            true => self.lane.take(),
+            false => return,
+        };
+        if let Some(lane) = lane {
+            let kept = slots.resign(lane, self.searching.get());
+            if kept.is_some() {
+                self.lane.replace(kept);
+            } else {
+                self.searching.set(false);
+                self.shared.look_for_tasks();
+            }
         }
     }
 
-    /// Sleeps until there may be a task, or the pool has ended.
-    pub(super) fn sleep(&self) {
+    /// Tells whether the thread runs a task in place, for one that waits for it.
+    pub(crate) fn runs_in_place() -> bool {
+        Self::innermost().is_some_and(|local| !local.claimed.borrow().is_empty())
+    }
+
+    /// Sleeps until there may be a task, or the pool has ended; `false`: the thread is to leave.
+    pub(super) fn sleep(&self) -> bool {
         let Some(index) = self.slot_index() else {
-            return;
+            return self.rest();
         };
         let (shared, asleep) = (&self.shared, Instant::now());
-        shared
+        let patience = shared.patience();
+        let was_searching = self.searching.get();
+        let last_look = || shared.last_look();
+        let slept = shared
             .slots
-            .sleep(index, self.searching.get(), || shared.last_look());
+            .sleep(index, was_searching, patience, last_look);
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
         self.hopeful.set(asleep.elapsed() < NAP);
+        let leaves = slept == Slept::Through && shared.may_leave();
+        if leaves {
+            self.give_slot_up();
+        }
+        !leaves
+    }
+
+    /// Leaves the slot vacant.
+    fn give_slot_up(&self) {
+        if let Some(lane) = self.lane.take() {
+            let was_searching = self.searching.take();
+            self.shared.slots.give_up(lane, was_searching);
+            self.shared.look_for_tasks();
+        }
+    }
+
+    /// Without a slot and a task: takes a slot, or rests until there is one; `false`: the thread is to
+    /// leave.
+    fn rest(&self) -> bool {
+        if self.away.take() {
+            self.shared.is_back();
+        }
+        // The task that has ended here may have been the last.
+        self.look_around();
+        let shared = &self.shared;
+        let vacancy = shared.slots.claim_vacancy().or_else(|| {
+            let patience = shared.patience();
+            let joined = || shared.look_for_tasks();
+            shared.spares.wait(patience, joined, || shared.has_ended())
+        });
+        match vacancy {
+            Some(vacancy) => self.occupy(vacancy),
+            None => return shared.has_ended() || !shared.may_leave(),
+        }
+        true
+    }
+
+    fn occupy(&self, vacancy: Vacancy) {
+        self.lane.replace(Some(self.shared.slots.occupy(vacancy)));
+        // Whoever claims a vacancy counts its thread as searching.
+        self.searching.set(true);
+    }
+
+    /// Before this thread waits: gives its slot up if it has one and may; `false` if it is to wait as
+    /// it is.
+    fn leave(&self) -> bool {
+        if self.waiting.get() {
+            return false;
+        }
+        if self.lane.borrow().is_some() {
+            if !self.shared.may_go_away() {
+                return false;
+            }
+            self.away.set(true);
+            self.give_slot_up();
+        }
+        self.waiting.set(true);
+        self.shared.one_waits();
+        true
+    }
+
+    /// After this thread has waited: takes a slot if one is vacant.
+    fn come_back(&self) {
+        self.shared.one_waits_no_more();
+        self.waiting.set(false);
+        if self.lane.borrow().is_some() {
+            return;
+        }
+        if let Some(vacancy) = self.shared.slots.claim_vacancy() {
+            self.occupy(vacancy);
+            if self.away.take() {
+                self.shared.is_back();
+            }
+            self.stop_searching();
+            self.resign_if_too_many();
+        }
+    }
+
+    /// This thread's part of the pool that it is a resident of, if it is inside.
+    fn home<'a>() -> Option<&'a Self> {
+        Self::chain().find(|local| local.resident)
+    }
+
+    /// Has the threads of pools give their slots up around waits, and stop in a forked child.
+    pub(crate) fn hook_in() {
+        around_waits(
+            || Self::home().is_some_and(Self::leave),
+            || Self::home().into_iter().for_each(Self::come_back),
+        );
+        count_forks(|| {
+            Self::chain().for_each(|local| local.shared.end_in_the_child());
+            HERE.with(|here| here.set(std::ptr::null()));
+        });
+    }
+
+    /// The cells of the tasks that run on this thread, one for the sake of the other.
+    pub(crate) fn tasks() -> Vec<*const ()> {
+        let mut tasks = Vec::new();
+        for local in Self::chain() {
+            tasks.extend(local.claimed.borrow().iter());
+            tasks.push(local.task.get());
+        }
+        tasks.retain(|task| !task.is_null());
+        tasks
     }
 
     /// Tells whether looking around for a while might have spared the thread its last sleep.
@@ -451,7 +670,7 @@ impl Local {
     fn run_or_cancel(&self, found: &mut Option<PoolTask>) {
         if self.shared.is_stopping() {
             if let Some(task) = found.take() {
-                self.note_running(task.name());
+                self.member.note_running(task.name());
                 self.shared.cancel(task);
             }
         } else if !PoolTask::run(found, self) {
@@ -471,8 +690,9 @@ impl<F: Fn()> Drop for OnDrop<F> {
 
 impl Context for Local {
     #[inline]
-    fn begins(&self, name: &'static Name) {
-        self.note_running(Some(name));
+    fn begins(&self, name: &'static Name, cell: *const ()) {
+        self.member.note_running(Some(name));
+        self.task.set(cell);
     }
 
     fn panicked(&self, payload: Payload) {

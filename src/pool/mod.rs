@@ -1,8 +1,8 @@
 //! The machine: threads that hold slots, find tasks and run them.
 //!
 //! In reading order: [`lanes`] and [`tally`] are the two halves of [`task_queue`]; [`idle`] says
-//! who sleeps and whom to wake; [`slots`] are the right to run; [`roster`] knows which threads
-//! live; [`origin`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
+//! who sleeps and whom to wake; [`slots`] are the right to run; [`spares`] are the threads that wait
+//! for one; [`roster`] knows which threads live; [`origin`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
 //! what one thread has of it; [`worker`] is one thread's life; [`threads`] starts and ends them.
 
 mod config;
@@ -15,12 +15,13 @@ mod origin;
 mod roster;
 mod shared;
 mod slots;
+mod spares;
 mod tally;
 mod task_queue;
 mod threads;
 mod worker;
 
-pub(crate) use config::{Config, Hooks};
+pub(crate) use config::{Config, Hooks, default_name};
 pub use config::{DropBehavior, Overflow};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use local::{Local, Pool, PoolTask};

@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::primitive::forks;
 use crate::unwind::Payload;
 
 /// A pool as its handles reach it.
@@ -27,6 +28,8 @@ pub(crate) trait Reach: Send + Sync {
 pub(crate) struct Origin {
     /// Cancelled tasks that no thread has met in the queues yet, about.
     shells: AtomicUsize,
+    /// How often the process had forked when the pool was made.
+    forks: AtomicUsize,
     pool: Mutex<Option<Weak<dyn Reach>>>,
 }
 
@@ -44,13 +47,20 @@ impl Origin {
         spare.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 shells: AtomicUsize::new(0),
+                forks: AtomicUsize::new(0),
                 pool: Mutex::new(None),
             }))
         })
     }
 
     pub(crate) fn lead_to(&self, pool: &Arc<dyn Reach>) {
+        self.forks.store(forks(), Ordering::Relaxed);
         *lock(&self.pool) = Some(Arc::downgrade(pool));
+    }
+
+    /// Tells whether this is a child process, in which the pool has no threads.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks.load(Ordering::Relaxed) != forks()
     }
 
     /// The pool has gone; with `again` another may come.
@@ -95,7 +105,7 @@ impl Origin {
 
     /// Tells whether the pool's threads leave a processor to someone else, as of a moment ago.
     pub(crate) fn leaves_a_processor(&self) -> bool {
-        self.pool().is_some_and(|pool| pool.leaves_a_processor())
+        !self.is_forked() && self.pool().is_some_and(|pool| pool.leaves_a_processor())
     }
 
     fn pool(&self) -> Option<Arc<dyn Reach>> {

@@ -1,22 +1,34 @@
-//! Which threads of a pool live, and who waits until none does.
+//! Which threads of a pool live, what they are called, and who waits until none does.
 //!
-//! # Invariant
-//! Once nobody lives, nobody will: only a pool with a live thread, or one that is being built, takes
-//! another in. So whoever has seen that all have left need not look again.
+//! # Words
+//! Threads have *numbers*, from 0; a number is used again when its thread has left. A thread *stays*
+//! until it has decided to leave; it *lives* until it has left the pool, on the last lines of its
+//! way; and *ends* when its thread-locals are gone.
+//!
+//! # Invariants
+//! 1. Once nobody lives, nobody will: only a pool with a live thread, or one that is being built, takes
+//!    another in. So whoever has seen that all have left need not look again.
+//! 2. Whoever sees that a thread has left finds its handle, or the handle of a thread that waits for
+//!    the end of that one before its own: the successor of the same number.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::primitive::{
-    AtomicUsize, Deadline, Mutex, Ordering, ThreadHandle, block_until, current, lock,
+    AtomicStatic, AtomicUsize, Away, Deadline, Mutex, Ordering, Padded, ThreadHandle, block_until,
+    current, lock,
 };
 use crate::sync::line::{Line, Place};
+use crate::task::Name;
 
 /// The threads of one pool.
 pub(crate) struct Roster {
     /// How many have started and not left; whoever builds the pool counts as one of them.
     live: AtomicUsize,
-    /// Until someone sees them off.
-    handles: Mutex<Vec<ThreadHandle<()>>>,
+    /// How many threads have started and not decided to leave.
+    staying: AtomicUsize,
+    /// By number.
+    members: Mutex<Vec<Entry>>,
     /// Held while seeing them off, so that everyone who wants that waits for it. No thread of the pool
     /// does.
     joining: Mutex<()>,
@@ -24,44 +36,174 @@ pub(crate) struct Roster {
     line: Line,
 }
 
+/// Why a thread was not started.
+pub(crate) enum NotStarted {
+    /// The pool has ended, or has all the threads that it may have.
+    NotWanted,
+    /// The system would not.
+    Failed(io::Error),
+}
+
+/// Who has a number, or had it last.
+#[derive(Default)]
+struct Entry {
+    is_taken: bool,
+    member: Option<Arc<Member>>,
+    /// Until someone sees the thread off.
+    handle: Option<ThreadHandle<()>>,
+}
+
+/// One thread of a pool.
+///
+/// On lines of its own: what it runs is written for each task.
+pub(crate) struct Member {
+    number: usize,
+    name: String,
+    running: Padded<AtomicStatic<Name>>,
+    /// The thread that had the number before, which may not have ended.
+    before: Mutex<Option<ThreadHandle<()>>>,
+}
+
+impl Member {
+    fn new(number: usize, name: String, before: Option<ThreadHandle<()>>) -> Self {
+        Self {
+            number,
+            name,
+            running: Padded(AtomicStatic::new()),
+            before: Mutex::new(before),
+        }
+    }
+
+    /// One who is not in the roster.
+    pub(crate) fn guest() -> Self {
+        Self::new(0, String::new(), None)
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Notes what the thread runs.
+    #[inline]
+    pub(crate) fn note_running(&self, name: Option<&'static Name>) {
+        self.running.set(name);
+    }
+}
+
 impl Roster {
     /// Counts in whoever builds the pool, who [leaves](Self::leave) when it is built.
     pub(crate) fn new() -> Self {
         Self {
             live: AtomicUsize::new(1),
-            handles: Mutex::new(Vec::new()),
+            staying: AtomicUsize::new(0),
+            members: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             line: Line::new(),
         }
     }
 
-    /// Starts a thread, which has to [leave](Self::leave) in the end.
+    /// Starts a thread, which has to [leave](Self::leave) in the end; unless so many stay already.
     ///
     /// Not in a pool that all have left.
     pub(crate) fn start(
         &self,
-        spawn: impl FnOnce() -> io::Result<ThreadHandle<()>>,
+        most: usize,
+        name: impl FnOnce(usize) -> String,
+        spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
+    ) -> Result<(), NotStarted> {
+        let fewer = |staying: usize| (staying < most).then_some(staying + 1);
+        let one_more = |live: usize| (live > 0).then_some(live + 1);
+        if !add(&self.staying, fewer) {
+            return Err(NotStarted::NotWanted);
+        }
+        if !add(&self.live, one_more) {
+            self.does_not_stay();
+            return Err(NotStarted::NotWanted);
+        }
+        let (number, before) = self.take_number();
+        // Not under the lock: the name is user code.
+        let member = Arc::new(Member::new(number, name(number), before));
+        let started = self.start_member(&member, spawn);
+        if started.is_err() {
+            self.does_not_stay();
+            self.count_out();
+        }
+        started.map_err(NotStarted::Failed)
+    }
+
+    /// Takes the lowest number that is free; with it comes the handle of the thread that had it last.
+    fn take_number(&self) -> (usize, Option<ThreadHandle<()>>) {
+        let mut members = lock(&self.members);
+        let free = members.iter().position(|entry| !entry.is_taken);
+        let number = free.unwrap_or_else(|| {
+            members.push(Entry::default());
+            members.len() - 1
+        });
+        let entry = &mut members[number];
+        entry.is_taken = true;
+        (number, entry.handle.take())
+    }
+
+    fn start_member(
+        &self,
+        member: &Arc<Member>,
+        spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
     ) -> io::Result<()> {
         // Locked until the handle is kept: whoever sees that the thread has left finds its handle.
-        let mut handles = lock(&self.handles);
-        let one_more = |live: usize| (live > 0).then_some(live + 1);
-        self.live
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .map_err(|_| io::Error::other("the pool has ended"))?;
-        let started = spawn().map(|handle| handles.push(handle));
-        drop(handles);
+        let mut members = lock(&self.members);
+        let entry = &mut members[member.number];
+        let started = spawn(member).map(|handle| {
+            entry.handle = Some(handle);
+            entry.member = Some(Arc::clone(member));
+        });
         if started.is_err() {
-            self.leave();
+            entry.handle = lock(&member.before).take();
+            entry.is_taken = false;
         }
         started
     }
 
-    /// Counts a thread out.
-    pub(crate) fn leave(&self) {
+    /// Lets a thread leave that has nothing to do, if more stay than have to, not counting so many.
+    pub(crate) fn may_leave(&self, least: usize, away: usize) -> bool {
+        let fewer = |staying: usize| (staying > least + away).then(|| staying - 1);
+        add(&self.staying, fewer)
+    }
+
+    /// Counts a thread as leaving that did not want to start.
+    pub(crate) fn does_not_stay(&self) {
+        self.staying.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells whether [`may_leave`](Self::may_leave) would let a thread leave, as of now.
+    pub(crate) fn has_to_spare(&self, least: usize, away: usize) -> bool {
+        self.staying.load(Ordering::Relaxed) > least + away
+    }
+
+    /// Tells a thread's number that it is free, because the thread leaves before the pool's end.
+    pub(crate) fn free_number(&self, member: &Member) {
+        let entry = &mut lock(&self.members)[member.number];
+        entry.is_taken = false;
+        entry.member = None;
+    }
+
+    /// Counts a thread out, or whoever built the pool.
+    pub(crate) fn count_out(&self) {
         // ORDERING: pairs with `live`.
         if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.line.notify_all();
         }
+    }
+
+    /// What the threads run that have said so, by name of the thread.
+    pub(crate) fn busy(&self) -> Vec<(String, &'static Name)> {
+        let members = lock(&self.members);
+        let members = members.iter().filter_map(|entry| entry.member.as_ref());
+        let busy = |member: &Arc<Member>| Some((member.name.clone(), member.running.get()?));
+        members.filter_map(busy).collect()
     }
 
     /// Tells how many threads have not left the pool.
@@ -79,6 +221,8 @@ impl Roster {
     ///
     /// Not for a thread of the pool.
     pub(crate) fn join(&self) {
+        // Of this pool; it may be one of another.
+        let _away = Away::go();
         let _in_turn = lock(&self.joining);
         self.see_all_off();
         // Some may be seen off by a thread of the pool, and some have started meanwhile.
@@ -104,14 +248,37 @@ impl Roster {
 
     /// Waits for the end of every thread that has started, but not of this one.
     pub(crate) fn see_all_off(&self) {
-        let next = || lock(&self.handles).pop();
+        let next = || {
+            lock(&self.members)
+                .iter_mut()
+                .find_map(|entry| entry.handle.take())
+        };
         while let Some(thread) = next() {
             if thread.thread().id() != current().id() {
-                // A thread of ours does not panic: `unwind` catches all that could.
-                drop(thread.join());
+                see_off(thread);
             }
         }
     }
+}
+
+impl Member {
+    /// Waits for the end of the thread that had the number before; the last thing that this one does.
+    pub(crate) fn see_off_the_one_before(&self) {
+        let before = lock(&self.before).take();
+        before.into_iter().for_each(see_off);
+    }
+}
+
+fn see_off(thread: ThreadHandle<()>) {
+    // A thread of ours does not panic: `unwind` catches all that could.
+    drop(thread.join());
+}
+
+/// Changes a count as `change` says; `false` if it says no.
+fn add(count: &AtomicUsize, change: impl FnMut(usize) -> Option<usize>) -> bool {
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
+        .is_ok()
 }
 
 /// One who waits until all threads have left; dropped, it waits no longer.

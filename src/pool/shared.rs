@@ -6,48 +6,66 @@
 //!
 //! # Phases
 //! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps
-//! STOPPING (what has not begun is cancelled), then ENDED (all is done; threads leave). The
-//! phase only grows. ENDED is set by whoever finds the closed queue quiet, which it
-//! then stays (`pool/tally.rs`).
+//! STOPPING (what has not begun is cancelled). The phase only grows. The end, when all is done and
+//! the threads leave, is called out to those who have slots (`pool/slots.rs`), by whoever finds
+//! the closed queue quiet, which it then stays (`pool/tally.rs`).
+//!
+//! # Forks
+//! In a child process there is only the thread that forked. Its pools are stopping there, and at their
+//! end; nothing of them is waited for, and no lock of theirs is taken, since it may be held by a
+//! thread that is not there.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::config::{Config, DropBehavior, Hooks, Overflow};
+use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
 use super::origin::{Origin, Reach};
-use super::roster::Roster;
+use super::roster::{Member, NotStarted, Roster};
 use super::slots::{LastLook, Slots, Vacancy};
+use super::spares::Spares;
 use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
-use crate::error::{BusyThread, CancelReason, Rejected, StillRunning};
-use crate::primitive::{AtomicStatic, AtomicU8, AtomicUsize, Deadline, Ordering, Padded, fence};
+use crate::error::{BusyThread, CancelReason, Rejected, StillRunning, Warning};
+use crate::primitive::{AtomicU8, AtomicUsize, Deadline, Ordering, fence, forks};
 use crate::sync::permits::{MAX_PERMITS, Permits};
-use crate::task::Name;
 use crate::unwind::{self, Payload};
 
 const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
 const STOPPING: u8 = 2;
-const ENDED: u8 = 3;
+
+/// Bits of `warned`.
+const OF_STARTS: u8 = 1;
+const OF_SPARES: u8 = 2;
 
 /// A pool whose tasks are of type `T`.
 pub(crate) struct Shared<T> {
     pub(super) queue: TaskQueue<T>,
     pub(super) slots: Slots<T>,
+    pub(super) spares: Spares,
+    /// How many threads run tasks, or wait in them, without a slot.
+    away: AtomicUsize,
     phase: AtomicU8,
-    /// What each slot's holder runs, as far as it has said.
-    running: Box<[Arc<Running>]>,
-    thread_names: Vec<String>,
     pub(crate) hooks: Hooks,
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) roster: Roster,
-    /// Starts a thread for the slot that is named; from the room above that knows what threads do.
-    start_thread: fn(&Arc<Self>, usize) -> io::Result<()>,
-    pub(crate) stack_size: Option<usize>,
+    /// Gives a vacancy to a new thread; from the room above that knows what threads do. The vacancy
+    /// comes back if no thread can be started.
+    start_thread: StartThread<T>,
+    pub(crate) stack_size: usize,
     pub(crate) origin: &'static Origin,
     pub(crate) counts: Counts,
+    /// What the user has been warned of.
+    warned: AtomicU8,
     /// Unlike that of any other pool, before or after.
     id: usize,
+    /// How often the process had forked when the pool was made.
+    forks: usize,
+    limits: Limits,
+    first_names: Vec<String>,
+    /// What a guest notes is noted here, and read by nobody.
+    pub(super) guest: Arc<Member>,
     on_drop: DropBehavior,
     /// How many the machine gives the process.
     processors: usize,
@@ -55,20 +73,13 @@ pub(crate) struct Shared<T> {
     in_background: AtomicU8,
 }
 
-/// What a thread runs, as far as it has said. On lines of its own: it is written for each task.
-pub(super) struct Running(Padded<AtomicStatic<Name>>);
+type StartThread<T> = fn(&Arc<Shared<T>>, Vacancy) -> Result<(), (Vacancy, NotStarted)>;
 
-impl Default for Running {
-    fn default() -> Self {
-        Self(Padded(AtomicStatic::new()))
-    }
-}
-
-impl Running {
-    #[inline]
-    pub(super) fn note(&self, name: Option<&'static Name>) {
-        self.0.set(name);
-    }
+/// How many threads there may be, and for how long.
+struct Limits {
+    min_threads: usize,
+    max_spare_threads: usize,
+    keep_alive: Duration,
 }
 
 /// How many tasks may wait, and what happens to one more.
@@ -91,6 +102,8 @@ pub(crate) struct Counts {
     pub(crate) stopped: Count,
     /// Threads that the system would not start when there was work for them.
     pub(crate) failed_starts: Count,
+    /// Waits that kept their slots because too many threads were away already.
+    pub(crate) uncovered_waits: Count,
 }
 
 /// A count that orders nothing.
@@ -113,20 +126,19 @@ impl Count {
 }
 
 impl<T: Send + 'static> Shared<T> {
-    pub(crate) fn new(
-        config: Config,
-        start_thread: fn(&Arc<Self>, usize) -> io::Result<()>,
-    ) -> Arc<Self> {
-        let threads = config.thread_names.len();
-        let (queue, lanes) = TaskQueue::new(threads);
+    pub(crate) fn new(config: Config, start_thread: StartThread<T>) -> Arc<Self> {
+        let threads = config.threads;
+        let (queue, lanes) = TaskQueue::new(config.max_threads);
+        queue.use_slots(threads);
         let overflow = config.overflow;
         // A late callback may still panic, and must not come to a stranger's handler.
         let again = config.hooks.panic.is_none();
         let shared = Arc::new(Self {
             queue,
-            slots: Slots::new(lanes),
+            slots: Slots::new(lanes, threads),
+            spares: Spares::new(),
+            away: AtomicUsize::new(0),
             phase: AtomicU8::new(OPEN),
-            running: (0..threads).map(|_| Arc::default()).collect(),
             gate: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
                 let free = if hand_off { threads } else { capacity };
@@ -137,14 +149,22 @@ impl<T: Send + 'static> Shared<T> {
                     hand_off,
                 })
             }),
-            thread_names: config.thread_names,
             hooks: config.hooks,
             roster: Roster::new(),
             start_thread,
             stack_size: config.stack_size,
             origin: Origin::take(again),
             counts: Counts::default(),
+            warned: AtomicU8::new(0),
             id: new_id(),
+            forks: forks(),
+            limits: Limits {
+                min_threads: config.min_threads,
+                max_spare_threads: config.max_spare_threads,
+                keep_alive: config.keep_alive,
+            },
+            first_names: config.first_names,
+            guest: Arc::new(Member::guest()),
             on_drop: config.on_drop,
             processors: config.processors,
             in_background: AtomicU8::new(0),
@@ -159,12 +179,54 @@ impl<T: Send + 'static> Shared<T> {
         std::ptr::without_provenance(self.id)
     }
 
-    pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+    /// How many tasks may run at a time.
+    pub(crate) fn threads(&self) -> usize {
+        self.slots.wanted()
     }
 
-    pub(crate) fn thread_name(&self, index: usize) -> &str {
-        &self.thread_names[index]
+    /// How many that may become.
+    pub(crate) fn max_threads(&self) -> usize {
+        self.slots.most()
+    }
+
+    /// Lets so many tasks run at a time from now on, which is at most `max_threads`.
+    pub(crate) fn set_threads(self: &Arc<Self>, threads: usize) {
+        self.queue.use_slots(threads);
+        let before = self.slots.want(threads);
+        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
+            gate.permits.give_back(threads.saturating_sub(before));
+            for _ in threads..before {
+                gate.permits.take_anyway();
+            }
+        }
+        self.look_for_tasks();
+    }
+
+    /// What a thread is called; that is asked for once a thread.
+    pub(super) fn thread_name(&self, number: usize) -> String {
+        if let Some(name) = self.first_names.get(number) {
+            return name.clone();
+        }
+        let given = self.hooks.thread_name.as_ref();
+        let given = given.map(|name| unwind::catch(|| name(number)));
+        match given {
+            Some(Ok(name)) => name.replace('\0', "\u{fffd}"),
+            // A late thread is needed, whatever it is called.
+            Some(Err(_)) | None => default_name(number),
+        }
+    }
+
+    /// Tells whether this is a child process, in which the pool has no threads.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        forks() != self.forks
+    }
+
+    /// What the thread that forked does in the child, if it is inside this pool: nothing is begun there
+    /// any more.
+    pub(super) fn end_in_the_child(&self) {
+        self.phase.store(STOPPING, Ordering::Relaxed);
+        self.slots.end();
     }
 
     /// What the drop of the last owner is to do, unless it is to do nothing.
@@ -180,6 +242,9 @@ impl<T: Send + 'static> Shared<T> {
     /// Counts a task that nobody's task will push.
     #[inline]
     pub(super) fn accept_outside(&self) -> Result<(), Closed> {
+        if self.is_forked() {
+            return Err(Closed);
+        }
         // A refusal may have been counted and taken back, which is a finish like any other.
         self.queue
             .accept_outside()
@@ -213,8 +278,7 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        // ORDERING: Acquire takes all that was done before `look_around` set it.
-        self.phase.load(Ordering::Acquire) == ENDED
+        self.slots.have_ended()
     }
 
     /// Waits until nothing is unfinished; `false` if the time was over first.
@@ -242,17 +306,117 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Starts a thread; if that cannot be, the pool goes on with those it has.
+    /// Tells whether a task may be found.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.queue.has_tasks()
+    }
+
+    /// V3 of one that has left its slot: as if it had pushed what is there.
+    pub(super) fn look_for_tasks(self: &Arc<Self>) {
+        if self.queue.has_tasks() {
+            self.task_pushed();
+        }
+    }
+
+    /// Gives a vacancy to a thread: a spare one, or a new one. If there is none it stays.
     #[cold]
-    fn fill(self: &Arc<Self>, vacancy: Vacancy) {
-        if !self.has_ended() && (self.start_thread)(self, vacancy.index()).is_ok() {
-            return;
+    pub(super) fn fill(self: &Arc<Self>, vacancy: Vacancy) {
+        let mut next = Some(vacancy);
+        let mut failed = None;
+        while let Some(vacancy) = next.take() {
+            let in_game = match self.slots.are_too_many() {
+                true => self.slots.withdraw(vacancy),
+                false => Some(vacancy),
+            };
+            let Some(vacancy) = in_game else {
+                next = self.claim_for_tasks();
+                continue;
+            };
+            let Some(vacancy) = self.spares.hand(vacancy) else {
+                continue;
+            };
+            let Err((vacancy, why)) = (self.start_thread)(self, vacancy) else {
+                self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
+                continue;
+            };
+            if let NotStarted::Failed(error) = why {
+                failed = Some(error);
+            }
+            self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+            // V4. A thread may have come to rest meanwhile.
+            if self.spares.has_any() {
+                next = self.claim_for_tasks();
+            }
         }
-        // An ended pool takes nobody in, which is no failure.
-        if !self.has_ended() {
-            self.counts.failed_starts.one_more();
+        if let Some(error) = failed {
+            self.start_failed(error);
         }
-        self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+    }
+
+    /// Takes notice of a thread that could not be started, or did not want to.
+    pub(super) fn start_failed(&self, error: io::Error) {
+        self.counts.failed_starts.one_more();
+        self.warn(OF_STARTS, Warning::ThreadNotStarted(error));
+    }
+
+    /// How many threads there may be, those that wait included.
+    pub(super) fn most_threads(&self) -> usize {
+        self.threads().saturating_add(self.limits.max_spare_threads)
+    }
+
+    /// Counts a thread away from its slot, unless too many are, in which case it has to keep it.
+    pub(super) fn may_go_away(&self) -> bool {
+        let most = self.limits.max_spare_threads;
+        let one_more = |away: usize| (away < most).then_some(away + 1);
+        let may = self
+            .away
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok();
+        if !may {
+            self.counts.uncovered_waits.one_more();
+            self.warn(OF_SPARES, Warning::SpareThreadsUsedUp(most));
+        }
+        may
+    }
+
+    /// A thread does not run its task for a while, so there may be room for another where a pass stands
+    /// for a free thread.
+    pub(super) fn one_waits(&self) {
+        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
+            gate.permits.give_back(1);
+        }
+    }
+
+    /// The thread goes on with its task.
+    pub(super) fn one_waits_no_more(&self) {
+        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
+            gate.permits.take_anyway();
+        }
+    }
+
+    /// Counts a thread back that was away: it has a slot again, or nothing to do.
+    pub(super) fn is_back(&self) {
+        self.away.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How long a thread may have nothing to do before it ends: for ever if it has to stay.
+    pub(super) fn patience(&self) -> Deadline {
+        let away = self.away.load(Ordering::Relaxed);
+        match self.roster.has_to_spare(self.limits.min_threads, away) {
+            true => Deadline::after(self.limits.keep_alive),
+            false => Deadline::NEVER,
+        }
+    }
+
+    /// Tells whether a thread that has had nothing to do for so long is to leave, which it then has to.
+    pub(super) fn may_leave(&self) -> bool {
+        let away = self.away.load(Ordering::Relaxed);
+        self.roster.may_leave(self.limits.min_threads, away)
+    }
+
+    fn claim_for_tasks(&self) -> Option<Vacancy> {
+        let wanted = self.queue.has_tasks();
+        wanted.then(|| self.slots.task_pushed()).flatten()
     }
 
     /// What everyone does who has finished a task and goes on to something else: wakes those
@@ -260,10 +424,11 @@ impl<T: Send + 'static> Shared<T> {
     pub(super) fn look_around(&self) {
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
-        if self.queue.check_done() && self.phase.fetch_max(ENDED, Ordering::AcqRel) != ENDED {
+        if self.queue.check_done() && self.slots.end() {
             // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper.
             fence(Ordering::SeqCst);
             self.slots.wake_all();
+            self.spares.tell_all();
         }
     }
 
@@ -282,29 +447,37 @@ impl<T: Send + 'static> Shared<T> {
             // Said first: a refused outsider may just be taking its acceptance back.
             LastLook::Ended
         } else if self.queue.is_over() {
-            self.phase.fetch_max(ENDED, Ordering::AcqRel);
+            self.slots.end();
             // ORDERING: as a pusher: a sleeper sees the end, or is seen by us, who wake everyone next.
             fence(Ordering::SeqCst);
+            self.spares.tell_all();
             LastLook::Ended
         } else {
             LastLook::Nothing
         }
     }
 
-    /// Where the holder of slot `index` notes what it runs.
-    pub(super) fn running(&self, index: usize) -> Arc<Running> {
-        Arc::clone(&self.running[index])
-    }
-
     /// A picture of what the pool is at.
     pub(crate) fn still_running(&self) -> StillRunning {
-        let busy = self.running.iter().zip(&self.thread_names);
-        let busy = busy.filter_map(|(running, thread)| {
-            let name = running.0.get()?;
-            Some(BusyThread::new(thread.clone(), name.get()))
-        });
+        let busy = self.roster.busy().into_iter();
+        let busy = busy.map(|(thread, task)| BusyThread::new(thread, task.get()));
         let busy = busy.collect();
         StillRunning::new(self.queue.unfinished(), self.roster.live(), busy)
+    }
+
+    /// Tells the user of a thing that goes worse than promised, once.
+    #[cold]
+    fn warn(&self, kind: u8, warning: Warning) {
+        if self.warned.fetch_or(kind, Ordering::Relaxed) & kind != 0 {
+            return unwind::discard(warning);
+        }
+        let told = unwind::catch(|| match &self.hooks.warning {
+            Some(hook) => hook(warning),
+            None => eprintln!("workmill: {warning}"),
+        });
+        if let Err(payload) = told {
+            self.report(payload);
+        }
     }
 
     /// Tells the user of a panic that no handle will show.

@@ -1,33 +1,58 @@
 //! The right to run tasks, and who has it.
 //!
 //! # Words
-//! A *slot* is a permit of the pool's inner semaphore: a thread runs tasks only while it holds
+//! A *slot* is a permit of the pool's inner semaphore: a thread takes up tasks only while it holds
 //! one. With it go the lane and the shard of the tally that only the holder writes. A slot is
-//! *held* by a running thread, *asleep* with a parked one, or *vacant*, with its lane left in it.
-//! A [`Vacancy`] is a slot that was vacant and is to be given to a thread.
+//! *held* by a running thread, *asleep* with a parked one, *vacant*, with its lane left in it, or
+//! *out* of the game, because the pool is to run fewer tasks at a time than it has slots. A
+//! [`Vacancy`] is a slot that was vacant and is to be given to a thread.
 //!
 //! # Invariants
-//! 1. A slot's lane is in the slot while it is vacant or on its way to a thread, else with the
+//! 1. A slot's lane is in the slot while it is vacant, out, or on its way to a thread, else with the
 //!    thread that has the slot.
 //! 2. A slot is marked ASLEEP or VACANT before it is counted so in [`Idle`], and unmarked by one
 //!    who holds a claim. So a claim always finds a marked slot, if it keeps looking.
+//! 3. TOO_MANY is called out while more slots are in the game than are wanted; both change under one
+//!    lock. Whoever has a slot, or a vacancy to fill, hears it before a task is taken up, and takes
+//!    that slot out.
+//!
+//! # Why it does not matter when work comes
+//! A thread that is about to wait [gives its slot up](Slots::give_up), and looks for tasks once the
+//! slot is counted vacant; whoever pushes later finds the vacancy. When its wait is over it
+//! [takes](Slots::claim_vacancy) any vacant slot, as if it had been claimed for it. `pool/idle.rs` has
+//! the argument for both.
 //!
 //! # Why a sleeper that finds work wakes itself
 //! A claim is for any sleeper, so one that wants to get up again cannot take itself
 //! back: somebody may have claimed it already. It makes a claim like everyone else, with itself
-//! as the first choice. Either it gets itself, or someone else is on the way to it.
+//! as the first choice. Either it gets itself, or someone else is on the way to it. The same when it
+//! has slept for so long that its thread is to end.
 
 use super::idle::{Claim, Idle};
 use super::lanes::Lane;
-use crate::primitive::{AtomicU8, Mutex, Ordering, Padded, Thread, current, lock, park, spin_loop};
+use crate::primitive::{
+    AtomicU8, AtomicUsize, Deadline, Mutex, Ordering, Padded, Thread, current, lock, spin_loop,
+};
 
 const VACANT: u8 = 0;
 const HELD: u8 = 1;
 const ASLEEP: u8 = 2;
+const OUT: u8 = 3;
+
+/// Called out when the pool has ended.
+const ENDED: u8 = 1;
+/// Called out while more slots are in the game than are wanted.
+const TOO_MANY: u8 = 2;
 
 pub(crate) struct Slots<T> {
     idle: Idle,
     slots: Box<[Padded<Slot<T>>]>,
+    /// What everyone has to hear who has a slot, before it takes up a task.
+    calls: AtomicU8,
+    /// How many slots are wanted in the game. Written under the lock.
+    wanted: AtomicUsize,
+    /// How many slots are in the game.
+    in_game: Mutex<usize>,
 }
 
 struct Slot<T> {
@@ -37,7 +62,7 @@ struct Slot<T> {
 
 /// What is in a slot: one of the two.
 enum Inside<T> {
-    /// The slot is vacant, or about to be occupied.
+    /// The slot is vacant, out, or about to be occupied.
     Lane(Lane<T>),
     /// Whom to unpark when the slot is asleep.
     Holder(Thread),
@@ -47,13 +72,6 @@ enum Inside<T> {
 #[must_use = "whoever counts on the thread waits for ever"]
 pub(crate) struct Vacancy {
     index: usize,
-}
-
-impl Vacancy {
-    /// Which slot it is.
-    pub(crate) fn index(&self) -> usize {
-        self.index
-    }
 }
 
 /// What the last look before sleep told a thread.
@@ -67,25 +85,134 @@ pub(crate) enum LastLook {
     Ended,
 }
 
+/// How a sleep ended.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Somebody woke the thread.
+    Woken,
+    /// The time was over.
+    Through,
+}
+
 impl<T> Slots<T> {
-    /// Makes a vacant slot for each lane.
-    pub(crate) fn new(lanes: Vec<Lane<T>>) -> Self {
-        Self {
-            idle: Idle::new(lanes.len()),
+    /// Makes a slot for each lane, of which so many are wanted in the game.
+    pub(crate) fn new(lanes: Vec<Lane<T>>, wanted: usize) -> Self {
+        let slots = Self {
+            idle: Idle::new(),
             slots: lanes
                 .into_iter()
                 .map(|lane| {
                     Padded(Slot {
-                        mark: AtomicU8::new(VACANT),
+                        mark: AtomicU8::new(OUT),
                         inside: Mutex::new(Inside::Lane(lane)),
                     })
                 })
                 .collect(),
+            calls: AtomicU8::new(0),
+            wanted: AtomicUsize::new(0),
+            in_game: Mutex::new(0),
+        };
+        slots.want(wanted);
+        slots
+    }
+
+    /// How many slots there can be in the game.
+    pub(crate) fn most(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many slots are wanted in the game.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Wants so many slots in the game from now on, at most as many as there are.
+    ///
+    /// What is missing comes in, vacant; the caller goes on as if it had pushed a task. What is too
+    /// much goes out by and by. Gives back how many were wanted before.
+    pub(crate) fn want(&self, wanted: usize) -> usize {
+        let mut in_game = lock(&self.in_game);
+        let before = self.wanted();
+        self.wanted.store(wanted, Ordering::Relaxed);
+        self.idle.limit_searching(wanted);
+        let missing = wanted.saturating_sub(*in_game);
+        let out = self.slots.iter().filter(|slot| slot.unmark(OUT));
+        for slot in out.take(missing) {
+            *in_game += 1;
+            // ORDERING: Relaxed. `one_more` publishes it before anyone can claim.
+            slot.mark.store(VACANT, Ordering::Relaxed);
+            self.idle.one_more();
+        }
+        self.call_if_too_many(*in_game);
+        before
+    }
+
+    /// Keeps invariant 3. The caller holds the lock.
+    fn call_if_too_many(&self, in_game: usize) {
+        if in_game > self.wanted() {
+            self.calls.fetch_or(TOO_MANY, Ordering::Relaxed);
+        } else {
+            self.calls.fetch_and(!TOO_MANY, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+    /// Marks a slot that the caller has as out of the game, if there are too many; the answer tells.
+    fn take_out(&self, index: usize, before: impl FnOnce(&Slot<T>)) -> bool {
+        let mut in_game = lock(&self.in_game);
+        let too_many = *in_game > self.wanted();
+        if too_many {
+            *in_game -= 1;
+            before(&self.slots[index]);
+            // ORDERING: Release gives the lane to `want`.
+            self.slots[index].mark.store(OUT, Ordering::Release);
+        }
+        self.call_if_too_many(*in_game);
+        too_many
+    }
+
+    /// Takes a slot out of the game with its lane, or gives the lane back if it may be kept.
+    ///
+    /// The caller looks for tasks if the slot is out.
+    pub(crate) fn resign(&self, lane: Lane<T>, was_searching: bool) -> Option<Lane<T>> {
+        let (index, mut lane) = (lane.index(), Some(lane));
+        let put_back = |slot: &Slot<T>| slot.put_back(&mut lane);
+        if self.take_out(index, put_back) {
+            self.idle.left_for_good(was_searching);
+        }
+        lane
+    }
+
+    /// As [`resign`](Self::resign) for a slot that is to be given to a thread.
+    pub(crate) fn withdraw(&self, vacancy: Vacancy) -> Option<Vacancy> {
+        if !self.take_out(vacancy.index, |_| ()) {
+            return Some(vacancy);
+        }
+        self.idle.left_for_good(true);
+        None
+    }
+
+    /// Tells whether nobody who has a slot has anything to hear.
+    #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) == 0
+    }
+
+    /// Tells whether there are more slots in the game than are wanted.
+    pub(crate) fn are_too_many(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) & TOO_MANY != 0
+    }
+
+    /// Calls out the pool's end; `true` if nobody has done so before.
+    pub(crate) fn end(&self) -> bool {
+        // ORDERING: Release gives all that was done to `have_ended`.
+        self.calls.fetch_or(ENDED, Ordering::AcqRel) & ENDED == 0
+    }
+
+    /// Tells whether the pool's end has been called out.
+    pub(crate) fn have_ended(&self) -> bool {
+        // ORDERING: Acquire takes all that was done before `end`.
+        self.calls.load(Ordering::Acquire) & ENDED != 0
     }
 
     /// Claims a vacant slot, if there is one.
@@ -101,20 +228,20 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Leaves a slot vacant for which no thread could be started.
+    /// Leaves a slot vacant for which there is no thread.
     pub(crate) fn leave_vacant(&self, vacancy: Vacancy, has_tasks: impl FnOnce() -> bool) {
         self.slots[vacancy.index]
             .mark
             .store(VACANT, Ordering::Release);
-        self.idle.left_vacant();
+        self.idle.left_vacant(true);
         if has_tasks() && self.idle.claim_wanted_sleeper() {
             self.wake_claimed();
         }
     }
 
-    /// Takes for this thread the slot `index`, which was claimed for it; it is counted as searching.
-    pub(crate) fn occupy(&self, index: usize) -> Lane<T> {
-        let slot = &self.slots[index];
+    /// Takes for this thread the slot that was claimed for it; it is counted as searching.
+    pub(crate) fn occupy(&self, vacancy: Vacancy) -> Lane<T> {
+        let slot = &self.slots[vacancy.index];
         let inside = std::mem::replace(&mut *lock(&slot.inside), Inside::Holder(current()));
         let Inside::Lane(lane) = inside else {
             unreachable!("each slot is given to one thread");
@@ -122,13 +249,23 @@ impl<T> Slots<T> {
         lane
     }
 
+    /// Leaves a slot vacant whose holder is going to wait, or to end; the caller looks for tasks then.
+    pub(crate) fn give_up(&self, lane: Lane<T>, was_searching: bool) {
+        self.mark_vacant(lane);
+        self.idle.left_vacant(was_searching);
+    }
+
     /// Leaves a slot for good, with its lane in it.
     pub(crate) fn vacate(&self, lane: Lane<T>, was_searching: bool) {
-        let slot = &self.slots[lane.index()];
-        *lock(&slot.inside) = Inside::Lane(lane);
-        // ORDERING: Relaxed. `vacated` publishes it before anyone can claim.
-        slot.mark.store(VACANT, Ordering::Relaxed);
+        self.mark_vacant(lane);
         self.idle.vacated(was_searching);
+    }
+
+    fn mark_vacant(&self, lane: Lane<T>) {
+        let slot = &self.slots[lane.index()];
+        slot.put_back(&mut Some(lane));
+        // ORDERING: Relaxed. Both callers publish it before anyone can claim.
+        slot.mark.store(VACANT, Ordering::Relaxed);
     }
 
     /// Sees to it that a task which was just pushed is found: wakes a sleeper, or gives back a
@@ -146,7 +283,7 @@ impl<T> Slots<T> {
 
     /// Counts the slots whose holders want a processor, as of a moment ago.
     pub(crate) fn awake(&self) -> usize {
-        self.len().saturating_sub(self.idle.resting())
+        self.wanted().saturating_sub(self.idle.resting())
     }
 
     /// Busy to searching; `false` if enough search already.
@@ -163,13 +300,15 @@ impl<T> Slots<T> {
         None
     }
 
-    /// Sleeps with slot `index` until woken, and is counted as searching then.
+    /// Sleeps with slot `index` until woken, or until `deadline`; either way it is counted as searching
+    /// then.
     pub(crate) fn sleep(
         &self,
         index: usize,
         was_searching: bool,
+        mut deadline: Deadline,
         last_look: impl FnOnce() -> LastLook,
-    ) {
+    ) -> Slept {
         let mark = &self.slots[index].mark;
         // ORDERING: Relaxed. `fall_asleep` publishes it before anyone can claim.
         mark.store(ASLEEP, Ordering::Relaxed);
@@ -187,8 +326,27 @@ impl<T> Slots<T> {
         }
         // ORDERING: Acquire takes what the waker did before it unmarked us.
         while mark.load(Ordering::Acquire) == ASLEEP {
-            park();
+            if deadline.is_over() {
+                if self.wakes_up_by_itself(index) {
+                    return Slept::Through;
+                }
+                deadline = Deadline::NEVER;
+            }
+            deadline.park();
         }
+        Slept::Woken
+    }
+
+    /// Claims the sleeper `index` for itself; `false` if somebody else has done so, and will wake it.
+    fn wakes_up_by_itself(&self, index: usize) -> bool {
+        if !self.idle.claim_any_sleeper() {
+            return false;
+        }
+        let awake = self.slots[index].unmark(ASLEEP);
+        if !awake {
+            self.wake_claimed();
+        }
+        awake
     }
 
     /// Wakes everyone who sleeps.
@@ -225,6 +383,13 @@ impl<T> Slot<T> {
                 .mark
                 .compare_exchange(mark, HELD, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
+    }
+
+    /// Puts the lane back that was taken out by [`Slots::occupy`].
+    fn put_back(&self, lane: &mut Option<Lane<T>>) {
+        if let Some(lane) = lane.take() {
+            *lock(&self.inside) = Inside::Lane(lane);
+        }
     }
 
     fn unpark(&self) {

@@ -57,6 +57,8 @@ struct Shard {
 
 pub(crate) struct Tally {
     slots: Box<[Padded<Shard>]>,
+    /// How many of them have ever been used.
+    used: AtomicUsize,
     shared: Padded<Shard>,
     /// How many joiners there are, and one more for ever once closed.
     attention: Padded<AtomicUsize>,
@@ -78,10 +80,22 @@ impl Tally {
         };
         Self {
             slots: (0..slots).map(|_| shard()).collect(),
+            used: AtomicUsize::new(0),
             shared: shard(),
             attention: Padded(AtomicUsize::new(0)),
             line: Line::new(),
         }
+    }
+
+    /// Lets the first so many shards be used from now on; those before stay in use.
+    pub(crate) fn use_slots(&self, slots: usize) {
+        // ORDERING: Relaxed. The slots are given out after this, with orderings of their own, and
+        // `unfinished` argues from there.
+        self.used.fetch_max(slots, Ordering::Relaxed);
+    }
+
+    fn used(&self) -> &[Padded<Shard>] {
+        &self.slots[..self.used.load(Ordering::Relaxed)]
     }
 
     /// Accepts a task from a thread that runs no task of the pool.
@@ -121,7 +135,7 @@ impl Tally {
 
     /// What the holders of all slots but `index` have finished, in some unit.
     pub(crate) fn finished_by_others(&self, index: usize) -> usize {
-        let (before, from) = self.slots.split_at(index);
+        let (before, from) = self.used().split_at(index);
         let others = before.iter().chain(&from[1..]);
         others.fold(0_usize, |sum, shard| {
             sum.wrapping_add(shard.finished.load(Ordering::Relaxed))
@@ -161,7 +175,9 @@ impl Tally {
 
     /// Counts what is unfinished, or was at some moment since the call began.
     pub(crate) fn unfinished(&self) -> usize {
-        let shards = || self.slots.iter().chain([&self.shared]);
+        // Twice asked: a shard that came into use meanwhile is among the second, if it was before a
+        // finish among the first. What is finished in it and not seen is as if it were to come.
+        let shards = || self.used().iter().chain([&self.shared]);
         // ORDERING: Acquire takes what `count` and `finish_outside` released.
         let finished = shards().fold(0_usize, |sum, shard| {
             sum.wrapping_add(shard.finished.load(Ordering::Acquire))
@@ -237,6 +253,7 @@ mod tests {
     #[test]
     fn counts_that_wrap_stay_equal() {
         let tally = Tally::starting_at(2, usize::MAX - 3);
+        tally.use_slots(2);
         for round in 0..4 {
             tally.accept_outside().unwrap();
             tally.accept_inside(1);

@@ -26,6 +26,12 @@ impl<T> TaskQueue<T> {
         (Self { lanes, tally }, own)
     }
 
+    /// Lets the first so many slots be used from now on; there is no way back.
+    pub(crate) fn use_slots(&self, slots: usize) {
+        self.lanes.use_lanes(slots);
+        self.tally.use_slots(slots);
+    }
+
     /// Counts a task that will be pushed by nobody's task.
     #[inline]
     pub(crate) fn accept_outside(&self) -> Result<(), Closed> {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::local::{Local, Pool};
+use super::roster::{Member, NotStarted};
+use super::slots::Vacancy;
 use super::worker;
-use crate::primitive::ThreadBuilder;
+use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
 
 /// What a thread has to say about its start, when the user wants a say in it.
@@ -17,12 +19,13 @@ type Started = oneshot::Sender<io::Result<()>>;
 /// If the user has a say in the start of threads all of them start now, so that it is heard by whoever
 /// builds the pool.
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
-    let pool = Pool::new(config, |pool, index| start_thread(pool, index, None));
+    Local::hook_in();
+    let pool = Pool::new(config, |pool, vacancy| start_thread(pool, vacancy, None));
     let started = match pool.hooks.thread_start {
         None => start_first(&pool),
         Some(_) => start_all(&pool),
     };
-    pool.roster.leave();
+    pool.roster.count_out();
     if started.is_err() {
         pool.close();
         pool.roster.join();
@@ -32,7 +35,7 @@ pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
 
 fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
     match pool.slots.claim_vacancy() {
-        Some(vacancy) => start_thread(pool, vacancy.index(), None),
+        Some(vacancy) => start_for_builder(pool, vacancy, None),
         None => Ok(()),
     }
 }
@@ -42,7 +45,7 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     while let Some(vacancy) = pool.slots.claim_vacancy() {
         let (started, answer) = oneshot::channel();
         answers.push(answer);
-        start_thread(pool, vacancy.index(), Some(started))?;
+        start_for_builder(pool, vacancy, Some(started))?;
     }
     let dead = |_| Err(io::Error::other("a thread ended before it had started"));
     let answers = answers
@@ -55,37 +58,94 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     first.unwrap_or(Ok(()))
 }
 
-/// Starts a thread for slot `index`, which was claimed for it.
-fn start_thread(pool: &Arc<Pool>, index: usize, started: Option<Started>) -> io::Result<()> {
-    let mut builder = ThreadBuilder::new().name(pool.thread_name(index).to_owned());
-    if let Some(bytes) = pool.stack_size {
-        builder = builder.stack_size(bytes);
-    }
-    let part = Arc::clone(pool);
-    let spawn = || builder.spawn(move || live(&part, index, started));
-    pool.roster.start(spawn)
+/// Starts a thread of a pool that is not there without it.
+fn start_for_builder(
+    pool: &Arc<Pool>,
+    vacancy: Vacancy,
+    started: Option<Started>,
+) -> io::Result<()> {
+    let Err((vacancy, why)) = start_thread(pool, vacancy, started) else {
+        return Ok(());
+    };
+    pool.slots.leave_vacant(vacancy, || false);
+    Err(match why {
+        NotStarted::Failed(error) => error,
+        NotStarted::NotWanted => io::Error::other("the pool has ended"),
+    })
+}
+
+/// Starts a thread for a slot that was claimed for it.
+pub(super) fn start_thread(
+    pool: &Arc<Pool>,
+    vacancy: Vacancy,
+    started: Option<Started>,
+) -> Result<(), (Vacancy, NotStarted)> {
+    // If the thread does not start, what it was to be given comes back.
+    let given = Arc::new(Mutex::new(Some((vacancy, started))));
+    let spawn = |member: &Arc<Member>| {
+        let (pool, member, given) = (Arc::clone(pool), Arc::clone(member), Arc::clone(&given));
+        let builder = ThreadBuilder::new()
+            .name(member.name().to_owned())
+            .stack_size(pool.stack_size);
+        builder.spawn(move || {
+            let given = lock(&given).take();
+            if let Some((vacancy, started)) = given {
+                live(&pool, &member, vacancy, started);
+            }
+        })
+    };
+    let name = |number| pool.thread_name(number);
+    let started = pool.roster.start(pool.most_threads(), name, spawn);
+    started.map_err(|why| {
+        let given = lock(&given).take();
+        let (vacancy, _) = given.expect("a thread that did not start took nothing");
+        (vacancy, why)
+    })
 }
 
 /// A thread's way through the pool.
-fn live(pool: &Arc<Pool>, index: usize, started: Option<Started>) {
-    let fit = try_hook(pool, index);
-    let lives = fit.is_ok();
-    if let Some(started) = started {
-        // Nobody listens any more if std could not start another thread.
-        unwind::discard(started.send(fit));
-    }
+fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Option<Started>) {
     let mut sees_off = false;
-    if lives {
-        sees_off = Local::enter(Arc::clone(pool), index, worker::work);
-        if let Some(stop) = &pool.hooks.thread_stop {
-            if let Err(payload) = unwind::catch(|| stop(index)) {
-                pool.report(payload);
+    match try_hook(pool, member.number()) {
+        Ok(()) => {
+            answer(started, Ok(()));
+            let left = Local::enter(Arc::clone(pool), member, vacancy, worker::work);
+            if pool.is_forked() {
+                // Nobody is there to be told of it.
+                return;
+            }
+            sees_off = left.sees_off;
+            if let Some(stop) = &pool.hooks.thread_stop {
+                if let Err(payload) = unwind::catch(|| stop(member.number())) {
+                    pool.report(payload);
+                }
+            }
+            if left.before_the_end {
+                pool.roster.free_number(member);
             }
         }
+        Err(error) => {
+            pool.roster.does_not_stay();
+            pool.slots.leave_vacant(vacancy, || pool.has_tasks());
+            match started {
+                Some(_) => answer(started, Err(error)),
+                None => pool.start_failed(error),
+            }
+            pool.roster.free_number(member);
+        }
     }
-    pool.roster.leave();
+    pool.roster.count_out();
     if sees_off {
         pool.roster.see_all_off();
+    }
+    member.see_off_the_one_before();
+}
+
+/// Tells whoever builds the pool how a thread has started.
+fn answer(started: Option<Started>, outcome: io::Result<()>) {
+    if let Some(started) = started {
+        // Nobody listens any more if std could not start another thread.
+        unwind::discard(started.send(outcome));
     }
 }
 

@@ -31,9 +31,17 @@ const WATCH: Spin = Spin {
 /// So often a thread looks at them before it takes one's only task all the same.
 const WATCHES: usize = 16;
 
-/// Runs tasks until the pool has ended.
-pub(super) fn work(local: &Local) {
-    while !local.shared.has_ended() {
+/// Runs tasks until the pool has ended, or there has been nothing to do for so long that the thread
+/// is to leave; the answer tells whether it is that.
+pub(super) fn work(local: &Local) -> bool {
+    loop {
+        if !local.is_calm() {
+            if local.shared.has_ended() {
+                local.note_idle();
+                return false;
+            }
+            local.resign_if_too_many();
+        }
         local.sweep_if_wanted();
         let mut task = local.pop();
         if task.is_none() {
@@ -41,11 +49,10 @@ pub(super) fn work(local: &Local) {
         }
         if task.is_some() {
             local.run(&mut task);
-        } else {
-            local.sleep();
+        } else if !local.sleep() {
+            return true;
         }
     }
-    local.note_running(None);
 }
 
 /// Looks near, then everywhere for a while, at first only for what others have to spare.
@@ -55,7 +62,7 @@ fn look_around(local: &Local) -> Option<PoolTask> {
     if task.is_some() {
         return task;
     }
-    local.note_running(None);
+    local.note_idle();
     local.look_around_if_wanted();
     if local.may_search() {
         let budget = if local.is_hopeful() { SEARCH } else { GLANCE };

@@ -250,12 +250,12 @@ impl TaskEnd {
         self.header().state.is_queued()
     }
 
-    /// Runs the closure, of which `begins` is told first, unless it was claimed or cancelled before;
+    /// Runs the closure, of whose name and cell `begins` is told first, unless it was claimed or cancelled before;
     /// `false` if it was cancelled.
-    pub(crate) fn run(self, begins: impl FnOnce(&'static Name)) -> bool {
+    pub(crate) fn run(self, begins: impl FnOnce((&'static Name, *const ()))) -> bool {
         let end = ManuallyDrop::new(self);
         if end.header().state.start() {
-            begins(end.name());
+            begins((end.name(), end.0.as_ptr().cast()));
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
             unsafe { (end.header().vtable.run)(end.0) };
             end.finish();
@@ -329,6 +329,11 @@ impl Remote {
     fn header(&self) -> &Header {
         // SAFETY: the block is live as long as the end that the remote is part of (rule 4).
         unsafe { self.0.as_ref() }
+    }
+
+    /// Tells this cell from others, while it lives.
+    pub(crate) fn id(&self) -> *const () {
+        self.0.as_ptr().cast()
     }
 
     pub(crate) fn is_queued(&self) -> bool {

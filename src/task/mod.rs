@@ -29,8 +29,9 @@ use cell::{HandleEnd, TaskEnd};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
-    /// The closure that is called `name` is about to be called.
-    fn begins(&self, name: &'static Name);
+    /// The closure that is called `name` is about to be called; with a handle it has a cell, which
+    /// stays until the closure has ended.
+    fn begins(&self, name: &'static Name, cell: *const ());
 
     /// A closure without a handle panicked.
     fn panicked(&self, payload: Payload);
@@ -278,7 +279,7 @@ struct Detached<J>(J);
 impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
     fn run(self, cx: &Cx) -> bool {
-        cx.begins(J::NAME);
+        cx.begins(J::NAME, std::ptr::null());
         if let Err(payload) = unwind::catch(|| self.0.call()) {
             cx.panicked(payload);
         }
@@ -298,7 +299,7 @@ impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
 impl<Cx: Context> Work<Cx> for TaskEnd {
     #[inline]
     fn run(self, cx: &Cx) -> bool {
-        Self::run(self, |name| cx.begins(name))
+        Self::run(self, |(name, cell)| cx.begins(name, cell))
     }
 
     fn cancel(self, reason: CancelReason) -> bool {

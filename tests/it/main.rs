@@ -18,4 +18,5 @@ mod semaphore;
 mod starting;
 mod stealing;
 mod support;
+mod wait_rule;
 mod waiting;

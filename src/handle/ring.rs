@@ -1,0 +1,94 @@
+//! Joins that wait for each other in a ring, and so for ever.
+//!
+//! # Words
+//! A thread that joins inside tasks stands *between* those tasks, which cannot go on before the join
+//! ends, and the task that it *awaits*. A ring is a row of such threads, in which each awaits a task
+//! that the next one stands behind, and the last one a task of the first.
+//!
+//! # Why what looks like a ring is one
+//! Joins are listed only while they last, with the tasks that run on the thread; a thread takes itself
+//! off the list before any of these goes on. So of what is on the list nothing goes on but by the end
+//! of what is awaited. A row is followed only over awaited tasks that have not ended. If it comes back
+//! to its beginning, each of these waits for the next, and none ever ends. (A task that has ended may
+//! still stand there, with a callback that joins; but nobody awaits it any more.)
+//!
+//! # Why every ring is found
+//! All is done under one lock, so one join of a ring is the last to be listed, and finds it whole. That
+//! one gives up. Joins with a limit of time are not listed: they end anyway. Nor are joins that are
+//! short: listing costs more than most joins take, and a ring has time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::pool::Local;
+use crate::task::cell::ExtraEnd;
+
+/// How long a join lasts before it is listed.
+pub(super) const SHORT: Duration = Duration::from_millis(10);
+
+/// The joins that last. Plain std under the model too: nothing else depends on it.
+static LISTED: Mutex<Vec<Join>> = Mutex::new(Vec::new());
+
+/// A join that lasts.
+struct Join {
+    /// Tells it from the others.
+    thread: std::thread::ThreadId,
+    /// The cells of the tasks that run there.
+    behind: Vec<usize>,
+    awaited: ExtraEnd,
+}
+
+/// A join that is on the list, until this is dropped.
+#[must_use = "what is not kept is not on the list"]
+pub(super) struct Listed(());
+
+/// The join would never end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ring;
+
+/// Lists a join of this thread, unless it closes a ring. The awaited task runs, or is queued.
+pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
+    let behind: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
+    if behind.is_empty() {
+        // Nothing waits for what this thread does.
+        return Ok(None);
+    }
+    let mut listed = lock();
+    let mut next = &awaited;
+    // So many joins there are, and no row is longer.
+    for _ in 0..=listed.len() {
+        let cell = next.id().addr();
+        if next.is_done() {
+            break;
+        }
+        if behind.contains(&cell) {
+            return Err(Ring);
+        }
+        match listed.iter().find(|join| join.behind.contains(&cell)) {
+            Some(join) => next = &join.awaited,
+            None => break,
+        }
+    }
+    listed.push(Join {
+        thread: std::thread::current().id(),
+        behind,
+        awaited,
+    });
+    Ok(Some(Listed(())))
+}
+
+fn lock() -> MutexGuard<'static, Vec<Join>> {
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let this = std::thread::current().id();
+        let gone = {
+            let mut listed = lock();
+            let place = listed.iter().rposition(|join| join.thread == this);
+            place.map(|place| listed.swap_remove(place))
+        };
+        drop(gone);
+    }
+}

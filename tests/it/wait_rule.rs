@@ -1,0 +1,323 @@
+//! Waiting inside the pool never hangs it: what finishes with a thread for each task finishes here.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use workmill::{
+    BoundedSemaphore, Builder, CancelReason, Event, JoinHandle, JoinableQueue, Latch, Semaphore,
+    ThreadPoolExecutor, Warning, blocking, current,
+};
+
+use crate::support::{limited, occupy, until, within};
+
+/// Pools of one, two and eight threads.
+fn pools() -> [ThreadPoolExecutor; 3] {
+    [1, 2, 8].map(|threads| ThreadPoolExecutor::new(threads).unwrap())
+}
+
+#[test]
+fn tasks_that_all_wait_for_queued_tasks_finish() {
+    limited(|| {
+        for pool in pools() {
+            let waiting: Vec<_> = (0..pool.threads())
+                .map(|n| {
+                    pool.submit(move || {
+                        let event = Arc::new(Event::new());
+                        let set = Arc::clone(&event);
+                        let inner = current().unwrap().submit(move || set.set());
+                        event.wait();
+                        inner.join().unwrap();
+                        n
+                    })
+                })
+                .collect();
+            for (n, handle) in waiting.into_iter().enumerate() {
+                assert_eq!(handle.join().unwrap(), n);
+            }
+        }
+    });
+}
+
+#[test]
+fn three_hundred_tasks_wait_on_five_threads_for_an_event_that_the_last_one_sets() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(5).unwrap();
+        let event = Arc::new(Event::new());
+        let waiting: Vec<_> = (0..300)
+            .map(|n| {
+                let event = Arc::clone(&event);
+                pool.submit(move || {
+                    event.wait();
+                    n
+                })
+            })
+            .collect();
+        pool.submit(move || event.set()).join().unwrap();
+        for (n, handle) in waiting.into_iter().enumerate() {
+            assert_eq!(handle.join().unwrap(), n);
+        }
+        assert_eq!(pool.metrics().uncovered_waits, 0);
+    });
+}
+
+/// Has one task wait by `wait` on the only thread of a pool, until another has called `end`.
+fn one_waits(
+    wait: impl FnOnce() + Send + 'static,
+    end: impl FnOnce() + Send + 'static,
+    name: &'static str,
+) {
+    within(Duration::from_secs(20), move || {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let waits = pool.submit(wait);
+        let ends = pool.submit(end);
+        assert!(waits.join().is_ok() && ends.join().is_ok(), "{name}");
+        assert_eq!(pool.metrics().uncovered_waits, 0);
+    });
+}
+
+#[test]
+fn a_task_in_any_wait_of_this_crate_gives_its_place_up() {
+    let semaphore = Arc::new(Semaphore::new(0));
+    let release = Arc::clone(&semaphore);
+    one_waits(
+        move || semaphore.acquire().unwrap().forget(),
+        move || release.add_permits(1).unwrap(),
+        "Semaphore::acquire",
+    );
+    let bounded = Arc::new(BoundedSemaphore::new(1));
+    let permit = bounded.acquire_owned().unwrap();
+    one_waits(
+        move || drop(bounded.acquire_timeout(Duration::MAX).unwrap()),
+        move || drop(permit),
+        "BoundedSemaphore::acquire_timeout",
+    );
+    let event = Arc::new(Event::new());
+    let set = Arc::clone(&event);
+    one_waits(
+        move || assert!(event.wait_timeout(Duration::MAX)),
+        move || set.set(),
+        "Event::wait_timeout",
+    );
+    let latch = Arc::new(Latch::new(1));
+    let count = Arc::clone(&latch);
+    one_waits(
+        move || latch.wait(),
+        move || count.count_down(),
+        "Latch::wait",
+    );
+    for capacity in [0, 1] {
+        let queue = Arc::new(JoinableQueue::bounded(capacity));
+        let other = Arc::clone(&queue);
+        one_waits(
+            move || {
+                queue.put(1).unwrap();
+                queue.put(2).unwrap();
+                queue.join();
+            },
+            move || (0..2).for_each(|_| drop(other.get_task().unwrap())),
+            "JoinableQueue::put and join",
+        );
+    }
+    let queue = Arc::new(JoinableQueue::unbounded());
+    let other = Arc::clone(&queue);
+    one_waits(
+        move || assert_eq!(queue.get(), Ok(1)),
+        move || other.put(1).unwrap(),
+        "JoinableQueue::get",
+    );
+    let token = workmill::CancelToken::new();
+    let cancel = token.clone();
+    one_waits(
+        move || token.wait(),
+        move || cancel.cancel(),
+        "CancelToken::wait",
+    );
+    let (sender, receiver) = mpsc::channel();
+    one_waits(
+        move || blocking(|| receiver.recv()).unwrap(),
+        move || sender.send(()).unwrap(),
+        "blocking",
+    );
+    let other = ThreadPoolExecutor::new(1).unwrap();
+    let door = occupy(&other);
+    let behind = other.submit(|| ());
+    one_waits(
+        move || behind.join().unwrap(),
+        move || door.open(),
+        "JoinHandle::join of another pool",
+    );
+    let door = occupy(&other);
+    let mut behind = other.submit(|| ());
+    one_waits(
+        move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
+        move || door.open(),
+        "JoinHandle::join_timeout",
+    );
+    let door = occupy(&other);
+    let behind = other.submit(|| ()).shared();
+    one_waits(
+        move || behind.join().unwrap(),
+        move || door.open(),
+        "SharedHandle::join",
+    );
+    let door = occupy(&other);
+    one_waits(
+        move || {
+            other.wait_idle().unwrap();
+            other.shutdown();
+        },
+        move || door.open(),
+        "wait_idle and shutdown of another pool",
+    );
+    let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
+    let door = occupy(&full);
+    one_waits(
+        move || full.submit(|| ()).join().unwrap(),
+        move || door.open(),
+        "submit to another pool that is full",
+    );
+}
+
+#[test]
+fn no_more_tasks_are_taken_up_than_there_are_places() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(3).unwrap();
+        let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let turnstile = Arc::new(Semaphore::new(0));
+        let waiting: Vec<_> = (0..50)
+            .map(|_| {
+                let turnstile = Arc::clone(&turnstile);
+                pool.submit(move || turnstile.acquire().unwrap().forget())
+            })
+            .collect();
+        let running: Vec<_> = (0..300)
+            .map(|_| {
+                let (busy, most) = (Arc::clone(&busy), Arc::clone(&most));
+                pool.submit(move || {
+                    most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::yield_now();
+                    busy.fetch_sub(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
+        assert!(most.load(Ordering::SeqCst) <= 3, "{most:?}");
+        turnstile.add_permits(50).unwrap();
+        waiting
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
+    });
+}
+
+#[test]
+fn at_the_limit_further_waits_keep_their_place_and_are_counted_and_reported_once() {
+    limited(|| {
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let pool = Builder::new()
+            .threads(2)
+            .max_spare_threads(3)
+            .on_warning(move |warning| tell.lock().unwrap().send(warning).unwrap())
+            .build()
+            .unwrap();
+        let event = Arc::new(Event::new());
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let event = Arc::clone(&event);
+                pool.submit(move || event.wait())
+            })
+            .collect();
+        until(|| pool.metrics().uncovered_waits == 2);
+        assert!(matches!(told.recv(), Ok(Warning::SpareThreadsUsedUp(3))));
+        assert_eq!(pool.metrics().live_threads, 5);
+        let behind = pool.submit(|| ());
+        event.set();
+        waiting
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
+        behind.join().unwrap();
+        pool.shutdown();
+        drop(pool);
+        assert!(told.recv().is_err(), "it is reported once");
+    });
+}
+
+#[test]
+fn without_spare_threads_every_wait_keeps_its_place() {
+    limited(|| {
+        let builder = Builder::new().threads(1).max_spare_threads(0);
+        let pool = builder.on_warning(drop).build().unwrap();
+        let event = Arc::new(Event::new());
+        let wait = Arc::clone(&event);
+        let waits = pool.submit(move || wait.wait());
+        let behind = pool.submit(|| ());
+        until(|| pool.metrics().uncovered_waits == 1);
+        assert!(!behind.is_finished() && pool.metrics().live_threads == 1);
+        event.set();
+        waits.join().unwrap();
+        behind.join().unwrap();
+    });
+}
+
+#[test]
+fn of_joins_that_wait_for_each_other_in_a_ring_one_gives_up() {
+    for threads in [1, 2, 8] {
+        for ring in [1, 2, 3, 7] {
+            limited(move || {
+                let pool = ThreadPoolExecutor::new(threads).unwrap();
+                let barrier = Arc::new(Barrier::new(ring));
+                let (tell, told) = mpsc::channel();
+                let (senders, receivers): (Vec<_>, Vec<_>) =
+                    (0..ring).map(|_| mpsc::channel::<JoinHandle<()>>()).unzip();
+                let tasks = receivers.into_iter().map(|receiver| {
+                    let (barrier, tell) = (Arc::clone(&barrier), tell.clone());
+                    pool.submit(move || {
+                        let next = blocking(|| receiver.recv()).unwrap();
+                        blocking(|| barrier.wait());
+                        tell.send(next.join()).unwrap();
+                    })
+                });
+                let tasks: Vec<_> = tasks.collect();
+                for (n, task) in tasks.into_iter().enumerate() {
+                    senders[(n + 1) % ring].send(task).unwrap();
+                }
+                pool.shutdown();
+                drop(tell);
+                let (joined, gave_up): (Vec<_>, Vec<_>) = told.iter().partition(Result::is_ok);
+                assert_eq!((joined.len(), gave_up.len()), (ring - 1, 1));
+                let error = gave_up.into_iter().next().unwrap().unwrap_err();
+                assert_eq!(error.cancel_reason(), Some(CancelReason::Deadlock));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_lock_held_across_a_wait_is_never_asked_for_on_the_same_thread() {
+    limited(|| {
+        for pool in pools() {
+            let lock = Arc::new(Mutex::new(0));
+            let event = Arc::new(Event::new());
+            let (held, set) = (Arc::clone(&lock), Arc::clone(&event));
+            let first = pool.submit(move || {
+                let mut held = held.lock().unwrap();
+                event.wait();
+                *held += 1;
+            });
+            let others: Vec<_> = (0..20)
+                .map(|_| {
+                    let lock = Arc::clone(&lock);
+                    pool.submit(move || *blocking(|| lock.lock().unwrap()) += 1)
+                })
+                .collect();
+            pool.submit(move || set.set()).join().unwrap();
+            first.join().unwrap();
+            others.into_iter().for_each(|other| other.join().unwrap());
+            assert_eq!(*lock.lock().unwrap(), 21);
+        }
+    });
+}
