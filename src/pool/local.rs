@@ -421,6 +421,11 @@ impl Local {
         }
     }
 
+    /// Tells whether this thread holds a slot.
+    pub(super) fn has_slot(&self) -> bool {
+        self.lane.borrow().is_some()
+    }
+
     /// Which slot this thread holds, from 0.
     pub(crate) fn slot_index(&self) -> Option<usize> {
         self.lane.borrow().as_ref().map(Lane::index)
@@ -464,7 +469,7 @@ impl Local {
 
     /// Tells whether the thread may search, because it does already or few do.
     pub(super) fn may_search(&self) -> bool {
-        if !self.searching.get() && self.lane.borrow().is_some() {
+        if !self.searching.get() {
             self.searching.set(self.shared.slots.start_searching());
         }
         self.searching.get()
@@ -565,6 +570,7 @@ impl Local {
     /// Without a slot and a task: takes a slot, or rests until there is one; `false`: the thread is to
     /// leave.
     fn rest(&self) -> bool {
+        self.note_idle();
         if self.away.take() {
             self.shared.is_back();
         }
@@ -595,7 +601,7 @@ impl Local {
         if self.waiting.get() {
             return false;
         }
-        if self.lane.borrow().is_some() {
+        if self.has_slot() {
             if !self.shared.may_go_away() {
                 return false;
             }
@@ -611,7 +617,7 @@ impl Local {
     fn come_back(&self) {
         self.shared.one_waits_no_more();
         self.waiting.set(false);
-        if self.lane.borrow().is_some() {
+        if self.has_slot() {
             return;
         }
         if let Some(vacancy) = self.shared.slots.claim_vacancy() {

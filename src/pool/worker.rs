@@ -59,7 +59,7 @@ pub(super) fn work(local: &Local) -> bool {
 #[cold]
 fn look_around(local: &Local) -> Option<PoolTask> {
     let mut task = local.find_near();
-    if task.is_some() {
+    if task.is_some() || !local.has_slot() {
         return task;
     }
     local.note_idle();
