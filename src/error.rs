@@ -338,7 +338,7 @@ impl<F> Error for TrySubmitError<F> {}
 pub enum Warning {
     /// The system would not start a thread for which there is work, or
     /// [`on_thread_start`](crate::Builder::on_thread_start) would not let it. The pool goes on with those
-    /// that it has, and tries again with the next task that is submitted or ends.
+    /// that it has, and tries again with the next task that is submitted.
     ThreadNotStarted(io::Error),
     /// A task waits, and as many threads wait in tasks already as
     /// [`max_spare_threads`](crate::Builder::max_spare_threads) says. This wait, and others from now on,

@@ -22,12 +22,12 @@
 //!
 //! # What it promises
 //!
-//! 1. **Joining inside the pool does not hang.** A task that joins a closure of its own pool runs
-//!    it in place if nobody has begun it; a closure that has begun has a thread. And a waiting
-//!    thread never runs work that it is not waiting for, so a lock held across a
-//!    [`join`](JoinHandle::join) is safe. *Not covered yet:* other waits inside tasks, such as on a
-//!    [`Semaphore`], a queue or a channel, hold their thread; a pool whose threads all wait that way for a
-//!    task that none of them can begin does hang.
+//! 1. **Waiting inside the pool does not hang it.** What finishes with one thread for each task finishes
+//!    here, with any number of threads. A task that joins a closure of its own pool runs it in place if
+//!    nobody has begun it; in any other wait it gives its place to another thread. And a thread that
+//!    waits never runs work that it is not waiting for, so a lock held across a wait is safe. Waits that
+//!    the crate cannot see are wrapped in [`blocking`]; the [guide](guide::waiting) has the details, and
+//!    the limits.
 //! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
 //! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran

@@ -95,7 +95,7 @@ impl Member {
 }
 
 impl Roster {
-    /// Counts in whoever builds the pool, who [leaves](Self::leave) when it is built.
+    /// Counts in whoever builds the pool, who is [counted out](Self::count_out) when it is built.
     pub(crate) fn new() -> Self {
         Self {
             live: AtomicUsize::new(1),
@@ -106,7 +106,7 @@ impl Roster {
         }
     }
 
-    /// Starts a thread, which has to [leave](Self::leave) in the end; unless so many stay already.
+    /// Starts a thread, which is [counted out](Self::count_out) in the end; unless so many stay already.
     ///
     /// Not in a pool that all have left.
     pub(crate) fn start(

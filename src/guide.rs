@@ -1,5 +1,0 @@
-//! Guides: what one has to know beyond a single item.
-
-pub mod waiting {
-    //! Waiting inside tasks.
-}
