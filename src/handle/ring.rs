@@ -17,6 +17,7 @@
 //! one gives up. Joins with a limit of time are not listed: they end anyway. Nor are joins that are
 //! short: listing costs more than most joins take, and a ring has time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ static LISTED: Mutex<Vec<Join>> = Mutex::new(Vec::new());
 
 /// A join that lasts.
 struct Join {
-    /// Tells it from the others.
-    thread: std::thread::ThreadId,
+    /// Unlike that of any other join.
+    number: usize,
     /// The cells of the tasks that run there.
     behind: Vec<usize>,
     awaited: ExtraEnd,
@@ -40,7 +41,9 @@ struct Join {
 
 /// A join that is on the list, until this is dropped.
 #[must_use = "what is not kept is not on the list"]
-pub(super) struct Listed(());
+pub(super) struct Listed {
+    number: usize,
+}
 
 /// The join would never end.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,12 +72,13 @@ pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
             None => break,
         }
     }
+    let number = new_number();
     listed.push(Join {
-        thread: std::thread::current().id(),
+        number,
         behind,
         awaited,
     });
-    Ok(Some(Listed(())))
+    Ok(Some(Listed { number }))
 }
 
 fn lock() -> MutexGuard<'static, Vec<Join>> {
@@ -83,12 +87,16 @@ fn lock() -> MutexGuard<'static, Vec<Join>> {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let this = std::thread::current().id();
         let gone = {
             let mut listed = lock();
-            let place = listed.iter().rposition(|join| join.thread == this);
+            let place = listed.iter().position(|join| join.number == self.number);
             place.map(|place| listed.swap_remove(place))
         };
         drop(gone);
     }
+}
+
+fn new_number() -> usize {
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }

@@ -89,8 +89,8 @@ pub(crate) struct Local {
     claims: Cell<usize>,
     /// Whether this thread has to see the others off, because the pool's last owner was dropped here.
     sees_off: Cell<bool>,
-    /// Where this part begins on the stack, as an address, and how many bytes from there may be used
-    /// before no more tasks are run in place.
+    /// Where this thread's first part begins on the stack, as an address, and how many bytes from there
+    /// may be used before no more tasks are run in place.
     start: usize,
     room: usize,
     /// Whether the thread is one of the pool's.
@@ -269,12 +269,18 @@ impl Local {
 
     fn new(shared: Arc<Pool>, member: Arc<Member>, lane: Option<Lane<PoolTask>>) -> Self {
         let resident = lane.is_some();
+        let outer = HERE.with(Cell::get).cast();
+        let (start, room) = match Self::innermost() {
+            Some(outer) => (outer.start, outer.room),
+            None if resident => (
+                std::ptr::from_ref(&resident).addr(),
+                shared.stack_size / 4 * 3,
+            ),
+            None => (std::ptr::from_ref(&resident).addr(), GUESTS_ROOM),
+        };
         Self {
-            start: std::ptr::from_ref(&resident).addr(),
-            room: match resident {
-                true => shared.stack_size / 4 * 3,
-                false => GUESTS_ROOM,
-            },
+            start,
+            room,
             shared,
             member,
             task: Cell::new(std::ptr::null()),
@@ -288,7 +294,7 @@ impl Local {
             claims: Cell::new(0),
             sees_off: Cell::new(false),
             resident,
-            outer: HERE.with(Cell::get).cast(),
+            outer,
         }
     }
 
@@ -606,10 +612,11 @@ impl Local {
                 return false;
             }
             self.away.set(true);
-            self.give_slot_up();
         }
+        // First, so that whatever is called meanwhile takes no slot again.
         self.waiting.set(true);
         self.shared.one_waits();
+        self.give_slot_up();
         true
     }
 

@@ -306,11 +306,6 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Tells whether a task may be found.
-    pub(super) fn has_tasks(&self) -> bool {
-        self.queue.has_tasks()
-    }
-
     /// V3 of one that has left its slot: as if it had pushed what is there.
     pub(super) fn look_for_tasks(self: &Arc<Self>) {
         if self.queue.has_tasks() {
@@ -342,11 +337,7 @@ impl<T: Send + 'static> Shared<T> {
             if let NotStarted::Failed(error) = why {
                 failed = Some(error);
             }
-            self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
-            // V4. A thread may have come to rest meanwhile.
-            if self.spares.has_any() {
-                next = self.claim_for_tasks();
-            }
+            next = self.leave_vacant(vacancy);
         }
         if let Some(error) = failed {
             self.start_failed(error);
@@ -412,6 +403,15 @@ impl<T: Send + 'static> Shared<T> {
     pub(super) fn may_leave(&self) -> bool {
         let away = self.away.load(Ordering::Relaxed);
         self.roster.may_leave(self.limits.min_threads, away)
+    }
+
+    /// V1 to V4: leaves a slot vacant for which there is no thread. Gives a vacancy back if there may be
+    /// one after all.
+    pub(super) fn leave_vacant(&self, vacancy: Vacancy) -> Option<Vacancy> {
+        self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+        // V4. A thread may have come to rest meanwhile.
+        let spare = self.spares.has_any();
+        spare.then(|| self.claim_for_tasks()).flatten()
     }
 
     fn claim_for_tasks(&self) -> Option<Vacancy> {

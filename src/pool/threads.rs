@@ -126,7 +126,9 @@ fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Optio
         }
         Err(error) => {
             pool.roster.does_not_stay();
-            pool.slots.leave_vacant(vacancy, || pool.has_tasks());
+            if let Some(vacancy) = pool.leave_vacant(vacancy) {
+                pool.fill(vacancy);
+            }
             match started {
                 Some(_) => answer(started, Err(error)),
                 None => pool.start_failed(error),
