@@ -5,7 +5,7 @@
 //! cancelled, for in each case the pass is used or dropped; and the threads of the pool never hear
 //! of it. With a capacity of 0 a pass stands for a free thread, and is kept until the closure has
 //! returned; but while the task waits another may have the thread, so there is one pass more
-//! (`pool/local.rs`).
+//! (`pool/local/slot.rs`).
 //!
 //! A task of the pool's own is let in whether there is room or not, and takes a pass all the same:
 //! the gate is in debt then, and outsiders have to wait until it is paid.

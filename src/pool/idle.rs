@@ -49,7 +49,7 @@
 //! S3 before it sleeps, or V1 to V3 before it waits or ends.
 //!
 //! A vacancy for which there is no thread stays one, and is claimed again by the next push, by a
-//! thread whose wait is over and by one that has ended a task without a slot (`pool/local.rs`). By
+//! thread whose wait is over and by one that has ended a task without a slot (`pool/local/slot.rs`). By
 //! invariant 4 that is needed only while every thread of the pool waits, so a task never waits for a
 //! thread that cannot be started unless all that could be are waiting.
 //!

@@ -10,46 +10,37 @@
 //! be waited for on that thread. A guest of one pool may be a resident of another, or a guest
 //! already: the parts form a chain, from the innermost outwards. A task that is run in place finds
 //! its own pool innermost, so there may be a guest's part above a resident's of the same pool.
+
 //!
-//! # Slots change hands
-//! A thread that is about to wait in a task gives its slot up, so another can run what is there
-//! meanwhile. When the wait is over it takes any vacant slot, or goes on without one: it pushes to the
-//! injector then and counts in the shard of outsiders. When its task has ended it tries again, and
-//! rests if all slots are taken. It is *away* from when it gives a slot up until it has one again or
-//! rests; so many may be away as the user says, and a wait beyond that keeps its slot.
+//! In this room: the pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
+//! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
+//! thread comes by a slot and leaves it.
 
 #![expect(
     unsafe_code,
     reason = "a thread finds its own part through a pointer to its stack"
 )]
 
+mod in_place;
+mod inside;
+mod slot;
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::lanes::Lane;
-use super::origin::Origin;
 use super::roster::Member;
 use super::shared::Shared;
-use super::slots::{Slept, Vacancy};
-use super::tally::Closed;
-use crate::error::CancelReason;
-use crate::primitive::{around_waits, count_forks, thread_pointer};
-use crate::task::cell::Remote;
+use super::slots::Vacancy;
+use crate::primitive::thread_pointer;
 use crate::task::{Context, Name, Task};
-use crate::unwind::{self, Payload};
+use crate::unwind::Payload;
 
 /// A task as the threads of a pool run it.
 pub(crate) type PoolTask = Task<Local>;
 
 /// A pool of such tasks.
 pub(crate) type Pool = Shared<PoolTask>;
-
-/// After so many tasks that were run in place a thread looks whether it should sweep its lane.
-const CLAIMS: usize = 64;
-
-/// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
-const NAP: Duration = Duration::from_micros(120);
 
 /// So many bytes of a guest's stack may be used before no more tasks are run in place: what every
 /// thread has, as one may hope.
@@ -108,106 +99,6 @@ pub(super) struct Left {
 }
 
 impl Pool {
-    /// Counts a task that will be pushed by this thread.
-    #[inline(always)]
-    pub(crate) fn accept(&self) -> Result<(), Closed> {
-        match self.part_of_this_thread() {
-            Some(_) if self.is_stopping() => Err(Closed),
-            Some(local) => {
-                self.queue.accept_inside(local.lane.borrow().as_ref());
-                Ok(())
-            }
-            None => self.accept_outside(),
-        }
-    }
-
-    /// Pushes a task that this thread has counted.
-    #[inline(always)]
-    pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
-        match self.part_of_this_thread() {
-            Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
-            None => self.queue.push(task, None),
-        }
-        self.task_pushed();
-    }
-
-    /// Runs a task that was counted on this thread, as one of the pool's.
-    pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
-        let mut task = Some(task);
-        Local::visit(self, || {
-            Local::with(|local| local.map(|local| local.run_or_cancel(&mut task)));
-        });
-        self.queue.task_done(None);
-        self.look_around();
-    }
-
-    /// Cancels the task that has waited longest among those from outside; `false` if there is none.
-    pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
-        while let Some(oldest) = self.queue.find_oldest() {
-            let mut live = false;
-            Local::visit(self, || live = oldest.cancel(CancelReason::Rejected));
-            self.queue.task_done(None);
-            self.look_around();
-            if live {
-                self.counts.rejected.one_more();
-                return true;
-            }
-            self.origin.shell_met();
-        }
-        false
-    }
-
-    /// Closes, and cancels what has not begun; says how many.
-    pub(crate) fn stop(self: &Arc<Self>) -> usize {
-        if !self.start_stopping() {
-            // Someone is at it already, maybe further down on this very stack.
-            return 0;
-        }
-        Local::visit(self, || {
-            while let Some(task) = self.queue.find_any() {
-                self.cancel(task);
-                self.queue.task_done(None);
-            }
-        });
-        self.look_around();
-        self.counts.stopped.get()
-    }
-
-    fn cancel(&self, task: PoolTask) {
-        if task.cancel(CancelReason::Shutdown) {
-            self.counts.stopped.one_more();
-        }
-    }
-
-    /// Calls `body` as a task of the pool would be, if this thread is inside already.
-    pub(crate) fn call_inside<R>(
-        self: &Arc<Self>,
-        body: impl FnOnce() -> R,
-    ) -> Option<Result<R, Payload>> {
-        let mut result = None;
-        if self.is_here() {
-            Local::visit(self, || result = Some(unwind::catch(body)));
-        }
-        result
-    }
-
-    /// Lets this thread see the others off when it ends, if it is one of the pool's.
-    pub(crate) fn see_off_from_here(&self) {
-        if let Some(local) = self.part_of_this_thread().filter(|local| local.resident) {
-            local.sees_off.set(true);
-        }
-    }
-
-    /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or a guest.
-    pub(crate) fn waits_for_this_thread(&self) -> bool {
-        self.is_here() || HOME.with(Cell::get) == self.id()
-    }
-
-    /// Tells whether this thread is one of the pool's, and its thread-locals live, or a guest.
-    pub(crate) fn is_here(&self) -> bool {
-        self.part_of_this_thread().is_some()
-    }
-
     /// This thread's part of the pool, if it has one: that of a resident rather than of a guest.
     ///
     /// Not to be kept: the callers in this room let go of it before they return.
@@ -342,69 +233,6 @@ impl Local {
         })
     }
 
-    /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
-    /// enough left of the stack.
-    pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
-        if !task.is_queued() {
-            return;
-        }
-        let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
-        let ours = if let Some(local) = Self::innermost().filter(is_from) {
-            local.claim(task)
-        } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
-            // The task has to find its own pool innermost.
-            let (pool, mut ours) = (Arc::clone(pool), false);
-            Self::visit(&pool, || {
-                ours = Self::innermost().is_some_and(|local| local.claim(task));
-            });
-            ours
-        } else {
-            false
-        };
-        if ours {
-            let mut residents = Self::chain().filter(is_from).filter(|local| local.resident);
-            residents.next().into_iter().for_each(Self::claimed);
-        }
-    }
-
-    /// Runs a task in place on this part; `false` if somebody else has begun it, or the stack is
-    /// nearly used up.
-    fn claim(&self, task: &Remote) -> bool {
-        if self.is_deep() {
-            return false;
-        }
-        self.claimed.borrow_mut().push(task.id());
-        let ours = task.run_here();
-        self.claimed.borrow_mut().pop();
-        ours
-    }
-
-    /// Tells whether so much of the stack is used that no task should be run on top of it.
-    ///
-    /// A resident keeps a quarter free. Of a guest's stack nothing is known.
-    fn is_deep(&self) -> bool {
-        let here = std::ptr::from_ref(&self).addr();
-        self.start.abs_diff(here) > self.room
-    }
-
-    /// A task was run in place; its shell lies in some queue, most likely in the own lane.
-    fn claimed(&self) {
-        self.claims.set(self.claims.get() + 1);
-        if self.claims.get() < CLAIMS {
-            return;
-        }
-        if let Some(lane) = &*self.lane.borrow() {
-            if self.claims.get() < lane.len() / 2 {
-                // It would cost more than it gives back.
-                return;
-            }
-            self.shared.queue.sweep_lane(lane, PoolTask::is_shell);
-        }
-        self.claims.set(0);
-        // What was kept was in no queue for a moment.
-        self.shared.task_pushed();
-    }
-
     /// Lets go of the shells in the queues if they are many, and more than half of what is there.
     #[inline]
     pub(super) fn sweep_if_wanted(&self) {
@@ -517,152 +345,6 @@ impl Local {
     #[inline]
     pub(super) fn is_calm(&self) -> bool {
         self.shared.slots.is_calm()
-    }
-
-    /// Gives the slot up if there are too many.
-    pub(super) fn resign_if_too_many(&self) {
-        let slots = &self.shared.slots;
-        let lane = match slots.are_too_many() {
-            true => self.lane.take(),
-            false => return,
-        };
-        if let Some(lane) = lane {
-            let kept = slots.resign(lane, self.searching.get());
-            if kept.is_some() {
-                self.lane.replace(kept);
-            } else {
-                self.searching.set(false);
-                self.shared.look_for_tasks();
-            }
-        }
-    }
-
-    /// Tells whether the thread runs a task in place, for one that waits for it.
-    pub(crate) fn runs_in_place() -> bool {
-        Self::innermost().is_some_and(|local| !local.claimed.borrow().is_empty())
-    }
-
-    /// Sleeps until there may be a task, or the pool has ended; `false`: the thread is to leave.
-    pub(super) fn sleep(&self) -> bool {
-        let Some(index) = self.slot_index() else {
-            return self.rest();
-        };
-        let (shared, asleep) = (&self.shared, Instant::now());
-        let patience = shared.patience();
-        let was_searching = self.searching.get();
-        let last_look = || shared.last_look();
-        let slept = shared
-            .slots
-            .sleep(index, was_searching, patience, last_look);
-        // Whoever wakes a thread counts it as searching.
-        self.searching.set(true);
-        self.hopeful.set(asleep.elapsed() < NAP);
-        let leaves = slept == Slept::Through && shared.may_leave();
-        if leaves {
-            self.give_slot_up();
-        }
-        !leaves
-    }
-
-    /// Leaves the slot vacant.
-    fn give_slot_up(&self) {
-        if let Some(lane) = self.lane.take() {
-            let was_searching = self.searching.take();
-            self.shared.slots.give_up(lane, was_searching);
-            self.shared.look_for_tasks();
-        }
-    }
-
-    /// Without a slot and a task: takes a slot, or rests until there is one; `false`: the thread is to
-    /// leave.
-    fn rest(&self) -> bool {
-        self.note_idle();
-        if self.away.take() {
-            self.shared.is_back();
-        }
-        // The task that has ended here may have been the last.
-        self.look_around();
-        let shared = &self.shared;
-        let vacancy = shared.slots.claim_vacancy().or_else(|| {
-            let patience = shared.patience();
-            let joined = || shared.look_for_tasks();
-            shared.spares.wait(patience, joined, || shared.has_ended())
-        });
-        match vacancy {
-            Some(vacancy) => self.occupy(vacancy),
-            None => return shared.has_ended() || !shared.may_leave(),
-        }
-        true
-    }
-
-    fn occupy(&self, vacancy: Vacancy) {
-        self.lane.replace(Some(self.shared.slots.occupy(vacancy)));
-        // Whoever claims a vacancy counts its thread as searching.
-        self.searching.set(true);
-    }
-
-    /// Before this thread waits: gives its slot up if it has one and may; `false` if it is to wait as
-    /// it is.
-    fn leave(&self) -> bool {
-        if self.waiting.get() {
-            return false;
-        }
-        if self.has_slot() {
-            if !self.shared.may_go_away() {
-                return false;
-            }
-            self.away.set(true);
-        }
-        // First, so that whatever is called meanwhile takes no slot again.
-        self.waiting.set(true);
-        self.shared.one_waits();
-        self.give_slot_up();
-        true
-    }
-
-    /// After this thread has waited: takes a slot if one is vacant.
-    fn come_back(&self) {
-        self.shared.one_waits_no_more();
-        self.waiting.set(false);
-        if self.has_slot() {
-            return;
-        }
-        if let Some(vacancy) = self.shared.slots.claim_vacancy() {
-            self.occupy(vacancy);
-            if self.away.take() {
-                self.shared.is_back();
-            }
-            self.stop_searching();
-            self.resign_if_too_many();
-        }
-    }
-
-    /// This thread's part of the pool that it is a resident of, if it is inside.
-    fn home<'a>() -> Option<&'a Self> {
-        Self::chain().find(|local| local.resident)
-    }
-
-    /// Has the threads of pools give their slots up around waits, and stop in a forked child.
-    pub(crate) fn hook_in() {
-        around_waits(
-            || Self::home().is_some_and(Self::leave),
-            || Self::home().into_iter().for_each(Self::come_back),
-        );
-        count_forks(|| {
-            Self::chain().for_each(|local| local.shared.end_in_the_child());
-            HERE.with(|here| here.set(std::ptr::null()));
-        });
-    }
-
-    /// The cells of the tasks that run on this thread, one for the sake of the other.
-    pub(crate) fn tasks() -> Vec<*const ()> {
-        let mut tasks = Vec::new();
-        for local in Self::chain() {
-            tasks.extend(local.claimed.borrow().iter());
-            tasks.push(local.task.get());
-        }
-        tasks.retain(|task| !task.is_null());
-        tasks
     }
 
     /// Tells whether looking around for a while might have spared the thread its last sleep.

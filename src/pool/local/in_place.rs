@@ -1,0 +1,91 @@
+//! Tasks that a thread runs in place, because it waits for them.
+
+use std::sync::Arc;
+
+use super::{Local, PoolTask};
+use crate::pool::origin::Origin;
+use crate::task::cell::Remote;
+
+/// After so many tasks that were run in place a thread looks whether it should sweep its lane.
+const CLAIMS: usize = 64;
+
+impl Local {
+    /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
+    /// enough left of the stack.
+    pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
+        if !task.is_queued() {
+            return;
+        }
+        let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
+        let ours = if let Some(local) = Self::innermost().filter(is_from) {
+            local.claim(task)
+        } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
+            // The task has to find its own pool innermost.
+            let (pool, mut ours) = (Arc::clone(pool), false);
+            Self::visit(&pool, || {
+                ours = Self::innermost().is_some_and(|local| local.claim(task));
+            });
+            ours
+        } else {
+            false
+        };
+        if ours {
+            let mut residents = Self::chain().filter(is_from).filter(|local| local.resident);
+            residents.next().into_iter().for_each(Self::count_claim);
+        }
+    }
+
+    /// Runs a task in place on this part; `false` if somebody else has begun it, or the stack is
+    /// nearly used up.
+    fn claim(&self, task: &Remote) -> bool {
+        if self.is_deep() {
+            return false;
+        }
+        self.claimed.borrow_mut().push(task.id());
+        let ours = task.run_here();
+        self.claimed.borrow_mut().pop();
+        ours
+    }
+
+    /// Tells whether so much of the stack is used that no task should be run on top of it.
+    ///
+    /// A resident keeps a quarter free. Of a guest's stack nothing is known.
+    fn is_deep(&self) -> bool {
+        let here = std::ptr::from_ref(&self).addr();
+        self.start.abs_diff(here) > self.room
+    }
+
+    /// A task was run in place; its shell lies in some queue, most likely in the own lane.
+    fn count_claim(&self) {
+        self.claims.set(self.claims.get() + 1);
+        if self.claims.get() < CLAIMS {
+            return;
+        }
+        if let Some(lane) = &*self.lane.borrow() {
+            if self.claims.get() < lane.len() / 2 {
+                // It would cost more than it gives back.
+                return;
+            }
+            self.shared.queue.sweep_lane(lane, PoolTask::is_shell);
+        }
+        self.claims.set(0);
+        // What was kept was in no queue for a moment.
+        self.shared.task_pushed();
+    }
+
+    /// Tells whether the thread runs a task in place, for one that waits for it.
+    pub(crate) fn runs_in_place() -> bool {
+        Self::innermost().is_some_and(|local| !local.claimed.borrow().is_empty())
+    }
+
+    /// The cells of the tasks that run on this thread, one for the sake of the other.
+    pub(crate) fn tasks() -> Vec<*const ()> {
+        let mut tasks = Vec::new();
+        for local in Self::chain() {
+            tasks.extend(local.claimed.borrow().iter());
+            tasks.push(local.task.get());
+        }
+        tasks.retain(|task| !task.is_null());
+        tasks
+    }
+}

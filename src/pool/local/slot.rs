@@ -1,0 +1,148 @@
+//! How a thread comes by a slot, and leaves it.
+//!
+//! A thread that is about to wait in a task gives its slot up, so another can run what is there
+//! meanwhile. When the wait is over it takes any vacant slot, or goes on without one: it pushes to the
+//! injector then and counts in the shard of outsiders. When its task has ended it tries again, and
+//! rests if all slots are taken. It is *away* from when it gives a slot up until it has one again or
+//! rests; so many may be away as the user says, and a wait beyond that keeps its slot.
+
+use std::time::{Duration, Instant};
+
+use super::{HERE, Local};
+use crate::pool::slots::{Slept, Vacancy};
+use crate::primitive::{around_waits, count_forks};
+
+/// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
+const NAP: Duration = Duration::from_micros(120);
+
+impl Local {
+    /// Gives the slot up if there are too many.
+    pub(in crate::pool) fn resign_if_too_many(&self) {
+        let slots = &self.shared.slots;
+        let lane = match slots.are_too_many() {
+            true => self.lane.take(),
+            false => return,
+        };
+        if let Some(lane) = lane {
+            let kept = slots.resign(lane, self.searching.get());
+            if kept.is_some() {
+                self.lane.replace(kept);
+            } else {
+                self.searching.set(false);
+                self.shared.look_for_tasks();
+            }
+        }
+    }
+
+    /// Sleeps until there may be a task, or the pool has ended; `false`: the thread is to leave.
+    pub(in crate::pool) fn sleep(&self) -> bool {
+        let Some(index) = self.slot_index() else {
+            return self.rest();
+        };
+        let (shared, asleep) = (&self.shared, Instant::now());
+        let patience = shared.patience();
+        let was_searching = self.searching.get();
+        let last_look = || shared.last_look();
+        let slept = shared
+            .slots
+            .sleep(index, was_searching, patience, last_look);
+        // Whoever wakes a thread counts it as searching.
+        self.searching.set(true);
+        self.hopeful.set(asleep.elapsed() < NAP);
+        let leaves = slept == Slept::Through && shared.may_leave();
+        if leaves {
+            self.give_slot_up();
+        }
+        !leaves
+    }
+
+    /// Leaves the slot vacant.
+    fn give_slot_up(&self) {
+        if let Some(lane) = self.lane.take() {
+            let was_searching = self.searching.take();
+            self.shared.slots.give_up(lane, was_searching);
+            self.shared.look_for_tasks();
+        }
+    }
+
+    /// Without a slot and a task: takes a slot, or rests until there is one; `false`: the thread is to
+    /// leave.
+    fn rest(&self) -> bool {
+        self.note_idle();
+        if self.away.take() {
+            self.shared.is_back();
+        }
+        // The task that has ended here may have been the last.
+        self.look_around();
+        let shared = &self.shared;
+        let vacancy = shared.slots.claim_vacancy().or_else(|| {
+            let patience = shared.patience();
+            let joined = || shared.look_for_tasks();
+            shared.spares.wait(patience, joined, || shared.has_ended())
+        });
+        match vacancy {
+            Some(vacancy) => self.occupy(vacancy),
+            None => return shared.has_ended() || !shared.may_leave(),
+        }
+        true
+    }
+
+    fn occupy(&self, vacancy: Vacancy) {
+        self.lane.replace(Some(self.shared.slots.occupy(vacancy)));
+        // Whoever claims a vacancy counts its thread as searching.
+        self.searching.set(true);
+    }
+
+    /// Before this thread waits: gives its slot up if it has one and may; `false` if it is to wait as
+    /// it is.
+    fn leave(&self) -> bool {
+        if self.waiting.get() {
+            return false;
+        }
+        if self.has_slot() {
+            if !self.shared.may_go_away() {
+                return false;
+            }
+            self.away.set(true);
+        }
+        // First, so that whatever is called meanwhile takes no slot again.
+        self.waiting.set(true);
+        self.shared.one_waits();
+        self.give_slot_up();
+        true
+    }
+
+    /// After this thread has waited: takes a slot if one is vacant.
+    fn come_back(&self) {
+        self.shared.one_waits_no_more();
+        self.waiting.set(false);
+        if self.has_slot() {
+            return;
+        }
+        if let Some(vacancy) = self.shared.slots.claim_vacancy() {
+            self.occupy(vacancy);
+            if self.away.take() {
+                self.shared.is_back();
+            }
+            self.stop_searching();
+            self.resign_if_too_many();
+        }
+    }
+
+    /// This thread's part of the pool that it is a resident of, if it is inside.
+    fn home<'a>() -> Option<&'a Self> {
+        Self::chain().find(|local| local.resident)
+    }
+
+    /// Has the threads of pools give their slots up around waits, and stop in a forked child.
+    pub(crate) fn hook_in() {
+        around_waits(
+            || Self::home().is_some_and(Self::leave),
+            || Self::home().into_iter().for_each(Self::come_back),
+        );
+        count_forks(|| {
+            Self::chain().for_each(|local| local.shared.end_in_the_child());
+            HERE.with(|here| here.set(std::ptr::null()));
+        });
+    }
+}
