@@ -83,8 +83,9 @@ impl Builder {
     /// Sets how many threads stay once they have been started, however long they have nothing to do:
     /// from 1 to as many as [`threads`](Self::threads) says, which is the default.
     ///
-    /// Those that wait in tasks are not counted. At least one stays, so that no task ever depends on
-    /// whether the system will start a thread at that moment.
+    /// Those that wait in tasks are not counted; and no more stay than
+    /// [`set_threads`](crate::PoolRef::set_threads) says. At least one does, so that a task depends on
+    /// whether the system will start a thread only while all that there are wait.
     pub fn min_threads(mut self, threads: usize) -> Self {
         self.min_threads = Some(threads);
         self

@@ -240,15 +240,14 @@ pub(crate) fn block_until<R>(
 ) -> Option<R> {
     with_sleeper(|sleeper, waker| {
         let mut away = None;
+        let _end = AtTheEnd(sleeper);
         loop {
             sleeper.begin();
             if let Some(value) = poll(waker) {
-                sleeper.end();
                 return Some(value);
             }
             while !sleeper.is_told() {
                 if deadline.is_over() {
-                    sleeper.end();
                     return None;
                 }
                 match away {
@@ -286,9 +285,14 @@ impl Sleeper {
     fn is_told(&self) -> bool {
         self.told.load(Ordering::Acquire)
     }
+}
 
-    fn end(&self) {
-        self.told.store(true, Ordering::Relaxed);
+/// Has the wait below, if there is one, look once more when this one ends.
+struct AtTheEnd<'a>(&'a Sleeper);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.told.store(true, Ordering::Relaxed);
     }
 }
 

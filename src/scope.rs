@@ -30,18 +30,39 @@ where
     let mut result = None;
     let borrowed = StillBorrowed(AtomicBool::new(true));
     let (place, release) = (&mut result, Release(&borrowed));
+    let (gate, here) = (Gate::default(), std::thread::current().id());
+    let door = &gate;
     let borrowing: Closure<'_> = Box::new(move || {
         let _release = release;
+        if std::thread::current().id() != here {
+            door.pass();
+        }
         *place = Some(closure());
     });
-    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call: a handle
-    // resolves after its closure was called or dropped, captures and all. Should this frame be left
-    // before the closure is gone, by a panic or because `submit` has put it elsewhere, then
-    // `borrowed` ends the process.
+    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call: `join_anyway`
+    // returns after the closure was called or dropped, captures and all, and for no other reason.
+    // Should this frame be left before the closure is gone, by a panic or because `submit` has put it
+    // elsewhere, then `borrowed` ends the process.
     let closure = unsafe { std::mem::transmute::<Closure<'_>, Closure<'static>>(borrowing) };
-    let outcome = submit(closure).join();
+    let outcome = submit(closure).join_anyway(|| gate.open());
     drop(borrowed);
     outcome.map(|()| result.expect("a closure that returned has left its result"))
+}
+
+/// Holds a closure up until its owner is known to wait for it; for some instructions, if at all.
+#[derive(Default)]
+struct Gate(AtomicBool);
+
+impl Gate {
+    fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn pass(&self) {
+        while !self.0.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// Ends the process rather than let a frame go that is borrowed.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::ring;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, Origin};
-use crate::primitive::{Deadline, Spin, block_until, spin_until};
+use crate::primitive::{Away, Deadline, Spin, block_until, spin_until};
 use crate::task::cell::{self, Cancelled, ExtraEnd, HandleEnd, Outcome, Remote};
 
 /// How long a joiner looks in any case before it parks.
@@ -51,8 +51,9 @@ pub(super) fn wait_for_good(
     if from.is_forked() {
         return Err(CancelReason::Forked);
     }
-    // The model knows no time.
-    if !cfg!(workmill_loom) && wait(Deadline::after(ring::SHORT)) {
+    // One wait for the pool, though it has two parts. (The model knows no time.)
+    let _away = Away::go();
+    if Local::runs_tasks() && !cfg!(workmill_loom) && wait(Deadline::after(ring::SHORT)) {
         return Ok(());
     }
     let _listed = ring::list(task).map_err(|ring::Ring| CancelReason::Deadlock)?;
@@ -158,6 +159,20 @@ impl<T> JoinHandle<T> {
         if !end.is_done() && !look_for_a_while(from, || end.is_done()) {
             self.wait_for_good().map_err(JoinError::cancelled)?;
         }
+        self.take().expect("the task has ended")
+    }
+
+    /// Waits until the task has ended, whatever happens, for one from whom it borrows. `begin` lets it
+    /// begin.
+    pub(crate) fn join_anyway(mut self, begin: impl FnOnce()) -> Result<T, JoinError> {
+        let listed = ring::list_first(self.unspent().extra());
+        begin();
+        let from = self.from;
+        let end = self.end();
+        if !look_for_a_while(from, || end.is_done()) {
+            block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
+        }
+        drop(listed);
         self.take().expect("the task has ended")
     }
 

@@ -12,7 +12,7 @@ use super::{JoinHandle, callback};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::Origin;
 use crate::task::cell::{HandleEnd, TaskEnd, pair};
-use crate::task::job;
+use crate::task::{Nowhere, job};
 
 fn model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -32,7 +32,7 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
         let (task, end) = task();
         let stop = end.extra();
         let (calls, values) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let canceller = thread::spawn(move || stop.cancel(CancelReason::Cancelled));
         let (called, seen) = (Arc::clone(&calls), Arc::clone(&values));
         callback::attach(
@@ -59,7 +59,7 @@ fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
     model(|| {
         let (task, end) = task();
         let mut handle = JoinHandle::new(end, Origin::take(false));
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let waiter = thread::spawn(move || {
             let outcome = handle.join_timeout(std::time::Duration::ZERO);
             let outcome = outcome.unwrap_or_else(|| handle.join());
@@ -82,7 +82,7 @@ fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
             let timed = shared.join_timeout(std::time::Duration::ZERO);
             assert!(timed.is_none_or(|value| value.unwrap() == 42));
         });
-        task.run(drop);
+        task.run(&Nowhere);
         assert_eq!(waiter.join().unwrap(), 42);
         leaver.join().unwrap();
     });

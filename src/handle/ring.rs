@@ -6,22 +6,28 @@
 //! that the next one stands behind, and the last one a task of the first.
 //!
 //! # Why what looks like a ring is one
-//! Joins are listed only while they last, with the tasks that run on the thread; a thread takes itself
-//! off the list before any of these goes on. So of what is on the list nothing goes on but by the end
-//! of what is awaited. A row is followed only over awaited tasks that have not ended. If it comes back
-//! to its beginning, each of these waits for the next, and none ever ends. (A task that has ended may
-//! still stand there, with a callback that joins; but nobody awaits it any more.)
+//! Joins are listed only while they last, with the tasks whose closures run on the thread; a thread takes
+//! itself off the list before any of these goes on. So of what is on the list nothing goes on but by
+//! the end of what is awaited. A row is followed only over awaited tasks that have not ended. If it
+//! comes back to its beginning, each of these waits for the next, and none ever ends. (A task that was
+//! run in place stands there until its callbacks have been called, which may join; but then it has
+//! ended, and nobody awaits it any more.)
 //!
 //! # Why every ring is found
 //! All is done under one lock, so one join of a ring is the last to be listed, and finds it whole. That
 //! one gives up. Joins with a limit of time are not listed: they end anyway. Nor are joins that are
 //! short: listing costs more than most joins take, and a ring has time.
+//!
+//! A thread that has lent what it borrows to the task that it awaits [cannot give up](list_first). It is
+//! listed before that task begins, and what the task awaits is listed later. So it is never the last of a
+//! ring.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::pool::Local;
+use crate::primitive::forks;
 use crate::task::cell::ExtraEnd;
 
 /// How long a join lasts before it is listed.
@@ -49,29 +55,46 @@ pub(super) struct Listed {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ring;
 
-/// Lists a join of this thread, unless it closes a ring. The awaited task runs, or is queued.
+/// Lists a join of this thread, unless it closes a ring; nothing is listed if no task runs here.
 pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
-    let behind: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
-    if behind.is_empty() {
+    enter(awaited, |listed, awaited, behind| {
+        let mut next = awaited;
+        // So many joins there are, and no row is longer.
+        for _ in 0..=listed.len() {
+            let cell = next.id().addr();
+            if next.is_done() {
+                break;
+            }
+            if behind.contains(&cell) {
+                return Err(Ring);
+            }
+            match listed.iter().find(|join| join.behind.contains(&cell)) {
+                Some(join) => next = &join.awaited,
+                None => break,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Lists a join of this thread, of a task that has not begun.
+pub(super) fn list_first(awaited: ExtraEnd) -> Option<Listed> {
+    enter(awaited, |_, _, _| Ok(())).unwrap_or_default()
+}
+
+fn enter(
+    awaited: ExtraEnd,
+    look: impl FnOnce(&[Join], &ExtraEnd, &[usize]) -> Result<(), Ring>,
+) -> Result<Option<Listed>, Ring> {
+    if !Local::runs_tasks() {
         // Nothing waits for what this thread does.
         return Ok(None);
     }
-    let mut listed = lock();
-    let mut next = &awaited;
-    // So many joins there are, and no row is longer.
-    for _ in 0..=listed.len() {
-        let cell = next.id().addr();
-        if next.is_done() {
-            break;
-        }
-        if behind.contains(&cell) {
-            return Err(Ring);
-        }
-        match listed.iter().find(|join| join.behind.contains(&cell)) {
-            Some(join) => next = &join.awaited,
-            None => break,
-        }
-    }
+    let behind: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
+    let Some(mut listed) = lock() else {
+        return Ok(None);
+    };
+    look(&listed, &awaited, &behind)?;
     let number = new_number();
     listed.push(Join {
         number,
@@ -81,22 +104,29 @@ pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
     Ok(Some(Listed { number }))
 }
 
-fn lock() -> MutexGuard<'static, Vec<Join>> {
-    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let gone = {
-            let mut listed = lock();
-            let place = listed.iter().position(|join| join.number == self.number);
-            place.map(|place| listed.swap_remove(place))
-        };
-        drop(gone);
+/// The list; in a child process it may be locked by a thread that is not there.
+fn lock() -> Option<MutexGuard<'static, Vec<Join>>> {
+    if forks() == 0 {
+        return Some(LISTED.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    match LISTED.try_lock() {
+        Ok(listed) => Some(listed),
+        Err(TryLockError::Poisoned(listed)) => Some(listed.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
 fn new_number() -> usize {
     static LAST: AtomicUsize = AtomicUsize::new(0);
     LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // Dropped outside the lock: it may be the last end of a cell.
+        let _gone = lock().and_then(|mut listed| {
+            let place = listed.iter().position(|join| join.number == self.number);
+            place.map(|place| listed.swap_remove(place))
+        });
+    }
 }

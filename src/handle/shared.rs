@@ -200,6 +200,9 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.is_finished() {
+            if this.common.from.is_forked() {
+                return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
+            }
             let line = &this.common.outcome.line;
             line.stand(&mut this.ticket, cx.waker());
         }
@@ -207,9 +210,6 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
             Some(outcome) => {
                 this.common.outcome.line.leave(&mut this.ticket);
                 Poll::Ready(outcome)
-            }
-            None if this.common.from.is_forked() => {
-                Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)))
             }
             None => Poll::Pending,
         }

@@ -33,7 +33,8 @@
 //! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look at
 //! every queue, and if there is a task do P3 and P4.
 //! *Starter that fails:* the same, but for a sleeper only, not for a vacancy again.
-//! *Whoever takes a slot out of the game:* (V2) and (V3) after it is uncounted, so the same.
+//! *Whoever takes a slot out of the game:* (V2) and (V3) after it is uncounted, so the same; and who
+//! brings one in, the same again.
 //!
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
@@ -125,10 +126,12 @@ impl Idle {
         }
     }
 
-    /// Counts one more vacant slot, which the caller has marked before.
+    /// V1 and V2 of one who brings a slot into the game, vacant. The caller has marked it before.
     pub(crate) fn one_more(&self) {
         // ORDERING: Release gives the slot's mark to `claim`.
         self.counts.fetch_add(VACANT, Ordering::AcqRel);
+        // V2. ORDERING: pairs with P2 in `pushed`.
+        fence(Ordering::SeqCst);
     }
 
     /// Lets so many search as is right for so many slots.

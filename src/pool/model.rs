@@ -14,6 +14,7 @@ use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
 use super::local::{Local, Pool, PoolTask};
 use super::roster::{Member, NotStarted, Roster};
 use super::slots::{LastLook, Slept, Slots, Vacancy};
+use super::spares::Rested;
 use super::tally::Tally;
 use super::task_queue::TaskQueue;
 use super::threads::start_thread;
@@ -80,7 +81,7 @@ fn start(shared: &Arc<Pool>, work: fn(&Local) -> bool) -> thread::JoinHandle<()>
     let shared = Arc::clone(shared);
     let member = Arc::new(Member::guest());
     thread::spawn(move || {
-        Local::enter(shared, &member, vacancy, work);
+        Local::enter(shared, &member, vacancy, true, work);
     })
 }
 
@@ -114,7 +115,7 @@ fn push(bare: &Bare, task: usize) {
 /// Whoever comes to start a thread cannot.
 fn give_up((queue, slots): &(TaskQueue<usize>, Slots<usize>), vacancy: Option<Vacancy>) {
     if let Some(vacancy) = vacancy {
-        slots.leave_vacant(vacancy, || queue.has_tasks());
+        slots.leave_vacant(vacancy, true, || queue.has_tasks());
     }
 }
 
@@ -315,12 +316,15 @@ fn a_vacancy_and_a_spare_thread_meet() {
         let spare = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let joined = || shared.look_for_tasks();
-                let wait = shared
-                    .spares
-                    .wait(Deadline::NEVER, joined, || shared.has_ended());
+                let joined = || {
+                    shared.look_for_tasks();
+                    true
+                };
+                let Rested::Given(vacancy) = shared.spares.wait(Deadline::NEVER, joined) else {
+                    unreachable!("nobody tells it, and it has time");
+                };
                 let member = Arc::new(Member::guest());
-                Local::enter(shared, &member, wait.unwrap(), |local| {
+                Local::enter(shared, &member, vacancy, true, |local| {
                     local.run(&mut local.find_near());
                     false
                 });

@@ -43,7 +43,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Origin {
     /// An origin that leads nowhere yet; with `again` it may have been another pool's.
     pub(crate) fn take(again: bool) -> &'static Self {
-        let spare = again.then(|| lock(&SPARE).pop()).flatten();
+        // Not waited for: in a child process it may be locked by a thread that is not there.
+        let spare = || SPARE.try_lock().ok()?.pop();
+        let spare = again.then(spare).flatten();
         spare.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 shells: AtomicUsize::new(0),
@@ -68,7 +70,9 @@ impl Origin {
         *lock(&self.pool) = None;
         self.shells.store(0, Ordering::Relaxed);
         if again {
-            lock(&SPARE).push(self);
+            if let Ok(mut spare) = SPARE.try_lock() {
+                spare.push(self);
+            }
         }
     }
 

@@ -3,20 +3,25 @@
 //! # Words
 //! Threads have *numbers*, from 0; a number is used again when its thread has left. A thread *stays*
 //! until it has decided to leave; it *lives* until it has left the pool, on the last lines of its
-//! way; and *ends* when its thread-locals are gone.
+//! way; and *ends* when its thread-locals are gone. It is *away* while it runs a task, or waits in one,
+//! without a slot (`pool/local/slot.rs`).
 //!
 //! # Invariants
 //! 1. Once nobody lives, nobody will: only a pool with a live thread, or one that is being built, takes
 //!    another in. So whoever has seen that all have left need not look again.
-//! 2. Whoever sees that a thread has left finds its handle, or the handle of a thread that waits for
-//!    the end of that one before its own: the successor of the same number.
+//! 2. Whoever sees that a thread has left finds its handle, or the handle of one that waits for the
+//!    end of that one before its own: a thread that left later, or the successor in the number.
+//!    Threads wait so only for those whose numbers were free before they freed theirs, or took it;
+//!    so never in a circle.
+//! 3. A thread leaves before the pool's end only while more stay, and are not away, than have to; both
+//!    are counted in one word, so none leaves because it takes for present one that is just going away.
 
 use std::io;
 use std::sync::Arc;
 
 use crate::primitive::{
-    AtomicStatic, AtomicUsize, Away, Deadline, Mutex, Ordering, Padded, ThreadHandle, block_until,
-    current, lock,
+    AtomicStatic, AtomicU64, AtomicUsize, Away, Deadline, Mutex, Ordering, Padded, ThreadHandle,
+    block_until, current, lock,
 };
 use crate::sync::line::{Line, Place};
 use crate::task::Name;
@@ -25,8 +30,8 @@ use crate::task::Name;
 pub(crate) struct Roster {
     /// How many have started and not left; whoever builds the pool counts as one of them.
     live: AtomicUsize,
-    /// How many threads have started and not decided to leave.
-    staying: AtomicUsize,
+    /// How many threads stay, and how many of these are away.
+    crew: AtomicU64,
     /// By number.
     members: Mutex<Vec<Entry>>,
     /// Held while seeing them off, so that everyone who wants that waits for it. No thread of the pool
@@ -34,6 +39,29 @@ pub(crate) struct Roster {
     joining: Mutex<()>,
     /// Who waits until all have left.
     line: Line,
+}
+
+/// One that stays, in the word that counts them.
+const STAYING: u64 = 1;
+/// One that is away.
+const AWAY: u64 = 1 << 32;
+
+/// A copy of that word.
+#[derive(Clone, Copy)]
+struct Crew(u64);
+
+impl Crew {
+    fn staying(self) -> usize {
+        (self.0 % AWAY) as usize
+    }
+
+    fn away(self) -> usize {
+        (self.0 / AWAY) as usize
+    }
+
+    fn present(self) -> usize {
+        self.staying().saturating_sub(self.away())
+    }
 }
 
 /// Why a thread was not started.
@@ -99,7 +127,7 @@ impl Roster {
     pub(crate) fn new() -> Self {
         Self {
             live: AtomicUsize::new(1),
-            staying: AtomicUsize::new(0),
+            crew: AtomicU64::new(0),
             members: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             line: Line::new(),
@@ -115,12 +143,14 @@ impl Roster {
         name: impl FnOnce(usize) -> String,
         spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
     ) -> Result<(), NotStarted> {
-        let fewer = |staying: usize| (staying < most).then_some(staying + 1);
-        let one_more = |live: usize| (live > 0).then_some(live + 1);
-        if !add(&self.staying, fewer) {
+        if !self.change(STAYING, |crew| crew.staying() < most) {
             return Err(NotStarted::NotWanted);
         }
-        if !add(&self.live, one_more) {
+        let one_more = |live: usize| (live > 0).then_some(live + 1);
+        let lives = self
+            .live
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        if lives.is_err() {
             self.does_not_stay();
             return Err(NotStarted::NotWanted);
         }
@@ -167,27 +197,49 @@ impl Roster {
         started
     }
 
-    /// Lets a thread leave that has nothing to do, if more stay than have to, not counting so many.
-    pub(crate) fn may_leave(&self, least: usize, away: usize) -> bool {
-        let fewer = |staying: usize| (staying > least + away).then(|| staying - 1);
-        add(&self.staying, fewer)
+    /// Adds to the word of the crew if `may` says so of it, and tells.
+    fn change(&self, change: u64, may: impl Fn(Crew) -> bool) -> bool {
+        let change = |crew| may(Crew(crew)).then_some(crew.wrapping_add(change));
+        self.crew
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
+            .is_ok()
+    }
+
+    /// Lets a thread leave that has nothing to do, if more are present than have to be.
+    pub(crate) fn may_leave(&self, least: usize) -> bool {
+        self.change(STAYING.wrapping_neg(), |crew| crew.present() > least)
+    }
+
+    /// Tells whether [`may_leave`](Self::may_leave) would let a thread leave, as of now.
+    pub(crate) fn has_to_spare(&self, least: usize) -> bool {
+        Crew(self.crew.load(Ordering::Relaxed)).present() > least
+    }
+
+    /// Lets a thread go away that stays, unless so many are away.
+    pub(crate) fn may_go_away(&self, most: usize) -> bool {
+        self.change(AWAY, |crew| crew.away() < most)
+    }
+
+    /// Counts a thread back that was away.
+    pub(crate) fn is_back(&self) {
+        self.crew.fetch_sub(AWAY, Ordering::Relaxed);
     }
 
     /// Counts a thread as leaving that did not want to start.
     pub(crate) fn does_not_stay(&self) {
-        self.staying.fetch_sub(1, Ordering::Relaxed);
+        self.crew.fetch_sub(STAYING, Ordering::Relaxed);
     }
 
-    /// Tells whether [`may_leave`](Self::may_leave) would let a thread leave, as of now.
-    pub(crate) fn has_to_spare(&self, least: usize, away: usize) -> bool {
-        self.staying.load(Ordering::Relaxed) > least + away
-    }
-
-    /// Tells a thread's number that it is free, because the thread leaves before the pool's end.
-    pub(crate) fn free_number(&self, member: &Member) {
-        let entry = &mut lock(&self.members)[member.number];
+    /// Tells a thread's number that it is free, because the thread leaves before the pool's end, and
+    /// gives it the handles of those that left before, to [see them off](see_off) at its very end.
+    pub(crate) fn free_number(&self, member: &Member) -> Vec<ThreadHandle<()>> {
+        let mut members = lock(&self.members);
+        let free = members.iter_mut().filter(|entry| !entry.is_taken);
+        let before = free.filter_map(|entry| entry.handle.take()).collect();
+        let entry = &mut members[member.number];
         entry.is_taken = false;
         entry.member = None;
+        before
     }
 
     /// Counts a thread out, or whoever built the pool.
@@ -269,16 +321,10 @@ impl Member {
     }
 }
 
-fn see_off(thread: ThreadHandle<()>) {
+/// Waits for the end of a thread that has left.
+pub(crate) fn see_off(thread: ThreadHandle<()>) {
     // A thread of ours does not panic: `unwind` catches all that could.
     drop(thread.join());
-}
-
-/// Changes a count as `change` says; `false` if it says no.
-fn add(count: &AtomicUsize, change: impl FnMut(usize) -> Option<usize>) -> bool {
-    count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
-        .is_ok()
 }
 
 /// One who waits until all threads have left; dropped, it waits no longer.

@@ -44,8 +44,6 @@ pub(crate) struct Shared<T> {
     pub(super) queue: TaskQueue<T>,
     pub(super) slots: Slots<T>,
     pub(super) spares: Spares,
-    /// How many threads run tasks, or wait in them, without a slot.
-    away: AtomicUsize,
     phase: AtomicU8,
     pub(crate) hooks: Hooks,
     pub(crate) gate: Option<Arc<Gate>>,
@@ -137,7 +135,6 @@ impl<T: Send + 'static> Shared<T> {
             queue,
             slots: Slots::new(lanes, threads),
             spares: Spares::new(),
-            away: AtomicUsize::new(0),
             phase: AtomicU8::new(OPEN),
             gate: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
@@ -193,6 +190,18 @@ impl<T: Send + 'static> Shared<T> {
     pub(crate) fn set_threads(self: &Arc<Self>, threads: usize) {
         self.queue.use_slots(threads);
         let before = self.slots.want(threads);
+        if threads < before {
+            // Slots that nobody has go first. Whoever has one hears of it before the next task.
+            while let Some(vacancy) = self.slots.claim_vacancy() {
+                if let Some(vacancy) = self.slots.withdraw(vacancy) {
+                    self.slots.leave_vacant(vacancy, true, || false);
+                    break;
+                }
+            }
+            // Fewer have to stay.
+            self.slots.wake_all();
+            self.spares.tell_all();
+        }
         if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
             gate.permits.give_back(threads.saturating_sub(before));
             for _ in threads..before {
@@ -337,7 +346,7 @@ impl<T: Send + 'static> Shared<T> {
             if let NotStarted::Failed(error) = why {
                 failed = Some(error);
             }
-            next = self.leave_vacant(vacancy);
+            next = self.leave_vacant(vacancy, true);
         }
         if let Some(error) = failed {
             self.start_failed(error);
@@ -358,16 +367,30 @@ impl<T: Send + 'static> Shared<T> {
     /// Counts a thread away from its slot, unless too many are, in which case it has to keep it.
     pub(super) fn may_go_away(&self) -> bool {
         let most = self.limits.max_spare_threads;
-        let one_more = |away: usize| (away < most).then_some(away + 1);
-        let may = self
-            .away
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .is_ok();
+        let may = self.roster.may_go_away(most);
         if !may {
             self.counts.uncovered_waits.one_more();
             self.warn(OF_SPARES, Warning::SpareThreadsUsedUp(most));
         }
         may
+    }
+
+    /// How many threads stay however long they have nothing to do.
+    fn least_threads(&self) -> usize {
+        self.limits.min_threads.min(self.threads())
+    }
+
+    /// How long a thread may have nothing to do before it leaves: for ever if it has to stay.
+    pub(super) fn patience(&self) -> Deadline {
+        match self.roster.has_to_spare(self.least_threads()) {
+            true => Deadline::after(self.limits.keep_alive),
+            false => Deadline::NEVER,
+        }
+    }
+
+    /// Tells whether a thread that has had nothing to do for so long is to leave, which it then has to.
+    pub(super) fn may_leave(&self) -> bool {
+        self.roster.may_leave(self.least_threads())
     }
 
     /// A thread does not run its task for a while, so there may be room for another where a pass stands
@@ -385,30 +408,11 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Counts a thread back that was away: it has a slot again, or nothing to do.
-    pub(super) fn is_back(&self) {
-        self.away.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How long a thread may have nothing to do before it ends: for ever if it has to stay.
-    pub(super) fn patience(&self) -> Deadline {
-        let away = self.away.load(Ordering::Relaxed);
-        match self.roster.has_to_spare(self.limits.min_threads, away) {
-            true => Deadline::after(self.limits.keep_alive),
-            false => Deadline::NEVER,
-        }
-    }
-
-    /// Tells whether a thread that has had nothing to do for so long is to leave, which it then has to.
-    pub(super) fn may_leave(&self) -> bool {
-        let away = self.away.load(Ordering::Relaxed);
-        self.roster.may_leave(self.limits.min_threads, away)
-    }
-
     /// V1 to V4: leaves a slot vacant for which there is no thread. Gives a vacancy back if there may be
     /// one after all.
-    pub(super) fn leave_vacant(&self, vacancy: Vacancy) -> Option<Vacancy> {
-        self.slots.leave_vacant(vacancy, || self.queue.has_tasks());
+    pub(super) fn leave_vacant(&self, vacancy: Vacancy, was_searching: bool) -> Option<Vacancy> {
+        let has_tasks = || self.queue.has_tasks();
+        self.slots.leave_vacant(vacancy, was_searching, has_tasks);
         // V4. A thread may have come to rest meanwhile.
         let spare = self.spares.has_any();
         spare.then(|| self.claim_for_tasks()).flatten()

@@ -229,11 +229,16 @@ impl<T> Slots<T> {
     }
 
     /// Leaves a slot vacant for which there is no thread.
-    pub(crate) fn leave_vacant(&self, vacancy: Vacancy, has_tasks: impl FnOnce() -> bool) {
+    pub(crate) fn leave_vacant(
+        &self,
+        vacancy: Vacancy,
+        was_searching: bool,
+        has_tasks: impl FnOnce() -> bool,
+    ) {
         self.slots[vacancy.index]
             .mark
             .store(VACANT, Ordering::Release);
-        self.idle.left_vacant(true);
+        self.idle.left_vacant(was_searching);
         if has_tasks() && self.idle.claim_wanted_sleeper() {
             self.wake_claimed();
         }
@@ -306,7 +311,7 @@ impl<T> Slots<T> {
         &self,
         index: usize,
         was_searching: bool,
-        mut deadline: Deadline,
+        deadline: Deadline,
         last_look: impl FnOnce() -> LastLook,
     ) -> Slept {
         let mark = &self.slots[index].mark;
@@ -326,18 +331,19 @@ impl<T> Slots<T> {
         }
         // ORDERING: Acquire takes what the waker did before it unmarked us.
         while mark.load(Ordering::Acquire) == ASLEEP {
-            if deadline.is_over() {
-                if self.wakes_up_by_itself(index) {
-                    return Slept::Through;
-                }
-                deadline = Deadline::NEVER;
+            if !deadline.is_over() {
+                deadline.park();
+            } else if self.wakes_up_by_itself(index) {
+                return Slept::Through;
+            } else {
+                spin_loop();
             }
-            deadline.park();
         }
         Slept::Woken
     }
 
-    /// Claims the sleeper `index` for itself; `false` if somebody else has done so, and will wake it.
+    /// Claims the sleeper `index` for itself; `false` if somebody else has claimed all there are, and is
+    /// about to wake them.
     fn wakes_up_by_itself(&self, index: usize) -> bool {
         if !self.idle.claim_any_sleeper() {
             return false;

@@ -22,8 +22,18 @@ pub(crate) struct Spares {
 
 struct Spare {
     thread: Thread,
-    /// What the thread was given. Written under the list's lock, when the spare leaves it.
-    given: Mutex<Option<Vacancy>>,
+    /// How its rest has ended, if it has. Written under the list's lock, when the spare leaves it.
+    rested: Mutex<Option<Rested>>,
+}
+
+/// How a thread's rest has ended.
+pub(crate) enum Rested {
+    /// It was given a vacancy.
+    Given(Vacancy),
+    /// It was [told](Spares::tell_all) to look what has changed.
+    Told,
+    /// The time was over.
+    Through,
 }
 
 impl Spares {
@@ -45,49 +55,56 @@ impl Spares {
             let Some(spare) = waiting.pop() else {
                 return Some(vacancy);
             };
-            *lock(&spare.given) = Some(vacancy);
-            spare.thread.clone()
+            spare.end(Rested::Given(vacancy))
         };
         thread.unpark();
         None
     }
 
-    /// Waits to be given a vacancy; `None` if `deadline` has passed or `is_over` says so, of which the
-    /// thread is [told](Self::tell_all).
+    /// Has all who wait look what has changed.
+    pub(crate) fn tell_all(&self) {
+        let threads: Vec<_> = {
+            let mut waiting = lock(&self.waiting);
+            waiting
+                .drain(..)
+                .map(|spare| spare.end(Rested::Told))
+                .collect()
+        };
+        threads.into_iter().for_each(|thread| thread.unpark());
+    }
+
+    /// Waits to be given a vacancy, until `deadline`.
     ///
-    /// R1 and R2: `joined` is called once this thread is in the list.
-    pub(crate) fn wait(
-        &self,
-        deadline: Deadline,
-        joined: impl FnOnce(),
-        is_over: impl Fn() -> bool,
-    ) -> Option<Vacancy> {
+    /// R1 and R2: `joined` is called once this thread is in the list, and says whether it is to wait.
+    pub(crate) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
         let spare = Arc::new(Spare {
             thread: current(),
-            given: Mutex::new(None),
+            rested: Mutex::new(None),
         });
         lock(&self.waiting).push(Arc::clone(&spare));
-        joined();
+        let is_over = !joined();
         loop {
-            let given = lock(&spare.given).take();
-            if given.is_some() {
-                return given;
+            if let Some(rested) = lock(&spare.rested).take() {
+                return rested;
             }
-            if is_over() || deadline.is_over() {
+            if is_over || deadline.is_over() {
                 lock(&self.waiting).retain(|other| !Arc::ptr_eq(other, &spare));
-                // Once out of the list it is given nothing more.
-                return lock(&spare.given).take();
+                // Once out of the list nothing more happens to it.
+                let rested = lock(&spare.rested).take();
+                return rested.unwrap_or(match is_over {
+                    true => Rested::Told,
+                    false => Rested::Through,
+                });
             }
             deadline.park();
         }
     }
+}
 
-    /// Has all who wait look whether it is over.
-    pub(crate) fn tell_all(&self) {
-        let threads: Vec<_> = {
-            let waiting = lock(&self.waiting);
-            waiting.iter().map(|spare| spare.thread.clone()).collect()
-        };
-        threads.into_iter().for_each(|thread| thread.unpark());
+impl Spare {
+    /// The caller unparks the thread that comes back, once the list is not locked any more.
+    fn end(&self, rested: Rested) -> Thread {
+        *lock(&self.rested) = Some(rested);
+        self.thread.clone()
     }
 }

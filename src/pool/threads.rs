@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::local::{Local, Pool};
-use super::roster::{Member, NotStarted};
+use super::roster::{Member, NotStarted, see_off};
 use super::slots::Vacancy;
 use super::worker;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
@@ -42,10 +42,20 @@ fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
 
 fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     let mut answers = Vec::new();
-    while let Some(vacancy) = pool.slots.claim_vacancy() {
+    // Not those again that a thread leaves which did not want to start.
+    let vacancies: Vec<_> = std::iter::from_fn(|| pool.slots.claim_vacancy()).collect();
+    let mut failed = None;
+    for vacancy in vacancies {
+        if failed.is_some() {
+            pool.slots.leave_vacant(vacancy, true, || false);
+            continue;
+        }
         let (started, answer) = oneshot::channel();
         answers.push(answer);
-        start_for_builder(pool, vacancy, Some(started))?;
+        failed = start_for_builder(pool, vacancy, Some(started)).err();
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     let dead = |_| Err(io::Error::other("a thread ended before it had started"));
     let answers = answers
@@ -67,7 +77,7 @@ fn start_for_builder(
     let Err((vacancy, why)) = start_thread(pool, vacancy, started) else {
         return Ok(());
     };
-    pool.slots.leave_vacant(vacancy, || false);
+    pool.slots.leave_vacant(vacancy, true, || false);
     Err(match why {
         NotStarted::Failed(error) => error,
         NotStarted::NotWanted => io::Error::other("the pool has ended"),
@@ -103,43 +113,52 @@ pub(super) fn start_thread(
     })
 }
 
-/// A thread's way through the pool.
+/// A thread's way through the pool. In a child process that a user's function has forked, it ends.
 fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Option<Started>) {
-    let mut sees_off = false;
-    match try_hook(pool, member.number()) {
+    let has_say = pool.hooks.thread_start.is_some();
+    if has_say {
+        // Whoever started the thread counts it as searching, which it is not while the user has it.
+        pool.found();
+    }
+    let fit = try_hook(pool, member.number());
+    if pool.is_forked() {
+        return;
+    }
+    let (mut before, mut sees_off) = (Vec::new(), false);
+    match fit {
         Ok(()) => {
             answer(started, Ok(()));
-            let left = Local::enter(Arc::clone(pool), member, vacancy, worker::work);
+            let part = Arc::clone(pool);
+            let left = Local::enter(part, member, vacancy, !has_say, worker::work);
             if pool.is_forked() {
-                // Nobody is there to be told of it.
                 return;
             }
             sees_off = left.sees_off;
-            if let Some(stop) = &pool.hooks.thread_stop {
-                if let Err(payload) = unwind::catch(|| stop(member.number())) {
-                    pool.report(payload);
-                }
+            stop_hook(pool, member.number());
+            if pool.is_forked() {
+                return;
             }
             if left.before_the_end {
-                pool.roster.free_number(member);
+                before = pool.roster.free_number(member);
             }
         }
         Err(error) => {
             pool.roster.does_not_stay();
-            if let Some(vacancy) = pool.leave_vacant(vacancy) {
+            if let Some(vacancy) = pool.leave_vacant(vacancy, !has_say) {
                 pool.fill(vacancy);
             }
             match started {
                 Some(_) => answer(started, Err(error)),
                 None => pool.start_failed(error),
             }
-            pool.roster.free_number(member);
+            before = pool.roster.free_number(member);
         }
     }
     pool.roster.count_out();
     if sees_off {
         pool.roster.see_all_off();
     }
+    before.into_iter().for_each(see_off);
     member.see_off_the_one_before();
 }
 
@@ -162,4 +181,13 @@ fn try_hook(pool: &Pool, index: usize) -> io::Result<()> {
             "on_thread_start panicked: {message}"
         )))
     })
+}
+
+/// Tells the user that the thread has run its last task.
+fn stop_hook(pool: &Pool, number: usize) {
+    if let Some(hook) = &pool.hooks.thread_stop {
+        if let Err(payload) = unwind::catch(|| hook(number)) {
+            pool.report(payload);
+        }
+    }
 }

@@ -40,16 +40,16 @@ pub(super) fn work(local: &Local) -> bool {
                 local.note_idle();
                 return false;
             }
-            local.resign_if_too_many();
+            local.outside(|| local.resign_if_too_many());
         }
         local.sweep_if_wanted();
         let mut task = local.pop();
         if task.is_none() {
-            task = look_around(local);
+            task = local.outside(|| look_around(local));
         }
         if task.is_some() {
             local.run(&mut task);
-        } else if !local.sleep() {
+        } else if !local.outside(|| local.sleep()) {
             return true;
         }
     }
@@ -64,6 +64,9 @@ fn look_around(local: &Local) -> Option<PoolTask> {
     }
     local.note_idle();
     local.look_around_if_wanted();
+    if local.shared.is_forked() {
+        return None;
+    }
     if local.may_search() {
         let budget = if local.is_hopeful() { SEARCH } else { GLANCE };
         spin_until(budget, || {

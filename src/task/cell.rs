@@ -26,7 +26,7 @@ use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::state::{Ender, Finish, Leave, State};
-use super::{Closure, Job, Name};
+use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::UnsafeCell;
 use crate::unwind;
@@ -250,14 +250,15 @@ impl TaskEnd {
         self.header().state.is_queued()
     }
 
-    /// Runs the closure, of whose name and cell `begins` is told first, unless it was claimed or cancelled before;
-    /// `false` if it was cancelled.
-    pub(crate) fn run(self, begins: impl FnOnce((&'static Name, *const ()))) -> bool {
+    /// Runs the closure, unless it was claimed or cancelled before; `false` if it was cancelled.
+    pub(crate) fn run(self, cx: &impl Context) -> bool {
         let end = ManuallyDrop::new(self);
         if end.header().state.start() {
-            begins((end.name(), end.0.as_ptr().cast()));
+            cx.begins(end.name());
+            cx.can_be_joined(end.0.as_ptr().cast());
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
             unsafe { (end.header().vtable.run)(end.0) };
+            cx.returned();
             end.finish();
             return true;
         }

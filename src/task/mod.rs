@@ -29,9 +29,15 @@ use cell::{HandleEnd, TaskEnd};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
-    /// The closure that is called `name` is about to be called; with a handle it has a cell, which
-    /// stays until the closure has ended.
-    fn begins(&self, name: &'static Name, cell: *const ());
+    /// The closure that is called `name` is about to be called.
+    fn begins(&self, name: &'static Name);
+
+    /// The closure that has begun has a handle, which can be joined: what tells its cell from others
+    /// until it [returns](Self::returned).
+    fn can_be_joined(&self, cell: *const ());
+
+    /// The closure that could be joined has returned, and its outcome is about to be told.
+    fn returned(&self);
 
     /// A closure without a handle panicked.
     fn panicked(&self, payload: Payload);
@@ -88,6 +94,21 @@ impl<N, P, F> Job<N, P, F> {
             named: PhantomData,
         }
     }
+}
+
+/// The context of a model's task.
+#[cfg(all(test, workmill_loom))]
+pub(crate) struct Nowhere;
+
+#[cfg(all(test, workmill_loom))]
+impl Context for Nowhere {
+    fn begins(&self, _: &'static Name) {}
+
+    fn can_be_joined(&self, _: *const ()) {}
+
+    fn returned(&self) {}
+
+    fn panicked(&self, _: Payload) {}
 }
 
 /// A closure as a model's cell keeps it.
@@ -279,7 +300,7 @@ struct Detached<J>(J);
 impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
     fn run(self, cx: &Cx) -> bool {
-        cx.begins(J::NAME, std::ptr::null());
+        cx.begins(J::NAME);
         if let Err(payload) = unwind::catch(|| self.0.call()) {
             cx.panicked(payload);
         }
@@ -299,7 +320,7 @@ impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
 impl<Cx: Context> Work<Cx> for TaskEnd {
     #[inline]
     fn run(self, cx: &Cx) -> bool {
-        Self::run(self, |(name, cell)| cx.begins(name, cell))
+        Self::run(self, cx)
     }
 
     fn cancel(self, reason: CancelReason) -> bool {

@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 use loom::thread;
 
 use super::cell::{Cancelled, HandleEnd, TaskEnd, pair};
-use super::job;
+use super::{Nowhere, job};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{Deadline, block_until};
 
@@ -70,7 +70,7 @@ fn a_joiner_gets_the_result_after_the_captures_are_gone() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let result = join(handle).expect("the task returns");
         assert_eq!(seen.captures.load(Relaxed), 1);
         drop(result);
@@ -85,7 +85,7 @@ fn a_task_is_either_cancelled_or_run() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let cancelled = handle.cancel(CancelReason::Cancelled) == Cancelled::Now;
         let outcome = join(handle);
         assert_eq!(cancelled, outcome.is_err());
@@ -101,7 +101,7 @@ fn a_claimed_task_runs_once() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         handle.run_here();
         drop(join(handle));
         runner.join().unwrap();
@@ -116,7 +116,7 @@ fn a_dropped_handle_leaves_nothing_behind() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         drop(handle);
         runner.join().unwrap();
         seen.assert(1);
@@ -141,7 +141,7 @@ fn a_waiter_changes_its_waker_or_leaves_while_the_task_ends() {
         let wakers = [(); 2].map(|()| Arc::new(Tracked(Default::default())));
         let waiting = !handle.poll(&Waker::from(wakers[0].clone()));
         assert!(waiting);
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let waiting = !handle.poll(&Waker::from(wakers[1].clone()));
         drop(handle);
         runner.join().unwrap();
@@ -163,7 +163,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
         let waker = Arc::new(Tracked(Default::default()));
         let done = handle.poll(&Waker::from(waker.clone()));
         assert!(!done);
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         match handle.try_take() {
             Ok(result) => drop(result),
             Err(handle) => drop(join(handle)),
@@ -200,7 +200,7 @@ fn an_extra_end_cancels_while_the_task_starts_and_the_handle_goes() {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let extra = handle.extra();
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let canceller = thread::spawn(move || extra.cancel(CancelReason::Cancelled));
         drop(handle);
         let cancelled = canceller.join().unwrap() == Cancelled::Now;
@@ -216,7 +216,7 @@ fn an_extra_end_that_is_last_frees_the_cell() {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let (extra, other) = (handle.extra(), handle.extra().extra());
-        let runner = thread::spawn(move || task.run(drop));
+        let runner = thread::spawn(move || task.run(&Nowhere));
         let leaver = thread::spawn(move || drop(extra));
         drop(join(handle));
         drop(other);

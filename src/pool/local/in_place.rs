@@ -78,6 +78,11 @@ impl Local {
         Self::innermost().is_some_and(|local| !local.claimed.borrow().is_empty())
     }
 
+    /// Tells whether a task runs on this thread.
+    pub(crate) fn runs_tasks() -> bool {
+        Self::innermost().is_some()
+    }
+
     /// The cells of the tasks that run on this thread, one for the sake of the other.
     pub(crate) fn tasks() -> Vec<*const ()> {
         let mut tasks = Vec::new();

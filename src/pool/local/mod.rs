@@ -1,7 +1,9 @@
 //! What one thread has of a pool.
 //!
 //! A thread's [`Local`] leads a task that submits to the lane of the slot it runs on, and tells
-//! every entry point whether it was called from inside. A pointer of the thread's own leads to it.
+//! every entry point whether it was called from inside. A pointer of the thread's own leads to it. It is
+//! put aside for what is done between two tasks, so whatever is called there (wakers of those who
+//! wait until all is done, and what the user wants to be told) is no task of the pool.
 //!
 //! # Residents and guests
 //! A *resident* is one of the pool's threads. A *guest* is another thread that does one of the pool's
@@ -32,7 +34,7 @@ use super::lanes::Lane;
 use super::roster::Member;
 use super::shared::Shared;
 use super::slots::Vacancy;
-use crate::primitive::thread_pointer;
+use crate::primitive::{forks, thread_pointer};
 use crate::task::{Context, Name, Task};
 use crate::unwind::Payload;
 
@@ -64,12 +66,13 @@ pub(crate) struct Local {
     lane: RefCell<Option<Lane<PoolTask>>>,
     /// Where the thread notes what it runs.
     member: Arc<Member>,
-    /// The cell of the task that runs here; what it runs in place is in `claimed`.
+    /// The cell of the task whose closure runs here, if it has one, or null; what is run in place is in
+    /// `claimed`.
     task: Cell<*const ()>,
     /// The cells of the tasks that run in place, the outer ones first.
     claimed: RefCell<Vec<*const ()>>,
-    /// Whether the thread waits, or is about to.
-    waiting: Cell<bool>,
+    /// How the thread waits, if it does, or is about to.
+    wait: Cell<Wait>,
     /// Whether the thread is counted as away from its slot.
     away: Cell<bool>,
     /// Whether the thread is counted as searching.
@@ -88,6 +91,16 @@ pub(crate) struct Local {
     resident: bool,
     /// The part that this thread had before, and will have again.
     outer: *const Self,
+}
+
+/// How a thread waits in a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Not,
+    /// With its slot, because too many are away.
+    Uncovered,
+    /// Another may have the slot.
+    Covered,
 }
 
 /// How a thread of the pool has left.
@@ -119,17 +132,19 @@ impl Pool {
 }
 
 impl Local {
-    /// Takes the slot that was claimed for this thread, and calls `work` as a thread of the pool,
-    /// which tells whether the thread leaves before the pool's end.
+    /// Takes the slot that was claimed for this thread, which may be counted as searching, and calls
+    /// `work` as a thread of the pool, which tells whether the thread leaves before the pool's end.
     pub(super) fn enter(
         shared: Arc<Pool>,
         member: &Arc<Member>,
         vacancy: Vacancy,
+        searching: bool,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
         HOME.with(|home| home.set(shared.id()));
         let lane = shared.slots.occupy(vacancy);
         let local = Self::new(shared, Arc::clone(member), Some(lane));
+        local.searching.set(searching);
         let mut before_the_end = false;
         local.inhabit(|local| before_the_end = work(local));
         match local.lane.take() {
@@ -176,11 +191,10 @@ impl Local {
             member,
             task: Cell::new(std::ptr::null()),
             claimed: RefCell::new(Vec::new()),
-            waiting: Cell::new(false),
+            wait: Cell::new(Wait::Not),
             away: Cell::new(false),
             lane: RefCell::new(lane),
-            // Whoever starts a thread counts it as searching.
-            searching: Cell::new(resident),
+            searching: Cell::new(false),
             hopeful: Cell::new(true),
             claims: Cell::new(0),
             sees_off: Cell::new(false),
@@ -191,9 +205,35 @@ impl Local {
 
     /// Makes this the innermost part of the thread for as long as `body` runs.
     fn inhabit(&self, body: impl FnOnce(&Self)) {
-        HERE.with(|here| here.set(std::ptr::from_ref(self).cast()));
-        let _gone = OnDrop(|| HERE.with(|here| here.set(self.outer.cast())));
-        body(self);
+        Self::with_here(self, self.outer, || body(self));
+    }
+
+    /// Calls `body`, which is between two tasks of this resident, outside the pool.
+    #[inline]
+    pub(super) fn outside<R>(&self, body: impl FnOnce() -> R) -> R {
+        let result = Self::with_here(self.outer, self, body);
+        if self.shared.is_forked() {
+            // Whatever was called has forked, and this is the child.
+            self.shared.end_in_the_child();
+        }
+        result
+    }
+
+    /// Has the pointer lead to one part while `body` runs, and to another after that; in a child
+    /// process to none, since there the thread is inside nothing.
+    #[inline]
+    fn with_here<R>(here: *const Self, after: *const Self, body: impl FnOnce() -> R) -> R {
+        let before = forks();
+        HERE.with(|pointer| pointer.set(here.cast()));
+        let _back = OnDrop(|| {
+            let after = if forks() == before {
+                after
+            } else {
+                std::ptr::null()
+            };
+            HERE.with(|pointer| pointer.set(after.cast()));
+        });
+        body()
     }
 
     /// Calls `body` with this thread's part of whatever pool it is innermost inside.
@@ -216,10 +256,10 @@ impl Local {
     #[inline]
     fn innermost<'a>() -> Option<&'a Self> {
         let here = HERE.with(Cell::get).cast::<Self>();
-        // SAFETY: the pointer is null or was set by `inhabit` on this thread, whose caller keeps the
-        // value on its stack, shared only, and which sets the pointer back before it returns.
-        // Whoever runs on this thread meanwhile is called by `inhabit`, and no caller in this room
-        // keeps it.
+        // SAFETY: the pointer is null or was set by `with_here` on this thread, to a part that `inhabit`
+        // was called on further down the stack and has not returned from, or to the outer part of one,
+        // of which the same holds. Their callers keep them on their stacks, shared only. Whoever runs
+        // on this thread meanwhile is called by `inhabit`, and no caller in this room keeps the reference.
         unsafe { here.as_ref() }
     }
 
@@ -237,22 +277,25 @@ impl Local {
     #[inline]
     pub(super) fn sweep_if_wanted(&self) {
         if self.shared.origin.shells() >= SHELLS {
-            self.sweep();
+            self.outside(|| self.sweep());
         }
     }
 
     #[cold]
     fn sweep(&self) {
-        self.note_idle();
         let shared = &self.shared;
-        if shared.origin.shells() > shared.queue.waiting_outside() / 2 {
-            shared.origin.swept();
-            if let Some(lane) = &*self.lane.borrow() {
+        if shared.origin.shells() <= shared.queue.waiting_outside() / 2 {
+            return;
+        }
+        match &*self.lane.borrow() {
+            Some(lane) => {
+                shared.origin.swept();
                 shared.queue.sweep(lane, PoolTask::is_shell);
             }
-            // What was kept was in no queue for a moment.
-            shared.task_pushed();
+            None => return,
         }
+        // What was kept was in no queue for a moment.
+        shared.task_pushed();
     }
 
     /// Tells whether this thread holds a slot.
@@ -312,19 +355,12 @@ impl Local {
     /// Looks around if anyone waits for that, before the thread spends time on searching.
     ///
     /// Those who wait may have brought wakers of their own, which are user code: it runs while the
-    /// thread is busy, so that others are woken for new tasks meanwhile, and outside the pool,
-    /// because it is no task of it.
+    /// thread is busy, so that others are woken for new tasks meanwhile.
     pub(super) fn look_around_if_wanted(&self) {
         if self.shared.wants_attention() {
             self.stop_searching();
-            self.look_around();
+            self.shared.look_around();
         }
-    }
-
-    fn look_around(&self) {
-        HERE.with(|here| here.set(self.outer.cast()));
-        let _back = OnDrop(|| HERE.with(|here| here.set(std::ptr::from_ref(self).cast())));
-        self.shared.look_around();
     }
 
     /// Searching to busy.
@@ -338,7 +374,6 @@ impl Local {
     /// Notes that the thread runs nothing.
     pub(super) fn note_idle(&self) {
         self.member.note_running(None);
-        self.task.set(std::ptr::null());
     }
 
     /// Tells whether the thread may go on as it is, for all that others have to say.
@@ -356,7 +391,9 @@ impl Local {
     /// Runs a task to its end, or cancels it if the pool is stopping.
     #[inline]
     pub(super) fn run(&self, found: &mut Option<PoolTask>) {
-        self.stop_searching();
+        if self.searching.get() {
+            self.outside(|| self.stop_searching());
+        }
         self.run_or_cancel(found);
         self.shared.queue.task_done(self.lane.borrow().as_ref());
     }
@@ -385,9 +422,18 @@ impl<F: Fn()> Drop for OnDrop<F> {
 
 impl Context for Local {
     #[inline]
-    fn begins(&self, name: &'static Name, cell: *const ()) {
+    fn begins(&self, name: &'static Name) {
         self.member.note_running(Some(name));
+    }
+
+    #[inline]
+    fn can_be_joined(&self, cell: *const ()) {
         self.task.set(cell);
+    }
+
+    #[inline]
+    fn returned(&self) {
+        self.task.set(std::ptr::null());
     }
 
     fn panicked(&self, payload: Payload) {

@@ -8,9 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{HERE, Local};
+use super::{HERE, Local, Wait};
 use crate::pool::slots::{Slept, Vacancy};
-use crate::primitive::{around_waits, count_forks};
+use crate::pool::spares::Rested;
+use crate::primitive::{Deadline, around_waits, count_forks};
 
 /// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
 const NAP: Duration = Duration::from_micros(120);
@@ -40,7 +41,7 @@ impl Local {
             return self.rest();
         };
         let (shared, asleep) = (&self.shared, Instant::now());
-        let patience = shared.patience();
+        let patience = self.patience();
         let was_searching = self.searching.get();
         let last_look = || shared.last_look();
         let slept = shared
@@ -49,7 +50,7 @@ impl Local {
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
         self.hopeful.set(asleep.elapsed() < NAP);
-        let leaves = slept == Slept::Through && shared.may_leave();
+        let leaves = slept == Slept::Through && self.may_leave();
         if leaves {
             self.give_slot_up();
         }
@@ -69,22 +70,59 @@ impl Local {
     /// leave.
     fn rest(&self) -> bool {
         self.note_idle();
+        let shared = &self.shared;
         if self.away.take() {
-            self.shared.is_back();
+            shared.roster.is_back();
         }
         // The task that has ended here may have been the last.
-        self.look_around();
-        let shared = &self.shared;
-        let vacancy = shared.slots.claim_vacancy().or_else(|| {
-            let patience = shared.patience();
-            let joined = || shared.look_for_tasks();
-            shared.spares.wait(patience, joined, || shared.has_ended())
-        });
-        match vacancy {
-            Some(vacancy) => self.occupy(vacancy),
-            None => return shared.has_ended() || !shared.may_leave(),
+        shared.look_around();
+        if self.take_slot() {
+            return true;
         }
-        true
+        let joined = || {
+            shared.look_for_tasks();
+            !shared.has_ended()
+        };
+        match shared.spares.wait(self.patience(), joined) {
+            Rested::Given(vacancy) => {
+                self.occupy(vacancy);
+                true
+            }
+            Rested::Told => true,
+            Rested::Through => !self.may_leave(),
+        }
+    }
+
+    /// How long the thread may have nothing to do before it leaves.
+    fn patience(&self) -> Deadline {
+        match self.sees_off.get() {
+            // It waits for the others at the end, so it is there until then.
+            true => Deadline::NEVER,
+            false => self.shared.patience(),
+        }
+    }
+
+    /// Tells whether the thread is to leave, which it then has to.
+    fn may_leave(&self) -> bool {
+        !self.sees_off.get() && self.shared.may_leave()
+    }
+
+    /// Takes a slot if one is vacant and not too many.
+    fn take_slot(&self) -> bool {
+        let slots = &self.shared.slots;
+        let Some(vacancy) = slots.claim_vacancy() else {
+            return false;
+        };
+        match slots.withdraw(vacancy) {
+            Some(vacancy) => {
+                self.occupy(vacancy);
+                true
+            }
+            None => {
+                self.shared.look_for_tasks();
+                false
+            }
+        }
     }
 
     fn occupy(&self, vacancy: Vacancy) {
@@ -93,40 +131,38 @@ impl Local {
         self.searching.set(true);
     }
 
-    /// Before this thread waits: gives its slot up if it has one and may; `false` if it is to wait as
-    /// it is.
+    /// Before this thread waits in a task: gives its slot up if it has one and may; `false` if it waits
+    /// already.
     fn leave(&self) -> bool {
-        if self.waiting.get() {
+        if self.wait.get() != Wait::Not {
             return false;
         }
+        // First, so that whatever is called meanwhile takes no slot again.
+        self.wait.set(Wait::Uncovered);
         if self.has_slot() {
             if !self.shared.may_go_away() {
-                return false;
+                return true;
             }
             self.away.set(true);
         }
-        // First, so that whatever is called meanwhile takes no slot again.
-        self.waiting.set(true);
+        self.wait.set(Wait::Covered);
         self.shared.one_waits();
         self.give_slot_up();
         true
     }
 
-    /// After this thread has waited: takes a slot if one is vacant.
+    /// After this thread has waited: takes a slot if it has none and one is vacant.
     fn come_back(&self) {
-        self.shared.one_waits_no_more();
-        self.waiting.set(false);
-        if self.has_slot() {
-            return;
+        if self.wait.get() == Wait::Covered {
+            self.shared.one_waits_no_more();
         }
-        if let Some(vacancy) = self.shared.slots.claim_vacancy() {
-            self.occupy(vacancy);
+        if !self.has_slot() && self.take_slot() {
             if self.away.take() {
-                self.shared.is_back();
+                self.shared.roster.is_back();
             }
             self.stop_searching();
-            self.resign_if_too_many();
         }
+        self.wait.set(Wait::Not);
     }
 
     /// This thread's part of the pool that it is a resident of, if it is inside.
