@@ -304,6 +304,32 @@ fn a_task_pushed_while_a_slot_goes_out_is_found() {
     });
 }
 
+/// One slot more, while the holder of the other is busy for ever.
+///
+/// Bug: whoever brings a slot in makes no fence (V2).
+#[test]
+fn a_task_pushed_while_a_slot_comes_in_is_found() {
+    model(3, || {
+        let (queue, lanes) = TaskQueue::new(2);
+        queue.use_slots(1);
+        let bare: Bare = Arc::new((queue, Slots::new(lanes, 1)));
+        let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
+        let _ = bare.1.found(|| false);
+        let pusher = {
+            let bare = Arc::clone(&bare);
+            thread::spawn(move || {
+                bare.0.push(7, None);
+                take_in(&bare, bare.1.task_pushed())
+            })
+        };
+        bare.0.use_slots(2);
+        assert_eq!(bare.1.want(2), 1);
+        let taken = take_in(&bare, look_again(&bare));
+        drop(lane);
+        assert_eq!(taken + pusher.join().unwrap(), 7);
+    });
+}
+
 /// No thread can be started for a vacancy while another comes to rest, who would take it.
 ///
 /// Bug: the spare does not look for a vacancy once it is in the list (R2). Bug: who could not start a

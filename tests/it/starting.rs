@@ -169,6 +169,18 @@ fn when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the
     assert_success(&output);
 }
 
+#[test]
+fn when_no_thread_wants_to_start_building_fails_in_the_end() {
+    limited(|| {
+        for _ in 0..20 {
+            let builder = Builder::new().threads(64);
+            let refuse = |_| Err(std::io::Error::other("not today"));
+            let error = builder.on_thread_start(refuse).build().unwrap_err();
+            assert_eq!(error.to_string(), "not today");
+        }
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn when_no_thread_can_start_building_fails() {

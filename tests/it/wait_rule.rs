@@ -296,6 +296,54 @@ fn of_joins_that_wait_for_each_other_in_a_ring_one_gives_up() {
     }
 }
 
+/// The cell of a task is free for others once its callback has the outcome.
+#[test]
+fn a_callback_that_joins_a_long_task_is_in_no_ring() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        for _ in 0..20 {
+            let (door, again) = (occupy(&pool), pool.handle());
+            let (tell, told) = mpsc::channel();
+            let task = pool.submit(|| 1);
+            task.on_done(move |_| {
+                let begun = Arc::new(Event::new());
+                let begins = Arc::clone(&begun);
+                let long = again.submit(move || {
+                    begins.set();
+                    thread::sleep(Duration::from_millis(30));
+                    2
+                });
+                begun.wait();
+                tell.send(long.join()).unwrap();
+            });
+            door.open();
+            assert_eq!(told.recv().unwrap().unwrap(), 2);
+        }
+    });
+}
+
+#[test]
+fn who_installs_a_closure_that_waits_for_it_is_not_the_one_that_gives_up() {
+    limited(|| {
+        for _ in 0..20 {
+            let outer = ThreadPoolExecutor::new(1).unwrap();
+            let inner = ThreadPoolExecutor::new(1).unwrap();
+            let (sender, receiver) = mpsc::channel::<JoinHandle<()>>();
+            let (tell, told) = mpsc::channel();
+            let task = outer.submit(move || {
+                let reason = inner.install(move || {
+                    let own = blocking(|| receiver.recv()).unwrap();
+                    own.join().unwrap_err().cancel_reason()
+                });
+                tell.send(reason).unwrap();
+            });
+            sender.send(task).unwrap();
+            let reason = told.recv().unwrap().unwrap();
+            assert_eq!(reason, Some(CancelReason::Deadlock));
+        }
+    });
+}
+
 #[test]
 fn a_lock_held_across_a_wait_is_never_asked_for_on_the_same_thread() {
     limited(|| {
