@@ -9,13 +9,16 @@ use workmill::{JoinableQueue, ThreadPoolExecutor};
 use crate::contenders::channels::{self, AsyncChannel, Crossbeam, Flume, Kanal, SyncChannel};
 use crate::contenders::in_place::InPlace;
 use crate::contenders::ours::{Background, OursCurrent};
-use crate::contenders::queues::{Book, ByHand};
+use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent};
 use crate::contenders::semaphores::{self, ExchangePair, OursUnfair, ParkingLot};
-use crate::contenders::stealing::RayonCurrent;
+use crate::contenders::stealing::{RayonCurrent, RayonJoin, RayonScope};
 use crate::contenders::{Mpsc, Oneshot, Own};
+use crate::inside::{blocking_mix, contended_tasks, contended_tasks4, halved, nested_join};
 use crate::measure::Sample;
-use crate::waiting::{fair_turn, queue_turn, queue1_turn, uncontended_turn, unfair_turn};
+use crate::waiting::{
+    contended_wait, fair_turn, queue_turn, queue1_turn, uncontended_turn, unfair_turn,
+};
 use crate::workloads::{
     Countdown, Row, Setup, Turn, WARM_UP, any_turn, idle_after, in_place_turn, reach_turn,
     repeated, start_stop, submit_turn,
@@ -74,13 +77,19 @@ const POOLS: &[Entry] = &[
         name: "workmill",
         about: "tasks capture a clone of the pool",
         side: Side::Ours,
-        turn: any_turn::<ThreadPoolExecutor, Own>,
+        turn: ours_turn,
     },
     Entry {
         name: "workmill current",
         about: "tasks ask workmill::current() for the pool",
         side: Side::Ours,
-        turn: reach_turn::<ThreadPoolExecutor, OursCurrent>,
+        turn: ours_current_turn,
+    },
+    Entry {
+        name: "workmill of four",
+        about: "a pool of four threads, one for each task; in contended_wait only",
+        side: Side::Ours,
+        turn: ours_of_four_turn,
     },
     Entry {
         name: "workmill background",
@@ -107,16 +116,28 @@ const POOLS: &[Entry] = &[
         turn: reach_turn::<Rayon, RayonCurrent>,
     },
     Entry {
-        name: "tokio",
-        about: "Handle::spawn, and its JoinHandle under block_on; without drivers",
+        name: "rayon scope",
+        about: "rayon::scope, and one task spawned in it; in nested_join only",
         side: Side::Other,
-        turn: any_turn::<Tokio, Own>,
+        turn: rayon_scope_turn,
+    },
+    Entry {
+        name: "rayon join",
+        about: "rayon::join, whose tasks are on the stack; in nested_join only",
+        side: Side::Other,
+        turn: rayon_join_turn,
+    },
+    Entry {
+        name: "tokio",
+        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; without drivers",
+        side: Side::Other,
+        turn: tokio_turn,
     },
     Entry {
         name: "tokio current",
         about: "tasks call tokio::spawn",
         side: Side::Other,
-        turn: reach_turn::<Tokio, TokioCurrent>,
+        turn: tokio_current_turn,
     },
     Entry {
         name: "async-executor",
@@ -140,13 +161,25 @@ const POOLS: &[Entry] = &[
         name: "rusty_pool",
         about: "execute, and its evaluate; cannot wait for its threads, only for its tasks",
         side: Side::Other,
-        turn: any_turn::<rusty_pool::ThreadPool, Own>,
+        turn: rusty_pool_turn,
     },
     Entry {
         name: "by hand",
         about: "crossbeam-channel with boxed closures, and a oneshot for the result",
         side: Side::Other,
-        turn: any_turn::<ByHand, Oneshot>,
+        turn: by_hand_turn,
+    },
+    Entry {
+        name: "threads",
+        about: "by hand, and a thread for each task that sleeps; or four that take permits of ours",
+        side: Side::Other,
+        turn: threads_turn,
+    },
+    Entry {
+        name: "threads tokio",
+        about: "four that take permits of tokio's semaphore; in contended_wait only",
+        side: Side::Other,
+        turn: threads_tokio_turn,
     },
     Entry {
         name: "book",
@@ -156,7 +189,7 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "chili",
-        about: "has only join, so takes part in idle and start_stop; the caller runs the task",
+        about: "has only join, so takes part in nested_join, idle and start_stop; the caller runs tasks, too",
         side: Side::Other,
         turn: chili_turn,
     },
@@ -258,24 +291,108 @@ const QUEUES: &[Entry] = &[
     },
 ];
 
+fn ours_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::NestedJoin => Some(nested_join::<ThreadPoolExecutor, ThreadPoolExecutor>),
+        Row::BlockingMix => Some(blocking_mix::<ThreadPoolExecutor>),
+        Row::ContendedWait => Some(contended_tasks),
+        _ => any_turn::<ThreadPoolExecutor, Own>(row),
+    }
+}
+
+fn ours_current_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::NestedJoin => Some(nested_join::<ThreadPoolExecutor, OursCurrent>),
+        _ => reach_turn::<ThreadPoolExecutor, OursCurrent>(row),
+    }
+}
+
+fn ours_of_four_turn(row: Row) -> Option<Turn> {
+    (row == Row::ContendedWait).then_some(contended_tasks4 as Turn)
+}
+
+fn rayon_scope_turn(row: Row) -> Option<Turn> {
+    (row == Row::NestedJoin).then_some(nested_join::<Rayon, RayonScope> as Turn)
+}
+
+fn rayon_join_turn(row: Row) -> Option<Turn> {
+    (row == Row::NestedJoin).then_some(nested_join::<Rayon, RayonJoin> as Turn)
+}
+
+fn tokio_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::BlockingMix => Some(blocking_mix::<Tokio>),
+        _ => any_turn::<Tokio, Own>(row),
+    }
+}
+
+fn tokio_current_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::NestedJoin => Some(nested_join::<Tokio, TokioCurrent>),
+        _ => reach_turn::<Tokio, TokioCurrent>(row),
+    }
+}
+
+fn rusty_pool_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::BlockingMix => Some(blocking_mix::<RustyPoolWithSpares>),
+        _ => any_turn::<rusty_pool::ThreadPool, Own>(row),
+    }
+}
+
+fn by_hand_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::BlockingMix => Some(blocking_mix::<ByHand>),
+        _ => any_turn::<ByHand, Oneshot>(row),
+    }
+}
+
+fn threads_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::BlockingMix => Some(blocking_mix::<ByHandAndThreads>),
+        Row::ContendedWait => Some(contended_wait::<workmill::Semaphore>),
+        _ => None,
+    }
+}
+
+fn threads_tokio_turn(row: Row) -> Option<Turn> {
+    (row == Row::ContendedWait).then_some(contended_wait::<tokio::sync::Semaphore> as Turn)
+}
+
 fn background_turn(row: Row) -> Option<Turn> {
     (row == Row::StartStop).then_some(start_stop::<Background> as Turn)
 }
 
 fn chili_turn(row: Row) -> Option<Turn> {
     match row {
+        Row::NestedJoin => Some(chili_nested_join),
         Row::Idle => Some(chili_idle),
         Row::StartStop => Some(chili_start_stop),
         _ => None,
     }
 }
 
+/// A pool whose tasks so many threads run, the one that calls `join` included.
 fn chili(threads: usize) -> chili::ThreadPool {
     chili::ThreadPool::with_config(chili::Config {
-        // The thread that calls `join` counts there.
-        thread_count: NonZero::new(threads + 1),
+        thread_count: NonZero::new(threads),
         ..chili::Config::default()
     })
+}
+
+fn chili_nested_join(setup: &Setup, leaves: usize) -> Sample {
+    fn halve(scope: &mut chili::Scope, levels: u32) -> usize {
+        if levels == 0 {
+            return 1;
+        }
+        let (one, other) = scope.join(
+            |scope| halve(scope, levels - 1),
+            |scope| halve(scope, levels - 1),
+        );
+        one + other
+    }
+    let pool = chili(setup.threads);
+    halved(setup, leaves, |levels| halve(&mut pool.scope(), levels))
 }
 
 /// Joins two tasks, one of which counts down.
@@ -284,7 +401,7 @@ fn chili_task(pool: &chili::ThreadPool, countdown: &'static Countdown) {
 }
 
 fn chili_idle(setup: &Setup, millis: usize) -> Sample {
-    let pool = chili(setup.threads);
+    let pool = chili(setup.threads + 1);
     let countdown = Countdown::from(WARM_UP);
     for _ in 0..WARM_UP {
         chili_task(&pool, countdown);
@@ -296,6 +413,6 @@ fn chili_idle(setup: &Setup, millis: usize) -> Sample {
 /// The drop of the pool waits for its threads.
 fn chili_start_stop(setup: &Setup, cycles: usize) -> Sample {
     repeated(setup, cycles, |countdown| {
-        chili_task(&chili(setup.threads), countdown);
+        chili_task(&chili(setup.threads + 1), countdown);
     })
 }

@@ -10,6 +10,7 @@
 
 mod contenders;
 mod entries;
+mod inside;
 mod measure;
 mod report;
 mod waiting;

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::contenders::channels::Queue;
-use crate::contenders::semaphores::Semaphore;
+use crate::contenders::semaphores::{ExchangePair, Semaphore};
 use crate::measure::{Sample, measured};
-use crate::workloads::{Countdown, OUTSIDE_THREADS, PAIRS, Row, Setup, StartLine, Turn, WARM_UP};
+use crate::workloads::{
+    Countdown, LIGHT, OUTSIDE_THREADS, PAIRS, Row, Setup, StartLine, Turn, WARM_UP, compute,
+};
 
 /// The rows of a semaphore that serves in order of arrival.
 pub(crate) fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
@@ -52,34 +54,89 @@ pub(crate) fn queue1_turn<Q: Queue>(row: Row) -> Option<Turn> {
 }
 
 fn alone<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
+    alone_holding::<S>(setup, times, || ())
+}
+
+fn alone_holding<S: Semaphore>(setup: &Setup, times: usize, hold: impl Fn()) -> Sample {
     let semaphore = S::new(1);
-    let repeat = |times| (0..times).for_each(|_| semaphore.with_permit(|| ()));
+    let repeat = |times| (0..times).for_each(|_| semaphore.with_permit(&hold));
     repeat(WARM_UP);
     measured(times, setup.counting, || repeat(times))
 }
 
-/// While it warms up, makes sure that permits are what the semaphore gives.
 fn contended<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
-    const PERMITS: usize = 2;
-    let semaphore = S::new(PERMITS);
-    let holders = AtomicUsize::new(0);
-    let hold = || {
-        assert!(holders.fetch_add(1, Ordering::Relaxed) < PERMITS);
-        holders.fetch_sub(1, Ordering::Relaxed);
-    };
-    let start = StartLine::of(OUTSIDE_THREADS);
-    let threads_left = Countdown::from(OUTSIDE_THREADS);
+    contended_threads(setup, &Crowd::<S, _>::new(times, || ()))
+}
+
+/// The floor of the row whose permits are held for a while: one thread, which never waits.
+pub(crate) fn contended_alone(setup: &Setup, times: usize) -> Sample {
+    alone_holding::<ExchangePair>(setup, times, hold_for_a_while)
+}
+
+/// The row whose permits are held for a while, without a pool: a thread each.
+pub(crate) fn contended_wait<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
+    contended_threads(setup, &Crowd::<S, _>::new(times, hold_for_a_while))
+}
+
+/// About 1 µs.
+pub(crate) fn hold_for_a_while() {
+    compute(10 * LIGHT);
+}
+
+fn contended_threads<S: Semaphore>(setup: &Setup, crowd: &Crowd<S, impl Fn() + Sync>) -> Sample {
     thread::scope(|scope| {
         for _ in 0..OUTSIDE_THREADS {
-            scope.spawn(|| {
-                (0..WARM_UP).for_each(|_| semaphore.with_permit(hold));
-                start.wait();
-                (0..times / OUTSIDE_THREADS).for_each(|_| semaphore.with_permit(|| ()));
-                threads_left.one_done();
-            });
+            scope.spawn(|| crowd.take_part(StartLine::wait));
         }
-        start.measured(setup, times, threads_left)
+        crowd.measured(setup)
     })
+}
+
+/// Four that want two permits, again and again.
+pub(crate) struct Crowd<S, H> {
+    semaphore: S,
+    /// What is done with a permit.
+    hold: H,
+    /// How many hold one while they warm up.
+    holders: AtomicUsize,
+    start: StartLine,
+    left: &'static Countdown,
+    /// How often they take a permit, all together.
+    times: usize,
+}
+
+impl<S: Semaphore, H: Fn()> Crowd<S, H> {
+    const PERMITS: usize = 2;
+
+    pub(crate) fn new(times: usize, hold: H) -> Self {
+        Self {
+            semaphore: S::new(Self::PERMITS),
+            hold,
+            holders: AtomicUsize::new(0),
+            start: StartLine::of(OUTSIDE_THREADS),
+            left: Countdown::from(OUTSIDE_THREADS),
+            times,
+        }
+    }
+
+    /// What each of them does. While it warms up, it makes sure that permits are what the semaphore
+    /// gives; `wait_for` waits for the start.
+    pub(crate) fn take_part(&self, wait_for: impl FnOnce(&StartLine)) {
+        let check = || {
+            assert!(self.holders.fetch_add(1, Ordering::Relaxed) < Self::PERMITS);
+            self.holders.fetch_sub(1, Ordering::Relaxed);
+        };
+        (0..WARM_UP).for_each(|_| self.semaphore.with_permit(check));
+        wait_for(&self.start);
+        let share = self.times / OUTSIDE_THREADS;
+        (0..share).for_each(|_| self.semaphore.with_permit(&self.hold));
+        self.left.one_done();
+    }
+
+    /// Measures from the start until the last has done its share.
+    pub(crate) fn measured(&self, setup: &Setup) -> Sample {
+        self.start.measured(setup, self.times, self.left)
+    }
 }
 
 const CAPACITY: usize = 1_024;

@@ -1,8 +1,8 @@
 //! The rows: what the contenders are given to do.
 //!
 //! A turn is one contender's share of a round: it builds the pool, gives it some tasks to warm up,
-//! measures the workload until its last task has ended, and drops the pool. The rows without a pool
-//! are in [`waiting`](crate::waiting).
+//! measures the workload until its last task has ended, and drops the pool. The rows in which tasks
+//! wait are in [`inside`](crate::inside), those without a pool in [`waiting`](crate::waiting).
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -12,14 +12,16 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::contenders::{Contender, Execute, Own, Reach, Submit};
+use crate::inside::nested_join;
 use crate::measure::{Sample, measured};
+use crate::waiting::contended_alone;
 
 /// How many tasks a pool is given before the clock starts, or how often a thread does what is
 /// measured.
 pub(crate) const WARM_UP: usize = 1_000;
 
 /// Steps of [`compute`] that take about 100 ns on a current machine.
-const LIGHT: usize = 64;
+pub(crate) const LIGHT: usize = 64;
 
 /// What a turn needs to know besides how many operations to do.
 pub(crate) struct Setup {
@@ -41,8 +43,11 @@ pub(crate) enum Row {
     Tree,
     Uneven,
     SubmitAll,
+    NestedJoin,
     Pingpong,
     Window,
+    BlockingMix,
+    ContendedWait,
     SparseCpu,
     Idle,
     MemoryExecute,
@@ -56,7 +61,7 @@ pub(crate) enum Row {
     Queue4,
 }
 
-pub(crate) const ROWS: [Row; 20] = [
+pub(crate) const ROWS: [Row; 23] = [
     Row::SpawnExt,
     Row::SpawnExt4,
     Row::SpawnNested,
@@ -64,8 +69,11 @@ pub(crate) const ROWS: [Row; 20] = [
     Row::Tree,
     Row::Uneven,
     Row::SubmitAll,
+    Row::NestedJoin,
     Row::Pingpong,
     Row::Window,
+    Row::BlockingMix,
+    Row::ContendedWait,
     Row::SparseCpu,
     Row::Idle,
     Row::MemoryExecute,
@@ -102,8 +110,11 @@ impl Row {
             Self::Tree => "tree",
             Self::Uneven => "uneven",
             Self::SubmitAll => "submit_all",
+            Self::NestedJoin => "nested_join",
             Self::Pingpong => "pingpong",
             Self::Window => "window",
+            Self::BlockingMix => "blocking_mix",
+            Self::ContendedWait => "contended_wait",
             Self::SparseCpu => "sparse_cpu",
             Self::Idle => "idle",
             Self::MemoryExecute => "memory_execute",
@@ -127,8 +138,11 @@ impl Row {
             Self::Tree => "each task spawns ten, down to the leaves",
             Self::Uneven => "about 100 ns of computation, 1 task in 64 a hundred times that",
             Self::SubmitAll => "closures with results, then every handle joined",
+            Self::NestedJoin => "each task submits half of its work and joins it, to the leaves",
             Self::Pingpong => "submit and join, one at a time",
             Self::Window => "64 in flight, about 1 µs of computation each",
+            Self::BlockingMix => "about 1 µs of computation, 1 task in 10 sleeps for 1 ms instead",
+            Self::ContendedWait => "four tasks and two permits, held for about 1 µs of computation",
             Self::SparseCpu => "an empty closure each 200 µs: processor time",
             Self::Idle => "nothing to do: processor time and context switches",
             Self::MemoryExecute => "heap per queued execute that captures 8 bytes",
@@ -147,26 +161,29 @@ impl Row {
     pub(crate) fn ops(self, scale: f64) -> usize {
         let whole = match self {
             Self::SpawnExt | Self::SpawnExt4 | Self::SpawnNested => 200_000,
-            Self::Chain | Self::SubmitAll => 200_000,
+            Self::Chain | Self::SubmitAll | Self::ContendedWait => 200_000,
             Self::Tree | Self::MemoryExecute | Self::MemorySubmit => 100_000,
+            Self::NestedJoin => 1 << 16,
             Self::Uneven | Self::Pingpong | Self::Window => 20_000,
             Self::SparseCpu => 5_000,
             Self::Idle => 2_000,
             Self::StartStop => 200,
             Self::Semaphore | Self::SemaphoreUnfair => 1_000_000,
-            Self::Semaphore4 | Self::Semaphore4Unfair => 40_000,
+            Self::BlockingMix | Self::Semaphore4 | Self::Semaphore4Unfair => 40_000,
             Self::Queue1 | Self::Queue4 => 400_000,
         };
         let ops = ((f64::from(whole) * scale).round() as usize).max(1);
         match self {
             // As many for each outside thread.
-            Self::SpawnExt4 | Self::Semaphore4 | Self::Semaphore4Unfair => {
+            Self::SpawnExt4 | Self::Semaphore4 | Self::Semaphore4Unfair | Self::ContendedWait => {
                 ops.next_multiple_of(OUTSIDE_THREADS)
             }
             // As many for each producer, and for each consumer.
             Self::Queue4 => ops.next_multiple_of(PAIRS),
             // The whole tree that has at most so many leaves.
             Self::Tree => tree_size(ops.ilog10().max(1)),
+            // All leaves of a tree that halves.
+            Self::NestedJoin => 1 << ops.ilog2(),
             _ => ops,
         }
     }
@@ -183,7 +200,10 @@ impl Row {
     /// Whether the tasks compute. Then several threads do at once what the floor does alone, which
     /// is no lower bound.
     pub(crate) fn computes(self) -> bool {
-        matches!(self, Self::Uneven | Self::Window)
+        matches!(
+            self,
+            Self::Uneven | Self::Window | Self::BlockingMix | Self::ContendedWait
+        )
     }
 
     /// Whether one round is enough.
@@ -245,6 +265,8 @@ where
         Row::Chain => Some(chain_in_place),
         // It has no queue.
         Row::MemoryExecute | Row::MemorySubmit => None,
+        Row::NestedJoin => Some(nested_join::<C, C::Pool>),
+        Row::ContendedWait => Some(contended_alone),
         _ => any_turn::<C, Own>(row),
     }
 }
@@ -311,7 +333,7 @@ impl StartLine {
 
 /// Computes for a time in proportion to `steps`, each of which needs the one before.
 #[inline(never)]
-fn compute(steps: usize) {
+pub(crate) fn compute(steps: usize) {
     let mut value = black_box(0x9E37_79B9_7F4A_7C15_u64);
     for _ in 0..steps {
         value = (value ^ (value >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -326,7 +348,10 @@ pub(crate) fn light_ns() -> f64 {
 }
 
 /// Runs `body` with a warm pool, of which every thread has run a task.
-fn with_pool<C: Contender>(setup: &Setup, body: impl FnOnce(&C::Pool) -> Sample) -> Sample {
+pub(crate) fn with_pool<C: Contender>(
+    setup: &Setup,
+    body: impl FnOnce(&C::Pool) -> Sample,
+) -> Sample {
     let contender = C::start(setup.threads);
     let pool = contender.pool();
     if C::HAS_THREADS {

@@ -64,6 +64,43 @@ pub(crate) trait Submit<P> {
     fn join(handle: Self::Handle) -> usize;
 }
 
+/// How a task of the pool `P` has a part of its work done by another task, and waits for it.
+pub(crate) trait Halve<P> {
+    /// Halves so many times, and counts what is left.
+    fn leaves(pool: &P, levels: u32) -> usize;
+}
+
+/// By default a task submits one half, goes on with the other, and joins the handle.
+impl<P, R: Reach<P>> Halve<P> for R
+where
+    Own: Submit<P> + Submit<R::Inside>,
+{
+    fn leaves(pool: &P, levels: u32) -> usize {
+        /// A task that is not a leaf, or the half of one that it keeps. Leaves need not reach the
+        /// pool.
+        fn halve<P, R: Reach<P>>(pool: &R::Inside, levels: u32) -> usize
+        where
+            Own: Submit<R::Inside>,
+        {
+            if levels == 1 {
+                return 1 + Own::join(Own::submit(pool, || 1));
+            }
+            let reach = R::from_inside(pool);
+            let half = Own::submit(pool, move || halve::<P, R>(&reach.open(), levels - 1));
+            halve::<P, R>(pool, levels - 1) + Own::join(half)
+        }
+        let reach = R::from_outside(pool);
+        let root = move || halve::<P, R>(&reach.open(), levels);
+        <Own as Submit<P>>::join(Own::submit(pool, root))
+    }
+}
+
+/// A pool that is told which of its tasks block.
+pub(crate) trait Block: Execute {
+    /// Takes a closure that keeps its thread waiting.
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static);
+}
+
 /// The pool's own handles.
 pub(crate) struct Own;
 

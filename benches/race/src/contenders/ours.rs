@@ -2,7 +2,7 @@
 
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
-use super::{Contender, Execute, Own, Reach, Submit};
+use super::{Block, Contender, Execute, Own, Reach, Submit};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -32,6 +32,12 @@ impl Execute for PoolRef {
     }
 }
 
+impl Block for ThreadPoolExecutor {
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
+        (**self).execute(|| workmill::blocking(closure));
+    }
+}
+
 impl Submit<ThreadPoolExecutor> for Own {
     type Handle = JoinHandle<usize>;
 
@@ -43,6 +49,21 @@ impl Submit<ThreadPoolExecutor> for Own {
     }
 
     fn join(handle: Self::Handle) -> usize {
+        handle.join().expect("the task returns")
+    }
+}
+
+impl Submit<PoolRef> for Own {
+    type Handle = JoinHandle<usize>;
+
+    fn submit(
+        pool: &PoolRef,
+        closure: impl FnOnce() -> usize + Send + 'static,
+    ) -> <Self as Submit<PoolRef>>::Handle {
+        pool.submit(closure)
+    }
+
+    fn join(handle: <Self as Submit<PoolRef>>::Handle) -> usize {
         handle.join().expect("the task returns")
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Contender, Execute, Own, Submit};
+use super::{Block, Contender, Execute, Own, Submit};
 
 impl Contender for threadpool::ThreadPool {
     type Pool = Self;
@@ -69,6 +69,39 @@ impl Submit<rusty_pool::ThreadPool> for Own {
     }
 }
 
+/// rusty_pool with room for threads that wait.
+pub(crate) struct RustyPoolWithSpares(rusty_pool::ThreadPool);
+
+impl Contender for RustyPoolWithSpares {
+    type Pool = rusty_pool::ThreadPool;
+
+    fn start(threads: usize) -> Self {
+        let pool = rusty_pool::ThreadPool::new(threads, threads + SPARES, KEEP_ALIVE);
+        pool.start_core_threads();
+        Self(pool)
+    }
+
+    fn pool(&self) -> Self::Pool {
+        self.0.clone()
+    }
+
+    fn stop(self) {
+        self.0.shutdown_join();
+    }
+}
+
+/// As many as tokio and ours may start by default.
+const SPARES: usize = 512;
+/// What tokio has by default.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// All its threads are alike: one that is busy, with whatever, is a reason to start another.
+impl Block for rusty_pool::ThreadPool {
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
+        self.execute(closure);
+    }
+}
+
 type Closure = Box<dyn FnOnce() + Send>;
 
 /// What one writes in twenty lines from crossbeam-channel.
@@ -103,6 +136,47 @@ impl Contender for ByHand {
 impl Execute for crossbeam_channel::Sender<Closure> {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
         self.send(Box::new(closure)).expect("threads live");
+    }
+}
+
+/// Nothing is done about it: the pool's threads wait.
+impl Block for crossbeam_channel::Sender<Closure> {
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
+        self.execute(closure);
+    }
+}
+
+/// The same, with a thread of its own for each task that blocks.
+pub(crate) struct ByHandAndThreads(ByHand);
+
+impl Contender for ByHandAndThreads {
+    type Pool = SenderAndThreads;
+
+    fn start(threads: usize) -> Self {
+        Self(ByHand::start(threads))
+    }
+
+    fn pool(&self) -> SenderAndThreads {
+        SenderAndThreads(self.0.pool())
+    }
+
+    fn stop(self) {
+        self.0.stop();
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct SenderAndThreads(crossbeam_channel::Sender<Closure>);
+
+impl Execute for SenderAndThreads {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        self.0.execute(closure);
+    }
+}
+
+impl Block for SenderAndThreads {
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
+        thread::spawn(closure);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pools whose tasks are futures: tokio, async-executor and that of the futures crate.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
@@ -9,7 +10,7 @@ use futures::executor::ThreadPool;
 use futures_lite::future::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use super::{Contender, Execute, Own, Reach, Submit};
+use super::{Block, Contender, Execute, Halve, Own, Reach, Submit};
 
 impl Contender for Runtime {
     type Pool = Handle;
@@ -33,6 +34,13 @@ impl Contender for Runtime {
 impl Execute for Handle {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
         self.spawn(async move { closure() });
+    }
+}
+
+/// On threads of their own, of which there may be 512; each lives on for ten seconds.
+impl Block for Handle {
+    fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
+        self.spawn_blocking(closure);
     }
 }
 
@@ -75,6 +83,24 @@ impl Reach<Handle> for TokioCurrent {
 
     fn open(self) -> Self {
         self
+    }
+}
+
+/// Tasks await each other, and keep no thread waiting.
+impl Halve<Handle> for TokioCurrent {
+    fn leaves(pool: &Handle, levels: u32) -> usize {
+        /// Boxed, since it would be inside itself.
+        fn halve(levels: u32) -> Pin<Box<dyn Future<Output = usize> + Send>> {
+            Box::pin(async move {
+                if levels == 1 {
+                    let half = tokio::spawn(async { 1 });
+                    return 1 + half.await.expect("the task returns");
+                }
+                let half = tokio::spawn(halve(levels - 1));
+                halve(levels - 1).await + half.await.expect("the task returns")
+            })
+        }
+        block_on(pool.spawn(halve(levels))).expect("the task returns")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Contender, Execute, Reach};
+use super::{Contender, Execute, Halve, Reach};
 
 impl Contender for Arc<rayon::ThreadPool> {
     type Pool = Self;
@@ -48,5 +48,41 @@ impl Reach<Arc<rayon::ThreadPool>> for RayonCurrent {
 
     fn open(self) -> Self {
         self
+    }
+}
+
+/// A scope for each task that is not a leaf.
+pub(crate) struct RayonScope;
+
+impl Halve<Arc<rayon::ThreadPool>> for RayonScope {
+    fn leaves(pool: &Arc<rayon::ThreadPool>, levels: u32) -> usize {
+        fn halve(levels: u32) -> usize {
+            if levels == 0 {
+                return 1;
+            }
+            let (mut one, mut other) = (0, 0);
+            rayon::scope(|scope| {
+                scope.spawn(|_| one = halve(levels - 1));
+                other = halve(levels - 1);
+            });
+            one + other
+        }
+        pool.install(|| halve(levels))
+    }
+}
+
+/// Its `join`, whose tasks are on the stack and have no handles.
+pub(crate) struct RayonJoin;
+
+impl Halve<Arc<rayon::ThreadPool>> for RayonJoin {
+    fn leaves(pool: &Arc<rayon::ThreadPool>, levels: u32) -> usize {
+        fn halve(levels: u32) -> usize {
+            if levels == 0 {
+                return 1;
+            }
+            let (one, other) = rayon::join(|| halve(levels - 1), || halve(levels - 1));
+            one + other
+        }
+        pool.install(|| halve(levels))
     }
 }
