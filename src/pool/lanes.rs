@@ -41,6 +41,8 @@ const BATCHES_A_TURN: usize = 8;
 pub(crate) struct Lane<T> {
     index: usize,
     tasks: deque::Worker<T>,
+    /// To take from the lane as others do.
+    thief: Stealer<T>,
     /// Tasks that are taken from the lane before the injector has its turn.
     turn: Cell<usize>,
     /// Batches that are taken from the injector before another slot has its turn.
@@ -67,11 +69,18 @@ impl<T> Lane<T> {
     /// Drops the shells, and says how many; the rest keeps its order.
     pub(crate) fn sweep(&self, is_shell: impl Fn(&T) -> bool) -> usize {
         // Not one by one to the other end: a task that is stolen meanwhile would be one too few, and
-        // the oldest of the rest would go round twice.
-        let all = std::iter::from_fn(|| self.tasks.pop());
-        let (shells, kept): (Vec<_>, Vec<_>) = all.partition(is_shell);
+        // the oldest of the rest would go round twice. And stolen, not popped: a lane that is popped
+        // empty gives its memory back, to ask for it again at once.
+        let mut shells = 0;
+        let is_kept = |task: &T| {
+            let is_shell = is_shell(task);
+            shells += usize::from(is_shell);
+            !is_shell
+        };
+        let all = std::iter::from_fn(|| insist(|| self.thief.steal()));
+        let kept: Vec<_> = all.filter(is_kept).collect();
         kept.into_iter().for_each(|task| self.tasks.push(task));
-        shells.len()
+        shells
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -112,11 +121,15 @@ impl<T> Lanes<T> {
     /// Makes the queues for so many slots, and hands out the slots' own.
     pub(crate) fn new(slots: usize) -> (Self, Vec<Lane<T>>) {
         let lanes: Vec<_> = (0..slots)
-            .map(|index| Lane {
-                index,
-                tasks: deque::Worker::new_fifo(),
-                turn: Cell::new(TASKS_A_TURN),
-                batches: Cell::new(BATCHES_A_TURN),
+            .map(|index| {
+                let tasks = deque::Worker::new_fifo();
+                Lane {
+                    index,
+                    thief: tasks.stealer(),
+                    tasks,
+                    turn: Cell::new(TASKS_A_TURN),
+                    batches: Cell::new(BATCHES_A_TURN),
+                }
             })
             .collect();
         let all = Self {

@@ -14,7 +14,17 @@
 use std::sync::Arc;
 
 use super::slots::Vacancy;
-use crate::primitive::{Deadline, Mutex, Thread, current, lock};
+use crate::primitive::{
+    AtomicBool, Deadline, Mutex, Ordering, Spin, Thread, current, lock, spin_until,
+};
+
+/// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to wake
+/// one up. Where tasks wait all the time, there is then mostly one that is awake to take a slot over.
+const LOOK: Spin = Spin {
+    pauses: 16,
+    doublings: 1,
+    yields: 80,
+};
 
 pub(crate) struct Spares {
     waiting: Mutex<Vec<Arc<Spare>>>,
@@ -24,6 +34,8 @@ struct Spare {
     thread: Thread,
     /// How its rest has ended, if it has. Written under the list's lock, when the spare leaves it.
     rested: Mutex<Option<Rested>>,
+    /// Whether that has been written.
+    is_rested: AtomicBool,
 }
 
 /// How a thread's rest has ended.
@@ -80,9 +92,13 @@ impl Spares {
         let spare = Arc::new(Spare {
             thread: current(),
             rested: Mutex::new(None),
+            is_rested: AtomicBool::new(false),
         });
         lock(&self.waiting).push(Arc::clone(&spare));
         let is_over = !joined();
+        if !is_over {
+            spin_until(LOOK, || spare.is_rested.load(Ordering::Relaxed));
+        }
         loop {
             if let Some(rested) = lock(&spare.rested).take() {
                 return rested;
@@ -105,6 +121,7 @@ impl Spare {
     /// The caller unparks the thread that comes back, once the list is not locked any more.
     fn end(&self, rested: Rested) -> Thread {
         *lock(&self.rested) = Some(rested);
+        self.is_rested.store(true, Ordering::Relaxed);
         self.thread.clone()
     }
 }
