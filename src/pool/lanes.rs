@@ -132,6 +132,11 @@ impl<T> Lanes<T> {
                 }
             })
             .collect();
+        // What all deques of the process share is set up by the first theft, under a lock. Here it is over
+        // before there are threads that may be at it while another one forks.
+        if let Some(first) = lanes.first() {
+            insist(|| first.tasks.stealer().steal());
+        }
         let all = Self {
             injector: Padded(Injector::new()),
             swept: [Padded(Injector::new()), Padded(Injector::new())],
