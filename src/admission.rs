@@ -82,7 +82,7 @@ impl Token for Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.0.permits.give_back(1);
+        self.0.take_back();
     }
 }
 

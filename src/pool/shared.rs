@@ -87,6 +87,17 @@ pub(crate) struct Gate {
     /// Whether a permit stands for a thread that is free rather than for a place in the queue, and
     /// is kept until the task has ended.
     pub(crate) hand_off: bool,
+    /// How often the process had forked when the pool was made.
+    forks: usize,
+}
+
+impl Gate {
+    /// Takes a pass back, but not in a forked child: whoever is there to be served is in the parent.
+    pub(crate) fn take_back(&self) {
+        if forks() == self.forks {
+            self.permits.give_back(1);
+        }
+    }
 }
 
 /// What happened rarely enough to be counted in one place.
@@ -144,6 +155,7 @@ impl<T: Send + 'static> Shared<T> {
                     permits,
                     overflow,
                     hand_off,
+                    forks: forks(),
                 })
             }),
             hooks: config.hooks,
