@@ -407,11 +407,11 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
-        if self.shared.is_forked() {
-            return Err(WouldDeadlock);
-        }
         let mut joiner = self.shared.idle_joiner();
         poll_fn(|cx| {
+            if self.shared.is_forked() {
+                return Poll::Ready(Err(WouldDeadlock));
+            }
             // In this order: inside a task the pool is never idle, in a waker that it calls it is.
             if joiner.poll(cx.waker()) {
                 Poll::Ready(Ok(()))
@@ -537,7 +537,8 @@ impl PoolRef {
         self.shared.close();
         let mut watcher = self.shared.roster.watcher();
         poll_fn(|cx| {
-            if self.would_wait_for_itself() || watcher.poll(cx.waker()) {
+            let forked = self.shared.is_forked();
+            if forked || self.would_wait_for_itself() || watcher.poll(cx.waker()) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
