@@ -429,3 +429,31 @@ mod forks {
 }
 
 pub(crate) use forks::{count_forks, forks};
+
+mod process {
+    // Plain std under the model too: nothing else depends on it.
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use super::forks;
+
+    /// Children of children of children. The next uses the first one's list again, which is as good as
+    /// any unless it was locked when that one forked.
+    const GENERATIONS: usize = 8;
+
+    /// A list of the whole process, under a lock. A forked child has another than its parent, because
+    /// who holds that one's lock may not be there.
+    pub(crate) struct ProcessList<T>([Mutex<Vec<T>>; GENERATIONS]);
+
+    impl<T> ProcessList<T> {
+        pub(crate) const fn new() -> Self {
+            Self([const { Mutex::new(Vec::new()) }; GENERATIONS])
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+            let list = &self.0[forks() % GENERATIONS];
+            list.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+pub(crate) use process::ProcessList;

@@ -23,18 +23,17 @@
 //! ring.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::pool::Local;
-use crate::primitive::forks;
+use crate::primitive::ProcessList;
 use crate::task::cell::ExtraEnd;
 
 /// How long a join lasts before it is listed.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
 
-/// The joins that last. Plain std under the model too: nothing else depends on it.
-static LISTED: Mutex<Vec<Join>> = Mutex::new(Vec::new());
+/// The joins that last.
+static LISTED: ProcessList<Join> = ProcessList::new();
 
 /// A join that lasts.
 struct Join {
@@ -91,9 +90,7 @@ fn enter(
         return Ok(None);
     }
     let behind: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
-    let Some(mut listed) = lock() else {
-        return Ok(None);
-    };
+    let mut listed = LISTED.lock();
     look(&listed, &awaited, &behind)?;
     let number = new_number();
     listed.push(Join {
@@ -104,18 +101,6 @@ fn enter(
     Ok(Some(Listed { number }))
 }
 
-/// The list; in a child process it may be locked by a thread that is not there.
-fn lock() -> Option<MutexGuard<'static, Vec<Join>>> {
-    if forks() == 0 {
-        return Some(LISTED.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    match LISTED.try_lock() {
-        Ok(listed) => Some(listed),
-        Err(TryLockError::Poisoned(listed)) => Some(listed.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
-
 fn new_number() -> usize {
     static LAST: AtomicUsize = AtomicUsize::new(0);
     LAST.fetch_add(1, Ordering::Relaxed)
@@ -124,9 +109,10 @@ fn new_number() -> usize {
 impl Drop for Listed {
     fn drop(&mut self) {
         // Dropped outside the lock: it may be the last end of a cell.
-        let _gone = lock().and_then(|mut listed| {
+        let _gone = {
+            let mut listed = LISTED.lock();
             let place = listed.iter().position(|join| join.number == self.number);
             place.map(|place| listed.swap_remove(place))
-        });
+        };
     }
 }

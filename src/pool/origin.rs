@@ -12,7 +12,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::primitive::forks;
+use crate::primitive::{ProcessList, forks};
 use crate::unwind::Payload;
 
 /// A pool as its handles reach it.
@@ -34,7 +34,7 @@ pub(crate) struct Origin {
 }
 
 /// Origins without a pool.
-static SPARE: Mutex<Vec<&'static Origin>> = Mutex::new(Vec::new());
+static SPARE: ProcessList<&'static Origin> = ProcessList::new();
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,9 +43,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Origin {
     /// An origin that leads nowhere yet; with `again` it may have been another pool's.
     pub(crate) fn take(again: bool) -> &'static Self {
-        // Not waited for: in a child process it may be locked by a thread that is not there.
-        let spare = || SPARE.try_lock().ok()?.pop();
-        let spare = again.then(spare).flatten();
+        let spare = again.then(|| SPARE.lock().pop()).flatten();
         spare.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 shells: AtomicUsize::new(0),
@@ -67,12 +65,13 @@ impl Origin {
 
     /// The pool has gone; with `again` another may come.
     pub(crate) fn give_back(&'static self, again: bool) {
+        if self.is_forked() {
+            return;
+        }
         *lock(&self.pool) = None;
         self.shells.store(0, Ordering::Relaxed);
         if again {
-            if let Ok(mut spare) = SPARE.try_lock() {
-                spare.push(self);
-            }
+            SPARE.lock().push(self);
         }
     }
 
