@@ -3,8 +3,11 @@
 mod alike;
 mod bounds;
 mod cancelling;
+mod depth;
 mod ending;
 mod event;
+#[cfg(unix)]
+mod forking;
 mod handles;
 mod hooks;
 mod idling;

@@ -1,0 +1,130 @@
+//! Tasks that join each other to any depth overflow no stack: what would go too deep runs elsewhere.
+
+use std::thread;
+
+use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor, current};
+
+use crate::support::{Door, assert_success, in_child, occupy};
+
+/// Submits a task that does the same with one level less, and joins it; says how many there were.
+fn descend(levels: usize) -> usize {
+    if levels == 0 {
+        return 0;
+    }
+    let next = current().unwrap().submit(move || descend(levels - 1));
+    next.join().unwrap() + 1
+}
+
+/// The same by handles that can be cloned.
+fn descend_by_shared_handles(levels: usize) -> usize {
+    if levels == 0 {
+        return 0;
+    }
+    let next = move || descend_by_shared_handles(levels - 1);
+    let next = current().unwrap().submit(next).shared();
+    next.clone().join().unwrap() + 1
+}
+
+#[test]
+fn ten_thousand_tasks_join_each_other_on_one_thread() {
+    let name = "depth::ten_thousand_tasks_join_each_other_on_one_thread";
+    let Some(output) = in_child(name, &[]) else {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        for descend in [descend, descend_by_shared_handles] {
+            let outermost = pool.submit(move || descend(10_000));
+            assert_eq!(outermost.join().unwrap(), 10_000);
+        }
+        assert_eq!(pool.metrics().uncovered_waits, 0);
+        return;
+    };
+    assert_success(&output);
+}
+
+#[test]
+fn two_thousand_tasks_join_each_other_on_small_stacks() {
+    let name = "depth::two_thousand_tasks_join_each_other_on_small_stacks";
+    let Some(output) = in_child(name, &[]) else {
+        for threads in [1, 2] {
+            let builder = Builder::new().threads(threads).stack_size(64 << 10);
+            let pool = builder.build().unwrap();
+            for descend in [descend, descend_by_shared_handles] {
+                let outermost = pool.submit(move || descend(2000));
+                assert_eq!(outermost.join().unwrap(), 2000);
+            }
+            assert_eq!(pool.metrics().uncovered_waits, 0);
+        }
+        return;
+    };
+    assert_success(&output);
+}
+
+/// Calls `body` on a thread outside of all pools with a stack of so many bytes.
+fn on_a_stack_of<R: Send + 'static>(bytes: usize, body: impl FnOnce() -> R + Send + 'static) -> R {
+    let thread = thread::Builder::new().stack_size(bytes);
+    thread.spawn(body).unwrap().join().unwrap()
+}
+
+/// A pool of one thread that is at a door, with a queue that is full; the next submitter runs its task
+/// itself.
+fn full() -> (ThreadPoolExecutor, Door) {
+    let builder = Builder::new().threads(1).queue_capacity(1);
+    let pool = builder.overflow(Overflow::CallerRuns).build().unwrap();
+    let door = occupy(&pool);
+    pool.execute(|| ());
+    (pool, door)
+}
+
+#[test]
+fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
+    let name = "depth::a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs";
+    let Some(output) = in_child(name, &[]) else {
+        for descend in [descend, descend_by_shared_handles] {
+            let (pool, door) = full();
+            on_a_stack_of(256 << 10, move || {
+                let submitter = thread::current().id();
+                let outermost = pool.submit(move || {
+                    assert_eq!(thread::current().id(), submitter);
+                    // What goes too deep for the submitter is run by the thread of the pool.
+                    door.open();
+                    descend(1000)
+                });
+                assert_eq!(outermost.join().unwrap(), 1000);
+            });
+        }
+        return;
+    };
+    assert_success(&output);
+}
+
+/// As [`descend`], by turns in two pools.
+fn descend_in_turn(levels: usize, this: PoolRef, other: PoolRef) -> usize {
+    if levels == 0 {
+        return 0;
+    }
+    let next = other.clone();
+    let next = next.submit(move || descend_in_turn(levels - 1, other, this));
+    next.join().unwrap() + 1
+}
+
+#[test]
+fn tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack() {
+    let name = "depth::tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack";
+    let Some(output) = in_child(name, &[]) else {
+        let one = Builder::new().threads(1).stack_size(128 << 10);
+        let one = one.build().unwrap();
+        let (this, (other, door)) = (one.handle(), full());
+        let outermost = one.submit(move || {
+            // The thread of the one pool is a guest of the other from here on, so each of the two has
+            // the tasks of both run in place; what goes too deep takes a thread for each level.
+            let that = other.handle();
+            let guest = other.submit(move || {
+                door.open();
+                descend_in_turn(400, that, this)
+            });
+            guest.join().unwrap()
+        });
+        assert_eq!(outermost.join().unwrap(), 400);
+        return;
+    };
+    assert_success(&output);
+}

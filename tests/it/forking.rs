@@ -1,0 +1,677 @@
+//! A process that was forked from a pool's has no part of the pool: whatever it asks it is told so at
+//! once, and nothing is begun there. The pool itself does not notice.
+
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{self, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future::{block_on, poll_once};
+use workmill::{
+    Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
+    ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
+};
+
+use crate::support::{Door, assert_success, in_child, limited, occupy};
+
+/// A child of this process; not waited for, it is a zombie.
+#[must_use]
+#[derive(Debug)]
+struct Child(libc::pid_t);
+
+/// Forks, and calls `body` in the child, which then ends: well unless that panics.
+fn fork(body: impl FnOnce()) -> Child {
+    fork_and_go_on().unwrap_or_else(|| {
+        or_else_end_badly(body);
+        exit(0)
+    })
+}
+
+/// Calls `body`, and ends the process if that panics: a child has nobody to tell.
+fn or_else_end_badly<R>(body: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| exit(1))
+}
+
+/// Forks; gives nothing in the child, which is killed if it has not ended in twenty seconds.
+#[expect(unsafe_code, reason = "std does not fork")]
+fn fork_and_go_on() -> Option<Child> {
+    // SAFETY: it has no duties. That the child goes on as if it had threads is what is tested.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: it has no duties.
+            unsafe { libc::alarm(20) };
+            None
+        }
+        child => {
+            assert!(child > 0, "the process cannot fork");
+            Some(Child(child))
+        }
+    }
+}
+
+/// Ends this process without calling anything that stands behind it.
+#[expect(unsafe_code, reason = "std ends processes with ceremony only")]
+fn exit(status: i32) -> ! {
+    // SAFETY: it has no duties.
+    unsafe { libc::_exit(status) }
+}
+
+impl Child {
+    #[expect(unsafe_code, reason = "std waits for children of its own only")]
+    fn wait(self) -> ExitStatus {
+        let mut status = 0;
+        // SAFETY: the pointer is that of a number.
+        let waited = unsafe { libc::waitpid(self.0, &raw mut status, 0) };
+        assert_eq!(waited, self.0);
+        ExitStatus::from_raw(status)
+    }
+
+    fn ends_well(self) {
+        let status = self.wait();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// Runs a test's body in a process of its own.
+fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
+    match in_child(name, &[]) {
+        None => limited(body),
+        Some(output) => assert_success(&output),
+    }
+}
+
+/// The child says what it has begun of its parent's by how it ends.
+fn only_in(process: u32) {
+    if process::id() != process {
+        exit(13);
+    }
+}
+
+fn assert_forked<T>(outcome: Result<T, JoinError>) {
+    let reason = outcome.err().and_then(|error| error.cancel_reason());
+    assert_eq!(reason, Some(CancelReason::Forked));
+}
+
+/// Joins handles that have not resolved, in every way.
+fn all_resolve(mut handle: impl FnMut() -> JoinHandle<i32>) {
+    assert_forked(handle().join());
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        assert_forked(handle().join_timeout(timeout).unwrap());
+        assert_forked(handle().shared().join_timeout(timeout).unwrap());
+    }
+    assert_forked(block_on(handle()));
+    let shared = handle().shared();
+    assert_forked(shared.join());
+    assert_forked(block_on(shared.clone()));
+    assert_forked(shared.clone().join());
+}
+
+/// Submits in every way; each is refused.
+fn all_is_refused(pool: &PoolRef) {
+    all_resolve(|| pool.submit(|| unreachable!()));
+    assert_forked(pool.submit(|| unreachable!()).try_join().unwrap());
+    assert!(pool.submit(|| unreachable!()).is_finished());
+    assert_forked(pool.install(|| unreachable!()));
+    match pool.try_submit(|| 42) {
+        Err(TrySubmitError::Forked(closure)) => assert_eq!(closure(), 42),
+        other => panic!("{other:?}"),
+    }
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        let refused = pool.submit_timeout(|| 42, timeout);
+        assert!(matches!(refused, Err(TrySubmitError::Forked(_))));
+    }
+    let refused = pool.try_execute(|| unreachable!()).unwrap_err();
+    assert!(matches!(refused, TrySubmitError::Forked(_)));
+    assert!(!refused.is_full() && !refused.is_shutdown());
+    pool.execute(|| unreachable!());
+}
+
+/// Waits for the pool and ends it in every way; nothing waits.
+fn nothing_waits(pool: &PoolRef) {
+    assert_eq!(pool.wait_idle(), Err(WouldDeadlock));
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        assert_eq!(pool.wait_idle_timeout(timeout), Err(WouldDeadlock));
+        assert_eq!(pool.shutdown_timeout(timeout), Ok(()));
+    }
+    assert_eq!(block_on(pool.wait_idle_async()), Err(WouldDeadlock));
+    pool.set_threads(1).unwrap();
+    pool.shutdown();
+    assert_eq!(pool.shutdown_now(), 0);
+    block_on(pool.shutdown_async());
+    pool.shutdown_background();
+    assert!(pool.is_shutdown() && pool.is_terminated());
+    assert!(format!("{pool:?}").contains("is_terminated: true"));
+}
+
+/// Makes a pool and uses it.
+///
+/// Only in the child of a process none of whose threads was just starting or ending: std takes a lock for
+/// both, which stays locked in the child, and is asked for by the next thread that starts or ends.
+fn a_new_pool_works() {
+    let pool = Builder::new().threads(2).queue_capacity(100);
+    let pool = pool.build().unwrap();
+    let event = Arc::new(Event::new());
+    let wait = Arc::clone(&event);
+    let waits = pool.submit(move || wait.wait());
+    let inside = pool.submit(|| {
+        let children: Vec<_> = (0..10)
+            .map(|n| current().unwrap().submit(move || n))
+            .collect();
+        let values = children.into_iter().map(|child| child.join().unwrap());
+        values.sum::<i32>()
+    });
+    assert_eq!(inside.join().unwrap(), 45);
+    event.set();
+    waits.join().unwrap();
+    pool.wait_idle().unwrap();
+    pool.shutdown();
+    assert!(pool.is_terminated());
+}
+
+/// A pool of so many threads, two of which have started.
+fn started(threads: usize) -> ThreadPoolExecutor {
+    let pool = ThreadPoolExecutor::new(threads).unwrap();
+    let barrier = Arc::new(Barrier::new(2));
+    let meet = || {
+        let barrier = Arc::clone(&barrier);
+        pool.submit(move || blocking(|| barrier.wait()))
+    };
+    for handle in [meet(), meet()] {
+        handle.join().unwrap();
+    }
+    pool
+}
+
+/// Pools of two threads, without bounds and with each policy, whose closures without a handle come to
+/// a list when they are turned away.
+fn pools() -> Vec<(ThreadPoolExecutor, Arc<Mutex<Vec<CancelReason>>>)> {
+    let policies = [
+        Overflow::Block,
+        Overflow::Reject,
+        Overflow::CallerRuns,
+        Overflow::DropOldest,
+        Overflow::DropNewest,
+    ];
+    let bounded = policies.map(|policy| [0, 2].map(|capacity| Some((policy, capacity))));
+    let all = bounded.into_iter().flatten().chain([None]);
+    all.map(|bound| {
+        let turned_away = Arc::<Mutex<Vec<_>>>::default();
+        let list = Arc::clone(&turned_away);
+        let mut builder = Builder::new().threads(2);
+        if let Some((policy, capacity)) = bound {
+            builder = builder.overflow(policy).queue_capacity(capacity);
+        }
+        let builder = builder.on_rejected(move |closure| {
+            list.lock().unwrap().push(closure.reason());
+        });
+        (builder.build().unwrap(), turned_away)
+    })
+    .collect()
+}
+
+#[test]
+fn a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended() {
+    let name =
+        "forking::a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended";
+    alone(name, || {
+        for (pool, turned_away) in pools() {
+            let check = || {
+                all_is_refused(&pool);
+                assert_eq!(*turned_away.lock().unwrap(), [CancelReason::Forked]);
+                nothing_waits(&pool);
+            };
+            fork(check).ends_well();
+            assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
+            let doors = [occupy(&pool), occupy(&pool)];
+            let waiting: Vec<_> = std::iter::from_fn(|| pool.try_submit(|| 42).ok())
+                .take(2)
+                .collect();
+            fork(check).ends_well();
+            fork(|| nothing_waits(&pool)).ends_well();
+            doors.iter().for_each(Door::open);
+            for handle in waiting {
+                assert_eq!(handle.join().unwrap(), 42);
+            }
+            pool.wait_idle().unwrap();
+            assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
+            pool.shutdown();
+            fork(check).ends_well();
+            assert!(turned_away.lock().unwrap().is_empty());
+        }
+    });
+}
+
+#[test]
+fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
+    let name = "forking::handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent";
+    alone(name, || {
+        for (pool, _) in pools() {
+            let process = process::id();
+            let ended = pool.submit(|| 42);
+            pool.wait_idle().unwrap();
+            let door = Door::default();
+            // Two run; as many more wait as may.
+            let task = || {
+                let door = door.clone();
+                pool.try_submit(move || {
+                    door.pass();
+                    only_in(process);
+                    42
+                })
+            };
+            let mut handles = Vec::new();
+            while handles.len() < 10 {
+                match task() {
+                    Ok(handle) => handles.push(handle),
+                    Err(refused) if refused.is_full() => break,
+                    Err(refused) => panic!("{refused}"),
+                }
+            }
+            let shared = task().ok().map(JoinHandle::shared);
+            for way in 0..7 {
+                let child = fork(|| {
+                    for mut handle in handles.drain(..) {
+                        assert!(!handle.is_finished() && handle.try_join().is_none());
+                        match way {
+                            0 => assert_forked(handle.join()),
+                            1 => assert_forked(handle.join_timeout(Duration::MAX).unwrap()),
+                            2 => assert_forked(handle.join_timeout(Duration::ZERO).unwrap()),
+                            3 => assert_forked(block_on(handle)),
+                            4 => assert_forked(handle.shared().join()),
+                            5 => assert_forked(block_on(handle.shared())),
+                            _ => {
+                                handle.cancel();
+                                drop(handle);
+                            }
+                        }
+                    }
+                    if let Some(shared) = shared.clone() {
+                        assert_forked(shared.join());
+                        assert_forked(shared.join_timeout(Duration::MAX).unwrap());
+                        assert_forked(block_on(shared));
+                    }
+                });
+                child.ends_well();
+            }
+            let child = fork(|| assert_eq!(ended.join().unwrap(), 42));
+            child.ends_well();
+            door.open();
+            for handle in handles {
+                assert_eq!(handle.join().unwrap(), 42);
+            }
+            if let Some(shared) = shared {
+                assert_eq!(shared.join().unwrap(), 42);
+            }
+        }
+    });
+}
+
+#[test]
+fn futures_that_were_polled_before_the_fork_resolve_in_the_child() {
+    let name = "forking::futures_that_were_polled_before_the_fork_resolve_in_the_child";
+    alone(name, || {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let (mut handle, mut shared) = (pool.submit(|| 42), pool.submit(|| 42).shared());
+        let (mut idle, mut end) = (
+            Box::pin(pool.wait_idle_async()),
+            Box::pin(pool.shutdown_async()),
+        );
+        assert!(block_on(poll_once(&mut handle)).is_none());
+        assert!(block_on(poll_once(&mut shared)).is_none());
+        assert!(block_on(poll_once(&mut idle)).is_none());
+        assert!(block_on(poll_once(&mut end)).is_none());
+        let child = fork(|| {
+            assert_forked(block_on(&mut handle));
+            assert_forked(block_on(&mut shared));
+            assert_eq!(block_on(&mut idle), Err(WouldDeadlock));
+            block_on(&mut end);
+        });
+        child.ends_well();
+        door.open();
+        assert_eq!(block_on(handle).unwrap(), 42);
+        assert_eq!(block_on(shared).unwrap(), 42);
+        assert_eq!(block_on(idle), Ok(()));
+        block_on(end);
+    });
+}
+
+#[test]
+fn in_the_child_the_drop_of_the_last_owner_does_nothing() {
+    let name = "forking::in_the_child_the_drop_of_the_last_owner_does_nothing";
+    alone(name, || {
+        let behaviors = [
+            DropBehavior::Join,
+            DropBehavior::Cancel,
+            DropBehavior::Detach,
+        ];
+        for behavior in behaviors {
+            let pool = Builder::new().threads(1).on_drop(behavior);
+            let mut pool = Some(pool.build().unwrap());
+            let door = occupy(pool.as_ref().unwrap());
+            let process = process::id();
+            let waits = pool.as_ref().unwrap().submit(move || only_in(process));
+            fork(|| drop(pool.take())).ends_well();
+            fork(|| {
+                let pool = pool.take();
+                let unwinding = catch_unwind(AssertUnwindSafe(move || {
+                    let _pool = pool;
+                    panic!("as it may");
+                }));
+                assert!(unwinding.is_err());
+            })
+            .ends_well();
+            door.open();
+            waits.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_child_makes_pools_of_its_own_and_has_children_too() {
+    let name = "forking::a_child_makes_pools_of_its_own_and_has_children_too";
+    alone(name, || {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        pool.submit(|| ()).join().unwrap();
+        // The only thread that has started is on its way to sleep.
+        fork(a_new_pool_works).ends_well();
+        let pool = started(2);
+        drop(ThreadPoolExecutor::new(1).unwrap());
+        let child = fork(|| {
+            a_new_pool_works();
+            let own = started(2);
+            let door = occupy(&own);
+            let grandchild = fork(|| {
+                for pool in [&pool, &own] {
+                    all_is_refused(pool);
+                    nothing_waits(pool);
+                }
+                a_new_pool_works();
+            });
+            grandchild.ends_well();
+            door.open();
+            assert_eq!(own.submit(|| 42).join().unwrap(), 42);
+            all_is_refused(&pool);
+        });
+        child.ends_well();
+        assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
+    });
+}
+
+/// What runs below a task that may fork.
+type Below = Box<dyn FnOnce(&PoolRef) -> Option<Child> + Send>;
+
+/// Calls `below` in all places where a task of a pool may be, and gives what it gave.
+fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
+    let one = || ThreadPoolExecutor::new(1).unwrap();
+    let mut all = Vec::new();
+    // A task that a thread has taken from the queue.
+    let (pool, body) = (one(), below());
+    let handle = pool.handle();
+    all.push(pool.submit(move || body(&handle)).join().unwrap());
+    // One that another joins.
+    let (pool, body) = (one(), below());
+    let handle = pool.handle();
+    let joins = pool.submit(move || {
+        let next = handle.clone().submit(move || body(&handle));
+        next.join().unwrap()
+    });
+    all.push(joins.join().unwrap());
+    // One that has given its place up, to a thread that has started before.
+    let (pool, body) = (started(1), below());
+    let handle = pool.handle();
+    let waits = pool.submit(move || blocking(|| body(&handle)));
+    all.push(waits.join().unwrap());
+    // A callback.
+    let (pool, body) = (one(), below());
+    let (handle, door, (tell, told)) = (pool.handle(), occupy(&pool), mpsc::channel());
+    pool.submit(|| ())
+        .on_done(move |_| tell.send(body(&handle)).unwrap());
+    door.open();
+    all.push(told.recv().unwrap());
+    // One that a task calls.
+    let (pool, body) = (one(), below());
+    let handle = pool.handle();
+    let calls = pool.submit(move || handle.install(|| body(&handle)).unwrap());
+    all.push(calls.join().unwrap());
+    all
+}
+
+/// Queues tasks that nobody may run in a child.
+fn queue_behind(pool: &PoolRef) -> Vec<JoinHandle<()>> {
+    let process = process::id();
+    let task = |_| pool.submit(move || only_in(process));
+    (0..3).map(task).collect()
+}
+
+/// What a task finds when it goes on in a child.
+fn outside_of(pool: &PoolRef) {
+    assert!(current().is_none() && workmill::worker_index().is_none());
+    all_is_refused(pool);
+    nothing_waits(pool);
+    let event = Event::new();
+    assert!(!event.wait_timeout(Duration::from_millis(1)));
+    blocking(|| ());
+}
+
+#[test]
+fn a_task_that_forks_is_outside_of_its_pool_in_the_child() {
+    let name = "forking::a_task_that_forks_is_outside_of_its_pool_in_the_child";
+    alone(name, || {
+        let children = in_all_places(|| {
+            Box::new(|pool| {
+                let behind = queue_behind(pool);
+                Some(fork(|| {
+                    // Where the task has given its place up they may have run before the fork.
+                    let behind = behind.into_iter().filter(|task| !task.is_finished());
+                    behind.for_each(|task| assert_forked(task.join()));
+                    outside_of(pool);
+                }))
+            })
+        });
+        children.into_iter().flatten().for_each(Child::ends_well);
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let child = pool.submit(|| fork(a_new_pool_works)).join().unwrap();
+        child.ends_well();
+    });
+}
+
+#[test]
+fn the_child_of_a_task_ends_when_the_task_returns_and_runs_no_other() {
+    let name = "forking::the_child_of_a_task_ends_when_the_task_returns_and_runs_no_other";
+    alone(name, || {
+        let children = in_all_places(|| {
+            Box::new(|pool| {
+                drop(queue_behind(pool));
+                fork_and_go_on()
+            })
+        });
+        children.into_iter().flatten().for_each(Child::ends_well);
+        let children = in_all_places(|| {
+            Box::new(|pool| {
+                drop(queue_behind(pool));
+                let child = fork_and_go_on();
+                assert!(child.is_some(), "it panics in the child");
+                child
+            })
+        });
+        children.into_iter().flatten().for_each(Child::ends_well);
+    });
+}
+
+#[test]
+fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
+    let name = "forking::a_submitter_that_runs_a_task_itself_goes_on_in_the_child";
+    alone(name, || {
+        for capacity in [0, 1] {
+            let builder = Builder::new().threads(1).queue_capacity(capacity);
+            let pool = builder.overflow(Overflow::CallerRuns).build().unwrap();
+            let door = occupy(&pool);
+            let full = std::iter::from_fn(|| pool.try_submit(|| ()).ok());
+            let behind: Vec<_> = full.collect();
+            let this = pool.handle();
+            let child = pool.submit(move || {
+                drop(queue_behind(&this));
+                let child = fork_and_go_on();
+                if child.is_none() {
+                    or_else_end_badly(|| outside_of(&this));
+                }
+                child
+            });
+            match child.join() {
+                Ok(Some(child)) => child.ends_well(),
+                // It is this thread that goes on in the child.
+                other => or_else_end_badly(|| {
+                    assert!(matches!(other, Ok(None)));
+                    outside_of(&pool);
+                    behind.iter().for_each(|task| assert!(!task.is_finished()));
+                    a_new_pool_works();
+                    exit(0);
+                }),
+            }
+            door.open();
+            behind.into_iter().for_each(|task| task.join().unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_child() {
+    let name = "forking::a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_child";
+    alone(name, || {
+        let home = ThreadPoolExecutor::new(1).unwrap();
+        let builder = Builder::new().threads(1).queue_capacity(1);
+        let other = builder.overflow(Overflow::CallerRuns).build().unwrap();
+        let door = occupy(&other);
+        other.execute(|| ());
+        let this = home.handle();
+        let child = home.submit(move || {
+            let behind = queue_behind(&this);
+            let child = other.submit(fork_and_go_on).join().unwrap();
+            if child.is_none() {
+                or_else_end_badly(|| {
+                    outside_of(&other);
+                    behind
+                        .into_iter()
+                        .for_each(|task| assert_forked(task.join()));
+                    outside_of(&this);
+                    a_new_pool_works();
+                    exit(0);
+                });
+            }
+            door.open();
+            child
+        });
+        let child = child.join().unwrap();
+        child.expect("the child has ended").ends_well();
+    });
+}
+
+/// Forks once, when it is called first; the child is sent to whoever waits for it.
+fn forks_once() -> (impl Fn() + Send + Sync, mpsc::Receiver<Child>) {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(Some(tell));
+    let forks = move || {
+        let tell = tell.lock().unwrap().take();
+        if let Some((tell, child)) = tell.and_then(|tell| Some((tell, fork_and_go_on()?))) {
+            tell.send(child).unwrap();
+        }
+    };
+    (forks, told)
+}
+
+#[test]
+fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
+    let name = "forking::a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child";
+    alone(name, || {
+        let process = process::id();
+        // As it starts.
+        let (forks, told) = forks_once();
+        let builder = Builder::new().threads(1).on_thread_start(move |_| {
+            forks();
+            Ok(())
+        });
+        let pool = builder.build().unwrap();
+        pool.submit(move || only_in(process)).join().unwrap();
+        told.recv().unwrap().ends_well();
+        // As it stops.
+        let (forks, told) = forks_once();
+        let builder = Builder::new().threads(1).on_thread_stop(move |_| forks());
+        drop(builder.build().unwrap());
+        told.recv().unwrap().ends_well();
+        // As it takes notice of a panic.
+        let (forks, told) = forks_once();
+        let builder = Builder::new().threads(1).panic_handler(move |_| forks());
+        let pool = builder.build().unwrap();
+        pool.execute(|| panic!("as it may"));
+        drop(queue_behind(&pool));
+        told.recv().unwrap().ends_well();
+        // As it wakes one who waits until the pool is idle.
+        let (forks, told) = forks_once();
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let mut idle = Box::pin(pool.wait_idle_async());
+        let waker = Waker::from(Arc::new(OnWake(forks)));
+        assert!(
+            idle.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        door.open();
+        told.recv().unwrap().ends_well();
+    });
+}
+
+/// Calls a function when it is woken.
+struct OnWake<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_child_never_waits_whatever_the_threads_of_its_parent_are_at() {
+    let name = "forking::a_child_never_waits_whatever_the_threads_of_its_parent_are_at";
+    alone(name, || {
+        for capacity in [0, 4] {
+            let builder = Builder::new().threads(2).queue_capacity(capacity);
+            let pool = builder.build().unwrap();
+            let over = AtomicBool::new(false);
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        while !over.load(Ordering::Relaxed) {
+                            let inner = || current().unwrap().submit(|| 42).join().unwrap();
+                            let handles = [(); 10].map(|()| pool.submit(inner));
+                            for handle in handles {
+                                assert_eq!(handle.join().unwrap(), 42);
+                            }
+                        }
+                    });
+                }
+                let tested = catch_unwind(AssertUnwindSafe(|| {
+                    for _ in 0..50 {
+                        // From outside.
+                        let child = fork(|| {
+                            all_is_refused(&pool);
+                            nothing_waits(&pool);
+                        });
+                        child.ends_well();
+                        // In a task, which the child returns from.
+                        let forks = pool.submit(fork_and_go_on).join().unwrap();
+                        forks.expect("the child has ended").ends_well();
+                    }
+                }));
+                over.store(true, Ordering::Relaxed);
+                tested.unwrap();
+            });
+        }
+    });
+}
