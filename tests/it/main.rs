@@ -21,5 +21,6 @@ mod semaphore;
 mod starting;
 mod stealing;
 mod support;
+mod wait_property;
 mod wait_rule;
 mod waiting;
