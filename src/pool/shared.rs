@@ -352,7 +352,6 @@ impl<T: Send + 'static> Shared<T> {
                 continue;
             };
             let Err((vacancy, why)) = (self.start_thread)(self, vacancy) else {
-                self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
                 continue;
             };
             if let NotStarted::Failed(error) = why {
@@ -363,6 +362,11 @@ impl<T: Send + 'static> Shared<T> {
         if let Some(error) = failed {
             self.start_failed(error);
         }
+    }
+
+    /// Takes notice of a thread that has started, so that the next that cannot is worth a word again.
+    pub(super) fn one_has_started(&self) {
+        self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
     }
 
     /// Takes notice of a thread that could not be started, or did not want to.

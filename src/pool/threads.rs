@@ -127,6 +127,7 @@ fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Optio
     let (mut before, mut sees_off) = (Vec::new(), false);
     match fit {
         Ok(()) => {
+            pool.one_has_started();
             answer(started, Ok(()));
             let part = Arc::clone(pool);
             let left = Local::enter(part, member, vacancy, !has_say, worker::work);
