@@ -32,7 +32,8 @@
 //! *Whoever leaves its slot vacant*, because it is going to wait, or because it has nothing to do and
 //! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look at
 //! every queue, and if there is a task do P3 and P4.
-//! *Starter that fails:* the same, but for a sleeper only, not for a vacancy again.
+//! *Starter that fails:* the same, but for a sleeper only, not for a vacancy again. *New thread whose
+//! start the user has a say in:* F1 to F3 before the user is asked, for a sleeper only, too.
 //! *Whoever takes a slot out of the game:* (V2) and (V3) after it is uncounted, so the same; and who
 //! brings one in, the same again.
 //!

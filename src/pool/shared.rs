@@ -327,6 +327,11 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
+    /// Searching to busy, of a thread that has yet to start.
+    pub(super) fn does_not_search(&self) {
+        self.slots.does_not_search(|| self.queue.has_tasks());
+    }
+
     /// V3 of one that has left its slot: as if it had pushed what is there.
     pub(super) fn look_for_tasks(self: &Arc<Self>) {
         if self.queue.has_tasks() {

@@ -305,6 +305,14 @@ impl<T> Slots<T> {
         None
     }
 
+    /// Searching to busy, of a thread that has yet to start, and may fail to: wakes a sleeper if one might
+    /// be needed, but gives no vacancy back, which might be for another that fails.
+    pub(crate) fn does_not_search(&self, has_tasks: impl FnOnce() -> bool) {
+        if self.idle.found() && has_tasks() && self.idle.claim_wanted_sleeper() {
+            self.wake_claimed();
+        }
+    }
+
     /// Sleeps with slot `index` until woken, or until `deadline`; either way it is counted as searching
     /// then.
     pub(crate) fn sleep(

@@ -118,7 +118,7 @@ fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Optio
     let has_say = pool.hooks.thread_start.is_some();
     if has_say {
         // Whoever started the thread counts it as searching, which it is not while the user has it.
-        pool.found();
+        pool.does_not_search();
     }
     let fit = try_hook(pool, member.number());
     if pool.is_forked() {

@@ -22,7 +22,7 @@ fn descend_by_shared_handles(levels: usize) -> usize {
     }
     let next = move || descend_by_shared_handles(levels - 1);
     let next = current().unwrap().submit(next).shared();
-    next.clone().join().unwrap() + 1
+    next.join().unwrap() + 1
 }
 
 #[test]

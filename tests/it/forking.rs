@@ -106,9 +106,10 @@ fn all_resolve(mut handle: impl FnMut() -> JoinHandle<i32>) {
     }
     assert_forked(block_on(handle()));
     let shared = handle().shared();
+    let other = shared.clone();
     assert_forked(shared.join());
-    assert_forked(block_on(shared.clone()));
-    assert_forked(shared.clone().join());
+    assert_forked(block_on(shared));
+    assert_forked(other.join());
 }
 
 /// Submits in every way; each is refused.

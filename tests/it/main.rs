@@ -1,5 +1,6 @@
 //! What the crate promises, a module for each promise.
 
+mod aborting;
 mod alike;
 mod bounds;
 mod cancelling;
@@ -13,14 +14,19 @@ mod hooks;
 mod idling;
 mod invariant;
 mod large;
+#[cfg(target_os = "linux")]
+mod memory;
 mod overflow;
 mod panicking;
 mod queue;
 mod queue_property;
 mod semaphore;
+#[cfg(unix)]
+mod signals;
 mod starting;
 mod stealing;
 mod support;
+mod threads;
 mod wait_property;
 mod wait_rule;
 mod waiting;

@@ -1,12 +1,15 @@
 //! A pool starts its threads when there is work for them, and says what was wrong if it cannot.
 
-use std::io::ErrorKind;
-use std::sync::{Arc, Barrier};
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use workmill::{Builder, ThreadPoolExecutor};
+use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning};
 
-use crate::support::{Door, assert_success, in_child, limited};
+#[cfg(target_os = "linux")]
+use crate::support::LIMIT;
+use crate::support::{Door, assert_success, in_child, limited, meet, until};
 
 #[test]
 fn a_pool_without_threads_is_refused() {
@@ -72,19 +75,6 @@ fn live_threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Has so many tasks wait until all of them run.
-fn meet(pool: &ThreadPoolExecutor, tasks: usize) {
-    let barrier = Arc::new(Barrier::new(tasks));
-    let handles: Vec<_> = (0..tasks)
-        .map(|_| {
-            let barrier = Arc::clone(&barrier);
-            pool.submit(move || barrier.wait().is_leader())
-        })
-        .collect();
-    let leaders = handles.into_iter().map(|handle| handle.join().unwrap());
-    assert_eq!(leaders.filter(|leads| *leads).count(), 1);
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_start_when_there_is_work_for_them() {
@@ -103,15 +93,6 @@ fn threads_start_when_there_is_work_for_them() {
     };
     assert_success(&output);
 }
-
-/// A gigabyte of address space: room for a dozen threads with stacks of 64 MiB, if the allocator does
-/// not reserve as much again for each of them.
-#[cfg(target_os = "linux")]
-const LIMIT: [&str; 3] = [
-    "sh",
-    "-c",
-    "ulimit -v 1000000; MALLOC_ARENA_MAX=1 exec \"$0\" \"$@\"",
-];
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -174,7 +155,7 @@ fn when_no_thread_wants_to_start_building_fails_in_the_end() {
     limited(|| {
         for _ in 0..20 {
             let builder = Builder::new().threads(64);
-            let refuse = |_| Err(std::io::Error::other("not today"));
+            let refuse = |_| Err(io::Error::other("not today"));
             let error = builder.on_thread_start(refuse).build().unwrap_err();
             assert_eq!(error.to_string(), "not today");
         }
@@ -197,4 +178,122 @@ fn when_no_thread_can_start_building_fails() {
         return;
     };
     assert_success(&output);
+}
+
+/// A task that waits for an event of its own.
+struct Waiter {
+    end: Arc<Event>,
+    waits: JoinHandle<()>,
+}
+
+impl Waiter {
+    fn submit(pool: &PoolRef) -> Self {
+        let end = Arc::new(Event::new());
+        let wait = Arc::clone(&end);
+        let waits = pool.submit(move || wait.wait());
+        Self { end, waits }
+    }
+
+    fn end(self) {
+        self.end.set();
+        self.waits.join().unwrap();
+    }
+}
+
+/// Hears of threads that could not be started.
+fn failed_starts() -> (impl Fn(Warning) + Send + Sync, mpsc::Receiver<io::Error>) {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let hear = move |warning| match warning {
+        Warning::ThreadNotStarted(error) => tell.lock().unwrap().send(error).unwrap(),
+        other => panic!("{other}"),
+    };
+    (hear, told)
+}
+
+/// Has tasks wait, each of which needs a thread, until there is none for one.
+fn wait_until_a_start_fails(pool: &PoolRef) -> Vec<Waiter> {
+    let failed = pool.metrics().failed_starts;
+    let mut waiters = Vec::new();
+    while pool.metrics().failed_starts == failed {
+        let waiter = Waiter::submit(pool);
+        until(|| waiter.waits.is_running() || pool.metrics().failed_starts > failed);
+        waiters.push(waiter);
+    }
+    waiters
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends() {
+    let name = "starting::when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends";
+    let Some(output) = in_child(name, &LIMIT) else {
+        let before = live_threads();
+        let in_the_way = std::hint::black_box(Vec::<u8>::with_capacity(400 << 20));
+        let (hear, told) = failed_starts();
+        let builder = Builder::new().threads(2).stack_size(64 << 20);
+        let pool = builder.on_warning(hear).build().unwrap();
+        let mut waiters = wait_until_a_start_fails(&pool);
+        assert!(told.recv().is_ok());
+        // The last one waits for a thread, and these behind it.
+        let behind: Vec<_> = (0..10).map(|n| pool.submit(move || n)).collect();
+        until(|| pool.metrics().live_threads == waiters.len() - 1);
+        assert!(waiters.len() > 3, "{} are too few", waiters.len());
+        waiters.remove(0).end();
+        until(|| waiters.last().unwrap().waits.is_running());
+        assert!(behind.iter().all(|task| !task.is_finished()));
+        waiters.remove(0).end();
+        for (n, task) in behind.into_iter().enumerate() {
+            assert_eq!(task.join().unwrap(), n);
+        }
+        assert!(told.try_recv().is_err(), "it is reported once");
+        // Until another could be started, and one more could not.
+        drop(in_the_way);
+        let live = pool.metrics().live_threads;
+        waiters.extend(wait_until_a_start_fails(&pool));
+        assert!(pool.metrics().live_threads > live);
+        assert!(told.recv().is_ok() && told.try_recv().is_err());
+        waiters.into_iter().for_each(Waiter::end);
+        pool.shutdown();
+        assert_eq!(live_threads(), before);
+        return;
+    };
+    assert_success(&output);
+}
+
+#[test]
+fn when_a_spare_thread_does_not_want_to_start_its_task_runs_on_the_next_that_does() {
+    limited(|| {
+        let (hear, told) = failed_starts();
+        let wants = Arc::new(AtomicBool::new(false));
+        let (is_wanted, numbers) = (Arc::clone(&wants), Arc::<Mutex<Vec<_>>>::default());
+        let list = Arc::clone(&numbers);
+        let builder = Builder::new().threads(2).on_thread_start(move |number| {
+            list.lock().unwrap().push(number);
+            match number < 2 || is_wanted.load(Ordering::SeqCst) {
+                true => Ok(()),
+                false => Err(io::Error::other("it does not want to")),
+            }
+        });
+        let pool = builder.on_warning(hear).build().unwrap();
+        let mut waiters = wait_until_a_start_fails(&pool);
+        assert_eq!(waiters.len(), 3);
+        assert_eq!(told.recv().unwrap().to_string(), "it does not want to");
+        for failed in 2..5 {
+            pool.execute(|| ());
+            until(|| pool.metrics().failed_starts == failed);
+        }
+        until(|| pool.metrics().live_threads == 2);
+        assert!(told.try_recv().is_err(), "it is reported once");
+        assert!(!waiters[2].waits.is_running());
+        wants.store(true, Ordering::SeqCst);
+        pool.execute(|| ());
+        until(|| waiters[2].waits.is_running());
+        wants.store(false, Ordering::SeqCst);
+        waiters.extend(wait_until_a_start_fails(&pool));
+        assert!(told.recv().is_ok() && told.try_recv().is_err());
+        assert!(numbers.lock().unwrap().iter().all(|number| *number < 6));
+        waiters.into_iter().for_each(Waiter::end);
+        pool.shutdown();
+    });
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::task::Wake;
 use std::thread;
 use std::time::Duration;
@@ -58,6 +58,15 @@ pub(crate) fn in_child(name: &str, wrapper: &[&str]) -> Option<Output> {
     }))
 }
 
+/// A wrapper that leaves a child a gigabyte of address space: room for a dozen threads with stacks of
+/// 64 MiB, if the allocator does not reserve as much again for each of them.
+#[cfg(target_os = "linux")]
+pub(crate) const LIMIT: [&str; 3] = [
+    "sh",
+    "-c",
+    "ulimit -v 1000000; MALLOC_ARENA_MAX=1 exec \"$0\" \"$@\"",
+];
+
 /// Asserts that a child ended well.
 pub(crate) fn assert_success(output: &Output) {
     assert!(
@@ -97,6 +106,19 @@ pub(crate) fn occupy(pool: &workmill::PoolRef) -> Door {
     });
     arrived.pass();
     door
+}
+
+/// Has so many tasks wait until all of them run.
+pub(crate) fn meet(pool: &workmill::PoolRef, tasks: usize) {
+    let barrier = Arc::new(Barrier::new(tasks));
+    let handles: Vec<_> = (0..tasks)
+        .map(|_| {
+            let barrier = Arc::clone(&barrier);
+            pool.submit(move || barrier.wait().is_leader())
+        })
+        .collect();
+    let leaders = handles.into_iter().map(|handle| handle.join().unwrap());
+    assert_eq!(leaders.filter(|leads| *leads).count(), 1);
 }
 
 /// Panics when it is dropped, with another bomb inside as the payload.

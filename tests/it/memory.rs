@@ -1,0 +1,87 @@
+//! When memory runs out nothing hangs: what the pool needs it gets, or the process ends with a word.
+
+use std::os::unix::process::ExitStatusExt;
+use std::sync::{Arc, Mutex};
+
+use workmill::{Builder, PoolRef, current};
+
+use crate::support::{LIMIT, assert_success, in_child, limited, meet};
+
+/// What was got hold of, in pieces.
+type Hoard = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Allocates until there is no more, at first in large pieces; keeps all of it.
+fn exhaust(hoard: &Hoard, least: usize) {
+    let mut bytes = 16 << 20;
+    while bytes >= least {
+        let mut piece = Vec::new();
+        let mut hoard = hoard.lock().unwrap();
+        if piece.try_reserve_exact(bytes).is_err() || hoard.try_reserve(1).is_err() {
+            bytes /= 2;
+            continue;
+        }
+        hoard.push(std::hint::black_box(piece));
+    }
+}
+
+/// Has tasks use memory up while others are submitted, wait, and are joined.
+fn use_memory_up(pool: &PoolRef, least: usize) {
+    for _ in 0..10 {
+        let hoard = Hoard::default();
+        for round in 0..20 {
+            let tasks: Vec<_> = (0..8)
+                .map(|n| {
+                    let hoard = Arc::clone(&hoard);
+                    pool.submit(move || {
+                        if n == round % 8 {
+                            exhaust(&hoard, least);
+                        }
+                        let inner = current().unwrap().submit(move || n);
+                        workmill::blocking(std::thread::yield_now);
+                        inner.join().unwrap()
+                    })
+                })
+                .collect();
+            for (n, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.join().unwrap(), n);
+            }
+        }
+    }
+}
+
+#[test]
+fn tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough() {
+    let name = "memory::tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough";
+    let Some(output) = in_child(name, &LIMIT) else {
+        limited(|| {
+            // All threads that there will be start before: std has no other answer than the end of the
+            // process if there is room for a new thread's stack, but not for that of its signals.
+            let builder = Builder::new().threads(4).max_spare_threads(0);
+            let pool = builder.on_warning(drop).build().unwrap();
+            meet(&pool, 4);
+            use_memory_up(&pool, 1 << 20);
+            meet(&pool, 4);
+        });
+        return;
+    };
+    assert_success(&output);
+}
+
+#[test]
+fn tasks_that_use_memory_up_to_the_last_bytes_hang_nothing() {
+    let name = "memory::tasks_that_use_memory_up_to_the_last_bytes_hang_nothing";
+    let Some(output) = in_child(name, &LIMIT) else {
+        limited(|| {
+            let builder = Builder::new().threads(4).on_warning(drop);
+            let pool = builder.stack_size(256 << 10).build().unwrap();
+            use_memory_up(&pool, 64);
+        });
+        return;
+    };
+    // The process cannot be told that there is no memory but by its end.
+    if output.status.signal() == Some(libc::SIGABRT) {
+        assert!(!output.stderr.is_empty());
+    } else {
+        assert_success(&output);
+    }
+}
