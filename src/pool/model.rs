@@ -362,6 +362,42 @@ fn a_vacancy_and_a_spare_thread_meet() {
     });
 }
 
+/// A vacancy that was given to a thread which is just waking up is taken back by another.
+///
+/// Bug: the spare does not look again whether it was called.
+#[test]
+fn a_vacancy_that_is_taken_back_is_had_by_one() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        let given = Arc::new(AtomicUsize::new(0));
+        let spare = {
+            let (shared, given) = (Arc::clone(&shared), Arc::clone(&given));
+            thread::spawn(move || match shared.spares.wait(Deadline::NEVER, || true) {
+                Rested::Given(_) => given.fetch_add(1, Ordering::Relaxed),
+                Rested::Told | Rested::Through => 0,
+            })
+        };
+        let vacancy = shared.slots.claim_vacancy().unwrap();
+        let mut kept = shared.spares.hand(vacancy);
+        let is_handed = kept.is_none();
+        kept = kept.or_else(|| shared.spares.take_back());
+        if kept.is_some() {
+            // Whoever had nothing yet goes on resting, until it is told.
+            while !shared.spares.has_any() {
+                thread::yield_now();
+            }
+            shared.spares.tell_all();
+        }
+        spare.join().unwrap();
+        let given = given.load(Ordering::Relaxed);
+        assert_eq!(
+            given + usize::from(kept.is_some()),
+            1,
+            "handed: {is_handed}"
+        );
+    });
+}
+
 /// The only thread of a pool waits for what a task does that is pushed behind it: another takes its
 /// slot, and it goes on with a slot or without.
 ///

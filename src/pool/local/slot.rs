@@ -109,8 +109,9 @@ impl Local {
 
     /// Takes a slot if one is vacant and not too many.
     fn take_slot(&self) -> bool {
-        let slots = &self.shared.slots;
-        let Some(vacancy) = slots.claim_vacancy() else {
+        let (slots, spares) = (&self.shared.slots, &self.shared.spares);
+        // Or one that was given to a thread which still sleeps.
+        let Some(vacancy) = slots.claim_vacancy().or_else(|| spares.take_back()) else {
             return false;
         };
         match slots.withdraw(vacancy) {
