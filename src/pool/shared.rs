@@ -1,8 +1,8 @@
 //! What all threads of a pool share.
 //!
 //! The queue, the slots, the phase of the pool's life, and what the user wants called. The gate of
-//! admission is kept here too, as plain data: the decisions about it are made above, and the threads
-//! never look at it. What depends on the thread that asks is in [`local`](super::local).
+//! admission is kept here too, as plain data: the decisions about it are made above. The threads look
+//! at it only when they wait, if a pass stands for a free thread. What depends on the thread that asks is in [`local`](super::local).
 //!
 //! # Phases
 //! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps
