@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::process::{self, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -616,16 +617,41 @@ fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
         let (forks, told) = forks_once();
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let door = occupy(&pool);
-        let mut idle = Box::pin(pool.wait_idle_async());
-        let waker = Waker::from(Arc::new(OnWake(forks)));
-        assert!(
-            idle.as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
+        let _idle = calls_when_idle(&pool, forks);
+        door.open();
+        told.recv().unwrap().ends_well();
+        // The same on a thread without a place, which another has that sleeps.
+        let (forks, told) = forks_once();
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (event, goes_on, door) = (Arc::new(Event::new()), Door::default(), Door::default());
+        let (wait, knock, pass) = (Arc::clone(&event), goes_on.clone(), door.clone());
+        pool.execute(move || {
+            wait.wait();
+            knock.open();
+            pass.pass();
+        });
+        let takes_its_place = pool.submit(move || {
+            event.set();
+            goes_on.pass();
+        });
+        takes_its_place.join().unwrap();
+        let _idle = calls_when_idle(&pool, forks);
         door.open();
         told.recv().unwrap().ends_well();
     });
+}
+
+/// Has a function called when the pool is idle, which it is not yet; for as long as what comes back is
+/// kept.
+fn calls_when_idle(
+    pool: &PoolRef,
+    function: impl Fn() + Send + Sync + 'static,
+) -> Pin<Box<impl Future<Output = Result<(), WouldDeadlock>>>> {
+    let mut idle = Box::pin(pool.wait_idle_async());
+    let waker = Waker::from(Arc::new(OnWake(function)));
+    let polled = idle.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    idle
 }
 
 /// Calls a function when it is woken.

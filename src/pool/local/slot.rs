@@ -36,7 +36,12 @@ impl Local {
     }
 
     /// Sleeps until there may be a task, or the pool has ended; `false`: the thread is to leave.
+    ///
+    /// Not in a child process that a waker has forked just now: nobody would wake it.
     pub(in crate::pool) fn sleep(&self) -> bool {
+        if self.shared.is_forked() {
+            return true;
+        }
         let Some(index) = self.slot_index() else {
             return self.rest();
         };
@@ -76,7 +81,7 @@ impl Local {
         }
         // The task that has ended here may have been the last.
         shared.look_around();
-        if self.take_slot() {
+        if shared.is_forked() || self.take_slot() {
             return true;
         }
         let joined = || {
