@@ -198,6 +198,15 @@ fn take_in(bare: &Bare, mut vacancy: Option<Vacancy>) -> usize {
     sum
 }
 
+/// A thread that pushes a task, and is the new thread for it if there has to be one.
+fn start_pusher(bare: &Bare) -> thread::JoinHandle<usize> {
+    let bare = Arc::clone(bare);
+    thread::spawn(move || {
+        bare.0.push(7, None);
+        take_in(&bare, bare.1.task_pushed())
+    })
+}
+
 /// V3 of one that has left its slot.
 fn look_again((queue, slots): &(TaskQueue<usize>, Slots<usize>)) -> Option<Vacancy> {
     match queue.has_tasks() {
@@ -215,13 +224,7 @@ fn a_task_pushed_while_a_slot_is_given_up_is_found() {
         let bare = bare(1);
         let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
         let _ = bare.1.found(|| false);
-        let pusher = {
-            let bare = Arc::clone(&bare);
-            thread::spawn(move || {
-                bare.0.push(7, None);
-                take_in(&bare, bare.1.task_pushed())
-            })
-        };
+        let pusher = start_pusher(&bare);
         bare.1.give_up(lane, false);
         let taken = take_in(&bare, look_again(&bare));
         assert_eq!(taken + pusher.join().unwrap(), 7);
@@ -237,13 +240,7 @@ fn a_task_pushed_while_a_slot_is_taken_again_is_found() {
         let bare = bare(2);
         let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
         let _ = bare.1.found(|| false);
-        let pusher = {
-            let bare = Arc::clone(&bare);
-            thread::spawn(move || {
-                bare.0.push(7, None);
-                take_in(&bare, bare.1.task_pushed())
-            })
-        };
+        let pusher = start_pusher(&bare);
         bare.1.give_up(lane, false);
         let mut taken = take_in(&bare, look_again(&bare));
         if let Some(vacancy) = bare.1.claim_vacancy() {
@@ -262,13 +259,7 @@ fn a_task_pushed_while_a_sleeper_ends_is_found() {
     model(3, || {
         let bare = bare(1);
         let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
-        let pusher = {
-            let bare = Arc::clone(&bare);
-            thread::spawn(move || {
-                bare.0.push(7, None);
-                take_in(&bare, bare.1.task_pushed())
-            })
-        };
+        let pusher = start_pusher(&bare);
         let (over, last_look) = (Deadline::after(Duration::ZERO), || look(&bare.0));
         let slept = bare.1.sleep(lane.index(), true, over, last_look);
         let mut taken = 0;
@@ -290,13 +281,7 @@ fn a_task_pushed_while_a_slot_goes_out_is_found() {
         let bare = bare(2);
         let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
         assert_eq!(bare.1.want(1), 2);
-        let pusher = {
-            let bare = Arc::clone(&bare);
-            thread::spawn(move || {
-                bare.0.push(7, None);
-                take_in(&bare, bare.1.task_pushed())
-            })
-        };
+        let pusher = start_pusher(&bare);
         assert!(bare.1.resign(lane, true).is_none());
         let taken = take_in(&bare, look_again(&bare));
         assert_eq!(taken + pusher.join().unwrap(), 7);
@@ -315,13 +300,7 @@ fn a_task_pushed_while_a_slot_comes_in_is_found() {
         let bare: Bare = Arc::new((queue, Slots::new(lanes, 1)));
         let lane = bare.1.occupy(bare.1.claim_vacancy().unwrap());
         let _ = bare.1.found(|| false);
-        let pusher = {
-            let bare = Arc::clone(&bare);
-            thread::spawn(move || {
-                bare.0.push(7, None);
-                take_in(&bare, bare.1.task_pushed())
-            })
-        };
+        let pusher = start_pusher(&bare);
         bare.0.use_slots(2);
         assert_eq!(bare.1.want(2), 1);
         let taken = take_in(&bare, look_again(&bare));

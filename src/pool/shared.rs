@@ -2,7 +2,8 @@
 //!
 //! The queue, the slots, the phase of the pool's life, and what the user wants called. The gate of
 //! admission is kept here too, as plain data: the decisions about it are made above. The threads look
-//! at it only when they wait, if a pass stands for a free thread. What depends on the thread that asks is in [`local`](super::local).
+//! at it only when they wait, if a pass stands for a free thread. What depends on the thread that
+//! asks is in [`local`](super::local).
 //!
 //! # Phases
 //! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps
@@ -418,7 +419,7 @@ impl<T: Send + 'static> Shared<T> {
     /// for a free thread.
     pub(super) fn one_waits(&self) {
         if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
-            gate.permits.give_back(1);
+            gate.take_back();
         }
     }
 

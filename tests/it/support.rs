@@ -190,3 +190,22 @@ pub(crate) fn until(mut done: impl FnMut() -> bool) {
 pub(crate) fn add_one(count: &AtomicUsize) {
     count.fetch_add(1, Ordering::SeqCst);
 }
+
+/// How many run at a time.
+#[derive(Clone, Default)]
+pub(crate) struct Crowd(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Crowd {
+    /// Is one of those that run, for a moment.
+    pub(crate) fn join_in(&self) {
+        let (busy, most) = &*self.0;
+        most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        thread::yield_now();
+        busy.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The most that there were at a time.
+    pub(crate) fn most(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}

@@ -13,7 +13,7 @@ use workmill::{
     Builder, Event, Overflow, PoolRef, Semaphore, ThreadPoolExecutor, blocking, current,
 };
 
-use crate::support::{Door, Drops, add_one, limited, meet, occupy, until};
+use crate::support::{Crowd, Door, Drops, add_one, limited, meet, occupy, until};
 
 /// Soon over, and longer than it takes a thread to find the next task.
 const SOON: Duration = Duration::from_millis(20);
@@ -202,23 +202,20 @@ fn with_fewer_threads_no_more_tasks_run_at_a_time_once_the_others_have_ended() {
         for fewer in [1, 2, 4] {
             pool.set_threads(5).unwrap();
             let doors = [(); 5].map(|()| occupy(&pool));
-            let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let crowd = Crowd::default();
             pool.set_threads(fewer).unwrap();
             assert_eq!(pool.threads(), fewer);
             let tasks: Vec<_> = (0..200)
                 .map(|_| {
-                    let (busy, most) = (Arc::clone(&busy), Arc::clone(&most));
-                    pool.submit(move || {
-                        most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        thread::yield_now();
-                        busy.fetch_sub(1, Ordering::SeqCst);
-                    })
+                    let crowd = crowd.clone();
+                    pool.submit(move || crowd.join_in())
                 })
                 .collect();
             // The first to end take no other task.
             doors.iter().for_each(Door::open);
             tasks.into_iter().for_each(|task| task.join().unwrap());
-            assert!(most.load(Ordering::SeqCst) <= fewer, "{most:?}");
+            let most = crowd.most();
+            assert!(most <= fewer, "{most}");
             until(|| live(&pool) == 1);
         }
     });

@@ -1,6 +1,5 @@
 //! Waiting inside the pool never hangs it: what finishes with a thread for each task finishes here.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use workmill::{
     ThreadPoolExecutor, Warning, blocking, current,
 };
 
-use crate::support::{limited, occupy, until, within};
+use crate::support::{Crowd, limited, occupy, until, within};
 
 /// Pools of one, two and eight threads.
 fn pools() -> [ThreadPoolExecutor; 3] {
@@ -184,7 +183,7 @@ fn a_task_in_any_wait_of_this_crate_gives_its_place_up() {
 fn no_more_tasks_are_taken_up_than_there_are_places() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(3).unwrap();
-        let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let crowd = Crowd::default();
         let turnstile = Arc::new(Semaphore::new(0));
         let waiting: Vec<_> = (0..50)
             .map(|_| {
@@ -194,18 +193,15 @@ fn no_more_tasks_are_taken_up_than_there_are_places() {
             .collect();
         let running: Vec<_> = (0..300)
             .map(|_| {
-                let (busy, most) = (Arc::clone(&busy), Arc::clone(&most));
-                pool.submit(move || {
-                    most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    thread::yield_now();
-                    busy.fetch_sub(1, Ordering::SeqCst);
-                })
+                let crowd = crowd.clone();
+                pool.submit(move || crowd.join_in())
             })
             .collect();
         running
             .into_iter()
             .for_each(|handle| handle.join().unwrap());
-        assert!(most.load(Ordering::SeqCst) <= 3, "{most:?}");
+        let most = crowd.most();
+        assert!(most <= 3, "{most}");
         turnstile.add_permits(50).unwrap();
         waiting
             .into_iter()

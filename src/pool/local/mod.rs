@@ -12,9 +12,9 @@
 //! be waited for on that thread. A guest of one pool may be a resident of another, or a guest
 //! already: the parts form a chain, from the innermost outwards. A task that is run in place finds
 //! its own pool innermost, so there may be a guest's part above a resident's of the same pool.
-
 //!
-//! In this room: the pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
+//! # In this room
+//! The pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
 //! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
 //! thread comes by a slot and leaves it.
 
