@@ -343,7 +343,7 @@ fn a_vacancy_and_a_spare_thread_meet() {
 
 /// A vacancy that was given to a thread which is just waking up is taken back by another.
 ///
-/// Bug: the spare does not look again whether it was called.
+/// Bug: the spare leaves although what it was given is gone.
 #[test]
 fn a_vacancy_that_is_taken_back_is_had_by_one() {
     model(3, || {
@@ -374,6 +374,31 @@ fn a_vacancy_that_is_taken_back_is_had_by_one() {
             1,
             "handed: {is_handed}"
         );
+    });
+}
+
+/// A spare thread that is awake may take what another was given, but not lose what it was given itself.
+///
+/// Bug: it looks at what others were given first.
+#[test]
+fn two_vacancies_reach_two_spare_threads() {
+    model(2, || {
+        let shared = pool(2, start_none);
+        let spares = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let rested = shared.spares.wait(Deadline::NEVER, || true);
+                assert!(matches!(rested, Rested::Given(_)));
+            })
+        });
+        for _ in 0..2 {
+            let mut vacancy = shared.slots.claim_vacancy();
+            while let Some(kept) = vacancy.take() {
+                vacancy = shared.spares.hand(kept);
+                thread::yield_now();
+            }
+        }
+        spares.into_iter().for_each(|spare| spare.join().unwrap());
     });
 }
 

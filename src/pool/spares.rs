@@ -4,8 +4,9 @@
 //! slot goes out of the game. The one that came last is the first to be used again, so the others
 //! get the chance to end.
 //!
-//! A thread that was given a vacancy may take a while to wake up. Until it has, another that is awake may
-//! [take the vacancy back](Spares::take_back) and use it at once.
+//! A thread that was given a vacancy may take a while to get a processor. Until it has, another that is
+//! awake may [take the vacancy back](Spares::take_back) and use it at once: one that comes back from a
+//! wait, or one that rests and has not parked yet.
 //!
 //! # Why no vacancy waits beside a spare thread
 //! *Spare:* (R1) join the list; (R2) if there are tasks and a vacancy, claim it and hand it to one in
@@ -38,29 +39,23 @@ pub(crate) struct Spares {
 /// A thread in the list.
 struct Entry {
     spare: Arc<Spare>,
-    rested: Option<Rested>,
+    given: Option<Vacancy>,
 }
 
 struct Spare {
     thread: Thread,
-    /// Whether its rest has ended. Written under the list's lock.
-    is_called: AtomicBool,
+    /// Whether it is to look what has changed.
+    is_told: AtomicBool,
 }
 
 /// How a thread's rest has ended.
 pub(crate) enum Rested {
-    /// It was given a vacancy.
+    /// It was given a vacancy, or has taken one back that another was given.
     Given(Vacancy),
     /// It was [told](Spares::tell_all) to look what has changed.
     Told,
     /// The time was over.
     Through,
-}
-
-impl Rested {
-    fn is_given(&self) -> bool {
-        matches!(self, Self::Given(_))
-    }
 }
 
 impl Spares {
@@ -83,36 +78,43 @@ impl Spares {
             let Some(entry) = resting.iter_mut().rfind(|entry| entry.is_free()) else {
                 return Some(vacancy);
             };
+            entry.given = Some(vacancy);
             self.given.fetch_add(1, Ordering::Relaxed);
-            entry.end(Rested::Given(vacancy))
+            entry.spare.thread.clone()
         };
         thread.unpark();
         None
     }
 
-    /// Takes a vacancy back from a thread that has been given it and has not woken up, if there is one.
+    /// Takes a vacancy back from a thread that has been given it and has not got up, if there is one.
     pub(crate) fn take_back(&self) -> Option<Vacancy> {
-        if self.given.load(Ordering::Relaxed) == 0 {
+        if !self.has_given() {
             return None;
         }
-        let mut resting = lock(&self.resting);
-        resting.iter_mut().find_map(|entry| match entry.rested {
-            Some(Rested::Given(_)) => {
-                // It may be on its way, and will find that nobody has called it.
-                entry.spare.is_called.store(false, Ordering::Relaxed);
-                self.vacancy_of(entry.rested.take())
-            }
-            _ => None,
-        })
+        self.take_given(&mut lock(&self.resting))
+    }
+
+    /// Takes the first vacancy that one of these was given, who rests on then.
+    fn take_given(&self, resting: &mut [Entry]) -> Option<Vacancy> {
+        let vacancy = resting.iter_mut().find_map(|entry| entry.given.take())?;
+        self.given.fetch_sub(1, Ordering::Relaxed);
+        Some(vacancy)
+    }
+
+    /// Tells whether a vacancy is on its way to a thread, as of a moment ago.
+    fn has_given(&self) -> bool {
+        self.given.load(Ordering::Relaxed) != 0
     }
 
     /// Has all who rest look what has changed.
     pub(crate) fn tell_all(&self) {
-        let threads: Vec<_> = {
-            let mut resting = lock(&self.resting);
-            let free = resting.iter_mut().filter(|entry| entry.is_free());
-            free.map(|entry| entry.end(Rested::Told)).collect()
-        };
+        let threads: Vec<_> = lock(&self.resting)
+            .iter()
+            .map(|Entry { spare, .. }| {
+                spare.is_told.store(true, Ordering::Relaxed);
+                spare.thread.clone()
+            })
+            .collect();
         threads.into_iter().for_each(|thread| thread.unpark());
     }
 
@@ -122,21 +124,20 @@ impl Spares {
     pub(crate) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
         let spare = Arc::new(Spare {
             thread: current(),
-            is_called: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
         });
         lock(&self.resting).push(Entry {
             spare: Arc::clone(&spare),
-            rested: None,
+            given: None,
         });
-        let is_called = || spare.is_called.load(Ordering::Relaxed);
         if !joined() {
-            let rested = self.leave(&spare, true);
-            return rested.filter(Rested::is_given).unwrap_or(Rested::Told);
+            spare.is_told.store(true, Ordering::Relaxed);
         }
-        spin_until(LOOK, is_called);
+        let may_leave = || spare.is_told() || self.has_given();
+        spin_until(LOOK, may_leave);
         loop {
             let is_over = deadline.is_over();
-            if is_called() || is_over {
+            if may_leave() || is_over {
                 if let Some(rested) = self.leave(&spare, is_over) {
                     return rested;
                 }
@@ -145,42 +146,32 @@ impl Spares {
         }
     }
 
-    /// Takes a thread out of the list if its rest has ended, or if it is over anyway.
+    /// Takes a thread out of the list if its rest has ended, with what it was given, or else another.
     fn leave(&self, spare: &Arc<Spare>, is_over: bool) -> Option<Rested> {
         let mut resting = lock(&self.resting);
         let place = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
         let place = resting.iter().position(place)?;
-        if resting[place].is_free() && !is_over {
-            return None;
-        }
-        let rested = resting.remove(place).rested;
-        Some(match rested {
-            Some(Rested::Given(_)) => Rested::Given(self.vacancy_of(rested)?),
-            Some(rested) => rested,
-            None => Rested::Through,
-        })
-    }
-
-    /// The vacancy that was given, which counts as given no more.
-    fn vacancy_of(&self, rested: Option<Rested>) -> Option<Vacancy> {
-        let Some(Rested::Given(vacancy)) = rested else {
-            return None;
+        let own = self.take_given(&mut resting[place..=place]);
+        let rested = match own.or_else(|| self.take_given(&mut resting)) {
+            Some(vacancy) => Rested::Given(vacancy),
+            None if spare.is_told() => Rested::Told,
+            None if is_over => Rested::Through,
+            None => return None,
         };
-        self.given.fetch_sub(1, Ordering::Relaxed);
-        Some(vacancy)
+        resting.remove(place);
+        Some(rested)
+    }
+}
+
+impl Spare {
+    fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Relaxed)
     }
 }
 
 impl Entry {
-    /// Tells whether the thread's rest goes on.
+    /// Tells whether the thread rests and is called by nobody.
     fn is_free(&self) -> bool {
-        self.rested.is_none()
-    }
-
-    /// Ends the thread's rest; the caller unparks it once the list is not locked any more.
-    fn end(&mut self, rested: Rested) -> Thread {
-        self.rested = Some(rested);
-        self.spare.is_called.store(true, Ordering::Relaxed);
-        self.spare.thread.clone()
+        self.given.is_none() && !self.spare.is_told()
     }
 }
