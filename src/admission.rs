@@ -10,11 +10,14 @@
 //! A task of the pool's own is let in whether there is room or not, and takes a pass all the same:
 //! the gate is in debt then, and outsiders have to wait until it is paid.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
 use crate::pool::{Gate, Local, Overflow, Pool};
 use crate::primitive::Deadline;
+use crate::sync::permits::Wait;
 use crate::task::Token;
 
 /// How a submitter stands to a full pool.
@@ -96,11 +99,30 @@ pub(crate) fn admit(pool: &Arc<Pool>, patience: Patience) -> Result<Entry, Refus
         Some(gate) => pass(pool, gate, patience)?,
         None => Entry::Open,
     };
+    let_in(pool, entry)
+}
+
+#[inline(always)]
+fn let_in(pool: &Arc<Pool>, entry: Entry) -> Result<Entry, Refusal> {
     match pool.accept() {
         Ok(()) => Ok(entry),
         Err(_) if pool.is_forked() => Err(Refusal::Forked),
         Err(_) => Err(Refusal::Shutdown),
     }
+}
+
+/// The same, and waits for room without blocking; the pool's own tasks are let in regardless.
+pub(crate) async fn admit_async(pool: &Arc<Pool>) -> Result<Entry, Refusal> {
+    let Some(gate) = pool.gate.as_ref().filter(|_| !pool.is_here()) else {
+        return admit(pool, Patience::Until(Deadline::NEVER));
+    };
+    let mut wait = Wait::new(&gate.permits, 1);
+    let granted = poll_fn(|cx| match pool.is_forked() {
+        true => Poll::Ready(Err(Refusal::Forked)),
+        false => wait.poll(cx.waker()).map_err(|_| Refusal::Shutdown),
+    });
+    granted.await?;
+    let_in(pool, Entry::Pass(Pass(Arc::clone(gate))))
 }
 
 fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry, Refusal> {

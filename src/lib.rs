@@ -186,6 +186,7 @@ mod handle;
 mod scope;
 
 mod executor;
+mod future;
 
 mod builder;
 
@@ -198,6 +199,7 @@ pub use error::{
     Warning, WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
+pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
 pub use sync::cancel::{CancelCallback, CancelToken};

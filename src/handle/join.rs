@@ -68,7 +68,7 @@ pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
             from.shell_left();
             true
         }
-        Cancelled::Before => true,
+        Cancelled::Soon | Cancelled::Before => true,
         Cancelled::Never => false,
     }
 }

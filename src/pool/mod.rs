@@ -8,6 +8,7 @@
 mod config;
 mod idle;
 mod lanes;
+mod live;
 mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;

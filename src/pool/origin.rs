@@ -9,6 +9,7 @@
 //! shells and the question for a processor are about speed alone. Only a panic in a late callback
 //! could come to the wrong pool, so pools with a handler for that share their origins with none.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -22,6 +23,9 @@ pub(crate) trait Reach: Send + Sync {
 
     /// Tells whether the pool's threads leave a processor to someone else, as of a moment ago.
     fn leaves_a_processor(&self) -> bool;
+
+    /// The pool itself, for the rooms above that know its type.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 /// Where a task came from. Plain std under the model too: nothing here orders anything.
@@ -111,7 +115,7 @@ impl Origin {
         !self.is_forked() && self.pool().is_some_and(|pool| pool.leaves_a_processor())
     }
 
-    fn pool(&self) -> Option<Arc<dyn Reach>> {
+    pub(super) fn pool(&self) -> Option<Arc<dyn Reach>> {
         lock(&self.pool).as_ref()?.upgrade()
     }
 }

@@ -16,11 +16,13 @@
 //! end; nothing of them is waited for, and no lock of theirs is taken, since it may be held by a
 //! thread that is not there.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
+use super::live::Live;
 use super::origin::{Origin, Reach};
 use super::roster::{Member, NotStarted, Roster};
 use super::slots::{LastLook, Slots, Vacancy};
@@ -49,6 +51,7 @@ pub(crate) struct Shared<T> {
     pub(crate) hooks: Hooks,
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) roster: Roster,
+    pub(super) live: Live,
     /// Gives a vacancy to a new thread; from the room above that knows what threads do. The vacancy
     /// comes back if no thread can be started.
     start_thread: StartThread<T>,
@@ -161,6 +164,7 @@ impl<T: Send + 'static> Shared<T> {
             }),
             hooks: config.hooks,
             roster: Roster::new(),
+            live: Live::new(config.max_threads),
             start_thread,
             stack_size: config.stack_size,
             origin: Origin::take(again),
@@ -532,6 +536,10 @@ impl<T: Send + 'static> Reach for Shared<T> {
 
     fn leaves_a_processor(&self) -> bool {
         self.slots.awake() < self.processors
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 

@@ -13,6 +13,8 @@
 //! 3. `waiter` belongs to the ender that was told [`Finish::Wake`]; else to the handle while WAITER
 //!    is clear, or after `set_waiter` has said that DONE came first; and to whoever frees the cell.
 //! 4. The block is freed by the end that was told that the others are gone.
+//!
+//! A future has a cell of another make, to which the same rules apply (`task/future.rs`).
 
 #![expect(
     unsafe_code,
@@ -25,7 +27,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::state::{Ender, Finish, Leave, State};
+use super::state::{CalledOff, Ender, Finish, Leave, State};
 use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::UnsafeCell;
@@ -35,14 +37,26 @@ use crate::unwind;
 pub(crate) type Outcome<T> = Result<T, JoinError>;
 
 /// The part of a cell that is the same for every task.
-struct Header {
-    state: State,
-    vtable: &'static Vtable,
+pub(super) struct Header {
+    pub(super) state: State,
+    pub(super) vtable: &'static Vtable,
     /// On the heap, because most tasks are never waited for that long, and every cell has the place.
-    waiter: UnsafeCell<Option<Box<Waker>>>,
+    pub(super) waiter: UnsafeCell<Option<Box<Waker>>>,
     /// Tells the model of a cell that is never freed.
     #[cfg(workmill_loom)]
     _leak_check: loom::alloc::Track<()>,
+}
+
+impl Header {
+    pub(super) fn new(state: State, vtable: &'static Vtable) -> Self {
+        Self {
+            state,
+            vtable,
+            waiter: UnsafeCell::new(None),
+            #[cfg(workmill_loom)]
+            _leak_check: loom::alloc::Track::new(()),
+        }
+    }
 }
 
 /// `repr(C)` so that a pointer to the cell is one to its header.
@@ -64,19 +78,29 @@ union Stage<F, T> {
 /// Each function has these duties:
 /// 1. the header is that of a live cell made with the vtable's types;
 /// 2. the access rules of the module give the caller what the function touches.
-struct Vtable {
+pub(super) struct Vtable {
     /// What the closure is called. No duties.
-    name: &'static Name,
+    pub(super) name: &'static Name,
     /// Takes the closure out, calls it, stores the outcome. Never unwinds.
-    run: unsafe fn(NonNull<Header>),
+    pub(super) run: unsafe fn(NonNull<Header>),
     /// Drops the closure, stores that it was cancelled. Never unwinds.
-    cancel: unsafe fn(NonNull<Header>, CancelReason),
+    pub(super) cancel: unsafe fn(NonNull<Header>, CancelReason),
+    /// What there is in place of these two if the task is a future.
+    pub(super) future: Option<&'static FutureVtable>,
     /// Moves the outcome to where the second pointer says, which is room for one.
-    take: unsafe fn(NonNull<Header>, *mut ()),
+    pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the outcome. Never unwinds.
-    drop_outcome: unsafe fn(NonNull<Header>),
+    pub(super) drop_outcome: unsafe fn(NonNull<Header>),
     /// Frees the block, with the waiter if one is left. Never unwinds.
-    free: unsafe fn(NonNull<Header>),
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+/// As [`Vtable`], of a future's cell (`task/future.rs`).
+pub(super) struct FutureVtable {
+    /// Drops what the future held while it waited.
+    pub(super) release: unsafe fn(NonNull<Header>),
+    /// Has the task's end look at the state again. Never unwinds.
+    pub(super) wake: unsafe fn(NonNull<Header>),
 }
 
 impl<F: Closure<T>, T> Cell<F, T> {
@@ -84,6 +108,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
         name: F::NAME,
         run: Self::run,
         cancel: Self::cancel,
+        future: None,
         take: Self::take,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
@@ -91,13 +116,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
 
     fn allocate(state: State, stage: Stage<F, T>) -> NonNull<Header> {
         let cell = Box::new(Self {
-            header: Header {
-                state,
-                vtable: Self::VTABLE,
-                waiter: UnsafeCell::new(None),
-                #[cfg(workmill_loom)]
-                _leak_check: loom::alloc::Track::new(()),
-            },
+            header: Header::new(state, Self::VTABLE),
             stage: UnsafeCell::new(stage),
         });
         NonNull::from(Box::leak(cell)).cast()
@@ -229,7 +248,7 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
 /// The task's end of a cell: runs or is cancelled, exactly once.
 ///
 /// Dropped unrun it cancels the task, because a pool that forgets a task has been shut down.
-pub(crate) struct TaskEnd(NonNull<Header>);
+pub(crate) struct TaskEnd(pub(super) NonNull<Header>);
 
 // SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`,
 // wakers are, and the state word says which thread may touch them.
@@ -286,7 +305,7 @@ impl TaskEnd {
     }
 
     /// Publishes the outcome; this end is gone afterwards.
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         match self.header().state.finish(Ender::Task) {
             // The cell may be gone by now.
             Finish::Published => {}
@@ -337,8 +356,9 @@ impl Remote {
         self.0.as_ptr().cast()
     }
 
-    pub(crate) fn is_queued(&self) -> bool {
-        self.header().state.is_queued()
+    /// Tells whether the task is a closure that nobody has begun.
+    pub(crate) fn can_be_claimed(&self) -> bool {
+        self.header().vtable.future.is_none() && self.header().state.is_queued()
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -351,17 +371,20 @@ impl Remote {
 
     /// Runs the closure on this thread if nobody has begun it; `true` if so.
     pub(crate) fn run_here(&self) -> bool {
-        let ours = self.header().state.start();
+        let ours = self.can_be_claimed() && self.header().state.start();
         if ours {
-            // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
+            // SAFETY: duty 1, the cell is live; duty 2, it has a closure, which `start` gave us.
             unsafe { (self.header().vtable.run)(self.0) };
             self.finish();
         }
         ours
     }
 
-    /// Cancels the task unless it has begun.
+    /// Cancels the task unless it has begun, or is a future that has given its output.
     pub(crate) fn cancel(&self, reason: CancelReason) -> Cancelled {
+        if let Some(future) = self.header().vtable.future {
+            return self.call_off(future, reason);
+        }
         if self.header().state.cancel() {
             // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
             unsafe { (self.header().vtable.cancel)(self.0, reason) };
@@ -371,6 +394,23 @@ impl Remote {
         match self.header().state.is_cancelled() {
             true => Cancelled::Before,
             false => Cancelled::Never,
+        }
+    }
+
+    fn call_off(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
+        let called_off = self.header().state.call_off(reason);
+        if called_off == CalledOff::Unbegun {
+            // SAFETY: duty 1, the cell is live; duty 2, we were just told.
+            unsafe { (future.release)(self.0) };
+        }
+        match called_off {
+            CalledOff::Unbegun | CalledOff::Begun => {
+                // SAFETY: duty 1, the cell is live; waking touches nothing that is somebody's.
+                unsafe { (future.wake)(self.0) };
+                Cancelled::Soon
+            }
+            CalledOff::Before => Cancelled::Before,
+            CalledOff::TooLate => Cancelled::Never,
         }
     }
 
@@ -396,6 +436,8 @@ impl Remote {
 pub(crate) enum Cancelled {
     /// The task was queued, and will never run.
     Now,
+    /// The task is a future, which a thread of the pool is going to drop.
+    Soon,
     /// The task was cancelled already.
     Before,
     /// The task has begun.
@@ -443,7 +485,7 @@ impl<T> Deref for HandleEnd<T> {
 }
 
 impl<T> HandleEnd<T> {
-    fn new(header: NonNull<Header>) -> Self {
+    pub(super) fn new(header: NonNull<Header>) -> Self {
         Self {
             remote: Remote(header),
             outcome: PhantomData,

@@ -8,6 +8,9 @@
 //! The task is generic in the context that it runs in, so this room knows no pool.
 //! In place of a table of functions it has one that takes an [`Op`]: one load less
 //! on the way to the closure.
+//!
+//! A [`future`] is a task whenever it has been woken. It is polled, and may go on after that, as another
+//! task. Whoever cancels it only says so: it is run once more, on a thread of the pool, to be dropped.
 
 #![expect(
     unsafe_code,
@@ -15,17 +18,19 @@
 )]
 
 pub(crate) mod cell;
+mod future;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod state;
 
+use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::error::CancelReason;
 use crate::unwind::{self, Payload};
-use cell::{HandleEnd, TaskEnd};
+use cell::{ExtraEnd, HandleEnd, TaskEnd};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
@@ -41,6 +46,40 @@ pub(crate) trait Context {
 
     /// A closure without a handle panicked.
     fn panicked(&self, payload: Payload);
+
+    /// The future that was registered under `key` is about to tell its outcome.
+    fn future_ended(&self, key: usize);
+}
+
+/// What became of a task that was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It has ended.
+    Ended,
+    /// There was nothing left of it: it had been cancelled elsewhere.
+    Shell,
+    /// It is a future that has been polled, and has not ended.
+    GoesOn,
+}
+
+/// What can be seen of a task that has something left to run.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) name: &'static Name,
+    /// It is a future: if it is cancelled, a thread of the pool has to run it.
+    pub(crate) is_future: bool,
+    /// It has not begun.
+    pub(crate) waits: bool,
+}
+
+impl Look {
+    fn of_closure(name: &'static Name) -> Self {
+        Self {
+            name,
+            is_future: false,
+            waits: true,
+        }
+    }
 }
 
 /// What a closure is called: by its type, for want of anything better.
@@ -109,6 +148,8 @@ impl Context for Nowhere {
     fn returned(&self) {}
 
     fn panicked(&self, _: Payload) {}
+
+    fn future_ended(&self, _: usize) {}
 }
 
 /// A closure as a model's cell keeps it.
@@ -148,7 +189,7 @@ const LARGE: usize = 1024;
 /// Dropped unrun it is cancelled.
 pub(crate) struct Task<Cx> {
     /// Duties: the words hold what the function was made for, and are not used again.
-    call: unsafe fn(NonNull<Words>, Op<'_, Cx>) -> bool,
+    call: unsafe fn(NonNull<Words>, Op<'_, Cx>) -> Ran,
     words: Words,
     /// What the words hold need not be `Sync`.
     not_sync: PhantomData<*mut ()>,
@@ -156,12 +197,14 @@ pub(crate) struct Task<Cx> {
 
 /// What to do with the work.
 enum Op<'a, Cx> {
-    /// Run it, which consumes it; the answer is `false` if it was a shell.
+    /// Run it, which consumes it.
     Run(&'a Cx),
-    /// Cancel it, which consumes it; the answer is `false` if it was a shell.
+    /// Cancel it here, which consumes it.
     Cancel(CancelReason),
-    /// Look at it, and say what it is called; the answer is `false` if it is a shell.
-    Look(&'a mut Option<&'static Name>),
+    /// Cancel it if it is a future, which leaves it where it is; a shell if nothing has come of that.
+    CallOff(CancelReason),
+    /// Look at it, which leaves it where it is.
+    Look(&'a mut Option<Look>),
 }
 
 // SAFETY: what the words hold is `Work`, which is `Send`.
@@ -169,12 +212,16 @@ unsafe impl<Cx> Send for Task<Cx> {}
 
 /// What can lie in the words of a task.
 trait Work<Cx>: Send + Sized + 'static {
-    /// Never unwinds. `false` if someone had cancelled it before.
-    fn run(self, cx: &Cx) -> bool;
+    /// Never unwinds.
+    fn run(self, cx: &Cx) -> Ran;
     /// Never unwinds. `false` if there was nothing left to cancel.
     fn cancel(self, reason: CancelReason) -> bool;
-    /// What it is called; nothing if there is nothing left to run.
-    fn name(&self) -> Option<&'static Name>;
+    /// Cancels a future that is to be run once more then; `false` if it was cancelled before, or is none.
+    fn call_off(&self, _: CancelReason) -> bool {
+        false
+    }
+    /// What can be seen of it; nothing if there is nothing left to run.
+    fn look(&self) -> Option<Look>;
 }
 
 impl<Cx: Context> Task<Cx> {
@@ -210,6 +257,27 @@ impl<Cx: Context> Task<Cx> {
         (Self::new(task), handle)
     }
 
+    /// Makes a task of a future, which holds `token` until it is polled first, and the handle's end of
+    /// the cell for its outcome.
+    ///
+    /// `schedule` is called with the task whenever it was woken; `register` with an extra end, first of
+    /// all, and what it answers comes with [`Context::future_ended`].
+    pub(crate) fn future<P, F, S>(
+        token: P,
+        future: F,
+        schedule: S,
+        register: impl FnOnce(ExtraEnd) -> usize,
+    ) -> (Self, HandleEnd<F::Output>)
+    where
+        P: Token,
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        S: Fn(Self) + Send + Sync + 'static,
+        Cx: 'static,
+    {
+        future::spawn(token, future, schedule, register)
+    }
+
     #[inline]
     fn new<W: Work<Cx>>(work: W) -> Self {
         assert!(fits::<W>(), "the caller boxes what does not fit");
@@ -225,36 +293,42 @@ impl<Cx: Context> Task<Cx> {
 
     /// Runs the work in the place where it lies, and leaves the place empty.
     ///
-    /// A shell, whose work was claimed or cancelled elsewhere, does nothing; `false` if it was
-    /// cancelled. In place, because a copy of four words that were just written one by one stalls
-    /// the processor.
+    /// A shell, whose work was claimed or cancelled elsewhere, does nothing. In place, because a copy
+    /// of four words that were just written one by one stalls the processor.
     #[inline]
-    pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) -> bool {
+    pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) -> Ran {
         let Some(task) = place else {
-            return true;
+            return Ran::Ended;
         };
         // SAFETY: `new` paired the function with the words, and they are not used again: the
         // function never unwinds, and the place is overwritten next.
-        let live = unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
+        let ran = unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
         // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
         unsafe { std::ptr::write(place, None) };
-        live
+        ran
     }
 }
 
 impl<Cx> Task<Cx> {
-    /// What the work is called, unless it was claimed or cancelled elsewhere.
-    pub(crate) fn name(&self) -> Option<&'static Name> {
-        let (words, mut name) = (NonNull::from(&self.words), None);
+    /// What can be seen of the work, unless it was claimed or cancelled elsewhere.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let (words, mut look) = (NonNull::from(&self.words), None);
         // SAFETY: `new` paired the function with the words, which a look leaves as they are.
-        unsafe { (self.call)(words, Op::Look(&mut name)) };
-        name
+        unsafe { (self.call)(words, Op::Look(&mut look)) };
+        look
+    }
+
+    /// Cancels a future, which is to be run once more; `false` if it was cancelled before.
+    pub(crate) fn call_off(&self, reason: CancelReason) -> bool {
+        let words = NonNull::from(&self.words);
+        // SAFETY: `new` paired the function with the words, which this leaves as they are.
+        unsafe { (self.call)(words, Op::CallOff(reason)) == Ran::Ended }
     }
 
     /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
     /// frees memory.
     pub(crate) fn is_shell(&self) -> bool {
-        self.name().is_none()
+        self.look().is_none()
     }
 
     /// Cancels the work; `false` if it was a shell.
@@ -262,7 +336,7 @@ impl<Cx> Task<Cx> {
         let mut task = ManuallyDrop::new(self);
         let call = task.call;
         // SAFETY: `new` paired the function with the words, and nobody uses them after this.
-        unsafe { call(NonNull::from(&mut task.words), Op::Cancel(reason)) }
+        unsafe { call(NonNull::from(&mut task.words), Op::Cancel(reason)) == Ran::Ended }
     }
 }
 
@@ -275,17 +349,18 @@ impl<Cx> Drop for Task<Cx> {
 }
 
 /// # Safety
-/// The words hold a `W`, which is not used again after any [`Op`] but a look.
-unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<Words>, op: Op<'_, Cx>) -> bool {
-    // SAFETY: by our duty there is a `W`. It is used once, or left where it is by a look, after
-    // which the copy is forgotten.
+/// The words hold a `W`, which is not used again after any [`Op`] that consumes it.
+unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<Words>, op: Op<'_, Cx>) -> Ran {
+    let unless = |shell| if shell { Ran::Shell } else { Ran::Ended };
+    // SAFETY: by our duty there is a `W`. It is used once, or left where it is, and the copy forgotten.
     let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
     match op {
         Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
-        Op::Cancel(reason) => ManuallyDrop::into_inner(work).cancel(reason),
-        Op::Look(name) => {
-            *name = work.name();
-            name.is_some()
+        Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(reason)),
+        Op::CallOff(reason) => unless(!work.call_off(reason)),
+        Op::Look(look) => {
+            *look = work.look();
+            unless(look.is_none())
         }
     }
 }
@@ -299,12 +374,12 @@ struct Detached<J>(J);
 
 impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
-    fn run(self, cx: &Cx) -> bool {
+    fn run(self, cx: &Cx) -> Ran {
         cx.begins(J::NAME);
         if let Err(payload) = unwind::catch(|| self.0.call()) {
             cx.panicked(payload);
         }
-        true
+        Ran::Ended
     }
 
     fn cancel(self, _: CancelReason) -> bool {
@@ -312,22 +387,25 @@ impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
         true
     }
 
-    fn name(&self) -> Option<&'static Name> {
-        Some(J::NAME)
+    fn look(&self) -> Option<Look> {
+        Some(Look::of_closure(J::NAME))
     }
 }
 
 impl<Cx: Context> Work<Cx> for TaskEnd {
     #[inline]
-    fn run(self, cx: &Cx) -> bool {
-        Self::run(self, cx)
+    fn run(self, cx: &Cx) -> Ran {
+        match Self::run(self, cx) {
+            true => Ran::Ended,
+            false => Ran::Shell,
+        }
     }
 
     fn cancel(self, reason: CancelReason) -> bool {
         Self::cancel(self, reason)
     }
 
-    fn name(&self) -> Option<&'static Name> {
-        self.is_queued().then(|| self.name())
+    fn look(&self) -> Option<Look> {
+        self.is_queued().then(|| Look::of_closure(self.name()))
     }
 }

@@ -4,10 +4,13 @@
 //! A cell has two *ends*: the task's, which lies in a queue and runs, and the handle's,
 //! which waits. Besides there may be *extra* ends, which can cancel the task or run it in place
 //! but never see its outcome; they are counted. All may be dropped in any order.
+//! The closure may be a future, which runs bit by bit, and can be cancelled in between and meanwhile.
 //!
 //! # Invariants
-//! 1. The stage leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns the
-//!    closure from then on and must end the task.
+//! 1. The stage of a closure leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns
+//!    the closure from then on and must end the task. A future is the task's end's from the beginning,
+//!    which ends it too. Its stage leaves RUNNING as well: to RETURNED at the hands of the task's end,
+//!    or to CANCELLED at anybody's, who then has the task's end look.
 //! 2. DONE is set once, by that owner, after the captures are gone and the outcome is stored.
 //! 3. The handle alone sets and clears WAITER. An ender that finds WAITER while it sets DONE owns
 //!    the waiter's place from then on. Else the handle does, while WAITER is clear or once it
@@ -20,6 +23,8 @@
 //! All transitions are read-modify-writes of one word, so they have one order.
 //! *Started or cancelled:* both leave QUEUED by compare-exchange, so exactly one succeeds,
 //! and `cancel` tells the truth because it is that exchange.
+//! *Returned or cancelled:* a future's outcome is told only after the exchange to RETURNED, which
+//! fails once it is cancelled; so `call_off` tells the truth as well.
 //! *No wake-up is lost:* if DONE comes before the handle sets WAITER, the handle finds
 //! DONE in the word it replaced and does not sleep; otherwise the ender finds WAITER and wakes.
 //! *No waiter is touched twice:* the handle clears WAITER before it changes the place.
@@ -33,6 +38,7 @@
 //!
 //! `task/model.rs` runs these against each other under every schedule.
 
+use crate::error::CancelReason;
 use crate::primitive::{AtomicUsize, Ordering};
 
 /// Bits 0 and 1: how far the task has come.
@@ -43,6 +49,8 @@ const QUEUED: usize = 0;
 const RUNNING: usize = 1;
 /// The closure has been taken out to be dropped; the handle resolves to cancelled.
 const CANCELLED: usize = 2;
+/// The future has given its output; it is too late to cancel it.
+const RETURNED: usize = 3;
 /// The outcome is stored and may be read.
 const DONE: usize = 1 << 2;
 /// The task's end will not touch the cell again.
@@ -51,8 +59,12 @@ const TASK_GONE: usize = 1 << 3;
 const HANDLE_GONE: usize = 1 << 4;
 /// The waiter's place holds the waker of whoever waits at the handle.
 const WAITER: usize = 1 << 5;
+/// Bits 6 and 7: why a future was cancelled.
+const REASON: usize = 0b11 << 6;
+const BY_SHUTDOWN: usize = 1 << 6;
+const BY_REJECTION: usize = 2 << 6;
 /// One extra end; all bits from here on count them.
-const EXTRA: usize = 1 << 6;
+const EXTRA: usize = 1 << 8;
 
 /// Tells from a word whether every end has gone.
 fn is_last(word: usize) -> bool {
@@ -68,6 +80,20 @@ pub(super) enum Finish {
     Wake,
     /// Drop the outcome, then give the end up if it was to be given up: the handle has gone.
     Abandoned,
+}
+
+/// What [`State::call_off`] found.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum CalledOff {
+    /// The future had not begun: what it held while it waited is the caller's.
+    Unbegun,
+    /// It had begun.
+    Begun,
+    /// It was cancelled before.
+    Before,
+    /// It has given its output.
+    TooLate,
 }
 
 /// Which end an ender acts for.
@@ -126,6 +152,61 @@ impl State {
             }
         }
         false
+    }
+
+    /// Cancels a future, which ends when the task's end looks next.
+    ///
+    /// It keeps three reasons; any other becomes [`CancelReason::Cancelled`].
+    pub(super) fn call_off(&self, reason: CancelReason) -> CalledOff {
+        let reason = match reason {
+            CancelReason::Shutdown => BY_SHUTDOWN,
+            CancelReason::Rejected => BY_REJECTION,
+            _ => 0,
+        };
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let found = match word & STAGE {
+                QUEUED => CalledOff::Unbegun,
+                RUNNING => CalledOff::Begun,
+                CANCELLED => return CalledOff::Before,
+                _ => return CalledOff::TooLate,
+            };
+            let new = word & !STAGE | CANCELLED | reason;
+            // ORDERING: Acquire keeps the taking of what was held behind it; nothing is published.
+            match self
+                .0
+                .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return found,
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    /// RUNNING to RETURNED, of a future; `false` if it was cancelled.
+    pub(super) fn deliver(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & STAGE == RUNNING {
+            match self.0.compare_exchange_weak(
+                word,
+                word | RETURNED,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
+    }
+
+    /// Why a future was cancelled.
+    pub(super) fn reason(&self) -> CancelReason {
+        match self.0.load(Ordering::Relaxed) & REASON {
+            BY_SHUTDOWN => CancelReason::Shutdown,
+            BY_REJECTION => CancelReason::Rejected,
+            _ => CancelReason::Cancelled,
+        }
     }
 
     /// Sets DONE, and TASK_GONE too when the task's end goes and nobody is to be woken.
@@ -223,7 +304,8 @@ impl State {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (STAGE | DONE) == RUNNING
+        // A future that has given its output is still dropping what it had.
+        self.0.load(Ordering::Relaxed) & (RUNNING | DONE) == RUNNING
     }
 
     /// Tells whether the handle resolves to cancelled, or has done so.

@@ -13,7 +13,7 @@ impl Local {
     /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
     /// enough left of the stack.
     pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
-        if !task.is_queued() {
+        if !task.can_be_claimed() {
             return;
         }
         let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);

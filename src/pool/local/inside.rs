@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{HOME, Local, Pool, PoolTask};
+use super::{HOME, Local, OnDrop, Pool, PoolTask};
 use crate::error::CancelReason;
 use crate::pool::tally::Closed;
+use crate::task::Ran;
+use crate::task::cell::Cancelled;
 use crate::unwind::{self, Payload};
 
 impl Pool {
@@ -34,17 +36,37 @@ impl Pool {
 
     /// Runs a task that was counted on this thread, as one of the pool's.
     pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
-        let mut task = Some(task);
+        let (mut task, mut ran) = (Some(task), None);
         Local::visit(self, || {
-            Local::with(|local| local.map(|local| local.run_or_cancel(&mut task)));
+            ran = Local::with(|local| Some(local?.run_or_cancel(&mut task)));
         });
-        self.queue.task_done(None);
+        if ran != Some(Ran::GoesOn) {
+            self.queue.task_done(None);
+        }
         self.look_around();
     }
 
-    /// Cancels the task that has waited longest among those from outside; `false` if there is none.
+    /// Cancels the task that has waited longest among those from outside, and has not begun; `false` if
+    /// there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
+        let mut futures = Vec::new();
+        let dropped = self.drop_first_of(&mut futures);
+        // They were in no queue for a moment. One may have been called off, and is dropped by a thread.
+        futures.into_iter().for_each(|task| self.push(task));
+        dropped
+    }
+
+    fn drop_first_of(self: &Arc<Self>, futures: &mut Vec<PoolTask>) -> bool {
         while let Some(oldest) = self.queue.find_oldest() {
+            if let Some(look) = oldest.look().filter(|look| look.is_future) {
+                let live = look.waits && oldest.call_off(CancelReason::Rejected);
+                futures.push(oldest);
+                if live {
+                    self.counts.rejected.one_more();
+                    return true;
+                }
+                continue;
+            }
             let mut live = false;
             Local::visit(self, || live = oldest.cancel(CancelReason::Rejected));
             self.queue.task_done(None);
@@ -65,9 +87,22 @@ impl Pool {
             return 0;
         }
         Local::visit(self, || {
+            let mut futures = Vec::new();
             while let Some(task) = self.queue.find_any() {
-                self.cancel(task);
-                self.queue.task_done(None);
+                if task.look().is_some_and(|look| look.is_future) {
+                    self.call_off(&task);
+                    futures.push(task);
+                } else {
+                    self.cancel(task);
+                    self.queue.task_done(None);
+                }
+            }
+            // A thread of the pool drops them, and those that nobody has woken.
+            futures.into_iter().for_each(|task| self.push(task));
+            for future in self.live.all() {
+                if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
+                    self.counts.stopped.one_more();
+                }
             }
         });
         self.look_around();
@@ -76,6 +111,13 @@ impl Pool {
 
     pub(super) fn cancel(&self, task: PoolTask) {
         if task.cancel(CancelReason::Shutdown) {
+            self.counts.stopped.one_more();
+        }
+    }
+
+    /// Cancels a future that is to be run once more.
+    pub(super) fn call_off(&self, future: &PoolTask) {
+        if future.call_off(CancelReason::Shutdown) {
             self.counts.stopped.one_more();
         }
     }
@@ -90,6 +132,24 @@ impl Pool {
             Local::visit(self, || result = Some(unwind::catch(body)));
         }
         result
+    }
+
+    /// Calls `body` on this thread as a task of the pool would be, which counts until it has returned; as
+    /// none if the pool takes no more.
+    pub(crate) fn call_here<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
+        let is_here = self.is_here();
+        if !is_here && self.accept().is_err() {
+            return body();
+        }
+        let _done = OnDrop(|| {
+            if !is_here {
+                self.queue.task_done(None);
+                self.look_around();
+            }
+        });
+        let mut result = None;
+        Local::visit(self, || result = Some(body()));
+        result.expect("it was called")
     }
 
     /// Lets this thread see the others off when it ends, if it is one of the pool's.

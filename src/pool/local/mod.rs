@@ -16,7 +16,7 @@
 //! # In this room
 //! The pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
 //! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
-//! thread comes by a slot and leaves it.
+//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken.
 
 #![expect(
     unsafe_code,
@@ -26,6 +26,7 @@
 mod in_place;
 mod inside;
 mod slot;
+mod woken;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use super::roster::Member;
 use super::shared::Shared;
 use super::slots::Vacancy;
 use crate::primitive::{forks, thread_pointer};
-use crate::task::{Context, Name, Task};
+use crate::task::{Context, Name, Ran, Task};
 use crate::unwind::Payload;
 
 /// A task as the threads of a pool run it.
@@ -394,20 +395,36 @@ impl Local {
         if self.searching.get() {
             self.outside(|| self.stop_searching());
         }
-        self.run_or_cancel(found);
-        self.shared.queue.task_done(self.lane.borrow().as_ref());
+        if self.run_or_cancel(found) != Ran::GoesOn {
+            self.shared.queue.task_done(self.lane.borrow().as_ref());
+        }
     }
 
     #[inline]
-    fn run_or_cancel(&self, found: &mut Option<PoolTask>) {
+    fn run_or_cancel(&self, found: &mut Option<PoolTask>) -> Ran {
         if self.shared.is_stopping() {
-            if let Some(task) = found.take() {
-                self.member.note_running(task.name());
-                self.shared.cancel(task);
-            }
-        } else if !PoolTask::run(found, self) {
+            return self.cancel(found);
+        }
+        let ran = PoolTask::run(found, self);
+        if ran == Ran::Shell {
             self.shared.origin.shell_met();
         }
+        ran
+    }
+
+    #[cold]
+    fn cancel(&self, found: &mut Option<PoolTask>) -> Ran {
+        let look = found.as_ref().and_then(PoolTask::look);
+        self.member.note_running(look.map(|look| look.name));
+        if look.is_some_and(|look| look.is_future) {
+            found.iter().for_each(|task| self.shared.call_off(task));
+            return PoolTask::run(found, self);
+        }
+        found
+            .take()
+            .into_iter()
+            .for_each(|task| self.shared.cancel(task));
+        Ran::Ended
     }
 }
 
@@ -438,5 +455,11 @@ impl Context for Local {
 
     fn panicked(&self, payload: Payload) {
         self.shared.report(payload);
+    }
+
+    fn future_ended(&self, key: usize) {
+        if !self.shared.is_forked() {
+            self.shared.live.remove(key);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The pool's face: what owners and tasks call.
 //!
 //! A façade: no loop, no atomics. [`PoolRef`] has all the methods; [`ThreadPoolExecutor`] owns a
-//! pool and dereferences to it.
+//! pool and dereferences to it. What is awaited is in [`futures`].
+
+mod futures;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -710,19 +712,30 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        match admission::admit(&self.shared, patience) {
+            Ok(entry) => Ok(self.place_admitted(entry, closure)),
+            Err(refusal) => Err((refusal, closure)),
+        }
+    }
+
+    #[inline(always)]
+    fn place_admitted<F, T>(&self, entry: Entry, closure: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
         let shared = &self.shared;
-        let (task, end) = match admission::admit(shared, patience) {
-            Ok(Entry::Open) => PoolTask::with_handle((), closure),
-            Ok(Entry::Pass(pass)) => PoolTask::with_handle(pass, closure),
-            Ok(Entry::Caller) => {
+        let (task, end) = match entry {
+            Entry::Open => PoolTask::with_handle((), closure),
+            Entry::Pass(pass) => PoolTask::with_handle(pass, closure),
+            Entry::Caller => {
                 let (task, end) = PoolTask::with_handle((), closure);
                 shared.run_on_caller(task);
-                return Ok(JoinHandle::new(end, shared.origin));
+                return JoinHandle::new(end, shared.origin);
             }
-            Err(refusal) => return Err((refusal, closure)),
         };
         shared.push(task);
-        Ok(JoinHandle::new(end, shared.origin))
+        JoinHandle::new(end, shared.origin)
     }
 
     fn place<F>(&self, closure: F, patience: Patience) -> Result<(), (Refusal, F)>

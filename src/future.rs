@@ -1,0 +1,95 @@
+//! Futures without a pool: a thread that waits for one, and a future that lets others go first.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use crate::primitive::{Deadline, block_until};
+
+/// Polls a future on this thread until it gives its output.
+///
+/// It needs no pool, and the future need not be [`Send`]. Inside a task the thread's place in the pool
+/// goes to other tasks while the future is pending, as in any other wait. What the future spawns it has
+/// to spawn in some pool; with [`PoolRef::block_on`](crate::PoolRef::block_on) that is the
+/// [`current`](crate::current) one.
+///
+/// # Blocking
+///
+/// Until the future is ready.
+///
+/// # Panics
+///
+/// If the future does.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let (a, b) = (pool.submit(|| 40), pool.submit(|| 2));
+/// let sum = workmill::block_on(async { Ok::<_, workmill::JoinError>(a.await? + b.await?) });
+/// assert_eq!(sum?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let poll = |waker: &_| match future.as_mut().poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    };
+    block_until(Deadline::NEVER, poll).expect("there is no deadline")
+}
+
+/// Lets everything else that waits for this thread go first, once.
+///
+/// A future that computes for long awaits this now and then, so that others on the same thread get on.
+/// In a pool it goes to the end of the thread's own queue, behind closures and futures alike.
+///
+/// # Cancellation
+///
+/// Dropping it does nothing.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let sum = pool.spawn(async {
+///     let mut sum = 0_u64;
+///     for n in 0..10_000 {
+///         sum += n;
+///         if n % 1_000 == 0 {
+///             workmill::yield_now().await;
+///         }
+///     }
+///     sum
+/// });
+/// assert_eq!(sum.join()?, 49_995_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn yield_now() -> YieldNow {
+    YieldNow { has_yielded: false }
+}
+
+/// Lets others go first; made by [`yield_now`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct YieldNow {
+    has_yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.has_yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for YieldNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("YieldNow").finish_non_exhaustive()
+    }
+}
