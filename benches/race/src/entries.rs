@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use workmill::{JoinableQueue, ThreadPoolExecutor};
 
+use crate::awaiting::{future_turn, timers};
 use crate::contenders::channels::{self, AsyncChannel, Crossbeam, Flume, Kanal, SyncChannel};
 use crate::contenders::in_place::InPlace;
 use crate::contenders::ours::{Background, OursCurrent};
 use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
-use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent};
+use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
 use crate::contenders::semaphores::{self, ExchangePair, OursUnfair, ParkingLot};
 use crate::contenders::stealing::{RayonCurrent, RayonJoin, RayonScope};
 use crate::contenders::{Mpsc, Oneshot, Own};
@@ -49,6 +50,7 @@ impl Entry {
 
 type Rayon = Arc<rayon::ThreadPool>;
 type Tokio = tokio::runtime::Runtime;
+type Futures = futures::executor::ThreadPool;
 
 /// Those who are compared with each other, in the order of the first round.
 pub(crate) struct Group {
@@ -129,7 +131,7 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "tokio",
-        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; without drivers",
+        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers but for timers",
         side: Side::Other,
         turn: tokio_turn,
     },
@@ -141,15 +143,15 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "async-executor",
-        about: "spawn and detach, or its Task under block_on; its threads by hand",
+        about: "spawn and detach, or its Task under block_on; its threads by hand; timers of async-io",
         side: Side::Other,
-        turn: any_turn::<AsyncExecutor, Own>,
+        turn: async_executor_turn,
     },
     Entry {
         name: "futures",
-        about: "spawn_ok, and a oneshot for the result; cannot wait for its threads",
+        about: "spawn_ok, and a oneshot for the result; cannot wait for its threads; timers of async-io",
         side: Side::Other,
-        turn: any_turn::<futures::executor::ThreadPool, Oneshot>,
+        turn: futures_turn,
     },
     Entry {
         name: "threadpool",
@@ -296,7 +298,9 @@ fn ours_turn(row: Row) -> Option<Turn> {
         Row::NestedJoin => Some(nested_join::<ThreadPoolExecutor, ThreadPoolExecutor>),
         Row::BlockingMix => Some(blocking_mix::<ThreadPoolExecutor>),
         Row::ContendedWait => Some(contended_tasks),
-        _ => any_turn::<ThreadPoolExecutor, Own>(row),
+        Row::Timers => Some(timers::<ThreadPoolExecutor>),
+        _ => any_turn::<ThreadPoolExecutor, Own>(row)
+            .or_else(|| future_turn::<ThreadPoolExecutor>(row)),
     }
 }
 
@@ -322,7 +326,8 @@ fn rayon_join_turn(row: Row) -> Option<Turn> {
 fn tokio_turn(row: Row) -> Option<Turn> {
     match row {
         Row::BlockingMix => Some(blocking_mix::<Tokio>),
-        _ => any_turn::<Tokio, Own>(row),
+        Row::Timers => Some(timers::<TokioWithTimers>),
+        _ => any_turn::<Tokio, Own>(row).or_else(|| future_turn::<Tokio>(row)),
     }
 }
 
@@ -330,6 +335,20 @@ fn tokio_current_turn(row: Row) -> Option<Turn> {
     match row {
         Row::NestedJoin => Some(nested_join::<Tokio, TokioCurrent>),
         _ => reach_turn::<Tokio, TokioCurrent>(row),
+    }
+}
+
+fn async_executor_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::Timers => Some(timers::<AsyncExecutor>),
+        _ => any_turn::<AsyncExecutor, Own>(row).or_else(|| future_turn::<AsyncExecutor>(row)),
+    }
+}
+
+fn futures_turn(row: Row) -> Option<Turn> {
+    match row {
+        Row::Timers => Some(timers::<Futures>),
+        _ => any_turn::<Futures, Oneshot>(row).or_else(|| future_turn::<Futures>(row)),
     }
 }
 

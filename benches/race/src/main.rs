@@ -8,6 +8,7 @@
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
 //! ```
 
+mod awaiting;
 mod contenders;
 mod entries;
 mod inside;

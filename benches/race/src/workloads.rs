@@ -2,7 +2,8 @@
 //!
 //! A turn is one contender's share of a round: it builds the pool, gives it some tasks to warm up,
 //! measures the workload until its last task has ended, and drops the pool. The rows in which tasks
-//! wait are in [`inside`](crate::inside), those without a pool in [`waiting`](crate::waiting).
+//! wait are in [`inside`](crate::inside), those of futures in [`awaiting`](crate::awaiting), those
+//! without a pool in [`waiting`](crate::waiting).
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::awaiting::{TALKING, YIELDING, async_pingpong_in_turn, yield_many_in_turn};
 use crate::contenders::{Contender, Execute, Own, Reach, Submit};
 use crate::inside::nested_join;
 use crate::measure::{Sample, measured};
@@ -48,6 +50,8 @@ pub(crate) enum Row {
     Window,
     BlockingMix,
     ContendedWait,
+    YieldMany,
+    AsyncPingpong,
     SparseCpu,
     Idle,
     MemoryExecute,
@@ -59,9 +63,10 @@ pub(crate) enum Row {
     Semaphore4Unfair,
     Queue1,
     Queue4,
+    Timers,
 }
 
-pub(crate) const ROWS: [Row; 23] = [
+pub(crate) const ROWS: [Row; 26] = [
     Row::SpawnExt,
     Row::SpawnExt4,
     Row::SpawnNested,
@@ -74,6 +79,8 @@ pub(crate) const ROWS: [Row; 23] = [
     Row::Window,
     Row::BlockingMix,
     Row::ContendedWait,
+    Row::YieldMany,
+    Row::AsyncPingpong,
     Row::SparseCpu,
     Row::Idle,
     Row::MemoryExecute,
@@ -85,6 +92,8 @@ pub(crate) const ROWS: [Row; 23] = [
     Row::Semaphore4Unfair,
     Row::Queue1,
     Row::Queue4,
+    // The last, since the thread of async-io's timers never ends.
+    Row::Timers,
 ];
 
 /// What a row compares.
@@ -115,6 +124,8 @@ impl Row {
             Self::Window => "window",
             Self::BlockingMix => "blocking_mix",
             Self::ContendedWait => "contended_wait",
+            Self::YieldMany => "yield_many",
+            Self::AsyncPingpong => "async_pingpong",
             Self::SparseCpu => "sparse_cpu",
             Self::Idle => "idle",
             Self::MemoryExecute => "memory_execute",
@@ -126,6 +137,7 @@ impl Row {
             Self::Semaphore4Unfair => "semaphore4_unfair",
             Self::Queue1 => "queue1",
             Self::Queue4 => "queue4",
+            Self::Timers => "timers",
         }
     }
 
@@ -143,6 +155,8 @@ impl Row {
             Self::Window => "64 in flight, about 1 µs of computation each",
             Self::BlockingMix => "about 1 µs of computation, 1 task in 10 sleeps for 1 ms instead",
             Self::ContendedWait => "four tasks and two permits, held for about 1 µs of computation",
+            Self::YieldMany => "200 futures that yield again and again",
+            Self::AsyncPingpong => "100 pairs of futures that ask and answer by two channels",
             Self::SparseCpu => "an empty closure each 200 µs: processor time",
             Self::Idle => "nothing to do: processor time and context switches",
             Self::MemoryExecute => "heap per queued execute that captures 8 bytes",
@@ -154,6 +168,7 @@ impl Row {
             Self::Semaphore4Unfair => "four threads and two permits, newcomers may pass",
             Self::Queue1 => "items from one thread to another, room for 1024",
             Self::Queue4 => "items from four threads to four others, room for 1024",
+            Self::Timers => "futures that sleep, to wake 10 µs apart: processor time",
         }
     }
 
@@ -161,8 +176,9 @@ impl Row {
     pub(crate) fn ops(self, scale: f64) -> usize {
         let whole = match self {
             Self::SpawnExt | Self::SpawnExt4 | Self::SpawnNested => 200_000,
-            Self::Chain | Self::SubmitAll | Self::ContendedWait => 200_000,
+            Self::Chain | Self::SubmitAll | Self::ContendedWait | Self::YieldMany => 200_000,
             Self::Tree | Self::MemoryExecute | Self::MemorySubmit => 100_000,
+            Self::AsyncPingpong | Self::Timers => 100_000,
             Self::NestedJoin => 1 << 16,
             Self::Uneven | Self::Pingpong | Self::Window => 20_000,
             Self::SparseCpu => 5_000,
@@ -180,6 +196,9 @@ impl Row {
             }
             // As many for each producer, and for each consumer.
             Self::Queue4 => ops.next_multiple_of(PAIRS),
+            // As many for each future, and for each pair of them.
+            Self::YieldMany => ops.next_multiple_of(YIELDING),
+            Self::AsyncPingpong => ops.next_multiple_of(TALKING),
             // The whole tree that has at most so many leaves.
             Self::Tree => tree_size(ops.ilog10().max(1)),
             // All leaves of a tree that halves.
@@ -190,7 +209,7 @@ impl Row {
 
     pub(crate) fn figure(self) -> Figure {
         match self {
-            Self::SparseCpu => Figure::Cpu,
+            Self::SparseCpu | Self::Timers => Figure::Cpu,
             Self::Idle => Figure::CpuInAll,
             Self::MemoryExecute | Self::MemorySubmit => Figure::Bytes,
             _ => Figure::Wall,
@@ -267,6 +286,8 @@ where
         Row::MemoryExecute | Row::MemorySubmit => None,
         Row::NestedJoin => Some(nested_join::<C, C::Pool>),
         Row::ContendedWait => Some(contended_alone),
+        Row::YieldMany => Some(yield_many_in_turn),
+        Row::AsyncPingpong => Some(async_pingpong_in_turn),
         _ => any_turn::<C, Own>(row),
     }
 }

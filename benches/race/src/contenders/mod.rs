@@ -9,6 +9,7 @@ pub(crate) mod semaphores;
 pub(crate) mod stealing;
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// Takes closures. A clone of a pool reaches the same threads.
 pub(crate) trait Execute {
@@ -99,6 +100,19 @@ where
 pub(crate) trait Block: Execute {
     /// Takes a closure that keeps its thread waiting.
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static);
+}
+
+/// Takes futures, for which nobody waits by a handle.
+pub(crate) trait Spawn {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
+
+    /// Has a future of the pool wait until others had their turn.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+}
+
+/// Takes futures that wait for time to pass.
+pub(crate) trait Sleep: Spawn {
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// The pool's own handles.

@@ -1,8 +1,10 @@
 //! This crate.
 
+use std::time::Duration;
+
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
-use super::{Block, Contender, Execute, Own, Reach, Submit};
+use super::{Block, Contender, Execute, Own, Reach, Sleep, Spawn, Submit};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -65,6 +67,22 @@ impl Submit<PoolRef> for Own {
 
     fn join(handle: <Self as Submit<PoolRef>>::Handle) -> usize {
         handle.join().expect("the task returns")
+    }
+}
+
+impl Spawn for ThreadPoolExecutor {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop((**self).spawn(future));
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        workmill::yield_now()
+    }
+}
+
+impl Sleep for ThreadPoolExecutor {
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        workmill::timer::sleep(time)
     }
 }
 

@@ -3,14 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use async_executor::{Executor, Task};
+use async_io::Timer;
 use futures::channel::oneshot;
 use futures::executor::ThreadPool;
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, yield_now};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{Block, Contender, Execute, Halve, Own, Reach, Submit};
+use super::{Block, Contender, Execute, Halve, Own, Reach, Sleep, Spawn, Submit};
 
 impl Contender for Runtime {
     type Pool = Handle;
@@ -58,6 +60,45 @@ impl Submit<Handle> for Own {
     fn join(handle: <Self as Submit<Handle>>::Handle) -> usize {
         block_on(handle).expect("the task returns")
     }
+}
+
+impl Spawn for Handle {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(future);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+}
+
+/// In a runtime with its timers only.
+impl Sleep for Handle {
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
+}
+
+/// With the driver for timers.
+pub(crate) struct TokioWithTimers(Runtime);
+
+impl Contender for TokioWithTimers {
+    type Pool = Handle;
+
+    fn start(threads: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_time()
+            .build();
+        Self(runtime.expect("threads start"))
+    }
+
+    fn pool(&self) -> Handle {
+        self.0.handle().clone()
+    }
+
+    /// The drop waits for the threads.
+    fn stop(self) {}
 }
 
 /// Nothing: inside a runtime, the crate's own function spawns there.
@@ -142,7 +183,7 @@ impl Contender for AsyncExecutor {
 
 impl Execute for Arc<Executor<'static>> {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
-        self.spawn(async move { closure() }).detach();
+        (**self).spawn(async move { closure() }).detach();
     }
 }
 
@@ -153,11 +194,28 @@ impl Submit<Arc<Executor<'static>>> for Own {
         pool: &Arc<Executor<'static>>,
         closure: impl FnOnce() -> usize + Send + 'static,
     ) -> Task<usize> {
-        pool.spawn(async move { closure() })
+        (**pool).spawn(async move { closure() })
     }
 
     fn join(handle: Task<usize>) -> usize {
         block_on(handle)
+    }
+}
+
+impl Spawn for Arc<Executor<'static>> {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        (**self).spawn(future).detach();
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        yield_now()
+    }
+}
+
+/// On async-io's thread, which is beside those of the pool.
+impl Sleep for Arc<Executor<'static>> {
+    async fn sleep(time: Duration) {
+        Timer::after(time).await;
     }
 }
 
@@ -180,5 +238,22 @@ impl Contender for ThreadPool {
 impl Execute for ThreadPool {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
         self.spawn_ok(async move { closure() });
+    }
+}
+
+impl Spawn for ThreadPool {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_ok(future);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        yield_now()
+    }
+}
+
+/// On async-io's thread, which is beside those of the pool.
+impl Sleep for ThreadPool {
+    async fn sleep(time: Duration) {
+        Timer::after(time).await;
     }
 }
