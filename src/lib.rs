@@ -179,6 +179,8 @@ mod error;
 mod sync;
 mod task;
 
+pub mod timer;
+
 mod pool;
 
 mod admission;
@@ -194,9 +196,9 @@ pub mod guide;
 
 pub use builder::Builder;
 pub use error::{
-    AcquireError, BusyThread, CancelReason, GetError, JoinError, PutError, Rejected, ReleaseError,
-    StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError, TrySubmitError,
-    Warning, WouldDeadlock,
+    AcquireError, BusyThread, CancelReason, Elapsed, GetError, JoinError, PutError, Rejected,
+    ReleaseError, StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError,
+    TrySubmitError, Warning, WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
 pub use future::{YieldNow, block_on, yield_now};

@@ -381,7 +381,7 @@ pub(crate) struct Spin {
     pub(crate) yields: u32,
 }
 
-/// Counts the forks that this process has come out of as the child, since the first pool was made.
+/// Counts the forks that this process has come out of as the child, since the first pool or sleep.
 ///
 /// In a child there is only the thread that forked, so whatever waits for another waits for ever.
 #[cfg(all(unix, not(workmill_loom)))]
@@ -391,6 +391,8 @@ mod forks {
 
     static FORKS: AtomicUsize = AtomicUsize::new(0);
 
+    static WATCHED: OnceLock<()> = OnceLock::new();
+
     static IN_THE_CHILD: OnceLock<fn()> = OnceLock::new();
 
     #[inline]
@@ -398,16 +400,21 @@ mod forks {
         FORKS.load(Ordering::Relaxed)
     }
 
+    /// Has forks counted from now on.
+    pub(crate) fn watch_forks() {
+        WATCHED.get_or_init(|| {
+            // SAFETY: the handler lives as long as the process, and does what a handler may: it
+            // writes an atomic number, and calls a function that promised to take no lock.
+            unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
+        });
+    }
+
     /// Has forks counted from now on, and `then` called after each, on the only thread of the child.
     ///
     /// Only the first caller's function is called. It must take no lock and not unwind.
     pub(crate) fn count_forks(then: fn()) {
-        IN_THE_CHILD.get_or_init(|| {
-            // SAFETY: the handler lives as long as the process, and does what a handler may: it
-            // writes an atomic number, and calls a function that promised to take no lock.
-            unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
-            then
-        });
+        IN_THE_CHILD.get_or_init(|| then);
+        watch_forks();
     }
 
     extern "C" fn in_the_child() {
@@ -425,10 +432,12 @@ mod forks {
         0
     }
 
+    pub(crate) fn watch_forks() {}
+
     pub(crate) fn count_forks(_: fn()) {}
 }
 
-pub(crate) use forks::{count_forks, forks};
+pub(crate) use forks::{count_forks, forks, watch_forks};
 
 mod process {
     // Plain std under the model too: nothing else depends on it.
