@@ -34,24 +34,27 @@ thread_pointer!(ENDED);
 
 /// `repr(C)` so that a pointer to the cell is one to its header.
 #[repr(C)]
-struct FutureCell<T, P> {
+struct FutureCell<T, P, S> {
     header: Header,
     outcome: UnsafeCell<MaybeUninit<Outcome<T>>>,
     /// Held while the future waits to be polled for the first time.
     token: UnsafeCell<Option<P>>,
     keeper: UnsafeCell<Option<Waker>>,
+    /// Where the future goes when it is woken. Here, because async-task counts one waker more for every
+    /// call of a function that captures something.
+    schedule: S,
     /// Where the future is registered. Written before anyone else knows the cell.
     key: AtomicUsize,
 }
 
 // SAFETY: the rules of access say which thread may touch what is in the cells, and all of it is `Send`
 // then: wakers are.
-unsafe impl<T: Send, P: Send> Send for FutureCell<T, P> {}
+unsafe impl<T: Send, P: Send, S: Send> Send for FutureCell<T, P, S> {}
 // SAFETY: the same; none of it is touched by two threads at a time.
-unsafe impl<T: Send, P: Send> Sync for FutureCell<T, P> {}
+unsafe impl<T: Send, P: Send, S: Sync> Sync for FutureCell<T, P, S> {}
 
 /// The functions for the cell of such a future; their duties are those of [`Vtable`].
-impl<F, P> Body<F, P>
+impl<F, P, S> Body<F, P, S>
 where
     F: Future<Output: Send> + Send + 'static,
     P: Token,
@@ -71,7 +74,7 @@ where
 
     /// # Safety
     /// The first duty of [`Vtable`].
-    unsafe fn cell<'a>(header: NonNull<Header>) -> &'a FutureCell<F::Output, P> {
+    unsafe fn cell<'a>(header: NonNull<Header>) -> &'a FutureCell<F::Output, P, S> {
         // SAFETY: by duty 1 the header begins a live cell of this type, and the pointer was made from
         // one to the whole of it.
         unsafe { header.cast().as_ref() }
@@ -153,7 +156,7 @@ where
     }
 }
 
-impl<T, P> FutureCell<T, P> {
+impl<T, P, S> FutureCell<T, P, S> {
     /// # Safety
     /// The caller has moved the stage out of QUEUED.
     unsafe fn take_token(&self) -> Option<P> {
@@ -174,16 +177,16 @@ impl<T, P> FutureCell<T, P> {
 }
 
 /// What async-task polls: the user's future, which is dropped here too, and whose outcome is stored.
-struct Body<F: Future, P> {
+struct Body<F: Future, P, S> {
     /// `None` once it has ended.
     future: Option<F>,
-    cell: NonNull<FutureCell<F::Output, P>>,
+    cell: NonNull<FutureCell<F::Output, P, S>>,
 }
 
 // SAFETY: the future is, and the cell may be known to any thread.
-unsafe impl<F: Future + Send, P> Send for Body<F, P> {}
+unsafe impl<F: Future + Send, P, S> Send for Body<F, P, S> {}
 
-impl<F: Future, P> Future for Body<F, P> {
+impl<F: Future, P, S> Future for Body<F, P, S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
@@ -215,23 +218,23 @@ impl<F: Future, P> Future for Body<F, P> {
     }
 }
 
-impl<F: Future, P> Body<F, P> {
+impl<F: Future, P, S> Body<F, P, S> {
     fn drop_future(&mut self) {
         unwind::contain(|| self.future = None);
     }
 }
 
-impl<F: Future, P> Drop for Body<F, P> {
+impl<F: Future, P, S> Drop for Body<F, P, S> {
     fn drop(&mut self) {
         self.drop_future();
     }
 }
 
 /// The task's end of a future's cell: polls the future when it is woken.
-struct FutureEnd<T, P>(Runnable<FutureCell<T, P>>);
+struct FutureEnd<T, P, S>(Runnable<FutureCell<T, P, S>>);
 
-impl<T: Send + 'static, P: Token> FutureEnd<T, P> {
-    fn cell(&self) -> &FutureCell<T, P> {
+impl<T: Send + 'static, P: Token, S: Send + Sync + 'static> FutureEnd<T, P, S> {
+    fn cell(&self) -> &FutureCell<T, P, S> {
         self.0.metadata()
     }
 
@@ -254,7 +257,9 @@ impl<T: Send + 'static, P: Token> FutureEnd<T, P> {
     }
 }
 
-impl<T: Send + 'static, P: Token, Cx: Context> Work<Cx> for FutureEnd<T, P> {
+impl<T: Send + 'static, P: Token, S: Send + Sync + 'static, Cx: Context> Work<Cx>
+    for FutureEnd<T, P, S>
+{
     fn run(self, cx: &Cx) -> Ran {
         let cell = self.cell();
         let (header, key) = (
@@ -323,21 +328,25 @@ where
     P: Token,
     F: Future + Send + 'static,
     F::Output: Send + 'static,
-    S: Fn(Task<Cx>) + Send + Sync + 'static,
+    S: Fn(Task<Cx>) + Copy + Send + Sync + 'static,
     Cx: Context + 'static,
 {
     let cell = FutureCell {
-        header: Header::new(State::queued(), Body::<F, P>::VTABLE),
+        header: Header::new(State::queued(), Body::<F, P, S>::VTABLE),
         outcome: UnsafeCell::new(MaybeUninit::uninit()),
         token: UnsafeCell::new(Some(token)),
         keeper: UnsafeCell::new(None),
+        schedule,
         key: AtomicUsize::new(0),
     };
-    let body = |cell: &FutureCell<F::Output, P>| Body {
+    let body = |cell: &FutureCell<F::Output, P, S>| Body {
         future: Some(future),
         cell: NonNull::from(cell),
     };
-    let schedule = move |runnable| schedule(Task::new(FutureEnd(runnable)));
+    let schedule = |runnable: Runnable<FutureCell<F::Output, P, S>>| {
+        let schedule = runnable.metadata().schedule;
+        schedule(Task::new(FutureEnd(runnable)));
+    };
     let builder = async_task::Builder::new().metadata(cell);
     // SAFETY: the future and the schedule function may go to other threads and live for ever, by the
     // bounds above, and wakers may be dropped anywhere.

@@ -272,7 +272,7 @@ impl<Cx: Context> Task<Cx> {
         P: Token,
         F: Future + Send + 'static,
         F::Output: Send + 'static,
-        S: Fn(Self) + Send + Sync + 'static,
+        S: Fn(Self) + Copy + Send + Sync + 'static,
         Cx: 'static,
     {
         future::spawn(token, future, schedule, register)

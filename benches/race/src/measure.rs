@@ -112,13 +112,17 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
 }
 
+/// As far as the system keeps names.
+const TIMERS: [&str; 2] = ["async-io", "workmill-timer"];
+
 /// Waits until this is the only thread of the process, so that no thread that is about to end runs
-/// into the next turn. Some pools cannot wait for their threads. That of async-io's timers never ends,
-/// and sleeps while there are none.
+/// into the next turn. Some pools cannot wait for their threads. Those of our timers and async-io's never
+/// end, and sleep while there are none.
 pub(crate) fn await_end_of_threads() {
     let limit = Instant::now() + Duration::from_secs(10);
     let name = |thread: &DirEntry| fs::read_to_string(thread.path().join("comm"));
-    let ends = |thread: &DirEntry| name(thread).is_ok_and(|name| name.trim_end() != "async-io");
+    let ends =
+        |thread: &DirEntry| name(thread).is_ok_and(|name| !TIMERS.contains(&name.trim_end()));
     // Where there is no such directory, nothing is waited for.
     while fs::read_dir("/proc/self/task")
         .is_ok_and(|threads| threads.flatten().filter(ends).count() > 1)
