@@ -89,6 +89,26 @@ impl Drop for Pass {
     }
 }
 
+impl Pass {
+    /// A pass for a task that has come due, whether there is room or not.
+    pub(crate) fn anyway(pool: &Pool) -> Option<Self> {
+        let gate = pool.gate.as_ref()?;
+        if !gate.permits.take_anyway() {
+            pool.counts.over_capacity.one_more();
+        }
+        Some(Self(Arc::clone(gate)))
+    }
+
+    /// A pass if there is room for it, or none is needed; `None` if the pool is full.
+    pub(crate) fn if_room(pool: &Pool) -> Option<Option<Self>> {
+        let Some(gate) = &pool.gate else {
+            return Some(None);
+        };
+        let taken = gate.permits.try_take(1).is_ok();
+        taken.then(|| Some(Self(Arc::clone(gate))))
+    }
+}
+
 /// Counts a task as accepted, and says how it was let in.
 ///
 /// Blocks only by policy or patience, and never a task of the pool itself.

@@ -200,7 +200,7 @@ pub use error::{
     ReleaseError, StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError,
     TrySubmitError, Warning, WouldDeadlock,
 };
-pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
+pub use executor::{Every, Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};

@@ -1,9 +1,12 @@
 //! The pool's face: what owners and tasks call.
 //!
 //! A façade: no loop, no atomics. [`PoolRef`] has all the methods; [`ThreadPoolExecutor`] owns a
-//! pool and dereferences to it. What is awaited is in [`futures`].
+//! pool and dereferences to it. What is awaited is in [`futures`], what has its time in [`later`].
 
 mod futures;
+mod later;
+
+pub use later::Every;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -640,6 +643,7 @@ impl PoolRef {
             over_capacity: counts.over_capacity.get(),
             failed_starts: counts.failed_starts.get(),
             uncovered_waits: counts.uncovered_waits.get(),
+            skipped_runs: counts.skipped.get(),
             live_threads: self.shared.roster.live(),
         }
     }
@@ -786,6 +790,9 @@ pub struct Metrics {
     /// Waits in tasks that kept their place in the pool, because as many threads were away from theirs
     /// as [`max_spare_threads`](crate::Builder::max_spare_threads) says.
     pub uncovered_waits: usize,
+    /// Runs of series ([`submit_every`](PoolRef::submit_every)) that were left out, because the pool was
+    /// full when they were due.
+    pub skipped_runs: usize,
     /// Threads that live at this moment: those that run tasks, wait in them, or have nothing to do.
     pub live_threads: usize,
 }

@@ -8,6 +8,7 @@
 mod config;
 mod idle;
 mod lanes;
+mod later;
 mod live;
 mod local;
 #[cfg(all(test, workmill_loom))]
@@ -25,6 +26,7 @@ mod worker;
 pub(crate) use config::{Config, Hooks, default_name};
 pub use config::{DropBehavior, Overflow};
 pub(crate) use idle::MAX_SLOTS;
+pub(crate) use later::Postponed;
 pub(crate) use local::{Local, Pool, PoolTask};
 pub(crate) use origin::Origin;
 pub(crate) use shared::Gate;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
+use super::later::Later;
 use super::live::Live;
 use super::origin::{Origin, Reach};
 use super::roster::{Member, NotStarted, Roster};
@@ -52,6 +53,7 @@ pub(crate) struct Shared<T> {
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) roster: Roster,
     pub(super) live: Live,
+    pub(crate) later: Later,
     /// Gives a vacancy to a new thread; from the room above that knows what threads do. The vacancy
     /// comes back if no thread can be started.
     start_thread: StartThread<T>,
@@ -111,6 +113,8 @@ pub(crate) struct Counts {
     pub(crate) rejected: Count,
     /// Tasks of the pool's own that were let in although it was full.
     pub(crate) over_capacity: Count,
+    /// Runs of series that were left out because the pool was full.
+    pub(crate) skipped: Count,
     /// Tasks that the end of the pool has cancelled.
     pub(crate) stopped: Count,
     /// Threads that the system would not start when there was work for them.
@@ -165,6 +169,7 @@ impl<T: Send + 'static> Shared<T> {
             hooks: config.hooks,
             roster: Roster::new(),
             live: Live::new(config.max_threads),
+            later: Later::new(),
             start_thread,
             stack_size: config.stack_size,
             origin: Origin::take(again),
@@ -284,6 +289,7 @@ impl<T: Send + 'static> Shared<T> {
         if let Some(gate) = &self.gate {
             gate.permits.close();
         }
+        self.later.close();
         self.look_around();
     }
 
@@ -374,6 +380,13 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
+    /// Counts a task that has just come due; `false` if the pool has closed, which sees to it then.
+    ///
+    /// It calls nothing of the user's: the caller [looks around](Self::look_around) if it was refused.
+    pub(crate) fn accept_due(&self) -> bool {
+        self.queue.accept_outside().is_ok()
+    }
+
     /// Takes notice of a thread that has started, so that the next that cannot is worth a word again.
     pub(super) fn one_has_started(&self) {
         self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
@@ -451,7 +464,7 @@ impl<T: Send + 'static> Shared<T> {
 
     /// What everyone does who has finished a task and goes on to something else: wakes those
     /// who wait until all is done, and ends the pool if it was closed.
-    pub(super) fn look_around(&self) {
+    pub(crate) fn look_around(&self) {
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
         if self.queue.check_done() && self.slots.end() {

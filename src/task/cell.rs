@@ -356,9 +356,18 @@ impl Remote {
         self.0.as_ptr().cast()
     }
 
-    /// Tells whether the task is a closure that nobody has begun.
+    /// Tells whether the task is a closure that is due, and nobody has begun it.
     pub(crate) fn can_be_claimed(&self) -> bool {
-        self.header().vtable.future.is_none() && self.header().state.is_queued()
+        self.header().vtable.future.is_none() && self.header().state.is_due()
+    }
+
+    /// The closure is not to be run in place until it [comes due](Self::come_due).
+    pub(crate) fn postpone(&self) {
+        self.header().state.postpone();
+    }
+
+    pub(crate) fn come_due(&self) {
+        self.header().state.come_due();
     }
 
     pub(crate) fn is_running(&self) -> bool {

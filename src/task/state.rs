@@ -63,8 +63,10 @@ const WAITER: usize = 1 << 5;
 const REASON: usize = 0b11 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
+/// The closure is not to be run in place, because it is not due.
+const LATER: usize = 1 << 8;
 /// One extra end; all bits from here on count them.
-const EXTRA: usize = 1 << 8;
+const EXTRA: usize = 1 << 9;
 
 /// Tells from a word whether every end has gone.
 fn is_last(word: usize) -> bool {
@@ -301,6 +303,19 @@ impl State {
 
     pub(super) fn is_queued(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STAGE == QUEUED
+    }
+
+    /// Tells whether nobody has taken the closure, and it is due.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (STAGE | LATER) == QUEUED
+    }
+
+    pub(super) fn postpone(&self) {
+        self.0.fetch_or(LATER, Ordering::Relaxed);
+    }
+
+    pub(super) fn come_due(&self) {
+        self.0.fetch_and(!LATER, Ordering::Relaxed);
     }
 
     pub(super) fn is_running(&self) -> bool {

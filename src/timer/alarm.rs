@@ -192,10 +192,6 @@ pub(super) fn replace(key: Key, waker: Waker) -> Result<Action, Waker> {
 /// Calls `callback` on the timer's thread at `deadline`, once, unless it is forgotten before.
 ///
 /// Gives it back if there is no such thread and none can be started.
-#[cfg_attr(
-    any(not(test), workmill_loom),
-    expect(dead_code, reason = "for what is submitted for later")
-)]
 pub(crate) fn call_at(deadline: Instant, callback: Callback) -> Result<Key, Callback> {
     insert(deadline, callback)
 }

@@ -15,6 +15,7 @@ mod hooks;
 mod idling;
 mod invariant;
 mod large;
+mod later;
 #[cfg(target_os = "linux")]
 mod memory;
 mod overflow;

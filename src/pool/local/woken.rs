@@ -16,6 +16,11 @@ use crate::task::Token;
 use crate::task::cell::HandleEnd;
 
 impl Pool {
+    /// The pool that this is the origin of, while it lives.
+    pub(crate) fn of(origin: &Origin) -> Option<Arc<Self>> {
+        origin.pool()?.into_any().downcast().ok()
+    }
+
     /// Makes a task of a future that this thread has counted, and registers it.
     pub(crate) fn make_future<P, F>(&self, token: P, future: F) -> (PoolTask, HandleEnd<F::Output>)
     where
@@ -38,11 +43,8 @@ fn push_woken(origin: &'static Origin, task: PoolTask) {
     {
         return local.shared.push(task);
     }
-    match origin
-        .pool()
-        .and_then(|pool| pool.into_any().downcast::<Pool>().ok())
-    {
-        Some(pool) => Arc::clone(&pool).push(task),
+    match Pool::of(origin) {
+        Some(pool) => pool.push(task),
         None => unreachable!("a pool with unfinished tasks is there"),
     }
 }
