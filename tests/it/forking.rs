@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, poll_once};
+use workmill::timer::{Sleep, sleep_until};
 use workmill::{
     Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
@@ -700,5 +701,127 @@ fn a_child_never_waits_whatever_the_threads_of_its_parent_are_at() {
                 tested.unwrap();
             });
         }
+    });
+}
+
+/// Begins to sleep until a moment, when a function is called.
+fn calls_at(deadline: Instant, function: impl Fn() + Send + Sync + 'static) -> Option<Sleep> {
+    let mut sleep = sleep_until(deadline);
+    let waker = Waker::from(Arc::new(OnWake(function)));
+    let polled = Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker));
+    polled.is_pending().then_some(sleep)
+}
+
+/// Sleeps until the timer's thread wakes it, which has started by then.
+fn sleeps() {
+    loop {
+        let (tell, woken) = mpsc::channel();
+        let deadline = Instant::now() + Duration::from_millis(5);
+        let sleep = calls_at(deadline, move || tell.send(()).unwrap());
+        // Else this thread was held up for longer than that.
+        if let Some(sleep) = sleep {
+            woken.recv().unwrap();
+            assert!(sleep.is_elapsed());
+            return block_on(sleep);
+        }
+    }
+}
+
+#[test]
+fn a_child_has_a_timer_of_its_own_and_its_children_too() {
+    let name = "forking::a_child_has_a_timer_of_its_own_and_its_children_too";
+    alone(name, || {
+        fn descend(generations: u32, long: &mut Vec<Sleep>) {
+            sleeps();
+            let minute = Instant::now() + Duration::from_secs(60);
+            long.extend(calls_at(minute, || exit(13)));
+            if generations > 0 {
+                fork(|| descend(generations - 1, long)).ends_well();
+                sleeps();
+            }
+            // What an ancestor waited for is waited for here, or given up, like any other.
+            let soon = Instant::now() + Duration::from_millis(5);
+            for (index, mut sleep) in long.drain(..).enumerate() {
+                if index % 2 == 0 {
+                    assert!(block_on(poll_once(&mut sleep)).is_none());
+                    sleep.reset(soon);
+                    block_on(sleep);
+                }
+            }
+            sleeps();
+        }
+        // More than there are lists for.
+        descend(10, &mut Vec::new());
+    });
+}
+
+#[test]
+fn a_process_without_a_pool_has_children_with_a_timer() {
+    let name = "forking::a_process_without_a_pool_has_children_with_a_timer";
+    alone(name, || {
+        fork(sleeps).ends_well();
+        sleeps();
+        fork(|| {
+            sleeps();
+            a_new_pool_works();
+        })
+        .ends_well();
+        let pool = started(2);
+        fork(sleeps).ends_well();
+        sleeps();
+        pool.submit(|| fork(sleeps)).join().unwrap().ends_well();
+    });
+}
+
+#[test]
+fn a_child_sleeps_whatever_the_timer_of_its_parent_is_at() {
+    let name = "forking::a_child_sleeps_whatever_the_timer_of_its_parent_is_at";
+    alone(name, || {
+        sleeps();
+        let (over, started) = (AtomicBool::new(false), Barrier::new(3));
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    started.wait();
+                    while !over.load(Ordering::Relaxed) {
+                        let sleeps = [(); 10].map(|()| sleep(Duration::from_micros(50)));
+                        sleeps.into_iter().for_each(block_on);
+                    }
+                });
+            }
+            started.wait();
+            let tested = catch_unwind(AssertUnwindSafe(|| {
+                for _ in 0..30 {
+                    fork(sleeps).ends_well();
+                }
+            }));
+            over.store(true, Ordering::Relaxed);
+            tested.unwrap();
+        });
+    });
+}
+
+#[test]
+fn the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked() {
+    let name = "forking::the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked";
+    alone(name, || {
+        sleeps();
+        let (forks, told) = forks_once();
+        let process = process::id();
+        let (tell, woken) = mpsc::channel();
+        // Both are due at the same time, so they are taken together.
+        let deadline = Instant::now() + Duration::from_millis(200);
+        let both = [
+            calls_at(deadline, forks),
+            calls_at(deadline, move || {
+                only_in(process);
+                tell.send(()).unwrap();
+            }),
+        ];
+        assert!(both.iter().all(Option::is_some));
+        told.recv().unwrap().ends_well();
+        woken.recv().unwrap();
+        drop(both);
+        sleeps();
     });
 }

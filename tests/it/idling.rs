@@ -103,7 +103,7 @@ fn many_threads_on_one_processor_get_the_work_done() {
 /// What the kernel has counted for each thread of a pool: time on a processor in nanoseconds,
 /// and context switches of both kinds.
 #[cfg(target_os = "linux")]
-fn costs(prefix: &str) -> Vec<(u64, u64)> {
+pub(crate) fn costs(prefix: &str) -> Vec<(u64, u64)> {
     let read =
         |task: &std::path::Path, file: &str| std::fs::read_to_string(task.join(file)).unwrap();
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
@@ -124,11 +124,31 @@ fn costs(prefix: &str) -> Vec<(u64, u64)> {
         .collect()
 }
 
+/// Asserts that the threads of such names, once they have come to rest, cost nothing for two seconds, and
+/// tells how many there are.
+#[cfg(target_os = "linux")]
+fn cost_nothing(prefix: &str) -> usize {
+    use std::time::Duration;
+
+    // Not synchronisation: the sleep is the time that is measured. The first ones let the
+    // threads come to rest.
+    let mut before = costs(prefix);
+    loop {
+        thread::sleep(Duration::from_millis(100));
+        let now = costs(prefix);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(costs(prefix), before);
+    before.len()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn two_idle_seconds_cost_no_context_switch_and_no_processor_time() {
-    use std::time::Duration;
-
     let name = "idling::two_idle_seconds_cost_no_context_switch_and_no_processor_time";
     let Some(output) = in_child(name, &[]) else {
         let builder = workmill::Builder::new().threads(4);
@@ -146,20 +166,28 @@ fn two_idle_seconds_cost_no_context_switch_and_no_processor_time() {
             });
         }
         pool.wait_idle().unwrap();
-        // Not synchronisation: the sleep is the time that is measured. The first ones let the
-        // threads come to rest.
-        let mut before = costs("idler-");
-        loop {
-            thread::sleep(Duration::from_millis(100));
-            let now = costs("idler-");
-            if now == before {
-                break;
-            }
-            before = now;
-        }
-        assert_eq!(before.len(), 4);
-        thread::sleep(Duration::from_secs(2));
-        assert_eq!(costs("idler-"), before);
+        assert_eq!(cost_nothing("idler-"), 4);
+        return;
+    };
+    assert_success(&output);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_timer_without_a_deadline_or_with_one_far_away_costs_nothing() {
+    use std::time::Duration;
+
+    use futures_lite::future::{block_on, poll_once};
+    use workmill::timer::sleep;
+
+    let name = "idling::a_timer_without_a_deadline_or_with_one_far_away_costs_nothing";
+    let Some(output) = in_child(name, &[]) else {
+        assert!(costs("workmill-timer").is_empty());
+        block_on(sleep(Duration::from_millis(5)));
+        assert_eq!(cost_nothing("workmill-timer"), 1);
+        let mut far = sleep(Duration::from_secs(3600));
+        assert!(block_on(poll_once(&mut far)).is_none());
+        assert_eq!(cost_nothing("workmill-timer"), 1);
         return;
     };
     assert_success(&output);

@@ -29,6 +29,7 @@ mod starting;
 mod stealing;
 mod support;
 mod threads;
+mod timer;
 mod wait_property;
 mod wait_rule;
 mod waiting;

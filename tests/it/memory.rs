@@ -2,9 +2,13 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use futures_lite::future::block_on;
+use workmill::timer::sleep;
 use workmill::{Builder, PoolRef, current};
 
+use crate::idling::costs;
 use crate::support::{LIMIT, assert_success, in_child, limited, meet};
 
 /// What was got hold of, in pieces.
@@ -84,4 +88,26 @@ fn tasks_that_use_memory_up_to_the_last_bytes_hang_nothing() {
     } else {
         assert_success(&output);
     }
+}
+
+#[test]
+fn a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started() {
+    let name = "memory::a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started";
+    let Some(output) = in_child(name, &LIMIT) else {
+        limited(|| {
+            let takes = |time: Duration, threads| {
+                let start = Instant::now();
+                block_on(sleep(time));
+                assert!(start.elapsed() >= time);
+                assert_eq!(costs("workmill-timer").len(), threads);
+            };
+            let hoard = Hoard::default();
+            exhaust(&hoard, 1 << 20);
+            takes(Duration::from_millis(20), 0);
+            drop(hoard);
+            takes(Duration::from_millis(20), 1);
+        });
+        return;
+    };
+    assert_success(&output);
 }
