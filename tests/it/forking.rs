@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, poll_once};
-use workmill::timer::{Sleep, sleep_until};
+use workmill::timer::{Sleep, sleep, sleep_until};
 use workmill::{
     Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
@@ -717,12 +717,12 @@ fn sleeps() {
     loop {
         let (tell, woken) = mpsc::channel();
         let deadline = Instant::now() + Duration::from_millis(5);
-        let sleep = calls_at(deadline, move || tell.send(()).unwrap());
+        let called = calls_at(deadline, move || tell.send(()).unwrap());
         // Else this thread was held up for longer than that.
-        if let Some(sleep) = sleep {
+        if let Some(called) = called {
             woken.recv().unwrap();
-            assert!(sleep.is_elapsed());
-            return block_on(sleep);
+            assert!(called.is_elapsed());
+            return block_on(called);
         }
     }
 }
