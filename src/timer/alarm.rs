@@ -29,8 +29,8 @@
 //!
 //! # Forks
 //!
-//! A child has no timer thread, and the lock may be held for ever there. So it has a lock of its own, as
-//! each [`ProcessList`] has. What its parent left in the list, when the process is a child of children, is
+//! A child has no timer thread, and the lock may be held for ever there. So it has another list, under
+//! another lock, as [`ProcessList`] gives it. An ancestor's entries may still be in that one; they are
 //! neither called nor dropped. Numbers go on in a child where they were in its parent, so the keys of both
 //! differ. If it is this thread that forks, in user code, it ends in the child and calls nothing more.
 //!

@@ -19,10 +19,11 @@
 //! });
 //! ```
 //!
-//! They need no pool. Under them is one thread for the whole process, `workmill-timer`, which starts when
-//! a sleep is first waited for and sleeps until the next deadline; nothing ticks. It calls the wakers of
-//! all who sleep, one after the other, so a waker that takes its time makes others late. A panic in a waker
-//! is contained.
+//! They need no pool. Under them is one thread for the whole process, `workmill-timer`, which starts
+//! when a sleep is first waited for and sleeps until the next deadline; nothing ticks. It calls the wakers
+//! of all who sleep, one after the other, so a waker that takes its time makes others late. A panic in a
+//! waker is contained. If the system will not start the thread, a future that sleeps asks to be polled
+//! again and again, and is ready in time all the same.
 //!
 //! Nothing is ready before its time. How much later depends on the system, and on who else is waiting
 //! for a processor. The clock is [`Instant`]'s. A time that it cannot tell is never, so
@@ -139,6 +140,7 @@ impl Sleep {
         };
         match alarm::insert(deadline, action) {
             Ok(key) => self.key = Some(key),
+            // As in `enter`.
             Err(action) => action.run(),
         }
     }
@@ -293,9 +295,10 @@ impl<F> fmt::Debug for Timeout<F> {
 
 /// Ticks at once, and then each time that so long has passed.
 ///
-/// The ticks keep the phase of the first, which is now: how late one is taken moves no other. Ticks whose
-/// time passes while nobody waits for them are skipped: one of them comes, late, and then the next that is
-/// to come. After [`Duration::MAX`], or any that the clock cannot tell the end of, no second tick comes.
+/// The ticks keep the phase of the first, which is now: how late one is taken moves no other. Ticks
+/// whose time passes while nobody waits for them are skipped: one of them comes, late, and then the next
+/// that is to come. After [`Duration::MAX`], or any that the clock cannot tell the end of, no second tick
+/// comes.
 ///
 /// # Panics
 ///
