@@ -456,6 +456,14 @@ pub(crate) enum Cancelled {
 /// One end more, which never sees the outcome.
 pub(crate) struct ExtraEnd(Remote);
 
+impl ExtraEnd {
+    /// # Safety
+    /// The cell is live, and such an end was counted that nobody else gives up.
+    pub(super) unsafe fn from_header(header: NonNull<Header>) -> Self {
+        Self(Remote(header))
+    }
+}
+
 impl Deref for ExtraEnd {
     type Target = Remote;
 

@@ -1,63 +1,88 @@
-//! A future's cell, and its task's end.
+//! A future's cell: what is polled, what is known of it, and whom it wakes.
 //!
-//! async-task makes the block and counts who may still wake the future; what it calls *metadata* is the
-//! part of ours that a handle knows, so a future with its handle is one allocation. The rules of access
-//! are those of [`cell`](super::cell), with these in place of the first:
+//! One block holds the state word that every cell has, the future and then in the same bytes its
+//! outcome, and a second word that says whether the future is to be polled. A waker is an
+//! [extra end](super::cell::ExtraEnd) of the cell, counted like the others, so the block lives as long
+//! as anybody may wake it. The rules of access are those of [`cell`](super::cell), with these in place
+//! of the first:
 //!
-//! 1. The future belongs to the task's end: to whoever has async-task's `Runnable`, of which there is
-//!    at most one, and which comes back through the schedule function when the future is woken.
+//! 1. The future belongs to the task's end, which is in a queue, or polls, or rests in the block.
 //! 2. What the future held while it waited belongs to whoever moved the stage out of QUEUED.
-//! 3. The keeper is written before anyone else knows the cell, and taken by the end that frees it. It
-//!    is one of async-task's wakers: by it the block outlives the future for as long as one of our ends
-//!    is there, and with it the task's end is called to look at a future that was cancelled.
 //!
-//! async-task's own handle is let go of at once, and its output is nothing: the outcome is stored where
-//! the cell's handle takes it. So it never drops a future by itself, nor a value of the user's.
+//! # Whether it is to be polled
+//! The second word has three bits. WOKEN: it is to be polled. POLLING: the task's end is in somebody's
+//! hands. Neither: it rests in the block, and whoever sets WOKEN takes it up and has it queued. ENDED: it
+//! is gone.
+//!
+//! *Before a poll* the task's end exchanges the word for POLLING alone. *After it*, if the future is
+//! pending, it goes to rest by exchanging POLLING for nothing; if that fails somebody has set WOKEN
+//! meanwhile, and it is queued again.
+//!
+//! *There is one task's end:* it is taken up by who finds the word empty, and only a task's end that
+//! goes to rest empties it. *No wake-up is lost:* who sets WOKEN on an empty word queues it; on any other,
+//! the task's end has not gone to rest, and cannot before it has polled once more, since only the exchange
+//! before a poll clears WOKEN. That exchange reads what the waker wrote, so the poll sees what
+//! was done before the wake-up. *Nothing is woken in vain but once:* a wake-up during the poll that
+//! would have seen its cause has the future polled again.
+//!
+//! A future that wakes itself while it is polled, to give way, is told so by a note of the thread's,
+//! and not by the word: it keeps POLLING while it is queued, and no exchange is needed before the next
+//! poll. Whoever else wakes it meanwhile sets WOKEN, and the poll after the next, at most, sees that.
 
 use std::future::Future;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context as PollContext, Poll, Waker};
-
-use async_task::Runnable;
+use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::cell::{ExtraEnd, FutureVtable, HandleEnd, Header, Outcome, TaskEnd, Vtable};
 use super::state::{CalledOff, State};
 use super::{Context, Look, Name, Ran, Task, Token, Work};
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_pointer};
+use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, thread_pointer};
 use crate::unwind;
 
-// Not null once the future that is polled on this thread has ended.
-thread_pointer!(ENDED);
+const WOKEN: u8 = 1;
+const POLLING: u8 = 2;
+const ENDED: u8 = 4;
 
-/// `repr(C)` so that a pointer to the cell is one to its header.
+// The cell whose future is polled on this thread, innermost.
+thread_pointer!(POLLED);
+
+// The same once that has woken itself.
+thread_pointer!(YIELDS);
+
+/// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
 #[repr(C)]
-struct FutureCell<T, P, S> {
+struct Cell<F: Future, P, S> {
     header: Header,
-    outcome: UnsafeCell<MaybeUninit<Outcome<T>>>,
+    wakes: AtomicU8,
+    /// Where the task goes when it is woken.
+    schedule: S,
     /// Held while the future waits to be polled for the first time.
     token: UnsafeCell<Option<P>>,
-    keeper: UnsafeCell<Option<Waker>>,
-    /// Where the future goes when it is woken. Here, because async-task counts one waker more for every
-    /// call of a function that captures something.
-    schedule: S,
     /// Where the future is registered. Written before anyone else knows the cell.
     key: AtomicUsize,
+    stage: UnsafeCell<Stage<F>>,
 }
 
-// SAFETY: the rules of access say which thread may touch what is in the cells, and all of it is `Send`
-// then: wakers are.
-unsafe impl<T: Send, P: Send, S: Send> Send for FutureCell<T, P, S> {}
-// SAFETY: the same; none of it is touched by two threads at a time.
-unsafe impl<T: Send, P: Send, S: Sync> Sync for FutureCell<T, P, S> {}
+/// `repr(C)` so that a pointer to it is one to either field.
+#[repr(C)]
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    outcome: ManuallyDrop<Outcome<F::Output>>,
+}
 
-/// The functions for the cell of such a future; their duties are those of [`Vtable`].
-impl<F, P, S> Body<F, P, S>
+/// The functions for such a cell; their duties are those of [`Vtable`].
+struct Functions<F, P, S, Cx>(PhantomData<(F, P, S, Cx)>);
+
+impl<F, P, S, Cx> Functions<F, P, S, Cx>
 where
     F: Future<Output: Send> + Send + 'static,
     P: Token,
+    S: Fn(Task<Cx>) + Send + Sync + 'static,
+    Cx: Context + 'static,
 {
     const VTABLE: &'static Vtable = &Vtable {
         name: &Name(std::any::type_name::<F>),
@@ -72,11 +97,18 @@ where
         free: Self::free,
     };
 
+    const WAKER: &'static RawWakerVTable = &RawWakerVTable::new(
+        Self::waker_clone,
+        Self::waker_wake,
+        Self::waker_wake_by_ref,
+        Self::waker_drop,
+    );
+
     /// # Safety
     /// The first duty of [`Vtable`].
-    unsafe fn cell<'a>(header: NonNull<Header>) -> &'a FutureCell<F::Output, P, S> {
-        // SAFETY: by duty 1 the header begins a live cell of this type, and the pointer was made from
-        // one to the whole of it.
+    unsafe fn cell<'a>(header: NonNull<Header>) -> &'a Cell<F, P, S> {
+        // SAFETY: by duty 1 the header begins a live cell of this type, and `repr(C)` with the pointer
+        // of `spawn` makes the whole of it reachable from it.
         unsafe { header.cast().as_ref() }
     }
 
@@ -102,13 +134,22 @@ where
     }
 
     /// # Safety
-    /// The duties of [`Vtable`].
+    /// The first duty of [`Vtable`].
     unsafe fn wake(header: NonNull<Header>) {
         // SAFETY: duty 1.
         let cell = unsafe { Self::cell(header) };
-        // SAFETY: rule 3: the keeper is not written while the caller has an end.
-        let keeper = cell.keeper.with(|keeper| unsafe { (*keeper).clone() });
-        keeper.into_iter().for_each(unwind::wake);
+        // ORDERING: Release gives what was done before to the exchange before the next poll, Acquire
+        // takes the task's end from the one that went to rest.
+        if cell.wakes.fetch_or(WOKEN, Ordering::AcqRel) == 0 {
+            (cell.schedule)(Self::task(header));
+        }
+    }
+
+    fn task(header: NonNull<Header>) -> Task<Cx> {
+        Task::new(FutureEnd::<F, P, S, Cx> {
+            header,
+            functions: PhantomData,
+        })
     }
 
     /// # Safety
@@ -116,12 +157,10 @@ where
     unsafe fn take(header: NonNull<Header>, room: *mut ()) {
         // SAFETY: duty 1.
         let cell = unsafe { Self::cell(header) };
-        cell.outcome.with(|outcome| {
+        cell.stage.with(|stage| {
+            let outcome = stage.cast::<Outcome<F::Output>>();
             // SAFETY: by duty 2 the outcome is stored and ours, and is read once; `room` is fit.
-            unsafe {
-                let outcome = outcome.cast::<Outcome<F::Output>>();
-                std::ptr::copy_nonoverlapping(outcome, room.cast(), 1);
-            }
+            unsafe { std::ptr::copy_nonoverlapping(outcome, room.cast(), 1) };
         });
     }
 
@@ -130,10 +169,10 @@ where
     unsafe fn drop_outcome(header: NonNull<Header>) {
         // SAFETY: duty 1.
         let cell = unsafe { Self::cell(header) };
-        cell.outcome.with_mut(|outcome| {
+        cell.stage.with_mut(|stage| {
             unwind::contain(|| {
                 // SAFETY: by duty 2 the outcome is stored and ours, and nobody reads it again.
-                unsafe { std::ptr::drop_in_place(outcome.cast::<Outcome<F::Output>>()) };
+                unsafe { std::ptr::drop_in_place(stage.cast::<Outcome<F::Output>>()) };
             });
         });
     }
@@ -141,22 +180,56 @@ where
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: duty 1.
-        let cell = unsafe { Self::cell(header) };
-        // SAFETY: by duty 2 all ends have gone, so nobody else has the waiter.
-        let waiter = cell
+        // SAFETY: `spawn` leaked this box, and by duty 2 nobody else has it.
+        let cell = unsafe { Box::from_raw(header.cast::<Cell<F, P, S>>().as_ptr()) };
+        unwind::discard(cell);
+    }
+
+    /// The header that a waker's pointer leads to.
+    fn header(waker: *const ()) -> NonNull<Header> {
+        NonNull::new(waker.cast_mut().cast()).expect("a waker leads to its cell")
+    }
+
+    /// # Safety
+    /// The pointer is that of a waker of this cell, which lives for the call.
+    unsafe fn waker_clone(waker: *const ()) -> RawWaker {
+        // SAFETY: the waker is an end of the cell, or borrowed from one that polls it.
+        unsafe { Self::cell(Self::header(waker)) }
             .header
-            .waiter
-            .with_mut(|waiter| unsafe { (*waiter).take() });
-        // SAFETY: rule 3.
-        let keeper = cell.keeper.with_mut(|keeper| unsafe { (*keeper).take() });
-        unwind::discard(waiter);
-        // The block is freed here, or by who has the last of the future's wakers.
-        drop(keeper);
+            .state
+            .add_extra();
+        RawWaker::new(waker, Self::WAKER)
+    }
+
+    /// # Safety
+    /// The same; it is used up.
+    unsafe fn waker_wake(waker: *const ()) {
+        // SAFETY: our duty.
+        unsafe { Self::waker_wake_by_ref(waker) };
+        // SAFETY: our duty.
+        unsafe { Self::waker_drop(waker) };
+    }
+
+    /// # Safety
+    /// The same as for a clone.
+    unsafe fn waker_wake_by_ref(waker: *const ()) {
+        if POLLED.with(std::cell::Cell::get) == waker {
+            // It is polled further up on this very stack.
+            return YIELDS.with(|yields| yields.set(waker));
+        }
+        // SAFETY: the waker is an end of the cell.
+        unsafe { Self::wake(Self::header(waker)) };
+    }
+
+    /// # Safety
+    /// The pointer is that of a waker of this cell, which is an end, and is used up.
+    unsafe fn waker_drop(waker: *const ()) {
+        // SAFETY: it counts as one, which goes.
+        drop(unsafe { ExtraEnd::from_header(Self::header(waker)) });
     }
 }
 
-impl<T, P, S> FutureCell<T, P, S> {
+impl<F: Future, P, S> Cell<F, P, S> {
     /// # Safety
     /// The caller has moved the stage out of QUEUED.
     unsafe fn take_token(&self) -> Option<P> {
@@ -166,41 +239,25 @@ impl<T, P, S> FutureCell<T, P, S> {
         })
     }
 
+    /// Polls the future, and drops it where it is once it has ended or was cancelled.
+    ///
     /// # Safety
-    /// The caller has the task's end, and stores nothing else before or after.
-    unsafe fn store(&self, outcome: Outcome<T>) {
-        self.outcome.with_mut(|room| {
-            // SAFETY: by our duty nobody reads it before DONE, and nothing is overwritten.
-            unsafe { (*room).write(outcome) };
-        });
-    }
-}
-
-/// What async-task polls: the user's future, which is dropped here too, and whose outcome is stored.
-struct Body<F: Future, P, S> {
-    /// `None` once it has ended.
-    future: Option<F>,
-    cell: NonNull<FutureCell<F::Output, P, S>>,
-}
-
-// SAFETY: the future is, and the cell may be known to any thread.
-unsafe impl<F: Future + Send, P, S> Send for Body<F, P, S> {}
-
-impl<F: Future, P, S> Future for Body<F, P, S> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
-        // SAFETY: the future in it is not moved below, only pinned again, or dropped where it is.
-        let body = unsafe { self.get_unchecked_mut() };
-        // SAFETY: the cell lies in the block that this body is in (`spawn`), and outlives it.
-        let cell = unsafe { body.cell.as_ref() };
-        let state = &cell.header.state;
+    /// The caller has the task's end, and calls this again only if the answer is `None`.
+    unsafe fn poll(&self, waker: &Waker) -> Option<Outcome<F::Output>> {
+        let state = &self.header.state;
         let mut outcome = None;
-        if let Some(future) = body.future.as_mut().filter(|_| !state.is_cancelled()) {
-            // SAFETY: the body is pinned, and with it what is in it.
-            let future = unsafe { Pin::new_unchecked(future) };
-            outcome = match unwind::catch(|| future.poll(cx)) {
-                Ok(Poll::Pending) if !state.is_cancelled() => return Poll::Pending,
+        if !state.is_cancelled() {
+            let polled = self.stage.with_mut(|stage| {
+                unwind::catch(|| {
+                    // SAFETY: rule 1: by our duty the future is there and ours.
+                    let future = unsafe { &mut *stage.cast::<F>() };
+                    // SAFETY: it stays in this place until it is dropped.
+                    let future = unsafe { Pin::new_unchecked(future) };
+                    future.poll(&mut PollContext::from_waker(waker))
+                })
+            });
+            outcome = match polled {
+                Ok(Poll::Pending) if !state.is_cancelled() => return None,
                 Ok(Poll::Pending) => None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
                 Err(payload) => Some(Err(JoinError::panicked(payload))),
@@ -209,36 +266,60 @@ impl<F: Future, P, S> Future for Body<F, P, S> {
         if outcome.is_some() && !state.deliver() {
             unwind::discard(outcome.take());
         }
-        body.drop_future();
-        let outcome = outcome.unwrap_or_else(|| Err(JoinError::cancelled(state.reason())));
-        // SAFETY: we are polled by the task's end, which is told next that this is the only outcome.
-        unsafe { cell.store(outcome) };
-        ENDED.with(|ended| ended.set(std::ptr::dangling()));
-        Poll::Ready(())
+        // SAFETY: our duty.
+        unsafe { self.drop_future() };
+        Some(outcome.unwrap_or_else(|| Err(JoinError::cancelled(state.reason()))))
+    }
+
+    /// # Safety
+    /// The caller has the task's end, and the future is there.
+    unsafe fn drop_future(&self) {
+        self.stage.with_mut(|stage| {
+            unwind::contain(|| {
+                // SAFETY: rule 1; by our duty nobody looks at it again.
+                unsafe { std::ptr::drop_in_place(stage.cast::<F>()) };
+            });
+        });
+    }
+
+    /// Stores the outcome and takes note of the end.
+    ///
+    /// # Safety
+    /// The caller has the task's end, and has dropped the future.
+    unsafe fn end(&self, outcome: Outcome<F::Output>) {
+        self.stage.with_mut(|stage| {
+            // SAFETY: what the bytes held is gone, and nobody reads them before DONE.
+            unsafe { stage.cast::<Outcome<F::Output>>().write(outcome) };
+        });
+        // Whoever wakes it from now on finds it so, and does nothing.
+        self.wakes.store(ENDED, Ordering::Relaxed);
     }
 }
 
-impl<F: Future, P, S> Body<F, P, S> {
-    fn drop_future(&mut self) {
-        unwind::contain(|| self.future = None);
-    }
+/// The task's end of a future's cell, while it is not at rest.
+struct FutureEnd<F, P, S, Cx> {
+    header: NonNull<Header>,
+    functions: PhantomData<Functions<F, P, S, Cx>>,
 }
 
-impl<F: Future, P, S> Drop for Body<F, P, S> {
-    fn drop(&mut self) {
-        self.drop_future();
+// SAFETY: the future, its outcome and what it holds are `Send` by the bounds of `spawn`, and the two words
+// say which thread may touch them.
+unsafe impl<F, P, S, Cx> Send for FutureEnd<F, P, S, Cx> {}
+
+impl<F, P, S, Cx> FutureEnd<F, P, S, Cx>
+where
+    F: Future<Output: Send> + Send + 'static,
+    P: Token,
+    S: Fn(Task<Cx>) + Send + Sync + 'static,
+    Cx: Context + 'static,
+{
+    #[inline]
+    fn cell<'a>(&self) -> &'a Cell<F, P, S> {
+        // SAFETY: the task's end keeps the cell, and callers leave it alone once that has gone.
+        unsafe { Functions::<F, P, S, Cx>::cell(self.header) }
     }
-}
 
-/// The task's end of a future's cell: polls the future when it is woken.
-struct FutureEnd<T, P, S>(Runnable<FutureCell<T, P, S>>);
-
-impl<T: Send + 'static, P: Token, S: Send + Sync + 'static> FutureEnd<T, P, S> {
-    fn cell(&self) -> &FutureCell<T, P, S> {
-        self.0.metadata()
-    }
-
-    /// Cancels the future, which is then to be run once more; `true` if nobody had done so.
+    /// Calls the future off, which is then to be run once more; `true` if nobody had done so.
     fn call_off_here(&self, reason: CancelReason) -> bool {
         let called_off = self.cell().header.state.call_off(reason);
         if called_off == CalledOff::Unbegun {
@@ -248,6 +329,8 @@ impl<T: Send + 'static, P: Token, S: Send + Sync + 'static> FutureEnd<T, P, S> {
         matches!(called_off, CalledOff::Unbegun | CalledOff::Begun)
     }
 
+    /// What it held while it waited, if this is the first poll.
+    #[inline]
     fn token(&self) -> Option<P> {
         if !self.cell().header.state.start() {
             return None;
@@ -257,44 +340,63 @@ impl<T: Send + 'static, P: Token, S: Send + Sync + 'static> FutureEnd<T, P, S> {
     }
 }
 
-impl<T: Send + 'static, P: Token, S: Send + Sync + 'static, Cx: Context> Work<Cx>
-    for FutureEnd<T, P, S>
+impl<F, P, S, Cx> Work<Cx> for FutureEnd<F, P, S, Cx>
+where
+    F: Future<Output: Send> + Send + 'static,
+    P: Token,
+    S: Fn(Task<Cx>) + Send + Sync + 'static,
+    Cx: Context + 'static,
 {
     fn run(self, cx: &Cx) -> Ran {
         let cell = self.cell();
-        let (header, key) = (
-            NonNull::from(cell).cast::<Header>(),
-            cell.key.load(Ordering::Relaxed),
-        );
+        let id = self.header.as_ptr().cast_const().cast();
         let kept = self.token().map(Token::begin);
         cx.begins(cell.header.vtable.name);
-        cx.can_be_joined(header.as_ptr().cast());
+        cx.can_be_joined(id);
+        if cell.wakes.load(Ordering::Relaxed) != POLLING {
+            // ORDERING: Acquire takes what was done before each wake-up.
+            cell.wakes.swap(POLLING, Ordering::Acquire);
+        }
+        // SAFETY: the functions keep what a waker promises. It is not dropped, since it is none of the
+        // ends: it is borrowed from the task's.
+        let waker = unsafe { Waker::new(id, Functions::<F, P, S, Cx>::WAKER) };
+        let waker = ManuallyDrop::new(waker);
         // Others may be polled on this thread meanwhile.
-        let outer = ENDED.with(|ended| ended.replace(std::ptr::null()));
-        self.0.run();
-        let has_ended = !ENDED.with(|ended| ended.replace(outer)).is_null();
+        let outer = POLLED.with(|polled| polled.replace(id));
+        let outer_yields = YIELDS.with(|yields| yields.replace(std::ptr::null()));
+        // SAFETY: the task's end is ours, and `end` is called when the answer is an outcome.
+        let outcome = unsafe { cell.poll(&waker) };
+        POLLED.with(|polled| polled.set(outer));
+        let yields = !YIELDS.with(|yields| yields.replace(outer_yields)).is_null();
         drop(kept);
         cx.returned();
-        if !has_ended {
+        let Some(outcome) = outcome else {
+            // ORDERING: Release gives the future to whoever takes the task's end up next.
+            let rests = || {
+                let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+                cell.wakes.compare_exchange(POLLING, 0, success, failure)
+            };
+            if yields || rests().is_err() {
+                cx.yields(Task::new(self));
+            }
             // Another thread may have it already; the cell may be gone.
             return Ran::GoesOn;
-        }
-        cx.future_ended(key);
-        // The task's end was that of the runnable that has just ended.
-        ManuallyDrop::new(TaskEnd(header)).finish();
+        };
+        // SAFETY: `poll` has dropped the future.
+        unsafe { cell.end(outcome) };
+        cx.future_ended(cell.key.load(Ordering::Relaxed));
+        ManuallyDrop::new(TaskEnd(self.header)).finish();
         Ran::Ended
     }
 
     fn cancel(self, reason: CancelReason) -> bool {
         let called_off = self.call_off_here(reason);
-        let cell = NonNull::from(self.cell());
-        // SAFETY: the keeper holds the block until `finish`.
-        let known = unsafe { cell.as_ref() };
-        // This drops the future.
-        drop(self);
-        // SAFETY: the task's end is ours, and the future was not polled to its end.
-        unsafe { known.store(Err(JoinError::cancelled(known.header.state.reason()))) };
-        ManuallyDrop::new(TaskEnd(cell.cast())).finish();
+        let cell = self.cell();
+        // SAFETY: the task's end is ours, and has not ended the future.
+        unsafe { cell.drop_future() };
+        // SAFETY: just done.
+        unsafe { cell.end(Err(JoinError::cancelled(cell.header.state.reason()))) };
+        ManuallyDrop::new(TaskEnd(self.header)).finish();
         called_off
     }
 
@@ -314,8 +416,9 @@ impl<T: Send + 'static, P: Token, S: Send + Sync + 'static, Cx: Context> Work<Cx
 
 /// Makes a cell for `future`, which holds `token` until it is polled first, and parts it into its ends.
 ///
-/// `schedule` is called with the task whenever it has been woken; `register` with an extra end, before
-/// anyone else knows the cell, and what it answers is told when the future has [ended].
+/// `schedule` is called with the task whenever it has been woken from elsewhere than its own poll;
+/// `register` with an extra end, before anyone else knows the cell, and what it answers is told when the
+/// future has [ended].
 ///
 /// [ended]: Context::future_ended
 pub(super) fn spawn<P, F, S, Cx>(
@@ -326,39 +429,25 @@ pub(super) fn spawn<P, F, S, Cx>(
 ) -> (Task<Cx>, HandleEnd<F::Output>)
 where
     P: Token,
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-    S: Fn(Task<Cx>) + Copy + Send + Sync + 'static,
+    F: Future<Output: Send + 'static> + Send + 'static,
+    S: Fn(Task<Cx>) + Send + Sync + 'static,
     Cx: Context + 'static,
 {
-    let cell = FutureCell {
-        header: Header::new(State::queued(), Body::<F, P, S>::VTABLE),
-        outcome: UnsafeCell::new(MaybeUninit::uninit()),
-        token: UnsafeCell::new(Some(token)),
-        keeper: UnsafeCell::new(None),
+    let cell = Box::new(Cell {
+        header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
+        wakes: AtomicU8::new(WOKEN),
         schedule,
+        token: UnsafeCell::new(Some(token)),
         key: AtomicUsize::new(0),
-    };
-    let body = |cell: &FutureCell<F::Output, P, S>| Body {
-        future: Some(future),
-        cell: NonNull::from(cell),
-    };
-    let schedule = |runnable: Runnable<FutureCell<F::Output, P, S>>| {
-        let schedule = runnable.metadata().schedule;
-        schedule(Task::new(FutureEnd(runnable)));
-    };
-    let builder = async_task::Builder::new().metadata(cell);
-    // SAFETY: the future and the schedule function may go to other threads and live for ever, by the
-    // bounds above, and wakers may be dropped anywhere.
-    let (runnable, task) = unsafe { builder.spawn_unchecked(body, schedule) };
-    task.detach();
-    let waker = runnable.waker();
-    let cell = runnable.metadata();
-    cell.keeper.with_mut(|keeper| {
-        // SAFETY: rule 3: nobody else knows the cell yet.
-        unsafe { *keeper = Some(waker) };
+        stage: UnsafeCell::new(Stage {
+            future: ManuallyDrop::new(future),
+        }),
     });
-    let end = HandleEnd::new(NonNull::from(cell).cast());
-    cell.key.store(register(end.extra()), Ordering::Relaxed);
-    (Task::new(FutureEnd(runnable)), end)
+    let header = NonNull::from(Box::leak(cell)).cast();
+    let end = HandleEnd::new(header);
+    let key = register(end.extra());
+    // SAFETY: the cell is live, since we have its ends.
+    let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
+    cell.key.store(key, Ordering::Relaxed);
+    (Functions::<F, P, S, Cx>::task(header), end)
 }

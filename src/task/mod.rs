@@ -49,6 +49,11 @@ pub(crate) trait Context {
 
     /// The future that was registered under `key` is about to tell its outcome.
     fn future_ended(&self, key: usize);
+
+    /// A future that was just polled is to be polled again, after others.
+    fn yields(&self, task: Task<Self>)
+    where
+        Self: Sized;
 }
 
 /// What became of a task that was run.
@@ -150,6 +155,11 @@ impl Context for Nowhere {
     fn panicked(&self, _: Payload) {}
 
     fn future_ended(&self, _: usize) {}
+
+    fn yields(&self, task: Task<Self>) {
+        let mut place = Some(task);
+        Task::run(&mut place, self);
+    }
 }
 
 /// A closure as a model's cell keeps it.
@@ -272,7 +282,7 @@ impl<Cx: Context> Task<Cx> {
         P: Token,
         F: Future + Send + 'static,
         F::Output: Send + 'static,
-        S: Fn(Self) + Copy + Send + Sync + 'static,
+        S: Fn(Self) + Send + Sync + 'static,
         Cx: 'static,
     {
         future::spawn(token, future, schedule, register)

@@ -129,15 +129,18 @@ impl State {
     }
 
     /// QUEUED to RUNNING; `false` if someone took the closure before.
+    #[inline]
     pub(super) fn start(&self) -> bool {
         self.leave_queue(RUNNING)
     }
 
     /// QUEUED to CANCELLED; `false` if someone took the closure before.
+    #[inline]
     pub(super) fn cancel(&self) -> bool {
         self.leave_queue(CANCELLED)
     }
 
+    #[inline]
     fn leave_queue(&self, stage: usize) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & STAGE == QUEUED {
@@ -186,6 +189,7 @@ impl State {
     }
 
     /// RUNNING to RETURNED, of a future; `false` if it was cancelled.
+    #[inline]
     pub(super) fn deliver(&self) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & STAGE == RUNNING {
@@ -270,6 +274,7 @@ impl State {
     }
 
     /// Counts one more extra end; the caller has an end itself.
+    #[inline]
     pub(super) fn add_extra(&self) {
         let before = self.0.fetch_add(EXTRA, Ordering::Relaxed);
         if before > usize::MAX / 2 {
@@ -279,6 +284,7 @@ impl State {
     }
 
     /// Gives up an extra end; `true` if the caller must free the cell.
+    #[inline]
     pub(super) fn extra_gone(&self) -> bool {
         // ORDERING: as in `task_gone`.
         is_last(self.0.fetch_sub(EXTRA, Ordering::AcqRel) - EXTRA)
@@ -301,6 +307,7 @@ impl State {
         self.0.load(Ordering::Relaxed) & WAITER != 0
     }
 
+    #[inline]
     pub(super) fn is_queued(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STAGE == QUEUED
     }
@@ -324,6 +331,7 @@ impl State {
     }
 
     /// Tells whether the handle resolves to cancelled, or has done so.
+    #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STAGE == CANCELLED
     }

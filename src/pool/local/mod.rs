@@ -462,4 +462,9 @@ impl Context for Local {
             self.shared.live.remove(key);
         }
     }
+
+    #[inline]
+    fn yields(&self, task: PoolTask) {
+        self.shared.push(task);
+    }
 }
