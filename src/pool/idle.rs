@@ -141,6 +141,12 @@ impl Idle {
         self.max_searching.store(most, Ordering::Relaxed);
     }
 
+    /// Tells whether nobody searches or sleeps and no slot is vacant, as of a moment ago.
+    #[inline]
+    pub(crate) fn is_nobody_idle(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) == 0
+    }
+
     /// P2 to P4 of a pusher; whoever is claimed will be searching.
     #[inline]
     pub(crate) fn pushed(&self) -> Option<Claim> {

@@ -291,6 +291,12 @@ impl<T> Slots<T> {
         self.wanted().saturating_sub(self.idle.resting())
     }
 
+    /// Tells whether every slot is taken up with work, as of a moment ago.
+    #[inline]
+    pub(crate) fn are_all_busy(&self) -> bool {
+        self.idle.is_nobody_idle()
+    }
+
     /// Busy to searching; `false` if enough search already.
     pub(crate) fn start_searching(&self) -> bool {
         self.idle.start_searching()

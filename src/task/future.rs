@@ -47,11 +47,8 @@ const WOKEN: u8 = 1;
 const POLLING: u8 = 2;
 const ENDED: u8 = 4;
 
-// The cell whose future is polled on this thread, innermost.
+// The cell whose future is polled on this thread, innermost; one byte further once that has woken itself.
 thread_pointer!(POLLED);
-
-// The same once that has woken itself.
-thread_pointer!(YIELDS);
 
 /// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
 #[repr(C)]
@@ -213,9 +210,10 @@ where
     /// # Safety
     /// The same as for a clone.
     unsafe fn waker_wake_by_ref(waker: *const ()) {
-        if POLLED.with(std::cell::Cell::get) == waker {
+        let polled = POLLED.with(std::cell::Cell::get);
+        if polled == waker || polled == yielding(waker) {
             // It is polled further up on this very stack.
-            return YIELDS.with(|yields| yields.set(waker));
+            return POLLED.with(|polled| polled.set(yielding(waker)));
         }
         // SAFETY: the waker is an end of the cell.
         unsafe { Self::wake(Self::header(waker)) };
@@ -227,6 +225,11 @@ where
         // SAFETY: it counts as one, which goes.
         drop(unsafe { ExtraEnd::from_header(Self::header(waker)) });
     }
+}
+
+/// What [`POLLED`] is once the cell's future has woken itself.
+fn yielding(cell: *const ()) -> *const () {
+    cell.map_addr(|address| address + 1)
 }
 
 impl<F: Future, P, S> Cell<F, P, S> {
@@ -363,11 +366,9 @@ where
         let waker = ManuallyDrop::new(waker);
         // Others may be polled on this thread meanwhile.
         let outer = POLLED.with(|polled| polled.replace(id));
-        let outer_yields = YIELDS.with(|yields| yields.replace(std::ptr::null()));
         // SAFETY: the task's end is ours, and `end` is called when the answer is an outcome.
         let outcome = unsafe { cell.poll(&waker) };
-        POLLED.with(|polled| polled.set(outer));
-        let yields = !YIELDS.with(|yields| yields.replace(outer_yields)).is_null();
+        let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();
         let Some(outcome) = outcome else {
@@ -377,7 +378,7 @@ where
                 cell.wakes.compare_exchange(POLLING, 0, success, failure)
             };
             if yields || rests().is_err() {
-                cx.yields(Task::new(self));
+                return Ran::Yields;
             }
             // Another thread may have it already; the cell may be gone.
             return Ran::GoesOn;

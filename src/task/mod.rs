@@ -49,11 +49,6 @@ pub(crate) trait Context {
 
     /// The future that was registered under `key` is about to tell its outcome.
     fn future_ended(&self, key: usize);
-
-    /// A future that was just polled is to be polled again, after others.
-    fn yields(&self, task: Task<Self>)
-    where
-        Self: Sized;
 }
 
 /// What became of a task that was run.
@@ -63,8 +58,10 @@ pub(crate) enum Ran {
     Ended,
     /// There was nothing left of it: it had been cancelled elsewhere.
     Shell,
-    /// It is a future that has been polled, and has not ended.
+    /// It is a future that has been polled, has not ended, and waits to be woken.
     GoesOn,
+    /// It is a future that is to be polled again, after others: it is where it was.
+    Yields,
 }
 
 /// What can be seen of a task that has something left to run.
@@ -155,11 +152,6 @@ impl Context for Nowhere {
     fn panicked(&self, _: Payload) {}
 
     fn future_ended(&self, _: usize) {}
-
-    fn yields(&self, task: Task<Self>) {
-        let mut place = Some(task);
-        Task::run(&mut place, self);
-    }
 }
 
 /// A closure as a model's cell keeps it.
@@ -207,7 +199,7 @@ pub(crate) struct Task<Cx> {
 
 /// What to do with the work.
 enum Op<'a, Cx> {
-    /// Run it, which consumes it.
+    /// Run it, which consumes it unless it yields.
     Run(&'a Cx),
     /// Cancel it here, which consumes it.
     Cancel(CancelReason),
@@ -222,7 +214,7 @@ unsafe impl<Cx> Send for Task<Cx> {}
 
 /// What can lie in the words of a task.
 trait Work<Cx>: Send + Sized + 'static {
-    /// Never unwinds.
+    /// Never unwinds. If the answer is [`Ran::Yields`] whoever kept a copy of it has it still.
     fn run(self, cx: &Cx) -> Ran;
     /// Never unwinds. `false` if there was nothing left to cancel.
     fn cancel(self, reason: CancelReason) -> bool;
@@ -301,7 +293,8 @@ impl<Cx: Context> Task<Cx> {
         }
     }
 
-    /// Runs the work in the place where it lies, and leaves the place empty.
+    /// Runs the work in the place where it lies, and leaves the place empty, unless the work is a future
+    /// that [yields](Ran::Yields).
     ///
     /// A shell, whose work was claimed or cancelled elsewhere, does nothing. In place, because a copy
     /// of four words that were just written one by one stalls the processor.
@@ -310,11 +303,13 @@ impl<Cx: Context> Task<Cx> {
         let Some(task) = place else {
             return Ran::Ended;
         };
-        // SAFETY: `new` paired the function with the words, and they are not used again: the
-        // function never unwinds, and the place is overwritten next.
+        // SAFETY: `new` paired the function with the words, and if it consumes them they are not used
+        // again: it never unwinds, and the place is overwritten next.
         let ran = unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
-        // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
-        unsafe { std::ptr::write(place, None) };
+        if ran != Ran::Yields {
+            // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
+            unsafe { std::ptr::write(place, None) };
+        }
         ran
     }
 }

@@ -40,8 +40,10 @@ impl Pool {
         Local::visit(self, || {
             ran = Local::with(|local| Some(local?.run_or_cancel(&mut task)));
         });
-        if ran != Some(Ran::GoesOn) {
-            self.queue.task_done(None);
+        match ran {
+            Some(Ran::GoesOn) => {}
+            Some(Ran::Yields) => task.into_iter().for_each(|task| self.push(task)),
+            _ => self.queue.task_done(None),
         }
         self.look_around();
     }

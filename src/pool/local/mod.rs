@@ -16,7 +16,7 @@
 //! # In this room
 //! The pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
 //! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
-//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken.
+//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken, [`yielded`] where when it gives way.
 
 #![expect(
     unsafe_code,
@@ -27,8 +27,10 @@ mod in_place;
 mod inside;
 mod slot;
 mod woken;
+mod yielded;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::lanes::Lane;
@@ -65,6 +67,9 @@ pub(crate) struct Local {
     /// The lane of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
     lane: RefCell<Option<Lane<PoolTask>>>,
+    /// Futures that gave way, and whether the lane has had its turn since.
+    yielded: RefCell<VecDeque<PoolTask>>,
+    lanes_turn: Cell<bool>,
     /// Where the thread notes what it runs.
     member: Arc<Member>,
     /// The cell of the task whose closure runs here, if it has one, or null; what is run in place is in
@@ -148,6 +153,9 @@ impl Local {
         local.searching.set(searching);
         let mut before_the_end = false;
         local.inhabit(|local| before_the_end = work(local));
+        if local.shared.is_forked() {
+            local.forget_yielded();
+        }
         match local.lane.take() {
             Some(lane) if !local.shared.is_forked() => {
                 local.shared.slots.vacate(lane, local.searching.get());
@@ -195,6 +203,8 @@ impl Local {
             wait: Cell::new(Wait::Not),
             away: Cell::new(false),
             lane: RefCell::new(lane),
+            yielded: RefCell::default(),
+            lanes_turn: Cell::new(false),
             searching: Cell::new(false),
             hopeful: Cell::new(true),
             claims: Cell::new(0),
@@ -300,6 +310,7 @@ impl Local {
     }
 
     /// Tells whether this thread holds a slot.
+    #[inline]
     pub(super) fn has_slot(&self) -> bool {
         self.lane.borrow().is_some()
     }
@@ -309,9 +320,8 @@ impl Local {
         self.lane.borrow().as_ref().map(Lane::index)
     }
 
-    /// Takes the next task of the own lane.
     #[inline]
-    pub(super) fn pop(&self) -> Option<PoolTask> {
+    fn pop_lane(&self) -> Option<PoolTask> {
         match &*self.lane.borrow() {
             Some(lane) => lane.pop(),
             None => None,
@@ -395,8 +405,10 @@ impl Local {
         if self.searching.get() {
             self.outside(|| self.stop_searching());
         }
-        if self.run_or_cancel(found) != Ran::GoesOn {
-            self.shared.queue.task_done(self.lane.borrow().as_ref());
+        match self.run_or_cancel(found) {
+            Ran::Ended | Ran::Shell => self.shared.queue.task_done(self.lane.borrow().as_ref()),
+            Ran::GoesOn => {}
+            Ran::Yields => self.put_behind(found),
         }
     }
 
@@ -461,10 +473,5 @@ impl Context for Local {
         if !self.shared.is_forked() {
             self.shared.live.remove(key);
         }
-    }
-
-    #[inline]
-    fn yields(&self, task: PoolTask) {
-        self.shared.push(task);
     }
 }

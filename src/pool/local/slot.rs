@@ -20,6 +20,7 @@ impl Local {
     /// Gives the slot up if there are too many.
     pub(in crate::pool) fn resign_if_too_many(&self) {
         let slots = &self.shared.slots;
+        self.publish_yielded();
         let lane = match slots.are_too_many() {
             true => self.lane.take(),
             false => return,
@@ -145,6 +146,7 @@ impl Local {
         }
         // First, so that whatever is called meanwhile takes no slot again.
         self.wait.set(Wait::Uncovered);
+        self.publish_yielded();
         if self.has_slot() {
             if !self.shared.may_go_away() {
                 return true;
