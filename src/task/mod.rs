@@ -20,6 +20,8 @@
 pub(crate) mod cell;
 mod future;
 #[cfg(all(test, workmill_loom))]
+mod future_model;
+#[cfg(all(test, workmill_loom))]
 mod model;
 mod state;
 

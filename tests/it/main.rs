@@ -9,6 +9,7 @@ mod ending;
 mod event;
 #[cfg(unix)]
 mod forking;
+mod future_property;
 mod futures;
 mod handles;
 mod hooks;

@@ -10,6 +10,14 @@ use crate::task::Ran;
 use crate::task::cell::Cancelled;
 use crate::unwind::{self, Payload};
 
+/// What makes room for another task.
+enum Oldest {
+    /// A closure, or the shell of one that was cancelled just now.
+    Closure(PoolTask),
+    /// A future, which is cancelled by now.
+    CalledOff,
+}
+
 impl Pool {
     /// Counts a task that will be pushed by this thread.
     #[inline(always)]
@@ -51,35 +59,52 @@ impl Pool {
     /// Cancels the task that has waited longest among those from outside, and has not begun; `false` if
     /// there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
-        let mut futures = Vec::new();
-        let dropped = self.drop_first_of(&mut futures);
-        // They were in no queue for a moment. One may have been called off, and is dropped by a thread.
-        futures.into_iter().for_each(|task| self.push(task));
-        dropped
-    }
-
-    fn drop_first_of(self: &Arc<Self>, futures: &mut Vec<PoolTask>) -> bool {
-        while let Some(oldest) = self.queue.find_oldest() {
-            if let Some(look) = oldest.look().filter(|look| look.is_future) {
-                let live = look.waits && oldest.call_off(CancelReason::Rejected);
-                futures.push(oldest);
-                if live {
-                    self.counts.rejected.one_more();
-                    return true;
+        loop {
+            let mut futures = Vec::new();
+            let oldest = self.find_first_to_drop(&mut futures);
+            // They were in no queue for a moment; and not when user code is called, which may wait for
+            // one. One may have been called off, and is dropped by a thread.
+            futures.into_iter().for_each(|task| self.push(task));
+            let live = match oldest {
+                None => return false,
+                Some(Oldest::CalledOff) => true,
+                Some(Oldest::Closure(task)) => {
+                    let mut live = false;
+                    Local::visit(self, || live = task.cancel(CancelReason::Rejected));
+                    self.queue.task_done(None);
+                    self.look_around();
+                    live
                 }
-                continue;
-            }
-            let mut live = false;
-            Local::visit(self, || live = oldest.cancel(CancelReason::Rejected));
-            self.queue.task_done(None);
-            self.look_around();
+            };
             if live {
                 self.counts.rejected.one_more();
                 return true;
             }
             self.origin.shell_met();
         }
-        false
+    }
+
+    /// Finds the task from outside that has waited longest, but for shells and for futures that have
+    /// begun, which come to `futures`.
+    fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
+        while let Some(oldest) = self.queue.find_oldest() {
+            let Some(look) = oldest.look() else {
+                drop(oldest);
+                self.queue.task_done(None);
+                self.look_around();
+                self.origin.shell_met();
+                continue;
+            };
+            if !look.is_future {
+                return Some(Oldest::Closure(oldest));
+            }
+            let called_off = look.waits && oldest.call_off(CancelReason::Rejected);
+            futures.push(oldest);
+            if called_off {
+                return Some(Oldest::CalledOff);
+            }
+        }
+        None
     }
 
     /// Closes, and cancels what has not begun; says how many.
@@ -89,18 +114,25 @@ impl Pool {
             return 0;
         }
         Local::visit(self, || {
-            let mut futures = Vec::new();
+            let cancel = |task| {
+                self.cancel(task);
+                self.queue.task_done(None);
+            };
+            let (mut futures, mut closures) = (Vec::new(), Vec::new());
             while let Some(task) = self.queue.find_any() {
                 if task.look().is_some_and(|look| look.is_future) {
                     self.call_off(&task);
                     futures.push(task);
+                } else if futures.is_empty() {
+                    cancel(task);
                 } else {
-                    self.cancel(task);
-                    self.queue.task_done(None);
+                    // What it drops may wait for one of the futures, which are in no queue.
+                    closures.push(task);
                 }
             }
             // A thread of the pool drops them, and those that nobody has woken.
             futures.into_iter().for_each(|task| self.push(task));
+            closures.into_iter().for_each(cancel);
             for future in self.live.all() {
                 if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
                     self.counts.stopped.one_more();

@@ -1,0 +1,306 @@
+//! Models of a future's cell: wake-ups, polls, cancelling and the departures of its ends.
+//!
+//! Each model has been seen to fail with the bug in it that its comment names; `.ci/mutants` puts those
+//! bugs back.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as PollContext, Poll, Waker};
+
+use loom::sync::Mutex;
+use loom::thread;
+
+use super::cell::{Cancelled, ExtraEnd, HandleEnd};
+use super::{Nowhere, Ran, Task, Token};
+use crate::error::{CancelReason, JoinError};
+use crate::primitive::{Deadline, block_until};
+
+/// For three threads and more: so many preemptions, or it takes minutes.
+fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(body);
+}
+
+/// Counts drops; a second drop, or none, shows at the end. What it counts is no part of the model.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+impl Token for Counted {
+    type Kept = ();
+
+    fn begin(self) {}
+}
+
+/// What a future has gone through, and those who run it.
+#[derive(Clone)]
+struct Stage {
+    queue: Arc<Mutex<VecDeque<Task<Nowhere>>>>,
+    polls: Arc<AtomicUsize>,
+    futures: Arc<AtomicUsize>,
+    outputs: Arc<AtomicUsize>,
+    tokens: Arc<AtomicUsize>,
+    /// A waker of it, once it has been polled.
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+/// Is pending until what it waits for has happened.
+struct Waits {
+    stage: Stage,
+    /// Read and written without an order of its own: the wake-up has to bring it.
+    is_over: Arc<loom::sync::atomic::AtomicUsize>,
+    _kept: Counted,
+}
+
+impl Future for Waits {
+    type Output = Counted;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<Counted> {
+        self.stage.polls.fetch_add(1, Relaxed);
+        let before = self.stage.waker.lock().unwrap().replace(cx.waker().clone());
+        drop(before);
+        match self.is_over.load(Relaxed) {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Counted(self.stage.outputs.clone())),
+        }
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            queue: Arc::new(Mutex::new(VecDeque::new())),
+            polls: Arc::default(),
+            futures: Arc::default(),
+            outputs: Arc::default(),
+            tokens: Arc::default(),
+            waker: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    /// A future that is pending until `is_over` is not 0.
+    fn spawn(
+        &self,
+        is_over: &Arc<loom::sync::atomic::AtomicUsize>,
+    ) -> (Task<Nowhere>, HandleEnd<Counted>) {
+        let future = Waits {
+            stage: self.clone(),
+            is_over: Arc::clone(is_over),
+            _kept: Counted(self.futures.clone()),
+        };
+        let queue = Arc::clone(&self.queue);
+        let schedule = move |task| queue.lock().unwrap().push_back(task);
+        let token = Counted(self.tokens.clone());
+        Task::future(token, future, schedule, |_: ExtraEnd| 0)
+    }
+
+    /// Runs what is there, and tells whether the future has ended.
+    fn run_all(&self) -> bool {
+        let mut has_ended = false;
+        loop {
+            let mut place = self.queue.lock().unwrap().pop_front();
+            if place.is_none() {
+                return has_ended;
+            }
+            let ran = Task::run(&mut place, &Nowhere);
+            assert!(!has_ended, "it was run after its end");
+            has_ended = ran == Ran::Ended;
+            if ran == Ran::Yields {
+                self.queue.lock().unwrap().extend(place);
+            }
+        }
+    }
+
+    fn run(&self, task: Task<Nowhere>) -> bool {
+        self.queue.lock().unwrap().push_back(task);
+        self.run_all()
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap().clone();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// All is over, and no end is left.
+    fn assert(self, outputs: usize) {
+        assert!(self.queue.lock().unwrap().is_empty(), "nothing is queued");
+        drop(self.waker.lock().unwrap().take());
+        assert_eq!(self.futures.load(Relaxed), 1, "drops of the future");
+        assert_eq!(self.outputs.load(Relaxed), outputs, "drops of the output");
+        assert_eq!(self.tokens.load(Relaxed), 1, "drops of the token");
+    }
+}
+
+fn join<T>(mut handle: HandleEnd<T>) -> Result<T, JoinError> {
+    block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
+    let taken = handle.try_take();
+    taken.unwrap_or_else(|_| panic!("the future has ended"))
+}
+
+fn is_over(now: usize) -> Arc<loom::sync::atomic::AtomicUsize> {
+    Arc::new(loom::sync::atomic::AtomicUsize::new(now))
+}
+
+/// A future that is pending is woken while it is polled again, by one who makes it ready.
+///
+/// Bug: a future goes to rest although it was woken. Bug: a wake-up is not scheduled. Bug: a poll may
+/// not see what was done before the wake-up.
+#[test]
+fn a_future_woken_while_it_is_polled_is_polled_again() {
+    model(2, || {
+        let (stage, over) = (Stage::new(), is_over(0));
+        let (task, handle) = stage.spawn(&over);
+        assert!(!stage.run(task));
+        // Woken for nothing, so that a poll is on its way.
+        stage.wake();
+        let runner = {
+            let stage = stage.clone();
+            thread::spawn(move || stage.run_all())
+        };
+        over.fetch_add(1, Relaxed);
+        stage.wake();
+        let ended_here = stage.run_all();
+        assert!(runner.join().unwrap() != ended_here, "it ends once");
+        assert!(join(handle).is_ok());
+        assert!((2..=3).contains(&stage.polls.load(Relaxed)));
+        stage.assert(1);
+    });
+}
+
+/// One who is late wakes while the future ends, and has the last waker when all others have gone.
+///
+/// Bug: a waker that is dropped stays an end.
+#[test]
+fn a_waker_may_be_used_and_dropped_while_the_future_ends_and_after_it() {
+    model(3, || {
+        let (stage, over) = (Stage::new(), is_over(0));
+        let (task, handle) = stage.spawn(&over);
+        assert!(!stage.run(task));
+        over.fetch_add(1, Relaxed);
+        let waker = stage.waker.lock().unwrap().clone().unwrap();
+        stage.wake();
+        let late = thread::spawn(move || {
+            waker.wake_by_ref();
+            drop(waker);
+        });
+        let ended = stage.run_all();
+        assert!(ended);
+        assert!(join(handle).is_ok());
+        stage.wake();
+        assert!(!stage.run_all(), "nobody runs it again");
+        late.join().unwrap();
+        stage.assert(1);
+    });
+}
+
+/// Bug: a future that was cancelled meanwhile delivers all the same. Bug: who cancels it does not wake it.
+#[test]
+fn a_future_that_is_polled_is_cancelled_as_cancel_says() {
+    for ready in [0, 1] {
+        model(3, move || {
+            let (stage, over) = (Stage::new(), is_over(0));
+            let (task, handle) = stage.spawn(&over);
+            assert!(!stage.run(task));
+            over.fetch_add(ready, Relaxed);
+            stage.wake();
+            let runner = {
+                let stage = stage.clone();
+                thread::spawn(move || stage.run_all())
+            };
+            let said = handle.cancel(CancelReason::Cancelled);
+            let ended_here = stage.run_all();
+            assert!(runner.join().unwrap() != ended_here, "it ends once");
+            let outcome = join(handle);
+            assert_eq!(said == Cancelled::Soon, outcome.is_err());
+            assert!(ready == 1 || outcome.is_err());
+            drop(outcome);
+            // It may have been polled to its end and cancelled then.
+            let outputs = stage.outputs.load(Relaxed);
+            assert!(said == Cancelled::Soon || outputs == 1);
+            stage.assert(outputs);
+        });
+    }
+}
+
+/// What it held while it waited is given back by the one who was first.
+///
+/// Bug: whoever polls it takes the token, cancelled or not. Bug: whoever cancels it does not.
+#[test]
+fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_once() {
+    model(3, || {
+        let (stage, over) = (Stage::new(), is_over(1));
+        let (task, handle) = stage.spawn(&over);
+        let extra = handle.extra();
+        let runner = {
+            let stage = stage.clone();
+            thread::spawn(move || stage.run(task))
+        };
+        let canceller = {
+            let tokens = stage.tokens.clone();
+            thread::spawn(move || {
+                let said = extra.cancel(CancelReason::Shutdown);
+                (said, tokens.load(Relaxed))
+            })
+        };
+        let outcome = join(handle);
+        let (said, tokens) = canceller.join().unwrap();
+        assert!(tokens == 1, "it is back by then");
+        assert_eq!(said == Cancelled::Soon, outcome.is_err());
+        let reason = outcome.err().and_then(|error| error.cancel_reason());
+        assert!(reason.is_none_or(|reason| reason == CancelReason::Shutdown));
+        assert!(runner.join().unwrap());
+        let outputs = stage.outputs.load(Relaxed);
+        stage.assert(outputs);
+    });
+}
+
+/// Bug: the task's end does not look for HANDLE_GONE.
+#[test]
+fn a_dropped_handle_of_a_future_leaves_nothing_behind() {
+    model(3, || {
+        let (stage, over) = (Stage::new(), is_over(1));
+        let (task, handle) = stage.spawn(&over);
+        let extra = handle.extra();
+        let runner = {
+            let stage = stage.clone();
+            thread::spawn(move || stage.run(task))
+        };
+        let leaver = thread::spawn(move || drop(extra));
+        drop(handle);
+        leaver.join().unwrap();
+        assert!(runner.join().unwrap());
+        stage.assert(1);
+    });
+}
+
+/// A task that is dropped unrun, while somebody cancels it.
+///
+/// Bug: whoever comes second says that it was first.
+#[test]
+fn a_future_that_is_never_run_is_cancelled_once() {
+    model(3, || {
+        let (stage, over) = (Stage::new(), is_over(1));
+        let (task, handle) = stage.spawn(&over);
+        let dropper = thread::spawn(move || task.cancel(CancelReason::Shutdown));
+        let said = handle.cancel(CancelReason::Cancelled);
+        let dropped = dropper.join().unwrap();
+        assert!(dropped != (said == Cancelled::Soon));
+        let reason = join(handle).err().and_then(|error| error.cancel_reason());
+        let first = match dropped {
+            true => CancelReason::Shutdown,
+            false => CancelReason::Cancelled,
+        };
+        assert_eq!(reason, Some(first));
+        assert_eq!(stage.polls.load(Relaxed), 0);
+        stage.assert(0);
+    });
+}
