@@ -192,6 +192,8 @@ mod future;
 
 mod builder;
 
+pub mod adapters;
+
 pub mod guide;
 
 pub use builder::Builder;

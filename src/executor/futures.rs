@@ -65,15 +65,24 @@ impl PoolRef {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let shared = &self.shared;
-        let entry = match admission::admit(shared, Patience::Policy) {
-            Ok(entry) => entry,
+        match admission::admit(&self.shared, Patience::Policy) {
+            Ok(entry) => self.place_future(entry, future),
             Err(refusal) => {
-                shared.counts.rejected.one_more();
+                self.shared.counts.rejected.one_more();
                 unwind::discard(future);
-                return JoinHandle::refused(refusal.reason(), shared.origin);
+                JoinHandle::refused(refusal.reason(), self.shared.origin)
             }
-        };
+        }
+    }
+
+    /// Pushes a future that was let in, or polls it here.
+    #[inline]
+    pub(super) fn place_future<F>(&self, entry: Entry, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shared = &self.shared;
         let (task, end) = match entry {
             Entry::Open => shared.make_future((), future),
             Entry::Pass(pass) => shared.make_future(pass, future),

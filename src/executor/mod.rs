@@ -1,8 +1,11 @@
 //! The pool's face: what owners and tasks call.
 //!
 //! A façade: no loop, no atomics. [`PoolRef`] has all the methods; [`ThreadPoolExecutor`] owns a
-//! pool and dereferences to it. What is awaited is in [`futures`], what has its time in [`later`].
+//! pool and dereferences to it. What is awaited is in [`futures`], what has its time in [`later`],
+//! what nobody awaits in `detached`.
 
+#[cfg(any(feature = "futures-task", feature = "hyper"))]
+mod detached;
 mod futures;
 mod later;
 

@@ -1,0 +1,40 @@
+//! The traits of futures-core: ticks are a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_core::{FusedStream, Stream};
+
+use crate::timer::Interval;
+
+/// Gives the moments of the ticks, as [`Interval::tick`] does; it never ends.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use futures_lite::{StreamExt, future::block_on};
+/// use workmill::timer::interval;
+///
+/// let period = Duration::from_millis(5);
+/// let ticks: Vec<_> = block_on(interval(period).take(3).collect());
+/// assert!(ticks[2] >= ticks[0] + 2 * period);
+/// ```
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.poll_tick(cx).map(Some)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
+}
+
+impl FusedStream for Interval {
+    fn is_terminated(&self) -> bool {
+        false
+    }
+}

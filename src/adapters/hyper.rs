@@ -1,0 +1,92 @@
+//! The traits of hyper's `rt`, but for its sockets.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use hyper::rt;
+
+use crate::executor::{PoolRef, ThreadPoolExecutor};
+use crate::timer::{Sleep, sleep, sleep_until};
+
+/// Runs hyper's tasks in the pool.
+///
+/// By HTTP/2, by hyper-util's client and server, and by tonic. HTTP/1 spawns nothing: its connection is a
+/// future, to be spawned like any other.
+///
+/// It is [`PoolRef::execute`] for futures. A panic goes to the
+/// [`panic_handler`](crate::Builder::panic_handler). A pool that is full does what its
+/// [`Overflow`](crate::Overflow) policy says. A future that is turned away goes to
+/// [`on_rejected`](crate::Builder::on_rejected), as a closure that polls it to its end, or is dropped
+/// here.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use hyper::rt::Executor;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let (sender, receiver) = mpsc::channel();
+/// Executor::execute(&pool, async move { sender.send(42) });
+/// assert_eq!(receiver.recv()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<F> rt::Executor<F> for PoolRef
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.spawn_and_forget(future);
+    }
+}
+
+/// As by its [`PoolRef`].
+impl<F> rt::Executor<F> for ThreadPoolExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.spawn_and_forget(future);
+    }
+}
+
+/// Keeps the time for hyper, by [`timer`](crate::timer).
+///
+/// Without one hyper has no time limits: a server needs it for the one on the head of a request, which is
+/// 30 seconds unless it is told otherwise.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use hyper::server::conn::http1;
+/// use workmill::adapters::HyperTimer;
+///
+/// let mut server = http1::Builder::new();
+/// server.timer(HyperTimer).header_read_timeout(Duration::from_secs(10));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HyperTimer;
+
+impl rt::Timer for HyperTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(sleep(duration))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(sleep_until(deadline))
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, new_deadline: Instant) {
+        match sleep.as_mut().downcast_mut_pin::<Sleep>() {
+            Some(sleep) => sleep.get_mut().reset(new_deadline),
+            // It is some other timer's.
+            None => *sleep = self.sleep_until(new_deadline),
+        }
+    }
+}
+
+impl rt::Sleep for Sleep {}

@@ -1,0 +1,87 @@
+//! Futures whose end nobody waits for, as other libraries hand them to an executor.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::{PoolRef, current};
+use crate::admission::{self, Patience, Refusal};
+use crate::unwind;
+
+impl PoolRef {
+    /// Runs a future as [`execute`](Self::execute) does a closure: a panic in it goes to the panic
+    /// handler. Counts a refusal, and gives the future back.
+    pub(crate) fn spawn_detached<F>(&self, future: F) -> Result<(), (Refusal, F)>
+    where
+        F: Future + Send + 'static,
+    {
+        match admission::admit(&self.shared, Patience::Policy) {
+            Ok(entry) => {
+                drop(self.place_future(entry, Detached { future }));
+                Ok(())
+            }
+            Err(refusal) => {
+                self.shared.counts.rejected.one_more();
+                Err((refusal, future))
+            }
+        }
+    }
+
+    /// Tells whether a task that this thread submits now would be taken, if there is room.
+    #[cfg(feature = "futures-task")]
+    pub(crate) fn is_open_here(&self) -> bool {
+        let shared = &self.shared;
+        let refuses = match shared.is_here() {
+            true => shared.is_stopping(),
+            false => shared.is_closed(),
+        };
+        !refuses && !shared.is_forked()
+    }
+}
+
+#[cfg(feature = "hyper")]
+impl PoolRef {
+    /// The same, and what is turned away goes where closures go that are.
+    pub(crate) fn spawn_and_forget<F>(&self, future: F)
+    where
+        F: Future + Send + 'static,
+    {
+        match self.spawn_detached(future) {
+            Ok(()) => {}
+            Err((Refusal::Dropped, future)) => unwind::discard(future),
+            Err((refusal, future)) => {
+                let here = move || unwind::discard(crate::future::block_on(future));
+                self.shared.turn_away(Box::new(here), refusal.reason());
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A future that tells its pool when it panics, and whose output is dropped.
+    struct Detached<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Detached<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let future = self.project().future;
+        match unwind::catch(|| future.poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => unwind::discard(output),
+            Err(payload) => {
+                // It is polled by its pool, and by nobody else.
+                if let Some(pool) = current() {
+                    pool.shared.report(payload);
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
