@@ -1,6 +1,7 @@
 //! What the crate promises, a module for each promise.
 
 mod aborting;
+mod adapters;
 mod alike;
 mod bounds;
 mod cancelling;
