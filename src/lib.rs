@@ -122,6 +122,17 @@
 //! takes a permit, an item or a wake-up with it. [`Duration::MAX`](std::time::Duration::MAX) waits for
 //! ever.
 //!
+//! # Other libraries' executors
+//!
+//! Behind features, all of them off, the pool and its timer implement what other libraries want of an
+//! executor; [`adapters`] has the details.
+//!
+//! | feature | what it gives |
+//! |---|---|
+//! | `futures-task` | `futures::task::Spawn` for [`ThreadPoolExecutor`] and [`PoolRef`], and with it `SpawnExt` |
+//! | `futures-core` | `futures::Stream` for [`timer::Interval`] |
+//! | `hyper` | `hyper::rt::Executor` for [`ThreadPoolExecutor`] and [`PoolRef`]; `hyper::rt::Timer` by `adapters::HyperTimer` |
+//!
 //! # Coming from Python
 //!
 //! | `concurrent.futures` | here |

@@ -11,8 +11,8 @@ use crate::timer::{Sleep, sleep, sleep_until};
 
 /// Runs hyper's tasks in the pool.
 ///
-/// By HTTP/2, by hyper-util's client and server, and by tonic. HTTP/1 spawns nothing: its connection is a
-/// future, to be spawned like any other.
+/// For `http2` in hyper, and for the client and the server of hyper-util. HTTP/1 spawns nothing: its
+/// connection is a future, to be spawned like any other.
 ///
 /// It is [`PoolRef::execute`] for futures. A panic goes to the
 /// [`panic_handler`](crate::Builder::panic_handler). A pool that is full does what its
