@@ -22,9 +22,8 @@
 //!
 //! Many libraries take a function, and need nothing of this:
 //!
-//! - libp2p: `Config::with_executor(move |future| drop(pool.spawn(future)))`;
-//! - async-graphql: `DataLoader::new(loader, move |future| drop(pool.spawn(future)))`;
-//! - backon: `.sleep(workmill::timer::sleep)`.
+//! - `with_executor` of libp2p, and the `DataLoader` of async-graphql: `move |future| drop(pool.spawn(future))`;
+//! - `sleep` of backon's retries: `workmill::timer::sleep`.
 //!
 //! And any [`Waker`] will do for async-io, async-net, async-channel, async-lock, futures-util and all that
 //! is built on them. What asks for tokio's runtime does not find one in the pool.
