@@ -15,6 +15,7 @@ mod futures;
 mod handles;
 mod hooks;
 mod idling;
+mod interop;
 mod invariant;
 mod large;
 mod later;
