@@ -18,8 +18,8 @@ use futures_util::select;
 use futures_util::stream::{FuturesUnordered, StreamExt, iter};
 use workmill::timer::{interval, sleep, timeout};
 use workmill::{
-    Builder, CancelReason, CancelToken, Event, GetError, JoinableQueue, Latch, PriorityQueue,
-    Semaphore, ThreadPoolExecutor, TrySubmitError, blocking, current,
+    Builder, CancelReason, CancelToken, Event, Every, GetError, JoinHandle, JoinableQueue, Latch,
+    PriorityQueue, Semaphore, ThreadPoolExecutor, TrySubmitError, blocking, current,
 };
 
 use crate::support::{Crowd, Drops, limited, occupy};
@@ -49,6 +49,12 @@ fn in_tokio<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static)
     runtime.block_on(task).unwrap()
 }
 
+/// Runs a future on this thread, with tokio's clock.
+fn in_tokio_alone<T>(future: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().build().unwrap().block_on(future)
+}
+
 /// Runs a future as a task of smol's executor, which has two threads.
 fn in_smol<T: Send>(future: impl Future<Output = T> + Send) -> T {
     let executor = Executor::new();
@@ -70,8 +76,10 @@ fn in_pool<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) 
 fn everywhere<F: Future<Output = ()> + Send + 'static>(make: fn() -> F) {
     limited(move || {
         in_tokio(make());
+        in_tokio_alone(make());
         in_smol(make());
         in_pool(make());
+        workmill::block_on(make());
     });
 }
 
@@ -81,7 +89,13 @@ fn handles_of_closures_and_futures_give_their_outcomes_under_any_runtime() {
         let pool = pool();
         let (forty, two) = (pool.submit(|| 40), pool.spawn(async { 2 }));
         assert_eq!(forty.await.unwrap() + two.await.unwrap(), 42);
-        let panics: [workmill::JoinHandle<()>; 2] = [
+        assert_eq!(pool.submit_after(SHORT, || 42).await.unwrap(), 42);
+        let series = pool.submit_every(Every::rate(HOUR), || panic!("on purpose"));
+        assert!(!series.is_finished() && series.cancel());
+        assert!(series.await.unwrap_err().is_cancelled());
+        let series = pool.submit_every(Every::rate(HOUR).end_on_panic(), || panic!("on purpose"));
+        assert!(series.await.unwrap_err().is_panic());
+        let panics: [JoinHandle<()>; 2] = [
             pool.submit(|| panic!("on purpose")),
             pool.spawn(async { panic!("on purpose") }),
         ];
