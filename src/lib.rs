@@ -4,7 +4,7 @@
 //! [`ThreadPoolExecutor`] runs closures on up to so many threads, which start when there is work for
 //! them. [`submit`] gives a [`JoinHandle`] to what the closure returns; [`execute`] does without. It
 //! is for people who know Python's `concurrent.futures` or Java's `ExecutorService` and want that in
-//! Rust, without an asynchronous runtime.
+//! Rust. Futures run on the same threads, by [`spawn`], with the same handles.
 //!
 //! ```
 //! use workmill::ThreadPoolExecutor;
@@ -31,7 +31,7 @@
 //! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
 //! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran
-//!    and never will.
+//!    and never will, or that the future gives no output and is dropped by a thread of the pool.
 //! 4. **One vocabulary for waiting**: the plain verb blocks, `try_` never waits, `_timeout` waits
 //!    so long, and what can be awaited is a future or has an `_async` form. All four work on one
 //!    object at once.
@@ -61,15 +61,33 @@
 //!
 //! # Awaiting
 //!
-//! A [`JoinHandle`] is a future, for any runtime:
+//! A [`JoinHandle`] is a future, for any runtime. And [`spawn`] runs futures in the pool, where a future
+//! that is pending keeps no thread. [`timer`] has `sleep`, `timeout` and `interval`; [`block_on`] waits
+//! for a future on the calling thread.
 //!
 //! ```
-//! # use futures_lite::future::block_on;
-//! let pool = workmill::ThreadPoolExecutor::new(2)?;
-//! let answer = block_on(async { pool.submit(|| 42).await })?;
-//! assert_eq!(answer, 42);
+//! use std::time::Duration;
+//! use workmill::{ThreadPoolExecutor, timer};
+//!
+//! let pool = ThreadPoolExecutor::new(2)?;
+//! let naps: Vec<_> = (1..=1000_u64)
+//!     .map(|n| pool.spawn(async move {
+//!         timer::sleep(Duration::from_micros(n * 10)).await;
+//!         n
+//!     }))
+//!     .collect();
+//! let sum = workmill::block_on(async {
+//!     let mut sum = 0;
+//!     for nap in naps {
+//!         sum += nap.await?;
+//!     }
+//!     Ok::<_, workmill::JoinError>(sum)
+//! })?;
+//! assert_eq!(sum, 500_500);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Closures have their time by [`submit_after`], and again and again by [`submit_every`].
 //!
 //! # The end
 //!
@@ -146,6 +164,9 @@
 //! | calling `result()` more than once | [`handle.shared()`](JoinHandle::shared) |
 //! | `initializer=f` | [`Builder::on_thread_start`] |
 //! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
+//! | `asyncio.run(f())`, `create_task(f())` | [`block_on(f())`](block_on), [`pool.spawn(f())`](PoolRef::spawn) |
+//! | `asyncio.sleep(1)`, `wait_for(f(), 2)` | [`timer::sleep`], [`timer::timeout`] |
+//! | `threading.Timer(5, f).start()` | [`pool.submit_after(Duration::from_secs(5), f)`](PoolRef::submit_after) |
 //! | `pool.shutdown()` | [`pool.shutdown()`](PoolRef::shutdown), or the drop of the pool |
 //! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](PoolRef::shutdown_now) |
 //!
@@ -174,6 +195,9 @@
 //! | `join_thread`, `cancel_join_thread` | nothing: no thread carries the items |
 //!
 //! [`submit`]: PoolRef::submit
+//! [`spawn`]: PoolRef::spawn
+//! [`submit_after`]: PoolRef::submit_after
+//! [`submit_every`]: PoolRef::submit_every
 //! [`execute`]: PoolRef::execute
 //! [`try_submit`]: PoolRef::try_submit
 //! [`submit_timeout`]: PoolRef::submit_timeout

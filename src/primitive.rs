@@ -241,11 +241,18 @@ pub(crate) fn block_until<R>(
     with_sleeper(|sleeper, waker| {
         let mut away = None;
         let _end = AtTheEnd(sleeper);
+        let mut was_told = false;
         loop {
             sleeper.begin();
             if let Some(value) = poll(waker) {
                 return Some(value);
             }
+            if was_told && sleeper.is_told() {
+                // A future that wakes itself may wait for what others have to do first.
+                away.get_or_insert_with(Away::go);
+                yield_now();
+            }
+            was_told = sleeper.is_told();
             while !sleeper.is_told() {
                 if deadline.is_over() {
                     return None;

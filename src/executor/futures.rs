@@ -21,7 +21,9 @@ impl PoolRef {
     /// The future may be any that wakes what polls it: of this crate, of async-channel or
     /// futures-util, of async-io. (Those of tokio's sockets and timers want tokio's runtime.)
     ///
-    /// It costs one allocation, or two if the future is larger than 2 KiB.
+    /// It costs one allocation. A future that nobody can wake any more never ends, and keeps
+    /// [`shutdown`](Self::shutdown) waiting; [`shutdown_now`](Self::shutdown_now) ends it. So a loop that
+    /// accepts connections waits for a [`CancelToken`](crate::CancelToken) as well.
     ///
     /// # Cancelling
     ///

@@ -126,6 +126,24 @@ fn a_future_is_woken_from_anywhere() {
 }
 
 #[test]
+fn a_future_that_gives_way_inside_a_blocked_task_lets_queued_tasks_run() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let is_set = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&is_set);
+        let waits = pool.submit(move || {
+            block_on(async {
+                while seen.load(Ordering::SeqCst) == 0 {
+                    yield_now().await;
+                }
+            });
+        });
+        pool.execute(move || add_one(&is_set));
+        waits.join().unwrap();
+    });
+}
+
+#[test]
 fn the_pool_can_be_blocked_on() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();

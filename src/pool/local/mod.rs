@@ -67,9 +67,9 @@ pub(crate) struct Local {
     /// The lane of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
     lane: RefCell<Option<Lane<PoolTask>>>,
-    /// Futures that gave way, and whether the lane has had its turn since.
+    /// Futures that gave way, and how many of them have had a turn since what came from outside had one.
     yielded: RefCell<VecDeque<PoolTask>>,
-    lanes_turn: Cell<bool>,
+    turn: Cell<usize>,
     /// Where the thread notes what it runs.
     member: Arc<Member>,
     /// The cell of the task whose closure runs here, if it has one, or null; what is run in place is in
@@ -204,7 +204,7 @@ impl Local {
             away: Cell::new(false),
             lane: RefCell::new(lane),
             yielded: RefCell::default(),
-            lanes_turn: Cell::new(false),
+            turn: Cell::new(0),
             searching: Cell::new(false),
             hopeful: Cell::new(true),
             claims: Cell::new(0),

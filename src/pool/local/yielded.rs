@@ -1,14 +1,20 @@
 //! Futures that gave way, and go on after others.
 //!
-//! While every slot is taken up with work, nobody could take such a future off this thread's hands. So it
-//! stays in a line of the thread's own, which costs neither fence nor exchange, and takes turns with
-//! the lane: neither can keep the other waiting. The line goes to the lane, where others find it, as
-//! soon as anyone could take from it, before anything else is begun, and before the thread waits.
+//! While every slot is taken up with work, nobody could take such a future off this thread's hands. So if
+//! the lane is empty it stays in a line of the thread's own, which costs neither fence nor exchange.
+//! Whatever is in the line came before whatever is in the lane, so it goes first; and since a future that
+//! gives way while the lane is not empty goes there, neither keeps the other waiting. Now and then the
+//! thread looks at what came from outside, as it does with its lane.
 //!
-//! So a future in the line may wait, though another thread has nothing to do by now, for as long as one
-//! poll takes of another that gave way as well.
+//! The line goes to the lane, where others find it, as soon as anyone could take from it, before anything
+//! is begun, and before the thread waits. So a future in the line may wait, though another thread has
+//! nothing to do by now, for as long as one poll takes of another that gave way as well.
 
 use super::{Local, PoolTask};
+use crate::pool::lanes::Lane;
+
+/// So often the line has its turn before what came from outside has one.
+const OUTSIDERS_TURN: usize = 61;
 
 impl Local {
     /// Takes a future that gave way.
@@ -17,14 +23,20 @@ impl Local {
         let Some(task) = place.take() else {
             return;
         };
-        if self.shared.slots.are_all_busy() && self.has_slot() {
+        let stays = self.shared.slots.are_all_busy() && self.has_empty_lane();
+        if stays {
             self.yielded.borrow_mut().push_back(task);
         } else {
             self.shared.push(task);
         }
     }
 
-    /// Takes the next task of the own lane, or of the line.
+    #[inline]
+    fn has_empty_lane(&self) -> bool {
+        self.lane.borrow().as_ref().is_some_and(Lane::is_empty)
+    }
+
+    /// Takes the next task of the line, or of the own lane.
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<PoolTask> {
         if self.yielded.borrow().is_empty() {
@@ -34,12 +46,11 @@ impl Local {
             self.publish_yielded();
             return self.pop_lane();
         }
-        self.lanes_turn.set(!self.lanes_turn.get());
-        if self.lanes_turn.get() {
-            if let Some(task) = self.pop_lane() {
-                if task.look().is_some_and(|look| look.waits) {
-                    self.publish_yielded();
-                }
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn % OUTSIDERS_TURN);
+        if turn == OUTSIDERS_TURN {
+            if let Some(task) = self.outside(|| self.find_near()) {
+                self.publish_yielded();
                 return Some(task);
             }
         }
@@ -48,9 +59,10 @@ impl Local {
 
     /// Has the line go to the lane.
     pub(super) fn publish_yielded(&self) {
-        let line = std::mem::take(&mut *self.yielded.borrow_mut());
+        let line = self.yielded.take();
         if line.is_empty() {
-            return;
+            // It keeps its room for the next.
+            return drop(self.yielded.replace(line));
         }
         {
             let lane = self.lane.borrow();
