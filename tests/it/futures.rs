@@ -8,10 +8,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
-use std::future::{pending, poll_fn};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
 
 use futures_lite::future::{poll_once, zip};
 use workmill::{
@@ -22,7 +18,6 @@ use workmill::{
 use crate::support::{
     Bomb, Counted, Door, Drops, Hostile, add_one, assert_success, in_child, limited, occupy, until,
 };
-use crate::support::{limited, until};
 
 #[test]
 fn a_futures_output_comes_by_its_handle() {
@@ -726,31 +721,6 @@ fn a_pool_that_cancels_when_it_is_dropped_drops_its_futures() {
                     assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
                 }
             }
-#[test]
-fn what_comes_from_outside_gets_its_turn_while_all_threads_run_futures_that_give_way() {
-    limited(|| {
-        for threads in [1, 2, 4] {
-            let pool = ThreadPoolExecutor::new(threads).unwrap();
-            let (stop, yields) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
-            let yields = Arc::new(yields);
-            let busy: Vec<_> = (0..2 * threads)
-                .map(|_| {
-                    let (stop, yields) = (Arc::clone(&stop), Arc::clone(&yields));
-                    pool.spawn(async move {
-                        while !stop.load(Ordering::SeqCst) {
-                            yields.fetch_add(1, Ordering::SeqCst);
-                            yield_now().await;
-                        }
-                    })
-                })
-                .collect();
-            until(|| yields.load(Ordering::SeqCst) > 1000);
-            for n in 0..10 {
-                assert_eq!(pool.submit(move || n).join().unwrap(), n);
-                assert_eq!(pool.spawn(async move { n }).join().unwrap(), n);
-            }
-            stop.store(true, Ordering::SeqCst);
-            busy.into_iter().for_each(|handle| handle.join().unwrap());
         }
     });
 }
@@ -1441,6 +1411,39 @@ fn wakers_that_panic_do_not_hinder_the_future_that_wakes_them() {
             assert_eq!(handle.join().is_err(), cancels);
             assert_alive(&pool);
         }
+    });
+}
+
+#[test]
+fn what_comes_from_outside_gets_its_turn_while_all_threads_run_futures_that_give_way() {
+    limited(|| {
+        for threads in [1, 2, 4] {
+            let pool = ThreadPoolExecutor::new(threads).unwrap();
+            let (stop, yields) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+            let yields = Arc::new(yields);
+            let busy: Vec<_> = (0..2 * threads)
+                .map(|_| {
+                    let (stop, yields) = (Arc::clone(&stop), Arc::clone(&yields));
+                    pool.spawn(async move {
+                        while !stop.load(Ordering::SeqCst) {
+                            yields.fetch_add(1, Ordering::SeqCst);
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            until(|| yields.load(Ordering::SeqCst) > 1000);
+            for n in 0..10 {
+                assert_eq!(pool.submit(move || n).join().unwrap(), n);
+                assert_eq!(pool.spawn(async move { n }).join().unwrap(), n);
+            }
+            stop.store(true, Ordering::SeqCst);
+            busy.into_iter().for_each(|handle| handle.join().unwrap());
+        }
+    });
+}
+
+#[test]
 fn futures_on_one_thread_that_give_way_take_turns_in_order() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();

@@ -30,9 +30,9 @@ mod woken;
 mod yielded;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::yielded::Yielded;
 use super::lanes::Lane;
 use super::roster::Member;
 use super::shared::Shared;
@@ -67,9 +67,7 @@ pub(crate) struct Local {
     /// The lane of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
     lane: RefCell<Option<Lane<PoolTask>>>,
-    /// Futures that gave way, and how many of them have had a turn since what came from outside had one.
-    yielded: RefCell<VecDeque<PoolTask>>,
-    turn: Cell<usize>,
+    yielded: Yielded,
     /// Where the thread notes what it runs.
     member: Arc<Member>,
     /// The cell of the task whose closure runs here, if it has one, or null; what is run in place is in
@@ -203,8 +201,7 @@ impl Local {
             wait: Cell::new(Wait::Not),
             away: Cell::new(false),
             lane: RefCell::new(lane),
-            yielded: RefCell::default(),
-            turn: Cell::new(0),
+            yielded: Yielded::default(),
             searching: Cell::new(false),
             hopeful: Cell::new(true),
             claims: Cell::new(0),

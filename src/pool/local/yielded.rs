@@ -1,20 +1,36 @@
 //! Futures that gave way, and go on after others.
 //!
-//! While every slot is taken up with work, nobody could take such a future off this thread's hands. So if
-//! the lane is empty it stays in a line of the thread's own, which costs neither fence nor exchange.
-//! Whatever is in the line came before whatever is in the lane, so it goes first; and since a future that
-//! gives way while the lane is not empty goes there, neither keeps the other waiting. Now and then the
-//! thread looks at what came from outside, as it does with its lane.
+//! While every slot is taken up with work, nobody could take such a future off this thread's hands. So it
+//! stays in a line of the thread's own, which costs neither fence nor exchange. Line and lane have their
+//! turns: first all that was in the lane when the line's first came there, then all that is in the line,
+//! and so on. So whatever comes to the end of either runs after what was there before, and neither
+//! keeps the other waiting. Now and then the thread looks at what came from outside, as it does with
+//! its lane alone.
 //!
 //! The line goes to the lane, where others find it, as soon as anyone could take from it, before anything
 //! is begun, and before the thread waits. So a future in the line may wait, though another thread has
 //! nothing to do by now, for as long as one poll takes of another that gave way as well.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
 use super::{Local, PoolTask};
 use crate::pool::lanes::Lane;
 
-/// So often the line has its turn before what came from outside has one.
+/// So many of the line have a turn before what came from outside has one.
 const OUTSIDERS_TURN: usize = 61;
+
+/// The line, and whose turn it is.
+#[derive(Default)]
+pub(super) struct Yielded {
+    line: RefCell<VecDeque<PoolTask>>,
+    /// How many of the lane go before the next of the line.
+    lanes_left: Cell<usize>,
+    /// How many of the line go before the lane has its turn.
+    lines_left: Cell<usize>,
+    /// How many of the line have gone since what came from outside had a turn.
+    gone: Cell<usize>,
+}
 
 impl Local {
     /// Takes a future that gave way.
@@ -23,58 +39,93 @@ impl Local {
         let Some(task) = place.take() else {
             return;
         };
-        let stays = self.shared.slots.are_all_busy() && self.has_empty_lane();
-        if stays {
-            self.yielded.borrow_mut().push_back(task);
-        } else {
-            self.shared.push(task);
+        let in_lane = self.lane.borrow().as_ref().map(Lane::len);
+        match in_lane.filter(|_| self.shared.slots.are_all_busy()) {
+            Some(in_lane) => {
+                let mut line = self.yielded.line.borrow_mut();
+                if line.is_empty() {
+                    self.yielded.lanes_left.set(in_lane);
+                    self.yielded.lines_left.set(0);
+                }
+                line.push_back(task);
+            }
+            None => self.shared.push(task),
         }
     }
 
-    #[inline]
-    fn has_empty_lane(&self) -> bool {
-        self.lane.borrow().as_ref().is_some_and(Lane::is_empty)
-    }
-
-    /// Takes the next task of the line, or of the own lane.
+    /// Takes the next task of the own lane, or of the line.
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<PoolTask> {
-        if self.yielded.borrow().is_empty() {
+        if self.yielded.line.borrow().is_empty() {
             return self.pop_lane();
         }
+        self.pop_in_turn()
+    }
+
+    fn pop_in_turn(&self) -> Option<PoolTask> {
         if !self.shared.slots.are_all_busy() {
             self.publish_yielded();
             return self.pop_lane();
         }
-        let turn = self.turn.get() + 1;
-        self.turn.set(turn % OUTSIDERS_TURN);
-        if turn == OUTSIDERS_TURN {
+        let Yielded {
+            line,
+            lanes_left,
+            lines_left,
+            gone,
+        } = &self.yielded;
+        if lanes_left.get() > 0 {
+            lanes_left.set(lanes_left.get() - 1);
+            if let Some(task) = self.pop_lane() {
+                return Some(self.before(task));
+            }
+            // It is empty, or not its turn but that of what came from outside.
             if let Some(task) = self.outside(|| self.find_near()) {
-                self.publish_yielded();
-                return Some(task);
+                return Some(self.before(task));
             }
         }
-        self.yielded.borrow_mut().pop_front()
+        if gone.get() >= OUTSIDERS_TURN {
+            gone.set(0);
+            if let Some(task) = self.outside(|| self.find_near()) {
+                return Some(self.before(task));
+            }
+        }
+        gone.set(gone.get() + 1);
+        if lines_left.get() == 0 {
+            lines_left.set(line.borrow().len());
+        }
+        lines_left.set(lines_left.get() - 1);
+        if lines_left.get() == 0 {
+            lanes_left.set(self.lane.borrow().as_ref().map_or(0, Lane::len));
+        }
+        line.borrow_mut().pop_front()
+    }
+
+    /// Has the line go to the lane if this task is to begin.
+    fn before(&self, task: PoolTask) -> PoolTask {
+        if task.look().is_none_or(|look| look.waits) {
+            self.publish_yielded();
+        }
+        task
     }
 
     /// Has the line go to the lane.
     pub(super) fn publish_yielded(&self) {
-        let line = self.yielded.take();
-        if line.is_empty() {
-            // It keeps its room for the next.
-            return drop(self.yielded.replace(line));
+        if self.yielded.line.borrow().is_empty() {
+            return;
         }
-        {
-            let lane = self.lane.borrow();
-            for task in line {
-                self.shared.queue.push(task, lane.as_ref());
-            }
+        // Nothing of the user's is called until it is done.
+        let mut line = self.yielded.line.borrow_mut();
+        let lane = self.lane.borrow();
+        for task in line.drain(..) {
+            self.shared.queue.push(task, lane.as_ref());
         }
+        drop((line, lane));
         self.shared.task_pushed();
     }
 
     /// Lets go of the line in a forked child, where nothing is run or dropped any more.
     pub(super) fn forget_yielded(&self) {
-        self.yielded.take().into_iter().for_each(std::mem::forget);
+        let line = self.yielded.line.take();
+        line.into_iter().for_each(std::mem::forget);
     }
 }
