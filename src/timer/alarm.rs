@@ -3,8 +3,9 @@
 //! There is one thread for the whole process. It starts with the first entry and never ends. The entries
 //! are in a map under one lock, by deadline and then by number: the earliest is in front, and those of
 //! one deadline are in the order in which they came. The thread takes what is due out of the map, a batch
-//! at a time, and calls it without the lock. When nothing is due it sleeps until the first deadline;
-//! without a deadline, for ever.
+//! at a time, and calls it without the lock. When nothing is due it sleeps until the first deadline, but
+//! no shorter than [`PAUSE`] from when it last called something, so that entries which follow each other
+//! closely are called together; without a deadline, for ever.
 //!
 //! # No deadline is slept through
 //!
@@ -42,13 +43,16 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::primitive::{ProcessList, forks, watch_forks};
 use crate::unwind;
 
 /// How many entries are taken out at a time: others want the lock too, and may forget the next ones.
 const BATCH: usize = 256;
+
+/// How long the thread leaves the processors to others after it has called something.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Holds this process's alarm in the last place, if there is one.
 static ALARMS: ProcessList<Alarm> = ProcessList::new();
@@ -104,10 +108,10 @@ enum Rest {
 }
 
 impl Rest {
-    fn is_longer_than(self, deadline: Instant) -> bool {
+    fn is_longer_than(self, end: Instant) -> bool {
         match self {
             Self::Awake => false,
-            Self::Until(end) => deadline < end,
+            Self::Until(later) => end < later,
             Self::ForEver => true,
         }
     }
@@ -119,6 +123,8 @@ struct Alarm {
     forks: usize,
     entries: BTreeMap<Key, Action>,
     rest: Rest,
+    /// Before this it looks at nothing.
+    paused: Instant,
     thread: Thread,
 }
 
@@ -130,6 +136,7 @@ impl Alarm {
             forks: forks(),
             entries: BTreeMap::new(),
             rest: Rest::Awake,
+            paused: Instant::now(),
             thread: handle.thread().clone(),
         })
     }
@@ -157,7 +164,8 @@ pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Ke
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let key = Key { deadline, number };
     alarm.entries.insert(key, action.into());
-    let sleeper = alarm.rest.is_longer_than(deadline).then(|| {
+    let end = deadline.max(alarm.paused);
+    let sleeper = alarm.rest.is_longer_than(end).then(|| {
         alarm.rest = Rest::Awake;
         alarm.thread.clone()
     });
@@ -212,9 +220,12 @@ fn look(due: &mut Vec<Action>) -> Rest {
             _ => break,
         }
     }
+    if !due.is_empty() {
+        alarm.paused = now + PAUSE;
+    }
     alarm.rest = match alarm.entries.first_key_value() {
         _ if !due.is_empty() => Rest::Awake,
-        Some((first, _)) => Rest::Until(first.deadline),
+        Some((first, _)) => Rest::Until(first.deadline.max(alarm.paused)),
         None => Rest::ForEver,
     };
     alarm.rest

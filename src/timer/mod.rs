@@ -25,9 +25,10 @@
 //! waker is contained. If the system will not start the thread, a future that sleeps asks to be polled
 //! again and again, and is ready in time all the same.
 //!
-//! Nothing is ready before its time. How much later depends on the system, and on who else is waiting
-//! for a processor. The clock is [`Instant`]'s. A time that it cannot tell is never, so
-//! [`Duration::MAX`] is for ever.
+//! Nothing is ready before its time. What is due within a millisecond after others waits for that to be
+//! over, and is woken together with all that is due by then. How much later still depends on the
+//! system, and on who else is waiting for a processor. The clock is [`Instant`]'s. A time that it cannot
+//! tell is never, so [`Duration::MAX`] is for ever.
 //!
 //! In a child process made by a fork, what was made before the fork goes on, and wakes whoever polls
 //! it there.
@@ -151,7 +152,8 @@ impl Sleep {
             return Poll::Pending;
         };
         if deadline <= Instant::now() {
-            self.leave();
+            // If the thread has not taken the entry yet it is about to, and wakes once in vain.
+            self.key = None;
             return Poll::Ready(deadline);
         }
         let told = self

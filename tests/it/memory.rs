@@ -14,8 +14,13 @@ use crate::support::{LIMIT, assert_success, in_child, limited, meet};
 /// What was got hold of, in pieces.
 type Hoard = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Allocates until there is no more, at first in large pieces; keeps all of it.
+/// Allocates until there is no more, at first in large pieces; keeps all of it. If the last are large, too,
+/// half of such a piece is left.
 fn exhaust(hoard: &Hoard, least: usize) {
+    let mut left = Vec::<u8>::new();
+    if least >= 1 << 20 {
+        let _ = std::hint::black_box(&mut left).try_reserve_exact(least / 2);
+    }
     let mut bytes = 16 << 20;
     while bytes >= least {
         let mut piece = Vec::new();
