@@ -1,8 +1,5 @@
 //! Random trees of futures and closures that wait for each other end, whatever is cancelled meanwhile
 //! and whenever the pool is stopped: every handle resolves, and everything is dropped once.
-//!
-//! Timeouts of futures have their place among [`How`] and in [`World::run_future`]; until there are
-//! any, a timed wait is one by [`join_timeout`](JoinHandle::join_timeout).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,12 +15,16 @@ use proptest::option;
 use proptest::prelude::{Just, any, prop_oneof};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
+use workmill::timer::timeout;
 use workmill::{
     Builder, CancelHandle, JoinError, JoinHandle, Overflow, PoolRef, Semaphore, block_on, current,
     yield_now,
 };
 
 use crate::support::{Counted, Drops, until, within};
+
+/// So long one waits who does not want to wait for long.
+const MOMENT: Duration = Duration::from_micros(50);
 
 /// So long a tree may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -55,7 +56,10 @@ enum How {
     Plain,
     /// A future joins in its poll, a closure blocks on the handle.
     Other,
+    /// For a moment, and if that was not enough to the end.
     Timed,
+    /// For a moment, and if that was not enough it is cancelled.
+    NotLate,
     Shared,
     /// When everything else has been done.
     Last,
@@ -124,6 +128,7 @@ fn hows() -> impl Strategy<Value = How> {
         Just(How::Plain),
         Just(How::Other),
         Just(How::Timed),
+        Just(How::NotLate),
         Just(How::Shared),
         Just(How::Last),
         Just(How::Never),
@@ -147,7 +152,7 @@ impl Node {
 
 impl How {
     fn waits(self) -> bool {
-        !matches!(self, Self::Never | Self::Unwanted)
+        !matches!(self, Self::Never | Self::NotLate | Self::Unwanted)
     }
 }
 
@@ -273,7 +278,17 @@ impl World {
                         let outcome = match how {
                             How::Plain => handle.await,
                             How::Other => handle.join(),
-                            How::Timed => handle.join_timeout(Duration::MAX).unwrap(),
+                            How::Timed => match timeout(MOMENT, &mut handle).await {
+                                Ok(outcome) => outcome,
+                                Err(_) => handle.await,
+                            },
+                            How::NotLate => {
+                                let waited = timeout(MOMENT, handle.cancel_on_drop()).await;
+                                if let Ok(outcome) = waited {
+                                    self.note(task, outcome);
+                                }
+                                continue;
+                            }
                             How::Shared => {
                                 let shared = handle.shared();
                                 let other = shared.clone().await;
@@ -329,7 +344,17 @@ impl World {
                     let outcome = match how {
                         How::Plain => handle.join(),
                         How::Other => block_on(handle),
-                        How::Timed => handle.join_timeout(Duration::MAX).unwrap(),
+                        How::Timed => match handle.join_timeout(MOMENT) {
+                            Some(outcome) => outcome,
+                            None => handle.join(),
+                        },
+                        How::NotLate => {
+                            let waited = block_on(timeout(MOMENT, handle.cancel_on_drop()));
+                            if let Ok(outcome) = waited {
+                                self.note(task, outcome);
+                            }
+                            continue;
+                        }
                         How::Shared => {
                             let shared = handle.shared();
                             let other = shared.clone().join();
