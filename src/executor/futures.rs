@@ -22,8 +22,9 @@ impl PoolRef {
     /// futures-util, of async-io. (Those of tokio's sockets and timers want tokio's runtime.)
     ///
     /// It costs one allocation. A future that nobody can wake any more never ends, and keeps
-    /// [`shutdown`](Self::shutdown) waiting; [`shutdown_now`](Self::shutdown_now) ends it. So a loop that
-    /// accepts connections waits for a [`CancelToken`](crate::CancelToken) as well.
+    /// [`shutdown`](Self::shutdown) and the drop of the pool waiting; [`shutdown_now`](Self::shutdown_now)
+    /// ends it. So a loop that accepts connections waits for a [`CancelToken`](crate::CancelToken) as well,
+    /// or the pool is built with [`DropBehavior::Cancel`](crate::DropBehavior::Cancel).
     ///
     /// # Cancelling
     ///

@@ -58,16 +58,19 @@ struct Waits {
     stage: Stage,
     /// Read and written without an order of its own: the wake-up has to bring it.
     is_over: Arc<loom::sync::atomic::AtomicUsize>,
+    /// Whether it has given its waker away: only once, since that takes a lock, which has an order.
+    is_known: bool,
     _kept: Counted,
 }
 
 impl Future for Waits {
     type Output = Counted;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<Counted> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<Counted> {
         self.stage.polls.fetch_add(1, Relaxed);
-        let before = self.stage.waker.lock().unwrap().replace(cx.waker().clone());
-        drop(before);
+        if !std::mem::replace(&mut self.is_known, true) {
+            *self.stage.waker.lock().unwrap() = Some(cx.waker().clone());
+        }
         match self.is_over.load(Relaxed) {
             0 => Poll::Pending,
             _ => Poll::Ready(Counted(self.stage.outputs.clone())),
@@ -95,6 +98,7 @@ impl Stage {
         let future = Waits {
             stage: self.clone(),
             is_over: Arc::clone(is_over),
+            is_known: false,
             _kept: Counted(self.futures.clone()),
         };
         let queue = Arc::clone(&self.queue);

@@ -217,7 +217,9 @@ impl fmt::Debug for Sleep {
 
 /// Waits for a future, but no longer than `duration`, from now on.
 ///
-/// The future is polled first, so one that is ready by then wins, however late it is polled.
+/// The future is polled first, so one that is ready by then wins, however late it is polled. A handle that
+/// is dropped with the [`Timeout`] detaches its task; by
+/// [`cancel_on_drop`](crate::JoinHandle::cancel_on_drop) it cancels it.
 /// [`Duration::ZERO`] polls it once; [`Duration::MAX`] waits for ever.
 ///
 /// # Errors
