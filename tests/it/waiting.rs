@@ -346,6 +346,8 @@ fn nothing_of_a_task_is_kept_once_it_has_ended() {
         let joined = shared.join().unwrap();
         assert_eq!(held(&capture), 2, "a shared one is kept, and cloned");
         drop((shared, joined));
+        // Whoever ended the task may just be telling others.
+        pool.wait_idle().unwrap();
         assert_eq!(held(&capture), 0);
         let kept = Arc::clone(&capture);
         pool.submit(move || kept).on_done(drop);
