@@ -442,8 +442,10 @@ impl PoolRef {
     /// Refuses new tasks, waits for those that were accepted, then for the threads to end.
     ///
     /// Tasks that run meanwhile may still submit to their own pool: all of that is
-    /// waited for. May be called more than once, and from several threads: all return when the pool
-    /// has ended. Those who wait in `submit` for room get a cancelled handle.
+    /// waited for, futures that are pending too. What was submitted for later and is not due is
+    /// cancelled; a series ends, after the run that is under way. May be called more than once, and from
+    /// several threads: all return when the pool has ended. Those who wait in `submit` for room get a
+    /// cancelled handle.
     ///
     /// # Blocking
     ///
@@ -587,7 +589,8 @@ impl PoolRef {
     /// disturbed, but what they submit from now on is refused. A task that a thread is just taking
     /// from the queue is cancelled by that thread and may be missing from the number, and one that
     /// a running task joins may still be run there. The closures are dropped on this thread, or on
-    /// that one. Only the first call cancels; later ones return 0.
+    /// that one. Futures that have not ended are cancelled too, and counted, whether they have begun or
+    /// not; the pool's threads drop them. Only the first call cancels; later ones return 0.
     ///
     /// Call [`shutdown`](Self::shutdown) afterwards to wait for what runs.
     ///

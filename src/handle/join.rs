@@ -282,6 +282,9 @@ impl<T> JoinHandle<T> {
     /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
     /// the handle has been woken.
     ///
+    /// A future can be cancelled until it has given its output. It is not polled again then, and a thread
+    /// of the pool drops it; the handle resolves when that has been done.
+    ///
     /// # Examples
     ///
     /// ```

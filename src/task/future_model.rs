@@ -129,6 +129,15 @@ impl Stage {
         self.run_all()
     }
 
+    /// A thread that runs what is there, and this task.
+    fn start(&self, task: Option<Task<Nowhere>>) -> thread::JoinHandle<bool> {
+        let stage = self.clone();
+        thread::spawn(move || {
+            stage.queue.lock().unwrap().extend(task);
+            stage.run_all()
+        })
+    }
+
     fn wake(&self) {
         let waker = self.waker.lock().unwrap().clone();
         waker.into_iter().for_each(Waker::wake);
@@ -166,10 +175,7 @@ fn a_future_woken_while_it_is_polled_is_polled_again() {
         assert!(!stage.run(task));
         // Woken for nothing, so that a poll is on its way.
         stage.wake();
-        let runner = {
-            let stage = stage.clone();
-            thread::spawn(move || stage.run_all())
-        };
+        let runner = stage.start(None);
         over.fetch_add(1, Relaxed);
         stage.wake();
         let ended_here = stage.run_all();
@@ -216,10 +222,7 @@ fn a_future_that_is_polled_is_cancelled_as_cancel_says() {
             assert!(!stage.run(task));
             over.fetch_add(ready, Relaxed);
             stage.wake();
-            let runner = {
-                let stage = stage.clone();
-                thread::spawn(move || stage.run_all())
-            };
+            let runner = stage.start(None);
             let said = handle.cancel(CancelReason::Cancelled);
             let ended_here = stage.run_all();
             assert!(runner.join().unwrap() != ended_here, "it ends once");
@@ -244,10 +247,7 @@ fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_o
         let (stage, over) = (Stage::new(), is_over(1));
         let (task, handle) = stage.spawn(&over);
         let extra = handle.extra();
-        let runner = {
-            let stage = stage.clone();
-            thread::spawn(move || stage.run(task))
-        };
+        let runner = stage.start(Some(task));
         let canceller = {
             let tokens = stage.tokens.clone();
             thread::spawn(move || {
@@ -274,10 +274,7 @@ fn a_dropped_handle_of_a_future_leaves_nothing_behind() {
         let (stage, over) = (Stage::new(), is_over(1));
         let (task, handle) = stage.spawn(&over);
         let extra = handle.extra();
-        let runner = {
-            let stage = stage.clone();
-            thread::spawn(move || stage.run(task))
-        };
+        let runner = stage.start(Some(task));
         let leaver = thread::spawn(move || drop(extra));
         drop(handle);
         leaver.join().unwrap();

@@ -16,7 +16,8 @@
 //! # In this room
 //! The pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
 //! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
-//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken, [`yielded`] where when it gives way.
+//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken, and [`yielded`] where one goes
+//! that gives way.
 
 #![expect(
     unsafe_code,
