@@ -479,7 +479,8 @@ fn two_tasks_that_wait_for_each_other_have_a_second_thread_started() {
 
 /// The whole pool with one thread, as it is: tasks, shutdown and the thread's end.
 ///
-/// Bug: `close` does not look around. Bug: the end wakes nobody.
+/// Bug: `close` does not look around. Bug: the end wakes nobody. Bug: a last look does not see that all
+/// is over.
 #[test]
 fn what_is_accepted_runs_and_the_thread_ends() {
     model(2, || {
@@ -491,6 +492,81 @@ fn what_is_accepted_runs_and_the_thread_ends() {
         worker.join().unwrap();
         assert_eq!(ran.load(Ordering::Relaxed), 1);
         assert!(shared.has_ended());
+    });
+}
+
+/// What a thread without tasks does until the pool has ended.
+fn sleep_until_the_end(shared: &Arc<Pool>) {
+    let vacancy = shared.slots.claim_vacancy().unwrap();
+    let lane = shared.slots.occupy(vacancy);
+    let mut searching = true;
+    while !shared.has_ended() {
+        if shared.wants_attention() {
+            shared.look_around();
+        }
+        let last_look = || shared.last_look();
+        let slept = shared
+            .slots
+            .sleep(lane.index(), searching, Deadline::NEVER, last_look);
+        assert!(slept == Slept::Woken);
+        searching = true;
+    }
+    shared.slots.vacate(lane, searching);
+}
+
+/// What a thread does after its last task: it leaves when the pool has ended, without another look.
+fn finish_the_last_task(shared: &Arc<Pool>) {
+    shared.queue.task_done(None);
+    if !shared.has_ended() {
+        shared.look_around();
+    }
+}
+
+/// Somebody comes to wait when all is done, and stands in the line for a moment, while one thread searches
+/// and another falls asleep.
+///
+/// Bug: the one that falls asleep leaves it to the one that searches to look again.
+#[test]
+fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
+    model(3, || {
+        let shared = pool(2, start_none);
+        assert!(shared.accept().is_ok());
+        shared.close();
+        let searcher = {
+            let (shared, vacancy) = (Arc::clone(&shared), shared.slots.claim_vacancy().unwrap());
+            thread::spawn(move || {
+                finish_the_last_task(&shared);
+                let mut late = shared.idle_joiner();
+                assert!(late.poll(Waker::noop()));
+                let lane = shared.slots.occupy(vacancy);
+                shared.slots.vacate(lane, true);
+            })
+        };
+        sleep_until_the_end(&shared);
+        searcher.join().unwrap();
+    });
+}
+
+/// Bug: whoever calls out the end does not wake once more who waits.
+#[test]
+fn who_waits_until_all_is_done_while_the_pool_closes_behind_a_task_is_woken() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        // So it is worth a look around at any time.
+        let _other = shared.idle_joiner();
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                assert!(shared.accept().is_ok());
+                shared.close();
+                let part = Arc::clone(&shared);
+                let finisher = thread::spawn(move || finish_the_last_task(&part));
+                assert!(shared.wait_idle(Deadline::NEVER));
+                finisher.join().unwrap();
+            })
+        };
+        shared.look_around();
+        waiter.join().unwrap();
     });
 }
 

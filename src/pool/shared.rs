@@ -468,8 +468,10 @@ impl<T: Send + 'static> Shared<T> {
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
         if self.queue.check_done() && self.slots.end() {
-            // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper.
+            // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper. So it is with who came
+            // to wait since we looked: threads that see the end leave, and do not look any more.
             fence(Ordering::SeqCst);
+            self.queue.wake_joiners();
             self.slots.wake_all();
             self.spares.tell_all();
         }
@@ -482,19 +484,13 @@ impl<T: Send + 'static> Shared<T> {
 
     /// The last look of a thread that is counted asleep by now, behind a full fence.
     ///
-    /// It calls no user code: if there are joiners to wake, the thread has to get up for it.
+    /// It calls no user code: if there are joiners to wake, or the end to call out, the thread has to get
+    /// up for it.
     pub(super) fn last_look(&self) -> LastLook {
-        if self.queue.has_tasks() || self.queue.keeps_joiners_waiting() {
+        if self.has_ended() || self.queue.wants_a_look() {
+            LastLook::Wanted
+        } else if self.queue.has_tasks() {
             LastLook::Tasks
-        } else if self.has_ended() {
-            // Said first: a refused outsider may just be taking its acceptance back.
-            LastLook::Ended
-        } else if self.queue.is_over() {
-            self.slots.end();
-            // ORDERING: as a pusher: a sleeper sees the end, or is seen by us, who wake everyone next.
-            fence(Ordering::SeqCst);
-            self.spares.tell_all();
-            LastLook::Ended
         } else {
             LastLook::Nothing
         }

@@ -27,6 +27,9 @@
 //! back: somebody may have claimed it already. It makes a claim like everyone else, with itself
 //! as the first choice. Either it gets itself, or someone else is on the way to it. The same when it
 //! has slept for so long that its thread is to end.
+//!
+//! A task may be left to a thread that is searching. What is to be said when all is done is not: that
+//! thread may have seen the end, and leave without another look.
 
 use super::idle::{Claim, Idle};
 use super::lanes::Lane;
@@ -79,10 +82,10 @@ pub(crate) struct Vacancy {
 pub(crate) enum LastLook {
     /// There is nothing to do.
     Nothing,
-    /// There are tasks, or joiners to wake; someone has to get up.
+    /// There are tasks; someone has to get up, if nobody is up and looks for them.
     Tasks,
-    /// The pool has ended; everyone has to get up.
-    Ended,
+    /// The thread itself is wanted.
+    Wanted,
 }
 
 /// How a sleep ended.
@@ -341,7 +344,10 @@ impl<T> Slots<T> {
                     self.wake_claimed();
                 }
             }
-            LastLook::Ended => self.wake_all(),
+            LastLook::Wanted => {
+                // If not, somebody is about to wake it.
+                let _ = self.wakes_up_by_itself(index);
+            }
         }
         // ORDERING: Acquire takes what the waker did before it unmarked us.
         while mark.load(Ordering::Acquire) == ASLEEP {

@@ -13,7 +13,8 @@
 //!    the exchange that counts its task whether it came before the end.
 //! 4. Whoever goes on after a finish, to sleep or to other things than the pool's, calls
 //!    [`wants_attention`](Tally::wants_attention) behind a full fence, and if told so looks whether
-//!    all is quiet and wakes the joiners.
+//!    all is quiet and wakes the joiners; unless it sees that the pool has ended. Whoever called that out
+//!    does it once more for all who finished before.
 //!
 //! # Why a quiet tally is right
 //! [`is_quiet`](Tally::is_quiet) reads all finished counts, then all accepted ones. Let F be the
@@ -188,10 +189,11 @@ impl Tally {
         accepted.wrapping_sub(finished) / ONE
     }
 
-    /// Tells whether there are joiners in the line although nothing is unfinished. The caller has made
-    /// a full fence since it last counted a finish.
-    pub(crate) fn keeps_joiners_waiting(&self) -> bool {
-        self.wants_attention() && self.is_quiet() && self.line.standing() > 0
+    /// Tells whether nothing is unfinished, and somebody wants to know: a joiner in the line, or all if
+    /// the tally is closed. The caller has made a full fence since it last counted a finish.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        let wanted = || self.is_closed() || self.line.standing() > 0;
+        self.wants_attention() && self.is_quiet() && wanted()
     }
 
     /// Wakes all who wait in [`join`](Self::join), for another look.

@@ -140,11 +140,16 @@ impl<T> TaskQueue<T> {
         self.tally.unfinished()
     }
 
-    /// Tells whether there are joiners to wake.
+    /// Tells whether someone has to [check](Self::check_done).
     ///
     /// The caller has made a full fence since it last called [`task_done`](Self::task_done).
-    pub(crate) fn keeps_joiners_waiting(&self) -> bool {
-        self.tally.keeps_joiners_waiting()
+    pub(crate) fn wants_a_look(&self) -> bool {
+        self.tally.wants_a_look()
+    }
+
+    /// Wakes the joiners, for another look.
+    pub(crate) fn wake_joiners(&self) {
+        self.tally.wake_joiners();
     }
 
     /// Waits until all that was accepted is done; `false` if the time was over first.
@@ -159,7 +164,7 @@ impl<T> TaskQueue<T> {
         if !self.tally.wants_attention() || !self.tally.is_quiet() {
             return false;
         }
-        self.tally.wake_joiners();
+        self.wake_joiners();
         self.is_over()
     }
 

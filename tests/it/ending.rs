@@ -815,3 +815,18 @@ fn a_waker_is_outside_of_the_pool_that_calls_it() {
         }
     });
 }
+
+#[test]
+fn all_threads_leave_though_somebody_waits_until_the_pool_is_idle_when_it_ends() {
+    limited(|| {
+        for _ in 0..3_000 {
+            let pool = ThreadPoolExecutor::new(3).unwrap();
+            thread::scope(|scope| {
+                (0..3).for_each(|_| drop(pool.submit(|| ())));
+                scope.spawn(|| pool.shutdown_now());
+                pool.wait_idle().unwrap();
+            });
+            pool.shutdown();
+        }
+    });
+}
