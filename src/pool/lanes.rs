@@ -100,6 +100,14 @@ impl<T> Lane<T> {
         self.turn.set(left - 1);
         self.tasks.pop()
     }
+
+    /// How many of so many tasks that lie elsewhere the holder may run before it is the injector's turn;
+    /// counted as if they came from the lane.
+    pub(crate) fn count_turns(&self, tasks: usize) -> usize {
+        let left = self.turn.get();
+        self.turn.set(left.saturating_sub(tasks));
+        left.min(tasks)
+    }
 }
 
 /// All queues of a pool, as everyone may use them.
@@ -173,8 +181,13 @@ impl<T> Lanes<T> {
             let stolen = left.is_none().then(|| self.take_stolen(lane, false));
             return stolen.flatten().or_else(|| self.take_injected(lane));
         }
+        self.take_outsider(lane).or_else(|| lane.tasks.pop())
+    }
+
+    /// Takes the next task from the injector alone, whose turn it is.
+    pub(crate) fn take_outsider(&self, lane: &Lane<T>) -> Option<T> {
         lane.turn.set(TASKS_A_TURN);
-        self.take_oldest().or_else(|| lane.tasks.pop())
+        self.take_oldest()
     }
 
     /// Takes the task that has been in the injector longest.

@@ -61,6 +61,11 @@ impl<T> TaskQueue<T> {
         self.lanes.take_near(lane)
     }
 
+    /// Takes the oldest task that came from outside, whose turn it is.
+    pub(crate) fn find_outsider(&self, lane: &Lane<T>) -> Option<T> {
+        self.lanes.take_outsider(lane)
+    }
+
     /// Takes a task that came from outside or that another slot has to spare; with
     /// `leave_last` not that slot's only one.
     pub(crate) fn find_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {

@@ -43,6 +43,7 @@ pub(super) fn work(local: &Local) -> bool {
             local.outside(|| local.resign_if_too_many());
         }
         local.sweep_if_wanted();
+        local.run_line();
         let mut task = local.pop();
         if task.is_none() {
             task = local.outside(|| look_around(local));

@@ -54,13 +54,13 @@ thread_pointer!(POLLED);
 #[repr(C)]
 struct Cell<F: Future, P, S> {
     header: Header,
-    wakes: AtomicU8,
     /// Where the task goes when it is woken.
     schedule: S,
-    /// Held while the future waits to be polled for the first time.
-    token: UnsafeCell<Option<P>>,
     /// Where the future is registered. Written before anyone else knows the cell.
     key: AtomicUsize,
+    wakes: AtomicU8,
+    /// Held while the future waits to be polled for the first time.
+    token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
 }
 
@@ -260,8 +260,8 @@ impl<F: Future, P, S> Cell<F, P, S> {
                 })
             });
             outcome = match polled {
-                Ok(Poll::Pending) if !state.is_cancelled() => return None,
-                Ok(Poll::Pending) => None,
+                // If it was cancelled meanwhile it was woken, too.
+                Ok(Poll::Pending) => return None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
                 Err(payload) => Some(Err(JoinError::panicked(payload))),
             };
@@ -353,13 +353,15 @@ where
     fn run(self, cx: &Cx) -> Ran {
         let cell = self.cell();
         let id = self.header.as_ptr().cast_const().cast();
-        let kept = self.token().map(Token::begin);
-        cx.begins(cell.header.vtable.name);
-        cx.can_be_joined(id);
+        let mut kept = None;
+        // Who gave way has been polled before, and was not woken since.
         if cell.wakes.load(Ordering::Relaxed) != POLLING {
             // ORDERING: Acquire takes what was done before each wake-up.
             cell.wakes.swap(POLLING, Ordering::Acquire);
+            kept = self.token().map(Token::begin);
         }
+        cx.begins(cell.header.vtable.name);
+        cx.can_be_joined(id);
         // SAFETY: the functions keep what a waker promises. It is not dropped, since it is none of the
         // ends: it is borrowed from the task's.
         let waker = unsafe { Waker::new(id, Functions::<F, P, S, Cx>::WAKER) };

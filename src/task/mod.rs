@@ -184,35 +184,40 @@ where
 /// The words that hold a closure, or the way to it.
 type Words = [MaybeUninit<usize>; 3];
 
+/// One word, which holds the way to a cell.
+pub(crate) type Word = MaybeUninit<usize>;
+
 /// Closures with results that are larger than this, in bytes, are boxed beside their cell, so
 /// that taking them out to run them moves a pointer.
 const LARGE: usize = 1024;
 
-/// A piece of work that runs in a context `Cx`.
+/// A piece of work that runs in a context `Cx`; in three words, or in one if it [fits](Self::narrow).
 ///
 /// Dropped unrun it is cancelled.
-pub(crate) struct Task<Cx> {
-    /// Duties: the words hold what the function was made for, and are not used again.
-    call: unsafe fn(NonNull<Words>, Op<'_, Cx>) -> Ran,
-    words: Words,
+pub(crate) struct Task<Cx, W = Words> {
+    /// Duties: the words begin with what the function was made for, and are not used again.
+    call: unsafe fn(NonNull<()>, Op<'_, Cx>) -> Ran,
+    words: W,
     /// What the words hold need not be `Sync`.
     not_sync: PhantomData<*mut ()>,
 }
 
-/// What to do with the work.
+/// What to do with the work. References all of them, so that it is handed on in two registers.
 enum Op<'a, Cx> {
     /// Run it, which consumes it unless it yields.
     Run(&'a Cx),
     /// Cancel it here, which consumes it.
-    Cancel(CancelReason),
+    Cancel(&'a CancelReason),
     /// Cancel it if it is a future, which leaves it where it is; a shell if nothing has come of that.
-    CallOff(CancelReason),
+    CallOff(&'a CancelReason),
     /// Look at it, which leaves it where it is.
     Look(&'a mut Option<Look>),
+    /// Move it to one word if it fits, which consumes it; a shell if not.
+    Narrow(&'a mut Word),
 }
 
 // SAFETY: what the words hold is `Work`, which is `Send`.
-unsafe impl<Cx> Send for Task<Cx> {}
+unsafe impl<Cx, W> Send for Task<Cx, W> {}
 
 /// What can lie in the words of a task.
 trait Work<Cx>: Send + Sized + 'static {
@@ -285,7 +290,7 @@ impl<Cx: Context> Task<Cx> {
     #[inline]
     fn new<W: Work<Cx>>(work: W) -> Self {
         assert!(fits::<W>(), "the caller boxes what does not fit");
-        let mut words = [MaybeUninit::uninit(); 3];
+        let mut words: Words = [MaybeUninit::uninit(); 3];
         // SAFETY: the words are large enough and aligned for `W`, as was just asserted.
         unsafe { words.as_mut_ptr().cast::<W>().write(work) };
         Self {
@@ -307,19 +312,17 @@ impl<Cx: Context> Task<Cx> {
         };
         // SAFETY: `new` paired the function with the words, and if it consumes them they are not used
         // again: it never unwinds, and the place is overwritten next.
-        let ran = unsafe { (task.call)(NonNull::from(&mut task.words), Op::Run(cx)) };
+        let ran = unsafe { (task.call)(NonNull::from(&mut task.words).cast(), Op::Run(cx)) };
         if ran != Ran::Yields {
             // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
             unsafe { std::ptr::write(place, None) };
         }
         ran
     }
-}
 
-impl<Cx> Task<Cx> {
     /// What can be seen of the work, unless it was claimed or cancelled elsewhere.
     pub(crate) fn look(&self) -> Option<Look> {
-        let (words, mut look) = (NonNull::from(&self.words), None);
+        let (words, mut look) = (NonNull::from(&self.words).cast(), None);
         // SAFETY: `new` paired the function with the words, which a look leaves as they are.
         unsafe { (self.call)(words, Op::Look(&mut look)) };
         look
@@ -327,9 +330,9 @@ impl<Cx> Task<Cx> {
 
     /// Cancels a future, which is to be run once more; `false` if it was cancelled before.
     pub(crate) fn call_off(&self, reason: CancelReason) -> bool {
-        let words = NonNull::from(&self.words);
+        let words = NonNull::from(&self.words).cast();
         // SAFETY: `new` paired the function with the words, which this leaves as they are.
-        unsafe { (self.call)(words, Op::CallOff(reason)) == Ran::Ended }
+        unsafe { (self.call)(words, Op::CallOff(&reason)) == Ran::Ended }
     }
 
     /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
@@ -343,37 +346,104 @@ impl<Cx> Task<Cx> {
         let mut task = ManuallyDrop::new(self);
         let call = task.call;
         // SAFETY: `new` paired the function with the words, and nobody uses them after this.
-        unsafe { call(NonNull::from(&mut task.words), Op::Cancel(reason)) == Ran::Ended }
+        unsafe { call(NonNull::from(&mut task.words).cast(), Op::Cancel(&reason)) == Ran::Ended }
+    }
+
+    /// The same in one word, if it fits, as futures do.
+    pub(crate) fn narrow(self) -> Result<Task<Cx, Word>, Self> {
+        let mut word = MaybeUninit::uninit();
+        let words = NonNull::from(&self.words).cast();
+        // SAFETY: `new` paired the function with the words, and if it consumes them the task is forgotten.
+        if unsafe { (self.call)(words, Op::Narrow(&mut word)) } == Ran::Shell {
+            return Err(self);
+        }
+        let task = ManuallyDrop::new(self);
+        Ok(Task {
+            call: task.call,
+            words: word,
+            not_sync: PhantomData,
+        })
     }
 }
 
-impl<Cx> Drop for Task<Cx> {
+impl<Cx> Task<Cx, Word> {
+    /// Runs the work, and gives it back if it yields.
+    #[inline]
+    pub(crate) fn run_once(self, cx: &Cx) -> Result<Ran, Self> {
+        let task = ManuallyDrop::new(self);
+        // A copy, so that the task itself may stay in registers.
+        let mut words = task.words;
+        // SAFETY: `new` paired the function with the words. If it consumes them, the task is forgotten;
+        // else the copy is, of which it has changed nothing.
+        let ran = unsafe { (task.call)(NonNull::from(&mut words).cast(), Op::Run(cx)) };
+        match ran {
+            Ran::Yields => Err(ManuallyDrop::into_inner(task)),
+            ran => Ok(ran),
+        }
+    }
+
+    /// The same in as many words as others.
+    pub(crate) fn widen(self) -> Task<Cx> {
+        let task = ManuallyDrop::new(self);
+        let mut words = [MaybeUninit::uninit(); 3];
+        words[0] = task.words;
+        Task {
+            call: task.call,
+            words,
+            not_sync: PhantomData,
+        }
+    }
+}
+
+impl<Cx, W> Drop for Task<Cx, W> {
     fn drop(&mut self) {
-        let op = Op::Cancel(CancelReason::Shutdown);
+        let op = Op::Cancel(&CancelReason::Shutdown);
         // SAFETY: `new` paired the function with the words; `run` and `cancel` do not come here.
-        unsafe { (self.call)(NonNull::from(&mut self.words), op) };
+        unsafe { (self.call)(NonNull::from(&mut self.words).cast(), op) };
     }
 }
 
 /// # Safety
 /// The words hold a `W`, which is not used again after any [`Op`] that consumes it.
-unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<Words>, op: Op<'_, Cx>) -> Ran {
-    let unless = |shell| if shell { Ran::Shell } else { Ran::Ended };
+unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
     // SAFETY: by our duty there is a `W`. It is used once, or left where it is, and the copy forgotten.
     let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
     match op {
         Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
-        Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(reason)),
-        Op::CallOff(reason) => unless(!work.call_off(reason)),
+        _ => do_else(work, op),
+    }
+}
+
+/// All but to run it. By itself, because nearly all calls are to run it.
+#[cold]
+fn do_else<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
+    let unless = |shell| if shell { Ran::Shell } else { Ran::Ended };
+    match op {
+        Op::Run(_) => unreachable!("it is not for this"),
+        Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(*reason)),
+        Op::CallOff(reason) => unless(!work.call_off(*reason)),
         Op::Look(look) => {
             *look = work.look();
             unless(look.is_none())
+        }
+        Op::Narrow(word) => {
+            let fits = fits_in::<W, Word>();
+            if fits {
+                let word = word.as_mut_ptr().cast::<W>();
+                // SAFETY: the word is large enough and aligned for `W`.
+                unsafe { word.write(ManuallyDrop::into_inner(work)) };
+            }
+            unless(!fits)
         }
     }
 }
 
 const fn fits<W>() -> bool {
-    size_of::<W>() <= size_of::<Words>() && align_of::<W>() <= align_of::<Words>()
+    fits_in::<W, Words>()
+}
+
+const fn fits_in<W, Room>() -> bool {
+    size_of::<W>() <= size_of::<Room>() && align_of::<W>() <= align_of::<Room>()
 }
 
 /// A closure without a handle.

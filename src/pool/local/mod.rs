@@ -339,6 +339,12 @@ impl Local {
         Some(task)
     }
 
+    /// Takes the oldest of what came from outside, whose turn it is.
+    pub(super) fn find_outsider(&self) -> Option<PoolTask> {
+        let lane = self.lane.borrow();
+        self.shared.queue.find_outsider(lane.as_ref()?)
+    }
+
     /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
     /// task alone.
     pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
@@ -404,9 +410,20 @@ impl Local {
             self.outside(|| self.stop_searching());
         }
         match self.run_or_cancel(found) {
+            Ran::Yields => found
+                .take()
+                .into_iter()
+                .for_each(|task| self.put_behind(task)),
+            ran => self.count(ran),
+        }
+    }
+
+    /// Counts a task that has ended.
+    #[inline]
+    fn count(&self, ran: Ran) {
+        match ran {
             Ran::Ended | Ran::Shell => self.shared.queue.task_done(self.lane.borrow().as_ref()),
-            Ran::GoesOn => {}
-            Ran::Yields => self.put_behind(found),
+            Ran::GoesOn | Ran::Yields => {}
         }
     }
 

@@ -12,44 +12,127 @@
 //! nothing to do by now, for as long as one poll takes of another that gave way as well.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 
 use super::{Local, PoolTask};
 use crate::pool::lanes::Lane;
+use crate::task::{Task, Word};
 
-/// So many of the line have a turn before what came from outside has one.
-const OUTSIDERS_TURN: usize = 61;
+/// One that gave way. In a word less than half of what others have: the line goes through the processor's
+/// first cache once a round, beside the futures.
+type Gave = Task<Local, Word>;
 
 /// The line, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Yielded {
-    line: RefCell<VecDeque<PoolTask>>,
+    line: RefCell<Line>,
     /// How many of the lane go before the next of the line.
     lanes_left: Cell<usize>,
-    /// How many of the line go before the lane has its turn.
+    /// How many of the line go before this thread looks whose turn it is.
     lines_left: Cell<usize>,
-    /// How many of the line have gone since what came from outside had a turn.
-    gone: Cell<usize>,
+}
+
+/// Those that have a turn before the lane has one, and those that gave way since.
+#[derive(Default)]
+struct Line {
+    /// The first is last.
+    now: Vec<Gave>,
+    then: Vec<Gave>,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.now.is_empty() && self.then.is_empty()
+    }
+
+    /// How many have a turn now: none only if the line is empty.
+    fn in_turn(&mut self) -> usize {
+        if self.now.is_empty() {
+            std::mem::swap(&mut self.now, &mut self.then);
+            self.now.reverse();
+        }
+        self.now.len()
+    }
+
+    /// All of it, in order.
+    fn drain(&mut self) -> impl Iterator<Item = Gave> {
+        self.now.drain(..).rev().chain(self.then.drain(..))
+    }
 }
 
 impl Local {
-    /// Takes a future that gave way.
+    /// Takes a future that gave way, unless anyone could take it from this thread.
+    pub(super) fn put_behind(&self, task: PoolTask) {
+        let is_first = self.yielded.line.borrow().is_empty();
+        if !self.has_slot() || is_first && !self.shared.slots.are_all_busy() {
+            return self.shared.push(task);
+        }
+        if is_first {
+            self.let_lane_in();
+        }
+        match task.narrow() {
+            Ok(task) => self.yielded.line.borrow_mut().then.push(task),
+            Err(task) => self.shared.push(task),
+        }
+    }
+
+    /// Lets all that is in the lane by now go before the next of the line.
+    fn let_lane_in(&self) {
+        let lane = self.lane.borrow();
+        self.yielded
+            .lanes_left
+            .set(lane.as_ref().map_or(0, Lane::len));
+    }
+
+    /// Runs what is in the line, for as long as it is its turn.
     #[inline]
-    pub(super) fn put_behind(&self, place: &mut Option<PoolTask>) {
-        let Some(task) = place.take() else {
-            return;
-        };
-        let in_lane = self.lane.borrow().as_ref().map(Lane::len);
-        match in_lane.filter(|_| self.shared.slots.are_all_busy()) {
-            Some(in_lane) => {
-                let mut line = self.yielded.line.borrow_mut();
-                if line.is_empty() {
-                    self.yielded.lanes_left.set(in_lane);
-                    self.yielded.lines_left.set(0);
-                }
-                line.push_back(task);
+    pub(in crate::pool) fn run_line(&self) {
+        if !self.yielded.line.borrow().is_empty() {
+            while self.begin_turn() {
+                self.run_turn();
             }
-            None => self.shared.push(task),
+        }
+    }
+
+    /// Tells whether it is the line's turn, and lets some of it run.
+    fn begin_turn(&self) -> bool {
+        let Yielded {
+            line,
+            lanes_left,
+            lines_left,
+        } = &self.yielded;
+        if lanes_left.get() > 0 || !self.keeps_line() {
+            return false;
+        }
+        let lane = self.lane.borrow();
+        let turns = |lane: &Lane<_>| lane.count_turns(line.borrow_mut().in_turn());
+        lines_left.set(lane.as_ref().map_or(0, turns));
+        lines_left.get() > 0
+    }
+
+    /// Tells whether nobody could take what is in the line, or has something to say to this thread.
+    #[inline]
+    fn keeps_line(&self) -> bool {
+        self.shared.slots.are_all_busy() && self.is_calm()
+    }
+
+    /// Runs so many of the line as were let, or less.
+    fn run_turn(&self) {
+        let Yielded {
+            line, lines_left, ..
+        } = &self.yielded;
+        while lines_left.get() > 0 && self.keeps_line() {
+            lines_left.set(lines_left.get() - 1);
+            let Some(next) = line.borrow_mut().now.pop() else {
+                break;
+            };
+            match next.run_once(self) {
+                Err(task) if self.has_slot() => line.borrow_mut().then.push(task),
+                Err(task) => self.shared.push(task.widen()),
+                Ok(ran) => self.count(ran),
+            }
+        }
+        if line.borrow().now.is_empty() {
+            self.let_lane_in();
         }
     }
 
@@ -59,45 +142,35 @@ impl Local {
         if self.yielded.line.borrow().is_empty() {
             return self.pop_lane();
         }
-        self.pop_in_turn()
+        self.pop_beside_line()
     }
 
-    fn pop_in_turn(&self) -> Option<PoolTask> {
+    fn pop_beside_line(&self) -> Option<PoolTask> {
         if !self.shared.slots.are_all_busy() {
             self.publish_yielded();
             return self.pop_lane();
         }
-        let Yielded {
-            line,
-            lanes_left,
-            lines_left,
-            gone,
-        } = &self.yielded;
-        if lanes_left.get() > 0 {
-            lanes_left.set(lanes_left.get() - 1);
-            if let Some(task) = self.pop_lane() {
-                return Some(self.before(task));
+        let found = match self.yielded.lanes_left.get() {
+            0 => self.outside(|| self.find_outsider()),
+            left => {
+                self.yielded.lanes_left.set(left - 1);
+                let near = || self.outside(|| self.find_near());
+                self.pop_lane().or_else(near)
             }
-            // It is empty, or not its turn but that of what came from outside.
-            if let Some(task) = self.outside(|| self.find_near()) {
-                return Some(self.before(task));
-            }
+        };
+        match found {
+            Some(task) => Some(self.before(task)),
+            None => self.first_in_line(),
         }
-        if gone.get() >= OUTSIDERS_TURN {
-            gone.set(0);
-            if let Some(task) = self.outside(|| self.find_near()) {
-                return Some(self.before(task));
-            }
+    }
+
+    /// Takes one from the line when there is nothing else.
+    fn first_in_line(&self) -> Option<PoolTask> {
+        let mut line = self.yielded.line.borrow_mut();
+        if line.in_turn() <= 1 {
+            self.let_lane_in();
         }
-        gone.set(gone.get() + 1);
-        if lines_left.get() == 0 {
-            lines_left.set(line.borrow().len());
-        }
-        lines_left.set(lines_left.get() - 1);
-        if lines_left.get() == 0 {
-            lanes_left.set(self.lane.borrow().as_ref().map_or(0, Lane::len));
-        }
-        line.borrow_mut().pop_front()
+        line.now.pop().map(Task::widen)
     }
 
     /// Has the line go to the lane if this task is to begin.
@@ -110,14 +183,15 @@ impl Local {
 
     /// Has the line go to the lane.
     pub(super) fn publish_yielded(&self) {
+        self.yielded.lines_left.set(0);
         if self.yielded.line.borrow().is_empty() {
             return;
         }
         // Nothing of the user's is called until it is done.
         let mut line = self.yielded.line.borrow_mut();
         let lane = self.lane.borrow();
-        for task in line.drain(..) {
-            self.shared.queue.push(task, lane.as_ref());
+        for task in line.drain() {
+            self.shared.queue.push(task.widen(), lane.as_ref());
         }
         drop((line, lane));
         self.shared.task_pushed();
@@ -125,7 +199,7 @@ impl Local {
 
     /// Lets go of the line in a forked child, where nothing is run or dropped any more.
     pub(super) fn forget_yielded(&self) {
-        let line = self.yielded.line.take();
-        line.into_iter().for_each(std::mem::forget);
+        let mut line = self.yielded.line.take();
+        line.drain().for_each(std::mem::forget);
     }
 }
