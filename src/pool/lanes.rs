@@ -45,7 +45,7 @@ pub(crate) struct Lane<T> {
     thief: Stealer<T>,
     /// Tasks that are taken from the lane before the injector has its turn.
     turn: Cell<usize>,
-    /// Batches that are taken from the injector before another slot has its turn.
+    /// Looks for what came from outside before another slot has its turn.
     batches: Cell<usize>,
 }
 
@@ -101,8 +101,8 @@ impl<T> Lane<T> {
         self.tasks.pop()
     }
 
-    /// How many of so many tasks that lie elsewhere the holder may run before it is the injector's turn;
-    /// counted as if they came from the lane.
+    /// How many of so many tasks that lie elsewhere the holder may run before it is the injector's turn.
+    /// They count as if they came from the lane, even if they do not run.
     pub(crate) fn count_turns(&self, tasks: usize) -> usize {
         let left = self.turn.get();
         self.turn.set(left.saturating_sub(tasks));
@@ -176,18 +176,29 @@ impl<T> Lanes<T> {
     /// or because the lane is empty.
     pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
         if lane.turn.get() > 0 {
-            let left = lane.batches.get().checked_sub(1);
-            lane.batches.set(left.unwrap_or(BATCHES_A_TURN));
-            let stolen = left.is_none().then(|| self.take_stolen(lane, false));
-            return stolen.flatten().or_else(|| self.take_injected(lane));
+            let stolen = self.take_stolen_in_turn(lane);
+            return stolen.or_else(|| self.take_injected(lane));
         }
-        self.take_outsider(lane).or_else(|| lane.tasks.pop())
+        lane.turn.set(TASKS_A_TURN);
+        self.take_oldest().or_else(|| lane.tasks.pop())
     }
 
-    /// Takes the next task from the injector alone, whose turn it is.
+    /// Takes a task from elsewhere than the lane: from another slot if that has its turn, or from the
+    /// injector.
     pub(crate) fn take_outsider(&self, lane: &Lane<T>) -> Option<T> {
         lane.turn.set(TASKS_A_TURN);
-        self.take_oldest()
+        let stolen = self.take_stolen_in_turn(lane);
+        stolen.or_else(|| self.take_oldest())
+    }
+
+    /// Takes tasks from another slot each so-many-th time.
+    fn take_stolen_in_turn(&self, lane: &Lane<T>) -> Option<T> {
+        let left = lane.batches.get().checked_sub(1);
+        lane.batches.set(left.unwrap_or(BATCHES_A_TURN));
+        match left {
+            Some(_) => None,
+            None => self.take_stolen(lane, false),
+        }
     }
 
     /// Takes the task that has been in the injector longest.

@@ -468,12 +468,13 @@ impl<T: Send + 'static> Shared<T> {
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
         if self.queue.check_done() && self.slots.end() {
-            // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper. So it is with who came
-            // to wait since we looked: threads that see the end leave, and do not look any more.
+            // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper.
             fence(Ordering::SeqCst);
-            self.queue.wake_joiners();
             self.slots.wake_all();
             self.spares.tell_all();
+            // Once more, for all who have finished since: threads that see the end do not look any more.
+            // Last, since it calls user code.
+            self.queue.wake_joiners();
         }
     }
 

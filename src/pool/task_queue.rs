@@ -61,7 +61,7 @@ impl<T> TaskQueue<T> {
         self.lanes.take_near(lane)
     }
 
-    /// Takes the oldest task that came from outside, whose turn it is.
+    /// Takes a task from elsewhere than the lane, one that came from outside most times.
     pub(crate) fn find_outsider(&self, lane: &Lane<T>) -> Option<T> {
         self.lanes.take_outsider(lane)
     }

@@ -35,6 +35,8 @@ const WATCHES: usize = 16;
 /// is to leave; the answer tells whether it is that.
 pub(super) fn work(local: &Local) -> bool {
     loop {
+        // First: it may have ended with something to hear.
+        local.run_line();
         if !local.is_calm() {
             if local.shared.has_ended() {
                 local.note_idle();
@@ -43,7 +45,6 @@ pub(super) fn work(local: &Local) -> bool {
             local.outside(|| local.resign_if_too_many());
         }
         local.sweep_if_wanted();
-        local.run_line();
         let mut task = local.pop();
         if task.is_none() {
             task = local.outside(|| look_around(local));

@@ -242,7 +242,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
         })
     }
 
-    /// Polls the future, and drops it where it is once it has ended or was cancelled.
+    /// Polls the future, unless it was cancelled, and drops it where it is once it has ended or was.
     ///
     /// # Safety
     /// The caller has the task's end, and calls this again only if the answer is `None`.
@@ -354,7 +354,7 @@ where
         let cell = self.cell();
         let id = self.header.as_ptr().cast_const().cast();
         let mut kept = None;
-        // Who gave way has been polled before, and was not woken since.
+        // If it is POLLING it gave way: it has been polled before, and was not woken since.
         if cell.wakes.load(Ordering::Relaxed) != POLLING {
             // ORDERING: Acquire takes what was done before each wake-up.
             cell.wakes.swap(POLLING, Ordering::Acquire);

@@ -202,7 +202,7 @@ pub(crate) struct Task<Cx, W = Words> {
     not_sync: PhantomData<*mut ()>,
 }
 
-/// What to do with the work. References all of them, so that it is handed on in two registers.
+/// What to do with the work. Each has a reference, so that two registers hold any.
 enum Op<'a, Cx> {
     /// Run it, which consumes it unless it yields.
     Run(&'a Cx),
@@ -398,7 +398,7 @@ impl<Cx> Task<Cx, Word> {
 impl<Cx, W> Drop for Task<Cx, W> {
     fn drop(&mut self) {
         let op = Op::Cancel(&CancelReason::Shutdown);
-        // SAFETY: `new` paired the function with the words; `run` and `cancel` do not come here.
+        // SAFETY: `new` paired the function with the words; whoever consumes them leaves no task to drop.
         unsafe { (self.call)(NonNull::from(&mut self.words).cast(), op) };
     }
 }
@@ -410,13 +410,13 @@ unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
     let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
     match op {
         Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
-        _ => do_else(work, op),
+        _ => do_other(work, op),
     }
 }
 
 /// All but to run it. By itself, because nearly all calls are to run it.
 #[cold]
-fn do_else<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
+fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
     let unless = |shell| if shell { Ran::Shell } else { Ran::Ended };
     match op {
         Op::Run(_) => unreachable!("it is not for this"),

@@ -442,13 +442,30 @@ fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
     let handle = pool.handle();
     let calls = pool.submit(move || handle.install(|| body(&handle)).unwrap());
     all.push(calls.join().unwrap());
+    // A future that has given way before.
+    let (pool, body) = (one(), below());
+    let handle = pool.handle();
+    let future = pool.spawn(async move {
+        workmill::yield_now().await;
+        workmill::yield_now().await;
+        body(&handle)
+    });
+    all.push(future.join().unwrap());
     all
 }
 
-/// Queues tasks that nobody may run in a child.
+/// Queues tasks that nobody may run or drop in a child.
 fn queue_behind(pool: &PoolRef) -> Vec<JoinHandle<()>> {
-    let process = process::id();
-    let task = |_| pool.submit(move || only_in(process));
+    struct OnlyIn(u32);
+    impl Drop for OnlyIn {
+        fn drop(&mut self) {
+            only_in(self.0);
+        }
+    }
+    let task = |_| {
+        let process = OnlyIn(process::id());
+        pool.submit(move || drop(process))
+    };
     (0..3).map(task).collect()
 }
 

@@ -4,6 +4,7 @@ use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
@@ -1469,5 +1470,54 @@ fn futures_on_one_thread_that_give_way_take_turns_in_order() {
         all.join().unwrap();
         let expected = (0..5).flat_map(|round| [0, 1, 2].map(|n| (round, n)));
         assert_eq!(*turns.lock().unwrap(), expected.collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_thread_with_futures_that_give_way_runs_what_another_has_no_time_for() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (go, wait) = mpsc::channel();
+        let goes = Arc::new(AtomicBool::new(true));
+        let flag = Arc::clone(&goes);
+        let busy = pool.submit(move || {
+            // To the queue of this thread, which has no time for it.
+            current()
+                .unwrap()
+                .execute(move || flag.store(false, Ordering::SeqCst));
+            wait.recv().unwrap();
+        });
+        let future = pool.spawn(async move {
+            while goes.load(Ordering::SeqCst) {
+                yield_now().await;
+            }
+        });
+        future.join().unwrap();
+        go.send(()).unwrap();
+        busy.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_is_too_many_begins_nothing_after_a_future_has_given_way() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let door = occupy(&pool);
+        let (tell, begun) = mpsc::channel();
+        let future = pool.spawn(async move {
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            let pool = current().unwrap();
+            pool.execute(move || tell.send(()).unwrap());
+            pool.set_threads(1).unwrap();
+            yield_now().await;
+        });
+        // Time in which it would begin.
+        let moment = Duration::from_millis(50);
+        assert_eq!(begun.recv_timeout(moment), Err(RecvTimeoutError::Timeout));
+        door.open();
+        begun.recv().unwrap();
+        future.join().unwrap();
     });
 }

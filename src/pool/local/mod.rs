@@ -38,6 +38,7 @@ use super::lanes::Lane;
 use super::roster::Member;
 use super::shared::Shared;
 use super::slots::Vacancy;
+use super::task_queue::TaskQueue;
 use crate::primitive::{forks, thread_pointer};
 use crate::task::{Context, Name, Ran, Task};
 use crate::unwind::Payload;
@@ -47,6 +48,9 @@ pub(crate) type PoolTask = Task<Local>;
 
 /// A pool of such tasks.
 pub(crate) type Pool = Shared<PoolTask>;
+
+/// A way to look for a task.
+type Find = fn(&TaskQueue<PoolTask>, &Lane<PoolTask>) -> Option<PoolTask>;
 
 /// So many bytes of a guest's stack may be used before no more tasks are run in place: what every
 /// thread has, as one may hope.
@@ -328,8 +332,17 @@ impl Local {
 
     /// Looks where a busy thread looks when its own lane gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
+        self.find_with(TaskQueue::find_near)
+    }
+
+    /// Looks for what others have to run, while this thread has some of its own.
+    pub(super) fn find_outsider(&self) -> Option<PoolTask> {
+        self.find_with(TaskQueue::find_outsider)
+    }
+
+    fn find_with(&self, find: Find) -> Option<PoolTask> {
         let (task, is_empty) = match &*self.lane.borrow() {
-            Some(lane) => (self.shared.queue.find_near(lane)?, lane.is_empty()),
+            Some(lane) => (find(&self.shared.queue, lane)?, lane.is_empty()),
             None => return None,
         };
         if !self.searching.get() && !is_empty {
@@ -337,12 +350,6 @@ impl Local {
             self.shared.task_pushed();
         }
         Some(task)
-    }
-
-    /// Takes the oldest of what came from outside, whose turn it is.
-    pub(super) fn find_outsider(&self) -> Option<PoolTask> {
-        let lane = self.lane.borrow();
-        self.shared.queue.find_outsider(lane.as_ref()?)
     }
 
     /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
@@ -403,7 +410,7 @@ impl Local {
         self.hopeful.get() && !cfg!(workmill_loom)
     }
 
-    /// Runs a task to its end, or cancels it if the pool is stopping.
+    /// Runs a task, or cancels it if the pool is stopping.
     #[inline]
     pub(super) fn run(&self, found: &mut Option<PoolTask>) {
         if self.searching.get() {
@@ -414,13 +421,13 @@ impl Local {
                 .take()
                 .into_iter()
                 .for_each(|task| self.put_behind(task)),
-            ran => self.count(ran),
+            ran => self.count_if_ended(ran),
         }
     }
 
-    /// Counts a task that has ended.
+    /// Counts a task if it has ended.
     #[inline]
-    fn count(&self, ran: Ran) {
+    fn count_if_ended(&self, ran: Ran) {
         match ran {
             Ran::Ended | Ran::Shell => self.shared.queue.task_done(self.lane.borrow().as_ref()),
             Ran::GoesOn | Ran::Yields => {}

@@ -4,12 +4,12 @@
 //! stays in a line of the thread's own, which costs neither fence nor exchange. Line and lane have their
 //! turns: first all that was in the lane when the line's first came there, then all that is in the line,
 //! and so on. So whatever comes to the end of either runs after what was there before, and neither
-//! keeps the other waiting. Now and then the thread looks at what came from outside, as it does with
-//! its lane alone.
+//! keeps the other waiting. Now and then the thread looks at what came from outside, and at what other
+//! threads have, as it does with its lane alone.
 //!
 //! The line goes to the lane, where others find it, as soon as anyone could take from it, before anything
 //! is begun, and before the thread waits. So a future in the line may wait, though another thread has
-//! nothing to do by now, for as long as one poll takes of another that gave way as well.
+//! nothing to do by now, for as long as one poll takes of another future.
 
 use std::cell::{Cell, RefCell};
 
@@ -17,8 +17,8 @@ use super::{Local, PoolTask};
 use crate::pool::lanes::Lane;
 use crate::task::{Task, Word};
 
-/// One that gave way. In a word less than half of what others have: the line goes through the processor's
-/// first cache once a round, beside the futures.
+/// One that gave way, in half of what other tasks take: the line goes through the processor's first cache
+/// once a round, beside the futures.
 type Gave = Task<Local, Word>;
 
 /// The line, and whose turn it is.
@@ -34,7 +34,7 @@ pub(super) struct Yielded {
 /// Those that have a turn before the lane has one, and those that gave way since.
 #[derive(Default)]
 struct Line {
-    /// The first is last.
+    /// In reverse, to be popped from the end.
     now: Vec<Gave>,
     then: Vec<Gave>,
 }
@@ -109,7 +109,7 @@ impl Local {
         lines_left.get() > 0
     }
 
-    /// Tells whether nobody could take what is in the line, or has something to say to this thread.
+    /// Tells whether nobody could take what is in the line, and nobody has anything to say to this thread.
     #[inline]
     fn keeps_line(&self) -> bool {
         self.shared.slots.are_all_busy() && self.is_calm()
@@ -127,8 +127,8 @@ impl Local {
             };
             match next.run_once(self) {
                 Err(task) if self.has_slot() => line.borrow_mut().then.push(task),
-                Err(task) => self.shared.push(task.widen()),
-                Ok(ran) => self.count(ran),
+                Err(task) => self.outside(|| self.shared.push(task.widen())),
+                Ok(ran) => self.count_if_ended(ran),
             }
         }
         if line.borrow().now.is_empty() {
@@ -147,21 +147,26 @@ impl Local {
 
     fn pop_beside_line(&self) -> Option<PoolTask> {
         if !self.shared.slots.are_all_busy() {
-            self.publish_yielded();
+            self.outside(|| self.publish_yielded());
             return self.pop_lane();
         }
-        let found = match self.yielded.lanes_left.get() {
-            0 => self.outside(|| self.find_outsider()),
-            left => {
-                self.yielded.lanes_left.set(left - 1);
-                let near = || self.outside(|| self.find_near());
-                self.pop_lane().or_else(near)
-            }
-        };
-        match found {
-            Some(task) => Some(self.before(task)),
-            None => self.first_in_line(),
+        let left = self.yielded.lanes_left.get();
+        if left == 0 {
+            return match self.outside(|| self.find_outsider()) {
+                Some(task) => Some(self.before(task)),
+                None => self.first_in_line(),
+            };
         }
+        if let Some(task) = self.pop_lane() {
+            self.yielded.lanes_left.set(left - 1);
+            return Some(self.before(task));
+        }
+        // It is empty, or not its turn but that of what came from outside.
+        if let Some(task) = self.outside(|| self.find_near()) {
+            return Some(self.before(task));
+        }
+        self.yielded.lanes_left.set(0);
+        self.first_in_line()
     }
 
     /// Takes one from the line when there is nothing else.
@@ -176,7 +181,7 @@ impl Local {
     /// Has the line go to the lane if this task is to begin.
     fn before(&self, task: PoolTask) -> PoolTask {
         if task.look().is_none_or(|look| look.waits) {
-            self.publish_yielded();
+            self.outside(|| self.publish_yielded());
         }
         task
     }
