@@ -1,9 +1,9 @@
 //! What is to be called at which time, and the thread that calls it.
 //!
 //! There is one thread for the whole process. It starts with the first entry and never ends. The entries
-//! are in a map under one lock, by deadline and then by number: the earliest is in front, and those of
-//! one deadline are in the order in which they came. The thread takes what is due out of the map, a batch
-//! at a time, and calls it without the lock. When nothing is due it sleeps until the first deadline, but
+//! are under one lock ([`entries`](super::entries)); they come out by deadline, and those of one deadline in
+//! the order in which they came. The thread takes out what is due, a batch at a time, and calls it
+//! without the lock. When nothing is due it sleeps until the first deadline, but
 //! no shorter than [`PAUSE`] from when it last called something, so that entries which follow each other
 //! closely are called together; without a deadline, for ever.
 //!
@@ -13,7 +13,7 @@
 //! ([`Rest`]); then it parks. An entry that comes later finds that note:
 //!
 //! - The thread sleeps too long for it. It is unparked, and noted as awake. If it has not parked yet, its
-//!   park returns at once. Then it looks again, and the entry is in the map.
+//!   park returns at once. Then it looks again, and the entry is there.
 //! - The thread wakes by itself before the deadline, and looks again.
 //! - The thread is awake. It looks again before it sleeps.
 //!
@@ -24,7 +24,7 @@
 //!
 //! # What a sleeper relies on
 //!
-//! An entry leaves the map in two ways: its owner takes it out, or its deadline has come by a clock that
+//! An entry goes in two ways: its owner takes it out, or its deadline has come by a clock that
 //! never goes back. So who waits for a moment needs no word from here but the wake-up: it looks at the
 //! clock, and if its entry is gone before its time, it was another process's.
 //!
@@ -37,7 +37,6 @@
 //!
 //! Plain std under the model too: nothing is modelled here, since loom has no clock.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,6 +44,7 @@ use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use super::entries::Entries;
 use crate::primitive::{ProcessList, forks, watch_forks};
 use crate::unwind;
 
@@ -94,8 +94,8 @@ impl From<Callback> for Action {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     // First, since the earliest entry comes first.
-    deadline: Instant,
-    number: u64,
+    pub(super) deadline: Instant,
+    pub(super) number: u64,
 }
 
 /// How long the thread sleeps.
@@ -121,7 +121,7 @@ impl Rest {
 struct Alarm {
     /// How often the process had forked when the thread was started.
     forks: usize,
-    entries: BTreeMap<Key, Action>,
+    entries: Entries<Action>,
     rest: Rest,
     /// Before this it looks at nothing.
     paused: Instant,
@@ -134,7 +134,7 @@ impl Alarm {
         let handle = builder.spawn(run)?;
         Ok(Self {
             forks: forks(),
-            entries: BTreeMap::new(),
+            entries: Entries::new(Instant::now()),
             rest: Rest::Awake,
             paused: Instant::now(),
             thread: handle.thread().clone(),
@@ -178,20 +178,20 @@ pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Ke
 
 /// Takes an entry out; `None` if it was taken already.
 pub(super) fn remove(key: Key) -> Option<Action> {
-    own(&mut ALARMS.lock())?.entries.remove(&key)
+    own(&mut ALARMS.lock())?.entries.remove(key)
 }
 
 /// Tells whether the entry is there and wakes what `waker` does.
 pub(super) fn will_wake(key: Key, waker: &Waker) -> bool {
     let mut alarms = ALARMS.lock();
-    let entry = own(&mut alarms).and_then(|alarm| alarm.entries.get(&key));
+    let entry = own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(key));
     matches!(entry, Some(Action::Wake(other)) if other.will_wake(waker))
 }
 
 /// Has an entry wake `waker`, and gives what it would have done before; `Err` if it was taken already.
 pub(super) fn replace(key: Key, waker: Waker) -> Result<Action, Waker> {
     let mut alarms = ALARMS.lock();
-    match own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(&key)) {
+    match own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(key)) {
         Some(entry) => Ok(mem::replace(entry, waker.into())),
         None => Err(waker),
     }
@@ -215,17 +215,17 @@ fn look(due: &mut Vec<Action>) -> Rest {
     let alarm = own(&mut alarms).expect("the thread has ended in a child");
     let now = Instant::now();
     while due.len() < BATCH {
-        match alarm.entries.first_entry() {
-            Some(entry) if entry.key().deadline <= now => due.push(entry.remove()),
-            _ => break,
+        match alarm.entries.pop_due(now) {
+            Some(action) => due.push(action),
+            None => break,
         }
     }
     if !due.is_empty() {
         alarm.paused = now + PAUSE;
     }
-    alarm.rest = match alarm.entries.first_key_value() {
+    alarm.rest = match alarm.entries.next_deadline() {
         _ if !due.is_empty() => Rest::Awake,
-        Some((first, _)) => Rest::Until(first.deadline.max(alarm.paused)),
+        Some(first) => Rest::Until(first.max(alarm.paused)),
         None => Rest::ForEver,
     };
     alarm.rest

@@ -34,6 +34,7 @@
 //! it there.
 
 pub(crate) mod alarm;
+mod entries;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
