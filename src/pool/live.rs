@@ -1,32 +1,40 @@
 //! The futures that have not ended, so that the end of the pool can cancel those nobody wakes.
 //!
-//! In parts with locks of their own: a thread of the pool has one to itself for what it spawns, and
-//! locks another's only when it ends what was spawned there.
+//! In parts with locks of their own: what a thread of the pool spawns is in that of its slot, and what comes
+//! from outside goes to all of them in turn, so that threads which end such futures seldom meet.
+
+// Plain std under the model too: it orders nothing.
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slab::Slab;
 
 use crate::primitive::{Mutex, Padded, lock};
 use crate::task::cell::ExtraEnd;
 
-/// So many parts at most.
+/// So many parts at least, and at most.
+const LEAST: usize = 8;
 const MOST: usize = 64;
 
 pub(crate) struct Live {
     parts: Box<[Padded<Mutex<Slab<ExtraEnd>>>]>,
+    /// Where the next from outside goes.
+    turn: AtomicUsize,
 }
 
 impl Live {
     /// For so many slots, and everybody else.
     pub(crate) fn new(slots: usize) -> Self {
-        let parts = (0..(slots + 1).min(MOST)).map(|_| Padded(Mutex::new(Slab::new())));
+        let parts = (0..slots.clamp(LEAST, MOST)).map(|_| Padded(Mutex::new(Slab::new())));
         Self {
             parts: parts.collect(),
+            turn: AtomicUsize::new(0),
         }
     }
 
     /// Adds a future, spawned on a thread that holds this slot or none, and says what its key is.
     pub(crate) fn add(&self, slot: Option<usize>, future: ExtraEnd) -> usize {
-        let part = slot.map_or(0, |slot| slot + 1) % self.parts.len();
+        let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
+        let part = slot.unwrap_or_else(turn) % self.parts.len();
         let place = lock(&self.parts[part]).insert(future);
         place * self.parts.len() + part
     }
