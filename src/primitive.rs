@@ -121,7 +121,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A value on cache lines of its own.
 ///
 /// 128 bytes: two lines, because x86 fetches them in pairs. For words that several
-/// threads write; never for heap cells, whose alignment must stay cheap to allocate.
+/// threads write; not for the cells of tasks, whose alignment must stay cheap to allocate.
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
 
