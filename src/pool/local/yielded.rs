@@ -25,6 +25,8 @@ type Gave = Task<Local, Word>;
 #[derive(Default)]
 pub(super) struct Yielded {
     line: RefCell<Line>,
+    /// Whether there may be anyone in it. A flag, since each thread asks after each task.
+    is_used: Cell<bool>,
     /// How many of the lane go before the next of the line.
     lanes_left: Cell<usize>,
     /// How many of the line go before this thread looks whose turn it is.
@@ -71,8 +73,9 @@ impl Local {
         }
         match task.narrow() {
             Ok(task) => self.yielded.line.borrow_mut().then.push(task),
-            Err(task) => self.shared.push(task),
+            Err(task) => return self.shared.push(task),
         }
+        self.yielded.is_used.set(true);
     }
 
     /// Lets all that is in the lane by now go before the next of the line.
@@ -86,7 +89,7 @@ impl Local {
     /// Runs what is in the line, for as long as it is its turn.
     #[inline]
     pub(in crate::pool) fn run_line(&self) {
-        if !self.yielded.line.borrow().is_empty() {
+        if self.yielded.is_used.get() {
             while self.begin_turn() {
                 self.run_turn();
             }
@@ -97,9 +100,11 @@ impl Local {
     fn begin_turn(&self) -> bool {
         let Yielded {
             line,
+            is_used,
             lanes_left,
             lines_left,
         } = &self.yielded;
+        is_used.set(!line.borrow().is_empty());
         if lanes_left.get() > 0 || !self.keeps_line() {
             return false;
         }
@@ -118,7 +123,10 @@ impl Local {
     /// Runs so many of the line as were let, or less.
     fn run_turn(&self) {
         let Yielded {
-            line, lines_left, ..
+            line,
+            is_used,
+            lines_left,
+            ..
         } = &self.yielded;
         while lines_left.get() > 0 && self.keeps_line() {
             lines_left.set(lines_left.get() - 1);
@@ -134,15 +142,17 @@ impl Local {
         if line.borrow().now.is_empty() {
             self.let_lane_in();
         }
+        // A poll may have emptied the line, before it gave way itself.
+        is_used.set(true);
     }
 
     /// Takes the next task of the own lane, or of the line.
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<PoolTask> {
-        if self.yielded.line.borrow().is_empty() {
-            return self.pop_lane();
+        match self.yielded.is_used.get() {
+            true => self.pop_beside_line(),
+            false => self.pop_lane(),
         }
-        self.pop_beside_line()
     }
 
     fn pop_beside_line(&self) -> Option<PoolTask> {
@@ -189,6 +199,7 @@ impl Local {
     /// Has the line go to the lane.
     pub(super) fn publish_yielded(&self) {
         self.yielded.lines_left.set(0);
+        self.yielded.is_used.set(false);
         if self.yielded.line.borrow().is_empty() {
             return;
         }
