@@ -36,6 +36,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
+use super::block;
 use super::cell::{ExtraEnd, FutureVtable, HandleEnd, Header, Outcome, TaskEnd, Vtable};
 use super::state::{CalledOff, State};
 use super::{Context, Look, Name, Ran, Task, Token, Work};
@@ -52,9 +53,8 @@ thread_pointer!(POLLED);
 
 /// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
 ///
-/// It begins with a line of the processor's cache, though that makes it dearer to allocate: a cell is polled
-/// again and again, and its neighbour by another thread.
-#[repr(C, align(64))]
+/// In a [`block`]: a cell is polled again and again, and its neighbour by another thread.
+#[repr(C)]
 struct Cell<F: Future, P, S> {
     header: Header,
     /// Where the task goes when it is woken.
@@ -180,9 +180,11 @@ where
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: `spawn` leaked this box, and by duty 2 nobody else has it.
-        let cell = unsafe { Box::from_raw(header.cast::<Cell<F, P, S>>().as_ptr()) };
-        unwind::discard(cell);
+        let cell = header.cast::<Cell<F, P, S>>();
+        // SAFETY: duty 1; by duty 2 nobody else has it, and nobody looks at it again.
+        unwind::contain(|| unsafe { cell.drop_in_place() });
+        // SAFETY: `spawn` had the block from there, and the cell was dropped.
+        unsafe { block::free(cell) };
     }
 
     /// The header that a waker's pointer leads to.
@@ -439,7 +441,7 @@ where
     S: Fn(Task<Cx>) + Send + Sync + 'static,
     Cx: Context + 'static,
 {
-    let cell = Box::new(Cell {
+    let cell = block::new(Cell {
         header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
         wakes: AtomicU8::new(WOKEN),
         schedule,
@@ -449,7 +451,7 @@ where
             future: ManuallyDrop::new(future),
         }),
     });
-    let header = NonNull::from(Box::leak(cell)).cast();
+    let header = cell.cast();
     let end = HandleEnd::new(header);
     let key = register(end.extra());
     // SAFETY: the cell is live, since we have its ends.

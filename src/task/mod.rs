@@ -17,6 +17,7 @@
     reason = "closures of all types are kept in the same words"
 )]
 
+mod block;
 pub(crate) mod cell;
 mod future;
 #[cfg(all(test, workmill_loom))]
