@@ -454,7 +454,7 @@ mod process {
 
     /// Children of children of children. The next uses the first one's list again, which is as good as
     /// any unless it was locked when that one forked.
-    const GENERATIONS: usize = 8;
+    const GENERATIONS: usize = 64;
 
     /// A list of the whole process, under a lock. A forked child has another than its parent, because
     /// who holds that one's lock may not be there.

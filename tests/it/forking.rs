@@ -767,7 +767,7 @@ fn a_child_has_a_timer_of_its_own_and_its_children_too() {
             }
             sleeps();
         }
-        // More than there are lists for.
+        // With more generations than there are lists for, a lock may be held for ever.
         descend(10, &mut Vec::new());
     });
 }
