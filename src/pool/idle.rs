@@ -26,7 +26,8 @@
 //! someone sleeps or is missing, claim and wake, or start a thread.
 //! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
 //! look at every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4)
-//! park until someone has claimed it, maybe itself.
+//! park until someone has claimed it, maybe itself. If the pool has ended, or somebody waits to hear
+//! that all is done, it claims a sleeper whoever searches, itself if it can, and gets up.
 //! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2)
 //! full fence; (F3) look at every queue, and if there is a task do P3 and P4.
 //! *Whoever leaves its slot vacant*, because it is going to wait, or because it has nothing to do and

@@ -29,8 +29,6 @@ pub(super) struct Yielded {
     is_used: Cell<bool>,
     /// How many of the lane go before the next of the line.
     lanes_left: Cell<usize>,
-    /// How many of the line go before this thread looks whose turn it is.
-    lines_left: Cell<usize>,
 }
 
 /// Those that have a turn before the lane has one, and those that gave way since.
@@ -90,28 +88,29 @@ impl Local {
     #[inline]
     pub(in crate::pool) fn run_line(&self) {
         if self.yielded.is_used.get() {
-            while self.begin_turn() {
-                self.run_turn();
+            loop {
+                match self.begin_turn() {
+                    0 => return,
+                    polls => self.run_turn(polls),
+                }
             }
         }
     }
 
-    /// Tells whether it is the line's turn, and lets some of it run.
-    fn begin_turn(&self) -> bool {
+    /// How many of the line may run before this thread looks again whose turn it is.
+    fn begin_turn(&self) -> usize {
         let Yielded {
             line,
             is_used,
             lanes_left,
-            lines_left,
         } = &self.yielded;
         is_used.set(!line.borrow().is_empty());
         if lanes_left.get() > 0 || !self.keeps_line() {
-            return false;
+            return 0;
         }
         let lane = self.lane.borrow();
         let turns = |lane: &Lane<_>| lane.count_turns(line.borrow_mut().in_turn());
-        lines_left.set(lane.as_ref().map_or(0, turns));
-        lines_left.get() > 0
+        lane.as_ref().map_or(0, turns)
     }
 
     /// Tells whether nobody could take what is in the line, and nobody has anything to say to this thread.
@@ -120,16 +119,14 @@ impl Local {
         self.shared.slots.are_all_busy() && self.is_calm()
     }
 
-    /// Runs so many of the line as were let, or less.
-    fn run_turn(&self) {
-        let Yielded {
-            line,
-            is_used,
-            lines_left,
-            ..
-        } = &self.yielded;
-        while lines_left.get() > 0 && self.keeps_line() {
-            lines_left.set(lines_left.get() - 1);
+    /// Runs so many of the line, or less.
+    fn run_turn(&self, polls: usize) {
+        let Yielded { line, is_used, .. } = &self.yielded;
+        for _ in 0..polls {
+            if !self.keeps_line() {
+                break;
+            }
+            // None is left if a poll has had the line go to the lane.
             let Some(next) = line.borrow_mut().now.pop() else {
                 break;
             };
@@ -198,7 +195,6 @@ impl Local {
 
     /// Has the line go to the lane.
     pub(super) fn publish_yielded(&self) {
-        self.yielded.lines_left.set(0);
         self.yielded.is_used.set(false);
         if self.yielded.line.borrow().is_empty() {
             return;
