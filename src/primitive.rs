@@ -31,6 +31,7 @@ mod imp {
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
         yield_now,
     };
+    pub(super) use std::thread_local;
 
     /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -62,6 +63,8 @@ mod imp {
     pub(crate) use loom::thread::{
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, yield_now,
     };
+
+    pub(super) use loom::thread_local;
 
     type Token = std::sync::Arc<(Mutex<bool>, Condvar)>;
 
@@ -229,8 +232,11 @@ impl Drop for Away {
 
 /// Calls `poll` until it gives a value, parking this thread in between.
 ///
-/// `poll` must see to it that the waker is called when its answer may have changed.
-/// It is called again after every wake-up, so a spurious one does no harm. Gives
+/// `poll` must see to it that the waker is called when its answer may have changed. It need not order
+/// its reads: what was done before a wake-up is seen by the poll that follows (see [`Sleeper`]). Where
+/// nothing has been woken yet, between the moment at which a poll leaves its waker somewhere and the
+/// last look that it takes, there is a lock, a fence or an exchange in each wait of this crate.
+/// `poll` is called again after every wake-up, so a spurious one does no harm. Gives
 /// `None` when `deadline` has passed; `poll` has been called at least once by then.
 ///
 /// A thread that runs a pool's task gives its place in the pool up before it parks.
@@ -272,6 +278,20 @@ pub(crate) fn block_until<R>(
 /// A wake-up is kept here, and not only in the thread's own token: `poll` calls user code (the wakers of
 /// others), which may park, and so take the token. It may wait by [`block_until`] itself; then the wait
 /// below looks once more.
+///
+/// # Why no wake-up is lost
+/// *Waiter:* (B1) exchange `told` for `false`; (B2) poll; (B3) park until `told` is `true`, and begin
+/// anew. *Waker:* (K1) change what `poll` reads; (K2) exchange `told` for `true`; (K3) unpark.
+///
+/// `told` changes by exchanges only, so B1 and each K2 have one order. If K2 comes after B1, the waiter
+/// finds `told` set at B3, or is unparked after it has looked. If K2 comes before B1, B1 reads what K2
+/// wrote, or what a later exchange wrote: these all go on with the release sequence of K2, whoever makes
+/// them. So K1 happens before B2, whatever `poll` does; a load is enough.
+///
+/// # Why not otherwise
+/// A plain store at B1 may lie in the store buffer until `poll` has read what K1 is about to change, and
+/// then land on top of K2. A plain store at K2, or [at the end](AtTheEnd), breaks the release sequence
+/// of an earlier waker, whose K1 the next poll may then miss.
 struct Sleeper {
     thread: Thread,
     told: AtomicBool,
@@ -285,8 +305,10 @@ impl Sleeper {
         })
     }
 
+    /// B1.
     fn begin(&self) {
-        self.told.store(false, Ordering::Relaxed);
+        // ORDERING: Acquire takes what every waker before released in `wake_by_ref`.
+        self.told.swap(false, Ordering::Acquire);
     }
 
     fn is_told(&self) -> bool {
@@ -299,7 +321,8 @@ struct AtTheEnd<'a>(&'a Sleeper);
 
 impl Drop for AtTheEnd<'_> {
     fn drop(&mut self) {
-        self.0.told.store(true, Ordering::Relaxed);
+        // ORDERING: an exchange, so that what wakers before have released is not hidden from `begin`.
+        self.0.told.swap(true, Ordering::Relaxed);
     }
 }
 
@@ -309,32 +332,25 @@ impl Wake for Sleeper {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // ORDERING: Release hands what was done before to the next `poll`.
-        self.told.store(true, Ordering::Release);
+        // K2. ORDERING: Release hands what was done before to the next `poll`, by way of `begin`.
+        self.told.swap(true, Ordering::Release);
         self.thread.unpark();
     }
 }
 
 /// Lends what this thread waits with, which is made once a thread.
-#[cfg(not(workmill_loom))]
 fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
     fn new() -> (Arc<Sleeper>, Waker) {
         let sleeper = Sleeper::new();
         (Arc::clone(&sleeper), Waker::from(sleeper))
     }
-    thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
+    imp::thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
     let mut body = Some(body);
     let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
         body.take().expect("a body runs once")(sleeper, waker)
     };
     // While a thread ends its own may be gone already; then a new one will do.
     SLEEPER.try_with(&mut run).unwrap_or_else(|_| run(&new()))
-}
-
-#[cfg(workmill_loom)]
-fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
-    let sleeper = Sleeper::new();
-    body(&sleeper, &Waker::from(Arc::clone(&sleeper)))
 }
 
 /// A pointer of a thread's own, null at first. It has no destructor, so it outlives those that do.

@@ -204,6 +204,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
                 return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
             }
             let line = &this.common.outcome.line;
+            // The look that follows is behind the fence in there.
             line.stand(&mut this.ticket, cx.waker());
         }
         match this.try_join() {

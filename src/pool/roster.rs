@@ -336,7 +336,7 @@ pub(crate) struct Watcher<'a> {
 impl Watcher<'_> {
     /// Tells whether all have left; if not, `waker` is called when they have.
     pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
-        // In this order: who leaves after the look finds us in the line.
+        // In this order, with the line's fence in between: who leaves after the look finds us in the line.
         self.place.stand(waker);
         self.roster.all_left()
     }

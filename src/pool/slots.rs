@@ -332,7 +332,8 @@ impl<T> Slots<T> {
         last_look: impl FnOnce() -> LastLook,
     ) -> Slept {
         let mark = &self.slots[index].mark;
-        // ORDERING: Relaxed. `fall_asleep` publishes it before anyone can claim.
+        // ORDERING: Relaxed. `fall_asleep` publishes it before anyone can claim. The fence in there, S2,
+        // also keeps this store before all that the last look reads.
         mark.store(ASLEEP, Ordering::Relaxed);
         self.idle.fall_asleep(was_searching);
         match last_look() {

@@ -12,7 +12,7 @@
 //! *Spare:* (R1) join the list; (R2) if there are tasks and a vacancy, claim it and hand it to one in
 //! the list. *Whoever has a vacancy and no thread for it:* look at the list, try to start one; (V1)
 //! count the slot vacant; (V2) full fence; (V3) look for tasks; (V4) look at the list again. R1 and V4
-//! happen under one lock. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in V1,
+//! happen under one lock, so nothing that R2 reads is read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in V1,
 //! and the tasks that V3 would see.
 
 use std::sync::Arc;

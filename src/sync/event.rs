@@ -154,6 +154,7 @@ impl Event {
 
     /// Tells whether the waiter that has `place` is released; if not, `waker` is called when it is.
     fn poll(&self, place: &mut Place<'_>, waker: &Waker) -> bool {
+        // The last look is behind the fence that the line makes when somebody stands in it.
         let released = self.is_set() || place.stand(waker) || self.is_set();
         if released {
             place.spend();

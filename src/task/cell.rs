@@ -526,6 +526,7 @@ impl<T> HandleEnd<T> {
             let old = self.replace_waiter(Some(Box::new(waker.clone())));
             unwind::discard(old);
         }
+        // An exchange, which is at the same time the last look: see "No wake-up is lost" in `state`.
         if self.header().state.set_waiter() {
             return false;
         }

@@ -10,7 +10,7 @@
 //! # No deadline is slept through
 //!
 //! While the thread holds the lock it looks at all entries and notes how long it is going to sleep
-//! ([`Rest`]); then it parks. An entry that comes later finds that note:
+//! ([`Rest`]); then it parks. Look and note are one step, since both are under the lock. An entry that comes later finds that note:
 //!
 //! - The thread sleeps too long for it. It is unparked, and noted as awake. If it has not parked yet, its
 //!   park returns at once. Then it looks again, and the entry is there.

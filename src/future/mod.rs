@@ -1,5 +1,8 @@
 //! Futures without a pool: a thread that waits for one, and a future that lets others go first.
 
+#[cfg(all(test, workmill_loom))]
+mod model;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
