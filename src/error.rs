@@ -104,17 +104,26 @@ impl JoinError {
     /// ```
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         match self.cause {
-            Cause::Panicked(panicked) => {
-                let mut payload = panicked
-                    .payload
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                match payload.take() {
+            Cause::Panicked(_) => {
+                let message = || Box::new(self.panic_message().unwrap_or_default().to_owned());
+                match self.take_payload() {
                     Some(payload) => payload.into_inner(),
-                    None => Box::new(panicked.message.clone().unwrap_or_default()),
+                    None => message(),
                 }
             }
             Cause::Cancelled(reason) => panic!("the task did not panic, it was {reason}"),
+        }
+    }
+
+    /// Takes what the task panicked with, unless it was taken before.
+    pub(crate) fn take_payload(&self) -> Option<Payload> {
+        match &self.cause {
+            Cause::Panicked(panicked) => panicked
+                .payload
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+            Cause::Cancelled(_) => None,
         }
     }
 

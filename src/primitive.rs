@@ -31,7 +31,7 @@ mod imp {
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
         yield_now,
     };
-    pub(super) use std::thread_local;
+    pub(crate) use std::thread_local;
 
     /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -64,7 +64,7 @@ mod imp {
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, yield_now,
     };
 
-    pub(super) use loom::thread_local;
+    pub(crate) use loom::thread_local;
 
     type Token = std::sync::Arc<(Mutex<bool>, Condvar)>;
 
@@ -344,7 +344,7 @@ fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
         let sleeper = Sleeper::new();
         (Arc::clone(&sleeper), Waker::from(sleeper))
     }
-    imp::thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
+    thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
     let mut body = Some(body);
     let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
         body.take().expect("a body runs once")(sleeper, waker)

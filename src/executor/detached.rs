@@ -1,13 +1,10 @@
 //! Futures whose end nobody waits for, as other libraries hand them to an executor.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
-
-use super::{PoolRef, current};
+use super::PoolRef;
 use crate::admission::{self, Patience, Refusal};
+#[cfg(feature = "hyper")]
 use crate::unwind;
 
 impl PoolRef {
@@ -15,11 +12,11 @@ impl PoolRef {
     /// handler. Counts a refusal, and gives the future back.
     pub(crate) fn spawn_detached<F>(&self, future: F) -> Result<(), (Refusal, F)>
     where
-        F: Future + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
     {
         match admission::admit(&self.shared, Patience::Policy) {
             Ok(entry) => {
-                drop(self.place_future(entry, Detached { future }));
+                self.place_future(entry, future, drop);
                 Ok(())
             }
             Err(refusal) => {
@@ -46,7 +43,7 @@ impl PoolRef {
     /// The same, and what is turned away goes where closures go that are.
     pub(crate) fn spawn_and_forget<F>(&self, future: F)
     where
-        F: Future + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
     {
         match self.spawn_detached(future) {
             Ok(()) => {}
@@ -56,32 +53,5 @@ impl PoolRef {
                 self.shared.turn_away(Box::new(here), refusal.reason());
             }
         }
-    }
-}
-
-pin_project! {
-    /// A future that tells its pool when it panics, and whose output is dropped.
-    struct Detached<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future> Future for Detached<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let future = self.project().future;
-        match unwind::catch(|| future.poll(cx)) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(output)) => unwind::discard(output),
-            Err(payload) => {
-                // It is polled by its pool, and by nobody else.
-                if let Some(pool) = current() {
-                    pool.shared.report(payload);
-                }
-            }
-        }
-        Poll::Ready(())
     }
 }

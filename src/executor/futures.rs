@@ -7,6 +7,7 @@ use crate::admission::{self, Entry, Patience};
 use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
+use crate::task::cell::HandleEnd;
 use crate::unwind;
 
 impl PoolRef {
@@ -69,21 +70,28 @@ impl PoolRef {
         F::Output: Send + 'static,
     {
         match admission::admit(&self.shared, Patience::Policy) {
-            Ok(entry) => self.place_future(entry, future),
+            Ok(entry) => {
+                let link = self.shared.link;
+                self.place_future(entry, future, |end| JoinHandle::new(end, link))
+            }
             Err(refusal) => {
                 self.shared.counts.rejected.one_more();
                 unwind::discard(future);
-                JoinHandle::refused(refusal.reason(), self.shared.origin)
+                JoinHandle::refused(refusal.reason(), self.shared.link)
             }
         }
     }
 
-    /// Pushes a future that was let in, or polls it here.
+    /// Pushes a future that was let in, or polls it here. Before that, `keep` has the handle's end.
     #[inline]
-    pub(super) fn place_future<F>(&self, entry: Entry, future: F) -> JoinHandle<F::Output>
+    pub(super) fn place_future<F, R>(
+        &self,
+        entry: Entry,
+        future: F,
+        keep: impl FnOnce(HandleEnd<F::Output>) -> R,
+    ) -> R
     where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
+        F: Future<Output: Send + 'static> + Send + 'static,
     {
         let shared = &self.shared;
         let (task, end) = match entry {
@@ -91,12 +99,14 @@ impl PoolRef {
             Entry::Pass(pass) => shared.make_future(pass, future),
             Entry::Caller => {
                 let (task, end) = shared.make_future((), future);
+                let kept = keep(end);
                 shared.run_on_caller(task);
-                return JoinHandle::new(end, shared.origin);
+                return kept;
             }
         };
+        let kept = keep(end);
         shared.push(task);
-        JoinHandle::new(end, shared.origin)
+        kept
     }
 
     /// Polls a future on this thread until it gives its output, as a task of the pool would.

@@ -171,7 +171,7 @@ impl PoolRef {
             Err((refusal, closure)) => {
                 self.shared.counts.rejected.one_more();
                 unwind::discard(closure);
-                JoinHandle::refused(refusal.reason(), self.shared.origin)
+                JoinHandle::refused(refusal.reason(), self.shared.link)
             }
         }
     }
@@ -741,11 +741,11 @@ impl PoolRef {
             Entry::Caller => {
                 let (task, end) = PoolTask::with_handle((), closure);
                 shared.run_on_caller(task);
-                return JoinHandle::new(end, shared.origin);
+                return JoinHandle::new(end, shared.link);
             }
         };
         shared.push(task);
-        JoinHandle::new(end, shared.origin)
+        JoinHandle::new(end, shared.link)
     }
 
     fn place<F>(&self, closure: F, patience: Patience) -> Result<(), (Refusal, F)>

@@ -5,7 +5,7 @@ use std::task::{Wake, Waker};
 
 use super::join::JoinHandle;
 use crate::error::JoinError;
-use crate::pool::Origin;
+use crate::pool::PoolLink;
 use crate::primitive::{Mutex, lock};
 use crate::task::cell::{HandleEnd, Outcome};
 use crate::unwind;
@@ -40,7 +40,7 @@ impl<T> JoinHandle<T> {
         T: Send + 'static,
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
-        let from = self.origin();
+        let from = self.link();
         attach(self.into_end(), from, callback);
     }
 }
@@ -50,11 +50,11 @@ impl<T> JoinHandle<T> {
 /// The end that it holds keeps it in turn, as its waiter; the end of the task undoes the knot.
 struct Callback<T, F> {
     inside: Mutex<Option<(HandleEnd<T>, F)>>,
-    from: &'static Origin,
+    from: PoolLink,
 }
 
 /// Calls `callback` with the outcome: here if it is there, else where the task ends.
-pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: &'static Origin, callback: F)
+pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: PoolLink, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,

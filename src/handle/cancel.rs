@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::join::{JoinHandle, cancel};
 use crate::error::JoinError;
-use crate::pool::Origin;
+use crate::pool::PoolLink;
 use crate::task::cell::ExtraEnd;
 
 impl<T> JoinHandle<T> {
@@ -18,7 +18,7 @@ impl<T> JoinHandle<T> {
     ///
     /// If the outcome was given before.
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle::new(self.unspent().extra(), self.origin())
+        CancelHandle::new(self.unspent().extra(), self.link())
     }
 
     /// Wraps the handle so that its drop cancels the task unless it has begun.
@@ -52,11 +52,11 @@ impl<T> JoinHandle<T> {
 /// ```
 pub struct CancelHandle {
     task: ExtraEnd,
-    from: &'static Origin,
+    from: PoolLink,
 }
 
 impl CancelHandle {
-    pub(super) fn new(task: ExtraEnd, from: &'static Origin) -> Self {
+    pub(super) fn new(task: ExtraEnd, from: PoolLink) -> Self {
         Self { task, from }
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::ring;
 use crate::error::{CancelReason, JoinError};
-use crate::pool::{Local, Origin};
+use crate::pool::{Local, PoolLink};
 use crate::primitive::{Away, Deadline, Spin, block_until, spin_until};
 use crate::task::cell::{self, Cancelled, ExtraEnd, HandleEnd, Outcome, Remote};
 
@@ -37,14 +37,14 @@ const LOOK: Spin = Spin {
 ///
 /// While the threads of the pool want every processor there is, a joiner that looks on takes the
 /// place of one that could run the very task it waits for.
-pub(super) fn look_for_a_while(from: &Origin, mut done: impl FnMut() -> bool) -> bool {
+pub(super) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -> bool {
     spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
 }
 
 /// Waits without a limit for a task, by a `wait` until a deadline that tells whether the task has
 /// ended; an error says that it never will, as far as this process is concerned.
 pub(super) fn wait_for_good(
-    from: &Origin,
+    from: PoolLink,
     task: ExtraEnd,
     mut wait: impl FnMut(Deadline) -> bool,
 ) -> Result<(), CancelReason> {
@@ -62,8 +62,11 @@ pub(super) fn wait_for_good(
 }
 
 /// Cancels the task that `remote` leads to, unless it has begun; `true`: it never ran and never will.
-pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
-    match remote.cancel(CancelReason::Cancelled) {
+///
+/// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
+/// owner, its drop does not wait for them.
+pub(super) fn cancel(remote: &Remote, from: PoolLink) -> bool {
+    match Local::in_the_way(from, || remote.cancel(CancelReason::Cancelled)) {
         Cancelled::Now => {
             from.shell_left();
             true
@@ -85,7 +88,8 @@ pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
 /// # Dropping
 ///
 /// Detaches: the task runs all the same. Its value is dropped where the later of the two happens,
-/// the end of the task or the drop of the handle. A panic in that drop is contained.
+/// the end of the task or the drop of the handle. A panic in that drop is contained. If the task
+/// panicked, the [`panic_handler`](crate::Builder::panic_handler) is called there in its place.
 ///
 /// # Ordering
 ///
@@ -103,11 +107,11 @@ pub(super) fn cancel(remote: &Remote, from: &Origin) -> bool {
 pub struct JoinHandle<T> {
     /// `None` once the outcome was given.
     end: Option<HandleEnd<T>>,
-    from: &'static Origin,
+    from: PoolLink,
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(end: HandleEnd<T>, from: &'static Origin) -> Self {
+    pub(crate) fn new(end: HandleEnd<T>, from: PoolLink) -> Self {
         Self {
             end: Some(end),
             from,
@@ -115,7 +119,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// A handle that has resolved to cancelled.
-    pub(crate) fn refused(reason: CancelReason, from: &'static Origin) -> Self
+    pub(crate) fn refused(reason: CancelReason, from: PoolLink) -> Self
     where
         T: Send + 'static,
     {
@@ -316,7 +320,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Where the task came from.
-    pub(super) fn origin(&self) -> &'static Origin {
+    pub(super) fn link(&self) -> PoolLink {
         self.from
     }
 
@@ -341,6 +345,14 @@ impl<T> JoinHandle<T> {
                 self.end = Some(end);
                 None
             }
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if let Some(payload) = self.end.take().and_then(HandleEnd::abandon) {
+            self.from.report(payload);
         }
     }
 }

@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::{JoinHandle, callback};
 use crate::error::{CancelReason, JoinError};
-use crate::pool::Origin;
+use crate::pool::PoolLink;
 use crate::task::cell::{HandleEnd, TaskEnd, pair};
 use crate::task::{Nowhere, job};
 
@@ -37,7 +37,7 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
         let (called, seen) = (Arc::clone(&calls), Arc::clone(&values));
         callback::attach(
             end,
-            Origin::take(false),
+            PoolLink::new(),
             move |outcome: Result<_, JoinError>| {
                 called.fetch_add(1, Relaxed);
                 seen.fetch_add(outcome.unwrap_or(0), Relaxed);
@@ -58,7 +58,7 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
 fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
     model(|| {
         let (task, end) = task();
-        let mut handle = JoinHandle::new(end, Origin::take(false));
+        let mut handle = JoinHandle::new(end, PoolLink::new());
         let runner = thread::spawn(move || task.run(&Nowhere));
         let waiter = thread::spawn(move || {
             let outcome = handle.join_timeout(std::time::Duration::ZERO);
@@ -75,7 +75,7 @@ fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
 fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
     model(|| {
         let (task, end) = task();
-        let shared = JoinHandle::new(end, Origin::take(false)).shared();
+        let shared = JoinHandle::new(end, PoolLink::new()).shared();
         let other = shared.clone();
         let waiter = thread::spawn(move || other.join().unwrap());
         let leaver = thread::spawn(move || {

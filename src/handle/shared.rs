@@ -3,6 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+// Plain std under the model too: nothing here orders anything but the lock of the outcome.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use super::cancel::CancelHandle;
 use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
-use crate::pool::{Local, Origin};
+use crate::pool::{Local, PoolLink};
 use crate::primitive::{Deadline, block_until};
 use crate::sync::line::Line;
 use crate::sync::wait_list::Ticket;
@@ -27,7 +29,7 @@ impl<T> JoinHandle<T> {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let (task, from) = (self.unspent().extra(), self.origin());
+        let (task, from) = (self.unspent().extra(), self.link());
         SharedHandle::new(self, task, from)
     }
 }
@@ -40,7 +42,8 @@ impl<T> JoinHandle<T> {
 ///
 /// # Dropping
 ///
-/// Leaves the others alone. The last one detaches.
+/// Leaves the others alone. The last one detaches; if the task panicked, and none of them has given
+/// that, the [`panic_handler`](crate::Builder::panic_handler) is called.
 ///
 /// # Ordering
 ///
@@ -70,20 +73,25 @@ pub struct SharedHandle<T> {
 struct Common<T> {
     outcome: Arc<Awaited<T>>,
     task: ExtraEnd,
-    from: &'static Origin,
+    from: PoolLink,
 }
 
 /// The outcome, and who waits for it.
 struct Awaited<T> {
     outcome: OnceLock<Outcome<T>>,
+    /// Whether anybody has been given a panic. Orders nothing.
+    was_shown: AtomicBool,
     line: Line,
+    from: PoolLink,
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
-    pub(super) fn new(handle: JoinHandle<T>, task: ExtraEnd, from: &'static Origin) -> Self {
+    pub(super) fn new(handle: JoinHandle<T>, task: ExtraEnd, from: PoolLink) -> Self {
         let outcome = Arc::new(Awaited {
             outcome: OnceLock::new(),
+            was_shown: AtomicBool::new(false),
             line: Line::new(),
+            from,
         });
         let filled = Arc::clone(&outcome);
         handle.on_done(move |outcome| {
@@ -112,6 +120,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// As [`JoinHandle::join`].
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
+        let from = *from;
         Local::run_in_place(from, task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
@@ -183,13 +192,24 @@ impl<T> SharedHandle<T> {
 /// The last handle may go anywhere, and a panic in the drop of a result ends here as it does there.
 impl<T> Drop for Awaited<T> {
     fn drop(&mut self) {
-        unwind::discard(self.outcome.take());
+        let outcome = self.outcome.take();
+        if let Some(Err(error)) = &outcome {
+            let unseen = !self.was_shown.load(Ordering::Relaxed);
+            let payload = unseen.then(|| error.take_payload()).flatten();
+            payload
+                .into_iter()
+                .for_each(|payload| self.from.report(payload));
+        }
+        unwind::discard(outcome);
     }
 }
 
 impl<T: Clone> Awaited<T> {
     fn get(&self) -> Option<Outcome<T>> {
         let outcome = self.outcome.get()?;
+        if outcome.is_err() {
+            self.was_shown.store(true, Ordering::Relaxed);
+        }
         Some(outcome.as_ref().map_err(JoinError::share).cloned())
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! In reading order: [`lanes`] and [`tally`] are the two halves of [`task_queue`]; [`idle`] says
 //! who sleeps and whom to wake; [`slots`] are the right to run; [`spares`] are the threads that wait
-//! for one; [`roster`] knows which threads live; [`origin`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
+//! for one; [`roster`] knows which threads live; [`link`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
 //! what one thread has of it; [`worker`] is one thread's life; [`threads`] starts and ends them.
 
 mod config;
 mod idle;
 mod lanes;
 mod later;
+mod link;
 mod live;
 mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
-mod origin;
 mod roster;
 mod shared;
 mod slots;
@@ -27,7 +27,7 @@ pub(crate) use config::{Config, Hooks, default_name};
 pub use config::{DropBehavior, Overflow};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use later::Postponed;
+pub(crate) use link::PoolLink;
 pub(crate) use local::{Local, Pool, PoolTask};
-pub(crate) use origin::Origin;
 pub(crate) use shared::Gate;
 pub(crate) use threads::start;

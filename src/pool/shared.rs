@@ -6,8 +6,8 @@
 //! asks is in [`local`](super::local).
 //!
 //! # Phases
-//! OPEN, then CLOSING (outsiders are refused, all that was accepted is finished), then perhaps
-//! STOPPING (what has not begun is cancelled). The phase only grows. The end, when all is done and
+//! Open, then closing (outsiders are refused, all that was accepted is finished), then perhaps
+//! stopping (what has not begun is cancelled). The phase only grows. The end, when all is done and
 //! the threads leave, is called out to those who have slots (`pool/slots.rs`), by whoever finds
 //! the closed queue quiet, which it then stays (`pool/tally.rs`).
 //!
@@ -23,21 +23,26 @@ use std::time::Duration;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
 use super::later::Later;
+use super::link::{PoolLink, Reach};
 use super::live::Live;
-use super::origin::{Origin, Reach};
 use super::roster::{Member, NotStarted, Roster};
 use super::slots::{LastLook, Slots, Vacancy};
 use super::spares::Spares;
 use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
 use crate::error::{BusyThread, CancelReason, Rejected, StillRunning, Warning};
-use crate::primitive::{AtomicU8, AtomicUsize, Deadline, Ordering, fence, forks};
+use crate::primitive::{AtomicU8, AtomicUsize, Deadline, Mutex, Ordering, fence, forks, lock};
 use crate::sync::permits::{MAX_PERMITS, Permits};
+use crate::timer::alarm;
 use crate::unwind::{self, Payload};
 
-const OPEN: u8 = 0;
-const CLOSING: u8 = 1;
-const STOPPING: u8 = 2;
+/// How far the pool's life has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Open,
+    Closing,
+    Stopping,
+}
 
 /// Bits of `warned`.
 const OF_STARTS: u8 = 1;
@@ -58,10 +63,12 @@ pub(crate) struct Shared<T> {
     /// comes back if no thread can be started.
     start_thread: StartThread<T>,
     pub(crate) stack_size: usize,
-    pub(crate) origin: &'static Origin,
+    pub(crate) link: PoolLink,
     pub(crate) counts: Counts,
     /// What the user has been warned of.
     warned: AtomicU8,
+    /// Why a thread could not be started, where the user could not be warned.
+    untold: Mutex<Option<io::Error>>,
     /// Unlike that of any other pool, before or after.
     id: usize,
     /// How often the process had forked when the pool was made.
@@ -148,13 +155,11 @@ impl<T: Send + 'static> Shared<T> {
         let (queue, lanes) = TaskQueue::new(config.max_threads);
         queue.use_slots(threads);
         let overflow = config.overflow;
-        // A late callback may still panic, and must not come to a stranger's handler.
-        let again = config.hooks.panic.is_none();
         let shared = Arc::new(Self {
             queue,
             slots: Slots::new(lanes, threads),
             spares: Spares::new(),
-            phase: AtomicU8::new(OPEN),
+            phase: AtomicU8::new(Phase::Open as u8),
             gate: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
                 let free = if hand_off { threads } else { capacity };
@@ -172,9 +177,10 @@ impl<T: Send + 'static> Shared<T> {
             later: Later::new(),
             start_thread,
             stack_size: config.stack_size,
-            origin: Origin::take(again),
+            link: PoolLink::new(),
             counts: Counts::default(),
             warned: AtomicU8::new(0),
+            untold: Mutex::new(None),
             id: new_id(),
             forks: forks(),
             limits: Limits {
@@ -189,7 +195,7 @@ impl<T: Send + 'static> Shared<T> {
             in_background: AtomicU8::new(0),
         });
         let reach: Arc<dyn Reach> = shared.clone();
-        shared.origin.lead_to(&reach);
+        shared.link.lead_to(&reach);
         shared
     }
 
@@ -256,7 +262,7 @@ impl<T: Send + 'static> Shared<T> {
     /// What the thread that forked does in the child, if it is inside this pool: nothing is begun there
     /// any more.
     pub(super) fn end_in_the_child(&self) {
-        self.phase.store(STOPPING, Ordering::Relaxed);
+        self.phase.store(Phase::Stopping as u8, Ordering::Relaxed);
         self.slots.end();
     }
 
@@ -282,22 +288,11 @@ impl<T: Send + 'static> Shared<T> {
             .inspect_err(|Closed| self.look_around())
     }
 
-    /// Refuses outsiders from now on, and lets what was accepted run to its end.
-    pub(crate) fn close(&self) {
-        self.phase.fetch_max(CLOSING, Ordering::AcqRel);
+    /// Refuses outsiders from now on, and says which phase it was before.
+    pub(super) fn refuse(&self, phase: Phase) -> Phase {
+        let before = self.phase.fetch_max(phase as u8, Ordering::AcqRel);
         self.queue.close();
-        if let Some(gate) = &self.gate {
-            gate.permits.close();
-        }
-        self.later.close();
-        self.look_around();
-    }
-
-    /// Closes, and lets nothing begin any more; `false` if someone has done so before.
-    pub(super) fn start_stopping(&self) -> bool {
-        let before = self.phase.fetch_max(STOPPING, Ordering::AcqRel);
-        self.close();
-        before < STOPPING
+        [Phase::Open, Phase::Closing, Phase::Stopping][usize::from(before)]
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -306,7 +301,7 @@ impl<T: Send + 'static> Shared<T> {
 
     #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) >= STOPPING
+        self.phase.load(Ordering::Relaxed) >= Phase::Stopping as u8
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -353,6 +348,46 @@ impl<T: Send + 'static> Shared<T> {
     /// Gives a vacancy to a thread: a spare one, or a new one. If there is none it stays.
     #[cold]
     pub(super) fn fill(self: &Arc<Self>, vacancy: Vacancy) {
+        match alarm::is_this_thread() {
+            true => self.fill_elsewhere(vacancy),
+            false => self.fill_here(vacancy),
+        }
+    }
+
+    /// As [`fill`](Self::fill), but no thread is started here, and nothing of the user's is called.
+    fn fill_elsewhere(self: &Arc<Self>, vacancy: Vacancy) {
+        let Some(vacancy) = self.spares.hand(vacancy) else {
+            return;
+        };
+        // If the other thread does not start, the vacancy comes back.
+        let given = Arc::new(Mutex::new(Some(vacancy)));
+        let (pool, taken) = (Arc::clone(self), Arc::clone(&given));
+        let started = alarm::call_elsewhere(move || {
+            let vacancy = lock(&taken).take();
+            vacancy
+                .into_iter()
+                .for_each(|vacancy| pool.fill_here(vacancy));
+        });
+        let Err(error) = started else {
+            return;
+        };
+        *lock(&self.untold) = Some(error);
+        self.slots.call_untold();
+        let vacancy = lock(&given).take();
+        let left = vacancy.and_then(|vacancy| self.leave_vacant(vacancy, true));
+        // There is a spare thread after all.
+        left.into_iter()
+            .for_each(|vacancy| self.fill_elsewhere(vacancy));
+    }
+
+    /// Tells the user of a thread that could not be started where nobody could be told.
+    pub(super) fn tell_untold(&self) {
+        self.slots.told();
+        let error = lock(&self.untold).take();
+        error.into_iter().for_each(|error| self.start_failed(error));
+    }
+
+    fn fill_here(self: &Arc<Self>, vacancy: Vacancy) {
         let mut next = Some(vacancy);
         let mut failed = None;
         while let Some(vacancy) = next.take() {
@@ -465,6 +500,9 @@ impl<T: Send + 'static> Shared<T> {
     /// What everyone does who has finished a task and goes on to something else: wakes those
     /// who wait until all is done, and ends the pool if it was closed.
     pub(crate) fn look_around(&self) {
+        if self.is_forked() {
+            return;
+        }
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
         if self.queue.check_done() && self.slots.end() {
@@ -556,7 +594,7 @@ impl<T: Send + 'static> Reach for Shared<T> {
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         let hooks = std::mem::take(&mut self.hooks);
-        self.origin.give_back(hooks.panic.is_none());
+        self.link.end();
         unwind::discard(hooks);
     }
 }

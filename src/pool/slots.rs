@@ -46,6 +46,8 @@ const OUT: u8 = 3;
 const ENDED: u8 = 1;
 /// Called out while more slots are in the game than are wanted.
 const TOO_MANY: u8 = 2;
+/// Called out when the user has to be told something, which whoever called could not do.
+const UNTOLD: u8 = 4;
 
 pub(crate) struct Slots<T> {
     idle: Idle,
@@ -204,6 +206,21 @@ impl<T> Slots<T> {
     /// Tells whether there are more slots in the game than are wanted.
     pub(crate) fn are_too_many(&self) -> bool {
         self.calls.load(Ordering::Relaxed) & TOO_MANY != 0
+    }
+
+    /// Calls out that the user has to be told something.
+    pub(crate) fn call_untold(&self) {
+        self.calls.fetch_or(UNTOLD, Ordering::Relaxed);
+    }
+
+    /// Takes that back.
+    pub(crate) fn told(&self) {
+        self.calls.fetch_and(!UNTOLD, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if the user has to be told something.
+    pub(crate) fn is_something_untold(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) & UNTOLD != 0
     }
 
     /// Calls out the pool's end; `true` if nobody has done so before.

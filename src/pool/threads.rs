@@ -104,7 +104,8 @@ pub(super) fn start_thread(
             }
         })
     };
-    let name = |number| pool.thread_name(number);
+    // The name is user code, and the thread that is to have it is counted by now.
+    let name = |number| Local::in_the_way(pool.link, || pool.thread_name(number));
     let started = pool.roster.start(pool.most_threads(), name, spawn);
     started.map_err(|why| {
         let given = lock(&given).take();
@@ -115,6 +116,8 @@ pub(super) fn start_thread(
 
 /// A thread's way through the pool. In a child process that a user's function has forked, it ends.
 fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Option<Started>) {
+    // First: the hook may shut the pool down.
+    Local::settle(pool);
     let has_say = pool.hooks.thread_start.is_some();
     if has_say {
         // Whoever started the thread counts it as searching, which it is not while the user has it.

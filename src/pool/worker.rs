@@ -42,7 +42,7 @@ pub(super) fn work(local: &Local) -> bool {
                 local.note_idle();
                 return false;
             }
-            local.outside(|| local.resign_if_too_many());
+            local.outside(|| local.hear());
         }
         local.sweep_if_wanted();
         let mut task = local.pop();

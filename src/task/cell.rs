@@ -31,7 +31,7 @@ use super::state::{CalledOff, Ender, Finish, Leave, State};
 use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::UnsafeCell;
-use crate::unwind;
+use crate::unwind::{self, Payload};
 
 /// What a task's handle gives in the end.
 pub(crate) type Outcome<T> = Result<T, JoinError>;
@@ -89,8 +89,8 @@ pub(super) struct Vtable {
     pub(super) future: Option<&'static FutureVtable>,
     /// Moves the outcome to where the second pointer says, which is room for one.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
-    /// Drops the outcome. Never unwinds.
-    pub(super) drop_outcome: unsafe fn(NonNull<Header>),
+    /// Drops the outcome, and gives back what the task panicked with if it did. Never unwinds.
+    pub(super) drop_outcome: unsafe fn(NonNull<Header>) -> Option<Payload>,
     /// Frees the block, with the waiter if one is left. Never unwinds.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
@@ -183,15 +183,13 @@ impl<F: Closure<T>, T> Cell<F, T> {
 
     /// # Safety
     /// The duties of [`Vtable`].
-    unsafe fn drop_outcome(header: NonNull<Header>) {
+    unsafe fn drop_outcome(header: NonNull<Header>) -> Option<Payload> {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         stage.with_mut(|stage| {
-            unwind::contain(|| {
-                // SAFETY: by duty 2 the outcome is ours (rule 2), and nobody reads it again.
-                unsafe { std::ptr::drop_in_place(stage.cast::<Outcome<T>>()) };
-            });
-        });
+            // SAFETY: by duty 2 the outcome is ours (rule 2), and nobody reads it again.
+            unsafe { drop_outcome_at(stage.cast::<Outcome<T>>()) }
+        })
     }
 
     /// # Safety
@@ -219,6 +217,23 @@ pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleEnd<T> {
     let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
     let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
     HandleEnd::new(header)
+}
+
+/// Drops an outcome where it is, and gives back what the task panicked with if it did.
+///
+/// # Safety
+/// There is an outcome, which is the caller's, and nobody reads it again.
+pub(super) unsafe fn drop_outcome_at<T>(outcome: *mut Outcome<T>) -> Option<Payload> {
+    // SAFETY: by our duty the outcome is there, and nobody else has it.
+    let panic = match unsafe { &*outcome } {
+        Err(error) => error.take_payload(),
+        Ok(_) => None,
+    };
+    unwind::contain(|| {
+        // SAFETY: our duty; it is dropped once.
+        unsafe { std::ptr::drop_in_place(outcome) };
+    });
+    panic
 }
 
 /// Takes the waker out, gives up the task's end if it acts for it, and wakes.
@@ -278,7 +293,9 @@ impl TaskEnd {
             // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
             unsafe { (end.header().vtable.run)(end.0) };
             cx.returned();
-            end.finish();
+            if let Some(payload) = end.finish() {
+                cx.panicked(payload);
+            }
             return true;
         }
         let cancelled = end.header().state.is_cancelled();
@@ -297,24 +314,29 @@ impl TaskEnd {
         if live {
             // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
             unsafe { (self.header().vtable.cancel)(self.0, reason) };
-            self.finish();
+            drop(self.finish());
         } else {
             self.leave();
         }
         live
     }
 
-    /// Publishes the outcome; this end is gone afterwards.
-    pub(super) fn finish(&self) {
+    /// Publishes the outcome; this end is gone afterwards. A panic that no handle will show comes back.
+    #[must_use]
+    pub(super) fn finish(&self) -> Option<Payload> {
         match self.header().state.finish(Ender::Task) {
             // The cell may be gone by now.
-            Finish::Published => {}
-            // SAFETY: duty 1, we were just told to; duty 2 does not apply.
-            Finish::Wake => unsafe { wake_waiter(self.0, Ender::Task) },
+            Finish::Published => None,
+            Finish::Wake => {
+                // SAFETY: duty 1, we were just told to; duty 2 does not apply.
+                unsafe { wake_waiter(self.0, Ender::Task) };
+                None
+            }
             Finish::Abandoned => {
                 // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
-                unsafe { (self.header().vtable.drop_outcome)(self.0) };
+                let panic = unsafe { (self.header().vtable.drop_outcome)(self.0) };
                 self.leave();
+                panic
             }
         }
     }
@@ -379,14 +401,24 @@ impl Remote {
     }
 
     /// Runs the closure on this thread if nobody has begun it; `true` if so.
-    pub(crate) fn run_here(&self) -> bool {
+    pub(crate) fn run_here(&self, cx: &impl Context) -> bool {
         let ours = self.can_be_claimed() && self.header().state.start();
         if ours {
             // SAFETY: duty 1, the cell is live; duty 2, it has a closure, which `start` gave us.
             unsafe { (self.header().vtable.run)(self.0) };
-            self.finish();
+            if let Some(payload) = self.finish() {
+                cx.panicked(payload);
+            }
         }
         ours
+    }
+
+    /// Has a future polled, as its waker does.
+    pub(crate) fn wake(&self) {
+        if let Some(future) = self.header().vtable.future {
+            // SAFETY: duty 1, the cell is live; waking touches nothing that is somebody's.
+            unsafe { (future.wake)(self.0) };
+        }
     }
 
     /// Cancels the task unless it has begun, or is a future that has given its output.
@@ -397,7 +429,7 @@ impl Remote {
         if self.header().state.cancel() {
             // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
             unsafe { (self.header().vtable.cancel)(self.0, reason) };
-            self.finish();
+            drop(self.finish());
             return Cancelled::Now;
         }
         match self.header().state.is_cancelled() {
@@ -423,11 +455,16 @@ impl Remote {
         }
     }
 
-    fn finish(&self) {
+    /// Publishes the outcome. A panic that no handle will show comes back.
+    #[must_use]
+    fn finish(&self) -> Option<Payload> {
         match self.header().state.finish(Ender::Other) {
-            Finish::Published => {}
-            // SAFETY: duty 1, we were just told to; duty 2, we are borrowed for the call.
-            Finish::Wake => unsafe { wake_waiter(self.0, Ender::Other) },
+            Finish::Published => None,
+            Finish::Wake => {
+                // SAFETY: duty 1, we were just told to; duty 2, we are borrowed for the call.
+                unsafe { wake_waiter(self.0, Ender::Other) };
+                None
+            }
             // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
             Finish::Abandoned => unsafe { (self.header().vtable.drop_outcome)(self.0) },
         }
@@ -581,17 +618,29 @@ impl<T> HandleEnd<T> {
     }
 }
 
-impl<T> Drop for HandleEnd<T> {
-    fn drop(&mut self) {
+impl<T> HandleEnd<T> {
+    /// Gives up the end with what may be there. A panic that nobody was shown comes back.
+    pub(crate) fn abandon(self) -> Option<Payload> {
+        ManuallyDrop::new(self).leave()
+    }
+
+    fn leave(&mut self) -> Option<Payload> {
         self.stop_waiting();
         match self.header().state.leave() {
-            Leave::ToTask => {}
+            Leave::ToTask => None,
             Leave::WithOutcome => {
                 // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2, and
                 // `try_take` does not come here once it has taken.
-                unsafe { (self.header().vtable.drop_outcome)(self.remote.0) };
+                let panic = unsafe { (self.header().vtable.drop_outcome)(self.remote.0) };
                 self.go();
+                panic
             }
         }
+    }
+}
+
+impl<T> Drop for HandleEnd<T> {
+    fn drop(&mut self) {
+        drop(self.leave());
     }
 }

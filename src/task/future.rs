@@ -37,12 +37,14 @@ use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::block;
-use super::cell::{ExtraEnd, FutureVtable, HandleEnd, Header, Outcome, TaskEnd, Vtable};
+use super::cell::{
+    ExtraEnd, FutureVtable, HandleEnd, Header, Outcome, TaskEnd, Vtable, drop_outcome_at,
+};
 use super::state::{CalledOff, State};
 use super::{Context, Look, Name, Ran, Task, Token, Work};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, thread_pointer};
-use crate::unwind;
+use crate::unwind::{self, Payload};
 
 const WOKEN: u8 = 1;
 const POLLING: u8 = 2;
@@ -166,15 +168,13 @@ where
 
     /// # Safety
     /// The duties of [`Vtable`].
-    unsafe fn drop_outcome(header: NonNull<Header>) {
+    unsafe fn drop_outcome(header: NonNull<Header>) -> Option<Payload> {
         // SAFETY: duty 1.
         let cell = unsafe { Self::cell(header) };
         cell.stage.with_mut(|stage| {
-            unwind::contain(|| {
-                // SAFETY: by duty 2 the outcome is stored and ours, and nobody reads it again.
-                unsafe { std::ptr::drop_in_place(stage.cast::<Outcome<F::Output>>()) };
-            });
-        });
+            // SAFETY: by duty 2 the outcome is stored and ours, and nobody reads it again.
+            unsafe { drop_outcome_at(stage.cast::<Outcome<F::Output>>()) }
+        })
     }
 
     /// # Safety
@@ -393,7 +393,9 @@ where
         // SAFETY: `poll` has dropped the future.
         unsafe { cell.end(outcome) };
         cx.future_ended(cell.key.load(Ordering::Relaxed));
-        ManuallyDrop::new(TaskEnd(self.header)).finish();
+        if let Some(payload) = ManuallyDrop::new(TaskEnd(self.header)).finish() {
+            cx.panicked(payload);
+        }
         Ran::Ended
     }
 
@@ -404,7 +406,7 @@ where
         unsafe { cell.drop_future() };
         // SAFETY: just done.
         unsafe { cell.end(Err(JoinError::cancelled(cell.header.state.reason()))) };
-        ManuallyDrop::new(TaskEnd(self.header)).finish();
+        drop(ManuallyDrop::new(TaskEnd(self.header)).finish());
         called_off
     }
 

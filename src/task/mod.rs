@@ -47,7 +47,7 @@ pub(crate) trait Context {
     /// The closure that could be joined has returned, and its outcome is about to be told.
     fn returned(&self);
 
-    /// A closure without a handle panicked.
+    /// A task panicked that has no handle, or none any more.
     fn panicked(&self, payload: Payload);
 
     /// The future that was registered under `key` is about to tell its outcome.

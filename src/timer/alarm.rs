@@ -28,6 +28,13 @@
 //! never goes back. So who waits for a moment needs no word from here but the wake-up: it looks at the
 //! clock, and if its entry is gone before its time, it was another process's.
 //!
+//! # What is not done on this thread
+//!
+//! What takes long here makes everyone late, and user code that waits for the time would wait for ever.
+//! So only wakers are called here. A due task, or one that a waker pushes, may need another thread in
+//! its pool: that is started [elsewhere], since the system takes its time over it, and the user is asked for
+//! the thread's name. So is a pool dropped that has nobody else left.
+//!
 //! # Forks
 //!
 //! A child has no timer thread, and the lock may be held for ever there. So it has another list, under
@@ -36,7 +43,10 @@
 //! differ. If it is this thread that forks, in user code, it ends in the child and calls nothing more.
 //!
 //! Plain std under the model too: nothing is modelled here, since loom has no clock.
+//!
+//! [elsewhere]: call_elsewhere
 
+use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -177,8 +187,16 @@ pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Ke
 }
 
 /// Takes an entry out; `None` if it was taken already.
-pub(super) fn remove(key: Key) -> Option<Action> {
+fn remove(key: Key) -> Option<Action> {
     own(&mut ALARMS.lock())?.entries.remove(key)
+}
+
+/// Takes out an entry that was inserted with a waker; `None` if it was taken already.
+pub(super) fn take_waker(key: Key) -> Option<Waker> {
+    match remove(key)? {
+        Action::Wake(waker) => Some(waker),
+        Action::Call(_) => unreachable!("the key is of an entry with a waker"),
+    }
 }
 
 /// Tells whether the entry is there and wakes what `waker` does.
@@ -186,15 +204,6 @@ pub(super) fn will_wake(key: Key, waker: &Waker) -> bool {
     let mut alarms = ALARMS.lock();
     let entry = own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(key));
     matches!(entry, Some(Action::Wake(other)) if other.will_wake(waker))
-}
-
-/// Has an entry wake `waker`, and gives what it would have done before; `Err` if it was taken already.
-pub(super) fn replace(key: Key, waker: Waker) -> Result<Action, Waker> {
-    let mut alarms = ALARMS.lock();
-    match own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(key)) {
-        Some(entry) => Ok(mem::replace(entry, waker.into())),
-        None => Err(waker),
-    }
 }
 
 /// Calls `callback` on the timer's thread at `deadline`, once, unless it is forgotten before.
@@ -231,8 +240,24 @@ fn look(due: &mut Vec<Action>) -> Rest {
     alarm.rest
 }
 
+std::thread_local! {
+    static IS_TIMER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns `true` if this is the thread that calls what is due.
+pub(crate) fn is_this_thread() -> bool {
+    IS_TIMER.with(Cell::get)
+}
+
+/// Calls `body`, which may take its time or call user code, on a thread of its own.
+pub(crate) fn call_elsewhere(body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = thread::Builder::new().name("workmill-starter".to_owned());
+    builder.spawn(|| unwind::contain(body)).map(drop)
+}
+
 /// The life of the thread.
 fn run() {
+    IS_TIMER.with(|is_timer| is_timer.set(true));
     let process = forks();
     let mut due = Vec::with_capacity(BATCH);
     loop {

@@ -95,6 +95,7 @@ impl<A> Entries<A> {
             self.far.remove(&number);
         } else if heap.entries.len() >= MANY && heap.left < heap.entries.len() / 2 {
             heap.entries.retain(|(_, action)| action.is_some());
+            heap.entries.shrink_to(2 * heap.left);
         }
         Some(action)
     }

@@ -38,6 +38,7 @@ mod entries;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -89,14 +90,24 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: Option<Instant>,
-    /// Of the entry that wakes who polled last; the timer's thread may have taken that.
-    key: Option<alarm::Key>,
+    told: Told,
+}
+
+/// Where the waker of the last poll is.
+enum Told {
+    Nowhere,
+    /// In the entry with this key, unless the timer's thread has taken it.
+    Timer(alarm::Key),
+    /// Here, since there is no deadline.
+    Here(Waker),
 }
 
 impl Sleep {
     fn new(deadline: Option<Instant>) -> Self {
-        let key = None;
-        Self { deadline, key }
+        Self {
+            deadline,
+            told: Told::Nowhere,
+        }
     }
 
     /// Tells when it ends; `None` is never.
@@ -134,53 +145,47 @@ impl Sleep {
 
     fn move_to(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
-        let Some(action) = self.key.take().and_then(alarm::remove) else {
-            return;
-        };
-        let Some(deadline) = deadline else {
-            return unwind::discard(action);
-        };
-        match alarm::insert(deadline, action) {
-            Ok(key) => self.key = Some(key),
-            // As in `enter`.
-            Err(action) => action.run(),
+        // If the timer's thread has taken the entry, the waker is being called, and a poll follows.
+        if let Some(waker) = self.take_waker() {
+            self.tell(waker);
+        }
+    }
+
+    fn take_waker(&mut self) -> Option<Waker> {
+        match mem::replace(&mut self.told, Told::Nowhere) {
+            Told::Nowhere => None,
+            Told::Timer(key) => alarm::take_waker(key),
+            Told::Here(waker) => Some(waker),
         }
     }
 
     /// Gives the deadline when it has come.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        let Some(deadline) = self.deadline else {
-            return Poll::Pending;
-        };
-        if deadline <= Instant::now() {
-            // If the thread has not taken the entry yet it is about to, and wakes once in vain.
-            self.key = None;
+        if let Some(deadline) = self.deadline.filter(|end| *end <= Instant::now()) {
+            self.leave();
             return Poll::Ready(deadline);
         }
-        let told = self
-            .key
-            .is_some_and(|key| alarm::will_wake(key, cx.waker()));
-        if !told {
-            self.enter(deadline, cx.waker().clone());
+        let is_told = match &self.told {
+            Told::Nowhere => false,
+            Told::Timer(key) => alarm::will_wake(*key, cx.waker()),
+            Told::Here(waker) => waker.will_wake(cx.waker()),
+        };
+        if !is_told {
+            let waker = cx.waker().clone();
+            self.leave();
+            self.tell(waker);
         }
         Poll::Pending
     }
 
-    /// Has `waker` called at the deadline.
-    fn enter(&mut self, deadline: Instant, waker: Waker) {
-        let waker = match self.key.take() {
-            None => waker,
-            Some(key) => match alarm::replace(key, waker) {
-                Ok(before) => {
-                    self.key = Some(key);
-                    return unwind::discard(before);
-                }
-                // Its time has just come, or this is a child.
-                Err(waker) => waker,
-            },
+    /// Has `waker` called at the deadline, or keeps it for one that may be set.
+    fn tell(&mut self, waker: Waker) {
+        let Some(deadline) = self.deadline else {
+            self.told = Told::Here(waker);
+            return;
         };
         match alarm::insert(deadline, waker) {
-            Ok(key) => self.key = Some(key),
+            Ok(key) => self.told = Told::Timer(key),
             // Without a thread that could call it, the waker is called here: until there is one, or
             // the time has come, the future is polled again and again.
             Err(waker) => unwind::wake(waker),
@@ -188,9 +193,7 @@ impl Sleep {
     }
 
     fn leave(&mut self) {
-        if let Some(key) = self.key.take() {
-            alarm::forget(key);
-        }
+        unwind::discard(self.take_waker());
     }
 }
 
@@ -386,7 +389,7 @@ impl fmt::Debug for Interval {
 }
 
 /// The first moment after `now` that is in phase with `tick`, if the clock can tell it.
-fn following(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
+pub(crate) fn following(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
     const SECOND: u128 = 1_000_000_000;
     let late = now.saturating_duration_since(tick).as_nanos() % period.as_nanos();
     // Less than a period, so both parts fit.

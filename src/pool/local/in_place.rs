@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Local, PoolTask};
-use crate::pool::origin::Origin;
+use crate::pool::link::PoolLink;
 use crate::task::cell::Remote;
 
 /// After so many tasks that were run in place a thread looks whether it should sweep its lane.
@@ -12,11 +12,11 @@ const CLAIMS: usize = 64;
 impl Local {
     /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
     /// enough left of the stack.
-    pub(crate) fn run_in_place(from: &'static Origin, task: &Remote) {
+    pub(crate) fn run_in_place(from: PoolLink, task: &Remote) {
         if !task.can_be_claimed() {
             return;
         }
-        let is_from = |local: &&Self| std::ptr::eq(local.shared.origin, from);
+        let is_from = |local: &&Self| local.shared.link == from;
         let ours = if let Some(local) = Self::innermost().filter(is_from) {
             local.claim(task)
         } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
@@ -42,7 +42,7 @@ impl Local {
             return false;
         }
         self.claimed.borrow_mut().push(task.id());
-        let ours = task.run_here();
+        let ours = task.run_here(self);
         self.claimed.borrow_mut().pop();
         ours
     }

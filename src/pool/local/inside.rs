@@ -1,10 +1,11 @@
 //! What a pool does for the thread that asks, which may be inside.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::{HOME, Local, OnDrop, Pool, PoolTask};
+use super::{HOME, IN_THE_WAY, Local, OnDrop, Pool, PoolTask};
 use crate::error::CancelReason;
+use crate::pool::shared::Phase;
 use crate::pool::tally::Closed;
 use crate::task::Ran;
 use crate::task::cell::Cancelled;
@@ -80,7 +81,7 @@ impl Pool {
                 self.counts.rejected.one_more();
                 return true;
             }
-            self.origin.shell_met();
+            self.link.shell_met();
         }
     }
 
@@ -92,7 +93,7 @@ impl Pool {
                 drop(oldest);
                 self.queue.task_done(None);
                 self.look_around();
-                self.origin.shell_met();
+                self.link.shell_met();
                 continue;
             };
             if !look.is_future {
@@ -107,9 +108,32 @@ impl Pool {
         None
     }
 
+    /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to its end.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.enter(Phase::Closing);
+    }
+
+    /// Enters a phase, and says which it was before.
+    fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
+        // What is not due is dropped as if by a task, which the pool's end waits for. If this is refused,
+        // whoever came first sees to it.
+        let is_first = self.accept().is_ok();
+        let before = self.refuse(phase);
+        if is_first {
+            Local::visit(self, || self.later.close());
+            self.queue.task_done(None);
+        }
+        // Last: a waker that is called may wait for the pool's end.
+        if let Some(gate) = &self.gate {
+            gate.permits.close();
+        }
+        self.look_around();
+        before
+    }
+
     /// Closes, and cancels what has not begun; says how many.
     pub(crate) fn stop(self: &Arc<Self>) -> usize {
-        if !self.start_stopping() {
+        if self.enter(Phase::Stopping) == Phase::Stopping {
             // Someone is at it already, maybe further down on this very stack.
             return 0;
         }
@@ -193,9 +217,14 @@ impl Pool {
         }
     }
 
-    /// Tells whether the pool's end would wait for this thread: it is one of the pool's, or a guest.
+    /// Returns `true` if the pool's end would wait for this thread: it is one of the pool's, or a guest, or
+    /// [stands in the way](Local::in_the_way).
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        self.is_here() || HOME.with(Cell::get) == self.id()
+        let stands_in_the_way = || {
+            let is_listed = |pools: &RefCell<Vec<_>>| pools.borrow().contains(&self.link);
+            IN_THE_WAY.try_with(is_listed).unwrap_or(false)
+        };
+        self.is_here() || HOME.with(Cell::get) == self.id() || stands_in_the_way()
     }
 
     /// Tells whether this thread is one of the pool's, and its thread-locals live, or a guest.

@@ -35,11 +35,12 @@ use std::sync::Arc;
 
 use self::yielded::Yielded;
 use super::lanes::Lane;
+use super::link::PoolLink;
 use super::roster::Member;
 use super::shared::Shared;
 use super::slots::Vacancy;
 use super::task_queue::TaskQueue;
-use crate::primitive::{forks, thread_pointer};
+use crate::primitive::{forks, thread_local, thread_pointer};
 use crate::task::{Context, Name, Ran, Task};
 use crate::unwind::Payload;
 
@@ -65,6 +66,11 @@ thread_pointer!(HERE);
 // The pool that cannot end before this thread does, to the end of its last thread-local: its id, in
 // the form of a pointer.
 thread_pointer!(HOME);
+
+thread_local! {
+    /// Pools whose end may depend on what this thread does at the moment, though it is not inside.
+    static IN_THE_WAY: RefCell<Vec<PoolLink>> = RefCell::new(Vec::new());
+}
 
 /// What one thread has of a pool.
 pub(crate) struct Local {
@@ -150,7 +156,6 @@ impl Local {
         searching: bool,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
-        HOME.with(|home| home.set(shared.id()));
         let lane = shared.slots.occupy(vacancy);
         let local = Self::new(shared, Arc::clone(member), Some(lane));
         local.searching.set(searching);
@@ -221,6 +226,24 @@ impl Local {
         Self::with_here(self, self.outer, || body(self));
     }
 
+    /// Notes that nothing on this thread is to wait for the end of this pool, to the thread's very end.
+    pub(super) fn settle(shared: &Pool) {
+        HOME.with(|home| home.set(shared.id()));
+    }
+
+    /// Calls `body`, which a task of this pool may wait for, or its end: so the end is not waited for on
+    /// this thread meanwhile. The thread does not count as inside.
+    pub(crate) fn in_the_way<R>(pool: PoolLink, body: impl FnOnce() -> R) -> R {
+        // While a thread ends its list may be gone already.
+        let listed = IN_THE_WAY.try_with(|pools| pools.borrow_mut().push(pool));
+        let _end = OnDrop(|| {
+            if listed.is_ok() {
+                let _ = IN_THE_WAY.try_with(|pools| pools.borrow_mut().pop());
+            }
+        });
+        body()
+    }
+
     /// Calls `body`, which is between two tasks of this resident, outside the pool.
     #[inline]
     pub(super) fn outside<R>(&self, body: impl FnOnce() -> R) -> R {
@@ -289,7 +312,7 @@ impl Local {
     /// Lets go of the shells in the queues if they are many, and more than half of what is there.
     #[inline]
     pub(super) fn sweep_if_wanted(&self) {
-        if self.shared.origin.shells() >= SHELLS {
+        if self.shared.link.shells() >= SHELLS {
             self.outside(|| self.sweep());
         }
     }
@@ -297,12 +320,12 @@ impl Local {
     #[cold]
     fn sweep(&self) {
         let shared = &self.shared;
-        if shared.origin.shells() <= shared.queue.waiting_outside() / 2 {
+        if shared.link.shells() <= shared.queue.waiting_outside() / 2 {
             return;
         }
         match &*self.lane.borrow() {
             Some(lane) => {
-                shared.origin.swept();
+                shared.link.swept();
                 shared.queue.sweep(lane, PoolTask::is_shell);
             }
             None => return,
@@ -441,7 +464,7 @@ impl Local {
         }
         let ran = PoolTask::run(found, self);
         if ran == Ran::Shell {
-            self.shared.origin.shell_met();
+            self.shared.link.shell_met();
         }
         ran
     }

@@ -17,9 +17,13 @@ use crate::primitive::{Deadline, around_waits, count_forks};
 const NAP: Duration = Duration::from_micros(120);
 
 impl Local {
-    /// Gives the slot up if there are too many.
-    pub(in crate::pool) fn resign_if_too_many(&self) {
+    /// Hears what there is to hear for one that has a slot: gives it up if there are too many, and tells the
+    /// user what nobody has told.
+    pub(in crate::pool) fn hear(&self) {
         let slots = &self.shared.slots;
+        if slots.is_something_untold() {
+            self.shared.tell_untold();
+        }
         self.publish_yielded();
         let lane = match slots.are_too_many() {
             true => self.lane.take(),

@@ -1,0 +1,82 @@
+//! When the runs of a series are due.
+
+use std::time::{Duration, Instant};
+
+use crate::timer;
+
+/// When the runs of a series are due; for [`PoolRef::submit_every`](crate::PoolRef::submit_every).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use workmill::Every;
+///
+/// // At once, and then each full second from now.
+/// let ticks = Every::rate(Duration::from_secs(1));
+/// // After a minute, and then a minute after each run has ended; no more after a panic.
+/// let minute = Duration::from_secs(60);
+/// let polls = Every::delay(minute).first_after(minute).end_on_panic();
+/// # let _ = (ticks, polls);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Every {
+    period: Duration,
+    from_end: bool,
+    pub(super) first: Duration,
+    pub(super) ends_on_panic: bool,
+}
+
+impl Every {
+    /// A run at once, and one each time that `period` has passed since, however long they take.
+    ///
+    /// Runs whose time passes while one is under way are left out; the next keep the phase of the first.
+    /// Java's `scheduleAtFixedRate` makes up for them.
+    ///
+    /// # Panics
+    ///
+    /// If `period` is zero.
+    pub fn rate(period: Duration) -> Self {
+        assert!(!period.is_zero(), "the period of a series is zero");
+        Self {
+            period,
+            from_end: false,
+            first: Duration::ZERO,
+            ends_on_panic: false,
+        }
+    }
+
+    /// A run at once, and another each time that `pause` has passed since the end of the last.
+    pub fn delay(pause: Duration) -> Self {
+        Self {
+            period: pause,
+            from_end: true,
+            first: Duration::ZERO,
+            ends_on_panic: false,
+        }
+    }
+
+    /// The first run not at once, but after `delay`.
+    pub fn first_after(self, delay: Duration) -> Self {
+        Self {
+            first: delay,
+            ..self
+        }
+    }
+
+    /// A panic ends the series, and is in its handle, in place of going to the panic handler.
+    pub fn end_on_panic(self) -> Self {
+        Self {
+            ends_on_panic: true,
+            ..self
+        }
+    }
+
+    /// When the run after the one that was due at `last` is due; `None` is never.
+    pub(super) fn next(&self, last: Instant, now: Instant) -> Option<Instant> {
+        if self.from_end {
+            return now.checked_add(self.period);
+        }
+        timer::following(last, self.period, now)
+    }
+}

@@ -1,0 +1,302 @@
+//! Closures that are due again and again.
+//!
+//! # The end
+//! The handle of a series is that of a future, the [`End`], which is pending for as long as the series
+//! goes on. The future is no task of the pool: whoever wakes it gives its task to the series, and the
+//! series runs that task when there is nothing left of the closure. So a cancelled handle resolves when
+//! the run that is under way has ended, and what the closure captured is gone.
+//!
+//! What the lock guards says which of three the series is: *waiting* for its next run, or for that run to
+//! begin; *running*, while the closure is in the hands of a run; or *over*. It is over when its end was
+//! taken out of the lock, which happens once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as PollContext, Poll};
+use std::time::Instant;
+
+use super::Booking;
+use super::every::Every;
+use crate::admission::Pass;
+use crate::error::CancelReason;
+use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
+use crate::primitive::{Mutex, MutexGuard, lock};
+use crate::task::cell::{ExtraEnd, HandleEnd};
+use crate::task::{Context, Name, Task};
+use crate::unwind::{self, Payload};
+
+pub(super) struct Series<F> {
+    link: PoolLink,
+    every: Every,
+    inside: Mutex<Inside<F>>,
+}
+
+struct Inside<F> {
+    /// While the series is waiting.
+    closure: Option<F>,
+    is_running: bool,
+    /// The handle's task, which was woken during a run: the handle was cancelled.
+    woken: Option<Task<Quiet>>,
+    /// Until the series is over.
+    end: Option<ExtraEnd>,
+    booking: Booking,
+    /// When the last run was due, or the first is.
+    due: Option<Instant>,
+    /// The panic that has ended the series, until the handle has it.
+    panic: Option<Payload>,
+}
+
+impl<F: FnMut() + Send + 'static> Series<F> {
+    /// A series that has not begun, and the end of its handle.
+    pub(super) fn new(link: PoolLink, every: Every, closure: F) -> (Arc<Self>, HandleEnd<()>) {
+        let series = Arc::new(Self {
+            link,
+            every,
+            inside: Mutex::new(Inside {
+                closure: Some(closure),
+                is_running: false,
+                woken: None,
+                end: None,
+                booking: Booking::new(link),
+                due: Instant::now().checked_add(every.first),
+                panic: None,
+            }),
+        });
+        let (woken, end) = (Arc::clone(&series), End(Arc::clone(&series)));
+        let schedule = move |task| woken.wake(task);
+        let (task, handle) = Task::future((), end, schedule, |_| 0);
+        lock(&series.inside).end = Some(handle.extra());
+        // It is pending, and from now on whoever wakes it has its task.
+        Task::run(&mut Some(task), &Quiet(link));
+        (series, handle)
+    }
+
+    /// Has the first run come. If it is refused the caller cancels the handle.
+    pub(super) fn begin(self: &Arc<Self>, pool: &Pool) -> Result<(), CancelReason> {
+        let inside = &mut *lock(&self.inside);
+        inside.booking.add(pool, self.clone())?;
+        self.ring(inside)
+    }
+
+    fn ring(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
+        let series = Arc::clone(self);
+        inside.booking.ring(inside.due, move || series.come_due())
+    }
+
+    /// On the timer's thread: a run is due.
+    fn come_due(self: &Arc<Self>) {
+        let Some(pool) = Pool::of(self.link) else {
+            return;
+        };
+        let mut inside = lock(&self.inside);
+        if inside.end.is_none() {
+            return;
+        }
+        inside.booking.key = None;
+        let Some(pass) = Pass::if_room(&pool) else {
+            pool.counts.skipped.one_more();
+            // The pool closes, or there is a thread: this is it.
+            let _ = self.ring_again(&mut inside);
+            return;
+        };
+        if !pool.accept_due() {
+            drop((inside, pass));
+            return pool.look_around();
+        }
+        drop(inside);
+        let run = Run(Some(Arc::clone(self)));
+        pool.push(match pass {
+            Some(pass) => PoolTask::detached(pass, move || run.call()),
+            None => PoolTask::detached((), move || run.call()),
+        });
+    }
+
+    fn ring_again(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
+        let last = inside.due.expect("a run was due");
+        inside.due = self.every.next(last, Instant::now());
+        self.ring(inside)
+    }
+
+    /// On a thread of the pool.
+    fn run(self: &Arc<Self>) {
+        let closure = {
+            let mut inside = lock(&self.inside);
+            let closure = inside.closure.take();
+            inside.is_running = closure.is_some();
+            closure
+        };
+        let Some(mut closure) = closure else {
+            return;
+        };
+        let mut panic = unwind::catch(&mut closure).err();
+        if self.link.is_forked() {
+            // This is a child, whose parent has the series.
+            return std::mem::forget((closure, panic));
+        }
+        let mut inside = lock(&self.inside);
+        let ends = panic.is_some() && self.every.ends_on_panic;
+        if ends {
+            inside.panic = panic.take();
+        }
+        if ends || inside.woken.is_some() {
+            drop(inside);
+            panic.into_iter().for_each(|panic| self.link.report(panic));
+            unwind::discard(closure);
+            self.end_after_run();
+        } else {
+            inside.closure = Some(closure);
+            inside.is_running = false;
+            self.go_on(inside);
+            panic.into_iter().for_each(|panic| self.link.report(panic));
+        }
+    }
+
+    /// Ends the series after its last run, whose closure is gone.
+    fn end_after_run(self: &Arc<Self>) {
+        let (booking, woken, end) = {
+            let mut inside = lock(&self.inside);
+            inside.is_running = false;
+            (
+                inside.booking.take(),
+                inside.woken.take(),
+                inside.end.take(),
+            )
+        };
+        booking.cancel();
+        match woken {
+            Some(task) => self.resolve(task),
+            // That gives the task to `wake`.
+            None => end.iter().for_each(|end| end.wake()),
+        }
+    }
+
+    /// Somebody has cancelled the handle, or the series has ended by a panic: ends the series now, or when
+    /// the run that is under way has ended.
+    fn wake(&self, task: Task<Quiet>) {
+        if self.link.is_forked() {
+            // The lock may be held for ever here, and the handle says that it is another process's.
+            return std::mem::forget(task);
+        }
+        let mut inside = lock(&self.inside);
+        if inside.is_running {
+            inside.woken = Some(task);
+            return;
+        }
+        let left = (
+            inside.booking.take(),
+            inside.closure.take(),
+            inside.end.take(),
+        );
+        drop(inside);
+        let (booking, closure, end) = left;
+        booking.cancel();
+        unwind::discard(closure);
+        self.resolve(task);
+        drop(end);
+    }
+
+    /// Resolves the handle.
+    fn resolve(&self, task: Task<Quiet>) {
+        Task::run(&mut Some(task), &Quiet(self.link));
+    }
+
+    /// A run was dropped for a newer task, or by the end of the pool.
+    fn run_was_dropped(self: &Arc<Self>) {
+        if let Some(pool) = Pool::of(self.link) {
+            pool.counts.skipped.one_more();
+        }
+        let inside = lock(&self.inside);
+        if inside.end.is_some() {
+            self.go_on(inside);
+        }
+    }
+
+    /// Waits for the next time, if there is a thread that keeps it.
+    fn go_on(self: &Arc<Self>, mut inside: MutexGuard<'_, Inside<F>>) {
+        let rung = self.ring_again(&mut inside);
+        drop(inside);
+        if let Err(reason) = rung {
+            self.cancel(reason);
+        }
+    }
+
+    fn cancel(&self, reason: CancelReason) {
+        let end = lock(&self.inside).end.as_ref().map(|end| end.extra());
+        if let Some(end) = end {
+            end.cancel(reason);
+        }
+    }
+}
+
+impl<F: FnMut() + Send + 'static> Postponed for Series<F> {
+    fn close(&self) {
+        self.cancel(CancelReason::Shutdown);
+    }
+}
+
+/// Pending for as long as the series goes on; then it panics as the series did, unless it is dropped,
+/// because the series was cancelled.
+struct End<F: FnMut() + Send + 'static>(Arc<Series<F>>);
+
+impl<F: FnMut() + Send + 'static> Future for End<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<()> {
+        match self.take_panic() {
+            Some(panic) => std::panic::resume_unwind(panic.into_inner()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F: FnMut() + Send + 'static> End<F> {
+    fn take_panic(&self) -> Option<Payload> {
+        lock(&self.0.inside).panic.take()
+    }
+}
+
+impl<F: FnMut() + Send + 'static> Drop for End<F> {
+    fn drop(&mut self) {
+        // The series was cancelled just as it ended by a panic.
+        if let Some(panic) = self.take_panic() {
+            self.0.link.report(panic);
+        }
+    }
+}
+
+/// What the handle's task runs in: it is not one of the pool's, and has nobody to tell what it does.
+struct Quiet(PoolLink);
+
+impl Context for Quiet {
+    fn begins(&self, _: &'static Name) {}
+
+    fn can_be_joined(&self, _: *const ()) {}
+
+    fn returned(&self) {}
+
+    fn panicked(&self, payload: Payload) {
+        self.0.report(payload);
+    }
+
+    fn future_ended(&self, _: usize) {}
+}
+
+/// One run, which is made up for by the next if it is dropped.
+struct Run<F: FnMut() + Send + 'static>(Option<Arc<Series<F>>>);
+
+impl<F: FnMut() + Send + 'static> Run<F> {
+    fn call(mut self) {
+        if let Some(series) = self.0.take() {
+            series.run();
+        }
+    }
+}
+
+impl<F: FnMut() + Send + 'static> Drop for Run<F> {
+    fn drop(&mut self) {
+        if let Some(series) = self.0.take().filter(|series| !series.link.is_forked()) {
+            series.run_was_dropped();
+        }
+    }
+}
