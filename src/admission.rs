@@ -16,7 +16,7 @@ use std::task::Poll;
 
 use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
 use crate::pool::{Gate, Local, Overflow, Pool};
-use crate::primitive::Deadline;
+use crate::primitive::{Deadline, NotInherited};
 use crate::sync::permits::Wait;
 use crate::task::Token;
 
@@ -136,7 +136,7 @@ pub(crate) async fn admit_async(pool: &Arc<Pool>) -> Result<Entry, Refusal> {
     let Some(gate) = pool.gate.as_ref().filter(|_| !pool.is_here()) else {
         return admit(pool, Patience::Until(Deadline::NEVER));
     };
-    let mut wait = Wait::new(&gate.permits, 1);
+    let mut wait = NotInherited::new(Wait::new(&gate.permits, 1));
     let granted = poll_fn(|cx| match pool.is_forked() {
         true => Poll::Ready(Err(Refusal::Forked)),
         false => wait.poll(cx.waker()).map_err(|_| Refusal::Shutdown),

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::attributes::Attributes;
 use crate::error::{Rejected, Warning};
 use crate::executor::ThreadPoolExecutor;
 use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow, default_name};
@@ -61,8 +62,9 @@ impl Builder {
 
     /// Sets how many tasks run at a time, from 1 to 65,535, each on a thread of its own.
     ///
-    /// By default as many as the machine gives this process: its processors, less what an affinity
-    /// mask or a cgroup quota keeps from it. [`build`](Self::build) says when the threads start, and
+    /// By default as many as the machine gives the thread that calls [`build`](Self::build) at that moment:
+    /// its processors, less what an affinity mask or a cgroup quota keeps from it, as by
+    /// [`available_parallelism`](std::thread::available_parallelism). [`build`](Self::build) says when the threads start, and
     /// [`set_threads`](crate::PoolRef::set_threads) changes the number later. A task that waits does
     /// not count: see [`max_spare_threads`](Self::max_spare_threads).
     pub fn threads(mut self, threads: usize) -> Self {
@@ -162,11 +164,24 @@ impl Builder {
     /// answers, and fails if one of them fails or panics. If a later one does, it ends, and is counted
     /// and reported like one that the system would not start.
     ///
+    /// **The numbers go beyond `threads`.** When tasks wait, other threads run in their places, and they
+    /// have numbers too: up to [`threads`](Self::threads) and
+    /// [`max_spare_threads`](Self::max_spare_threads) together, less one. The hook is called on each of
+    /// them. One that refuses these threads takes the first of the crate's
+    /// [promises](crate#what-it-promises) away: tasks that wait for others may then hang the pool, as they
+    /// would with `max_spare_threads(0)`.
+    ///
+    /// The hook may submit to the pool, and shut it down; a shutdown does not wait there.
+    ///
     /// # Examples
+    ///
+    /// Pinning threads to processors, as many times around as there are threads:
     ///
     /// ```
     /// # fn pin_to(_: usize) -> std::io::Result<()> { Ok(()) }
-    /// let pool = workmill::Builder::new().threads(2).on_thread_start(pin_to).build()?;
+    /// let cores = [0, 1];
+    /// let pin = move |number: usize| pin_to(cores[number % cores.len()]);
+    /// let pool = workmill::Builder::new().threads(2).on_thread_start(pin).build()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn on_thread_start(
@@ -186,13 +201,15 @@ impl Builder {
         self
     }
 
-    /// Sets what is called with the payload of each panic for which there is no handle: of a closure
-    /// that was given to [`execute`](crate::PoolRef::execute), of a callback, or of
-    /// [`on_thread_stop`](Self::on_thread_stop) and [`on_rejected`](Self::on_rejected).
+    /// Sets what is called with the payload of each panic that no handle shows: of a closure that was given
+    /// to [`execute`](crate::PoolRef::execute), of a task whose handle is dropped before it has given the
+    /// panic, of a run of a series, of a callback, or of [`on_thread_stop`](Self::on_thread_stop) and
+    /// [`on_rejected`](Self::on_rejected).
     ///
     /// By default nothing more is done than for any panic: std's panic hook writes a line to stderr,
     /// before the handler is called. It is called on the thread that panicked, which goes on
-    /// afterwards. A panic of its own goes nowhere.
+    /// afterwards; or on the thread that drops the handle, if the task has ended by then. A panic of its
+    /// own goes nowhere. When the last reference to the pool is gone, nothing is called any more.
     ///
     /// # Examples
     ///
@@ -249,6 +266,15 @@ impl Builder {
     /// tries again. A pool with [`on_thread_start`](Self::on_thread_start) starts all its threads here,
     /// but for those that are needed because others wait.
     ///
+    /// # What the threads inherit
+    ///
+    /// Whenever a thread starts, and whoever submitted the work for it, it begins with what the thread that
+    /// calls this function has now: on Unix the signals that are blocked, on Linux also the processors
+    /// that it may run on and its nice value. (A nice value below that of the submitter needs a privilege;
+    /// without it the thread keeps the submitter's.) So to have signals handled by other threads, block
+    /// them, build the pool, and unblock them. [`on_thread_start`](Self::on_thread_start) is called
+    /// afterwards, and may change all of it.
+    ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if a knob is out of its limits or a name holds a NUL byte. Else
@@ -260,8 +286,8 @@ impl Builder {
     }
 
     fn config(self) -> io::Result<Config> {
-        let processors = processors();
-        let threads = self.threads.unwrap_or(processors);
+        let attributes = Attributes::of_this_thread();
+        let threads = self.threads.unwrap_or_else(processors);
         check("a pool has", "threads", 1..=MAX_SLOTS, threads)?;
         let max_threads = self.max_threads.unwrap_or_else(|| {
             let some = threads.saturating_mul(4).min(1024);
@@ -291,7 +317,8 @@ impl Builder {
             overflow: self.overflow,
             on_drop: self.on_drop,
             stack_size: self.stack_size.unwrap_or_else(default_stack_size),
-            processors,
+            processors: attributes.processors().unwrap_or_else(processors),
+            attributes,
             hooks: self.hooks,
         })
     }
@@ -347,10 +374,9 @@ impl Default for ThreadPoolExecutor {
     }
 }
 
-/// How many processors the machine gives the process, as of the first time it was asked.
+/// How many processors the machine gives this thread now.
 fn processors() -> usize {
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    *PROCESSORS.get_or_init(num_cpus::get)
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// What std gives a thread.

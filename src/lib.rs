@@ -206,7 +206,9 @@
 //! [`shutdown_timeout`]: PoolRef::shutdown_timeout
 //! [`wait_idle`]: PoolRef::wait_idle
 
+mod attributes;
 mod primitive;
+mod trampoline;
 mod unwind;
 
 mod error;
@@ -245,7 +247,9 @@ pub use sync::cancel::{CancelCallback, CancelToken};
 pub use sync::event::Event;
 pub use sync::latch::Latch;
 pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
-pub use sync::queue::{Iter, IterTasks, JoinableQueue, LifoQueue, PriorityQueue, Queue, TaskGuard};
+pub use sync::queue::{
+    Iter, IterTasks, JoinableQueue, LifoQueue, PriorityQueue, Put, Queue, TaskGuard,
+};
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
 };

@@ -16,9 +16,12 @@
 )]
 
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
+
+use crate::trampoline;
 
 #[cfg(not(workmill_loom))]
 mod imp {
@@ -31,7 +34,7 @@ mod imp {
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
         yield_now,
     };
-    pub(crate) use std::thread_local;
+    pub(super) use std::thread_local;
 
     /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -64,7 +67,7 @@ mod imp {
         Builder as ThreadBuilder, JoinHandle as ThreadHandle, yield_now,
     };
 
-    pub(crate) use loom::thread_local;
+    pub(super) use loom::thread_local;
 
     type Token = std::sync::Arc<(Mutex<bool>, Condvar)>;
 
@@ -128,7 +131,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
 
-impl<T> std::ops::Deref for Padded<T> {
+impl<T> Deref for Padded<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -169,6 +172,11 @@ impl Deadline {
     /// The moment `timeout` from now; a moment beyond what the clock can say is never.
     pub(crate) fn after(timeout: Duration) -> Self {
         Self(Instant::now().checked_add(timeout))
+    }
+
+    /// Returns `true` if waiting never ends by itself.
+    pub(crate) fn is_never(self) -> bool {
+        self.0.is_none()
     }
 
     /// Tells whether the moment has come.
@@ -214,6 +222,7 @@ pub(crate) struct Away {
 
 impl Away {
     pub(crate) fn go() -> Self {
+        trampoline::catch_up();
         let hooks = HOOKS.get().filter(|hooks| (hooks.before)());
         Self {
             after: hooks.map(|hooks| hooks.after),
@@ -266,7 +275,13 @@ pub(crate) fn block_until<R>(
                 match away {
                     // It takes a moment, in which the wait may end.
                     None => away = Some(Away::go()),
-                    Some(_) => deadline.park(),
+                    Some(_) => {
+                        // A poll calls user code.
+                        trampoline::catch_up();
+                        if !sleeper.is_told() {
+                            deadline.park();
+                        }
+                    }
                 }
             }
         }
@@ -344,7 +359,7 @@ fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
         let sleeper = Sleeper::new();
         (Arc::clone(&sleeper), Waker::from(sleeper))
     }
-    thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
+    imp::thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
     let mut body = Some(body);
     let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
         body.take().expect("a body runs once")(sleeper, waker)
@@ -461,6 +476,54 @@ mod forks {
 }
 
 pub(crate) use forks::{count_forks, forks, watch_forks};
+
+/// A value that is dropped only in the process that made it. In a forked child it is forgotten: its drop
+/// might take a lock that a thread of the parent holds.
+#[derive(Debug)]
+pub(crate) struct NotInherited<T> {
+    /// `None` only while it is dropped.
+    value: Option<T>,
+    forks: usize,
+}
+
+impl<T> NotInherited<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            value: Some(value),
+            forks: forks(),
+        }
+    }
+
+    /// The value, in the process that made it.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        match forks() == self.forks {
+            true => self.value.take(),
+            false => None,
+        }
+    }
+}
+
+impl<T> Deref for NotInherited<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("whole until it is dropped")
+    }
+}
+
+impl<T> DerefMut for NotInherited<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("whole until it is dropped")
+    }
+}
+
+impl<T> Drop for NotInherited<T> {
+    fn drop(&mut self) {
+        if forks() != self.forks {
+            std::mem::forget(self.value.take());
+        }
+    }
+}
 
 mod process {
     // Plain std under the model too: nothing else depends on it.

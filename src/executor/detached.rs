@@ -5,7 +5,7 @@ use std::future::Future;
 use super::PoolRef;
 use crate::admission::{self, Patience, Refusal};
 #[cfg(feature = "hyper")]
-use crate::unwind;
+use crate::{trampoline, unwind};
 
 impl PoolRef {
     /// Runs a future as [`execute`](Self::execute) does a closure: a panic in it goes to the panic
@@ -47,7 +47,7 @@ impl PoolRef {
     {
         match self.spawn_detached(future) {
             Ok(()) => {}
-            Err((Refusal::Dropped, future)) => unwind::discard(future),
+            Err((Refusal::Dropped, future)) => trampoline::call(move || drop(future)),
             Err((refusal, future)) => {
                 let here = move || unwind::discard(crate::future::block_on(future));
                 self.shared.turn_away(Box::new(here), refusal.reason());

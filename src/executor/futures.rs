@@ -8,7 +8,7 @@ use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
 use crate::task::cell::HandleEnd;
-use crate::unwind;
+use crate::trampoline;
 
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
@@ -76,7 +76,7 @@ impl PoolRef {
             }
             Err(refusal) => {
                 self.shared.counts.rejected.one_more();
-                unwind::discard(future);
+                trampoline::call(move || drop(future));
                 JoinHandle::refused(refusal.reason(), self.shared.link)
             }
         }

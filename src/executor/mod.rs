@@ -25,7 +25,7 @@ use crate::handle::JoinHandle;
 use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
 use crate::primitive::{Away, Deadline};
 use crate::scope;
-use crate::unwind;
+use crate::trampoline;
 
 /// Owns a pool of threads that run closures.
 ///
@@ -170,7 +170,7 @@ impl PoolRef {
             Ok(handle) => handle,
             Err((refusal, closure)) => {
                 self.shared.counts.rejected.one_more();
-                unwind::discard(closure);
+                trampoline::call(move || drop(closure));
                 JoinHandle::refused(refusal.reason(), self.shared.link)
             }
         }
@@ -314,7 +314,7 @@ impl PoolRef {
         if let Err((refusal, closure)) = self.place(closure, Patience::Policy) {
             self.shared.counts.rejected.one_more();
             match refusal {
-                Refusal::Dropped => unwind::discard(closure),
+                Refusal::Dropped => trampoline::call(move || drop(closure)),
                 Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
                     self.shared.turn_away(Box::new(closure), refusal.reason());
                 }

@@ -8,6 +8,7 @@ use crate::error::JoinError;
 use crate::pool::PoolLink;
 use crate::primitive::{Mutex, lock};
 use crate::task::cell::{HandleEnd, Outcome};
+use crate::trampoline;
 use crate::unwind;
 
 impl<T> JoinHandle<T> {
@@ -20,6 +21,10 @@ impl<T> JoinHandle<T> {
     /// handle. It may submit, join and cancel like any task; it should be short, because the thread
     /// does nothing else meanwhile. A panic in it goes to the
     /// [`panic_handler`](crate::Builder::panic_handler).
+    ///
+    /// Callbacks may lead to other callbacks, by a cancel or because a task is refused at once. On one
+    /// thread there are at most 16 of them one inside another; the next is called when the outermost has
+    /// returned, or before the thread waits. So no chain of them uses up the stack.
     ///
     /// # Panics
     ///
@@ -76,7 +81,11 @@ where
     }
 }
 
-impl<T, F: FnOnce(Outcome<T>)> Callback<T, F> {
+impl<T, F> Callback<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(Outcome<T>) + Send + 'static,
+{
     fn call(&self) {
         let Some((end, callback)) = lock(&self.inside).take() else {
             return;
@@ -84,13 +93,20 @@ impl<T, F: FnOnce(Outcome<T>)> Callback<T, F> {
         let Ok(outcome) = end.try_take() else {
             unreachable!("only the end of the task wakes a waiter");
         };
-        if let Err(payload) = unwind::catch(|| callback(outcome)) {
-            self.from.report(payload);
-        }
+        let from = self.from;
+        trampoline::call(move || {
+            if let Err(payload) = unwind::catch(|| callback(outcome)) {
+                from.report(payload);
+            }
+        });
     }
 }
 
-impl<T: Send, F: FnOnce(Outcome<T>) + Send> Wake for Callback<T, F> {
+impl<T, F> Wake for Callback<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(Outcome<T>) + Send + 'static,
+{
     fn wake(self: Arc<Self>) {
         self.call();
     }

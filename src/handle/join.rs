@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use super::ring;
 use crate::error::{CancelReason, JoinError};
-use crate::pool::{Local, PoolLink};
+use crate::pool::{Local, Pool, PoolLink};
 use crate::primitive::{Away, Deadline, Spin, block_until, spin_until};
 use crate::task::cell::{self, Cancelled, ExtraEnd, HandleEnd, Outcome, Remote};
+use crate::trampoline;
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
@@ -66,9 +67,12 @@ pub(super) fn wait_for_good(
 /// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
 /// owner, its drop does not wait for them.
 pub(super) fn cancel(remote: &Remote, from: PoolLink) -> bool {
-    match Local::in_the_way(from, || remote.cancel(CancelReason::Cancelled)) {
-        Cancelled::Now => {
-            from.shell_left();
+    match remote.cancel(CancelReason::Cancelled) {
+        Cancelled::Now(doomed) => {
+            trampoline::call(move || Local::in_the_way(from, || doomed.end()));
+            if from.shell_left() {
+                Pool::sweep(from);
+            }
             true
         }
         Cancelled::Soon | Cancelled::Before => true,
@@ -200,7 +204,9 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled.
+    /// [`JoinError`] if the task panicked or was cancelled. Without an end of the time, as with
+    /// [`Duration::MAX`], also with [`CancelReason::Deadlock`], as for [`join`](Self::join); the handle
+    /// stays good then, since its task has not ended.
     ///
     /// # Panics
     ///
@@ -225,7 +231,13 @@ impl<T> JoinHandle<T> {
                 return Some(Err(self.forked()));
             }
             let deadline = Deadline::after(timeout);
-            if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {
+            if deadline.is_never() {
+                // It may wait in a ring, like any join without a limit.
+                if let Err(reason) = self.wait_for_good() {
+                    self.end().stop_waiting();
+                    return Some(Err(JoinError::cancelled(reason)));
+                }
+            } else if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {
                 end.stop_waiting();
                 return None;
             }
@@ -284,7 +296,15 @@ impl<T> JoinHandle<T> {
     /// before). `false` means that it has begun, or that the outcome was given before, and changes
     /// nothing. If it was this call that cancelled it, the closure and its captures have been
     /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
-    /// the handle has been woken.
+    /// the handle has been woken. (In a long chain, in which the drop of one task's captures cancels the
+    /// next task and so on, this is done for the tasks from the 17th on when the first call returns, or
+    /// before this thread waits.)
+    ///
+    /// What is left of the task itself, up to a kilobyte, may lie in a queue until a thread meets it; but no
+    /// more than about a thousand such tasks do, or as many as there are others.
+    ///
+    /// What was captured may own the pool. If it is the last owner, its drop shuts the pool down and does
+    /// not wait, since this handle resolves only afterwards, and tasks may wait for that.
     ///
     /// A future can be cancelled until it has given its output. It is not polled again then, and a thread
     /// of the pool drops it; the handle resolves when that has been done.

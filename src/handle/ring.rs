@@ -15,7 +15,8 @@
 //!
 //! # Why every ring is found
 //! All is done under one lock, so one join of a ring is the last to be listed, and finds it whole. That
-//! one gives up. Joins with a limit of time are not listed: they end anyway. Nor are joins that are
+//! one gives up. Joins with a limit of time are not listed, since they end anyway; except with a limit
+//! that is beyond what the clock can say, which is none. Nor are joins that are
 //! short: listing costs more than most joins take, and a ring has time.
 //!
 //! A thread that has lent what it borrows to the task that it awaits [cannot give up](list_first). It is

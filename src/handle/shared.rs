@@ -146,7 +146,16 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         if !self.is_finished() && self.common.from.is_forked() {
             return Some(Err(JoinError::cancelled(CancelReason::Forked)));
         }
-        self.wait(Deadline::after(timeout));
+        let deadline = Deadline::after(timeout);
+        if !deadline.is_never() {
+            self.wait(deadline);
+        } else if !self.is_finished() {
+            let Common { task, from, .. } = &*self.common;
+            let wait = |deadline| self.wait(deadline);
+            if let Err(reason) = wait_for_good(*from, task.extra(), wait) {
+                return Some(Err(JoinError::cancelled(reason)));
+            }
+        }
         self.try_join()
     }
 
@@ -229,7 +238,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
         }
         match this.try_join() {
             Some(outcome) => {
-                this.common.outcome.line.leave(&mut this.ticket);
+                this.stop_waiting();
                 Poll::Ready(outcome)
             }
             None => Poll::Pending,
@@ -248,9 +257,18 @@ impl<T> Clone for SharedHandle<T> {
     }
 }
 
+impl<T> SharedHandle<T> {
+    /// Leaves the line, but not in a child process: a thread of the parent may hold its lock.
+    fn stop_waiting(&mut self) {
+        if !self.common.from.is_forked() {
+            self.common.outcome.line.leave(&mut self.ticket);
+        }
+    }
+}
+
 impl<T> Drop for SharedHandle<T> {
     fn drop(&mut self) {
-        self.common.outcome.line.leave(&mut self.ticket);
+        self.stop_waiting();
     }
 }
 

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::io;
 use std::time::Duration;
 
+use crate::attributes::Attributes;
 use crate::error::{Rejected, Warning};
 
 /// What happens to a task that is submitted while as many wait as
@@ -107,7 +108,9 @@ pub(crate) struct Config {
     pub(crate) first_names: Vec<String>,
     /// Of each thread, in bytes.
     pub(crate) stack_size: usize,
-    /// How many processors the machine gives the process.
+    /// What all threads have, whoever starts them.
+    pub(crate) attributes: Attributes,
+    /// How many processors the threads may run on.
     pub(crate) processors: usize,
     pub(crate) hooks: Hooks,
 }

@@ -242,6 +242,21 @@ impl<T> Lanes<T> {
         shells
     }
 
+    /// Drops the shells in all lanes, and says how many. The rest is stolen, and goes to the injector.
+    pub(crate) fn sweep_lanes(&self, is_shell: impl Fn(&T) -> bool) -> usize {
+        let mut shells = 0;
+        for lane in self.used() {
+            for _ in 0..lane.len() {
+                match insist(|| lane.steal()) {
+                    Some(task) if is_shell(&task) => shells += 1,
+                    Some(task) => self.inject(task),
+                    None => break,
+                }
+            }
+        }
+        shells
+    }
+
     /// Takes a task from the injector, and some more into `lane`, which is empty.
     ///
     /// The injector's next turn comes after those: what came from outside keeps its order.

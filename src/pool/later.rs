@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::live::take;
 use crate::primitive::{Mutex, lock};
 
 /// Something that is not due.
@@ -34,7 +35,7 @@ impl Later {
     pub(crate) fn remove(&self, place: usize) {
         let postponed = lock(&self.postponed)
             .as_mut()
-            .and_then(|all| all.try_remove(place));
+            .and_then(|all| take(all, place));
         drop(postponed);
     }
 

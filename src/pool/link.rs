@@ -27,6 +27,9 @@ pub(crate) trait Reach: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
+/// So many cancelled tasks may lie in the queues without anyone minding.
+pub(crate) const MANY_SHELLS: usize = 1024;
+
 /// The way to a pool, as long as it lives. Two are equal if they lead to the same pool.
 #[derive(Clone, Copy)]
 pub(crate) struct PoolLink {
@@ -106,11 +109,11 @@ impl PoolLink {
         self.slot.life.load(Ordering::Relaxed) == self.life
     }
 
-    /// A handle has cancelled a task, whose shell is still queued.
-    pub(crate) fn shell_left(self) {
-        if self.is_current() {
-            self.slot.shells.fetch_add(1, Ordering::Relaxed);
-        }
+    /// A handle has cancelled a task, whose shell is still queued. Returns `true` each time that
+    /// [`MANY_SHELLS`] more have been left.
+    pub(crate) fn shell_left(self) -> bool {
+        let left = || self.slot.shells.fetch_add(1, Ordering::Relaxed) + 1;
+        self.is_current() && left() % MANY_SHELLS == 0
     }
 
     /// A thread has met a cancelled task.

@@ -15,6 +15,18 @@ use crate::task::cell::ExtraEnd;
 const LEAST: usize = 8;
 const MOST: usize = 64;
 
+/// So many places are kept when nothing is there.
+const SPARE: usize = 64;
+
+/// Takes out what is at `place`, if anything is. Gives the memory of many back that are all gone.
+pub(super) fn take<T>(slab: &mut Slab<T>, place: usize) -> Option<T> {
+    let taken = slab.try_remove(place);
+    if slab.is_empty() && slab.capacity() > SPARE {
+        *slab = Slab::new();
+    }
+    taken
+}
+
 pub(crate) struct Live {
     parts: Box<[Padded<Mutex<Slab<ExtraEnd>>>]>,
     /// Where the next from outside goes.
@@ -41,7 +53,7 @@ impl Live {
 
     pub(crate) fn remove(&self, key: usize) {
         let (place, part) = (key / self.parts.len(), key % self.parts.len());
-        let future = lock(&self.parts[part]).try_remove(place);
+        let future = take(&mut lock(&self.parts[part]), place);
         drop(future);
     }
 

@@ -20,8 +20,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::primitive::{
-    AtomicStatic, AtomicU64, AtomicUsize, Away, Deadline, Mutex, Ordering, Padded, ThreadHandle,
-    block_until, current, lock,
+    AtomicStatic, AtomicU64, AtomicUsize, Away, Deadline, Mutex, NotInherited, Ordering, Padded,
+    ThreadHandle, block_until, current, lock,
 };
 use crate::sync::line::{Line, Place};
 use crate::task::Name;
@@ -136,11 +136,11 @@ impl Roster {
 
     /// Starts a thread, which is [counted out](Self::count_out) in the end; unless so many stay already.
     ///
-    /// Not in a pool that all have left.
+    /// Not in a pool that all have left. `name` is asked for a name; without one this is a child process.
     pub(crate) fn start(
         &self,
         most: usize,
-        name: impl FnOnce(usize) -> String,
+        name: impl FnOnce(usize) -> Option<String>,
         spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
     ) -> Result<(), NotStarted> {
         if !self.change(STAYING, |crew| crew.staying() < most) {
@@ -156,7 +156,11 @@ impl Roster {
         }
         let (number, before) = self.take_number();
         // Not under the lock: the name is user code.
-        let member = Arc::new(Member::new(number, name(number), before));
+        let Some(name) = name(number) else {
+            // Whose lock may be held for ever.
+            return Err(NotStarted::NotWanted);
+        };
+        let member = Arc::new(Member::new(number, name, before));
         let started = self.start_member(&member, spawn);
         if started.is_err() {
             self.does_not_stay();
@@ -293,7 +297,7 @@ impl Roster {
     /// One who waits until all threads have left.
     pub(crate) fn watcher(&self) -> Watcher<'_> {
         Watcher {
-            place: self.line.place(),
+            place: NotInherited::new(self.line.place()),
             roster: self,
         }
     }
@@ -329,7 +333,7 @@ pub(crate) fn see_off(thread: ThreadHandle<()>) {
 
 /// One who waits until all threads have left; dropped, it waits no longer.
 pub(crate) struct Watcher<'a> {
-    place: Place<'a>,
+    place: NotInherited<Place<'a>>,
     roster: &'a Roster,
 }
 

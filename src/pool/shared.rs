@@ -30,10 +30,12 @@ use super::slots::{LastLook, Slots, Vacancy};
 use super::spares::Spares;
 use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
+use crate::attributes::Attributes;
 use crate::error::{BusyThread, CancelReason, Rejected, StillRunning, Warning};
 use crate::primitive::{AtomicU8, AtomicUsize, Deadline, Mutex, Ordering, fence, forks, lock};
 use crate::sync::permits::{MAX_PERMITS, Permits};
 use crate::timer::alarm;
+use crate::trampoline;
 use crate::unwind::{self, Payload};
 
 /// How far the pool's life has come.
@@ -78,7 +80,9 @@ pub(crate) struct Shared<T> {
     /// What a guest notes is noted here, and read by nobody.
     pub(super) guest: Arc<Member>,
     on_drop: DropBehavior,
-    /// How many the machine gives the process.
+    /// What all threads have, whoever starts them.
+    pub(super) attributes: Attributes,
+    /// How many processors the threads may run on.
     processors: usize,
     /// Whether nobody is to wait for the pool's end.
     in_background: AtomicU8,
@@ -191,6 +195,7 @@ impl<T: Send + 'static> Shared<T> {
             first_names: config.first_names,
             guest: Arc::new(Member::guest()),
             on_drop: config.on_drop,
+            attributes: config.attributes,
             processors: config.processors,
             in_background: AtomicU8::new(0),
         });
@@ -220,12 +225,7 @@ impl<T: Send + 'static> Shared<T> {
         let before = self.slots.want(threads);
         if threads < before {
             // Slots that nobody has go first. Whoever has one hears of it before the next task.
-            while let Some(vacancy) = self.slots.claim_vacancy() {
-                if let Some(vacancy) = self.slots.withdraw(vacancy) {
-                    self.slots.leave_vacant(vacancy, true, || false);
-                    break;
-                }
-            }
+            self.slots.take_out_vacant();
             // Fewer have to stay.
             self.slots.wake_all();
             self.spares.tell_all();
@@ -405,6 +405,9 @@ impl<T: Send + 'static> Shared<T> {
             let Err((vacancy, why)) = (self.start_thread)(self, vacancy) else {
                 continue;
             };
+            if self.is_forked() {
+                return;
+            }
             if let NotStarted::Failed(error) = why {
                 failed = Some(error);
             }
@@ -505,7 +508,8 @@ impl<T: Send + 'static> Shared<T> {
         }
         // ORDERING: pairs with the fence of a joiner, and orders us with other finishers.
         fence(Ordering::SeqCst);
-        if self.queue.check_done() && self.slots.end() {
+        // Wakers are called in there.
+        if self.queue.check_done() && !self.is_forked() && self.slots.end() {
             // ORDERING: as a pusher: a sleeper sees the end, or we see the sleeper.
             fence(Ordering::SeqCst);
             self.slots.wake_all();
@@ -567,13 +571,20 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// Hands a closure that was not taken to the user, or drops it.
-    pub(crate) fn turn_away(&self, closure: Box<dyn FnOnce() + Send>, reason: CancelReason) {
-        let Some(hook) = &self.hooks.rejected else {
-            return unwind::discard(closure);
-        };
-        if let Err(payload) = unwind::catch(|| hook(Rejected::new(closure, reason))) {
-            self.report(payload);
-        }
+    pub(crate) fn turn_away(
+        self: &Arc<Self>,
+        closure: Box<dyn FnOnce() + Send>,
+        reason: CancelReason,
+    ) {
+        let pool = Arc::clone(self);
+        trampoline::call(move || {
+            let Some(hook) = &pool.hooks.rejected else {
+                return drop(closure);
+            };
+            if let Err(payload) = unwind::catch(|| hook(Rejected::new(closure, reason))) {
+                pool.report(payload);
+            }
+        });
     }
 }
 

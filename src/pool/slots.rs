@@ -197,6 +197,24 @@ impl<T> Slots<T> {
         None
     }
 
+    /// Takes slots out of the game that are vacant, the last ones first, while there are too many.
+    pub(crate) fn take_out_vacant(&self) {
+        for (index, slot) in self.slots.iter().enumerate().rev() {
+            let is_vacant = slot.mark.load(Ordering::Relaxed) == VACANT;
+            if !is_vacant || !self.are_too_many() || !self.idle.claim_any_vacancy() {
+                continue;
+            }
+            // Somebody else may have come to this slot; then there is another for the claim.
+            let vacancy = match slot.unmark(VACANT) {
+                true => Vacancy { index },
+                false => self.claimed_vacancy(),
+            };
+            if let Some(vacancy) = self.withdraw(vacancy) {
+                self.leave_vacant(vacancy, true, || false);
+            }
+        }
+    }
+
     /// Tells whether nobody who has a slot has anything to hear.
     #[inline]
     pub(crate) fn is_calm(&self) -> bool {

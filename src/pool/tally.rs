@@ -38,7 +38,7 @@
 
 use std::task::Waker;
 
-use crate::primitive::{AtomicUsize, Deadline, Ordering, Padded, block_until};
+use crate::primitive::{AtomicUsize, Deadline, NotInherited, Ordering, Padded, block_until};
 use crate::sync::line::{Line, Place};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
@@ -206,7 +206,7 @@ impl Tally {
         // J1.
         self.attention.fetch_add(1, Ordering::Relaxed);
         Joiner {
-            place: self.line.place(),
+            place: NotInherited::new(self.line.place()),
             tally: self,
         }
     }
@@ -228,7 +228,7 @@ fn count(counter: &AtomicUsize) {
 
 /// One who waits for quiet; dropped, it leaves the line.
 pub(crate) struct Joiner<'a> {
-    place: Place<'a>,
+    place: NotInherited<Place<'a>>,
     tally: &'a Tally,
 }
 

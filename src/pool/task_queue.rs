@@ -107,6 +107,16 @@ impl<T> TaskQueue<T> {
         (0..shells).for_each(|_| self.task_done(Some(lane)));
     }
 
+    /// Lets go of the shells among the tasks from outside, for someone who holds no lane; and of those in
+    /// the lanes, if that were less than `expected`.
+    pub(crate) fn sweep_any(&self, expected: usize, is_shell: impl Fn(&T) -> bool) {
+        let mut shells = self.lanes.sweep_injected(&is_shell);
+        if shells < expected {
+            shells += self.lanes.sweep_lanes(&is_shell);
+        }
+        (0..shells).for_each(|_| self.task_done(None));
+    }
+
     /// Counts a task that was found, and has ended, as finished.
     #[inline]
     pub(crate) fn task_done(&self, lane: Option<&Lane<T>>) {

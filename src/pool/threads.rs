@@ -8,6 +8,7 @@ use super::local::{Local, Pool};
 use super::roster::{Member, NotStarted, see_off};
 use super::slots::Vacancy;
 use super::worker;
+use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
 
@@ -97,15 +98,20 @@ pub(super) fn start_thread(
         let builder = ThreadBuilder::new()
             .name(member.name().to_owned())
             .stack_size(pool.stack_size);
-        builder.spawn(move || {
+        let body = move || {
             let given = lock(&given).take();
             if let Some((vacancy, started)) = given {
+                pool.attributes.take_on();
                 live(&pool, &member, vacancy, started);
             }
-        })
+        };
+        Attributes::start(|| builder.spawn(body))
     };
     // The name is user code, and the thread that is to have it is counted by now.
-    let name = |number| Local::in_the_way(pool.link, || pool.thread_name(number));
+    let name = |number| {
+        let name = Local::in_the_way(pool.link, || pool.thread_name(number));
+        Some(name).filter(|_| !pool.is_forked())
+    };
     let started = pool.roster.start(pool.most_threads(), name, spawn);
     started.map_err(|why| {
         let given = lock(&given).take();

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use crate::primitive::{Mutex, lock};
-use crate::unwind;
+use crate::trampoline;
 
 /// Tells work to stop: one side cancels, the other looks, waits, or is called back.
 ///
@@ -113,7 +113,9 @@ impl CancelToken {
     /// thread, those of a token in the order in which they were registered, and before its children's.
     ///
     /// Cancelling twice does nothing more; a second call at the same time does not wait for the
-    /// callbacks of the first.
+    /// callbacks of the first. Callbacks may cancel other tokens: on one thread there are at most 16 of
+    /// them one inside another, and the next is called when the outermost has returned, or before the
+    /// thread waits.
     pub fn cancel(&self) {
         let mut open = vec![Arc::clone(&self.0)];
         while let Some(token) = open.pop() {
@@ -124,7 +126,7 @@ impl CancelToken {
             for callback in callbacks.into_values() {
                 match callback {
                     Callback::Child(child) => open.extend(child.upgrade()),
-                    Callback::Call(call) => drop(unwind::catch(call)),
+                    Callback::Call(call) => trampoline::call(call),
                 }
             }
         }
@@ -188,7 +190,7 @@ impl CancelToken {
             (with, Callback::Call(call))
         });
         let registered = registered.unwrap_or_else(|_| {
-            drop(callback.take().map(unwind::catch));
+            callback.take().into_iter().for_each(trampoline::call);
             None
         });
         CancelCallback(registered)
@@ -242,7 +244,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = mem::take(&mut lock(&self.callbacks).waiting);
-        callbacks.into_values().for_each(unwind::discard);
+        drop_all(callbacks.into_values());
         // One after the other, not one inside the other: a chain of children may be long.
         let mut next = self.parent.take();
         while let Some(registration) = next {
@@ -256,7 +258,14 @@ impl Registration {
     /// Takes the callback out, if it was not called; its drop is user code.
     fn end(&self) {
         let callback = lock(&self.with.callbacks).waiting.remove(&self.key);
-        unwind::discard(callback);
+        drop_all(callback);
+    }
+}
+
+/// Drops what was not called. It may own what keeps others registered, and these others likewise.
+fn drop_all(callbacks: impl IntoIterator<Item = Callback>) {
+    for callback in callbacks {
+        trampoline::call(move || drop(callback));
     }
 }
 

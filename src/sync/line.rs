@@ -27,7 +27,7 @@
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
-use super::wait_list::{Signal, Ticket, WaitList};
+use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::primitive::{
     AtomicUsize, Deadline, Mutex, Ordering, Spin, block_until, fence, lock, spin_until,
 };
@@ -105,9 +105,7 @@ impl Line {
             self.left(woken.len());
             woken
         };
-        woken
-            .into_iter()
-            .for_each(|(waker, ())| unwind::wake(waker));
+        wake_all(woken.into_iter().map(|(waker, ())| waker));
     }
 
     /// So many stand no more. The caller holds the lock.

@@ -59,9 +59,11 @@ use std::ops::Deref;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::wait_list::{Signal, Ticket, WaitList};
+use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
-use crate::primitive::{AtomicUsize, Deadline, Mutex, Ordering, block_until, lock, spin_loop};
+use crate::primitive::{
+    AtomicUsize, Deadline, Mutex, Ordering, block_until, forks, lock, spin_loop,
+};
 use crate::unwind;
 
 const CLOSED: usize = 1;
@@ -72,8 +74,12 @@ const PERMIT: usize = 1 << 3;
 
 /// The most permits that the word can count.
 ///
-/// Half of what fits, so that permits which are given back beside others do not overflow it.
+/// Half of what fits, so that [few](FEW) which are given back beside others do not overflow it.
 pub(crate) const MAX_PERMITS: usize = isize::MAX as usize / PERMIT / 2;
+
+/// How many permits are given back by adding them first and taking off what is too much: so many that a
+/// million threads which do so at the same moment add no more than the other half of what fits.
+const FEW: usize = MAX_PERMITS >> 20;
 
 /// The free permits in a word; below zero are debts.
 fn count(word: usize) -> isize {
@@ -245,11 +251,35 @@ impl Permits {
     /// many come to nothing.
     #[inline]
     pub(crate) fn give_back(&self, permits: usize) {
+        if permits > FEW {
+            return self.give_back_many(permits);
+        }
         // ORDERING: as in `add`.
         let before = self.word.fetch_add(permits * PERMIT, Ordering::Release);
         if before & WAITING != 0 || count(before) > self.max as isize - permits as isize {
             self.after_giving_back();
         }
+    }
+
+    /// The same for so many that the word might overflow before what is too much is taken off again.
+    #[cold]
+    fn give_back_many(&self, permits: usize) {
+        let max = self.max as isize;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            // What is above the most already is about to be taken off by whoever brought it.
+            let more = (max - count(word)).clamp(0, permits as isize) as usize;
+            let new = word.wrapping_add(more * PERMIT);
+            // ORDERING: as in `add`.
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(seen) => word = seen,
+            }
+        }
+        self.serve();
     }
 
     #[cold]
@@ -291,7 +321,7 @@ impl Permits {
             self.settle(&line, true);
             woken
         };
-        woken.into_iter().for_each(|(waker, _)| unwind::wake(waker));
+        wake_all(woken.into_iter().map(|(waker, _)| waker));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -301,6 +331,7 @@ impl Permits {
     /// Serves those at the head of the line as far as the permits go.
     #[cold]
     fn serve(&self) {
+        let process = forks();
         loop {
             let (waker, goes_on) = {
                 let mut line = lock(&self.line);
@@ -309,7 +340,8 @@ impl Permits {
             if let Some(waker) = waker {
                 unwind::wake(waker);
             }
-            if !goes_on {
+            // A waker may fork; those who wait are of the parent.
+            if !goes_on || forks() != process {
                 return;
             }
         }

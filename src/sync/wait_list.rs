@@ -25,6 +25,24 @@
 
 use std::task::Waker;
 
+use crate::primitive::forks;
+use crate::unwind;
+
+/// Wakes all of these. If a waker forks, the child wakes no more: the others are of its parent.
+pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    let process = forks();
+    let mut wakers = wakers.into_iter();
+    while let Some(waker) = wakers.next() {
+        unwind::wake(waker);
+        if forks() != process {
+            return std::mem::forget(wakers);
+        }
+    }
+}
+
+/// So many entries are kept when nobody waits.
+const SPARE: usize = 64;
+
 /// A place in the line; not `Copy`, so that it is redeemed once.
 #[derive(Debug)]
 pub(crate) struct Ticket(usize);
@@ -58,6 +76,8 @@ enum Entry<N> {
 pub(crate) struct WaitList<N = ()> {
     entries: Vec<Entry<N>>,
     free: Option<usize>,
+    /// How many of the entries are not free.
+    used: usize,
     head: Option<usize>,
     tail: Option<usize>,
 }
@@ -67,6 +87,7 @@ impl<N> WaitList<N> {
         Self {
             entries: Vec::new(),
             free: None,
+            used: 0,
             head: None,
             tail: None,
         }
@@ -111,6 +132,7 @@ impl<N> WaitList<N> {
                 self.entries.len() - 1
             }
         };
+        self.used += 1;
         match self.tail {
             Some(tail) => *self.next_of(tail) = Some(index),
             None => self.head = Some(index),
@@ -203,6 +225,11 @@ impl<N> WaitList<N> {
             _ => Err(self.unlink(index, freed)),
         };
         self.free = Some(index);
+        self.used -= 1;
+        if self.used == 0 && self.entries.capacity() > SPARE {
+            // Many have waited at a time, and nobody does now.
+            *self = Self::new();
+        }
         redeemed
     }
 

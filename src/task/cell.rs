@@ -30,7 +30,7 @@ use std::task::Waker;
 use super::state::{CalledOff, Ender, Finish, Leave, State};
 use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::UnsafeCell;
+use crate::primitive::{NotInherited, UnsafeCell};
 use crate::unwind::{self, Payload};
 
 /// What a task's handle gives in the end.
@@ -41,11 +41,15 @@ pub(super) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
     /// On the heap, because most tasks are never waited for that long, and every cell has the place.
-    pub(super) waiter: UnsafeCell<Option<Box<Waker>>>,
+    pub(super) waiter: UnsafeCell<Option<Box<Waiter>>>,
     /// Tells the model of a cell that is never freed.
     #[cfg(workmill_loom)]
     _leak_check: loom::alloc::Track<()>,
 }
+
+/// Whoever waits at the handle. In a forked child it is not woken: it is a thread or a future of the
+/// parent, and its waker may take locks that are held there.
+pub(super) type Waiter = NotInherited<Waker>;
 
 impl Header {
     pub(super) fn new(state: State, vtable: &'static Vtable) -> Self {
@@ -255,8 +259,8 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
         unsafe { (vtable.free)(header) };
     }
     // The cell may be gone by now: nothing of it is used below this line.
-    if let Some(waker) = waker {
-        unwind::wake(*waker);
+    if let Some(waker) = waker.and_then(|waiter| waiter.into_inner()) {
+        unwind::wake(waker);
     }
 }
 
@@ -427,10 +431,8 @@ impl Remote {
             return self.call_off(future, reason);
         }
         if self.header().state.cancel() {
-            // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
-            unsafe { (self.header().vtable.cancel)(self.0, reason) };
-            drop(self.finish());
-            return Cancelled::Now;
+            let end = self.extra();
+            return Cancelled::Now(Doomed { end, reason });
         }
         match self.header().state.is_cancelled() {
             true => Cancelled::Before,
@@ -477,11 +479,35 @@ impl Remote {
     }
 }
 
+/// A closure that was cancelled and is to be dropped, which ends its task; when this is dropped, if not
+/// before.
+#[must_use]
+pub(crate) struct Doomed {
+    end: ExtraEnd,
+    reason: CancelReason,
+}
+
+impl Doomed {
+    /// Drops the closure, and resolves the handle. Never unwinds.
+    pub(crate) fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        let end = &self.end;
+        // SAFETY: duty 1, our end keeps the cell; duty 2, this was made by whoever moved the stage to
+        // CANCELLED, once, so the closure is ours.
+        unsafe { (end.header().vtable.cancel)(end.0.0, self.reason) };
+        drop(end.finish());
+    }
+}
+
 /// What [`Remote::cancel`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancelled {
-    /// The task was queued, and will never run.
-    Now,
+    /// The task was queued, and will never run; it ends when this is dropped.
+    Now(Doomed),
     /// The task is a future, which a thread of the pool is going to drop.
     Soon,
     /// The task was cancelled already.
@@ -560,7 +586,8 @@ impl<T> HandleEnd<T> {
             unsafe { (*waiter).as_ref() }.is_some_and(|old| old.will_wake(waker))
         });
         if !same {
-            let old = self.replace_waiter(Some(Box::new(waker.clone())));
+            let new = NotInherited::new(waker.clone());
+            let old = self.replace_waiter(Some(Box::new(new)));
             unwind::discard(old);
         }
         // An exchange, which is at the same time the last look: see "No wake-up is lost" in `state`.
@@ -586,7 +613,7 @@ impl<T> HandleEnd<T> {
         }
     }
 
-    fn replace_waiter(&mut self, new: Option<Box<Waker>>) -> Option<Box<Waker>> {
+    fn replace_waiter(&mut self, new: Option<Box<Waiter>>) -> Option<Box<Waiter>> {
         self.header().waiter.with_mut(|waiter| {
             // SAFETY: rule 3: all callers have WAITER clear, or were just told by `set_waiter`
             // that DONE came first; and the handle is borrowed mutably.

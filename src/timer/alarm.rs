@@ -55,6 +55,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::entries::Entries;
+use crate::attributes::Attributes;
 use crate::primitive::{ProcessList, forks, watch_forks};
 use crate::unwind;
 
@@ -141,7 +142,13 @@ struct Alarm {
 impl Alarm {
     fn start() -> io::Result<Self> {
         let builder = thread::Builder::new().name("workmill-timer".to_owned());
-        let handle = builder.spawn(run)?;
+        // It serves all who wait, whoever was first.
+        let attributes = Attributes::of_the_process();
+        let body = move || {
+            attributes.take_on();
+            run();
+        };
+        let handle = Attributes::start(|| builder.spawn(body))?;
         Ok(Self {
             forks: forks(),
             entries: Entries::new(Instant::now()),

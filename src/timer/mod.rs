@@ -25,6 +25,10 @@
 //! waker is contained. If the system will not start the thread, a future that sleeps asks to be polled
 //! again and again, and is ready in time all the same.
 //!
+//! The thread serves the whole process, so it does not matter who was the first to sleep: all signals are
+//! blocked on it, and on Linux it has the nice value and the processors of the process's first thread, as
+//! far as the system allows.
+//!
 //! Nothing is ready before its time. What is due within a millisecond after others waits for that to be
 //! over, and is woken together with all that is due by then. How much later still depends on the
 //! system, and on who else is waiting for a processor. The clock is [`Instant`]'s. A time that it cannot

@@ -91,6 +91,9 @@ impl Once {
 
 impl Postponed for Once {
     fn close(&self) {
+        if self.link.is_forked() {
+            return;
+        }
         let (task, booking, pass) = self.take();
         booking.cancel();
         drop(pass);

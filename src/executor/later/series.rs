@@ -222,6 +222,9 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     }
 
     fn cancel(&self, reason: CancelReason) {
+        if self.link.is_forked() {
+            return;
+        }
         let end = lock(&self.inside).end.as_ref().map(|end| end.extra());
         if let Some(end) = end {
             end.cancel(reason);

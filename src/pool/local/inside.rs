@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{HOME, IN_THE_WAY, Local, OnDrop, Pool, PoolTask};
 use crate::error::CancelReason;
+use crate::pool::link::PoolLink;
 use crate::pool::shared::Phase;
 use crate::pool::tally::Closed;
 use crate::task::Ran;
@@ -43,6 +44,15 @@ impl Pool {
         self.task_pushed();
     }
 
+    /// Pushes a task that was taken; not in a child process, where a queue may be left in the middle of a
+    /// change for ever.
+    fn push_back(self: &Arc<Self>, task: PoolTask) {
+        match self.is_forked() {
+            true => std::mem::forget(task),
+            false => self.push(task),
+        }
+    }
+
     /// Runs a task that was counted on this thread, as one of the pool's.
     pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
         let (mut task, mut ran) = (Some(task), None);
@@ -51,7 +61,7 @@ impl Pool {
         });
         match ran {
             Some(Ran::GoesOn) => {}
-            Some(Ran::Yields) => task.into_iter().for_each(|task| self.push(task)),
+            Some(Ran::Yields) => task.into_iter().for_each(|task| self.push_back(task)),
             _ => self.queue.task_done(None),
         }
         self.look_around();
@@ -60,12 +70,13 @@ impl Pool {
     /// Cancels the task that has waited longest among those from outside, and has not begun; `false` if
     /// there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
-        loop {
+        // User code is called in here, and may fork.
+        while !self.is_forked() {
             let mut futures = Vec::new();
             let oldest = self.find_first_to_drop(&mut futures);
             // They were in no queue for a moment; and not when user code is called, which may wait for
             // one. One may have been called off, and is dropped by a thread.
-            futures.into_iter().for_each(|task| self.push(task));
+            futures.into_iter().for_each(|task| self.push_back(task));
             let live = match oldest {
                 None => return false,
                 Some(Oldest::CalledOff) => true,
@@ -83,6 +94,7 @@ impl Pool {
             }
             self.link.shell_met();
         }
+        false
     }
 
     /// Finds the task from outside that has waited longest, but for shells and for futures that have
@@ -93,6 +105,9 @@ impl Pool {
                 drop(oldest);
                 self.queue.task_done(None);
                 self.look_around();
+                if self.is_forked() {
+                    return None;
+                }
                 self.link.shell_met();
                 continue;
             };
@@ -123,6 +138,10 @@ impl Pool {
             Local::visit(self, || self.later.close());
             self.queue.task_done(None);
         }
+        if self.is_forked() {
+            // What was dropped has forked.
+            return before;
+        }
         // Last: a waker that is called may wait for the pool's end.
         if let Some(gate) = &self.gate {
             gate.permits.close();
@@ -143,7 +162,9 @@ impl Pool {
                 self.queue.task_done(None);
             };
             let (mut futures, mut closures) = (Vec::new(), Vec::new());
-            while let Some(task) = self.queue.find_any() {
+            // What is dropped may fork; in the child nothing more is taken or dropped.
+            let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
+            while let Some(task) = next() {
                 if task.look().is_some_and(|look| look.is_future) {
                     self.call_off(&task);
                     futures.push(task);
@@ -155,10 +176,18 @@ impl Pool {
                 }
             }
             // A thread of the pool drops them, and those that nobody has woken.
-            futures.into_iter().for_each(|task| self.push(task));
-            closures.into_iter().for_each(cancel);
+            futures.into_iter().for_each(|task| self.push_back(task));
+            for task in closures {
+                match self.is_forked() {
+                    true => std::mem::forget(task),
+                    false => cancel(task),
+                }
+            }
+            if self.is_forked() {
+                return;
+            }
             for future in self.live.all() {
-                if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
+                if matches!(future.cancel(CancelReason::Shutdown), Cancelled::Soon) {
                     self.counts.stopped.one_more();
                 }
             }
@@ -177,6 +206,22 @@ impl Pool {
     pub(super) fn call_off(&self, future: &PoolTask) {
         if future.call_off(CancelReason::Shutdown) {
             self.counts.stopped.one_more();
+        }
+    }
+
+    /// Lets go of the shells in the queues of a pool, if they are more than half of what came from outside:
+    /// for one who has left many, while the threads of the pool have no time for that.
+    pub(crate) fn sweep(link: PoolLink) {
+        let Some(pool) = Self::of(link) else {
+            return;
+        };
+        let shells = link.shells();
+        if shells > pool.queue.waiting_outside() / 2 {
+            link.swept();
+            pool.queue.sweep_any(shells / 2, PoolTask::is_shell);
+            // What was kept was in no queue for a moment, and a shell may have been the last task.
+            pool.task_pushed();
+            pool.look_around();
         }
     }
 

@@ -35,12 +35,12 @@ use std::sync::Arc;
 
 use self::yielded::Yielded;
 use super::lanes::Lane;
-use super::link::PoolLink;
+use super::link::{MANY_SHELLS, PoolLink};
 use super::roster::Member;
 use super::shared::Shared;
 use super::slots::Vacancy;
 use super::task_queue::TaskQueue;
-use crate::primitive::{forks, thread_local, thread_pointer};
+use crate::primitive::{forks, thread_pointer};
 use crate::task::{Context, Name, Ran, Task};
 use crate::unwind::Payload;
 
@@ -57,9 +57,6 @@ type Find = fn(&TaskQueue<PoolTask>, &Lane<PoolTask>) -> Option<PoolTask>;
 /// thread has, as one may hope.
 const GUESTS_ROOM: usize = 64 << 10;
 
-/// So many cancelled tasks may lie in the queues without anyone minding.
-const SHELLS: usize = 1024;
-
 // The innermost [`Local`] of this thread, while it has one.
 thread_pointer!(HERE);
 
@@ -67,9 +64,9 @@ thread_pointer!(HERE);
 // the form of a pointer.
 thread_pointer!(HOME);
 
-thread_local! {
+std::thread_local! {
     /// Pools whose end may depend on what this thread does at the moment, though it is not inside.
-    static IN_THE_WAY: RefCell<Vec<PoolLink>> = RefCell::new(Vec::new());
+    static IN_THE_WAY: RefCell<Vec<PoolLink>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What one thread has of a pool.
@@ -234,6 +231,10 @@ impl Local {
     /// Calls `body`, which a task of this pool may wait for, or its end: so the end is not waited for on
     /// this thread meanwhile. The thread does not count as inside.
     pub(crate) fn in_the_way<R>(pool: PoolLink, body: impl FnOnce() -> R) -> R {
+        if cfg!(workmill_loom) {
+            // The model's threads share the one that they run on.
+            return body();
+        }
         // While a thread ends its list may be gone already.
         let listed = IN_THE_WAY.try_with(|pools| pools.borrow_mut().push(pool));
         let _end = OnDrop(|| {
@@ -312,7 +313,7 @@ impl Local {
     /// Lets go of the shells in the queues if they are many, and more than half of what is there.
     #[inline]
     pub(super) fn sweep_if_wanted(&self) {
-        if self.shared.link.shells() >= SHELLS {
+        if self.shared.link.shells() >= MANY_SHELLS {
             self.outside(|| self.sweep());
         }
     }

@@ -151,6 +151,10 @@ impl Local {
         // First, so that whatever is called meanwhile takes no slot again.
         self.wait.set(Wait::Uncovered);
         self.publish_yielded();
+        if self.shared.is_forked() {
+            // A thread was to be started, and the user has forked when asked for its name.
+            return false;
+        }
         if self.has_slot() {
             if !self.shared.may_go_away() {
                 return true;

@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 use super::ledger::Ledger;
 use crate::error::{PutError, TryPutError};
 use crate::primitive::{Mutex, lock};
-use crate::sync::wait_list::{Signal, Ticket, WaitList};
+use crate::sync::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::unwind;
 
 pub(super) struct Direct<T>(Mutex<Inside<T>>);
@@ -89,7 +89,7 @@ impl<T> Direct<T> {
     /// Wakes all who offer something, to take it back. The queue has been closed.
     pub(super) fn close(&self) {
         let woken = lock(&self.0).offers.nudge_all();
-        woken.into_iter().for_each(unwind::wake);
+        wake_all(woken);
     }
 
     /// An offer, not made yet.

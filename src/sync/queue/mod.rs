@@ -10,16 +10,19 @@ mod ledger;
 pub(crate) mod order;
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::Future;
+use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use self::direct::Direct;
+use self::direct::{Direct, Offer};
 use self::ledger::Ledger;
 use self::order::{Fifo, Lifo, Order, SmallestFirst};
 use crate::error::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::primitive::{Deadline, block_until, yield_now};
+use crate::sync::line::Place;
 use crate::unwind;
 
 /// A queue that gives items out in the order in which they came in.
@@ -141,12 +144,8 @@ enum Items<T, O> {
 impl<T, O: Order<T>> Queue<T, O> {
     /// Makes a queue that holds at most so many items; with 0 it hands each from a put to a get.
     ///
-    /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). The memory for that many items may be taken
-    /// at once, by a [`JoinableQueue`].
-    ///
-    /// # Panics
-    ///
-    /// If there is not so much memory.
+    /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). Any number will do: a [`JoinableQueue`] for
+    /// up to 65,536 items takes the memory for them at once, and every other queue as items come.
     pub fn bounded(capacity: usize) -> Self {
         Self {
             items: match capacity {
@@ -235,9 +234,13 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// Puts an item in; waits for room without blocking the thread.
     ///
+    /// The wait begins when the future is first polled.
+    ///
     /// # Cancellation
     ///
-    /// Dropping the future drops the item, unless it was put.
+    /// Dropping the future drops the item, unless it was put. Without capacity it may have been taken
+    /// although the future has not said so yet, since it was dropped before it was polled again.
+    /// [`Put::withdraw`] ends the wait as well, and tells.
     ///
     /// # Errors
     ///
@@ -253,18 +256,11 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!((put?, got?), ((), "bread"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
-        let item = match self.put_now(item) {
-            Err(TryPutError::Full(item)) => item,
-            decided => return decided.map_err(|error| PutError(error.into_inner())),
-        };
-        if let Items::Direct(direct) = &self.items {
-            let mut offer = direct.offer(item, &self.ledger);
-            return poll_fn(|cx| offer.poll(cx.waker())).await;
+    pub fn put_async(&self, item: T) -> Put<'_, T, O> {
+        Put {
+            queue: self,
+            stage: Stage::New(item),
         }
-        let mut item = Some(item);
-        let room = self.ledger.putters();
-        room.wait_async(|| self.look_for_room(&mut item)).await
     }
 
     /// Takes an item; waits for one.
@@ -650,6 +646,112 @@ impl<T, O: Order<T>> Queue<T, O> {
         };
         self.ledger.take();
         Some(item)
+    }
+}
+
+/// Waits for room and puts an item in; made by [`Queue::put_async`].
+///
+/// Polled again after it was ready, it panics.
+///
+/// # Dropping
+///
+/// Drops the item, unless it was put.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Put<'a, T, O: Order<T>> {
+    queue: &'a Queue<T, O>,
+    stage: Stage<'a, T>,
+}
+
+enum Stage<'a, T> {
+    New(T),
+    /// Until there is room.
+    Waiting(T, Place<'a>),
+    /// Until the item is taken, if the queue has no capacity.
+    Offered(Offer<'a, T>),
+    Over,
+}
+
+impl<T, O: Order<T>> Put<'_, T, O> {
+    /// Ends the wait, and gives the item back unless it was put.
+    ///
+    /// `None` if it was, whether the future has said so or not; or if it was given back before.
+    ///
+    /// # Examples
+    ///
+    /// Putting an item in unless that takes too long:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_lite::future::block_on;
+    /// use workmill::{JoinableQueue, timer::timeout};
+    ///
+    /// let table = JoinableQueue::bounded(0);
+    /// let mut put = table.put_async("bread");
+    /// let too_long = block_on(timeout(Duration::from_millis(5), &mut put)).is_err();
+    /// assert!(too_long);
+    /// assert_eq!(put.withdraw(), Some("bread"));
+    /// ```
+    pub fn withdraw(&mut self) -> Option<T> {
+        match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::New(item) | Stage::Waiting(item, _) => Some(item),
+            Stage::Offered(mut offer) => offer.withdraw(),
+            Stage::Over => None,
+        }
+    }
+}
+
+impl<T, O: Order<T>> Future for Put<'_, T, O> {
+    type Output = Result<(), PutError<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let queue = self.queue;
+        let (item, mut place) = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::New(item) => match (queue.put_now(item), &queue.items) {
+                (Err(TryPutError::Full(item)), Items::Direct(direct)) => {
+                    return self.poll_offer(direct.offer(item, &queue.ledger), cx);
+                }
+                (Err(TryPutError::Full(item)), Items::Kept(_)) => {
+                    (item, queue.ledger.putters().place())
+                }
+                (decided, _) => {
+                    return Poll::Ready(decided.map_err(|error| PutError(error.into_inner())));
+                }
+            },
+            Stage::Waiting(item, place) => (item, place),
+            Stage::Offered(offer) => return self.poll_offer(offer, cx),
+            Stage::Over => panic!("a put was polled after it was ready"),
+        };
+        let mut item = Some(item);
+        let put = place.look_or_stand(cx.waker(), || queue.look_for_room(&mut item));
+        match (put, item) {
+            (Some(put), _) => Poll::Ready(put),
+            (None, item) => {
+                self.stage = Stage::Waiting(item.expect("it was not put"), place);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<'a, T, O: Order<T>> Put<'a, T, O> {
+    fn poll_offer(
+        &mut self,
+        mut offer: Offer<'a, T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), PutError<T>>> {
+        let answer = offer.poll(cx.waker());
+        if answer.is_pending() {
+            self.stage = Stage::Offered(offer);
+        }
+        answer
+    }
+}
+
+impl<T, O: Order<T>> Unpin for Put<'_, T, O> {}
+
+impl<T, O: Order<T>> fmt::Debug for Put<'_, T, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Put").finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,8 @@ use std::fmt;
 use crossbeam_queue as lock_free;
 use lock_free::{ArrayQueue, SegQueue};
 
-use crate::primitive::{Mutex, lock};
+use crate::primitive::Ordering::Relaxed;
+use crate::primitive::{AtomicUsize, Mutex, lock};
 
 /// How a [`Queue`](crate::Queue) orders what is in it: [`Fifo`], [`Lifo`] or [`SmallestFirst`].
 ///
@@ -40,14 +41,23 @@ pub struct Fifo<T>(Kind<T>);
 
 enum Kind<T> {
     Bounded(ArrayQueue<T>),
+    Large(Counted<T>),
     Unbounded(SegQueue<T>),
 }
+
+/// An [`ArrayQueue`] has all its memory from the beginning. With more places than this a queue takes
+/// memory as items come.
+const MANY: usize = 1 << 16;
+
+/// So many places may be left over for items that are gone.
+const SPARE: usize = 64;
 
 impl<T> Order<T> for Fifo<T> {}
 
 impl<T> Store<T> for Fifo<T> {
     fn new(capacity: Option<usize>) -> Self {
         Self(match capacity {
+            Some(capacity) if capacity > MANY => Kind::Large(Counted::new(capacity)),
             Some(capacity) => Kind::Bounded(ArrayQueue::new(capacity)),
             None => Kind::Unbounded(SegQueue::new()),
         })
@@ -57,6 +67,7 @@ impl<T> Store<T> for Fifo<T> {
     fn push(&self, item: T) -> Result<(), T> {
         match &self.0 {
             Kind::Bounded(items) => items.push(item),
+            Kind::Large(items) => items.push(item),
             Kind::Unbounded(items) => {
                 items.push(item);
                 Ok(())
@@ -68,6 +79,7 @@ impl<T> Store<T> for Fifo<T> {
     fn pop(&self) -> Option<T> {
         match &self.0 {
             Kind::Bounded(items) => items.pop(),
+            Kind::Large(items) => items.pop(),
             Kind::Unbounded(items) => items.pop(),
         }
     }
@@ -75,8 +87,48 @@ impl<T> Store<T> for Fifo<T> {
     fn len(&self) -> usize {
         match &self.0 {
             Kind::Bounded(items) => items.len(),
+            Kind::Large(items) => items.len(),
             Kind::Unbounded(items) => items.len(),
         }
+    }
+}
+
+/// A queue that counts its items, and has no more than so many.
+struct Counted<T> {
+    capacity: usize,
+    /// Counted before an item is pushed and after it was popped, so never too few.
+    len: AtomicUsize,
+    items: SegQueue<T>,
+}
+
+impl<T> Counted<T> {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            len: AtomicUsize::new(0),
+            items: SegQueue::new(),
+        }
+    }
+
+    fn push(&self, item: T) -> Result<(), T> {
+        let more = |len| (len < self.capacity).then_some(len + 1);
+        // ORDERING: Relaxed. The count orders nothing, by promise 2; the item is handed over by the queue.
+        let room = self.len.fetch_update(Relaxed, Relaxed, more);
+        if room.is_err() {
+            return Err(item);
+        }
+        self.items.push(item);
+        Ok(())
+    }
+
+    fn pop(&self) -> Option<T> {
+        let item = self.items.pop()?;
+        self.len.fetch_sub(1, Relaxed);
+        Some(item)
+    }
+
+    fn len(&self) -> usize {
+        self.len.load(Relaxed)
     }
 }
 
@@ -106,7 +158,13 @@ impl<T> Store<T> for Lifo<T> {
     }
 
     fn pop(&self) -> Option<T> {
-        lock(&self.items).pop()
+        let mut items = lock(&self.items);
+        let item = items.pop();
+        if items.capacity() > SPARE && items.len() < items.capacity() / 4 {
+            let half = items.capacity() / 2;
+            items.shrink_to(half);
+        }
+        item
     }
 
     fn len(&self) -> usize {

@@ -1,0 +1,257 @@
+//! What the system gives a new thread from the thread that starts it: which signals are blocked, on
+//! which processors it may run, and its nice value.
+//!
+//! Threads of a pool are started late, and by whoever has work for them. So that it does not matter
+//! who that is, they take on the attributes of the thread that built the pool. A thread is
+//! [started](Attributes::start) with all signals blocked, so that none reaches it before it has
+//! taken on its mask.
+//!
+//! Signals on Unix, the rest on Linux; elsewhere a thread keeps what it was started with.
+
+#![cfg_attr(
+    all(unix, not(any(miri, workmill_loom))),
+    expect(unsafe_code, reason = "std knows nothing of what threads inherit")
+)]
+
+/// The attributes of a thread, as far as they are known.
+pub(crate) struct Attributes {
+    signals: Option<signals::Mask>,
+    processors: Option<linux::Processors>,
+    nice: Option<linux::Nice>,
+}
+
+impl Attributes {
+    /// Those of this thread.
+    pub(crate) fn of_this_thread() -> Self {
+        Self {
+            signals: signals::Mask::of_this_thread(),
+            processors: linux::Processors::of(linux::THIS_THREAD),
+            nice: linux::Nice::of(linux::THIS_THREAD),
+        }
+    }
+
+    /// Those of the process's first thread, with all signals blocked: for a thread that serves the
+    /// whole process.
+    pub(crate) fn of_the_process() -> Self {
+        let first = linux::first_thread();
+        Self {
+            signals: Some(signals::Mask::all()),
+            processors: linux::Processors::of(first),
+            nice: linux::Nice::of(first),
+        }
+    }
+
+    /// Returns the number of processors that a thread may run on.
+    pub(crate) fn processors(&self) -> Option<usize> {
+        self.processors.as_ref().map(linux::Processors::count)
+    }
+
+    /// Calls `start`, which starts a thread that [takes on](Self::take_on) some attributes.
+    pub(crate) fn start<R>(start: impl FnOnce() -> R) -> R {
+        let before = signals::Mask::all().replace();
+        let _back = OnDrop(|| {
+            if let Some(before) = &before {
+                before.set();
+            }
+        });
+        start()
+    }
+
+    /// Gives this thread the attributes. What the system does not allow stays as it is: a lower nice
+    /// value needs a privilege.
+    pub(crate) fn take_on(&self) {
+        if let Some(processors) = &self.processors {
+            processors.set();
+        }
+        if let Some(nice) = self.nice {
+            nice.set();
+        }
+        // Last, so that signals meet a thread that is as it is to be.
+        if let Some(signals) = &self.signals {
+            signals.set();
+        }
+    }
+}
+
+/// Calls a function when it is dropped, while unwinding too.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[cfg(all(unix, not(any(miri, workmill_loom))))]
+mod signals {
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    /// Which signals are blocked.
+    #[derive(Clone, Copy)]
+    pub(super) struct Mask(libc::sigset_t);
+
+    impl Mask {
+        pub(super) fn all() -> Self {
+            let mut mask = MaybeUninit::uninit();
+            // SAFETY: it is given room for a set, and fills it.
+            unsafe { libc::sigfillset(mask.as_mut_ptr()) };
+            // SAFETY: just filled; that cannot fail.
+            Self(unsafe { mask.assume_init() })
+        }
+
+        pub(super) fn of_this_thread() -> Option<Self> {
+            Self::change(ptr::null())
+        }
+
+        /// Sets this, and gives back what was set before.
+        pub(super) fn replace(&self) -> Option<Self> {
+            Self::change(&self.0)
+        }
+
+        pub(super) fn set(&self) {
+            let _before = self.replace();
+        }
+
+        fn change(new: *const libc::sigset_t) -> Option<Self> {
+            let mut before = MaybeUninit::uninit();
+            // SAFETY: `new` is null or leads to a set, and there is room for another. Which signals are
+            // blocked on this thread is nobody's memory.
+            let failed =
+                unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, new, before.as_mut_ptr()) };
+            // SAFETY: without an error the set was filled.
+            (failed == 0).then(|| Self(unsafe { before.assume_init() }))
+        }
+    }
+}
+
+#[cfg(not(all(unix, not(any(miri, workmill_loom)))))]
+mod signals {
+    #[derive(Clone, Copy)]
+    pub(super) struct Mask;
+
+    impl Mask {
+        pub(super) fn all() -> Self {
+            Self
+        }
+
+        pub(super) fn of_this_thread() -> Option<Self> {
+            None
+        }
+
+        pub(super) fn replace(&self) -> Option<Self> {
+            None
+        }
+
+        pub(super) fn set(&self) {}
+    }
+}
+
+#[cfg(all(target_os = "linux", not(any(miri, workmill_loom))))]
+mod linux {
+    use std::mem::MaybeUninit;
+
+    pub(super) const THIS_THREAD: libc::pid_t = 0;
+
+    /// Its number is that of the process.
+    pub(super) fn first_thread() -> libc::pid_t {
+        // SAFETY: it has no duties, and always succeeds.
+        unsafe { libc::getpid() }
+    }
+
+    /// The processors that a thread may run on. On a machine with more than 1,024 of them nothing is known.
+    pub(super) struct Processors(libc::cpu_set_t);
+
+    impl Processors {
+        pub(super) fn of(thread: libc::pid_t) -> Option<Self> {
+            let mut set = MaybeUninit::zeroed();
+            // SAFETY: there is room for a set, of the size that is said.
+            let failed = unsafe {
+                libc::sched_getaffinity(thread, size_of::<libc::cpu_set_t>(), set.as_mut_ptr())
+            };
+            // SAFETY: all zeros are a set, and so is what the system has made of them.
+            (failed == 0).then(|| Self(unsafe { set.assume_init() }))
+        }
+
+        pub(super) fn count(&self) -> usize {
+            // SAFETY: it reads the set.
+            let count = unsafe { libc::CPU_COUNT(&self.0) };
+            usize::try_from(count).unwrap_or(1).max(1)
+        }
+
+        pub(super) fn set(&self) {
+            if Self::of(THIS_THREAD).is_some_and(|other| other.0 == self.0) {
+                return;
+            }
+            // SAFETY: there is a set, of the size that is said. Where this thread runs is nobody's memory.
+            unsafe { libc::sched_setaffinity(THIS_THREAD, size_of::<libc::cpu_set_t>(), &self.0) };
+        }
+    }
+
+    /// A nice value; each thread has its own.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Nice(libc::c_long);
+
+    impl Nice {
+        pub(super) fn of(thread: libc::pid_t) -> Option<Self> {
+            // Not libc's function, which tells a value of -1 from an error by `errno` alone.
+            // SAFETY: it takes two numbers, and reads no memory.
+            let answer = unsafe {
+                libc::syscall(
+                    libc::SYS_getpriority,
+                    libc::PRIO_PROCESS,
+                    thread as libc::c_long,
+                )
+            };
+            // The system says 20 less the value, so that errors are below zero.
+            (answer > 0).then(|| Self(20 - answer))
+        }
+
+        pub(super) fn set(self) {
+            if Self::of(THIS_THREAD) == Some(self) {
+                return;
+            }
+            // SAFETY: it takes three numbers, and reads no memory.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_setpriority,
+                    libc::PRIO_PROCESS,
+                    libc::c_long::from(THIS_THREAD),
+                    self.0,
+                )
+            };
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(any(miri, workmill_loom)))))]
+mod linux {
+    pub(super) const THIS_THREAD: () = ();
+
+    pub(super) fn first_thread() {}
+
+    pub(super) struct Processors;
+
+    impl Processors {
+        pub(super) fn of((): ()) -> Option<Self> {
+            None
+        }
+
+        pub(super) fn count(&self) -> usize {
+            1
+        }
+
+        pub(super) fn set(&self) {}
+    }
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Nice;
+
+    impl Nice {
+        pub(super) fn of((): ()) -> Option<Self> {
+            None
+        }
+
+        pub(super) fn set(self) {}
+    }
+}
