@@ -62,6 +62,13 @@ impl Future for Flags {
     }
 }
 
+/// So many preemptions, or it takes minutes.
+fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(body);
+}
+
 /// Bug: a wait begins with a plain store.
 #[test]
 fn a_wake_up_in_vain_hides_no_later_one() {
@@ -76,16 +83,13 @@ fn a_wake_up_in_vain_hides_no_later_one() {
 /// Bug: a waker tells by a plain store.
 #[test]
 fn of_two_who_wake_neither_hides_the_other() {
-    // For three threads: so many preemptions, or it takes minutes.
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.check(|| block_on(Flags::new(2)));
+    bounded_model(|| block_on(Flags::new(2)));
 }
 
 /// Bug: the end of a wait inside tells the one around it by a plain store.
 #[test]
 fn a_wait_in_a_poll_hides_no_wake_up() {
-    loom::model(|| {
+    bounded_model(|| {
         block_on(Flags {
             in_vain: true,
             nested: true,

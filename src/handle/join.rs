@@ -67,16 +67,15 @@ pub(super) fn wait_for_good(
 /// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
 /// owner, its drop does not wait for them.
 pub(super) fn cancel(remote: &Remote, from: PoolLink) -> bool {
-    match remote.cancel(CancelReason::Cancelled) {
-        Cancelled::Now(doomed) => {
+    match remote.doom(CancelReason::Cancelled) {
+        Ok(doomed) => {
             trampoline::call(move || Local::in_the_way(from, || doomed.end()));
             if from.shell_left() {
                 Pool::sweep(from);
             }
             true
         }
-        Cancelled::Soon | Cancelled::Before => true,
-        Cancelled::Never => false,
+        Err(cancelled) => cancelled != Cancelled::Never,
     }
 }
 

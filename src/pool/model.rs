@@ -47,6 +47,7 @@ fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
         overflow: Overflow::default(),
         on_drop: DropBehavior::default(),
         stack_size: 1 << 20,
+        attributes: crate::attributes::Attributes::of_this_thread(),
         processors: 2,
         hooks: Hooks::default(),
     };
@@ -765,7 +766,9 @@ fn the_end_waits_for_every_thread_that_starts() {
                     ended.store(1, Ordering::Relaxed);
                 };
                 let spawn = |_: &_| ThreadBuilder::new().spawn(live);
-                roster.start(9, default_name, spawn).is_ok()
+                roster
+                    .start(9, |number| Some(default_name(number)), spawn)
+                    .is_ok()
             })
         };
         roster.count_out();

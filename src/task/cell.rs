@@ -427,17 +427,28 @@ impl Remote {
 
     /// Cancels the task unless it has begun, or is a future that has given its output.
     pub(crate) fn cancel(&self, reason: CancelReason) -> Cancelled {
+        match self.doom(reason) {
+            Ok(doomed) => {
+                doomed.end();
+                Cancelled::Now
+            }
+            Err(cancelled) => cancelled,
+        }
+    }
+
+    /// As [`cancel`](Self::cancel), but a closure that will never run is still to be dropped.
+    pub(crate) fn doom(&self, reason: CancelReason) -> Result<Doomed, Cancelled> {
         if let Some(future) = self.header().vtable.future {
-            return self.call_off(future, reason);
+            return Err(self.call_off(future, reason));
         }
         if self.header().state.cancel() {
             let end = self.extra();
-            return Cancelled::Now(Doomed { end, reason });
+            return Ok(Doomed { end, reason });
         }
-        match self.header().state.is_cancelled() {
+        Err(match self.header().state.is_cancelled() {
             true => Cancelled::Before,
             false => Cancelled::Never,
-        }
+        })
     }
 
     fn call_off(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
@@ -505,9 +516,10 @@ impl Drop for Doomed {
 }
 
 /// What [`Remote::cancel`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancelled {
-    /// The task was queued, and will never run; it ends when this is dropped.
-    Now(Doomed),
+    /// The task was queued, and will never run.
+    Now,
     /// The task is a future, which a thread of the pool is going to drop.
     Soon,
     /// The task was cancelled already.

@@ -102,7 +102,7 @@ fn a_claimed_task_runs_once() {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let runner = thread::spawn(move || task.run(&Nowhere));
-        handle.run_here();
+        handle.run_here(&Nowhere);
         drop(join(handle));
         runner.join().unwrap();
         seen.assert(1);

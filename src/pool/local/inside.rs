@@ -187,7 +187,7 @@ impl Pool {
                 return;
             }
             for future in self.live.all() {
-                if matches!(future.cancel(CancelReason::Shutdown), Cancelled::Soon) {
+                if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
                     self.counts.stopped.one_more();
                 }
             }
