@@ -180,7 +180,9 @@ mod linux {
         }
 
         pub(super) fn set(&self) {
-            if Self::of(THIS_THREAD).is_some_and(|other| other.0 == self.0) {
+            // SAFETY: it reads the two sets.
+            let is_same = |other: Self| unsafe { libc::CPU_EQUAL(&other.0, &self.0) };
+            if Self::of(THIS_THREAD).is_some_and(is_same) {
                 return;
             }
             // SAFETY: there is a set, of the size that is said. Where this thread runs is nobody's memory.

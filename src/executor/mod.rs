@@ -11,6 +11,7 @@ mod later;
 
 pub use later::Every;
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -316,7 +317,7 @@ impl PoolRef {
             match refusal {
                 Refusal::Dropped => trampoline::call(move || drop(closure)),
                 Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
-                    self.shared.turn_away(Box::new(closure), refusal.reason());
+                    self.shared.turn_away(boxed(closure), refusal.reason());
                 }
             }
         }
@@ -778,6 +779,17 @@ impl PoolRef {
 impl fmt::Debug for PoolRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe("PoolRef", f)
+    }
+}
+
+/// Boxes a closure, unless it is boxed already: one that is rejected again and again gets no deeper.
+fn boxed<F: FnOnce() + Send + 'static>(closure: F) -> Box<dyn FnOnce() + Send> {
+    let mut closure = Some(closure);
+    let any: &mut dyn Any = &mut closure;
+    let boxed = any.downcast_mut::<Option<Box<dyn FnOnce() + Send>>>();
+    match boxed.and_then(Option::take) {
+        Some(boxed) => boxed,
+        None => Box::new(closure.expect("it was not taken")),
     }
 }
 

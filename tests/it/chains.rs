@@ -1,0 +1,194 @@
+//! What calls back may lead to the next call, and that to another, without end: the stack does not grow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use workmill::{
+    Builder, CancelHandle, CancelOnDrop, CancelToken, Overflow, PoolRef, ThreadPoolExecutor,
+};
+
+use crate::support::{Drops, add_one, limited, occupy};
+
+/// More than fit on a stack of eight megabytes.
+const STEPS: usize = 100_000;
+
+/// On a stack of the usual size; the tests' own threads have larger ones.
+fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
+    limited(|| {
+        let thread = std::thread::Builder::new().stack_size(512 << 10);
+        thread.spawn(body).unwrap().join().unwrap();
+    });
+}
+
+#[test]
+fn a_callback_may_cancel_the_next_task_and_so_on() {
+    on_a_small_stack(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, called) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let mut next: Option<CancelHandle> = None;
+        for _ in 0..STEPS {
+            let task = pool.submit(|| ());
+            let (this, count) = (task.cancel_handle(), Arc::clone(&called));
+            task.on_done(move |outcome| {
+                assert!(outcome.unwrap_err().is_cancelled());
+                add_one(&count);
+                assert!(next.is_none_or(|next| next.cancel()));
+            });
+            next = Some(this);
+        }
+        assert!(next.unwrap().cancel());
+        assert_eq!(called.load(Ordering::SeqCst), STEPS);
+        door.open();
+    });
+}
+
+#[test]
+fn what_a_cancelled_task_captured_may_cancel_the_next_and_so_on() {
+    on_a_small_stack(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, drops) = (occupy(&pool), Drops::default());
+        let mut next: Option<CancelOnDrop<()>> = None;
+        for _ in 0..STEPS {
+            let captured = (next.take(), drops.value());
+            next = Some(pool.submit(move || drop(captured)).cancel_on_drop());
+        }
+        drop(next);
+        assert_eq!(drops.count(), STEPS);
+        door.open();
+    });
+}
+
+#[test]
+fn a_cancelled_task_can_be_joined_at_once_however_deep_the_chain() {
+    on_a_small_stack(|| {
+        /// Cancels a task and joins it.
+        struct Joins(Option<CancelOnDrop<()>>, Arc<AtomicUsize>);
+
+        impl Drop for Joins {
+            fn drop(&mut self) {
+                if let Some(task) = self.0.take() {
+                    assert!(task.cancel());
+                    assert!(task.join().unwrap_err().is_cancelled());
+                }
+                add_one(&self.1);
+            }
+        }
+
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, joined) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let mut next = Joins(None, Arc::clone(&joined));
+        for _ in 0..40 {
+            let task = pool.submit(move || drop(next)).cancel_on_drop();
+            next = Joins(Some(task), Arc::clone(&joined));
+        }
+        drop(next);
+        assert_eq!(joined.load(Ordering::SeqCst), 41);
+        door.open();
+    });
+}
+
+#[test]
+fn a_token_may_cancel_the_next_token_and_so_on() {
+    on_a_small_stack(|| {
+        let tokens: Vec<_> = (0..STEPS).map(|_| CancelToken::new()).collect();
+        for pair in tokens.windows(2) {
+            let next = pair[1].clone();
+            pair[0].on_cancel(move || next.cancel()).keep();
+        }
+        tokens[0].cancel();
+        assert!(tokens.iter().all(CancelToken::is_cancelled));
+    });
+}
+
+#[test]
+fn a_callback_that_is_never_called_may_keep_the_next_one_and_so_on() {
+    on_a_small_stack(|| {
+        let (token, drops) = (CancelToken::new(), Drops::default());
+        let mut next = None;
+        for _ in 0..STEPS {
+            let owned = (next.take(), drops.value());
+            next = Some(token.on_cancel(move || drop(owned)));
+        }
+        drop(next);
+        assert_eq!(drops.count(), STEPS);
+    });
+}
+
+/// Submits until it has been refused so often, each time from the callback of the last task.
+fn submit_again(pool: &PoolRef, refused: Arc<AtomicUsize>) {
+    if refused.load(Ordering::SeqCst) == STEPS {
+        return;
+    }
+    let next = pool.clone();
+    pool.submit(|| ()).on_done(move |outcome| {
+        if outcome.is_err() {
+            add_one(&refused);
+        }
+        submit_again(&next, refused);
+    });
+}
+
+#[test]
+fn the_callback_of_a_refused_task_may_submit_again_and_so_on() {
+    on_a_small_stack(|| {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        submit_again(&pool, Arc::clone(&refused));
+        pool.shutdown_now();
+        pool.shutdown();
+        assert_eq!(refused.load(Ordering::SeqCst), STEPS);
+
+        refused.store(0, Ordering::SeqCst);
+        let builder = Builder::new().threads(1).queue_capacity(1);
+        let full = builder.overflow(Overflow::Reject).build().unwrap();
+        let door = occupy(&full);
+        full.submit(|| ());
+        submit_again(&full, Arc::clone(&refused));
+        assert_eq!(refused.load(Ordering::SeqCst), STEPS);
+        door.open();
+    });
+}
+
+#[test]
+fn a_rejected_closure_may_be_executed_again_and_so_on() {
+    on_a_small_stack(|| {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&refused);
+        let again = Arc::new(std::sync::OnceLock::<PoolRef>::new());
+        let pool = Arc::clone(&again);
+        let builder = Builder::new().threads(1).on_rejected(move |rejected| {
+            add_one(&count);
+            if count.load(Ordering::SeqCst) < STEPS {
+                pool.get().unwrap().execute(rejected.into_inner());
+            }
+        });
+        let pool = builder.build().unwrap();
+        assert!(again.set(pool.handle()).is_ok());
+        pool.shutdown();
+        pool.execute(|| ());
+        assert_eq!(refused.load(Ordering::SeqCst), STEPS);
+    });
+}
+
+#[test]
+fn the_drop_of_a_refused_closure_may_submit_another_and_so_on() {
+    on_a_small_stack(|| {
+        struct Again(PoolRef, Arc<AtomicUsize>);
+
+        impl Drop for Again {
+            fn drop(&mut self) {
+                add_one(&self.1);
+                if self.1.load(Ordering::SeqCst) < STEPS {
+                    let next = Self(self.0.clone(), Arc::clone(&self.1));
+                    self.0.submit(move || drop(next));
+                }
+            }
+        }
+
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        pool.shutdown();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        drop(Again(pool.handle(), Arc::clone(&dropped)));
+        assert_eq!(dropped.load(Ordering::SeqCst), STEPS);
+    });
+}

@@ -1,0 +1,215 @@
+//! Threads begin as the thread that built the pool, whenever they start and whoever has work for them; the
+//! timer's as the process.
+
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use workmill::{Event, PoolRef, ThreadPoolExecutor};
+
+use crate::support::{assert_success, in_child, limited};
+
+/// What a thread has from the one that started it: how many processors, its nice value, and whether
+/// SIGUSR1 is blocked.
+type Attributes = (i32, i32, bool);
+
+#[expect(unsafe_code, reason = "std knows nothing of them")]
+fn own() -> Attributes {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: there is room for a set, of the size that is said.
+    unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
+    // SAFETY: all zeros are a set.
+    let processors = unsafe { libc::CPU_COUNT(&set.assume_init()) };
+    // SAFETY: it reads no memory.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: there is room for a set.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr()) };
+    // SAFETY: it was just filled.
+    let blocked = unsafe { libc::sigismember(mask.as_ptr(), libc::SIGUSR1) };
+    (processors, nice, blocked == 1)
+}
+
+/// Pins this thread to one processor, makes it nice, and blocks SIGUSR1.
+#[expect(unsafe_code, reason = "std knows nothing of it")]
+fn become_another() {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: there is room for a set.
+    unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
+    // SAFETY: it was just filled.
+    let all = unsafe { set.assume_init() };
+    // SAFETY: it is asked for processors that sets have.
+    let is_allowed = |&processor: &usize| unsafe { libc::CPU_ISSET(processor, &all) };
+    let first = (0..libc::CPU_SETSIZE as usize).find(is_allowed).unwrap();
+    // SAFETY: all zeros are a set.
+    let mut one: libc::cpu_set_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the processor is one that sets have.
+    unsafe { libc::CPU_SET(first, &mut one) };
+    // SAFETY: there is a set, of the size that is said.
+    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) };
+    // SAFETY: it reads no memory.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: there is room for a set.
+    unsafe { libc::sigemptyset(mask.as_mut_ptr()) };
+    // SAFETY: there is a set.
+    unsafe { libc::sigaddset(mask.as_mut_ptr(), libc::SIGUSR1) };
+    // SAFETY: there is a set.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, mask.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// Runs a test's body in a process of its own.
+fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
+    match in_child(name, &[]) {
+        None => limited(body),
+        Some(output) => assert_success(&output),
+    }
+}
+
+/// Whether a nice value can be lowered again here.
+fn may_be_less_nice() -> bool {
+    let tries = thread::spawn(|| {
+        become_another();
+        #[expect(unsafe_code, reason = "std knows nothing of it")]
+        // SAFETY: it reads no memory.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 0) == 0
+        }
+    });
+    tries.join().unwrap()
+}
+
+/// What is expected of a thread that is to be like one with `attributes`.
+fn like(attributes: Attributes, nice: bool) -> impl Fn(&Attributes) -> bool {
+    move |other| {
+        let (processors, value, blocked) = attributes;
+        other.0 == processors && other.2 == blocked && (!nice || other.1 == value)
+    }
+}
+
+/// As many tasks at a time as `barrier` waits for say what they have.
+fn ask(pool: &PoolRef, barrier: &Arc<Barrier>) -> workmill::JoinHandle<Attributes> {
+    let barrier = Arc::clone(barrier);
+    pool.submit(move || {
+        barrier.wait();
+        own()
+    })
+}
+
+#[test]
+fn late_threads_are_as_the_one_that_built_the_pool() {
+    let name = "inheriting::late_threads_are_as_the_one_that_built_the_pool";
+    alone(name, || {
+        let nice = may_be_less_nice();
+        let (builder, pool) = (own(), ThreadPoolExecutor::new(3).unwrap());
+        let barrier = Arc::new(Barrier::new(3));
+        let submitter = || {
+            become_another();
+            let asked = [(); 3].map(|()| ask(&pool, &barrier));
+            (own(), asked.map(|answer| answer.join().unwrap()))
+        };
+        let (other, answers) = thread::scope(|scope| scope.spawn(submitter).join().unwrap());
+        assert_ne!(other, builder);
+        assert!(answers.iter().all(like(builder, nice)), "{answers:?}");
+        // And the submitter has lost nothing.
+        assert!(other.2);
+    });
+}
+
+#[test]
+fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
+    let name = "inheriting::threads_of_a_pool_that_another_thread_built_are_as_that_one";
+    alone(name, || {
+        let builder = thread::spawn(|| {
+            become_another();
+            (own(), ThreadPoolExecutor::new(2).unwrap())
+        });
+        let (builder, pool) = builder.join().unwrap();
+        let barrier = Arc::new(Barrier::new(2));
+        let answers = [(); 2].map(|()| ask(&pool, &barrier));
+        let answers = answers.map(|answer| answer.join().unwrap());
+        assert_eq!(answers, [builder; 2]);
+    });
+}
+
+#[test]
+fn spare_threads_are_as_the_one_that_built_the_pool() {
+    let name = "inheriting::spare_threads_are_as_the_one_that_built_the_pool";
+    alone(name, || {
+        let nice = may_be_less_nice();
+        let (builder, pool) = (own(), ThreadPoolExecutor::new(1).unwrap());
+        let (begun, event) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (tell, wait) = (Arc::clone(&begun), Arc::clone(&event));
+        let waits = pool.submit(move || {
+            become_another();
+            tell.set();
+            wait.wait();
+        });
+        begun.wait();
+        let answer = pool.submit(own).join().unwrap();
+        event.set();
+        waits.join().unwrap();
+        assert!(like(builder, nice)(&answer), "{answer:?}");
+    });
+}
+
+#[test]
+fn the_timers_thread_is_as_the_process_and_hears_no_signal() {
+    let name = "inheriting::the_timers_thread_is_as_the_process_and_hears_no_signal";
+    alone(name, || {
+        let (nice, process) = (may_be_less_nice(), own());
+        let sleeper = || {
+            become_another();
+            workmill::block_on(workmill::timer::sleep(Duration::from_millis(1)));
+        };
+        thread::spawn(sleeper).join().unwrap();
+        // Its own words: what the system says of the thread with that name.
+        let timer = std::fs::read_dir("/proc/self/task")
+            .unwrap()
+            .find_map(|entry| {
+                let path = entry.unwrap().path();
+                let name = std::fs::read_to_string(path.join("comm")).unwrap();
+                (name.trim() == "workmill-timer").then_some(path)
+            });
+        let timer = timer.expect("the timer's thread lives");
+        let status = std::fs::read_to_string(timer.join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line[name.len()..].trim().to_owned()
+        };
+        let blocked = u64::from_str_radix(&field("SigBlk:"), 16).unwrap();
+        assert!(blocked & 1 << (libc::SIGUSR1 - 1) != 0);
+        assert!(blocked & 1 << (libc::SIGINT - 1) != 0);
+        let processors = field("Cpus_allowed:").replace(',', "");
+        let count: u32 = processors
+            .chars()
+            .map(|digit| digit.to_digit(16).unwrap().count_ones())
+            .sum();
+        assert_eq!(count as i32, process.0);
+        let stat = std::fs::read_to_string(timer.join("stat")).unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        let value: i32 = after_name
+            .split_whitespace()
+            .nth(16)
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(!nice || value == process.1);
+    });
+}
+
+#[test]
+fn a_pool_of_the_default_size_asks_each_time_how_many_processors_there_are() {
+    let name =
+        "inheriting::a_pool_of_the_default_size_asks_each_time_how_many_processors_there_are";
+    alone(name, || {
+        let pinned = thread::spawn(|| {
+            become_another();
+            ThreadPoolExecutor::default().threads()
+        });
+        assert_eq!(pinned.join().unwrap(), 1);
+        let here = thread::available_parallelism().unwrap().get();
+        assert_eq!(ThreadPoolExecutor::default().threads(), here);
+    });
+}
