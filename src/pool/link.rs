@@ -156,3 +156,46 @@ impl PoolLink {
         pool.as_ref().filter(|_| self.is_current())?.upgrade()
     }
 }
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    /// A pool that cannot do anything.
+    struct Nothing;
+
+    impl Reach for Nothing {
+        fn report(&self, _: Payload) {}
+
+        fn leaves_a_processor(&self) -> bool {
+            false
+        }
+
+        fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+            self
+        }
+    }
+
+    #[test]
+    fn a_link_that_outlives_its_pool_leads_to_no_later_one() {
+        let lead = |pool: &Arc<dyn Reach>| {
+            let link = PoolLink::new();
+            link.lead_to(pool);
+            link
+        };
+        let pool: Arc<dyn Reach> = Arc::new(Nothing);
+        let early = lead(&pool);
+        assert!(early.pool().is_some() && early == early);
+        early.end();
+        // One of these has the slot. (Other tests may take it, which is as good.)
+        let later: Vec<_> = (0..100).map(|_| lead(&pool)).collect();
+        assert!(early.pool().is_none());
+        assert!(
+            later
+                .iter()
+                .all(|link| *link != early && link.pool().is_some())
+        );
+        assert!(!early.shell_left());
+        later.into_iter().for_each(PoolLink::end);
+    }
+}

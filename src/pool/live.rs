@@ -66,3 +66,18 @@ impl Live {
         all
     }
 }
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_that_are_gone_leave_no_memory_behind() {
+        let mut slab = Slab::new();
+        let places: Vec<_> = (0..100_000).map(|n| slab.insert(n)).collect();
+        for place in places {
+            assert_eq!(take(&mut slab, place), Some(place));
+        }
+        assert!(slab.capacity() <= SPARE && take(&mut slab, 0).is_none());
+    }
+}

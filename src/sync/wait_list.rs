@@ -270,3 +270,27 @@ impl<N> WaitList<N> {
         }
     }
 }
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_who_have_waited_leave_no_memory_behind() {
+        let mut list = WaitList::new();
+        let wait = |list: &mut WaitList| {
+            let tickets = (0..100_000).map(|_| list.enqueue(Waker::noop().clone(), ()));
+            tickets.collect::<Vec<_>>()
+        };
+        for notified in [false, true] {
+            let tickets = wait(&mut list);
+            if notified {
+                assert_eq!(list.notify_all(Signal::All).len(), tickets.len());
+            }
+            for ticket in tickets {
+                assert_eq!(list.redeem(ticket).is_ok(), notified);
+            }
+            assert!(list.is_empty() && list.entries.capacity() <= SPARE);
+        }
+    }
+}

@@ -210,4 +210,20 @@ mod tests {
         let (_, heap) = entries.far.first_key_value().unwrap();
         assert!(heap.left == 1 && heap.entries.capacity() <= 2 * MANY);
     }
+
+    #[test]
+    fn many_that_were_taken_out_leave_no_memory_behind() {
+        let start = Instant::now();
+        let mut entries = Entries::new(start);
+        let deadline = start + Duration::from_secs(3600);
+        let keys: Vec<_> = (0..100_000)
+            .map(|number| Key { deadline, number })
+            .collect();
+        keys.iter().for_each(|key| entries.insert(*key, ()));
+        for key in &keys[1..] {
+            assert_eq!(entries.remove(*key), Some(()));
+        }
+        let (_, heap) = entries.far.first_key_value().unwrap();
+        assert!(heap.left == 1 && heap.entries.capacity() <= 2 * MANY);
+    }
 }

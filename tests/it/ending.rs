@@ -830,3 +830,24 @@ fn all_threads_leave_though_somebody_waits_until_the_pool_is_idle_when_it_ends()
         }
     });
 }
+
+#[test]
+fn a_cancel_that_drops_the_last_owner_does_not_wait_for_who_joins_the_cancelled_task() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, reference) = (Door::default(), pool.handle());
+        let (give, take) = mpsc::channel::<workmill::SharedHandle<()>>();
+        let wait = door.clone();
+        let joins = reference.submit(move || {
+            wait.pass();
+            take.recv().unwrap().join()
+        });
+        let owns = reference.submit(move || drop(pool)).shared();
+        give.send(owns.clone()).unwrap();
+        assert!(owns.cancel());
+        assert!(reference.is_shutdown() && !reference.is_terminated());
+        door.open();
+        assert!(joins.join().unwrap().unwrap_err().is_cancelled());
+        reference.shutdown();
+    });
+}

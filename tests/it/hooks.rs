@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
+use std::time::Duration;
 
-use workmill::Builder;
+use workmill::timer::sleep;
+use workmill::{Builder, Event, JoinHandle, PoolRef, block_on};
 
 use crate::support::{Bomb, add_one, assert_success, in_child, limited};
 
@@ -177,5 +179,125 @@ fn errors_of_starts_that_panic_in_drop_are_contained_but_for_the_one_that_is_tol
             .unwrap_err();
         assert_eq!(error.to_string(), "a bomb of an error");
         std::mem::forget(error);
+    });
+}
+
+/// A pool that is built, for a function of the user's that is part of it.
+type Built = Arc<OnceLock<PoolRef>>;
+
+/// Has the only thread of `pool` wait until the event is set, so that others start.
+fn wait_in(pool: &PoolRef) -> (Arc<Event>, JoinHandle<()>) {
+    let (begun, event) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&event));
+    let waits = pool.submit(move || {
+        tell.set();
+        wait.wait();
+    });
+    begun.wait();
+    (event, waits)
+}
+
+#[test]
+fn a_start_hook_may_shut_the_pool_down() {
+    limited(|| {
+        let built = Built::default();
+        let pool = Arc::clone(&built);
+        let builder = Builder::new().threads(1).on_thread_start(move |number| {
+            if number > 0 {
+                let pool = pool.get().unwrap();
+                pool.shutdown();
+                assert!(pool.shutdown_timeout(Duration::MAX).is_err());
+            }
+            Ok(())
+        });
+        let pool = builder.build().unwrap();
+        assert!(built.set(pool.handle()).is_ok());
+        let (event, waits) = wait_in(&pool);
+        // For this a thread is started, with the number 1.
+        let late = pool.submit(move || event.set());
+        late.join().unwrap();
+        waits.join().unwrap();
+        pool.shutdown();
+    });
+}
+
+#[test]
+fn whoever_is_asked_for_a_name_may_shut_the_pool_down() {
+    limited(|| {
+        let built = Built::default();
+        let pool = Arc::clone(&built);
+        let builder = Builder::new().threads(1).thread_name(move |number| {
+            if let Some(pool) = pool.get() {
+                pool.shutdown();
+            }
+            format!("miller-{number}")
+        });
+        let pool = builder.build().unwrap();
+        assert!(built.set(pool.handle()).is_ok());
+        let (event, waits) = wait_in(&pool);
+        let late = pool.submit(move || event.set());
+        late.join().unwrap();
+        waits.join().unwrap();
+        assert!(pool.is_shutdown());
+        pool.shutdown();
+    });
+}
+
+#[test]
+fn the_hooks_know_numbers_beyond_those_that_run_at_a_time() {
+    limited(|| {
+        let started = Seen::default();
+        let start = noting(&started);
+        let builder = Builder::new().threads(1).on_thread_start(move |number| {
+            start(number);
+            Ok(())
+        });
+        let pool = builder.build().unwrap();
+        let (event, waits) = wait_in(&pool);
+        pool.submit(move || event.set()).join().unwrap();
+        waits.join().unwrap();
+        assert_eq!(sorted(&started), [0, 1]);
+    });
+}
+
+#[test]
+fn nothing_of_the_users_is_called_on_the_timers_thread_but_wakers() {
+    limited(|| {
+        let called_on = Arc::new(Mutex::new(Vec::new()));
+        let (names, warnings) = (Arc::clone(&called_on), Arc::clone(&called_on));
+        let note = |calls: &Mutex<Vec<Option<String>>>| {
+            let name = thread::current().name().map(str::to_owned);
+            calls.lock().unwrap().push(name);
+        };
+        let builder = Builder::new()
+            .threads(1)
+            .thread_name(move |number| {
+                if number > 0 {
+                    note(&names);
+                    // Whoever waits for the time here would wait for ever on the timer's thread.
+                    block_on(sleep(Duration::from_millis(1)));
+                }
+                format!("miller-{number}")
+            })
+            .on_warning(move |_| note(&warnings));
+        let pool = builder.build().unwrap();
+        let (event, waits) = wait_in(&pool);
+        // Due, or woken, while the only thread waits: another is started.
+        let set = Arc::clone(&event);
+        pool.submit_after(Duration::from_millis(1), || ())
+            .join()
+            .unwrap();
+        let slept = pool.spawn(async move {
+            sleep(Duration::from_millis(1)).await;
+            set.set();
+        });
+        slept.join().unwrap();
+        waits.join().unwrap();
+        let called_on = called_on.lock().unwrap();
+        let is_timer = |name: &Option<String>| name.as_deref() == Some("workmill-timer");
+        assert!(
+            !called_on.is_empty() && !called_on.iter().any(is_timer),
+            "{called_on:?}"
+        );
     });
 }

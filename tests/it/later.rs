@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use workmill::{Builder, CancelReason, Every, Overflow, ThreadPoolExecutor, current};
+use workmill::{
+    Builder, CancelReason, Every, JoinHandle, Overflow, PoolRef, ThreadPoolExecutor, current,
+};
 
-use crate::support::{Drops, add_one, limited, occupy, until};
+use crate::support::{Door, Drops, add_one, limited, occupy, until};
 
 const SHORT: Duration = Duration::from_millis(5);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -339,4 +341,90 @@ fn closing_the_pool_while_tasks_come_due_runs_or_cancels_each() {
 #[should_panic(expected = "the period of a series is zero")]
 fn a_series_at_no_rate_is_refused() {
     let _ = Every::rate(Duration::ZERO);
+}
+
+/// A series with a run under way, which ends when the door is opened: then `over` is one more.
+fn in_a_run(pool: &ThreadPoolExecutor, over: &Arc<AtomicUsize>) -> (JoinHandle<()>, Drops, Door) {
+    let (begun, door, drops) = (Door::default(), Door::default(), Drops::default());
+    let (knock, wait, held, count) = (begun.clone(), door.clone(), drops.value(), Arc::clone(over));
+    let series = pool.submit_every(Every::delay(Duration::ZERO), move || {
+        let _held = &held;
+        knock.open();
+        wait.pass();
+        add_one(&count);
+    });
+    begun.pass();
+    (series, drops, door)
+}
+
+#[test]
+fn the_handle_of_a_series_resolves_when_its_last_run_is_over_and_its_captures_are_gone() {
+    limited(|| {
+        for ends in [
+            (|_, series| assert!(series.cancel())) as fn(&ThreadPoolExecutor, &JoinHandle<()>),
+            |pool, _| assert_eq!(pool.shutdown_now(), 0),
+            |pool, _| assert!(pool.shutdown_timeout(Duration::ZERO).is_err()),
+        ] {
+            let (pool, over) = (
+                ThreadPoolExecutor::new(1).unwrap(),
+                Arc::new(AtomicUsize::new(0)),
+            );
+            let (series, drops, door) = in_a_run(&pool, &over);
+            ends(&pool, &series);
+            assert!(!series.is_finished() && drops.count() == 0);
+            door.open();
+            assert!(series.join().unwrap_err().is_cancelled());
+            assert_eq!((over.load(Ordering::SeqCst), drops.count()), (1, 1));
+        }
+    });
+}
+
+#[test]
+fn a_series_between_two_runs_is_dropped_by_whoever_cancels_it() {
+    limited(|| {
+        let (pool, drops) = (ThreadPoolExecutor::new(1).unwrap(), Drops::default());
+        let held = drops.value();
+        let every = Every::delay(SHORT).first_after(HOUR);
+        let series = pool.submit_every(every, move || {
+            let _held = &held;
+        });
+        assert!(series.cancel() && series.is_finished());
+        assert_eq!(drops.count(), 1);
+        assert!(series.cancel());
+    });
+}
+
+#[test]
+fn captures_of_what_is_not_due_may_ask_for_the_end_and_do_not_wait_for_it() {
+    limited(|| {
+        /// Shuts a pool down when it is dropped.
+        struct ShutsDown(PoolRef);
+
+        impl Drop for ShutsDown {
+            fn drop(&mut self) {
+                self.0.shutdown();
+                assert!(self.0.shutdown_timeout(Duration::MAX).is_err());
+            }
+        }
+
+        for stop in [false, true] {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let door = occupy(&pool);
+            let captured = ShutsDown(pool.handle());
+            let once = pool.submit_after(HOUR, move || drop(captured));
+            let captured = ShutsDown(pool.handle());
+            let every = Every::delay(HOUR).first_after(HOUR);
+            let series = pool.submit_every(every, move || {
+                let _captured = &captured;
+            });
+            // The task at the door runs on; whoever waited for it here would wait for ever.
+            match stop {
+                true => assert_eq!(pool.shutdown_now(), 0),
+                false => assert!(pool.shutdown_timeout(Duration::ZERO).is_err()),
+            }
+            assert!(once.is_finished() && series.is_finished());
+            door.open();
+            pool.shutdown();
+        }
+    });
 }

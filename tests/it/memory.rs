@@ -116,3 +116,67 @@ fn a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started() {
     };
     assert_success(&output);
 }
+
+#[test]
+fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
+    let name = "memory::cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy";
+    match in_child(name, &LIMIT) {
+        None => limited(|| {
+            // Four gigabytes of closures in all, of one that the process has.
+            let cancel_many = |pool: &PoolRef| {
+                for _ in 0..4_000_000 {
+                    let flour = std::hint::black_box([0_u8; 1_000]);
+                    let task = pool.submit(move || usize::from(flour[0]));
+                    assert!(task.cancel());
+                }
+            };
+            let pool = Builder::new().threads(1).build().unwrap();
+            let door = crate::support::occupy(&pool);
+            let kept = pool.submit(|| 42);
+            cancel_many(&pool);
+            assert!(!kept.is_finished());
+            door.open();
+            assert_eq!(kept.join().unwrap(), 42);
+            // From inside, where they lie in the queue of a thread that is busy itself.
+            let kept = pool.submit(move || {
+                let pool = current().unwrap();
+                let kept = pool.submit(|| 42);
+                cancel_many(&pool);
+                kept
+            });
+            assert_eq!(kept.join().unwrap().join().unwrap(), 42);
+            pool.wait_idle().unwrap();
+        }),
+        Some(output) => assert_success(&output),
+    }
+}
+
+/// How many bytes of memory the process uses now.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[test]
+fn pools_leave_nothing_behind_when_they_are_gone() {
+    let name = "memory::pools_leave_nothing_behind_when_they_are_gone";
+    match in_child(name, &[]) {
+        None => limited(|| {
+            let one = || {
+                let builder = Builder::new().threads(1).panic_handler(|_| ());
+                let pool = builder.build().unwrap();
+                assert_eq!(pool.submit(|| 1).join().unwrap(), 1);
+                drop(pool.submit(|| panic!("seen by nobody")));
+            };
+            std::panic::set_hook(Box::new(|_| ()));
+            (0..2_000).for_each(|_| one());
+            let before = resident();
+            (0..10_000).for_each(|_| one());
+            let more = resident().saturating_sub(before);
+            // A hundred bytes for each would be a megabyte.
+            assert!(more < 1 << 20, "{more} bytes more");
+        }),
+        Some(output) => assert_success(&output),
+    }
+}

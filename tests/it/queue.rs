@@ -670,3 +670,98 @@ fn items_that_cannot_be_shared_can_be_queued() {
         assert_eq!(got.into_inner().unwrap(), 55);
     });
 }
+
+#[test]
+fn a_queue_may_have_more_places_than_there_is_memory() {
+    limited(|| {
+        for capacity in [1 << 17, 1 << 40, usize::MAX] {
+            let queue = JoinableQueue::bounded(capacity);
+            assert_eq!(queue.capacity(), Some(capacity));
+            (0..3).for_each(|item| queue.put(item).unwrap());
+            assert!(queue.len() == 3 && !queue.is_full());
+            assert_eq!([(); 3].map(|()| queue.get().unwrap()), [0, 1, 2]);
+            assert!(queue.is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_large_queue_has_no_more_places_than_it_says() {
+    limited(|| {
+        let capacity = (1 << 16) + 1;
+        let queue = Arc::new(JoinableQueue::bounded(capacity));
+        let putters: Vec<_> = (0..3)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    (0..capacity)
+                        .filter(|&item| queue.try_put(item).is_ok())
+                        .count()
+                })
+            })
+            .collect();
+        let put: usize = putters
+            .into_iter()
+            .map(|putter| putter.join().unwrap())
+            .sum();
+        assert_eq!((put, queue.len()), (capacity, capacity));
+        assert!(queue.is_full() && queue.put_timeout(0, Duration::ZERO).is_err());
+        // Who waits for room has it when there is.
+        let waits = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(7).unwrap())
+        };
+        queue.get().unwrap();
+        waits.join().unwrap();
+        assert!(queue.is_full());
+    });
+}
+
+#[test]
+fn a_put_that_is_withdrawn_tells_whether_its_item_was_put() {
+    limited(|| {
+        for capacity in [0, 1] {
+            let queue = JoinableQueue::bounded(capacity);
+            (0..capacity).for_each(|_| queue.put("before").unwrap());
+            // Never polled; polled, and nothing has come; and what comes back is there once.
+            let mut put = queue.put_async("early");
+            assert_eq!((put.withdraw(), put.withdraw()), (Some("early"), None));
+            let mut put = queue.put_async("late");
+            assert!(future::block_on(future::poll_once(&mut put)).is_none());
+            assert_eq!((put.withdraw(), put.withdraw()), (Some("late"), None));
+            // What was put is not given back, though the future has not said so.
+            let mut put = queue.put_async("taken");
+            assert!(future::block_on(future::poll_once(&mut put)).is_none());
+            if capacity == 0 {
+                assert_eq!(queue.get().unwrap(), "taken");
+                assert_eq!(put.withdraw(), None);
+            } else {
+                assert_eq!(queue.get().unwrap(), "before");
+                assert!(future::block_on(put).is_ok());
+                assert_eq!(queue.get().unwrap(), "taken");
+            }
+            assert_eq!(queue.unfinished(), capacity + 1);
+        }
+    });
+}
+
+#[test]
+fn no_item_is_lost_or_doubled_when_puts_are_withdrawn() {
+    limited(|| {
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.iter().collect::<Vec<_>>())
+        };
+        let mut put = Vec::new();
+        for item in 0..5_000 {
+            let mut offer = queue.put_async(item);
+            let done = future::block_on(future::poll_once(&mut offer));
+            if done.is_some_and(|done| done.is_ok()) || offer.withdraw().is_none() {
+                put.push(item);
+            }
+        }
+        queue.close();
+        assert_eq!(getter.join().unwrap(), put);
+    });
+}

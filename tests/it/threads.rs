@@ -488,3 +488,22 @@ fn mixed(pool: &PoolRef, runs: &Arc<AtomicUsize>, kind: usize) -> usize {
         }
     }
 }
+
+#[test]
+fn the_number_of_threads_changes_at_once_however_many_there_were() {
+    limited(|| {
+        let pool = Builder::new().threads(65_535).build().unwrap();
+        let start = std::time::Instant::now();
+        pool.set_threads(1).unwrap();
+        pool.set_threads(65_535).unwrap();
+        pool.set_threads(2).unwrap();
+        // It takes some milliseconds; going over all of them for each of them takes half a minute.
+        assert!(start.elapsed() < Duration::from_secs(5));
+        meet(&pool, 2);
+        let busy = [(); 2].map(|()| occupy(&pool));
+        let third = pool.submit(|| 3);
+        assert!(!third.is_finished());
+        busy.iter().for_each(Door::open);
+        assert_eq!(third.join().unwrap(), 3);
+    });
+}

@@ -16,7 +16,7 @@ use workmill::timer::{
 };
 use workmill::{Elapsed, Event, Latch};
 
-use crate::support::{Counted, Drops, Hostile, add_one, limited};
+use crate::support::{Counted, Door, Drops, Hostile, add_one, limited, until};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -549,4 +549,50 @@ fn timers_may_be_sent_shared_moved_and_shown() {
     let never = format!("{:?}", timeout(Duration::MAX, pending::<()>()));
     assert_eq!(never, "Timeout { deadline: None, .. }");
     assert!(format!("{:?}", interval(SHORT)).starts_with("Interval { period: 5ms, next: Some("));
+}
+
+#[test]
+fn a_sleep_for_ever_that_is_given_a_deadline_wakes_who_waits() {
+    limited(|| {
+        let (waker, count) = counting();
+        for mut never in [
+            sleep(Duration::MAX),
+            sleep(Duration::from_secs(1) * u32::MAX),
+        ] {
+            let before = count.load(Ordering::SeqCst);
+            assert!(poll(&mut never, &waker).is_pending());
+            never.reset(Instant::now() + SHORT);
+            until(|| count.load(Ordering::SeqCst) > before);
+            assert!(poll(&mut never, &waker).is_ready());
+        }
+        // The ticks of an interval that has none after the first are sleeps like that.
+        let mut ticks = interval(Duration::MAX);
+        let mut cx = Context::from_waker(&waker);
+        assert!(ticks.poll_tick(&mut cx).is_ready() && ticks.poll_tick(&mut cx).is_pending());
+    });
+}
+
+#[test]
+fn a_sleep_that_is_ready_gives_its_waker_back_though_the_timer_is_late() {
+    limited(|| {
+        // The timer's thread is kept in a waker.
+        let (begun, door) = (Door::default(), Door::default());
+        let (knock, wait) = (begun.clone(), door.clone());
+        let mut holds_up = sleep(SHORT);
+        let slow = waker(move || {
+            knock.open();
+            wait.pass();
+        });
+        assert!(poll(&mut holds_up, &slow).is_pending());
+        begun.pass();
+        let woken = Arc::new(OnWake(|| ()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut nap = sleep(SHORT);
+        assert!(poll(&mut nap, &waker).is_pending());
+        until(|| nap.is_elapsed());
+        assert!(poll(&mut nap, &waker).is_ready());
+        drop((nap, waker));
+        assert_eq!(Arc::strong_count(&woken), 1);
+        door.open();
+    });
 }

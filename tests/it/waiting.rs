@@ -355,3 +355,34 @@ fn nothing_of_a_task_is_kept_once_it_has_ended() {
         assert_eq!(held(&capture), 0);
     });
 }
+
+#[test]
+fn a_ring_of_joins_whose_time_never_ends_is_broken_like_any_other() {
+    limited(|| {
+        for shared in [false, true] {
+            let pool = ThreadPoolExecutor::new(2).unwrap();
+            let slots = [(); 2].map(|()| Arc::new(Mutex::new(None::<JoinHandle<bool>>)));
+            let doors = [(); 2].map(|()| Door::default());
+            let tasks = [0, 1].map(|n| {
+                let (door, other) = (doors[n].clone(), Arc::clone(&slots[n]));
+                pool.submit(move || {
+                    door.pass();
+                    let mut other = other.lock().unwrap().take().unwrap();
+                    let outcome = match shared {
+                        true => other.shared().join_timeout(Duration::MAX),
+                        false => other.join_timeout(Duration::MAX),
+                    };
+                    outcome.unwrap().is_err()
+                })
+            });
+            let both = tasks.each_ref().map(JoinHandle::cancel_handle);
+            for (slot, task) in slots.iter().rev().zip(tasks) {
+                *slot.lock().unwrap() = Some(task);
+            }
+            doors.iter().for_each(Door::open);
+            // One join gives up; so its task ends, and then the other.
+            pool.wait_idle().unwrap();
+            assert!(both.iter().all(|task| task.is_finished()));
+        }
+    });
+}

@@ -80,3 +80,30 @@ impl Every {
         timer::following(last, self.period, now)
     }
 }
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_run_is_in_phase_however_many_were_missed() {
+        let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+        for (period, late) in [
+            (Duration::from_nanos(1), hour),
+            (Duration::from_nanos(7), hour * 24 * 365),
+            (Duration::from_micros(10), hour * 13),
+            (hour, Duration::ZERO),
+            (hour, hour * 3),
+        ] {
+            let now = start + late;
+            let next = Every::rate(period).next(start, now).unwrap();
+            assert!(next > now && next <= now + period);
+            assert_eq!((next - start).as_nanos() % period.as_nanos(), 0);
+        }
+        assert_eq!(Every::rate(Duration::MAX).next(start, start), None);
+        assert_eq!(
+            Every::delay(hour).next(start, start + hour),
+            Some(start + hour * 2)
+        );
+    }
+}
