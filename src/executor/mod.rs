@@ -466,11 +466,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown(&self) {
-        if self.shared.is_forked() {
-            return;
-        }
-        self.shared.close();
-        if !self.would_wait_for_itself() {
+        if !self.close() && !self.would_wait_for_itself() {
             self.shared.roster.join();
         }
     }
@@ -506,10 +502,9 @@ impl PoolRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
-        if self.shared.is_forked() {
+        if self.close() {
             return Ok(());
         }
-        self.shared.close();
         let roster = &self.shared.roster;
         let ended = match self.would_wait_for_itself() {
             true => roster.all_left(),
@@ -542,10 +537,9 @@ impl PoolRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn shutdown_async(&self) {
-        if self.shared.is_forked() {
+        if self.close() {
             return;
         }
-        self.shared.close();
         let mut watcher = self.shared.roster.watcher();
         poll_fn(|cx| {
             let forked = self.shared.is_forked();
@@ -579,9 +573,7 @@ impl PoolRef {
     /// ```
     pub fn shutdown_background(&self) {
         self.shared.end_in_background();
-        if !self.shared.is_forked() {
-            self.shared.close();
-        }
+        self.close();
     }
 
     /// Refuses new tasks and cancels all that have not begun; says how many. Does not wait.
@@ -707,6 +699,15 @@ impl PoolRef {
     /// ```
     pub fn handle(&self) -> Self {
         self.clone()
+    }
+
+    /// Closes the pool. Returns `true` if this is a child process, in which nothing is to be waited for:
+    /// from the beginning, or because what was dropped has forked.
+    fn close(&self) -> bool {
+        if !self.shared.is_forked() {
+            self.shared.close();
+        }
+        self.shared.is_forked()
     }
 
     /// Tells whether waiting here for the pool would be waiting for oneself.

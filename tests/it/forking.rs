@@ -24,10 +24,10 @@ use crate::support::{Door, assert_success, in_child, limited, occupy};
 /// A child of this process; not waited for, it is a zombie.
 #[must_use]
 #[derive(Debug)]
-struct Child(libc::pid_t);
+pub(crate) struct Child(libc::pid_t);
 
 /// Forks, and calls `body` in the child, which then ends: well unless that panics.
-fn fork(body: impl FnOnce()) -> Child {
+pub(crate) fn fork(body: impl FnOnce()) -> Child {
     fork_and_go_on().unwrap_or_else(|| {
         or_else_end_badly(body);
         exit(0)
@@ -41,7 +41,7 @@ fn or_else_end_badly<R>(body: impl FnOnce() -> R) -> R {
 
 /// Forks; gives nothing in the child, which is killed if it has not ended in twenty seconds.
 #[expect(unsafe_code, reason = "std does not fork")]
-fn fork_and_go_on() -> Option<Child> {
+pub(crate) fn fork_and_go_on() -> Option<Child> {
     // SAFETY: it has no duties. That the child goes on as if it had threads is what is tested.
     match unsafe { libc::fork() } {
         0 => {
@@ -58,7 +58,7 @@ fn fork_and_go_on() -> Option<Child> {
 
 /// Ends this process without calling anything that stands behind it.
 #[expect(unsafe_code, reason = "std ends processes with ceremony only")]
-fn exit(status: i32) -> ! {
+pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: it has no duties.
     unsafe { libc::_exit(status) }
 }
@@ -73,14 +73,14 @@ impl Child {
         ExitStatus::from_raw(status)
     }
 
-    fn ends_well(self) {
+    pub(crate) fn ends_well(self) {
         let status = self.wait();
         assert!(status.success(), "{status}");
     }
 }
 
 /// Runs a test's body in a process of its own.
-fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
+pub(crate) fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
     match in_child(name, &[]) {
         None => limited(body),
         Some(output) => assert_success(&output),
@@ -94,7 +94,7 @@ fn only_in(process: u32) {
     }
 }
 
-fn assert_forked<T>(outcome: Result<T, JoinError>) {
+pub(crate) fn assert_forked<T>(outcome: Result<T, JoinError>) {
     let reason = outcome.err().and_then(|error| error.cancel_reason());
     assert_eq!(reason, Some(CancelReason::Forked));
 }

@@ -11,6 +11,8 @@ mod ending;
 mod event;
 #[cfg(unix)]
 mod forking;
+#[cfg(unix)]
+mod forking_under_load;
 mod future_property;
 mod futures;
 mod handles;

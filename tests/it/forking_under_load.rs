@@ -1,0 +1,254 @@
+//! A forked child takes no lock of its parent's pool, which a thread of the parent may have held when it
+//! forked: not when it drops what waited, nor when it returns from a call into the pool.
+//!
+//! Other threads are at those locks all the time. A child that takes one hangs sooner or later, and is
+//! killed by its alarm.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future::{block_on, poll_once};
+use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
+
+use crate::forking::{Child, alone, assert_forked, exit, fork, fork_and_go_on};
+use crate::support::{Door, occupy};
+
+const FORKS: usize = 1_500;
+
+/// Has three threads do `load` again and again while `forks` is called many times.
+fn under_load(load: impl Fn() + Sync, mut forks: impl FnMut()) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    load();
+                }
+            });
+        }
+        let tested = catch_unwind(AssertUnwindSafe(|| (0..FORKS).for_each(|_| forks())));
+        over.store(true, Ordering::Relaxed);
+        tested.unwrap();
+    });
+}
+
+/// Polls a future that waits, once.
+fn begin<F: Future>(future: F) -> Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut cx).is_pending());
+    future
+}
+
+/// A full pool whose only thread is at the door.
+fn full(overflow: Overflow) -> (ThreadPoolExecutor, Door) {
+    let builder = Builder::new().threads(1).queue_capacity(1);
+    let pool = builder.overflow(overflow).build().unwrap();
+    let door = occupy(&pool);
+    pool.submit(|| ());
+    (pool, door)
+}
+
+/// The child has come out of a call that forked; in the parent it ends well.
+fn returned(forked: Option<Child>) {
+    match forked {
+        None => exit(0),
+        Some(child) => child.ends_well(),
+    }
+}
+
+#[test]
+fn a_child_drops_a_submission_that_waits_for_room() {
+    let name = "forking_under_load::a_child_drops_a_submission_that_waits_for_room";
+    alone(name, || {
+        let (pool, door) = full(Overflow::Block);
+        let load = || {
+            drop(begin(pool.submit_async(|| ())));
+            assert!(
+                pool.submit_timeout(|| (), Duration::from_micros(1))
+                    .is_err()
+            );
+        };
+        under_load(load, || {
+            let waits = begin(pool.submit_async(|| ()));
+            let child = fork(|| drop(waits));
+            child.ends_well();
+            let mut waits = begin(pool.submit_async(|| ()));
+            let child = fork(|| {
+                assert!(block_on(waits.as_mut()).is_err());
+                drop(waits);
+            });
+            child.ends_well();
+        });
+        door.open();
+    });
+}
+
+#[test]
+fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
+    let name = "forking_under_load::a_child_drops_a_wait_for_idleness_or_for_the_end";
+    alone(name, || {
+        let (pool, ends) = [(); 2].map(|()| ThreadPoolExecutor::new(1).unwrap()).into();
+        let doors = [&pool, &ends].map(|pool| occupy(pool));
+        ends.shutdown_now();
+        let load = || {
+            drop(begin(pool.wait_idle_async()));
+            drop(begin(ends.shutdown_async()));
+        };
+        under_load(load, || {
+            let waits = (begin(pool.wait_idle_async()), begin(ends.shutdown_async()));
+            fork(|| drop(waits)).ends_well();
+        });
+        doors.iter().for_each(Door::open);
+    });
+}
+
+#[test]
+fn a_child_drops_a_shared_handle_that_waits() {
+    let name = "forking_under_load::a_child_drops_a_shared_handle_that_waits";
+    alone(name, || {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let door = occupy(&pool);
+        let shared = pool.submit(|| 42).shared();
+        let load = || drop(begin(shared.clone()));
+        under_load(load, || {
+            let waits = begin(shared.clone());
+            fork(|| drop(waits)).ends_well();
+            let waits = begin(shared.clone());
+            fork(|| assert_forked(block_on(waits))).ends_well();
+        });
+        door.open();
+    });
+}
+
+/// Waits for the pool to become idle, with wakers that are called.
+fn waits_for_idleness(pool: &PoolRef) {
+    block_on(async {
+        for _ in 0..10 {
+            poll_once(pool.wait_idle_async()).await;
+        }
+    });
+    pool.wait_idle_timeout(Duration::from_micros(50)).unwrap();
+}
+
+#[test]
+fn a_child_returns_from_a_future_or_a_closure_that_was_called_here() {
+    let name =
+        "forking_under_load::a_child_returns_from_a_future_or_a_closure_that_was_called_here";
+    alone(name, || {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (full, door) = full(Overflow::CallerRuns);
+        let load = || {
+            waits_for_idleness(&pool);
+            waits_for_idleness(&full);
+        };
+        under_load(load, || {
+            returned(pool.block_on(async { fork_and_go_on() }));
+            let task = full.submit(fork_and_go_on);
+            returned(match task.is_finished() {
+                true => task.join().unwrap(),
+                false => None,
+            });
+        });
+        door.open();
+    });
+}
+
+#[test]
+fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
+    let name = "forking_under_load::a_child_returns_from_a_task_whose_outcome_others_wait_for";
+    alone(name, || {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        under_load(
+            || waits_for_idleness(&pool),
+            || {
+                let shared = pool
+                    .submit(|| Arc::new(std::sync::Mutex::new(fork_and_go_on())))
+                    .shared();
+                let others = [(); 2].map(|()| shared.clone());
+                let forked = thread::scope(|scope| {
+                    for other in others {
+                        scope.spawn(move || drop(other.join()));
+                    }
+                    shared.join().unwrap()
+                });
+                let child = forked.lock().unwrap().take();
+                child.expect("the child has ended").ends_well();
+            },
+        );
+    });
+}
+
+/// Forks when it is dropped, once.
+struct ForksOnDrop(std::sync::mpsc::Sender<Child>);
+
+impl Drop for ForksOnDrop {
+    fn drop(&mut self) {
+        if let Some(child) = fork_and_go_on() {
+            self.0.send(child).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_child_returns_from_a_call_that_drops_what_forks() {
+    let name = "forking_under_load::a_child_returns_from_a_call_that_drops_what_forks";
+    alone(name, || {
+        let (busy, door) = full(Overflow::Block);
+        under_load(
+            || drop(begin(busy.submit_async(|| ()))),
+            || {
+                let parent = std::process::id();
+                for way in 0..4 {
+                    let (send, forked) = std::sync::mpsc::channel();
+                    let forks = ForksOnDrop(send);
+                    let overflow = if way == 3 {
+                        Overflow::DropOldest
+                    } else {
+                        Overflow::Block
+                    };
+                    let (pool, door) = match way {
+                        0 => (busy.clone(), None),
+                        _ => {
+                            let builder = Builder::new().threads(1).queue_capacity(4);
+                            let pool = builder.overflow(overflow).build().unwrap();
+                            let door = occupy(&pool);
+                            (pool, Some(door))
+                        }
+                    };
+                    match way {
+                        0 => drop(pool.try_submit(move || drop(forks))),
+                        1 => {
+                            pool.submit(move || drop(forks));
+                            pool.submit(|| ());
+                            pool.spawn(async {});
+                            pool.shutdown_now();
+                        }
+                        2 => {
+                            let hour = Duration::from_secs(3600);
+                            pool.submit_after(hour, move || drop(forks));
+                            pool.submit_after(hour, || ());
+                            drop(pool.shutdown_timeout(Duration::ZERO));
+                        }
+                        _ => {
+                            pool.submit(move || drop(forks));
+                            (0..4).for_each(|_| drop(pool.submit(|| ())));
+                        }
+                    }
+                    if std::process::id() != parent {
+                        exit(0);
+                    }
+                    forked.recv().unwrap().ends_well();
+                    door.iter().for_each(Door::open);
+                }
+            },
+        );
+        door.open();
+    });
+}
