@@ -7,8 +7,8 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
 use crate::forking::{Child, alone, assert_forked, exit, fork, fork_and_go_on};
 use crate::support::{Door, occupy};
 
-const FORKS: usize = 1_500;
+const FORKS: usize = 400;
 
 /// Has three threads do `load` again and again while `forks` is called many times.
 fn under_load(load: impl Fn() + Sync, mut forks: impl FnMut()) {
@@ -168,17 +168,17 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
         under_load(
             || waits_for_idleness(&pool),
             || {
-                let shared = pool
-                    .submit(|| Arc::new(std::sync::Mutex::new(fork_and_go_on())))
-                    .shared();
-                let others = [(); 2].map(|()| shared.clone());
-                let forked = thread::scope(|scope| {
-                    for other in others {
-                        scope.spawn(move || drop(other.join()));
-                    }
-                    shared.join().unwrap()
+                // No thread may start or end meanwhile: std has a lock for that, which the child needs too.
+                let door = Door::default();
+                let wait = door.clone();
+                let shared = pool.submit(move || {
+                    wait.pass();
+                    Arc::new(Mutex::new(fork_and_go_on()))
                 });
-                let child = forked.lock().unwrap().take();
+                let shared = shared.shared();
+                let _others = [(); 2].map(|()| begin(shared.clone()));
+                door.open();
+                let child = shared.join().unwrap().lock().unwrap().take();
                 child.expect("the child has ended").ends_well();
             },
         );
@@ -186,7 +186,7 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
 }
 
 /// Forks when it is dropped, once.
-struct ForksOnDrop(std::sync::mpsc::Sender<Child>);
+struct ForksOnDrop(mpsc::Sender<Child>);
 
 impl Drop for ForksOnDrop {
     fn drop(&mut self) {
@@ -206,7 +206,7 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
             || {
                 let parent = std::process::id();
                 for way in 0..4 {
-                    let (send, forked) = std::sync::mpsc::channel();
+                    let (send, forked) = mpsc::channel();
                     let forks = ForksOnDrop(send);
                     let overflow = if way == 3 {
                         Overflow::DropOldest

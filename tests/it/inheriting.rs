@@ -20,7 +20,9 @@ fn own() -> Attributes {
     // SAFETY: there is room for a set, of the size that is said.
     unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
     // SAFETY: all zeros are a set.
-    let processors = unsafe { libc::CPU_COUNT(&set.assume_init()) };
+    let set = unsafe { set.assume_init() };
+    // SAFETY: it reads the set.
+    let processors = unsafe { libc::CPU_COUNT(&set) };
     // SAFETY: it reads no memory.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
