@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use workmill::{Event, PoolRef, ThreadPoolExecutor};
 
-use crate::support::{assert_success, in_child, limited};
+use crate::support::{Door, assert_success, in_child, limited};
 
 /// What a thread has from the one that started it: how many processors, its nice value, and whether
 /// SIGUSR1 is blocked.
@@ -90,13 +90,22 @@ fn like(attributes: Attributes, nice: bool) -> impl Fn(&Attributes) -> bool {
     }
 }
 
-/// As many tasks at a time as `barrier` waits for say what they have.
-fn ask(pool: &PoolRef, barrier: &Arc<Barrier>) -> workmill::JoinHandle<Attributes> {
-    let barrier = Arc::clone(barrier);
-    pool.submit(move || {
-        barrier.wait();
-        own()
-    })
+/// What the three threads of a pool have, of which this thread starts all but the first.
+fn of_three_threads(pool: &PoolRef) -> [Attributes; 3] {
+    let barrier = Arc::new(Barrier::new(3));
+    let ask = |begun: Option<Door>| {
+        let barrier = Arc::clone(&barrier);
+        pool.submit(move || {
+            begun.into_iter().for_each(|begun| begun.open());
+            barrier.wait();
+            own()
+        })
+    };
+    // The first thread is busy with this, so it starts none.
+    let begun = Door::default();
+    let first = ask(Some(begun.clone()));
+    begun.pass();
+    [first, ask(None), ask(None)].map(|answer| answer.join().unwrap())
 }
 
 #[test]
@@ -105,13 +114,11 @@ fn late_threads_are_as_the_one_that_built_the_pool() {
     alone(name, || {
         let nice = may_be_less_nice();
         let (builder, pool) = (own(), ThreadPoolExecutor::new(3).unwrap());
-        let barrier = Arc::new(Barrier::new(3));
         let submitter = || {
             become_another();
-            let asked = [(); 3].map(|()| ask(&pool, &barrier));
-            (own(), asked.map(|answer| answer.join().unwrap()))
+            (of_three_threads(&pool), own())
         };
-        let (other, answers) = thread::scope(|scope| scope.spawn(submitter).join().unwrap());
+        let (answers, other) = thread::scope(|scope| scope.spawn(submitter).join().unwrap());
         assert_ne!(other, builder);
         assert!(answers.iter().all(like(builder, nice)), "{answers:?}");
         // And the submitter has lost nothing.
@@ -125,13 +132,10 @@ fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
     alone(name, || {
         let builder = thread::spawn(|| {
             become_another();
-            (own(), ThreadPoolExecutor::new(2).unwrap())
+            (own(), ThreadPoolExecutor::new(3).unwrap())
         });
         let (builder, pool) = builder.join().unwrap();
-        let barrier = Arc::new(Barrier::new(2));
-        let answers = [(); 2].map(|()| ask(&pool, &barrier));
-        let answers = answers.map(|answer| answer.join().unwrap());
-        assert_eq!(answers, [builder; 2]);
+        assert_eq!(of_three_threads(&pool), [builder; 3]);
     });
 }
 

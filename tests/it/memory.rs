@@ -172,9 +172,9 @@ fn pools_leave_nothing_behind_when_they_are_gone() {
             std::panic::set_hook(Box::new(|_| ()));
             (0..2_000).for_each(|_| one());
             let before = resident();
-            (0..10_000).for_each(|_| one());
+            (0..40_000).for_each(|_| one());
             let more = resident().saturating_sub(before);
-            // A hundred bytes for each would be a megabyte.
+            // Forty bytes for each would be more than a megabyte and a half.
             assert!(more < 1 << 20, "{more} bytes more");
         }),
         Some(output) => assert_success(&output),

@@ -14,6 +14,8 @@
 //! The timer's thread calls and drops nothing of the user's here: it only moves tasks into the pool.
 
 mod every;
+#[cfg(all(test, workmill_loom))]
+mod model;
 mod once;
 mod series;
 

@@ -119,7 +119,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     }
 
     /// On a thread of the pool.
-    fn run(self: &Arc<Self>) {
+    pub(super) fn run(self: &Arc<Self>) {
         let closure = {
             let mut inside = lock(&self.inside);
             let closure = inside.closure.take();

@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::{model, poll_once};
 use crate::primitive::Deadline;
-use crate::sync::permits::{Permits, Wait};
+use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::sync::semaphore::Semaphore;
 
 /// Bug: a release that found WAITING serves nobody. Bug: WAITING is set without expecting the word as
@@ -33,6 +33,23 @@ fn a_permit_goes_from_hand_to_hand_and_is_never_held_twice() {
         others.into_iter().for_each(|other| other.join().unwrap());
         assert_eq!(keys.0.available_permits(), 1);
         assert_eq!(keys.1.load(Ordering::Relaxed), 3);
+    });
+}
+
+/// Bug: many are added before what is too much is taken off.
+#[test]
+fn many_permits_that_are_given_back_at_once_do_not_wrap() {
+    model(|| {
+        // Others were added in place of those that are given back.
+        let permits = Arc::new(Permits::new(MAX_PERMITS, MAX_PERMITS, None));
+        let others = [(); 2].map(|()| {
+            let permits = Arc::clone(&permits);
+            thread::spawn(move || permits.give_back(MAX_PERMITS))
+        });
+        permits.give_back(MAX_PERMITS);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(permits.available(), MAX_PERMITS);
+        assert!(permits.try_take(MAX_PERMITS).is_ok());
     });
 }
 
