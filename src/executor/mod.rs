@@ -38,7 +38,8 @@ use crate::trampoline;
 /// When the last owner is dropped the pool is shut down as by [`shutdown`](PoolRef::shutdown): all
 /// that was accepted is run first. [`Builder::on_drop`](crate::Builder::on_drop) knows other
 /// endings. While the thread unwinds from a panic, what has not begun is cancelled. On one of the
-/// pool's own threads the drop does not wait; the threads end by themselves.
+/// pool's own threads the drop does not wait, nor as part of what a cancelled task captured; the threads
+/// end by themselves.
 ///
 /// A task that owns a clone of its pool keeps it from being dropped until it has run.
 ///
@@ -452,8 +453,10 @@ impl PoolRef {
     ///
     /// Until every accepted task and every thread has ended, thread-locals included (but for these,
     /// if the last owner was dropped inside a task). Called on a thread of the pool itself, in a
-    /// task that its submitter runs, or by the drop of a capture of a task that the pool cancels, it
-    /// does not wait; the pool then ends by itself.
+    /// task that its submitter runs, or by the drop of a capture of a task that somebody cancels, it
+    /// does not wait; the pool then ends by itself. Nor does it wait in
+    /// [`on_thread_start`](crate::Builder::on_thread_start), [`thread_name`](crate::Builder::thread_name)
+    /// and their like.
     ///
     /// # Examples
     ///

@@ -67,7 +67,7 @@
 //! | a wait | what to do about it |
 //! |---|---|
 //! | on a lock of std or parking_lot that is held only for moments | nothing: whoever holds it has a thread |
-//! | on a lock that others hold *while they wait* for something else | [`blocking`](crate::blocking)`(\|\| lock.lock())`, or a [`Semaphore`](crate::Semaphore) of one permit in its place |
+//! | on a lock that others hold *while they wait* for something else; on a [`LazyLock`](std::sync::LazyLock) or [`OnceLock`](std::sync::OnceLock) whose value is made by waiting | [`blocking`](crate::blocking)`(\|\| lock.lock())`, or a [`Semaphore`](crate::Semaphore) of one permit in its place |
 //! | on a channel, a condition variable or a barrier of another crate | [`blocking`](crate::blocking)`(\|\| receiver.recv())`, or a [`JoinableQueue`](crate::JoinableQueue), an [`Event`](crate::Event), a [`Latch`](crate::Latch) |
 //! | on files, sockets, processes, [`sleep`](std::thread::sleep) | [`blocking`](crate::blocking), if others should have the processor meanwhile; nothing hangs without it, unless the other side is a queued task |
 //! | in `block_on` of an asynchronous runtime | [`blocking`](crate::blocking)`(\|\| block_on(future))` |

@@ -100,12 +100,13 @@ impl PoolRef {
     ///
     /// # The end
     ///
-    /// The handle resolves when the series has ended; it never gives a value. [`JoinHandle::cancel`]
-    /// ends it, and drops the closure at once, or when the run that is under way has ended. The shutdown
+    /// The handle resolves when the series has ended, no run is under way and the closure is gone; it never
+    /// gives a value. Until then [`JoinHandle::is_running`] returns `true`. [`JoinHandle::cancel`] ends the
+    /// series, and drops the closure at once, or when the run that is under way has ended. The shutdown
     /// of the pool does the same, with [`CancelReason::Shutdown`]. A panic in a run goes to the
     /// [`panic_handler`](crate::Builder::panic_handler), and the series goes on; by
-    /// [`Every::end_on_panic`] it ends, and the panic is in the handle. Dropping the handle detaches the
-    /// series: it goes on for as long as the pool.
+    /// [`Every::end_on_panic`] it ends, and the panic is in the handle, unless that was cancelled before.
+    /// Dropping the handle detaches the series: it goes on for as long as the pool.
     ///
     /// # Blocking
     ///
