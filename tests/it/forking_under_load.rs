@@ -22,7 +22,11 @@ use crate::support::{Door, occupy};
 const FORKS: usize = 400;
 
 /// Has three threads do `load` again and again while `forks` is called many times.
-fn under_load(load: impl Fn() + Sync, mut forks: impl FnMut()) {
+fn under_load(load: impl Fn() + Sync, forks: impl FnMut()) {
+    many_under_load(FORKS, load, forks);
+}
+
+fn many_under_load(times: usize, load: impl Fn() + Sync, mut forks: impl FnMut()) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -32,7 +36,7 @@ fn under_load(load: impl Fn() + Sync, mut forks: impl FnMut()) {
                 }
             });
         }
-        let tested = catch_unwind(AssertUnwindSafe(|| (0..FORKS).for_each(|_| forks())));
+        let tested = catch_unwind(AssertUnwindSafe(|| (0..times).for_each(|_| forks())));
         over.store(true, Ordering::Relaxed);
         tested.unwrap();
     });
@@ -165,7 +169,8 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
     let name = "forking_under_load::a_child_returns_from_a_task_whose_outcome_others_wait_for";
     alone(name, || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        under_load(
+        many_under_load(
+            FORKS / 4,
             || waits_for_idleness(&pool),
             || {
                 // No thread may start or end meanwhile: std has a lock for that, which the child needs too.
@@ -201,7 +206,8 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
     let name = "forking_under_load::a_child_returns_from_a_call_that_drops_what_forks";
     alone(name, || {
         let (busy, door) = full(Overflow::Block);
-        under_load(
+        many_under_load(
+            FORKS / 10,
             || drop(begin(busy.submit_async(|| ()))),
             || {
                 let parent = std::process::id();
