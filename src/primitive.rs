@@ -422,7 +422,8 @@ pub(crate) struct Spin {
 /// Counts the forks that this process has come out of as the child, since the first pool or sleep.
 ///
 /// In a child there is only the thread that forked, so whatever waits for another waits for ever.
-#[cfg(all(unix, not(workmill_loom)))]
+/// Miri has no forks, and nothing that tells of them.
+#[cfg(all(unix, not(any(workmill_loom, miri))))]
 mod forks {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -463,7 +464,7 @@ mod forks {
     }
 }
 
-#[cfg(any(not(unix), workmill_loom))]
+#[cfg(any(not(unix), workmill_loom, miri))]
 mod forks {
     #[inline]
     pub(crate) fn forks() -> usize {
