@@ -2,10 +2,9 @@
 //! once, and nothing is begun there. The pool itself does not notice.
 
 use std::future::Future;
-use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::process::{self, ExitStatus};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
@@ -13,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, poll_once};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use workmill::timer::{Sleep, sleep, sleep_until};
 use workmill::{
     Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
@@ -21,10 +21,15 @@ use workmill::{
 
 use crate::support::{Door, assert_success, in_child, limited, occupy};
 
+/// After this time a child hangs. Many times what any takes.
+const HANG: Duration = Duration::from_secs(60);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// A child of this process; not waited for, it is a zombie.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Child(libc::pid_t);
+pub(crate) struct Child(Pid);
 
 /// Forks, and calls `body` in the child, which then ends: well unless that panics.
 pub(crate) fn fork(body: impl FnOnce()) -> Child {
@@ -39,20 +44,18 @@ fn or_else_end_badly<R>(body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| exit(1))
 }
 
-/// Forks; gives nothing in the child, which is killed if it has not ended in twenty seconds.
+/// Forks; gives nothing in the child, which ends after some minutes if its parent is not there to kill it.
 #[expect(unsafe_code, reason = "std does not fork")]
 pub(crate) fn fork_and_go_on() -> Option<Child> {
     // SAFETY: it has no duties. That the child goes on as if it had threads is what is tested.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: it has no duties.
-            unsafe { libc::alarm(20) };
+            unsafe { libc::alarm(5 * HANG.as_secs() as libc::c_uint) };
             None
         }
-        child => {
-            assert!(child > 0, "the process cannot fork");
-            Some(Child(child))
-        }
+        -1 => panic!("the process cannot fork"),
+        child => Pid::from_raw(child).map(Child),
     }
 }
 
@@ -64,18 +67,28 @@ pub(crate) fn exit(status: i32) -> ! {
 }
 
 impl Child {
-    #[expect(unsafe_code, reason = "std waits for children of its own only")]
-    fn wait(self) -> ExitStatus {
-        let mut status = 0;
-        // SAFETY: the pointer is that of a number.
-        let waited = unsafe { libc::waitpid(self.0, &raw mut status, 0) };
-        assert_eq!(waited, self.0);
-        ExitStatus::from_raw(status)
+    /// Waits for its end; kills it and fails if it hangs.
+    ///
+    /// No other thread waits for it, so none starts or ends here while others are forked.
+    fn wait(self) -> WaitStatus {
+        let began = Instant::now();
+        loop {
+            let waited = waitpid(Some(self.0), WaitOptions::NOHANG);
+            if let Some((_, status)) = waited.expect("it is a child") {
+                return status;
+            }
+            if began.elapsed() >= HANG {
+                kill_process(self.0, Signal::KILL).expect("it has not been waited for");
+                waitpid(Some(self.0), WaitOptions::empty()).expect("it is a child");
+                panic!("the forked child hangs: {HANG:?} were not enough");
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
     }
 
     pub(crate) fn ends_well(self) {
         let status = self.wait();
-        assert!(status.success(), "{status}");
+        assert_eq!(status.exit_status(), Some(0), "{status:?}");
     }
 }
 
@@ -750,8 +763,8 @@ fn a_child_has_a_timer_of_its_own_and_its_children_too() {
     alone(name, || {
         fn descend(generations: u32, long: &mut Vec<Sleep>) {
             sleeps();
-            let minute = Instant::now() + Duration::from_secs(60);
-            long.extend(calls_at(minute, || exit(13)));
+            let never = Instant::now() + HOUR;
+            long.extend(calls_at(never, || exit(13)));
             if generations > 0 {
                 fork(|| descend(generations - 1, long)).ends_well();
                 sleeps();
@@ -826,16 +839,18 @@ fn the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked() {
         let (forks, told) = forks_once();
         let process = process::id();
         let (tell, woken) = mpsc::channel();
-        // Both are due at the same time, so they are taken together.
-        let deadline = Instant::now() + Duration::from_millis(200);
+        let far = Instant::now() + HOUR;
         let both = [
-            calls_at(deadline, forks),
-            calls_at(deadline, move || {
+            calls_at(far, forks),
+            calls_at(far, move || {
                 only_in(process);
                 tell.send(()).unwrap();
             }),
         ];
-        assert!(both.iter().all(Option::is_some));
+        let mut both = both.map(|sleep| sleep.expect("its time is far"));
+        // Both are due at the same time, so they are taken together, unless this thread is held up.
+        let soon = Instant::now() + Duration::from_millis(200);
+        both.iter_mut().for_each(|sleep| sleep.reset(soon));
         told.recv().unwrap().ends_well();
         woken.recv().unwrap();
         drop(both);

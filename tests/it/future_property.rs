@@ -1,9 +1,10 @@
 //! Random trees of futures and closures that wait for each other end, whatever is cancelled meanwhile
 //! and whenever the pool is stopped: every handle resolves, and everything is dropped once.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,13 +22,13 @@ use workmill::{
     yield_now,
 };
 
-use crate::support::{Counted, Drops, until, within};
+use crate::support::{Counted, Drops, HANG, until, within};
 
 /// So long one waits who does not want to wait for long.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// So long a tree may take.
-const LIMIT: Duration = Duration::from_secs(20);
+/// So long a tree may take that is tried because a larger one has failed.
+const LIMIT_OF_SMALLER: Duration = Duration::from_secs(10);
 
 /// What runs as one task.
 #[derive(Debug, Clone)]
@@ -460,9 +461,14 @@ fn trees_of_futures_and_closures_end_whatever_is_cancelled() {
         max_shrink_time: 120_000,
         ..Config::default()
     };
+    let limit = Cell::new(HANG);
     let ends = |plan: Plan| {
-        within(LIMIT, move || carry_out(plan));
-        Ok(())
+        let ends = || within(limit.get(), move || carry_out(plan));
+        let ended = catch_unwind(AssertUnwindSafe(ends));
+        ended.or_else(|why| {
+            limit.set(LIMIT_OF_SMALLER);
+            resume_unwind(why)
+        })
     };
     if let Err(error) = TestRunner::new(config).run(&plans(), ends) {
         panic!("{error}");

@@ -11,7 +11,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError,
 };
 
-use crate::support::{Bomb, add_one, until, within};
+use crate::support::{Bomb, add_one, limited_part, until};
 
 /// What became of one closure that was offered to a pool.
 #[derive(Default)]
@@ -285,8 +285,7 @@ fn whatever_ends_a_pool_each_task_resolves_once_and_is_dropped_once() {
         }
     }));
     for seed in 1..=400_u64 {
-        // A round that hangs is known by its seed.
-        within(Duration::from_secs(20), move || round(seed));
+        limited_part(&format!("the round of seed {seed}"), move || round(seed));
     }
 }
 

@@ -1,21 +1,42 @@
 //! What the tests share: hang limits, child processes, hostile values and gates.
 
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::task::Wake;
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-/// Runs a test's body, which fails when it takes longer than a minute.
+/// After this time a test hangs. Many times what any takes, also while others want the processors: it
+/// is no measure of how fast the crate is.
+pub(crate) const HANG: Duration = Duration::from_secs(300);
+
+/// Runs a test's body, which fails when it hangs.
 pub(crate) fn limited<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    within(Duration::from_secs(60), body)
+    within(HANG, body)
+}
+
+/// The same for a part of a test, which is called so if it hangs.
+pub(crate) fn limited_part<R: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    run_within(HANG, name, body)
 }
 
 /// Runs `body` on a thread of its own and panics when it takes longer than `limit`.
 pub(crate) fn within<R: Send + 'static>(
     limit: Duration,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    run_within(limit, "the test", body)
+}
+
+fn run_within<R: Send + 'static>(
+    limit: Duration,
+    name: &str,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> R {
     let (done, ended) = mpsc::channel();
@@ -25,7 +46,7 @@ pub(crate) fn within<R: Send + 'static>(
     match ended.recv_timeout(limit) {
         Ok(Ok(value)) => value,
         Ok(Err(payload)) => resume_unwind(payload),
-        Err(_) => panic!("the test hangs: {limit:?} were not enough"),
+        Err(_) => panic!("{name} hangs: {limit:?} were not enough"),
     }
 }
 
@@ -34,9 +55,18 @@ const CHILD: &str = "WORKMILL_TEST_CHILD";
 /// Runs the test `name` again in a process of its own, started by `wrapper`, and gives what
 /// came of it; in that process gives `None`, and the caller goes on with the body.
 ///
-/// `wrapper` is a command that takes the test program and its arguments as its last words.
+/// `wrapper` is a command that takes the test program and its arguments as its last words. When the
+/// process has ended, or hangs, all that it has started ends with it.
 pub(crate) fn in_child(name: &str, wrapper: &[&str]) -> Option<Output> {
+    // If the body has a limit as well, it is the one that fails: it knows more.
+    in_child_within(HANG + HANG / 10, name, wrapper)
+}
+
+/// As [`in_child`], but a child that takes longer than `limit` is ended, and this panics with what
+/// it has printed.
+fn in_child_within(limit: Duration, name: &str, wrapper: &[&str]) -> Option<Output> {
     if std::env::var_os(CHILD).is_some() {
+        end_with_the_parent();
         return None;
     }
     let program = std::env::current_exe().expect("the test program has a path");
@@ -50,12 +80,113 @@ pub(crate) fn in_child(name: &str, wrapper: &[&str]) -> Option<Output> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let child = command.spawn().expect("the child starts");
-    Some(limited(move || {
-        child
-            .wait_with_output()
-            .expect("the child can be waited for")
-    }))
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().expect("the child starts");
+    let stdout = read_to_the_end(child.stdout.take().expect("it is a pipe"));
+    let stderr = read_to_the_end(child.stderr.take().expect("it is a pipe"));
+    let began = Instant::now();
+    let in_time = loop {
+        if has_ended(&mut child) {
+            break true;
+        }
+        if began.elapsed() >= limit {
+            break false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    let output = Output {
+        status: end_all(child),
+        stdout: stdout.join().expect("the pipe can be read"),
+        stderr: stderr.join().expect("the pipe can be read"),
+    };
+    assert!(
+        in_time,
+        "the child hangs: {limit:?} were not enough\n{}",
+        printed(&output)
+    );
+    Some(output)
+}
+
+fn read_to_the_end(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        pipe.read_to_end(&mut all).expect("the pipe can be read");
+        all
+    })
+}
+
+/// Sees to it that this process, which has a group of its own, does not outlive the one that started it,
+/// whatever ends that.
+fn end_with_the_parent() {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .expect("the system knows this");
+}
+
+/// Tells whether a child has ended, and leaves it a zombie, so that its number stays that of its group.
+#[cfg(unix)]
+fn has_ended(child: &mut Child) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let ended = waitid(WaitId::Pid(Pid::from_child(child)), options);
+    ended.expect("it is a child").is_some()
+}
+
+#[cfg(not(unix))]
+fn has_ended(child: &mut Child) -> bool {
+    let ended = child.try_wait();
+    ended.expect("the child can be waited for").is_some()
+}
+
+/// Ends a child, unless it has ended, with all that it has started.
+fn end_all(mut child: Child) -> ExitStatus {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+
+        // Some systems refuse to kill what has ended.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    }
+    let _ = child.kill();
+    child.wait().expect("the child can be waited for")
+}
+
+fn printed(output: &Output) -> String {
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Both of them hold the ends of the pipes, and only who has ended lets go of them.
+#[cfg(unix)]
+#[test]
+fn a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told() {
+    let name = "support::a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told";
+    let hangs = |limit| {
+        if in_child_within(limit, name, &[]).is_none() {
+            let mut own = Command::new("sleep").arg("1000000").spawn().unwrap();
+            println!("begun");
+            own.wait().unwrap();
+        }
+    };
+    limited(move || {
+        let mut limit = Duration::from_millis(500);
+        loop {
+            let hung = catch_unwind(|| hangs(limit)).unwrap_err();
+            let message = hung.downcast_ref::<String>().unwrap();
+            assert!(message.starts_with("the child hangs: "), "{message}");
+            if message.contains("begun") {
+                return;
+            }
+            // It had no time to begin.
+            limit *= 2;
+        }
+    });
 }
 
 /// A wrapper that leaves a child a gigabyte of address space: room for a dozen threads with stacks of
@@ -69,13 +200,7 @@ pub(crate) const LIMIT: [&str; 3] = [
 
 /// Asserts that a child ended well.
 pub(crate) fn assert_success(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}\n{}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", printed(output));
 }
 
 /// A door that is closed at first; who waits passes once it is open.

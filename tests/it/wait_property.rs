@@ -18,13 +18,12 @@ use workmill::{
     Permit, PoolRef, Semaphore, SharedHandle, ThreadPoolExecutor, blocking, current,
 };
 
+use crate::support::HANG;
+
 use self::program::{Channel, Gate, How, Lock, Plan, Program, Step, plans, plans_that_set_threads};
 
-/// So long a program may take.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// So long one may take that is tried because a larger one has failed.
-const LIMIT_OF_SMALLER: Duration = Duration::from_secs(3);
+const LIMIT_OF_SMALLER: Duration = Duration::from_secs(10);
 
 /// So many threads may be set.
 const MOST_THREADS: usize = 8;
@@ -669,7 +668,7 @@ fn holds_on(kinds: &[Kind], percent: u32, plans: impl Strategy<Value = Plan>) {
         max_shrink_time: 300_000,
         ..Config::default()
     };
-    let limit = Cell::new(LIMIT);
+    let limit = Cell::new(HANG);
     let finishes = |plan: Plan| {
         let program = Arc::new(plan.weave());
         let run = |kind| {
@@ -688,7 +687,7 @@ fn holds_on(kinds: &[Kind], percent: u32, plans: impl Strategy<Value = Plan>) {
         Ok(())
     };
     let fails = |why: String| {
-        if limit.replace(LIMIT_OF_SMALLER) == LIMIT {
+        if limit.replace(LIMIT_OF_SMALLER) == HANG {
             eprintln!("{why}\nNow smaller programs are tried.");
         }
         TestCaseError::fail(why)

@@ -9,7 +9,7 @@ use workmill::{
     ThreadPoolExecutor, Warning, blocking, current,
 };
 
-use crate::support::{Crowd, limited, occupy, until, within};
+use crate::support::{Crowd, limited, limited_part, occupy, until};
 
 /// Pools of one, two and eight threads.
 fn pools() -> [ThreadPoolExecutor; 3] {
@@ -67,7 +67,7 @@ fn one_waits(
     end: impl FnOnce() + Send + 'static,
     name: &'static str,
 ) {
-    within(Duration::from_secs(20), move || {
+    limited_part(name, move || {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let waits = pool.submit(wait);
         let ends = pool.submit(end);
