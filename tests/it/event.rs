@@ -77,15 +77,17 @@ fn whoever_waits_at_a_set_is_released_though_a_clear_follows_at_once() {
 
 #[test]
 fn a_wait_that_begins_after_the_clear_is_not_released_by_one_that_was_dropped() {
-    let event = Event::new();
-    let mut before = Box::pin(event.wait_async());
-    assert!(future::block_on(future::poll_once(&mut before)).is_none());
-    event.set();
-    event.clear();
-    let mut after = Box::pin(event.wait_async());
-    assert!(future::block_on(future::poll_once(&mut after)).is_none());
-    drop(before);
-    assert!(future::block_on(future::poll_once(&mut after)).is_none());
+    limited(|| {
+        let event = Event::new();
+        let mut before = Box::pin(event.wait_async());
+        assert!(future::block_on(future::poll_once(&mut before)).is_none());
+        event.set();
+        event.clear();
+        let mut after = Box::pin(event.wait_async());
+        assert!(future::block_on(future::poll_once(&mut after)).is_none());
+        drop(before);
+        assert!(future::block_on(future::poll_once(&mut after)).is_none());
+    });
 }
 
 #[test]
@@ -157,10 +159,12 @@ fn a_token_releases_those_who_wait_and_its_children_but_not_its_parent() {
 
 #[test]
 fn a_child_of_a_token_that_nobody_holds_is_cancelled_with_the_rest() {
-    let root = CancelToken::new();
-    let grandchild = root.child().child();
-    root.cancel();
-    assert!(grandchild.is_cancelled());
+    limited(|| {
+        let root = CancelToken::new();
+        let grandchild = root.child().child();
+        root.cancel();
+        assert!(grandchild.is_cancelled());
+    });
 }
 
 #[test]
@@ -228,20 +232,22 @@ fn callbacks_are_called_once_on_the_cancelling_thread_in_order_and_without_a_loc
 
 #[test]
 fn callbacks_that_are_not_called_are_dropped_and_bombs_in_them_contained() {
-    let drops = Drops::default();
-    let token = CancelToken::new();
-    let (kept, guarded) = (drops.value(), drops.value());
-    token.on_cancel(move || drop(kept)).keep();
-    let guard = token.on_cancel(move || drop(guarded));
-    drop(guard);
-    assert_eq!(drops.count(), 1);
-    let bomb = Bomb { depth: 2 };
-    token.on_cancel(move || drop(bomb)).keep();
-    let bomb = Bomb { depth: 2 };
-    drop(token.on_cancel(move || drop(bomb)));
-    let outcome = catch_unwind(AssertUnwindSafe(|| drop(token)));
-    assert!(outcome.is_ok());
-    assert_eq!(drops.count(), 2);
+    limited(|| {
+        let drops = Drops::default();
+        let token = CancelToken::new();
+        let (kept, guarded) = (drops.value(), drops.value());
+        token.on_cancel(move || drop(kept)).keep();
+        let guard = token.on_cancel(move || drop(guarded));
+        drop(guard);
+        assert_eq!(drops.count(), 1);
+        let bomb = Bomb { depth: 2 };
+        token.on_cancel(move || drop(bomb)).keep();
+        let bomb = Bomb { depth: 2 };
+        drop(token.on_cancel(move || drop(bomb)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| drop(token)));
+        assert!(outcome.is_ok());
+        assert_eq!(drops.count(), 2);
+    });
 }
 
 #[test]

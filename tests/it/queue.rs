@@ -70,18 +70,20 @@ fn every_form_gives_and_takes_and_says_why_not() {
 
 #[test]
 fn items_come_out_in_the_order_of_the_queue() {
-    let (fifo, lifo) = (JoinableQueue::unbounded(), LifoQueue::unbounded());
-    let smallest = PriorityQueue::unbounded();
-    for item in [(3, 'a'), (1, 'b'), (3, 'c'), (2, 'd'), (1, 'e')] {
-        fifo.put(item).unwrap();
-        lifo.put(item).unwrap();
-        smallest.put(ByNumber(item)).unwrap();
-    }
-    assert_eq!(letters(fifo.close_and_drain()), "abcde");
-    assert_eq!(letters(lifo.close_and_drain()), "edcba");
-    let smallest = smallest.close_and_drain();
-    // Of equal ones the first to come is the first to go.
-    assert_eq!(letters(smallest.into_iter().map(|item| item.0)), "bedac");
+    limited(|| {
+        let (fifo, lifo) = (JoinableQueue::unbounded(), LifoQueue::unbounded());
+        let smallest = PriorityQueue::unbounded();
+        for item in [(3, 'a'), (1, 'b'), (3, 'c'), (2, 'd'), (1, 'e')] {
+            fifo.put(item).unwrap();
+            lifo.put(item).unwrap();
+            smallest.put(ByNumber(item)).unwrap();
+        }
+        assert_eq!(letters(fifo.close_and_drain()), "abcde");
+        assert_eq!(letters(lifo.close_and_drain()), "edcba");
+        let smallest = smallest.close_and_drain();
+        // Of equal ones the first to come is the first to go.
+        assert_eq!(letters(smallest.into_iter().map(|item| item.0)), "bedac");
+    });
 }
 
 fn letters(items: impl IntoIterator<Item = (i32, char)>) -> String {
@@ -193,10 +195,10 @@ fn what_one_puts_another_gets_in_that_order() {
             let queue = JoinableQueue::bounded(capacity);
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    (0..20_000).for_each(|item| queue.put(item).unwrap());
+                    (0..5000).for_each(|item| queue.put(item).unwrap());
                     queue.close();
                 });
-                assert!(queue.iter().eq(0..20_000), "capacity {capacity}");
+                assert!(queue.iter().eq(0..5000), "capacity {capacity}");
             });
         }
     });
@@ -232,20 +234,22 @@ fn join_waits_for_every_item_and_not_longer() {
 
 #[test]
 fn task_done_more_often_than_items_were_taken_is_an_error_and_changes_nothing() {
-    let queue = JoinableQueue::unbounded();
-    assert!(queue.task_done().is_err());
-    queue.put('a').unwrap();
-    queue.put('b').unwrap();
-    assert!(queue.task_done().is_err(), "none has been taken");
-    let task = queue.get_task().unwrap();
-    queue.task_done().unwrap();
-    assert!(queue.task_done().is_err());
-    assert_eq!(queue.unfinished(), 1);
-    // It was reported by hand.
-    drop(task);
-    assert_eq!(queue.unfinished(), 1);
-    drop(queue.get_task().unwrap());
-    assert_eq!(queue.unfinished(), 0);
+    limited(|| {
+        let queue = JoinableQueue::unbounded();
+        assert!(queue.task_done().is_err());
+        queue.put('a').unwrap();
+        queue.put('b').unwrap();
+        assert!(queue.task_done().is_err(), "none has been taken");
+        let task = queue.get_task().unwrap();
+        queue.task_done().unwrap();
+        assert!(queue.task_done().is_err());
+        assert_eq!(queue.unfinished(), 1);
+        // It was reported by hand.
+        drop(task);
+        assert_eq!(queue.unfinished(), 1);
+        drop(queue.get_task().unwrap());
+        assert_eq!(queue.unfinished(), 0);
+    });
 }
 
 #[test]
@@ -333,7 +337,7 @@ fn the_getters_of_a_closed_queue_end_when_the_last_item_is_taken() {
 #[test]
 fn no_put_that_was_accepted_is_lost_to_a_close() {
     limited(|| {
-        for _ in 0..300 {
+        for _ in 0..100 {
             let queue = JoinableQueue::unbounded();
             let (accepted, got) = (AtomicUsize::new(0), AtomicUsize::new(0));
             thread::scope(|scope| {

@@ -195,50 +195,54 @@ fn permits_that_own_a_share_outlive_the_rest() {
 
 #[test]
 fn too_many_permits_are_refused_at_once_and_change_nothing() {
-    let keys = Semaphore::new(1);
-    assert!(keys.add_permits(Semaphore::MAX_PERMITS).is_err());
-    assert!(keys.add_permits(usize::MAX).is_err());
-    let too_many = Semaphore::MAX_PERMITS + 1;
-    assert_eq!(
-        keys.acquire_many(too_many).unwrap_err(),
-        AcquireError::TooMany
-    );
-    let error = future::block_on(keys.acquire_many_async(too_many));
-    assert_eq!(error.unwrap_err(), AcquireError::TooMany);
-    for too_many in [
-        too_many,
-        usize::MAX,
-        usize::MAX / 2 + 1,
-        isize::MAX as usize,
-    ] {
-        let error = keys.acquire_many_timeout(too_many, Duration::MAX);
-        assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
-        let error = keys.try_acquire_many(too_many);
-        assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
-    }
-    assert_eq!(keys.available_permits(), 1);
-    keys.add_permits(Semaphore::MAX_PERMITS - 1).unwrap();
-    assert_eq!(keys.available_permits(), Semaphore::MAX_PERMITS);
+    limited(|| {
+        let keys = Semaphore::new(1);
+        assert!(keys.add_permits(Semaphore::MAX_PERMITS).is_err());
+        assert!(keys.add_permits(usize::MAX).is_err());
+        let too_many = Semaphore::MAX_PERMITS + 1;
+        assert_eq!(
+            keys.acquire_many(too_many).unwrap_err(),
+            AcquireError::TooMany
+        );
+        let error = future::block_on(keys.acquire_many_async(too_many));
+        assert_eq!(error.unwrap_err(), AcquireError::TooMany);
+        for too_many in [
+            too_many,
+            usize::MAX,
+            usize::MAX / 2 + 1,
+            isize::MAX as usize,
+        ] {
+            let error = keys.acquire_many_timeout(too_many, Duration::MAX);
+            assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+            let error = keys.try_acquire_many(too_many);
+            assert_eq!(error.unwrap_err(), TryAcquireError::TooMany);
+        }
+        assert_eq!(keys.available_permits(), 1);
+        keys.add_permits(Semaphore::MAX_PERMITS - 1).unwrap();
+        assert_eq!(keys.available_permits(), Semaphore::MAX_PERMITS);
+    });
 }
 
 #[test]
 fn a_bounded_semaphore_never_has_more_than_it_began_with() {
-    let keys = BoundedSemaphore::new(2);
-    assert!(keys.release(1).is_err());
-    let permit = keys.acquire().unwrap();
-    assert!(keys.release(2).is_err(), "not even the one that is out");
-    assert_eq!(keys.available_permits(), 1);
-    // A permit that was released behind its owner's back is not released again.
-    keys.release(1).unwrap();
-    drop(permit);
-    assert_eq!((keys.available_permits(), keys.max_permits()), (2, 2));
-    assert_eq!(keys.acquire_many(3).unwrap_err(), AcquireError::TooMany);
-    let both = keys.clone().acquire_many_owned(2).unwrap();
-    keys.release(1).unwrap();
-    drop(both);
-    assert_eq!(keys.available_permits(), 2);
-    assert!(BoundedSemaphore::new(0).release(1).is_err());
-    assert!(BoundedSemaphore::new(0).try_acquire().is_err());
+    limited(|| {
+        let keys = BoundedSemaphore::new(2);
+        assert!(keys.release(1).is_err());
+        let permit = keys.acquire().unwrap();
+        assert!(keys.release(2).is_err(), "not even the one that is out");
+        assert_eq!(keys.available_permits(), 1);
+        // A permit that was released behind its owner's back is not released again.
+        keys.release(1).unwrap();
+        drop(permit);
+        assert_eq!((keys.available_permits(), keys.max_permits()), (2, 2));
+        assert_eq!(keys.acquire_many(3).unwrap_err(), AcquireError::TooMany);
+        let both = keys.clone().acquire_many_owned(2).unwrap();
+        keys.release(1).unwrap();
+        drop(both);
+        assert_eq!(keys.available_permits(), 2);
+        assert!(BoundedSemaphore::new(0).release(1).is_err());
+        assert!(BoundedSemaphore::new(0).try_acquire().is_err());
+    });
 }
 
 #[test]

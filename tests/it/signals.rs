@@ -163,8 +163,7 @@ fn waits_that_are_interrupted_again_and_again_end_as_they_should() {
                 });
                 let waits = scope.spawn(|| {
                     victims.come();
-                    let ended = Instant::now() + Duration::from_millis(500);
-                    while Instant::now() < ended {
+                    while SIGNALS.load(Ordering::SeqCst) < 2000 {
                         let (one, two) = (busy.handle(), full.handle());
                         let in_vain = pool.submit(move || wait_in_vain(&one, &two));
                         let this = pool.handle();
@@ -188,8 +187,6 @@ fn waits_that_are_interrupted_again_and_again_end_as_they_should() {
             });
             busy_door.open();
             until(|| busy.is_terminated());
-            let signals = SIGNALS.load(Ordering::SeqCst);
-            assert!(signals > 100, "{signals} signals are few");
         });
         return;
     };

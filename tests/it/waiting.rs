@@ -270,19 +270,37 @@ fn several_threads_wait_until_idle_at_once() {
     });
 }
 
+/// The time for which this thread has had a processor.
+#[cfg(target_os = "linux")]
+fn own_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds = text.split(' ').next().unwrap();
+    Duration::from_nanos(nanoseconds.parse().unwrap())
+}
+
 /// What is left over in the lane by each join is swept now and then, which must not cost more the
 /// more there is.
+#[cfg(target_os = "linux")]
 #[test]
 fn many_children_are_joined_in_place_in_no_more_than_their_time() {
+    /// Has this thread's time for a task that joins so many children, time after time.
+    fn takes(pool: &ThreadPoolExecutor, times: u32, children: u64) -> Duration {
+        let task = pool.submit(move || {
+            let (pool, start) = (workmill::current().unwrap(), own_time());
+            for _ in 0..times {
+                let handles: Vec<_> = (0..children).map(|n| pool.submit(move || n)).collect();
+                let values = handles.into_iter().map(|child| child.join().unwrap());
+                assert_eq!(values.sum::<u64>(), children * (children - 1) / 2);
+            }
+            own_time() - start
+        });
+        task.join().unwrap()
+    }
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let sum = pool.submit(|| {
-            let pool = workmill::current().unwrap();
-            let children: Vec<_> = (0..300_000_u64).map(|n| pool.submit(move || n)).collect();
-            let values = children.into_iter().map(|child| child.join().unwrap());
-            values.sum::<u64>()
-        });
-        assert_eq!(sum.join().unwrap(), 300_000 * 299_999 / 2);
+        // Many at a time, or as many a few at a time: ten times as long if each went over all others.
+        let (few, many) = (takes(&pool, 10, 30_000), takes(&pool, 1, 300_000));
+        assert!(many < 4 * few, "{many:?} in place of {few:?}");
     });
 }
 
