@@ -1,7 +1,7 @@
 //! hyper runs on the pool, and has its time from the timer.
 
 use std::future::{Future, ready};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -150,13 +150,15 @@ fn a_client_that_does_not_say_what_it_wants_is_cut_off() {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (address, ended) = serve(&pool, SHORT);
         let mut stream = TcpStream::connect(address).unwrap();
-        let start = Instant::now();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost:").unwrap();
+        // If this thread is held up, it is cut off before it has said anything.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost:");
         let error = ended.recv().unwrap().unwrap_err();
         assert!(error.is_timeout());
-        assert!(start.elapsed() < HOUR);
         let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).unwrap();
+        match stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
         pool.shutdown_now();
     });
 }
