@@ -21,7 +21,7 @@ use super::tally::Tally;
 use super::task_queue::TaskQueue;
 use super::threads::start_thread;
 use super::worker;
-use crate::primitive::{Deadline, ThreadBuilder, fence};
+use crate::primitive::{Deadline, ThreadBuilder, current, fence};
 use crate::sync::event::Event;
 use crate::task::cell::HandleEnd;
 
@@ -130,29 +130,38 @@ fn look(queue: &TaskQueue<usize>) -> LastLook {
     }
 }
 
-/// A thread that takes so many tasks: searching at first and when it was woken, busy after each.
+/// A thread that takes so many tasks.
 fn start_taker(bare: &Bare, tasks: usize) -> thread::JoinHandle<usize> {
     let bare = Arc::clone(bare);
     let vacancy = bare.1.claim_vacancy().unwrap();
-    thread::spawn(move || {
-        let (queue, slots) = &*bare;
-        let lane = slots.occupy(vacancy);
-        let (mut searching, mut taken, mut sum) = (true, 0, 0);
-        while taken < tasks {
-            let found = lane.pop().or_else(|| queue.find_near(&lane));
-            if found.is_some() && searching {
-                give_up(&bare, slots.found(|| queue.has_tasks()));
-            }
-            if let Some(task) = found {
-                (searching, taken, sum) = (false, taken + 1, sum + task);
-                continue;
-            }
-            let last_look = || look(queue);
-            let _ = slots.sleep(lane.index(), searching, Deadline::NEVER, last_look);
-            searching = true;
+    thread::spawn(move || take(&bare, vacancy, tasks))
+}
+
+/// Takes so many tasks: searching at first and when it was woken, busy after each.
+fn take(bare: &Bare, vacancy: Vacancy, tasks: usize) -> usize {
+    let (queue, slots) = &**bare;
+    let lane = slots.occupy(vacancy);
+    let (mut searching, mut taken, mut sum) = (true, 0, 0);
+    while taken < tasks {
+        let found = lane.pop().or_else(|| queue.find_near(&lane));
+        if found.is_some() && searching {
+            give_up(bare, slots.found(|| queue.has_tasks()));
         }
-        sum
-    })
+        if let Some(task) = found {
+            (searching, taken, sum) = (false, taken + 1, sum + task);
+            continue;
+        }
+        let last_look = || look(queue);
+        let _ = slots.sleep(lane.index(), searching, Deadline::NEVER, last_look);
+        searching = true;
+    }
+    sum
+}
+
+/// Unparks this thread for no reason, from another.
+fn unpark_this_thread() -> thread::JoinHandle<()> {
+    let this = current();
+    thread::spawn(move || this.unpark())
 }
 
 /// Bug: the fence P2 is left out. Bug: the last look S3 is left out.
@@ -163,6 +172,23 @@ fn a_task_pushed_while_the_only_thread_falls_asleep_is_found() {
         let taker = start_taker(&bare, 1);
         push(&bare, 7);
         assert_eq!(taker.join().unwrap(), 7);
+    });
+}
+
+/// Bug: a sleeper that is unparked gets up though nobody has claimed it.
+#[test]
+fn a_thread_that_sleeps_among_stray_wake_ups_is_woken_for_a_task() {
+    model(3, || {
+        let bare = bare(1);
+        let vacancy = bare.1.claim_vacancy().unwrap();
+        let stray = unpark_this_thread();
+        let pusher = {
+            let bare = Arc::clone(&bare);
+            thread::spawn(move || push(&bare, 7))
+        };
+        assert_eq!(take(&bare, vacancy, 1), 7);
+        pusher.join().unwrap();
+        stray.join().unwrap();
     });
 }
 
@@ -406,6 +432,29 @@ fn two_vacancies_reach_two_spare_threads() {
     });
 }
 
+/// Bug: a spare thread that is unparked takes it that it was told to leave.
+#[test]
+fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_vacancy() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        let stray = unpark_this_thread();
+        let giver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut vacancy = shared.slots.claim_vacancy();
+                while let Some(kept) = vacancy.take() {
+                    vacancy = shared.spares.hand(kept);
+                    thread::yield_now();
+                }
+            })
+        };
+        let rested = shared.spares.wait(Deadline::NEVER, || true);
+        assert!(matches!(rested, Rested::Given(_)));
+        giver.join().unwrap();
+        stray.join().unwrap();
+    });
+}
+
 /// The only thread of a pool waits for what a task does that is pushed behind it: another takes its
 /// slot, and it goes on with a slot or without.
 ///
@@ -493,6 +542,42 @@ fn what_is_accepted_runs_and_the_thread_ends() {
         worker.join().unwrap();
         assert_eq!(ran.load(Ordering::Relaxed), 1);
         assert!(shared.has_ended());
+    });
+}
+
+/// Both return when the task has run and the thread has ended, to the last of its thread-locals, whoever
+/// of them closes the pool and whoever sees the thread off.
+///
+/// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait for
+/// the one who does.
+#[test]
+fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
+    model(1, || {
+        let shared = pool(1, start_none);
+        let (ran, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (part, end) = (Arc::clone(&shared), Arc::clone(&ended));
+        let vacancy = shared.slots.claim_vacancy().unwrap();
+        let spawn = |member: &Arc<Member>| {
+            let member = Arc::clone(member);
+            ThreadBuilder::new().spawn(move || {
+                Local::enter(Arc::clone(&part), &member, vacancy, true, worker::work);
+                part.roster.count_out();
+                end.store(1, Ordering::Relaxed);
+            })
+        };
+        assert!(shared.roster.start(1, default_name, spawn).is_ok());
+        shared.roster.count_out();
+        assert!(submit(&shared, &ran));
+        let shut_down = move || {
+            shared.close();
+            shared.roster.join();
+            assert_eq!(ran.load(Ordering::Relaxed), 1);
+            assert_eq!(ended.load(Ordering::Relaxed), 1);
+            assert!(shared.has_ended());
+        };
+        let other = thread::spawn(shut_down.clone());
+        shut_down();
+        other.join().unwrap();
     });
 }
 

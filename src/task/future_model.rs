@@ -15,9 +15,11 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::cell::{Cancelled, ExtraEnd, HandleEnd};
+use super::model::Bomb;
 use super::{Nowhere, Ran, Task, Token};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{Deadline, block_until};
+use crate::unwind;
 
 /// For three threads and more: so many preemptions, or it takes minutes.
 fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
@@ -264,6 +266,26 @@ fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_o
         assert!(runner.join().unwrap());
         let outputs = stage.outputs.load(Relaxed);
         stage.assert(outputs);
+    });
+}
+
+/// Bug: a panic in the drop of the outcome is not contained.
+#[test]
+fn an_output_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
+    model(3, || {
+        let (outputs, tokens) = (Arc::new(AtomicUsize::new(0)), Arc::default());
+        let output = Arc::clone(&outputs);
+        let future = async move { Bomb::new(output) };
+        let schedule = |_: Task<Nowhere>| unreachable!("it is ready at once");
+        let token = Counted(Arc::clone(&tokens));
+        let (task, handle) = Task::future(token, future, schedule, |_: ExtraEnd| 0);
+        let runner = thread::spawn(move || {
+            let mut place = Some(task);
+            unwind::catch(|| Task::run(&mut place, &Nowhere)).is_ok()
+        });
+        assert!(unwind::catch(|| drop(handle)).is_ok());
+        assert!(runner.join().unwrap());
+        assert_eq!((outputs.load(Relaxed), tokens.load(Relaxed)), (1, 1));
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{model, poll_once};
+use super::{bounded_model, model, poll_once, wait_among_strays};
 use crate::primitive::Deadline;
 use crate::sync::cancel::CancelToken;
 use crate::sync::event::Event;
@@ -90,6 +90,24 @@ fn a_set_releases_every_waiter_against_clears_and_other_sets() {
         waiter.join().unwrap();
         other.join().unwrap();
         assert!(event.is_set());
+    });
+}
+
+/// Bug: who is woken where it stands takes it that it was notified.
+#[test]
+fn a_wait_for_an_event_among_stray_wake_ups_ends_when_it_is_set() {
+    bounded_model(2, || {
+        let shared = Arc::new((Event::new(), AtomicUsize::new(0)));
+        let setter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1.store(1, Ordering::Relaxed);
+                shared.0.set();
+            })
+        };
+        wait_among_strays(shared.0.wait_async());
+        assert_eq!(shared.1.load(Ordering::Relaxed), 1);
+        setter.join().unwrap();
     });
 }
 

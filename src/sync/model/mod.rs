@@ -8,14 +8,47 @@ mod permits;
 mod queue;
 mod wait_list;
 
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+use loom::thread;
+
+use crate::primitive::{Deadline, block_until, current};
+
 fn model(body: impl Fn() + Sync + Send + 'static) {
+    bounded_model(3, body);
+}
+
+fn bounded_model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.check(body);
 }
 
 /// Polls once, with a waker that does nothing.
-fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    let mut cx = Context::from_waker(Waker::noop());
     std::pin::Pin::new(future).poll(&mut cx)
+}
+
+/// Waits on this thread as all blocking waits do, while another unparks it and calls its waker for
+/// no reason.
+fn wait_among_strays<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    let mut strays = None;
+    let value = block_until(Deadline::NEVER, |waker| {
+        strays.get_or_insert_with(|| {
+            let (thread, waker) = (current(), waker.clone());
+            thread::spawn(move || {
+                thread.unpark();
+                waker.wake();
+            })
+        });
+        match future.as_mut().poll(&mut Context::from_waker(waker)) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    });
+    strays.expect("it was polled").join().unwrap();
+    value.expect("it waits for ever")
 }

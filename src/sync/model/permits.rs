@@ -6,7 +6,7 @@ use std::time::Duration;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{model, poll_once};
+use super::{bounded_model, model, poll_once, wait_among_strays};
 use crate::primitive::Deadline;
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::sync::semaphore::Semaphore;
@@ -50,6 +50,26 @@ fn many_permits_that_are_given_back_at_once_do_not_wrap() {
         others.into_iter().for_each(|other| other.join().unwrap());
         assert_eq!(permits.available(), MAX_PERMITS);
         assert!(permits.try_take(MAX_PERMITS).is_ok());
+    });
+}
+
+/// Bug: who is woken where it stands takes it that it has its permit.
+#[test]
+fn a_wait_for_a_permit_among_stray_wake_ups_ends_with_one() {
+    bounded_model(2, || {
+        let shared = Arc::new((Semaphore::new(0), AtomicUsize::new(0)));
+        let giver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1.store(1, Ordering::Relaxed);
+                shared.0.add_permits(1).expect("there is room for one");
+            })
+        };
+        let permit = wait_among_strays(shared.0.acquire_async());
+        assert_eq!(shared.1.load(Ordering::Relaxed), 1);
+        drop(permit.expect("nobody closes it"));
+        giver.join().unwrap();
+        assert_eq!(shared.0.available_permits(), 1);
     });
 }
 
