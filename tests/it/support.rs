@@ -169,7 +169,7 @@ fn a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told() {
     let name = "support::a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told";
     let hangs = |limit| {
         if in_child_within(limit, name, &[]).is_none() {
-            let mut own = Command::new("sleep").arg("1000000").spawn().unwrap();
+            let mut own = Command::new("sleep").arg("600").spawn().unwrap();
             println!("begun");
             own.wait().unwrap();
         }
