@@ -545,11 +545,11 @@ fn what_is_accepted_runs_and_the_thread_ends() {
     });
 }
 
-/// Both return when the task has run and the thread has ended, to the last of its thread-locals, whoever
-/// of them closes the pool and whoever sees the thread off.
+/// Both return when the task has run and the thread has ended, to the last of its thread-locals,
+/// whoever of them closes the pool and whoever sees the thread off.
 ///
-/// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait for
-/// the one who does.
+/// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait
+/// for the one who does.
 #[test]
 fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
     model(1, || {

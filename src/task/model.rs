@@ -164,7 +164,8 @@ fn a_dropped_handle_leaves_nothing_behind() {
 /// What the task returns is dropped by its handle if that goes after the task has ended, and by the
 /// task if the handle has gone before that or meanwhile.
 ///
-/// Bug: a panic in the drop of the outcome is not contained. Bug: its payload is dropped, not forgotten.
+/// Bug: a panic in the drop of the outcome is not contained. Bug: its payload is dropped, not
+/// forgotten.
 #[test]
 fn a_result_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
     loom::model(|| {

@@ -44,7 +44,8 @@ fn or_else_end_badly<R>(body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| exit(1))
 }
 
-/// Forks; gives nothing in the child, which ends after some minutes if its parent is not there to kill it.
+/// Forks; gives nothing in the child, which ends after some minutes if its parent is not there to
+/// kill it.
 #[expect(unsafe_code, reason = "std does not fork")]
 pub(crate) fn fork_and_go_on() -> Option<Child> {
     // SAFETY: it has no duties. That the child goes on as if it had threads is what is tested.

@@ -41,7 +41,7 @@ fn two_tasks_that_need_each_other_both_run() {
 fn a_child_runs_while_its_parent_blocks_on_it() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        for _ in 0..500 {
+        for _ in 0..200 {
             let meet = Arc::new(Barrier::new(2));
             let parent = pool.submit(move || {
                 let child = Arc::clone(&meet);

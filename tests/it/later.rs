@@ -291,7 +291,8 @@ fn a_run_that_is_dropped_for_a_newer_task_does_not_end_its_series() {
             due.join().unwrap();
             let skipped = || pool.metrics().skipped_runs;
             if pause == SHORT {
-                // It goes on. The next may have been due before the door was open, and be left out too.
+                // It goes on. The next may have been due before the door was open, and be left out
+                // too.
                 until(|| runs.load(Ordering::SeqCst) >= 3);
                 assert!(skipped() >= 1);
             } else {

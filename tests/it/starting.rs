@@ -75,8 +75,8 @@ fn live_threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Waits until there are no more threads than that: who is joined has ended for its process, and is counted
-/// by the system for a moment longer.
+/// Waits until there are no more threads than that: who is joined has ended for its process, and is
+/// counted by the system for a moment longer.
 #[cfg(target_os = "linux")]
 fn are_gone_but(threads: usize) {
     until(|| live_threads() <= threads);

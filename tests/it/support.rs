@@ -9,8 +9,8 @@ use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// After this time a test hangs. Many times what any takes, also while others want the processors: it
-/// is no measure of how fast the crate is.
+/// After this time a test hangs. Many times what any takes, also while others want the processors:
+/// it is no measure of how fast the crate is.
 pub(crate) const HANG: Duration = Duration::from_secs(300);
 
 /// Runs a test's body, which fails when it hangs.
@@ -116,15 +116,16 @@ fn read_to_the_end(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> 
     })
 }
 
-/// Sees to it that this process, which has a group of its own, does not outlive the one that started it,
-/// whatever ends that.
+/// Sees to it that this process, which has a group of its own, does not outlive the one that
+/// started it, whatever ends that.
 fn end_with_the_parent() {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .expect("the system knows this");
 }
 
-/// Tells whether a child has ended, and leaves it a zombie, so that its number stays that of its group.
+/// Tells whether a child has ended, and leaves it a zombie, so that its number stays that of its
+/// group.
 #[cfg(unix)]
 fn has_ended(child: &mut Child) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};

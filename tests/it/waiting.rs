@@ -298,7 +298,8 @@ fn many_children_are_joined_in_place_in_no_more_than_their_time() {
     }
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        // Many at a time, or as many a few at a time: ten times as long if each went over all others.
+        // Many at a time, or as many a few at a time: ten times as long if each went over all
+        // others.
         let (few, many) = (takes(&pool, 10, 10_000), takes(&pool, 1, 100_000));
         assert!(many < 4 * few, "{many:?} in place of {few:?}");
     });
