@@ -46,8 +46,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// Lets what else there is for this thread to run go first, once.
 ///
 /// A future that computes for long awaits this now and then, so that others on the same thread get on.
-/// In a pool it goes to the end of the thread's own queue, behind closures and futures alike. What was
-/// submitted from outside has its turn after each 61 tasks at most.
+/// In a pool it goes to the end of the thread's own queue, behind closures and futures alike. A task that
+/// is submitted from outside waits for at most 61 tasks that a thread takes after that, and for the one
+/// that the thread had taken before.
 ///
 /// # Cancellation
 ///

@@ -565,7 +565,12 @@ fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
                 end.store(1, Ordering::Relaxed);
             })
         };
-        assert!(shared.roster.start(1, default_name, spawn).is_ok());
+        assert!(
+            shared
+                .roster
+                .start(1, |number| Some(default_name(number)), spawn)
+                .is_ok()
+        );
         shared.roster.count_out();
         assert!(submit(&shared, &ran));
         let shut_down = move || {
