@@ -62,6 +62,14 @@ pub(super) fn wait_for_good(
     Ok(())
 }
 
+/// [Waits](wait_for_good) for the task of a handle's end.
+#[cold]
+fn wait_for_end<T>(from: PoolLink, end: &mut HandleEnd<T>) -> Result<(), CancelReason> {
+    let task = end.extra();
+    let wait = |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
+    wait_for_good(from, task, wait)
+}
+
 /// Cancels the task that `remote` leads to, unless it has begun; `true`: it never ran and never will.
 ///
 /// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
@@ -159,14 +167,19 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(answer.join()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn join(mut self) -> Result<T, JoinError> {
+    pub fn join(self) -> Result<T, JoinError> {
         let from = self.from;
-        let end = self.end();
-        Local::run_in_place(from, end);
+        // Not in the handle any more, so that its drop costs nothing.
+        let mut end = self.into_end();
+        Local::run_in_place(from, &end);
         if !end.is_done() && !look_for_a_while(from, || end.is_done()) {
-            self.wait_for_good().map_err(JoinError::cancelled)?;
+            if let Err(reason) = wait_for_end(from, &mut end) {
+                drop(Self::new(end, from));
+                return Err(JoinError::cancelled(reason));
+            }
         }
-        self.take().expect("the task has ended")
+        let outcome = end.try_take();
+        outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
     }
 
     /// Waits until the task has ended, whatever happens, for one from whom it borrows. `begin` lets it
@@ -181,15 +194,6 @@ impl<T> JoinHandle<T> {
         }
         drop(listed);
         self.take().expect("the task has ended")
-    }
-
-    #[cold]
-    fn wait_for_good(&mut self) -> Result<(), CancelReason> {
-        let (from, task) = (self.from, self.unspent().extra());
-        let end = self.end();
-        let wait =
-            |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
-        wait_for_good(from, task, wait)
     }
 
     /// Waits until the task has ended, but no longer than `timeout`.
@@ -232,8 +236,8 @@ impl<T> JoinHandle<T> {
             let deadline = Deadline::after(timeout);
             if deadline.is_never() {
                 // It may wait in a ring, like any join without a limit.
-                if let Err(reason) = self.wait_for_good() {
-                    self.end().stop_waiting();
+                if let Err(reason) = wait_for_end(from, end) {
+                    end.stop_waiting();
                     return Some(Err(JoinError::cancelled(reason)));
                 }
             } else if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {

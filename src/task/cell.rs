@@ -313,6 +313,7 @@ impl TaskEnd {
     }
 
     /// Cancels what is left; this end is gone afterwards.
+    #[inline]
     fn end_unrun(&self, reason: CancelReason) -> bool {
         let live = self.header().state.cancel();
         if live {
@@ -470,6 +471,7 @@ impl Remote {
 
     /// Publishes the outcome. A panic that no handle will show comes back.
     #[must_use]
+    #[inline(always)]
     fn finish(&self) -> Option<Payload> {
         match self.header().state.finish(Ender::Other) {
             Finish::Published => None,
