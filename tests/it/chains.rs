@@ -1,7 +1,7 @@
 //! What calls back may lead to the next call, and that to another, without end: the stack does not grow.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use workmill::{
     Builder, CancelHandle, CancelOnDrop, CancelToken, Overflow, PoolRef, ThreadPoolExecutor,
@@ -154,19 +154,22 @@ fn a_rejected_closure_may_be_executed_again_and_so_on() {
     on_a_small_stack(|| {
         let refused = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&refused);
-        let again = Arc::new(std::sync::OnceLock::<PoolRef>::new());
+        let again = Arc::new(Mutex::new(None::<PoolRef>));
         let pool = Arc::clone(&again);
         let builder = Builder::new().threads(1).on_rejected(move |rejected| {
             add_one(&count);
             if count.load(Ordering::SeqCst) < STEPS {
-                pool.get().unwrap().execute(rejected.into_inner());
+                let pool = pool.lock().unwrap().clone().unwrap();
+                pool.execute(rejected.into_inner());
             }
         });
         let pool = builder.build().unwrap();
-        assert!(again.set(pool.handle()).is_ok());
+        *again.lock().unwrap() = Some(pool.handle());
         pool.shutdown();
         pool.execute(|| ());
         assert_eq!(refused.load(Ordering::SeqCst), STEPS);
+        // Or the pool would keep itself alive.
+        again.lock().unwrap().take();
     });
 }
 

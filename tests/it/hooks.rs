@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -182,8 +182,9 @@ fn errors_of_starts_that_panic_in_drop_are_contained_but_for_the_one_that_is_tol
     });
 }
 
-/// A pool that is built, for a function of the user's that is part of it.
-type Built = Arc<OnceLock<PoolRef>>;
+/// A pool that is built, for a function of the user's that is part of it; taken out in the end, or it would
+/// keep itself alive.
+type Built = Arc<Mutex<Option<PoolRef>>>;
 
 /// Has the only thread of `pool` wait until the event is set, so that others start.
 fn wait_in(pool: &PoolRef) -> (Arc<Event>, JoinHandle<()>) {
@@ -204,20 +205,21 @@ fn a_start_hook_may_shut_the_pool_down() {
         let pool = Arc::clone(&built);
         let builder = Builder::new().threads(1).on_thread_start(move |number| {
             if number > 0 {
-                let pool = pool.get().unwrap();
+                let pool = pool.lock().unwrap().clone().unwrap();
                 pool.shutdown();
                 assert!(pool.shutdown_timeout(Duration::MAX).is_err());
             }
             Ok(())
         });
         let pool = builder.build().unwrap();
-        assert!(built.set(pool.handle()).is_ok());
+        *built.lock().unwrap() = Some(pool.handle());
         let (event, waits) = wait_in(&pool);
         // For this a thread is started, with the number 1.
         let late = pool.submit(move || event.set());
         late.join().unwrap();
         waits.join().unwrap();
         pool.shutdown();
+        built.lock().unwrap().take();
     });
 }
 
@@ -227,19 +229,19 @@ fn whoever_is_asked_for_a_name_may_shut_the_pool_down() {
         let built = Built::default();
         let pool = Arc::clone(&built);
         let builder = Builder::new().threads(1).thread_name(move |number| {
-            if let Some(pool) = pool.get() {
-                pool.shutdown();
-            }
+            let pool = pool.lock().unwrap().clone();
+            pool.into_iter().for_each(|pool| pool.shutdown());
             format!("miller-{number}")
         });
         let pool = builder.build().unwrap();
-        assert!(built.set(pool.handle()).is_ok());
+        *built.lock().unwrap() = Some(pool.handle());
         let (event, waits) = wait_in(&pool);
         let late = pool.submit(move || event.set());
         late.join().unwrap();
         waits.join().unwrap();
         assert!(pool.is_shutdown());
         pool.shutdown();
+        built.lock().unwrap().take();
     });
 }
 
