@@ -25,6 +25,9 @@
 //! waker is contained. If the system will not start the thread, a future that sleeps asks to be polled
 //! again and again, and is ready in time all the same.
 //!
+//! Only wakers are called there. If what they wake needs another thread in its pool, a thread
+//! `workmill-starter` starts that one, and ends.
+//!
 //! The thread serves the whole process, so it does not matter who was the first to sleep: all signals are
 //! blocked on it, and on Linux it has the nice value and the processors of the process's first thread, as
 //! far as the system allows.
