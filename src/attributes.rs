@@ -13,6 +13,8 @@
     expect(unsafe_code, reason = "std knows nothing of what threads inherit")
 )]
 
+use crate::unwind::OnDrop;
+
 /// The attributes of a thread, as far as they are known.
 pub(crate) struct Attributes {
     signals: Option<signals::Mask>,
@@ -70,15 +72,6 @@ impl Attributes {
         if let Some(signals) = &self.signals {
             signals.set();
         }
-    }
-}
-
-/// Calls a function when it is dropped, while unwinding too.
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 

@@ -62,3 +62,12 @@ pub(crate) fn discard<T>(value: T) {
 pub(crate) fn wake(waker: Waker) {
     drop(catch(|| waker.wake()));
 }
+
+/// Calls a function when it is dropped, while unwinding too.
+pub(crate) struct OnDrop<F: Fn()>(pub(crate) F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::{HOME, IN_THE_WAY, Local, OnDrop, Pool, PoolTask};
+use super::{HOME, IN_THE_WAY, Local, Pool, PoolTask};
 use crate::error::CancelReason;
 use crate::pool::link::PoolLink;
 use crate::pool::shared::Phase;
 use crate::pool::tally::Closed;
 use crate::task::Ran;
 use crate::task::cell::Cancelled;
-use crate::unwind::{self, Payload};
+use crate::unwind::{self, OnDrop, Payload};
 
 /// What makes room for another task.
 enum Oldest {

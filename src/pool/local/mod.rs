@@ -42,7 +42,7 @@ use super::slots::Vacancy;
 use super::task_queue::TaskQueue;
 use crate::primitive::{forks, thread_pointer};
 use crate::task::{Context, Name, Ran, Task};
-use crate::unwind::Payload;
+use crate::unwind::{OnDrop, Payload};
 
 /// A task as the threads of a pool run it.
 pub(crate) type PoolTask = Task<Local>;
@@ -483,15 +483,6 @@ impl Local {
             .into_iter()
             .for_each(|task| self.shared.cancel(task));
         Ran::Ended
-    }
-}
-
-/// Calls a function when it is dropped, while unwinding too.
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 
