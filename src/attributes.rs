@@ -32,8 +32,8 @@ impl Attributes {
         }
     }
 
-    /// Those of the process's first thread, with all signals blocked: for a thread that serves the
-    /// whole process.
+    /// Those of the process's first thread, with all signals blocked that come from elsewhere: for a
+    /// thread that serves the whole process.
     pub(crate) fn of_the_process() -> Self {
         let first = linux::first_thread();
         Self {
@@ -85,11 +85,22 @@ mod signals {
     pub(super) struct Mask(libc::sigset_t);
 
     impl Mask {
+        /// All but those that a thread sends itself by what it does, which would end the process unheard.
         pub(super) fn all() -> Self {
-            let mut mask = MaybeUninit::uninit();
+            let mut mask = MaybeUninit::zeroed();
             // SAFETY: it is given room for a set, and fills it.
             unsafe { libc::sigfillset(mask.as_mut_ptr()) };
-            // SAFETY: just filled; that cannot fail.
+            for own in [
+                libc::SIGSEGV,
+                libc::SIGBUS,
+                libc::SIGILL,
+                libc::SIGFPE,
+                libc::SIGTRAP,
+            ] {
+                // SAFETY: there is a set, as it was just filled.
+                unsafe { libc::sigdelset(mask.as_mut_ptr(), own) };
+            }
+            // SAFETY: all zeros are a set, and so is what was made of them.
             Self(unsafe { mask.assume_init() })
         }
 
@@ -107,12 +118,12 @@ mod signals {
         }
 
         fn change(new: *const libc::sigset_t) -> Option<Self> {
-            let mut before = MaybeUninit::uninit();
+            let mut before = MaybeUninit::zeroed();
             // SAFETY: `new` is null or leads to a set, and there is room for another. Which signals are
             // blocked on this thread is nobody's memory.
             let failed =
                 unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, new, before.as_mut_ptr()) };
-            // SAFETY: without an error the set was filled.
+            // SAFETY: all zeros are a set, and so is what was made of them.
             (failed == 0).then(|| Self(unsafe { before.assume_init() }))
         }
     }

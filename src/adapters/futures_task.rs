@@ -3,7 +3,7 @@
 use futures_task::{FutureObj, Spawn, SpawnError};
 
 use crate::executor::{PoolRef, ThreadPoolExecutor};
-use crate::unwind;
+use crate::trampoline;
 
 /// Spawns into the pool, also by `futures::task::SpawnExt`.
 ///
@@ -34,7 +34,7 @@ use crate::unwind;
 impl Spawn for PoolRef {
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         self.spawn_detached(future).map_err(|(_, future)| {
-            unwind::discard(future);
+            trampoline::call(move || drop(future));
             SpawnError::shutdown()
         })
     }

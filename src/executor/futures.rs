@@ -8,7 +8,6 @@ use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
 use crate::task::cell::HandleEnd;
-use crate::trampoline;
 
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
@@ -76,8 +75,7 @@ impl PoolRef {
             }
             Err(refusal) => {
                 self.shared.counts.rejected.one_more();
-                trampoline::call(move || drop(future));
-                JoinHandle::refused(refusal.reason(), self.shared.link)
+                self.refuse(move || never_polled(future), refusal)
             }
         }
     }
@@ -176,4 +174,9 @@ impl PoolRef {
             Err(refusal) => Err(refusal.with(closure)),
         }
     }
+}
+
+/// What a future that was refused is cancelled as.
+fn never_polled<F: Future>(_: F) -> F::Output {
+    unreachable!("what was refused is not run")
 }

@@ -27,6 +27,7 @@ use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
 use crate::primitive::{Away, Deadline};
 use crate::scope;
 use crate::trampoline;
+use crate::unwind;
 
 /// Owns a pool of threads that run closures.
 ///
@@ -172,8 +173,7 @@ impl PoolRef {
             Ok(handle) => handle,
             Err((refusal, closure)) => {
                 self.shared.counts.rejected.one_more();
-                trampoline::call(move || drop(closure));
-                JoinHandle::refused(refusal.reason(), self.shared.link)
+                self.refuse(closure, refusal)
             }
         }
     }
@@ -276,7 +276,15 @@ impl PoolRef {
             return result.map_err(JoinError::panicked);
         }
         let closure = closure.expect("it was not called");
-        scope::run_elsewhere(closure, |closure| self.submit(closure))
+        scope::run_elsewhere(closure, |closure| {
+            let placed = self.place_with_handle(closure, Patience::Policy);
+            placed.unwrap_or_else(|(refusal, closure)| {
+                self.shared.counts.rejected.one_more();
+                // Here and now, since it borrows.
+                unwind::discard(closure);
+                JoinHandle::refused(refusal.reason(), self.shared.link)
+            })
+        })
     }
 
     /// Submits a closure whose end nobody waits for.
@@ -702,6 +710,19 @@ impl PoolRef {
     /// ```
     pub fn handle(&self) -> Self {
         self.clone()
+    }
+
+    /// Drops a closure that was not taken, and gives the handle to that, which resolves when it is gone.
+    fn refuse<F, T>(&self, closure: F, refusal: Refusal) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (task, end) = PoolTask::with_handle((), closure);
+        trampoline::call(move || {
+            task.cancel(refusal.reason());
+        });
+        JoinHandle::new(end, self.shared.link)
     }
 
     /// Closes the pool. Returns `true` if this is a child process, in which nothing is to be waited for:

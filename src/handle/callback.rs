@@ -22,9 +22,10 @@ impl<T> JoinHandle<T> {
     /// does nothing else meanwhile. A panic in it goes to the
     /// [`panic_handler`](crate::Builder::panic_handler).
     ///
-    /// Callbacks may lead to other callbacks, by a cancel or because a task is refused at once. On one
-    /// thread there are at most 16 of them one inside another; the next is called when the outermost has
-    /// returned, or before the thread waits. So no chain of them uses up the stack.
+    /// Callbacks may lead to other callbacks, by a cancel or because a task is refused at once. One inside
+    /// another they may use 64 KiB of the stack. The next is then put off until the outermost has returned;
+    /// or until the thread waits in this crate ([`blocking`](crate::blocking) is such a wait, too), or looks
+    /// at a handle. So no chain of them uses up the stack.
     ///
     /// # Panics
     ///
@@ -46,7 +47,7 @@ impl<T> JoinHandle<T> {
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
         let from = self.link();
-        attach(self.into_end(), from, callback);
+        attach(self.into_end(), from, Call::InTurn, callback);
     }
 }
 
@@ -56,10 +57,20 @@ impl<T> JoinHandle<T> {
 struct Callback<T, F> {
     inside: Mutex<Option<(HandleEnd<T>, F)>>,
     from: PoolLink,
+    call: Call,
+}
+
+/// When a callback is called, if others are under way on the thread.
+#[derive(Clone, Copy)]
+pub(super) enum Call {
+    /// It calls nothing that could lead to another.
+    AtOnce,
+    /// As the [trampoline] says.
+    InTurn,
 }
 
 /// Calls `callback` with the outcome: here if it is there, else where the task ends.
-pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: PoolLink, callback: F)
+pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: PoolLink, call: Call, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,
@@ -69,6 +80,7 @@ where
     let waiter = Arc::new(Callback {
         inside: Mutex::new(Some((end, callback))),
         from,
+        call,
     });
     let done = {
         // Who wakes us meanwhile waits here until the end is in its place.
@@ -94,11 +106,15 @@ where
             unreachable!("only the end of the task wakes a waiter");
         };
         let from = self.from;
-        trampoline::call(move || {
+        let call = move || {
             if let Err(payload) = unwind::catch(|| callback(outcome)) {
                 from.report(payload);
             }
-        });
+        };
+        match self.call {
+            Call::AtOnce => call(),
+            Call::InTurn => trampoline::call(call),
+        }
     }
 }
 

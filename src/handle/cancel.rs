@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::join::{JoinHandle, cancel};
+use super::join::{JoinHandle, cancel, look_again};
 use crate::error::JoinError;
 use crate::pool::PoolLink;
 use crate::task::cell::ExtraEnd;
@@ -69,7 +69,7 @@ impl CancelHandle {
 
     /// Tells whether the task has ended.
     pub fn is_finished(&self) -> bool {
-        self.task.is_done()
+        look_again(&self.task)
     }
 
     /// Tells whether the task runs, as of a moment ago.

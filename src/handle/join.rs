@@ -54,12 +54,25 @@ pub(super) fn wait_for_good(
     }
     // One wait for the pool, though it has two parts. (The model knows no time.)
     let _away = Away::go();
+    if from.is_forked() {
+        // What was put off has forked.
+        return Err(CancelReason::Forked);
+    }
     if Local::runs_tasks() && !cfg!(workmill_loom) && wait(Deadline::after(ring::SHORT)) {
         return Ok(());
     }
     let _listed = ring::list(task).map_err(|ring::Ring| CancelReason::Deadlock)?;
     wait(Deadline::NEVER);
     Ok(())
+}
+
+/// Returns `true` if the task has ended. If not, what this thread has put off is done first: it may be that.
+#[inline]
+pub(super) fn look_again(task: &Remote) -> bool {
+    task.is_done() || {
+        trampoline::catch_up();
+        task.is_done()
+    }
 }
 
 /// [Waits](wait_for_good) for the task of a handle's end.
@@ -75,15 +88,21 @@ fn wait_for_end<T>(from: PoolLink, end: &mut HandleEnd<T>) -> Result<(), CancelR
 /// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
 /// owner, its drop does not wait for them.
 pub(super) fn cancel(remote: &Remote, from: PoolLink) -> bool {
-    match remote.doom(CancelReason::Cancelled) {
+    let cancelled = cancel_for(CancelReason::Cancelled, remote, from);
+    if cancelled == Cancelled::Now && from.shell_left() {
+        Pool::sweep(from);
+    }
+    cancelled != Cancelled::Never
+}
+
+/// The same for any reason, and says what it found. The shell is somebody else's business.
+pub(crate) fn cancel_for(reason: CancelReason, remote: &Remote, from: PoolLink) -> Cancelled {
+    match remote.doom(reason) {
         Ok(doomed) => {
             trampoline::call(move || Local::in_the_way(from, || doomed.end()));
-            if from.shell_left() {
-                Pool::sweep(from);
-            }
-            true
+            Cancelled::Now
         }
-        Err(cancelled) => cancelled != Cancelled::Never,
+        Err(cancelled) => cancelled,
     }
 }
 
@@ -268,7 +287,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
-        self.end();
+        look_again(self.end());
         self.take()
     }
 
@@ -284,7 +303,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.end.as_ref().is_none_or(|end| end.is_done())
+        self.end.as_ref().is_none_or(|end| look_again(end))
     }
 
     /// Tells whether the task runs, as of a moment ago.
@@ -300,8 +319,7 @@ impl<T> JoinHandle<T> {
     /// nothing. If it was this call that cancelled it, the closure and its captures have been
     /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
     /// the handle has been woken. (In a long chain, in which the drop of one task's captures cancels the
-    /// next task and so on, this is done for the tasks from the 17th on when the first call returns, or
-    /// before this thread waits.)
+    /// next task and so on, this may be put off, as with [`on_done`](Self::on_done).)
     ///
     /// What is left of the task itself, up to a kilobyte, may lie in a queue until a thread meets it; but no
     /// more than about a thousand such tasks do, or as many as there are others.
@@ -390,6 +408,7 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let forked = self.from.is_forked();
+        look_again(self.end());
         if self.end().poll(cx.waker()) {
             Poll::Ready(self.take().expect("the task has ended"))
         } else if forked {

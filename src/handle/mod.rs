@@ -14,4 +14,5 @@ mod shared;
 
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use join::JoinHandle;
+pub(crate) use join::cancel_for;
 pub use shared::SharedHandle;

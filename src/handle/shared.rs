@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::callback::{Call, attach};
 use super::cancel::CancelHandle;
-use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
+use super::join::{JoinHandle, cancel, look_again, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
 use crate::primitive::{Deadline, block_until};
@@ -94,7 +95,8 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             from,
         });
         let filled = Arc::clone(&outcome);
-        handle.on_done(move |outcome| {
+        // Not put off, as users' callbacks may be: it only fills, and wakes.
+        attach(handle.into_end(), from, Call::AtOnce, move |outcome| {
             let first = filled.outcome.set(outcome);
             debug_assert!(first.is_ok(), "a task ends once");
             filled.line.notify_all();
@@ -165,6 +167,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     ///
     /// [`JoinError`] if the task panicked or was cancelled.
     pub fn try_join(&self) -> Option<Result<T, JoinError>> {
+        look_again(&self.common.task);
         self.common.outcome.get()
     }
 
@@ -179,7 +182,8 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
 impl<T> SharedHandle<T> {
     /// Tells whether the task has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
-        self.common.outcome.outcome.get().is_some()
+        let outcome = &self.common.outcome.outcome;
+        outcome.get().is_some() || look_again(&self.common.task) && outcome.get().is_some()
     }
 
     /// Tells whether the task runs, as of a moment ago.

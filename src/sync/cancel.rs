@@ -4,8 +4,9 @@
 //! that, as plain data, so that neither a long chain of them nor its drop recurses.
 //!
 //! A callback is registered under the lock while the event is not set; the call that sets the event
-//! takes all callbacks out under the lock after that. So each of them is either taken by that call, or
-//! finds the event set and is called at once.
+//! looks at all callbacks under the lock after that. So each of them is either called by that call, or
+//! finds the event set and is called at once. Whoever takes a callback out under the lock has it: to call
+//! it, or to drop it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -113,20 +114,32 @@ impl CancelToken {
     /// thread, those of a token in the order in which they were registered, and before its children's.
     ///
     /// Cancelling twice does nothing more; a second call at the same time does not wait for the
-    /// callbacks of the first. Callbacks may cancel other tokens: on one thread there are at most 16 of
-    /// them one inside another, and the next is called when the outermost has returned, or before the
-    /// thread waits.
+    /// callbacks of the first. Callbacks may cancel other tokens, and so on: in a long chain they are put off,
+    /// as with [`JoinHandle::on_done`](crate::JoinHandle::on_done). One that is put off can still be taken
+    /// back.
     pub fn cancel(&self) {
         let mut open = vec![Arc::clone(&self.0)];
         while let Some(token) = open.pop() {
             if !token.cancelled.set_first() {
                 continue;
             }
-            let callbacks = mem::take(&mut lock(&token.callbacks).waiting);
-            for callback in callbacks.into_values() {
-                match callback {
-                    Callback::Child(child) => open.extend(child.upgrade()),
-                    Callback::Call(call) => trampoline::call(call),
+            // Nothing is added any more, since the token is cancelled.
+            let keys: Vec<_> = lock(&token.callbacks).waiting.keys().copied().collect();
+            for key in keys {
+                let child = {
+                    match lock(&token.callbacks).waiting.get(&key) {
+                        Some(Callback::Child(child)) => Some(child.upgrade()),
+                        _ => None,
+                    }
+                };
+                match child {
+                    Some(child) => open.extend(child),
+                    None => {
+                        // It is taken out when it is called, which may be put off: until then it can be
+                        // taken back.
+                        let token = Arc::clone(&token);
+                        trampoline::call(move || token.call(key));
+                    }
                 }
             }
         }
@@ -232,6 +245,14 @@ impl fmt::Debug for CancelToken {
 }
 
 impl Inner {
+    /// Calls a callback, unless it was taken back.
+    fn call(&self, key: u64) {
+        let callback = lock(&self.callbacks).waiting.remove(&key);
+        if let Some(Callback::Call(call)) = callback {
+            call();
+        }
+    }
+
     fn new(parent: Option<Registration>) -> Self {
         Self {
             cancelled: Event::new(),

@@ -247,11 +247,16 @@ impl<F: Future, P, S> Cell<F, P, S> {
         })
     }
 
-    /// Polls the future, unless it was cancelled, and drops it where it is once it has ended or was.
+    /// Polls the future, unless it was cancelled, and drops it where it is once it has ended or was. A panic
+    /// that comes too late for the handle goes to `panicked`.
     ///
     /// # Safety
     /// The caller has the task's end, and calls this again only if the answer is `None`.
-    unsafe fn poll(&self, waker: &Waker) -> Option<Outcome<F::Output>> {
+    unsafe fn poll(
+        &self,
+        waker: &Waker,
+        panicked: impl FnOnce(Payload),
+    ) -> Option<Outcome<F::Output>> {
         let state = &self.header.state;
         let mut outcome = None;
         if !state.is_cancelled() {
@@ -272,7 +277,13 @@ impl<F: Future, P, S> Cell<F, P, S> {
             };
         }
         if outcome.is_some() && !state.deliver() {
-            unwind::discard(outcome.take());
+            let late = outcome.take();
+            if let Some(Err(error)) = &late {
+                if let Some(payload) = error.take_payload() {
+                    panicked(payload);
+                }
+            }
+            unwind::discard(late);
         }
         // SAFETY: our duty.
         unsafe { self.drop_future() };
@@ -374,7 +385,7 @@ where
         // Others may be polled on this thread meanwhile.
         let outer = POLLED.with(|polled| polled.replace(id));
         // SAFETY: the task's end is ours, and `end` is called when the answer is an outcome.
-        let outcome = unsafe { cell.poll(&waker) };
+        let outcome = unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
         let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();

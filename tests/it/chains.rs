@@ -1,10 +1,11 @@
 //! What calls back may lead to the next call, and that to another, without end: the stack does not grow.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use workmill::{
-    Builder, CancelHandle, CancelOnDrop, CancelToken, Overflow, PoolRef, ThreadPoolExecutor,
+    Builder, CancelHandle, CancelOnDrop, CancelToken, Every, Overflow, PoolRef, ThreadPoolExecutor,
 };
 
 use crate::support::{Drops, add_one, limited, occupy};
@@ -193,5 +194,170 @@ fn the_drop_of_a_refused_closure_may_submit_another_and_so_on() {
         let dropped = Arc::new(AtomicUsize::new(0));
         drop(Again(pool.handle(), Arc::clone(&dropped)));
         assert_eq!(dropped.load(Ordering::SeqCst), STEPS);
+    });
+}
+
+#[test]
+fn a_series_may_cancel_the_next_series_and_so_on() {
+    on_a_small_stack(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (drops, hour) = (Drops::default(), Duration::from_secs(3600));
+        let mut next: Option<CancelOnDrop<()>> = None;
+        for _ in 0..STEPS {
+            let captured = (next.take(), drops.value());
+            let every = Every::delay(hour).first_after(hour);
+            let series = pool.submit_every(every, move || {
+                let _captured = &captured;
+            });
+            next = Some(series.cancel_on_drop());
+        }
+        drop(next);
+        assert_eq!(drops.count(), STEPS);
+    });
+}
+
+#[test]
+fn what_is_refused_may_be_submitted_for_later_again_and_so_on() {
+    on_a_small_stack(|| {
+        struct Again(PoolRef, Arc<AtomicUsize>);
+
+        impl Drop for Again {
+            fn drop(&mut self) {
+                let step = self.1.fetch_add(1, Ordering::SeqCst);
+                if step < STEPS {
+                    let next = Self(self.0.clone(), Arc::clone(&self.1));
+                    if step % 2 == 0 {
+                        self.0.submit_after(Duration::ZERO, move || drop(next));
+                    } else {
+                        self.0.submit_every(Every::delay(Duration::ZERO), move || {
+                            let _next = &next;
+                        });
+                    }
+                }
+            }
+        }
+
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        pool.shutdown();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        drop(Again(pool.handle(), Arc::clone(&dropped)));
+        assert_eq!(dropped.load(Ordering::SeqCst), STEPS + 1);
+    });
+}
+
+/// Calls `body` in so many callbacks, one inside another, that the next is put off.
+fn at_the_bottom(body: impl FnOnce() + Send + 'static) {
+    fn go_down(token: CancelToken, body: Box<dyn FnOnce() + Send>) {
+        let was_called = Arc::new(AtomicBool::new(false));
+        let called = Arc::clone(&was_called);
+        token
+            .on_cancel(move || called.store(true, Ordering::SeqCst))
+            .keep();
+        match was_called.load(Ordering::SeqCst) {
+            true => {
+                let next = token.clone();
+                token.on_cancel(move || go_down(next, body)).keep();
+            }
+            false => body(),
+        }
+    }
+    let token = CancelToken::new();
+    token.cancel();
+    let (next, reached) = (token.clone(), Arc::new(AtomicBool::new(false)));
+    let reaches = Arc::clone(&reached);
+    let body = Box::new(move || {
+        body();
+        reaches.store(true, Ordering::SeqCst);
+    });
+    token.on_cancel(move || go_down(next, body)).keep();
+    assert!(reached.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_closure_that_borrows_is_refused_at_once_however_deep_the_chain() {
+    on_a_small_stack(|| {
+        at_the_bottom(|| {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            pool.shutdown();
+            let flour = String::from("flour");
+            assert!(pool.install(|| flour.len()).unwrap_err().is_cancelled());
+        });
+    });
+}
+
+#[test]
+fn what_is_put_off_is_done_before_a_handle_is_looked_at() {
+    on_a_small_stack(|| {
+        at_the_bottom(|| {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let (door, drops) = (occupy(&pool), Drops::default());
+            let cancelled = || {
+                let held = drops.value();
+                let task = pool.submit(move || drop(held));
+                assert!(task.cancel());
+                task
+            };
+            assert!(futures_lite::future::block_on(cancelled()).is_err());
+            assert!(cancelled().try_join().unwrap().is_err());
+            assert!(cancelled().is_finished());
+            assert!(cancelled().cancel_handle().is_finished());
+            let shared = cancelled().shared();
+            assert!(shared.is_finished() && shared.try_join().unwrap().is_err());
+            assert!(futures_lite::future::block_on(cancelled().shared()).is_err());
+            assert_eq!(drops.count(), 6);
+            door.open();
+            // A refused task has ended when its captures are gone, like any other.
+            pool.shutdown();
+            let held = drops.value();
+            assert!(pool.submit(move || drop(held)).join().is_err());
+            assert_eq!(drops.count(), 7);
+        });
+    });
+}
+
+#[test]
+fn a_callback_that_is_put_off_can_be_taken_back() {
+    on_a_small_stack(|| {
+        let called = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&called);
+        at_the_bottom(move || {
+            let token = CancelToken::new();
+            let kept = Arc::clone(&count);
+            token.on_cancel(move || add_one(&kept)).keep();
+            let taken_back = token.on_cancel(move || add_one(&count));
+            token.cancel();
+            drop(taken_back);
+        });
+        assert_eq!(called.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_callback_that_is_put_off_is_called_where_it_was_put_off() {
+    on_a_small_stack(|| {
+        let inside = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&inside);
+        at_the_bottom(move || {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let token = CancelToken::new();
+            token.cancel();
+            let note = |count: &Arc<AtomicUsize>| {
+                let count = Arc::clone(count);
+                let callback = move || {
+                    if workmill::current().is_some() {
+                        add_one(&count);
+                    }
+                };
+                token.on_cancel(callback).keep();
+            };
+            note(&count);
+            pool.block_on(async {
+                workmill::yield_now().await;
+                assert_eq!(count.load(Ordering::SeqCst), 0);
+                note(&count);
+            });
+            assert_eq!(count.load(Ordering::SeqCst), 1);
+        });
+        assert_eq!(inside.load(Ordering::SeqCst), 1);
     });
 }

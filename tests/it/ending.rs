@@ -857,3 +857,29 @@ fn a_cancel_that_drops_the_last_owner_does_not_wait_for_who_joins_the_cancelled_
         reference.shutdown();
     });
 }
+
+#[test]
+fn a_cancelled_series_that_owns_the_pool_does_not_wait_for_who_joins_it() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (door, reference) = (Door::default(), pool.handle());
+        let (give, take) = mpsc::channel::<workmill::SharedHandle<()>>();
+        let wait = door.clone();
+        let joins = reference.submit(move || {
+            wait.pass();
+            take.recv().unwrap().join()
+        });
+        let hour = Duration::from_secs(3600);
+        let every = workmill::Every::delay(hour).first_after(hour);
+        let owns = reference.submit_every(every, move || {
+            let _pool = &pool;
+        });
+        let owns = owns.shared();
+        give.send(owns.clone()).unwrap();
+        assert!(owns.cancel());
+        assert!(reference.is_shutdown() && !reference.is_terminated());
+        door.open();
+        assert!(joins.join().unwrap().unwrap_err().is_cancelled());
+        reference.shutdown();
+    });
+}

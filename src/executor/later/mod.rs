@@ -29,7 +29,7 @@ use series::Series;
 
 use super::PoolRef;
 use crate::error::CancelReason;
-use crate::handle::JoinHandle;
+use crate::handle::{JoinHandle, cancel_for};
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
 use crate::timer::alarm::{self, Key};
 
@@ -85,7 +85,7 @@ impl PoolRef {
         let due = Instant::now().checked_add(delay);
         if let Err(reason) = once.book(&self.shared, due, task, end.extra()) {
             self.shared.counts.rejected.one_more();
-            end.cancel(reason);
+            cancel_for(reason, &end, link);
         }
         JoinHandle::new(end, link)
     }

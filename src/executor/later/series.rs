@@ -20,10 +20,11 @@ use super::Booking;
 use super::every::Every;
 use crate::admission::Pass;
 use crate::error::CancelReason;
-use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
+use crate::pool::{Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
 use crate::task::cell::{ExtraEnd, HandleEnd};
 use crate::task::{Context, Name, Task};
+use crate::trampoline;
 use crate::unwind::{self, Payload};
 
 pub(super) struct Series<F> {
@@ -173,7 +174,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
 
     /// Somebody has cancelled the handle, or the series has ended by a panic: ends the series now, or when
     /// the run that is under way has ended.
-    fn wake(&self, task: Task<Quiet>) {
+    fn wake(self: &Arc<Self>, task: Task<Quiet>) {
         if self.link.is_forked() {
             // The lock may be held for ever here, and the handle says that it is another process's.
             return std::mem::forget(task);
@@ -189,11 +190,16 @@ impl<F: FnMut() + Send + 'static> Series<F> {
             inside.end.take(),
         );
         drop(inside);
-        let (booking, closure, end) = left;
-        booking.cancel();
-        unwind::discard(closure);
-        self.resolve(task);
-        drop(end);
+        let (series, (booking, closure, end)) = (Arc::clone(self), left);
+        // What the closure captured may cancel another series, or own the pool.
+        trampoline::call(move || {
+            Local::in_the_way(series.link, || {
+                booking.cancel();
+                unwind::discard(closure);
+                series.resolve(task);
+                drop(end);
+            });
+        });
     }
 
     /// Resolves the handle.

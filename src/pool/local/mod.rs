@@ -42,6 +42,7 @@ use super::slots::Vacancy;
 use super::task_queue::TaskQueue;
 use crate::primitive::{forks, thread_pointer};
 use crate::task::{Context, Name, Ran, Task};
+use crate::trampoline;
 use crate::unwind::{OnDrop, Payload};
 
 /// A task as the threads of a pool run it.
@@ -178,8 +179,13 @@ impl Local {
         if Self::innermost().is_some_and(|local| local.is_part_of(shared)) {
             body();
         } else {
+            // What was put off outside is called outside, and what is put off inside is called inside.
+            trampoline::catch_up();
             let guest = Arc::clone(&shared.guest);
-            Self::new(Arc::clone(shared), guest, None).inhabit(|_| body());
+            Self::new(Arc::clone(shared), guest, None).inhabit(|_| {
+                body();
+                trampoline::catch_up();
+            });
         }
     }
 

@@ -23,6 +23,9 @@ impl Local {
         let slots = &self.shared.slots;
         if slots.is_something_untold() {
             self.shared.tell_untold();
+            if self.shared.is_forked() {
+                return;
+            }
         }
         self.publish_yielded();
         let lane = match slots.are_too_many() {
