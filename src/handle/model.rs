@@ -38,6 +38,7 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
         callback::attach(
             end,
             PoolLink::new(),
+            callback::Call::InTurn,
             move |outcome: Result<_, JoinError>| {
                 called.fetch_add(1, Relaxed);
                 seen.fetch_add(outcome.unwrap_or(0), Relaxed);

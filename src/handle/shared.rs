@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use super::callback::{Call, attach};
 use super::cancel::CancelHandle;
-use super::join::{JoinHandle, cancel, look_again, look_for_a_while, wait_for_good};
+use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
 use crate::primitive::{Deadline, block_until};
 use crate::sync::line::Line;
 use crate::sync::wait_list::Ticket;
 use crate::task::cell::{ExtraEnd, Outcome};
+use crate::trampoline;
 use crate::unwind;
 
 impl<T> JoinHandle<T> {
@@ -167,8 +168,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     ///
     /// [`JoinError`] if the task panicked or was cancelled.
     pub fn try_join(&self) -> Option<Result<T, JoinError>> {
-        look_again(&self.common.task);
-        self.common.outcome.get()
+        self.is_finished().then(|| self.common.outcome.get())?
     }
 
     /// Tells whether the task has ended by `deadline`.
@@ -183,7 +183,11 @@ impl<T> SharedHandle<T> {
     /// Tells whether the task has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
         let outcome = &self.common.outcome.outcome;
-        outcome.get().is_some() || look_again(&self.common.task) && outcome.get().is_some()
+        outcome.get().is_some() || {
+            // What this thread has put off may be what ends the task.
+            trampoline::catch_up();
+            outcome.get().is_some()
+        }
     }
 
     /// Tells whether the task runs, as of a moment ago.
