@@ -8,7 +8,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use futures_lite::future::{block_on, poll_once};
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
 
 use crate::forking::{Child, alone, assert_forked, exit, fork, fork_and_go_on};
-use crate::support::{Door, occupy};
+use crate::support::{Door, meet, occupy};
 
 const FORKS: usize = 400;
 
@@ -27,15 +27,18 @@ fn under_load(load: impl Fn() + Sync, forks: impl FnMut()) {
 }
 
 fn many_under_load(times: usize, load: impl Fn() + Sync, mut forks: impl FnMut()) {
-    let over = AtomicBool::new(false);
+    let (over, begun) = (AtomicBool::new(false), Barrier::new(4));
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
+                begun.wait();
                 while !over.load(Ordering::Relaxed) {
                     load();
                 }
             });
         }
+        // A child whose thread ends takes a lock of std's, which threads take that start as well.
+        begun.wait();
         let tested = catch_unwind(AssertUnwindSafe(|| (0..times).for_each(|_| forks())));
         over.store(true, Ordering::Relaxed);
         tested.unwrap();
@@ -169,6 +172,8 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
     let name = "forking_under_load::a_child_returns_from_a_task_whose_outcome_others_wait_for";
     alone(name, || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
+        // Both threads have started.
+        meet(&pool, 2);
         many_under_load(
             FORKS / 4,
             || waits_for_idleness(&pool),
