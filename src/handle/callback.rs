@@ -63,9 +63,9 @@ struct Callback<T, F> {
 /// When a callback is called, if others are under way on the thread.
 #[derive(Clone, Copy)]
 pub(super) enum Call {
-    /// It calls nothing that could lead to another.
+    /// At once: it is the crate's own, and only keeps the outcome and wakes.
     AtOnce,
-    /// As the [trampoline] says.
+    /// As the [trampoline] says: it is the user's, and may lead to another.
     InTurn,
 }
 

@@ -178,7 +178,7 @@ impl CancelToken {
     }
 
     /// Has `callback` called when the token is cancelled, on the thread that cancels it; at once, on
-    /// this thread, if it is.
+    /// this thread, if it is. In a long chain of callbacks it is put off, as [`cancel`](Self::cancel) says.
     ///
     /// The callback is registered until what comes back is dropped, unless that is
     /// [kept](CancelCallback::keep). No lock is held while it is called, so it may do anything with this

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_lite::future::{self, block_on};
 use workmill::{
-    Builder, CancelReason, DropBehavior, JoinError, PoolRef, ThreadPoolExecutor, TrySubmitError,
-    WouldDeadlock,
+    Builder, CancelReason, DropBehavior, Every, JoinError, JoinHandle, PoolRef, SharedHandle,
+    ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
 use crate::support::{Door, Drops, add_one, assert_success, in_child, limited, occupy, until};
@@ -837,49 +837,35 @@ fn all_threads_leave_though_somebody_waits_until_the_pool_is_idle_when_it_ends()
     });
 }
 
-#[test]
-fn a_cancel_that_drops_the_last_owner_does_not_wait_for_who_joins_the_cancelled_task() {
-    limited(|| {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, reference) = (Door::default(), pool.handle());
-        let (give, take) = mpsc::channel::<workmill::SharedHandle<()>>();
-        let wait = door.clone();
-        let joins = reference.submit(move || {
-            wait.pass();
-            take.recv().unwrap().join()
-        });
-        let owns = reference.submit(move || drop(pool)).shared();
-        give.send(owns.clone()).unwrap();
-        assert!(owns.cancel());
-        assert!(reference.is_shutdown() && !reference.is_terminated());
-        door.open();
-        assert!(joins.join().unwrap().unwrap_err().is_cancelled());
-        reference.shutdown();
+/// Cancels what owns the pool, while a task of that pool is about to join it.
+fn cancel_the_owner(own: impl FnOnce(&PoolRef, ThreadPoolExecutor) -> JoinHandle<()>) {
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let (door, reference) = (Door::default(), pool.handle());
+    let (give, take) = mpsc::channel::<SharedHandle<()>>();
+    let wait = door.clone();
+    let joins = reference.submit(move || {
+        wait.pass();
+        take.recv().unwrap().join()
     });
+    let owns = own(&reference, pool).shared();
+    give.send(owns.clone()).unwrap();
+    assert!(owns.cancel());
+    assert!(reference.is_shutdown() && !reference.is_terminated());
+    door.open();
+    assert!(joins.join().unwrap().unwrap_err().is_cancelled());
+    reference.shutdown();
 }
 
 #[test]
-fn a_cancelled_series_that_owns_the_pool_does_not_wait_for_who_joins_it() {
+fn a_cancel_that_drops_the_last_owner_does_not_wait_for_who_joins_what_is_cancelled() {
     limited(|| {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, reference) = (Door::default(), pool.handle());
-        let (give, take) = mpsc::channel::<workmill::SharedHandle<()>>();
-        let wait = door.clone();
-        let joins = reference.submit(move || {
-            wait.pass();
-            take.recv().unwrap().join()
-        });
         let hour = Duration::from_secs(3600);
-        let every = workmill::Every::delay(hour).first_after(hour);
-        let owns = reference.submit_every(every, move || {
-            let _pool = &pool;
+        cancel_the_owner(|pool, owner| pool.submit(move || drop(owner)));
+        cancel_the_owner(|pool, owner| pool.submit_after(hour, move || drop(owner)));
+        cancel_the_owner(|pool, owner| {
+            pool.submit_every(Every::delay(hour).first_after(hour), move || {
+                let _owner = &owner;
+            })
         });
-        let owns = owns.shared();
-        give.send(owns.clone()).unwrap();
-        assert!(owns.cancel());
-        assert!(reference.is_shutdown() && !reference.is_terminated());
-        door.open();
-        assert!(joins.join().unwrap().unwrap_err().is_cancelled());
-        reference.shutdown();
     });
 }
