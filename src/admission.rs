@@ -1,6 +1,6 @@
 //! The gate: how many tasks may wait, and what happens to one more.
 //!
-//! A task that is let in through a gate holds a [`Pass`], and gives it back as the first thing it
+//! A task that is let in through a gate holds a [`CapacityPermit`], and gives it back as the first thing it
 //! does. So there is room again when the task begins, when a waiter claims it and when it is
 //! cancelled, for in each case the pass is used or dropped; and the threads of the pool never hear
 //! of it. With a capacity of 0 a pass stands for a free thread, and is kept until the closure has
@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
-use crate::pool::{Gate, Local, Overflow, Pool};
-use crate::primitive::{Deadline, NotInherited};
+use crate::fork::NotInherited;
+use crate::pool::{Capacity, Local, Overflow, Pool};
 use crate::sync::permits::Wait;
 use crate::task::Token;
+use crate::wait::Deadline;
 
 /// How a submitter stands to a full pool.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ pub(crate) enum Patience {
 pub(crate) enum Entry {
     /// To be pushed, holding what there is to hold.
     Open,
-    Pass(Pass),
+    CapacityPermit(CapacityPermit),
     /// To be run by the submitter.
     Caller,
 }
@@ -71,41 +72,41 @@ impl Refusal {
 }
 
 /// A place in the queue, or the use of a free thread; given back when it is dropped.
-pub(crate) struct Pass(Arc<Gate>);
+pub(crate) struct CapacityPermit(Arc<Capacity>);
 
-impl Token for Pass {
+impl Token for CapacityPermit {
     type Kept = Option<Self>;
 
     fn begin(self) -> Self::Kept {
         // What is run in place needs no free thread.
-        let kept = self.0.hand_off && !Local::runs_in_place();
+        let kept = self.0.hand_off && !Local::runs_inline();
         Some(self).filter(|_| kept)
     }
 }
 
-impl Drop for Pass {
+impl Drop for CapacityPermit {
     fn drop(&mut self) {
         self.0.take_back();
     }
 }
 
-impl Pass {
+impl CapacityPermit {
     /// A pass for a task that has come due, whether there is room or not.
     pub(crate) fn anyway(pool: &Pool) -> Option<Self> {
-        let gate = pool.gate.as_ref()?;
-        if !gate.permits.take_anyway() {
+        let capacity = pool.capacity.as_ref()?;
+        if !capacity.permits.take_anyway() {
             pool.counts.over_capacity.one_more();
         }
-        Some(Self(Arc::clone(gate)))
+        Some(Self(Arc::clone(capacity)))
     }
 
     /// A pass if there is room for it, or none is needed; `None` if the pool is full.
     pub(crate) fn if_room(pool: &Pool) -> Option<Option<Self>> {
-        let Some(gate) = &pool.gate else {
+        let Some(capacity) = &pool.capacity else {
             return Some(None);
         };
-        let taken = gate.permits.try_take(1).is_ok();
-        taken.then(|| Some(Self(Arc::clone(gate))))
+        let taken = capacity.permits.try_take(1).is_ok();
+        taken.then(|| Some(Self(Arc::clone(capacity))))
     }
 }
 
@@ -115,8 +116,8 @@ impl Pass {
 // Inlined, like all on the way of a submission, so that what goes from hand to hand stays in registers.
 #[inline(always)]
 pub(crate) fn admit(pool: &Arc<Pool>, patience: Patience) -> Result<Entry, Refusal> {
-    let entry = match &pool.gate {
-        Some(gate) => pass(pool, gate, patience)?,
+    let entry = match &pool.capacity {
+        Some(capacity) => permit(pool, capacity, patience)?,
         None => Entry::Open,
     };
     let_in(pool, entry)
@@ -133,20 +134,27 @@ fn let_in(pool: &Arc<Pool>, entry: Entry) -> Result<Entry, Refusal> {
 
 /// The same, and waits for room without blocking; the pool's own tasks are let in regardless.
 pub(crate) async fn admit_async(pool: &Arc<Pool>) -> Result<Entry, Refusal> {
-    let Some(gate) = pool.gate.as_ref().filter(|_| !pool.is_here()) else {
+    let Some(capacity) = pool.capacity.as_ref().filter(|_| !pool.is_here()) else {
         return admit(pool, Patience::Until(Deadline::NEVER));
     };
-    let mut wait = NotInherited::new(Wait::new(&gate.permits, 1));
+    let mut wait = NotInherited::new(Wait::new(&capacity.permits, 1));
     let granted = poll_fn(|cx| match pool.is_forked() {
         true => Poll::Ready(Err(Refusal::Forked)),
         false => wait.poll(cx.waker()).map_err(|_| Refusal::Shutdown),
     });
     granted.await?;
-    let_in(pool, Entry::Pass(Pass(Arc::clone(gate))))
+    let_in(
+        pool,
+        Entry::CapacityPermit(CapacityPermit(Arc::clone(capacity))),
+    )
 }
 
-fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry, Refusal> {
-    let permits = &gate.permits;
+fn permit(
+    pool: &Arc<Pool>,
+    capacity: &Arc<Capacity>,
+    patience: Patience,
+) -> Result<Entry, Refusal> {
+    let permits = &capacity.permits;
     if pool.is_forked() {
         return Err(Refusal::Forked);
     }
@@ -164,7 +172,7 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
             Ok(())
         }
         Patience::Until(deadline) => permits.take_until(1, deadline),
-        Patience::Policy => match gate.overflow {
+        Patience::Policy => match capacity.overflow {
             Overflow::Block => permits.take_until(1, Deadline::NEVER),
             Overflow::Reject => permits.try_take(1),
             Overflow::CallerRuns => match permits.try_take(1) {
@@ -188,7 +196,7 @@ fn pass(pool: &Arc<Pool>, gate: &Arc<Gate>, patience: Patience) -> Result<Entry,
         },
     };
     match taken {
-        Ok(()) => Ok(Entry::Pass(Pass(Arc::clone(gate)))),
+        Ok(()) => Ok(Entry::CapacityPermit(CapacityPermit(Arc::clone(capacity)))),
         Err(TryAcquireError::NoPermits | TryAcquireError::TooMany) => Err(Refusal::Full),
         Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
     }

@@ -207,9 +207,11 @@
 //! [`wait_idle`]: PoolRef::wait_idle
 
 mod attributes;
+mod fork;
 mod primitive;
 mod trampoline;
 mod unwind;
+mod wait;
 
 mod error;
 
@@ -226,6 +228,7 @@ mod scope;
 
 mod executor;
 mod future;
+mod schedule;
 
 mod builder;
 
@@ -239,10 +242,11 @@ pub use error::{
     ReleaseError, StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError,
     TrySubmitError, Warning, WouldDeadlock,
 };
-pub use executor::{Every, Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
+pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
+pub use schedule::Every;
 pub use sync::cancel::{CancelCallback, CancelToken};
 pub use sync::event::Event;
 pub use sync::latch::Latch;

@@ -7,7 +7,7 @@ use crate::admission::{self, Entry, Patience};
 use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
-use crate::task::cell::HandleEnd;
+use crate::task::cell::HandleRef;
 
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
@@ -86,7 +86,7 @@ impl PoolRef {
         &self,
         entry: Entry,
         future: F,
-        keep: impl FnOnce(HandleEnd<F::Output>) -> R,
+        keep: impl FnOnce(HandleRef<F::Output>) -> R,
     ) -> R
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -94,7 +94,7 @@ impl PoolRef {
         let shared = &self.shared;
         let (task, end) = match entry {
             Entry::Open => shared.make_future((), future),
-            Entry::Pass(pass) => shared.make_future(pass, future),
+            Entry::CapacityPermit(pass) => shared.make_future(pass, future),
             Entry::Caller => {
                 let (task, end) = shared.make_future((), future);
                 let kept = keep(end);

@@ -1,15 +1,12 @@
 //! The pool's face: what owners and tasks call.
 //!
 //! A façade: no loop, no atomics. [`PoolRef`] has all the methods; [`ThreadPoolExecutor`] owns a
-//! pool and dereferences to it. What is awaited is in [`futures`], what has its time in [`later`],
+//! pool and dereferences to it. What is awaited is in [`futures`], what has its time in [`schedule`],
 //! what nobody awaits in `detached`.
 
 #[cfg(any(feature = "futures-task", feature = "hyper"))]
 mod detached;
 mod futures;
-mod later;
-
-pub use later::Every;
 
 use std::any::Any;
 use std::fmt;
@@ -24,10 +21,10 @@ use crate::admission::{self, Entry, Patience, Refusal};
 use crate::error::{JoinError, StillRunning, TrySubmitError, WouldDeadlock};
 use crate::handle::JoinHandle;
 use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
-use crate::primitive::{Away, Deadline};
-use crate::scope;
+use crate::scope::lend;
 use crate::trampoline;
 use crate::unwind;
+use crate::wait::{Away, Deadline};
 
 /// Owns a pool of threads that run closures.
 ///
@@ -106,7 +103,7 @@ impl Drop for Owner {
         }
         self.0.shutdown();
         // Nobody outside is left to wait for the threads, if this is one of them.
-        shared.see_off_from_here();
+        shared.join_others_from_here();
     }
 }
 
@@ -137,7 +134,7 @@ impl Drop for Owner {
 /// ```
 #[derive(Clone)]
 pub struct PoolRef {
-    shared: Arc<Pool>,
+    pub(crate) shared: Arc<Pool>,
 }
 
 impl PoolRef {
@@ -276,7 +273,7 @@ impl PoolRef {
             return result.map_err(JoinError::panicked);
         }
         let closure = closure.expect("it was not called");
-        scope::run_elsewhere(closure, |closure| {
+        lend::run_elsewhere(closure, |closure| {
             let placed = self.place_with_handle(closure, Patience::Policy);
             placed.unwrap_or_else(|(refusal, closure)| {
                 self.shared.counts.rejected.one_more();
@@ -654,7 +651,7 @@ impl PoolRef {
             failed_starts: counts.failed_starts.get(),
             uncovered_waits: counts.uncovered_waits.get(),
             skipped_runs: counts.skipped.get(),
-            live_threads: self.shared.roster.live(),
+            live_threads: self.shared.roster.alive(),
         }
     }
 
@@ -763,7 +760,7 @@ impl PoolRef {
         let shared = &self.shared;
         let (task, end) = match entry {
             Entry::Open => PoolTask::with_handle((), closure),
-            Entry::Pass(pass) => PoolTask::with_handle(pass, closure),
+            Entry::CapacityPermit(pass) => PoolTask::with_handle(pass, closure),
             Entry::Caller => {
                 let (task, end) = PoolTask::with_handle((), closure);
                 shared.run_on_caller(task);
@@ -781,7 +778,7 @@ impl PoolRef {
         let shared = &self.shared;
         let task = match admission::admit(shared, patience) {
             Ok(Entry::Open) => PoolTask::detached((), closure),
-            Ok(Entry::Pass(pass)) => PoolTask::detached(pass, closure),
+            Ok(Entry::CapacityPermit(pass)) => PoolTask::detached(pass, closure),
             Ok(Entry::Caller) => {
                 shared.run_on_caller(PoolTask::detached((), closure));
                 return Ok(());

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use crate::primitive::{Deadline, block_until};
+use crate::wait::{Deadline, block_until};
 
 /// Polls a future on this thread until it gives its output.
 ///

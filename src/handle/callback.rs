@@ -7,7 +7,7 @@ use super::join::JoinHandle;
 use crate::error::JoinError;
 use crate::pool::PoolLink;
 use crate::primitive::{Mutex, lock};
-use crate::task::cell::{HandleEnd, Outcome};
+use crate::task::cell::{HandleRef, Outcome};
 use crate::trampoline;
 use crate::unwind;
 
@@ -55,7 +55,7 @@ impl<T> JoinHandle<T> {
 ///
 /// The end that it holds keeps it in turn, as its waiter; the end of the task undoes the knot.
 struct Callback<T, F> {
-    inside: Mutex<Option<(HandleEnd<T>, F)>>,
+    inside: Mutex<Option<(HandleRef<T>, F)>>,
     from: PoolLink,
     call: Call,
 }
@@ -70,7 +70,7 @@ pub(super) enum Call {
 }
 
 /// Calls `callback` with the outcome: here if it is there, else where the task ends.
-pub(super) fn attach<T, F>(mut end: HandleEnd<T>, from: PoolLink, call: Call, callback: F)
+pub(super) fn attach<T, F>(mut end: HandleRef<T>, from: PoolLink, call: Call, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::join::{JoinHandle, cancel, look_again};
 use crate::error::JoinError;
 use crate::pool::PoolLink;
-use crate::task::cell::ExtraEnd;
+use crate::task::cell::TaskRef;
 
 impl<T> JoinHandle<T> {
     /// Returns a handle that can only cancel, to be kept elsewhere.
@@ -51,12 +51,12 @@ impl<T> JoinHandle<T> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct CancelHandle {
-    task: ExtraEnd,
+    task: TaskRef,
     from: PoolLink,
 }
 
 impl CancelHandle {
-    pub(super) fn new(task: ExtraEnd, from: PoolLink) -> Self {
+    pub(super) fn new(task: TaskRef, from: PoolLink) -> Self {
         Self { task, from }
     }
 
@@ -72,7 +72,7 @@ impl CancelHandle {
         look_again(&self.task)
     }
 
-    /// Tells whether the task runs, as of a moment ago.
+    /// Tells whether the task runs, a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
         self.task.is_running()
     }

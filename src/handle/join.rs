@@ -5,7 +5,7 @@
 //! place: that is the work it waits for, so nothing unrelated is run while the task's locks are
 //! held. Every other wait looks at the cell for a moment and then parks, with the thread's slot in
 //! other hands. A timed wait never claims, because a closure once begun cannot be left when the time
-//! is over. A join that lasts is listed, so that a ring of joins is found (`handle/ring.rs`).
+//! is over. A join that lasts is listed, so that a ring of joins is found (`handle/cycle.rs`).
 
 use std::fmt;
 use std::future::Future;
@@ -13,12 +13,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::ring;
+use super::cycle;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, Pool, PoolLink};
-use crate::primitive::{Away, Deadline, Spin, block_until, spin_until};
-use crate::task::cell::{self, Cancelled, ExtraEnd, HandleEnd, Outcome, Remote};
+use crate::task::cell::{self, Cancelled, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
+use crate::wait::{Away, Deadline, Spin, block_until, spin_until};
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
@@ -46,7 +46,7 @@ pub(super) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -
 /// ended; an error says that it never will, as far as this process is concerned.
 pub(super) fn wait_for_good(
     from: PoolLink,
-    task: ExtraEnd,
+    task: TaskRef,
     mut wait: impl FnMut(Deadline) -> bool,
 ) -> Result<(), CancelReason> {
     if from.is_forked() {
@@ -58,17 +58,17 @@ pub(super) fn wait_for_good(
         // What was put off has forked.
         return Err(CancelReason::Forked);
     }
-    if Local::runs_tasks() && !cfg!(workmill_loom) && wait(Deadline::after(ring::SHORT)) {
+    if Local::runs_tasks() && !cfg!(workmill_loom) && wait(Deadline::after(cycle::SHORT)) {
         return Ok(());
     }
-    let _listed = ring::list(task).map_err(|ring::Ring| CancelReason::Deadlock)?;
+    let _listed = cycle::list(task).map_err(|cycle::Cycle| CancelReason::Deadlock)?;
     wait(Deadline::NEVER);
     Ok(())
 }
 
 /// Returns `true` if the task has ended. If not, what this thread has put off is done first: it may be that.
 #[inline]
-pub(super) fn look_again(task: &Remote) -> bool {
+pub(super) fn look_again(task: &RawTask) -> bool {
     // In the model nothing is put off, and another look adds nothing but schedules.
     task.is_done()
         || !cfg!(workmill_loom) && {
@@ -79,7 +79,7 @@ pub(super) fn look_again(task: &Remote) -> bool {
 
 /// [Waits](wait_for_good) for the task of a handle's end.
 #[cold]
-fn wait_for_end<T>(from: PoolLink, end: &mut HandleEnd<T>) -> Result<(), CancelReason> {
+fn wait_for_end<T>(from: PoolLink, end: &mut HandleRef<T>) -> Result<(), CancelReason> {
     let task = end.extra();
     let wait = |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
     wait_for_good(from, task, wait)
@@ -89,16 +89,16 @@ fn wait_for_end<T>(from: PoolLink, end: &mut HandleEnd<T>) -> Result<(), CancelR
 ///
 /// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
 /// owner, its drop does not wait for them.
-pub(super) fn cancel(remote: &Remote, from: PoolLink) -> bool {
+pub(super) fn cancel(remote: &RawTask, from: PoolLink) -> bool {
     let cancelled = cancel_for(CancelReason::Cancelled, remote, from);
-    if cancelled == Cancelled::Now && from.shell_left() {
+    if cancelled == Cancelled::Now && from.tombstone_left() {
         Pool::sweep(from);
     }
     cancelled != Cancelled::Never
 }
 
-/// The same for any reason, and says what it found. The shell is somebody else's business.
-pub(crate) fn cancel_for(reason: CancelReason, remote: &Remote, from: PoolLink) -> Cancelled {
+/// The same for any reason, and says what it found. The tombstone is somebody else's business.
+pub(crate) fn cancel_for(reason: CancelReason, remote: &RawTask, from: PoolLink) -> Cancelled {
     match remote.doom(reason) {
         Ok(doomed) => {
             trampoline::call(move || Local::in_the_way(from, || doomed.end()));
@@ -138,12 +138,12 @@ pub(crate) fn cancel_for(reason: CancelReason, remote: &Remote, from: PoolLink) 
 /// ```
 pub struct JoinHandle<T> {
     /// `None` once the outcome was given.
-    end: Option<HandleEnd<T>>,
+    end: Option<HandleRef<T>>,
     from: PoolLink,
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(end: HandleEnd<T>, from: PoolLink) -> Self {
+    pub(crate) fn new(end: HandleRef<T>, from: PoolLink) -> Self {
         Self {
             end: Some(end),
             from,
@@ -192,7 +192,7 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         // Not in the handle any more, so that its drop costs nothing.
         let mut end = self.into_end();
-        Local::run_in_place(from, &end);
+        Local::run_inline(from, &end);
         if !end.is_done() && !look_for_a_while(from, || end.is_done()) {
             if let Err(reason) = wait_for_end(from, &mut end) {
                 drop(Self::new(end, from));
@@ -206,7 +206,7 @@ impl<T> JoinHandle<T> {
     /// Waits until the task has ended, whatever happens, for one from whom it borrows. `begin` lets it
     /// begin.
     pub(crate) fn join_anyway(mut self, begin: impl FnOnce()) -> Result<T, JoinError> {
-        let listed = ring::list_first(self.unspent().extra());
+        let listed = cycle::list_first(self.unspent().extra());
         begin();
         let from = self.from;
         let end = self.end();
@@ -308,7 +308,7 @@ impl<T> JoinHandle<T> {
         self.end.as_ref().is_none_or(|end| look_again(end))
     }
 
-    /// Tells whether the task runs, as of a moment ago.
+    /// Tells whether the task runs, a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.is_running())
     }
@@ -357,7 +357,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Takes the handle's end out; panics if the outcome was given before.
-    pub(super) fn into_end(mut self) -> HandleEnd<T> {
+    pub(super) fn into_end(mut self) -> HandleRef<T> {
         self.end();
         self.end.take().expect("it was just seen there")
     }
@@ -368,13 +368,13 @@ impl<T> JoinHandle<T> {
     }
 
     /// The handle's end, which stays.
-    pub(super) fn unspent(&self) -> &HandleEnd<T> {
+    pub(super) fn unspent(&self) -> &HandleRef<T> {
         self.end
             .as_ref()
             .expect("the outcome of this JoinHandle was given before")
     }
 
-    fn end(&mut self) -> &mut HandleEnd<T> {
+    fn end(&mut self) -> &mut HandleRef<T> {
         self.end
             .as_mut()
             .expect("the outcome of this JoinHandle was given before")
@@ -394,7 +394,7 @@ impl<T> JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if let Some(payload) = self.end.take().and_then(HandleEnd::abandon) {
+        if let Some(payload) = self.end.take().and_then(HandleRef::abandon) {
             self.from.report(payload);
         }
     }

@@ -11,7 +11,7 @@ use loom::thread;
 use super::{JoinHandle, callback};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::PoolLink;
-use crate::task::cell::{HandleEnd, TaskEnd, pair};
+use crate::task::cell::{HandleRef, Runnable, pair};
 use crate::task::{Nowhere, job};
 
 fn model(body: impl Fn() + Sync + Send + 'static) {
@@ -20,7 +20,7 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-fn task() -> (TaskEnd, HandleEnd<usize>) {
+fn task() -> (Runnable, HandleRef<usize>) {
     pair(job((), || 42))
 }
 

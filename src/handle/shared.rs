@@ -14,12 +14,12 @@ use super::cancel::CancelHandle;
 use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
-use crate::primitive::{Deadline, block_until};
-use crate::sync::line::Line;
 use crate::sync::wait_list::Ticket;
-use crate::task::cell::{ExtraEnd, Outcome};
+use crate::sync::wait_queue::WaitQueue;
+use crate::task::cell::{Outcome, TaskRef};
 use crate::trampoline;
 use crate::unwind;
+use crate::wait::{Deadline, block_until};
 
 impl<T> JoinHandle<T> {
     /// Returns a handle that can be cloned; each clone gives a clone of what the task returned.
@@ -74,7 +74,7 @@ pub struct SharedHandle<T> {
 
 struct Common<T> {
     outcome: Arc<Awaited<T>>,
-    task: ExtraEnd,
+    task: TaskRef,
     from: PoolLink,
 }
 
@@ -83,16 +83,16 @@ struct Awaited<T> {
     outcome: OnceLock<Outcome<T>>,
     /// Whether anybody has been given a panic. Orders nothing.
     was_shown: AtomicBool,
-    line: Line,
+    waiters: WaitQueue,
     from: PoolLink,
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
-    pub(super) fn new(handle: JoinHandle<T>, task: ExtraEnd, from: PoolLink) -> Self {
+    pub(super) fn new(handle: JoinHandle<T>, task: TaskRef, from: PoolLink) -> Self {
         let outcome = Arc::new(Awaited {
             outcome: OnceLock::new(),
             was_shown: AtomicBool::new(false),
-            line: Line::new(),
+            waiters: WaitQueue::new(),
             from,
         });
         let filled = Arc::clone(&outcome);
@@ -100,7 +100,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         attach(handle.into_end(), from, Call::AtOnce, move |outcome| {
             let first = filled.outcome.set(outcome);
             debug_assert!(first.is_ok(), "a task ends once");
-            filled.line.notify_all();
+            filled.waiters.notify_all();
         });
         Self {
             common: Arc::new(Common {
@@ -124,7 +124,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
         let from = *from;
-        Local::run_in_place(from, task);
+        Local::run_inline(from, task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
             wait_for_good(from, task.extra(), wait).map_err(JoinError::cancelled)?;
@@ -173,9 +173,9 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
 
     /// Tells whether the task has ended by `deadline`.
     fn wait(&self, deadline: Deadline) -> bool {
-        let mut place = self.common.outcome.line.place();
+        let mut waiter = self.common.outcome.waiters.waiter();
         let look = || self.is_finished().then_some(());
-        block_until(deadline, |waker| place.look_or_stand(waker, look)).is_some()
+        block_until(deadline, |waker| waiter.look_or_stand(waker, look)).is_some()
     }
 }
 
@@ -190,7 +190,7 @@ impl<T> SharedHandle<T> {
         }
     }
 
-    /// Tells whether the task runs, as of a moment ago.
+    /// Tells whether the task runs, a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
         self.common.task.is_running()
     }
@@ -240,9 +240,9 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
             if this.common.from.is_forked() {
                 return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
             }
-            let line = &this.common.outcome.line;
+            let waiters = &this.common.outcome.waiters;
             // The look that follows is behind the fence in there.
-            line.stand(&mut this.ticket, cx.waker());
+            waiters.stand(&mut this.ticket, cx.waker());
         }
         match this.try_join() {
             Some(outcome) => {
@@ -269,7 +269,7 @@ impl<T> SharedHandle<T> {
     /// Leaves the line, but not in a child process: a thread of the parent may hold its lock.
     fn stop_waiting(&mut self) {
         if !self.common.from.is_forked() {
-            self.common.outcome.line.leave(&mut self.ticket);
+            self.common.outcome.waiters.leave(&mut self.ticket);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! slot that nobody holds is *vacant*. One packed word counts the searching, the asleep and the
 //! vacant; it is written only when someone's state changes.
 //!
-//! A *claim* is the right to wake one sleeper, or to fill one vacancy with a thread when nobody
+//! A *claim* is the right to wake one sleeper, or to fill one reserved slot with a thread when nobody
 //! sleeps. It is made by moving one from asleep or vacant to searching in the word; which one it
 //! is, is settled after that (`pool/slots.rs`). So a thread searches before it has started.
 //!
@@ -33,25 +33,25 @@
 //! *Whoever leaves its slot vacant*, because it is going to wait, or because it has nothing to do and
 //! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look at
 //! every queue, and if there is a task do P3 and P4.
-//! *Starter that fails:* the same, but for a sleeper only, not for a vacancy again. *New thread whose
+//! *Starter that fails:* the same, but for a sleeper only, not for a reserved slot again. *New thread whose
 //! start the user has a say in:* F1 to F3 before the user is asked, for a sleeper only, too.
-//! *Whoever takes a slot out of the game:* (V2) and (V3) after it is uncounted, so the same; and who
+//! *Whoever takes a slot disabled:* (V2) and (V3) after it is uncounted, so the same; and who
 //! brings one in, the same again.
 //!
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
 //! of the fences P2 and S2 (or F2, or V2) comes first in the one order of all such fences.
 //! *P2 first:* the look S3 (or F3, V3) sees the task, unless it has been taken: to be run, or to be
-//! pushed to another lane, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
+//! pushed to another local queue, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
 //! argument begins anew. If it is seen, P3 and P4 are done on its behalf. *S2 (or F2, V2) first:* P3
-//! sees the sleeper or the vacancy counted (or the searcher gone). If it nevertheless reads that
+//! sees the sleeper or the reserved slot counted (or the searcher gone). If it nevertheless reads that
 //! somebody searches, that somebody leaves that state later, by S1, F1 or V1, and the argument holds
 //! for it; there are finitely many threads, so it ends with one that sees the task, or with a P3 that
 //! reads no searcher. A claim that fails does so because the word changed, and reads it again. If
 //! nobody sleeps, nothing is vacant and nobody searches, all holders are busy, and each passes S1 to
 //! S3 before it sleeps, or V1 to V3 before it waits or ends.
 //!
-//! A vacancy for which there is no thread stays one, and is claimed again by the next push, by a
+//! A reserved slot for which there is no thread stays one, and is claimed again by the next push, by a
 //! thread whose wait is over and by one that has ended a task without a slot (`pool/local/slot.rs`). By
 //! invariant 4 that is needed only while every thread of the pool waits, so a task never waits for a
 //! thread that cannot be started unless all that could be are waiting.
@@ -86,7 +86,7 @@ pub(crate) enum Claim {
     /// A sleeper, to be woken.
     Sleeper,
     /// A vacant slot, to be given to a thread.
-    Vacancy,
+    Vacant,
 }
 
 /// A copy of the packed word.
@@ -114,7 +114,7 @@ impl Counts {
         } else if self.asleep() > 0 {
             Some(Claim::Sleeper)
         } else {
-            Some(Claim::Vacancy)
+            Some(Claim::Vacant)
         }
     }
 }
@@ -142,7 +142,7 @@ impl Idle {
         self.max_searching.store(most, Ordering::Relaxed);
     }
 
-    /// Tells whether nobody searches or sleeps and no slot is vacant, as of a moment ago.
+    /// Tells whether nobody searches or sleeps and no slot is vacant, a snapshot, may be stale.
     #[inline]
     pub(crate) fn is_nobody_idle(&self) -> bool {
         self.counts.load(Ordering::Relaxed) == 0
@@ -159,7 +159,7 @@ impl Idle {
         })
     }
 
-    /// P3 and P4 of one that wants a sleeper, and no vacancy; `false` if there is none, or no need.
+    /// P3 and P4 of one that wants a sleeper, and no reserved slot; `false` if there is none, or no need.
     #[must_use]
     pub(crate) fn claim_wanted_sleeper(&self) -> bool {
         let wanted = |counts: Counts| counts.searching() == 0 && counts.asleep() > 0;
@@ -174,10 +174,10 @@ impl Idle {
             .is_some()
     }
 
-    /// Claims a vacancy whoever searches or sleeps, as at the beginning of the pool.
+    /// Claims a reserved slot whoever searches or sleeps, as at the beginning of the pool.
     #[must_use]
-    pub(crate) fn claim_any_vacancy(&self) -> bool {
-        self.claim(|counts| (counts.vacant() > 0).then_some(Claim::Vacancy))
+    pub(crate) fn claim_any_vacant(&self) -> bool {
+        self.claim(|counts| (counts.vacant() > 0).then_some(Claim::Vacant))
             .is_some()
     }
 
@@ -187,13 +187,13 @@ impl Idle {
             let claim = choose(counts)?;
             let from = match claim {
                 Claim::Sleeper => ASLEEP,
-                Claim::Vacancy => VACANT,
+                Claim::Vacant => VACANT,
             };
             Some((claim, SEARCHING.wrapping_sub(from)))
         })
     }
 
-    /// Counts those that are neither busy nor searching, as of a moment ago.
+    /// Counts those that are neither busy nor searching, a snapshot, may be stale.
     pub(crate) fn resting(&self) -> usize {
         let counts = Counts(self.counts.load(Ordering::Relaxed));
         (counts.asleep() + counts.vacant()) as usize
@@ -256,7 +256,7 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// V2 of one whose slot is out of the game, and no longer searching if it was.
+    /// V2 of one whose slot is disabled, and no longer searching if it was.
     pub(crate) fn left_for_good(&self, was_searching: bool) {
         if was_searching {
             self.counts.fetch_sub(SEARCHING, Ordering::AcqRel);

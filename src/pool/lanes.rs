@@ -1,8 +1,8 @@
 //! The order in which tasks are found; the only user of crossbeam-deque.
 //!
-//! Each slot has a [`Lane`] of its own, first in, first out: its holder pushes to it and takes from
+//! Each slot has a [`LocalQueue`] of its own, first in, first out: its holder pushes to it and takes from
 //! it, others steal half. Everyone else pushes to one injector, from which the holders take in
-//! batches when their lanes are empty, and one by one when it has its turn.
+//! batches when their local queues are empty, and one by one when it has its turn.
 //!
 //! # What the rest of the pool relies on
 //! 1. A task that was pushed is taken exactly once.
@@ -12,7 +12,7 @@
 //!    on both sides, as `pool/idle.rs` does.
 //!
 //! A thread that takes several tasks at once holds those that it does not return in no queue
-//! for a moment, and then pushes them to its lane: to others that is a push like any other.
+//! for a moment, and then pushes them to its local queue: to others that is a push like any other.
 //!
 //! Under the model the queues are a stand-in that gives exactly this.
 
@@ -34,23 +34,23 @@ const TASKS_A_TURN: usize = 61;
 const BATCH: usize = 32;
 
 /// Before each so-many-th batch from the injector another slot has a turn, so that what lies
-/// in a lane behind a long task does not wait until the injector runs dry.
+/// in a local queue behind a long task does not wait until the injector runs dry.
 const BATCHES_A_TURN: usize = 8;
 
 /// The queue of one slot, used by the thread that holds the slot.
-pub(crate) struct Lane<T> {
+pub(crate) struct LocalQueue<T> {
     index: usize,
     tasks: deque::Worker<T>,
-    /// To take from the lane as others do.
+    /// To take from the local queue as others do.
     thief: Stealer<T>,
-    /// Tasks that are taken from the lane before the injector has its turn.
+    /// Tasks that are taken from the local queue before the injector has its turn.
     turn: Cell<usize>,
     /// Looks for what came from outside before another slot has its turn.
     batches: Cell<usize>,
 }
 
-impl<T> Lane<T> {
-    /// Which slot the lane belongs to.
+impl<T> LocalQueue<T> {
+    /// Which slot the local queue belongs to.
     #[inline]
     pub(crate) fn index(&self) -> usize {
         self.index
@@ -61,33 +61,33 @@ impl<T> Lane<T> {
         self.tasks.push(task);
     }
 
-    /// Tells the holder whether the lane is empty.
+    /// Tells the holder whether the local queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Drops the shells, and says how many; the rest keeps its order.
-    pub(crate) fn sweep(&self, is_shell: impl Fn(&T) -> bool) -> usize {
+    /// Drops the tombstones, and says how many; the rest keeps its order.
+    pub(crate) fn sweep(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
         // Not one by one to the other end: a task that is stolen meanwhile would be one too few, and
-        // the oldest of the rest would go round twice. And stolen, not popped: a lane that is popped
+        // the oldest of the rest would go round twice. And stolen, not popped: a local queue that is popped
         // empty gives its memory back, to ask for it again at once.
-        let mut shells = 0;
+        let mut tombstones = 0;
         let is_kept = |task: &T| {
-            let is_shell = is_shell(task);
-            shells += usize::from(is_shell);
-            !is_shell
+            let is_tombstone = is_tombstone(task);
+            tombstones += usize::from(is_tombstone);
+            !is_tombstone
         };
         let all = std::iter::from_fn(|| insist(|| self.thief.steal()));
         let kept: Vec<_> = all.filter(is_kept).collect();
         kept.into_iter().for_each(|task| self.tasks.push(task));
-        shells
+        tombstones
     }
 
     pub(crate) fn len(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Takes the next task from the lane, unless it is the injector's turn.
+    /// Takes the next task from the local queue, unless it is the injector's turn.
     ///
     /// Tasks are four words: this hands on what the queue gave, unopened, because taking a task
     /// out of its `Option` and putting it back is two copies.
@@ -102,7 +102,7 @@ impl<T> Lane<T> {
     }
 
     /// How many of so many tasks that lie elsewhere the holder may run before it is the injector's turn.
-    /// They count as if they came from the lane, even if they do not run.
+    /// They count as if they came from the local queue, even if they do not run.
     pub(crate) fn count_turns(&self, tasks: usize) -> usize {
         let left = self.turn.get();
         self.turn.set(left.saturating_sub(tasks));
@@ -127,11 +127,11 @@ pub(crate) struct Lanes<T> {
 
 impl<T> Lanes<T> {
     /// Makes the queues for so many slots, and hands out the slots' own.
-    pub(crate) fn new(slots: usize) -> (Self, Vec<Lane<T>>) {
+    pub(crate) fn new(slots: usize) -> (Self, Vec<LocalQueue<T>>) {
         let lanes: Vec<_> = (0..slots)
             .map(|index| {
                 let tasks = deque::Worker::new_fifo();
-                Lane {
+                LocalQueue {
                     index,
                     thief: tasks.stealer(),
                     tasks,
@@ -150,15 +150,18 @@ impl<T> Lanes<T> {
             swept: [Padded(Injector::new()), Padded(Injector::new())],
             older: AtomicUsize::new(0),
             sweeping: Mutex::new(()),
-            stealers: lanes.iter().map(|lane| lane.tasks.stealer()).collect(),
+            stealers: lanes
+                .iter()
+                .map(|local_queue| local_queue.tasks.stealer())
+                .collect(),
             used: AtomicUsize::new(0),
         };
         (all, lanes)
     }
 
-    /// Lets the first so many lanes be used from now on; those before stay in use.
+    /// Lets the first so many local queues be used from now on; those before stay in use.
     pub(crate) fn use_lanes(&self, lanes: usize) {
-        // ORDERING: Relaxed. A lane is given out after this, so whoever is to see what was pushed to
+        // ORDERING: Relaxed. A local queue is given out after this, so whoever is to see what was pushed to
         // it, by fences on both sides, sees this.
         self.used.fetch_max(lanes, Ordering::Relaxed);
     }
@@ -172,32 +175,32 @@ impl<T> Lanes<T> {
         self.injector.push(task);
     }
 
-    /// Takes the next task after [`Lane::pop`] gave none: because it is the injector's turn,
-    /// or because the lane is empty.
-    pub(crate) fn take_near(&self, lane: &Lane<T>) -> Option<T> {
-        if lane.turn.get() > 0 {
-            let stolen = self.take_stolen_in_turn(lane);
-            return stolen.or_else(|| self.take_injected(lane));
+    /// Takes the next task after [`LocalQueue::pop`] gave none: because it is the injector's turn,
+    /// or because the local queue is empty.
+    pub(crate) fn take_near(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        if local_queue.turn.get() > 0 {
+            let stolen = self.take_stolen_in_turn(local_queue);
+            return stolen.or_else(|| self.take_injected(local_queue));
         }
-        lane.turn.set(TASKS_A_TURN);
-        self.take_oldest().or_else(|| lane.tasks.pop())
+        local_queue.turn.set(TASKS_A_TURN);
+        self.take_oldest().or_else(|| local_queue.tasks.pop())
     }
 
-    /// Takes a task from elsewhere than the lane: from another slot if that has its turn, or from the
+    /// Takes a task from elsewhere than the local queue: from another slot if that has its turn, or from the
     /// injector.
-    pub(crate) fn take_outsider(&self, lane: &Lane<T>) -> Option<T> {
-        lane.turn.set(TASKS_A_TURN);
-        let stolen = self.take_stolen_in_turn(lane);
+    pub(crate) fn take_outsider(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        local_queue.turn.set(TASKS_A_TURN);
+        let stolen = self.take_stolen_in_turn(local_queue);
         stolen.or_else(|| self.take_oldest())
     }
 
     /// Takes tasks from another slot each so-many-th time.
-    fn take_stolen_in_turn(&self, lane: &Lane<T>) -> Option<T> {
-        let left = lane.batches.get().checked_sub(1);
-        lane.batches.set(left.unwrap_or(BATCHES_A_TURN));
+    fn take_stolen_in_turn(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        let left = local_queue.batches.get().checked_sub(1);
+        local_queue.batches.set(left.unwrap_or(BATCHES_A_TURN));
         match left {
             Some(_) => None,
-            None => self.take_stolen(lane, false),
+            None => self.take_stolen(local_queue, false),
         }
     }
 
@@ -219,9 +222,9 @@ impl<T> Lanes<T> {
         swept.chain([&*self.injector])
     }
 
-    /// Drops the shells in the injector, and says how many. The rest keeps its order, but that a
+    /// Drops the tombstones in the injector, and says how many. The rest keeps its order, but that a
     /// thread which looks meanwhile may find a task before the one that is just being moved.
-    pub(crate) fn sweep_injected(&self, is_shell: impl Fn(&T) -> bool) -> usize {
+    pub(crate) fn sweep_injected(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
         let Ok(_alone) = self.sweeping.try_lock() else {
             return 0;
         };
@@ -229,66 +232,69 @@ impl<T> Lanes<T> {
         let full = self.older.load(Ordering::Relaxed);
         let empty = 1 - full;
         self.older.store(empty, Ordering::Relaxed);
-        let mut shells = 0;
+        let mut tombstones = 0;
         for from in [&self.swept[full], &self.injector] {
             for _ in 0..from.len() {
                 match insist(|| from.steal()) {
-                    Some(task) if is_shell(&task) => shells += 1,
+                    Some(task) if is_tombstone(&task) => tombstones += 1,
                     Some(task) => self.swept[empty].push(task),
                     None => break,
                 }
             }
         }
-        shells
+        tombstones
     }
 
-    /// Drops the shells in all lanes, and says how many. The rest is stolen, and goes to the injector.
-    pub(crate) fn sweep_lanes(&self, is_shell: impl Fn(&T) -> bool) -> usize {
-        let mut shells = 0;
-        for lane in self.used() {
-            for _ in 0..lane.len() {
-                match insist(|| lane.steal()) {
-                    Some(task) if is_shell(&task) => shells += 1,
+    /// Drops the tombstones in all local queues, and says how many. The rest is stolen, and goes to the injector.
+    pub(crate) fn sweep_lanes(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
+        let mut tombstones = 0;
+        for local_queue in self.used() {
+            for _ in 0..local_queue.len() {
+                match insist(|| local_queue.steal()) {
+                    Some(task) if is_tombstone(&task) => tombstones += 1,
                     Some(task) => self.inject(task),
                     None => break,
                 }
             }
         }
-        shells
+        tombstones
     }
 
-    /// Takes a task from the injector, and some more into `lane`, which is empty.
+    /// Takes a task from the injector, and some more into `local_queue`, which is empty.
     ///
     /// The injector's next turn comes after those: what came from outside keeps its order.
-    fn take_injected(&self, lane: &Lane<T>) -> Option<T> {
-        lane.turn.set(TASKS_A_TURN);
-        let batch = &lane.tasks;
+    fn take_injected(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        local_queue.turn.set(TASKS_A_TURN);
+        let batch = &local_queue.tasks;
         self.injectors()
             .find_map(|from| insist(|| from.steal_batch_with_limit_and_pop(batch, BATCH)))
     }
 
-    /// Takes a task from the injector or from another slot, and some more into `lane`.
+    /// Takes a task from the injector or from another slot, and some more into `local_queue`.
     ///
     /// With `leave_last` it leaves another slot's only task alone, as its holder is
     /// most likely about to run it.
-    pub(crate) fn take_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
-        self.take_injected(lane)
-            .or_else(|| self.take_stolen(lane, leave_last))
+    pub(crate) fn take_far(&self, local_queue: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        self.take_injected(local_queue)
+            .or_else(|| self.take_stolen(local_queue, leave_last))
     }
 
-    fn take_stolen(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
-        let (before, from) = self.used().split_at(lane.index);
+    fn take_stolen(&self, local_queue: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        let (before, from) = self.used().split_at(local_queue.index);
         from.iter()
             .skip(1)
             .chain(before)
             .filter(|victim| !leave_last || victim.len() > 1)
-            .find_map(|victim| insist(|| victim.steal_batch_and_pop(&lane.tasks)))
+            .find_map(|victim| insist(|| victim.steal_batch_and_pop(&local_queue.tasks)))
     }
 
-    /// Takes one task from anywhere, for someone who has no lane.
+    /// Takes one task from anywhere, for someone who has no local queue.
     pub(crate) fn take_any(&self) -> Option<T> {
-        self.take_oldest()
-            .or_else(|| self.used().iter().find_map(|lane| insist(|| lane.steal())))
+        self.take_oldest().or_else(|| {
+            self.used()
+                .iter()
+                .find_map(|local_queue| insist(|| local_queue.steal()))
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -354,16 +360,16 @@ mod deque {
             task.map_or(Steal::Empty, Steal::Success)
         }
 
-        /// Takes two; the second is in no queue until it is in `lane`.
+        /// Takes two; the second is in no queue until it is in `local_queue`.
         pub(super) fn steal_batch_with_limit_and_pop(
             &self,
-            lane: &Worker<T>,
+            local_queue: &Worker<T>,
             _: usize,
         ) -> Steal<T> {
             let first = self.steal();
             if matches!(first, Steal::Success(_)) {
                 if let Steal::Success(second) = self.steal() {
-                    lane.push(second);
+                    local_queue.push(second);
                 }
             }
             first
@@ -412,8 +418,8 @@ mod deque {
             self.0.steal()
         }
 
-        pub(super) fn steal_batch_and_pop(&self, lane: &Worker<T>) -> Steal<T> {
-            self.0.steal_batch_with_limit_and_pop(lane, 2)
+        pub(super) fn steal_batch_and_pop(&self, local_queue: &Worker<T>) -> Steal<T> {
+            self.0.steal_batch_with_limit_and_pop(local_queue, 2)
         }
 
         pub(super) fn is_empty(&self) -> bool {
@@ -469,8 +475,8 @@ mod tests {
     fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
         let (lanes, own) = Lanes::new(1);
         lanes.use_lanes(1);
-        let shells = Cell::new(0);
-        let is_shell = |task: &i32| task % 4 == shells.get();
+        let tombstones = Cell::new(0);
+        let is_tombstone = |task: &i32| task % 4 == tombstones.get();
         let mut expected = Vec::new();
         for round in 0..4 {
             (0..400).for_each(|task| lanes.inject(round * 400 + task));
@@ -480,17 +486,17 @@ mod tests {
             taken.extend(lanes.take_near(&own[0]));
             taken.extend(std::iter::from_fn(|| own[0].tasks.pop()));
             assert_eq!(taken, expected.drain(..taken.len()).collect::<Vec<_>>());
-            shells.set(round);
+            tombstones.set(round);
             let before = expected.len();
-            expected.retain(|task| !is_shell(task));
-            assert_eq!(lanes.sweep_injected(is_shell), before - expected.len());
+            expected.retain(|task| !is_tombstone(task));
+            assert_eq!(lanes.sweep_injected(is_tombstone), before - expected.len());
             assert_eq!(lanes.injected(), expected.len());
         }
         let left: Vec<_> = std::iter::from_fn(|| lanes.take_oldest()).collect();
         assert_eq!(left, expected);
         (0..100).for_each(|task| own[0].push(task));
-        shells.set(1);
-        assert_eq!(own[0].sweep(is_shell), 25);
+        tombstones.set(1);
+        assert_eq!(own[0].sweep(is_tombstone), 25);
         let left: Vec<_> = std::iter::from_fn(|| own[0].tasks.pop()).collect();
         assert!(left.into_iter().eq((0..100).filter(|task| task % 4 != 1)));
     }

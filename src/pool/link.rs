@@ -12,7 +12,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::primitive::{ProcessList, forks};
+use crate::fork::{AtomicStamp, ProcessList};
 use crate::unwind::Payload;
 
 /// A pool as its handles reach it.
@@ -28,7 +28,7 @@ pub(crate) trait Reach: Send + Sync {
 }
 
 /// So many cancelled tasks may lie in the queues without anyone minding.
-pub(crate) const MANY_SHELLS: usize = 1024;
+pub(crate) const MANY_TOMBSTONES: usize = 1024;
 
 /// The way to a pool, as long as it lives. Two are equal if they lead to the same pool.
 #[derive(Clone, Copy)]
@@ -44,9 +44,9 @@ struct Slot {
     /// Which pool has the slot: unlike any before or after. Written under the lock.
     life: AtomicUsize,
     /// Roughly how many cancelled tasks lie in the queues, where no thread has met them yet.
-    shells: AtomicUsize,
+    tombstones: AtomicUsize,
     /// How often the process had forked when the pool was made.
-    forks: AtomicUsize,
+    process: AtomicStamp,
     pool: Mutex<Option<Weak<dyn Reach>>>,
 }
 
@@ -71,12 +71,12 @@ impl PoolLink {
         let slot = free.unwrap_or_else(|| {
             Box::leak(Box::new(Slot {
                 life: AtomicUsize::new(0),
-                shells: AtomicUsize::new(0),
-                forks: AtomicUsize::new(0),
+                tombstones: AtomicUsize::new(0),
+                process: AtomicStamp::now(),
                 pool: Mutex::new(None),
             }))
         });
-        slot.forks.store(forks(), Ordering::Relaxed);
+        slot.process.renew();
         let life = slot.life.load(Ordering::Relaxed);
         Self { slot, life }
     }
@@ -88,7 +88,7 @@ impl PoolLink {
     /// Returns `true` if this is a child process, in which the pool has no threads.
     #[inline]
     pub(crate) fn is_forked(self) -> bool {
-        self.slot.forks.load(Ordering::Relaxed) != forks()
+        !self.slot.process.get().is_here()
     }
 
     /// The pool has gone; its slot is another's from now on.
@@ -98,7 +98,7 @@ impl PoolLink {
         }
         let mut pool = lock(&self.slot.pool);
         *pool = None;
-        self.slot.shells.store(0, Ordering::Relaxed);
+        self.slot.tombstones.store(0, Ordering::Relaxed);
         self.slot.life.fetch_add(1, Ordering::Relaxed);
         drop(pool);
         FREE.lock().push(self.slot);
@@ -109,29 +109,29 @@ impl PoolLink {
         self.slot.life.load(Ordering::Relaxed) == self.life
     }
 
-    /// A handle has cancelled a task, whose shell is still queued. Returns `true` each time that
-    /// [`MANY_SHELLS`] more have been left.
-    pub(crate) fn shell_left(self) -> bool {
-        let left = || self.slot.shells.fetch_add(1, Ordering::Relaxed) + 1;
-        self.is_current() && left() % MANY_SHELLS == 0
+    /// A handle has cancelled a task, whose tombstone is still queued. Returns `true` each time that
+    /// [`MANY_TOMBSTONES`] more have been left.
+    pub(crate) fn tombstone_left(self) -> bool {
+        let left = || self.slot.tombstones.fetch_add(1, Ordering::Relaxed) + 1;
+        self.is_current() && left() % MANY_TOMBSTONES == 0
     }
 
     /// A thread has met a cancelled task.
-    pub(crate) fn shell_met(self) {
+    pub(crate) fn tombstone_met(self) {
         // Not below zero: it may be met before it is counted.
-        let down = |shells: usize| shells.checked_sub(1);
-        let shells = &self.slot.shells;
-        let _ = shells.fetch_update(Ordering::Relaxed, Ordering::Relaxed, down);
+        let down = |tombstones: usize| tombstones.checked_sub(1);
+        let tombstones = &self.slot.tombstones;
+        let _ = tombstones.fetch_update(Ordering::Relaxed, Ordering::Relaxed, down);
     }
 
-    /// Roughly how many shells lie in the queues.
-    pub(crate) fn shells(self) -> usize {
-        self.slot.shells.load(Ordering::Relaxed)
+    /// Roughly how many tombstones lie in the queues.
+    pub(crate) fn tombstones(self) -> usize {
+        self.slot.tombstones.load(Ordering::Relaxed)
     }
 
-    /// All shells have been met.
+    /// All tombstones have been met.
     pub(crate) fn swept(self) {
-        self.slot.shells.store(0, Ordering::Relaxed);
+        self.slot.tombstones.store(0, Ordering::Relaxed);
     }
 
     /// Tells the pool, if it lives, of a panic that no handle will show.
@@ -195,7 +195,7 @@ mod tests {
                 .iter()
                 .all(|link| *link != early && link.pool().is_some())
         );
-        assert!(!early.shell_left());
+        assert!(!early.tombstone_left());
         later.into_iter().for_each(PoolLink::end);
     }
 }

@@ -19,26 +19,27 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::fork::NotInherited;
 use crate::primitive::{
-    AtomicStatic, AtomicU64, AtomicUsize, Away, Deadline, Mutex, NotInherited, Ordering, Padded,
-    ThreadHandle, block_until, current, lock,
+    AtomicStatic, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, ThreadHandle, current, lock,
 };
-use crate::sync::line::{Line, Place};
+use crate::sync::wait_queue::{WaitQueue, Waiter};
 use crate::task::Name;
+use crate::wait::{Away, Deadline, block_until};
 
 /// The threads of one pool.
 pub(crate) struct Roster {
     /// How many have started and not left; whoever builds the pool counts as one of them.
-    live: AtomicUsize,
+    alive: AtomicUsize,
     /// How many threads stay, and how many of these are away.
     crew: AtomicU64,
     /// By number.
-    members: Mutex<Vec<Entry>>,
+    workers: Mutex<Vec<Entry>>,
     /// Held while seeing them off, so that everyone who wants that waits for it. No thread of the pool
     /// does.
     joining: Mutex<()>,
     /// Who waits until all have left.
-    line: Line,
+    waiters: WaitQueue,
 }
 
 /// One that stays, in the word that counts them.
@@ -76,7 +77,7 @@ pub(crate) enum NotStarted {
 #[derive(Default)]
 struct Entry {
     is_taken: bool,
-    member: Option<Arc<Member>>,
+    worker: Option<Arc<Worker>>,
     /// Until someone sees the thread off.
     handle: Option<ThreadHandle<()>>,
 }
@@ -84,7 +85,7 @@ struct Entry {
 /// One thread of a pool.
 ///
 /// On lines of its own: what it runs is written for each task.
-pub(crate) struct Member {
+pub(crate) struct Worker {
     number: usize,
     name: String,
     running: Padded<AtomicStatic<Name>>,
@@ -92,7 +93,7 @@ pub(crate) struct Member {
     before: Mutex<Option<ThreadHandle<()>>>,
 }
 
-impl Member {
+impl Worker {
     fn new(number: usize, name: String, before: Option<ThreadHandle<()>>) -> Self {
         Self {
             number,
@@ -103,7 +104,7 @@ impl Member {
     }
 
     /// One who is not in the roster.
-    pub(crate) fn guest() -> Self {
+    pub(crate) fn foreign() -> Self {
         Self::new(0, String::new(), None)
     }
 
@@ -126,11 +127,11 @@ impl Roster {
     /// Counts in whoever builds the pool, who is [counted out](Self::count_out) when it is built.
     pub(crate) fn new() -> Self {
         Self {
-            live: AtomicUsize::new(1),
+            alive: AtomicUsize::new(1),
             crew: AtomicU64::new(0),
-            members: Mutex::new(Vec::new()),
+            workers: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
-            line: Line::new(),
+            waiters: WaitQueue::new(),
         }
     }
 
@@ -141,14 +142,14 @@ impl Roster {
         &self,
         most: usize,
         name: impl FnOnce(usize) -> Option<String>,
-        spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
+        spawn: impl FnOnce(&Arc<Worker>) -> io::Result<ThreadHandle<()>>,
     ) -> Result<(), NotStarted> {
         if !self.change(STAYING, |crew| crew.staying() < most) {
             return Err(NotStarted::NotWanted);
         }
-        let one_more = |live: usize| (live > 0).then_some(live + 1);
+        let one_more = |alive: usize| (alive > 0).then_some(alive + 1);
         let lives = self
-            .live
+            .alive
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         if lives.is_err() {
             self.does_not_stay();
@@ -160,8 +161,8 @@ impl Roster {
             // Whose lock may be held for ever.
             return Err(NotStarted::NotWanted);
         };
-        let member = Arc::new(Member::new(number, name, before));
-        let started = self.start_member(&member, spawn);
+        let worker = Arc::new(Worker::new(number, name, before));
+        let started = self.start_worker(&worker, spawn);
         if started.is_err() {
             self.does_not_stay();
             self.count_out();
@@ -171,31 +172,31 @@ impl Roster {
 
     /// Takes the lowest number that is free; with it comes the handle of the thread that had it last.
     fn take_number(&self) -> (usize, Option<ThreadHandle<()>>) {
-        let mut members = lock(&self.members);
-        let free = members.iter().position(|entry| !entry.is_taken);
+        let mut workers = lock(&self.workers);
+        let free = workers.iter().position(|entry| !entry.is_taken);
         let number = free.unwrap_or_else(|| {
-            members.push(Entry::default());
-            members.len() - 1
+            workers.push(Entry::default());
+            workers.len() - 1
         });
-        let entry = &mut members[number];
+        let entry = &mut workers[number];
         entry.is_taken = true;
         (number, entry.handle.take())
     }
 
-    fn start_member(
+    fn start_worker(
         &self,
-        member: &Arc<Member>,
-        spawn: impl FnOnce(&Arc<Member>) -> io::Result<ThreadHandle<()>>,
+        worker: &Arc<Worker>,
+        spawn: impl FnOnce(&Arc<Worker>) -> io::Result<ThreadHandle<()>>,
     ) -> io::Result<()> {
         // Locked until the handle is kept: whoever sees that the thread has left finds its handle.
-        let mut members = lock(&self.members);
-        let entry = &mut members[member.number];
-        let started = spawn(member).map(|handle| {
+        let mut workers = lock(&self.workers);
+        let entry = &mut workers[worker.number];
+        let started = spawn(worker).map(|handle| {
             entry.handle = Some(handle);
-            entry.member = Some(Arc::clone(member));
+            entry.worker = Some(Arc::clone(worker));
         });
         if started.is_err() {
-            entry.handle = lock(&member.before).take();
+            entry.handle = lock(&worker.before).take();
             entry.is_taken = false;
         }
         started
@@ -235,42 +236,42 @@ impl Roster {
     }
 
     /// Tells a thread's number that it is free, because the thread leaves before the pool's end, and
-    /// gives it the handles of those that left before, to [see them off](see_off) at its very end.
-    pub(crate) fn free_number(&self, member: &Member) -> Vec<ThreadHandle<()>> {
-        let mut members = lock(&self.members);
-        let free = members.iter_mut().filter(|entry| !entry.is_taken);
+    /// gives it the handles of those that left before, to [see them off](join_thread) at its very end.
+    pub(crate) fn free_number(&self, worker: &Worker) -> Vec<ThreadHandle<()>> {
+        let mut workers = lock(&self.workers);
+        let free = workers.iter_mut().filter(|entry| !entry.is_taken);
         let before = free.filter_map(|entry| entry.handle.take()).collect();
-        let entry = &mut members[member.number];
+        let entry = &mut workers[worker.number];
         entry.is_taken = false;
-        entry.member = None;
+        entry.worker = None;
         before
     }
 
     /// Counts a thread out, or whoever built the pool.
     pub(crate) fn count_out(&self) {
-        // ORDERING: pairs with `live`.
-        if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.line.notify_all();
+        // ORDERING: pairs with `alive`.
+        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waiters.notify_all();
         }
     }
 
     /// What the threads run that have said so, by name of the thread.
     pub(crate) fn busy(&self) -> Vec<(String, &'static Name)> {
-        let members = lock(&self.members);
-        let members = members.iter().filter_map(|entry| entry.member.as_ref());
-        let busy = |member: &Arc<Member>| Some((member.name.clone(), member.running.get()?));
-        members.filter_map(busy).collect()
+        let workers = lock(&self.workers);
+        let workers = workers.iter().filter_map(|entry| entry.worker.as_ref());
+        let busy = |worker: &Arc<Worker>| Some((worker.name.clone(), worker.running.get()?));
+        workers.filter_map(busy).collect()
     }
 
     /// Tells how many threads have not left the pool.
-    pub(crate) fn live(&self) -> usize {
+    pub(crate) fn alive(&self) -> usize {
         // ORDERING: Acquire takes what the threads did before they left.
-        self.live.load(Ordering::Acquire)
+        self.alive.load(Ordering::Acquire)
     }
 
     /// Tells whether every thread has left the pool.
     pub(crate) fn all_left(&self) -> bool {
-        self.live() == 0
+        self.alive() == 0
     }
 
     /// Waits until all threads have ended, thread-locals and all.
@@ -280,10 +281,10 @@ impl Roster {
         // Of this pool; it may be one of another.
         let _away = Away::go();
         let _in_turn = lock(&self.joining);
-        self.see_all_off();
+        self.join_all();
         // Some may be seen off by a thread of the pool, and some have started meanwhile.
         self.wait(Deadline::NEVER);
-        self.see_all_off();
+        self.join_all();
     }
 
     /// Waits until all threads have left the pool; `false` if the time was over first.
@@ -297,43 +298,43 @@ impl Roster {
     /// One who waits until all threads have left.
     pub(crate) fn watcher(&self) -> Watcher<'_> {
         Watcher {
-            place: NotInherited::new(self.line.place()),
+            waiter: NotInherited::new(self.waiters.waiter()),
             roster: self,
         }
     }
 
     /// Waits for the end of every thread that has started, but not of this one.
-    pub(crate) fn see_all_off(&self) {
+    pub(crate) fn join_all(&self) {
         let next = || {
-            lock(&self.members)
+            lock(&self.workers)
                 .iter_mut()
                 .find_map(|entry| entry.handle.take())
         };
         while let Some(thread) = next() {
             if thread.thread().id() != current().id() {
-                see_off(thread);
+                join_thread(thread);
             }
         }
     }
 }
 
-impl Member {
+impl Worker {
     /// Waits for the end of the thread that had the number before; the last thing that this one does.
-    pub(crate) fn see_off_the_one_before(&self) {
+    pub(crate) fn join_predecessor(&self) {
         let before = lock(&self.before).take();
-        before.into_iter().for_each(see_off);
+        before.into_iter().for_each(join_thread);
     }
 }
 
 /// Waits for the end of a thread that has left.
-pub(crate) fn see_off(thread: ThreadHandle<()>) {
+pub(crate) fn join_thread(thread: ThreadHandle<()>) {
     // A thread of ours does not panic: `unwind` catches all that could.
     drop(thread.join());
 }
 
 /// One who waits until all threads have left; dropped, it waits no longer.
 pub(crate) struct Watcher<'a> {
-    place: NotInherited<Place<'a>>,
+    waiter: NotInherited<Waiter<'a>>,
     roster: &'a Roster,
 }
 
@@ -341,7 +342,7 @@ impl Watcher<'_> {
     /// Tells whether all have left; if not, `waker` is called when they have.
     pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
         // In this order, with the line's fence in between: who leaves after the look finds us in the line.
-        self.place.stand(waker);
+        self.waiter.stand(waker);
         self.roster.all_left()
     }
 }

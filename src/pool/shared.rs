@@ -22,21 +22,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, DropBehavior, Hooks, Overflow, default_name};
-use super::later::Later;
 use super::link::{PoolLink, Reach};
-use super::live::Live;
-use super::roster::{Member, NotStarted, Roster};
-use super::slots::{LastLook, Slots, Vacancy};
+use super::roster::{NotStarted, Roster, Worker};
+use super::scheduled::Scheduled;
+use super::slots::{LastLook, ReservedSlot, Slots};
 use super::spares::Spares;
+use super::spawned::Spawned;
 use super::tally::{Closed, Joiner};
 use super::task_queue::TaskQueue;
 use crate::attributes::Attributes;
 use crate::error::{BusyThread, CancelReason, Rejected, StillRunning, Warning};
-use crate::primitive::{AtomicU8, AtomicUsize, Deadline, Mutex, Ordering, fence, forks, lock};
+use crate::fork::Stamp;
+use crate::primitive::{AtomicU8, AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::sync::permits::{MAX_PERMITS, Permits};
 use crate::timer::alarm;
 use crate::trampoline;
 use crate::unwind::{self, Payload};
+use crate::wait::Deadline;
 
 /// How far the pool's life has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,11 +59,11 @@ pub(crate) struct Shared<T> {
     pub(super) spares: Spares,
     phase: AtomicU8,
     pub(crate) hooks: Hooks,
-    pub(crate) gate: Option<Arc<Gate>>,
+    pub(crate) capacity: Option<Arc<Capacity>>,
     pub(crate) roster: Roster,
-    pub(super) live: Live,
-    pub(crate) later: Later,
-    /// Gives a vacancy to a new thread; from the room above that knows what threads do. The vacancy
+    pub(super) spawned: Spawned,
+    pub(crate) scheduled: Scheduled,
+    /// Gives a reserved slot to a new thread; from the room above that knows what threads do. The reserved slot
     /// comes back if no thread can be started.
     start_thread: StartThread<T>,
     pub(crate) stack_size: usize,
@@ -74,11 +76,11 @@ pub(crate) struct Shared<T> {
     /// Unlike that of any other pool, before or after.
     id: usize,
     /// How often the process had forked when the pool was made.
-    forks: usize,
+    process: Stamp,
     limits: Limits,
     first_names: Vec<String>,
     /// What a guest notes is noted here, and read by nobody.
-    pub(super) guest: Arc<Member>,
+    pub(super) foreign: Arc<Worker>,
     on_drop: DropBehavior,
     /// What all threads have, whoever starts them.
     pub(super) attributes: Attributes,
@@ -88,7 +90,7 @@ pub(crate) struct Shared<T> {
     in_background: AtomicU8,
 }
 
-type StartThread<T> = fn(&Arc<Shared<T>>, Vacancy) -> Result<(), (Vacancy, NotStarted)>;
+type StartThread<T> = fn(&Arc<Shared<T>>, ReservedSlot) -> Result<(), (ReservedSlot, NotStarted)>;
 
 /// How many threads there may be, and for how long.
 struct Limits {
@@ -98,20 +100,20 @@ struct Limits {
 }
 
 /// How many tasks may wait, and what happens to one more.
-pub(crate) struct Gate {
+pub(crate) struct Capacity {
     pub(crate) permits: Permits,
     pub(crate) overflow: Overflow,
     /// Whether a permit stands for a thread that is free rather than for a place in the queue, and
     /// is kept until the task has ended.
     pub(crate) hand_off: bool,
     /// How often the process had forked when the pool was made.
-    forks: usize,
+    process: Stamp,
 }
 
-impl Gate {
+impl Capacity {
     /// Takes a pass back, but not in a forked child: whoever is there to be served is in the parent.
     pub(crate) fn take_back(&self) {
-        if forks() == self.forks {
+        if self.process.is_here() {
             self.permits.give_back(1);
         }
     }
@@ -164,21 +166,21 @@ impl<T: Send + 'static> Shared<T> {
             slots: Slots::new(lanes, threads),
             spares: Spares::new(),
             phase: AtomicU8::new(Phase::Open as u8),
-            gate: config.queue_capacity.map(|capacity| {
+            capacity: config.queue_capacity.map(|capacity| {
                 let hand_off = capacity == 0;
                 let free = if hand_off { threads } else { capacity };
                 let permits = Permits::new(free, MAX_PERMITS, None);
-                Arc::new(Gate {
+                Arc::new(Capacity {
                     permits,
                     overflow,
                     hand_off,
-                    forks: forks(),
+                    process: Stamp::now(),
                 })
             }),
             hooks: config.hooks,
             roster: Roster::new(),
-            live: Live::new(config.max_threads),
-            later: Later::new(),
+            spawned: Spawned::new(config.max_threads),
+            scheduled: Scheduled::new(),
             start_thread,
             stack_size: config.stack_size,
             link: PoolLink::new(),
@@ -186,14 +188,14 @@ impl<T: Send + 'static> Shared<T> {
             warned: AtomicU8::new(0),
             untold: Mutex::new(None),
             id: new_id(),
-            forks: forks(),
+            process: Stamp::now(),
             limits: Limits {
                 min_threads: config.min_threads,
                 max_spare_threads: config.max_spare_threads,
                 keep_alive: config.keep_alive,
             },
             first_names: config.first_names,
-            guest: Arc::new(Member::guest()),
+            foreign: Arc::new(Worker::foreign()),
             on_drop: config.on_drop,
             attributes: config.attributes,
             processors: config.processors,
@@ -230,10 +232,10 @@ impl<T: Send + 'static> Shared<T> {
             self.slots.wake_all();
             self.spares.tell_all();
         }
-        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
-            gate.permits.give_back(threads.saturating_sub(before));
+        if let Some(capacity) = self.capacity.as_ref().filter(|capacity| capacity.hand_off) {
+            capacity.permits.give_back(threads.saturating_sub(before));
             for _ in threads..before {
-                gate.permits.take_anyway();
+                capacity.permits.take_anyway();
             }
         }
         self.look_for_tasks();
@@ -256,7 +258,7 @@ impl<T: Send + 'static> Shared<T> {
     /// Tells whether this is a child process, in which the pool has no threads.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        forks() != self.forks
+        !self.process.is_here()
     }
 
     /// What the thread that forked does in the child, if it is inside this pool: nothing is begun there
@@ -285,7 +287,7 @@ impl<T: Send + 'static> Shared<T> {
         // A refusal may have been counted and taken back, which is a finish like any other.
         self.queue
             .accept_outside()
-            .inspect_err(|Closed| self.look_around())
+            .inspect_err(|Closed| self.check_quiescence())
     }
 
     /// Refuses outsiders from now on, and says which phase it was before.
@@ -321,15 +323,15 @@ impl<T: Send + 'static> Shared<T> {
     /// Sees to it that a task which was just pushed is found.
     #[inline]
     pub(super) fn task_pushed(self: &Arc<Self>) {
-        if let Some(vacancy) = self.slots.task_pushed() {
-            self.fill(vacancy);
+        if let Some(reserved) = self.slots.task_pushed() {
+            self.fill(reserved);
         }
     }
 
     /// Searching to busy.
     pub(super) fn found(self: &Arc<Self>) {
-        if let Some(vacancy) = self.slots.found(|| self.queue.has_tasks()) {
-            self.fill(vacancy);
+        if let Some(reserved) = self.slots.found(|| self.queue.has_tasks()) {
+            self.fill(reserved);
         }
     }
 
@@ -345,39 +347,39 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Gives a vacancy to a thread: a spare one, or a new one. If there is none it stays.
+    /// Gives a reserved slot to a thread: a spare one, or a new one. If there is none it stays.
     #[cold]
-    pub(super) fn fill(self: &Arc<Self>, vacancy: Vacancy) {
+    pub(super) fn fill(self: &Arc<Self>, reserved: ReservedSlot) {
         match alarm::is_this_thread() {
-            true => self.fill_elsewhere(vacancy),
-            false => self.fill_here(vacancy),
+            true => self.fill_elsewhere(reserved),
+            false => self.fill_here(reserved),
         }
     }
 
     /// As [`fill`](Self::fill), but no thread is started here, and nothing of the user's is called.
-    fn fill_elsewhere(self: &Arc<Self>, vacancy: Vacancy) {
-        let Some(vacancy) = self.spares.hand(vacancy) else {
+    fn fill_elsewhere(self: &Arc<Self>, reserved: ReservedSlot) {
+        let Some(reserved) = self.spares.hand(reserved) else {
             return;
         };
-        // If the other thread does not start, the vacancy comes back.
-        let given = Arc::new(Mutex::new(Some(vacancy)));
+        // If the other thread does not start, the reserved slot comes back.
+        let given = Arc::new(Mutex::new(Some(reserved)));
         let (pool, taken) = (Arc::clone(self), Arc::clone(&given));
         let started = alarm::call_elsewhere(move || {
-            let vacancy = lock(&taken).take();
-            vacancy
+            let reserved = lock(&taken).take();
+            reserved
                 .into_iter()
-                .for_each(|vacancy| pool.fill_here(vacancy));
+                .for_each(|reserved| pool.fill_here(reserved));
         });
         let Err(error) = started else {
             return;
         };
         *lock(&self.untold) = Some(error);
         self.slots.call_untold();
-        let vacancy = lock(&given).take();
-        let left = vacancy.and_then(|vacancy| self.leave_vacant(vacancy, true));
+        let reserved = lock(&given).take();
+        let left = reserved.and_then(|reserved| self.leave_vacant(reserved, true));
         // There is a spare thread after all.
         left.into_iter()
-            .for_each(|vacancy| self.fill_elsewhere(vacancy));
+            .for_each(|reserved| self.fill_elsewhere(reserved));
     }
 
     /// Tells the user of a thread that could not be started where nobody could be told.
@@ -387,22 +389,22 @@ impl<T: Send + 'static> Shared<T> {
         error.into_iter().for_each(|error| self.start_failed(error));
     }
 
-    fn fill_here(self: &Arc<Self>, vacancy: Vacancy) {
-        let mut next = Some(vacancy);
+    fn fill_here(self: &Arc<Self>, reserved: ReservedSlot) {
+        let mut next = Some(reserved);
         let mut failed = None;
-        while let Some(vacancy) = next.take() {
-            let in_game = match self.slots.are_too_many() {
-                true => self.slots.withdraw(vacancy),
-                false => Some(vacancy),
+        while let Some(reserved) = next.take() {
+            let enabled = match self.slots.are_too_many() {
+                true => self.slots.withdraw(reserved),
+                false => Some(reserved),
             };
-            let Some(vacancy) = in_game else {
+            let Some(reserved) = enabled else {
                 next = self.claim_for_tasks();
                 continue;
             };
-            let Some(vacancy) = self.spares.hand(vacancy) else {
+            let Some(reserved) = self.spares.hand(reserved) else {
                 continue;
             };
-            let Err((vacancy, why)) = (self.start_thread)(self, vacancy) else {
+            let Err((reserved, why)) = (self.start_thread)(self, reserved) else {
                 continue;
             };
             if self.is_forked() {
@@ -411,7 +413,7 @@ impl<T: Send + 'static> Shared<T> {
             if let NotStarted::Failed(error) = why {
                 failed = Some(error);
             }
-            next = self.leave_vacant(vacancy, true);
+            next = self.leave_vacant(reserved, true);
         }
         if let Some(error) = failed {
             self.start_failed(error);
@@ -458,7 +460,7 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// How long a thread may have nothing to do before it leaves: for ever if it has to stay.
-    pub(super) fn patience(&self) -> Deadline {
+    pub(super) fn keep_alive_deadline(&self) -> Deadline {
         match self.roster.has_to_spare(self.least_threads()) {
             true => Deadline::after(self.limits.keep_alive),
             false => Deadline::NEVER,
@@ -473,36 +475,40 @@ impl<T: Send + 'static> Shared<T> {
     /// A thread does not run its task for a while, so there may be room for another where a pass stands
     /// for a free thread.
     pub(super) fn one_waits(&self) {
-        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
-            gate.take_back();
+        if let Some(capacity) = self.capacity.as_ref().filter(|capacity| capacity.hand_off) {
+            capacity.take_back();
         }
     }
 
     /// The thread goes on with its task.
     pub(super) fn one_waits_no_more(&self) {
-        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.hand_off) {
-            gate.permits.take_anyway();
+        if let Some(capacity) = self.capacity.as_ref().filter(|capacity| capacity.hand_off) {
+            capacity.permits.take_anyway();
         }
     }
 
-    /// V1 to V4: leaves a slot vacant for which there is no thread. Gives a vacancy back if there may be
+    /// V1 to V4: leaves a slot vacant for which there is no thread. Gives a reserved slot back if there may be
     /// one after all.
-    pub(super) fn leave_vacant(&self, vacancy: Vacancy, was_searching: bool) -> Option<Vacancy> {
+    pub(super) fn leave_vacant(
+        &self,
+        reserved: ReservedSlot,
+        was_searching: bool,
+    ) -> Option<ReservedSlot> {
         let has_tasks = || self.queue.has_tasks();
-        self.slots.leave_vacant(vacancy, was_searching, has_tasks);
+        self.slots.leave_vacant(reserved, was_searching, has_tasks);
         // V4. A thread may have come to rest meanwhile.
         let spare = self.spares.has_any();
         spare.then(|| self.claim_for_tasks()).flatten()
     }
 
-    fn claim_for_tasks(&self) -> Option<Vacancy> {
+    fn claim_for_tasks(&self) -> Option<ReservedSlot> {
         let wanted = self.queue.has_tasks();
         wanted.then(|| self.slots.task_pushed()).flatten()
     }
 
     /// What everyone does who has finished a task and goes on to something else: wakes those
     /// who wait until all is done, and ends the pool if it was closed.
-    pub(crate) fn look_around(&self) {
+    pub(crate) fn check_quiescence(&self) {
         if self.is_forked() {
             return;
         }
@@ -544,7 +550,7 @@ impl<T: Send + 'static> Shared<T> {
         let busy = self.roster.busy().into_iter();
         let busy = busy.map(|(thread, task)| BusyThread::new(thread, task.get()));
         let busy = busy.collect();
-        StillRunning::new(self.queue.unfinished(), self.roster.live(), busy)
+        StillRunning::new(self.queue.unfinished(), self.roster.alive(), busy)
     }
 
     /// Tells the user of a thing that goes worse than promised, once.

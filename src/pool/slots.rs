@@ -2,24 +2,24 @@
 //!
 //! # Words
 //! A *slot* is a permit of the pool's inner semaphore: a thread takes up tasks only while it holds
-//! one. With it go the lane and the shard of the tally that only the holder writes. A slot is
-//! *held* by a running thread, *asleep* with a parked one, *vacant*, with its lane left in it, or
+//! one. With it go the local queue and the shard of the tally that only the holder writes. A slot is
+//! *held* by a running thread, *asleep* with a parked one, *vacant*, with its local queue left in it, or
 //! *out* of the game, because the pool is to run fewer tasks at a time than it has slots. A
-//! [`Vacancy`] is a slot that was vacant and is to be given to a thread.
+//! [`ReservedSlot`] is a slot that was vacant and is to be given to a thread.
 //!
 //! # Invariants
-//! 1. A slot's lane is in the slot while it is vacant, out, or on its way to a thread, else with the
+//! 1. A slot's local queue is in the slot while it is vacant, out, or on its way to a thread, else with the
 //!    thread that has the slot.
 //! 2. A slot is marked ASLEEP or VACANT before it is counted so in [`Idle`], and unmarked by one
 //!    who holds a claim. So a claim always finds a marked slot, if it keeps looking.
-//! 3. TOO_MANY is called out while more slots are in the game than are wanted; both change under one
-//!    lock. Whoever has a slot, or a vacancy to fill, hears it before a task is taken up, and takes
+//! 3. TOO_MANY is called out while more slots are enabled than are wanted; both change under one
+//!    lock. Whoever has a slot, or a reserved slot to fill, hears it before a task is taken up, and takes
 //!    that slot out.
 //!
 //! # Why it does not matter when work comes
 //! A thread that is about to wait [gives its slot up](Slots::give_up), and looks for tasks once the
-//! slot is counted vacant; whoever pushes later finds the vacancy. When its wait is over it
-//! [takes](Slots::claim_vacancy) any vacant slot, as if it had been claimed for it. `pool/idle.rs` has
+//! slot is counted vacant; whoever pushes later finds the reserved slot. When its wait is over it
+//! [takes](Slots::reserve_slot) any vacant slot, as if it had been claimed for it. `pool/idle.rs` has
 //! the argument for both.
 //!
 //! # Why a sleeper that finds work wakes itself
@@ -32,10 +32,11 @@
 //! thread may have seen the end, and leave without another look.
 
 use super::idle::{Claim, Idle};
-use super::lanes::Lane;
+use super::lanes::LocalQueue;
 use crate::primitive::{
-    AtomicU8, AtomicUsize, Deadline, Mutex, Ordering, Padded, Thread, current, lock, spin_loop,
+    AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, current, lock, spin_loop,
 };
+use crate::wait::Deadline;
 
 const VACANT: u8 = 0;
 const HELD: u8 = 1;
@@ -44,7 +45,7 @@ const OUT: u8 = 3;
 
 /// Called out when the pool has ended.
 const ENDED: u8 = 1;
-/// Called out while more slots are in the game than are wanted.
+/// Called out while more slots are enabled than are wanted.
 const TOO_MANY: u8 = 2;
 /// Called out when the user has to be told something, which whoever called could not do.
 const UNTOLD: u8 = 4;
@@ -54,10 +55,10 @@ pub(crate) struct Slots<T> {
     slots: Box<[Padded<Slot<T>>]>,
     /// What everyone has to hear who has a slot, before it takes up a task.
     calls: AtomicU8,
-    /// How many slots are wanted in the game. Written under the lock.
+    /// How many slots are wanted enabled. Written under the lock.
     wanted: AtomicUsize,
-    /// How many slots are in the game.
-    in_game: Mutex<usize>,
+    /// How many slots are enabled.
+    enabled: Mutex<usize>,
 }
 
 struct Slot<T> {
@@ -68,14 +69,14 @@ struct Slot<T> {
 /// What is in a slot: one of the two.
 enum Inside<T> {
     /// The slot is vacant, out, or about to be occupied.
-    Lane(Lane<T>),
+    LocalQueue(LocalQueue<T>),
     /// Whom to unpark when the slot is asleep.
     Holder(Thread),
 }
 
 /// A slot that is to be given to a thread; counted as searching until then.
 #[must_use = "whoever counts on the thread waits for ever"]
-pub(crate) struct Vacancy {
+pub(crate) struct ReservedSlot {
     index: usize,
 }
 
@@ -101,116 +102,120 @@ pub(crate) enum Slept {
 }
 
 impl<T> Slots<T> {
-    /// Makes a slot for each lane, of which so many are wanted in the game.
-    pub(crate) fn new(lanes: Vec<Lane<T>>, wanted: usize) -> Self {
+    /// Makes a slot for each local queue, of which so many are wanted enabled.
+    pub(crate) fn new(lanes: Vec<LocalQueue<T>>, wanted: usize) -> Self {
         let slots = Self {
             idle: Idle::new(),
             slots: lanes
                 .into_iter()
-                .map(|lane| {
+                .map(|local_queue| {
                     Padded(Slot {
                         mark: AtomicU8::new(OUT),
-                        inside: Mutex::new(Inside::Lane(lane)),
+                        inside: Mutex::new(Inside::LocalQueue(local_queue)),
                     })
                 })
                 .collect(),
             calls: AtomicU8::new(0),
             wanted: AtomicUsize::new(0),
-            in_game: Mutex::new(0),
+            enabled: Mutex::new(0),
         };
         slots.want(wanted);
         slots
     }
 
-    /// How many slots there can be in the game.
+    /// How many slots there can be enabled.
     pub(crate) fn most(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many slots are wanted in the game.
+    /// How many slots are wanted enabled.
     pub(crate) fn wanted(&self) -> usize {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Wants so many slots in the game from now on, at most as many as there are.
+    /// Wants so many slots enabled from now on, at most as many as there are.
     ///
     /// What is missing comes in, vacant; the caller goes on as if it had pushed a task. What is too
     /// much goes out by and by. Gives back how many were wanted before.
     pub(crate) fn want(&self, wanted: usize) -> usize {
-        let mut in_game = lock(&self.in_game);
+        let mut enabled = lock(&self.enabled);
         let before = self.wanted();
         self.wanted.store(wanted, Ordering::Relaxed);
         self.idle.limit_searching(wanted);
-        let missing = wanted.saturating_sub(*in_game);
+        let missing = wanted.saturating_sub(*enabled);
         let out = self.slots.iter().filter(|slot| slot.unmark(OUT));
         for slot in out.take(missing) {
-            *in_game += 1;
+            *enabled += 1;
             // ORDERING: Relaxed. `one_more` publishes it before anyone can claim.
             slot.mark.store(VACANT, Ordering::Relaxed);
             self.idle.one_more();
         }
-        self.call_if_too_many(*in_game);
+        self.call_if_too_many(*enabled);
         before
     }
 
     /// Keeps invariant 3. The caller holds the lock.
-    fn call_if_too_many(&self, in_game: usize) {
-        if in_game > self.wanted() {
+    fn call_if_too_many(&self, enabled: usize) {
+        if enabled > self.wanted() {
             self.calls.fetch_or(TOO_MANY, Ordering::Relaxed);
         } else {
             self.calls.fetch_and(!TOO_MANY, Ordering::Relaxed);
         }
     }
 
-    /// Marks a slot that the caller has as out of the game, if there are too many; the answer tells.
+    /// Marks a slot that the caller has as disabled, if there are too many; the answer tells.
     fn take_out(&self, index: usize, before: impl FnOnce(&Slot<T>)) -> bool {
-        let mut in_game = lock(&self.in_game);
-        let too_many = *in_game > self.wanted();
+        let mut enabled = lock(&self.enabled);
+        let too_many = *enabled > self.wanted();
         if too_many {
-            *in_game -= 1;
+            *enabled -= 1;
             before(&self.slots[index]);
-            // ORDERING: Release gives the lane to `want`.
+            // ORDERING: Release gives the local queue to `want`.
             self.slots[index].mark.store(OUT, Ordering::Release);
         }
-        self.call_if_too_many(*in_game);
+        self.call_if_too_many(*enabled);
         too_many
     }
 
-    /// Takes a slot out of the game with its lane, or gives the lane back if it may be kept.
+    /// Takes a slot disabled with its local queue, or gives the local queue back if it may be kept.
     ///
     /// The caller looks for tasks if the slot is out.
-    pub(crate) fn resign(&self, lane: Lane<T>, was_searching: bool) -> Option<Lane<T>> {
-        let (index, mut lane) = (lane.index(), Some(lane));
-        let put_back = |slot: &Slot<T>| slot.put_back(&mut lane);
+    pub(crate) fn resign(
+        &self,
+        local_queue: LocalQueue<T>,
+        was_searching: bool,
+    ) -> Option<LocalQueue<T>> {
+        let (index, mut local_queue) = (local_queue.index(), Some(local_queue));
+        let put_back = |slot: &Slot<T>| slot.put_back(&mut local_queue);
         if self.take_out(index, put_back) {
             self.idle.left_for_good(was_searching);
         }
-        lane
+        local_queue
     }
 
     /// As [`resign`](Self::resign) for a slot that is to be given to a thread.
-    pub(crate) fn withdraw(&self, vacancy: Vacancy) -> Option<Vacancy> {
-        if !self.take_out(vacancy.index, |_| ()) {
-            return Some(vacancy);
+    pub(crate) fn withdraw(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
+        if !self.take_out(reserved.index, |_| ()) {
+            return Some(reserved);
         }
         self.idle.left_for_good(true);
         None
     }
 
-    /// Takes slots out of the game that are vacant, the last ones first, while there are too many.
+    /// Takes slots disabled that are vacant, the last ones first, while there are too many.
     pub(crate) fn take_out_vacant(&self) {
         for (index, slot) in self.slots.iter().enumerate().rev() {
             let is_vacant = slot.mark.load(Ordering::Relaxed) == VACANT;
-            if !is_vacant || !self.are_too_many() || !self.idle.claim_any_vacancy() {
+            if !is_vacant || !self.are_too_many() || !self.idle.claim_any_vacant() {
                 continue;
             }
             // Somebody else may have come to this slot; then there is another for the claim.
-            let vacancy = match slot.unmark(VACANT) {
-                true => Vacancy { index },
-                false => self.claimed_vacancy(),
+            let reserved = match slot.unmark(VACANT) {
+                true => ReservedSlot { index },
+                false => self.take_reserved(),
             };
-            if let Some(vacancy) = self.withdraw(vacancy) {
-                self.leave_vacant(vacancy, true, || false);
+            if let Some(reserved) = self.withdraw(reserved) {
+                self.leave_vacant(reserved, true, || false);
             }
         }
     }
@@ -221,7 +226,7 @@ impl<T> Slots<T> {
         self.calls.load(Ordering::Relaxed) == 0
     }
 
-    /// Tells whether there are more slots in the game than are wanted.
+    /// Tells whether there are more slots enabled than are wanted.
     pub(crate) fn are_too_many(&self) -> bool {
         self.calls.load(Ordering::Relaxed) & TOO_MANY != 0
     }
@@ -254,14 +259,12 @@ impl<T> Slots<T> {
     }
 
     /// Claims a vacant slot, if there is one.
-    pub(crate) fn claim_vacancy(&self) -> Option<Vacancy> {
-        self.idle
-            .claim_any_vacancy()
-            .then(|| self.claimed_vacancy())
+    pub(crate) fn reserve_slot(&self) -> Option<ReservedSlot> {
+        self.idle.claim_any_vacant().then(|| self.take_reserved())
     }
 
-    fn claimed_vacancy(&self) -> Vacancy {
-        Vacancy {
+    fn take_reserved(&self) -> ReservedSlot {
+        ReservedSlot {
             index: self.unmark_one(VACANT),
         }
     }
@@ -269,11 +272,11 @@ impl<T> Slots<T> {
     /// Leaves a slot vacant for which there is no thread.
     pub(crate) fn leave_vacant(
         &self,
-        vacancy: Vacancy,
+        reserved: ReservedSlot,
         was_searching: bool,
         has_tasks: impl FnOnce() -> bool,
     ) {
-        self.slots[vacancy.index]
+        self.slots[reserved.index]
             .mark
             .store(VACANT, Ordering::Release);
         self.idle.left_vacant(was_searching);
@@ -283,53 +286,53 @@ impl<T> Slots<T> {
     }
 
     /// Takes for this thread the slot that was claimed for it; it is counted as searching.
-    pub(crate) fn occupy(&self, vacancy: Vacancy) -> Lane<T> {
-        let slot = &self.slots[vacancy.index];
+    pub(crate) fn occupy(&self, reserved: ReservedSlot) -> LocalQueue<T> {
+        let slot = &self.slots[reserved.index];
         let inside = std::mem::replace(&mut *lock(&slot.inside), Inside::Holder(current()));
-        let Inside::Lane(lane) = inside else {
+        let Inside::LocalQueue(local_queue) = inside else {
             unreachable!("each slot is given to one thread");
         };
-        lane
+        local_queue
     }
 
     /// Leaves a slot vacant whose holder is going to wait, or to end; the caller looks for tasks then.
-    pub(crate) fn give_up(&self, lane: Lane<T>, was_searching: bool) {
-        self.mark_vacant(lane);
+    pub(crate) fn give_up(&self, local_queue: LocalQueue<T>, was_searching: bool) {
+        self.mark_vacant(local_queue);
         self.idle.left_vacant(was_searching);
     }
 
-    /// Leaves a slot for good, with its lane in it.
-    pub(crate) fn vacate(&self, lane: Lane<T>, was_searching: bool) {
-        self.mark_vacant(lane);
+    /// Leaves a slot for good, with its local queue in it.
+    pub(crate) fn vacate(&self, local_queue: LocalQueue<T>, was_searching: bool) {
+        self.mark_vacant(local_queue);
         self.idle.vacated(was_searching);
     }
 
-    fn mark_vacant(&self, lane: Lane<T>) {
-        let slot = &self.slots[lane.index()];
-        slot.put_back(&mut Some(lane));
+    fn mark_vacant(&self, local_queue: LocalQueue<T>) {
+        let slot = &self.slots[local_queue.index()];
+        slot.put_back(&mut Some(local_queue));
         // ORDERING: Relaxed. Both callers publish it before anyone can claim.
         slot.mark.store(VACANT, Ordering::Relaxed);
     }
 
     /// Sees to it that a task which was just pushed is found: wakes a sleeper, or gives back a
-    /// vacancy that the caller has to fill, or to [leave](Self::leave_vacant).
+    /// reserved slot that the caller has to fill, or to [leave](Self::leave_vacant).
     #[inline]
-    pub(crate) fn task_pushed(&self) -> Option<Vacancy> {
+    pub(crate) fn task_pushed(&self) -> Option<ReservedSlot> {
         match self.idle.pushed()? {
             Claim::Sleeper => {
                 self.wake_claimed();
                 None
             }
-            Claim::Vacancy => Some(self.claimed_vacancy()),
+            Claim::Vacant => Some(self.take_reserved()),
         }
     }
 
-    /// Counts the slots whose holders want a processor, as of a moment ago.
+    /// Counts the slots whose holders want a processor, a snapshot, may be stale.
     pub(crate) fn awake(&self) -> usize {
         self.wanted().saturating_sub(self.idle.resting())
     }
 
-    /// Tells whether every slot is taken up with work, as of a moment ago.
+    /// Tells whether every slot is taken up with work, a snapshot, may be stale.
     #[inline]
     pub(crate) fn are_all_busy(&self) -> bool {
         self.idle.is_nobody_idle()
@@ -342,7 +345,7 @@ impl<T> Slots<T> {
 
     /// Searching to busy; `has_tasks` is asked if somebody else might be needed. Gives back what
     /// [`task_pushed`](Self::task_pushed) does.
-    pub(crate) fn found(&self, has_tasks: impl FnOnce() -> bool) -> Option<Vacancy> {
+    pub(crate) fn found(&self, has_tasks: impl FnOnce() -> bool) -> Option<ReservedSlot> {
         if self.idle.found() && has_tasks() {
             return self.task_pushed();
         }
@@ -350,7 +353,7 @@ impl<T> Slots<T> {
     }
 
     /// Searching to busy, of a thread that has yet to start, and may fail to: wakes a sleeper if one might
-    /// be needed, but gives no vacancy back, which might be for another that fails.
+    /// be needed, but gives no reserved slot back, which might be for another that fails.
     pub(crate) fn does_not_search(&self, has_tasks: impl FnOnce() -> bool) {
         if self.idle.found() && has_tasks() && self.idle.claim_wanted_sleeper() {
             self.wake_claimed();
@@ -374,7 +377,7 @@ impl<T> Slots<T> {
         match last_look() {
             LastLook::Nothing => {}
             LastLook::Tasks => {
-                // No vacancy: as long as this thread is not claimed it is a sleeper itself, and if
+                // No reserved slot: as long as this thread is not claimed it is a sleeper itself, and if
                 // it is, it will look again. That one is unmarked and not parked yet.
                 if self.idle.claim_wanted_sleeper() && !self.slots[index].unmark(ASLEEP) {
                     self.wake_claimed();
@@ -437,7 +440,7 @@ impl<T> Slots<T> {
 }
 
 impl<T> Slot<T> {
-    /// Ends the slot's sleep or vacancy; `false`: it was not marked so.
+    /// Ends the slot's sleep or reserved slot; `false`: it was not marked so.
     fn unmark(&self, mark: u8) -> bool {
         // ORDERING: Acquire and Release hand over what was done before.
         self.mark.load(Ordering::Relaxed) == mark
@@ -447,10 +450,10 @@ impl<T> Slot<T> {
                 .is_ok()
     }
 
-    /// Puts the lane back that was taken out by [`Slots::occupy`].
-    fn put_back(&self, lane: &mut Option<Lane<T>>) {
-        if let Some(lane) = lane.take() {
-            *lock(&self.inside) = Inside::Lane(lane);
+    /// Puts the local queue back that was taken out by [`Slots::occupy`].
+    fn put_back(&self, local_queue: &mut Option<LocalQueue<T>>) {
+        if let Some(local_queue) = local_queue.take() {
+            *lock(&self.inside) = Inside::LocalQueue(local_queue);
         }
     }
 

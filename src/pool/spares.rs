@@ -1,26 +1,25 @@
 //! Threads without a slot that wait to be given one.
 //!
 //! A thread comes here when it has ended a task after a wait and the slots are all taken, and when its
-//! slot goes out of the game. The one that came last is the first to be used again, so the others
+//! slot goes disabled. The one that came last is the first to be used again, so the others
 //! get the chance to end.
 //!
-//! A thread that was given a vacancy may take a while to get a processor. Until it has, another that is
-//! awake may [take the vacancy back](Spares::take_back) and use it at once: one that comes back from a
+//! A thread that was given a reserved slot may take a while to get a processor. Until it has, another that is
+//! awake may [take the reserved slot back](Spares::take_back) and use it at once: one that comes back from a
 //! wait, or one that rests and has not parked yet.
 //!
-//! # Why no vacancy waits beside a spare thread
-//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacancy, claim it and hand it to one in
-//! the list. *Whoever has a vacancy and no thread for it:* look at the list, try to start one; (V1)
+//! # Why no reserved slot waits beside a spare thread
+//! *Spare:* (R1) join the list; (R2) if there are tasks and a reserved slot, claim it and hand it to one in
+//! the list. *Whoever has a reserved slot and no thread for it:* look at the list, try to start one; (V1)
 //! count the slot vacant; (V2) full fence; (V3) look for tasks; (V4) look at the list again. R1 and V4
 //! happen under one lock, so nothing that R2 reads is read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in V1,
 //! and the tasks that V3 would see.
 
 use std::sync::Arc;
 
-use super::slots::Vacancy;
-use crate::primitive::{
-    AtomicBool, AtomicUsize, Deadline, Mutex, Ordering, Spin, Thread, current, lock, spin_until,
-};
+use super::slots::ReservedSlot;
+use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, current, lock};
+use crate::wait::{Deadline, Spin, spin_until};
 
 /// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to wake
 /// one up.
@@ -32,14 +31,14 @@ const LOOK: Spin = Spin {
 
 pub(crate) struct Spares {
     resting: Mutex<Vec<Entry>>,
-    /// How many of them have been given a vacancy. Written under the lock.
+    /// How many of them have been given a reserved slot. Written under the lock.
     given: AtomicUsize,
 }
 
 /// A thread in the list.
 struct Entry {
     spare: Arc<Spare>,
-    given: Option<Vacancy>,
+    given: Option<ReservedSlot>,
 }
 
 struct Spare {
@@ -50,8 +49,8 @@ struct Spare {
 
 /// How a thread's rest has ended.
 pub(crate) enum Rested {
-    /// It was given a vacancy, or has taken one back that another was given.
-    Given(Vacancy),
+    /// It was given a reserved slot, or has taken one back that another was given.
+    Given(ReservedSlot),
     /// It was [told](Spares::tell_all) to look what has changed.
     Told,
     /// The time was over.
@@ -66,19 +65,19 @@ impl Spares {
         }
     }
 
-    /// Tells whether anyone rests who could be given a vacancy.
+    /// Tells whether anyone rests who could be given a reserved slot.
     pub(crate) fn has_any(&self) -> bool {
         lock(&self.resting).iter().any(Entry::is_free)
     }
 
-    /// Gives a vacancy to the thread that came last, or back if there is none.
-    pub(crate) fn hand(&self, vacancy: Vacancy) -> Option<Vacancy> {
+    /// Gives a reserved slot to the thread that came last, or back if there is none.
+    pub(crate) fn hand(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
         let thread = {
             let mut resting = lock(&self.resting);
             let Some(entry) = resting.iter_mut().rfind(|entry| entry.is_free()) else {
-                return Some(vacancy);
+                return Some(reserved);
             };
-            entry.given = Some(vacancy);
+            entry.given = Some(reserved);
             self.given.fetch_add(1, Ordering::Relaxed);
             entry.spare.thread.clone()
         };
@@ -86,22 +85,22 @@ impl Spares {
         None
     }
 
-    /// Takes a vacancy back from a thread that has been given it and has not got up, if there is one.
-    pub(crate) fn take_back(&self) -> Option<Vacancy> {
+    /// Takes a reserved slot back from a thread that has been given it and has not got up, if there is one.
+    pub(crate) fn take_back(&self) -> Option<ReservedSlot> {
         if !self.has_given() {
             return None;
         }
         self.take_given(&mut lock(&self.resting))
     }
 
-    /// Takes the first vacancy that one of these was given, who rests on then.
-    fn take_given(&self, resting: &mut [Entry]) -> Option<Vacancy> {
-        let vacancy = resting.iter_mut().find_map(|entry| entry.given.take())?;
+    /// Takes the first reserved slot that one of these was given, who rests on then.
+    fn take_given(&self, resting: &mut [Entry]) -> Option<ReservedSlot> {
+        let reserved = resting.iter_mut().find_map(|entry| entry.given.take())?;
         self.given.fetch_sub(1, Ordering::Relaxed);
-        Some(vacancy)
+        Some(reserved)
     }
 
-    /// Tells whether a vacancy is on its way to a thread, as of a moment ago.
+    /// Tells whether a reserved slot is on its way to a thread, a snapshot, may be stale.
     fn has_given(&self) -> bool {
         self.given.load(Ordering::Relaxed) != 0
     }
@@ -118,7 +117,7 @@ impl Spares {
         threads.into_iter().for_each(|thread| thread.unpark());
     }
 
-    /// Rests until a vacancy is given, or `deadline`.
+    /// Rests until a reserved slot is given, or `deadline`.
     ///
     /// R1 and R2: `joined` is called once this thread is in the list, and says whether it is to rest.
     pub(crate) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
@@ -153,7 +152,7 @@ impl Spares {
         let place = resting.iter().position(place)?;
         let own = self.take_given(&mut resting[place..=place]);
         let rested = match own.or_else(|| self.take_given(&mut resting)) {
-            Some(vacancy) => Rested::Given(vacancy),
+            Some(reserved) => Rested::Given(reserved),
             None if spare.is_told() => Rested::Told,
             None if is_over => Rested::Through,
             None => return None,

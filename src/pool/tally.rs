@@ -2,7 +2,7 @@
 //!
 //! # Words
 //! A task is *accepted* before it is pushed and *finished* after its closure has ended, been
-//! dropped, or been met as an empty shell. The pool is *quiet* when both counts are equal.
+//! dropped, or been met as an empty tombstone. The pool is *quiet* when both counts are equal.
 //!
 //! # Invariants
 //! 1. Every count only grows. Each shard counts both, and a task may be accepted in one
@@ -17,7 +17,7 @@
 //!    does it once more for all who finished before.
 //!
 //! # Why a quiet tally is right
-//! [`is_quiet`](Tally::is_quiet) reads all finished counts, then all accepted ones. Let F be the
+//! [`is_quiescent`](Tally::is_quiescent) reads all finished counts, then all accepted ones. Let F be the
 //! finishes and A the acceptances that it saw. A task is accepted before it is pushed, run and
 //! finished, and a finish is published with Release and read with Acquire, so for each finish in F
 //! that task's acceptance, and those of all tasks that it pushed, are in A. Equal numbers then mean
@@ -38,8 +38,10 @@
 
 use std::task::Waker;
 
-use crate::primitive::{AtomicUsize, Deadline, NotInherited, Ordering, Padded, block_until};
-use crate::sync::line::{Line, Place};
+use crate::fork::NotInherited;
+use crate::primitive::{AtomicUsize, Ordering, Padded};
+use crate::sync::wait_queue::{WaitQueue, Waiter};
+use crate::wait::{Deadline, block_until};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
 const CLOSED: usize = 1;
@@ -63,7 +65,7 @@ pub(crate) struct Tally {
     shared: Padded<Shard>,
     /// How many joiners there are, and one more for ever once closed.
     attention: Padded<AtomicUsize>,
-    line: Line,
+    waiters: WaitQueue,
 }
 
 impl Tally {
@@ -84,7 +86,7 @@ impl Tally {
             used: AtomicUsize::new(0),
             shared: shard(),
             attention: Padded(AtomicUsize::new(0)),
-            line: Line::new(),
+            waiters: WaitQueue::new(),
         }
     }
 
@@ -145,7 +147,7 @@ impl Tally {
 
     /// Finishes a task on a thread without a slot.
     pub(crate) fn finish_outside(&self) {
-        // ORDERING: Release gives `is_quiet` the acceptances before this.
+        // ORDERING: Release gives `is_quiescent` the acceptances before this.
         self.shared.finished.fetch_add(ONE, Ordering::Release);
     }
 
@@ -170,7 +172,7 @@ impl Tally {
     }
 
     /// Tells whether there was a moment since the call began at which nothing was unfinished.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiescent(&self) -> bool {
         self.unfinished() == 0
     }
 
@@ -192,13 +194,13 @@ impl Tally {
     /// Tells whether nothing is unfinished, and somebody wants to know: a joiner in the line, or all if
     /// the tally is closed. The caller has made a full fence since it last counted a finish.
     pub(crate) fn wants_a_look(&self) -> bool {
-        let wanted = || self.is_closed() || self.line.standing() > 0;
-        self.wants_attention() && self.is_quiet() && wanted()
+        let wanted = || self.is_closed() || self.waiters.waiting() > 0;
+        self.wants_attention() && self.is_quiescent() && wanted()
     }
 
     /// Wakes all who wait in [`join`](Self::join), for another look.
     pub(crate) fn wake_joiners(&self) {
-        self.line.notify_all();
+        self.waiters.notify_all();
     }
 
     /// One who waits until nothing is unfinished.
@@ -206,7 +208,7 @@ impl Tally {
         // J1.
         self.attention.fetch_add(1, Ordering::Relaxed);
         Joiner {
-            place: NotInherited::new(self.line.place()),
+            waiter: NotInherited::new(self.waiters.waiter()),
             tally: self,
         }
     }
@@ -222,13 +224,13 @@ impl Tally {
 #[inline]
 fn count(counter: &AtomicUsize) {
     let next = counter.load(Ordering::Relaxed).wrapping_add(ONE);
-    // ORDERING: Release gives `is_quiet` all that this thread accepted before it finished.
+    // ORDERING: Release gives `is_quiescent` all that this thread accepted before it finished.
     counter.store(next, Ordering::Release);
 }
 
 /// One who waits for quiet; dropped, it leaves the line.
 pub(crate) struct Joiner<'a> {
-    place: NotInherited<Place<'a>>,
+    waiter: NotInherited<Waiter<'a>>,
     tally: &'a Tally,
 }
 
@@ -236,8 +238,8 @@ impl Joiner<'_> {
     /// Tells whether nothing is unfinished; if not, `waker` is called when that may have changed.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
         // J2 and J3: the fence in there pairs with the one before `wants_attention`.
-        self.place.stand(waker);
-        self.tally.is_quiet()
+        self.waiter.stand(waker);
+        self.tally.is_quiescent()
     }
 }
 
@@ -259,13 +261,13 @@ mod tests {
         for round in 0..4 {
             tally.accept_outside().unwrap();
             tally.accept_inside(1);
-            assert!(!tally.is_quiet(), "round {round}");
+            assert!(!tally.is_quiescent(), "round {round}");
             tally.finish_inside(0);
             tally.finish_inside(1);
-            assert!(tally.is_quiet(), "round {round}");
+            assert!(tally.is_quiescent(), "round {round}");
         }
         tally.close();
         assert_eq!(tally.accept_outside(), Err(Closed));
-        assert!(tally.is_closed() && tally.is_quiet());
+        assert!(tally.is_closed() && tally.is_quiescent());
     }
 }

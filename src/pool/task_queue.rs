@@ -1,6 +1,6 @@
 //! The joinable queue of a pool's work: push, find, task done, join, close.
 //!
-//! Two parts side by side: [`lanes`](super::lanes) holds the tasks and says in which order they
+//! Two parts side by side: [`local queues`](super::local queues) holds the tasks and says in which order they
 //! are found, [`tally`](super::tally) knows whether all of them are done. Like Python's
 //! `queue.Queue` with its `task_done` and `join`, split up so that the threads of a pool
 //! share as little as can be.
@@ -9,9 +9,9 @@
 //! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that
 //! is refused pushes nothing.
 
-use super::lanes::{Lane, Lanes};
+use super::lanes::{Lanes, LocalQueue};
 use super::tally::{Closed, Joiner, Tally};
-use crate::primitive::Deadline;
+use crate::wait::Deadline;
 
 pub(crate) struct TaskQueue<T> {
     lanes: Lanes<T>,
@@ -19,8 +19,8 @@ pub(crate) struct TaskQueue<T> {
 }
 
 impl<T> TaskQueue<T> {
-    /// Makes a queue for so many slots, and hands out the lanes that go with them.
-    pub(crate) fn new(slots: usize) -> (Self, Vec<Lane<T>>) {
+    /// Makes a queue for so many slots, and hands out the local queues that go with them.
+    pub(crate) fn new(slots: usize) -> (Self, Vec<LocalQueue<T>>) {
         let (lanes, own) = Lanes::new(slots);
         let tally = Tally::new(slots);
         (Self { lanes, tally }, own)
@@ -40,49 +40,49 @@ impl<T> TaskQueue<T> {
 
     /// Counts a task that will be pushed by one that has not finished, closed or not.
     #[inline]
-    pub(crate) fn accept_inside(&self, lane: Option<&Lane<T>>) {
-        match lane {
-            Some(lane) => self.tally.accept_inside(lane.index()),
+    pub(crate) fn accept_inside(&self, local_queue: Option<&LocalQueue<T>>) {
+        match local_queue {
+            Some(local_queue) => self.tally.accept_inside(local_queue.index()),
             None => self.tally.accept_beside(),
         }
     }
 
     /// Pushes a task that was accepted.
     #[inline(always)]
-    pub(crate) fn push(&self, task: T, lane: Option<&Lane<T>>) {
-        match lane {
-            Some(lane) => lane.push(task),
+    pub(crate) fn push(&self, task: T, local_queue: Option<&LocalQueue<T>>) {
+        match local_queue {
+            Some(local_queue) => local_queue.push(task),
             None => self.lanes.inject(task),
         }
     }
 
-    /// Takes the next task after [`Lane::pop`] gave none: from the injector or the lane.
-    pub(crate) fn find_near(&self, lane: &Lane<T>) -> Option<T> {
-        self.lanes.take_near(lane)
+    /// Takes the next task after [`LocalQueue::pop`] gave none: from the injector or the local queue.
+    pub(crate) fn find_near(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        self.lanes.take_near(local_queue)
     }
 
-    /// Takes a task from elsewhere than the lane, one that came from outside most times.
-    pub(crate) fn find_outsider(&self, lane: &Lane<T>) -> Option<T> {
-        self.lanes.take_outsider(lane)
+    /// Takes a task from elsewhere than the local queue, one that came from outside most times.
+    pub(crate) fn find_outsider(&self, local_queue: &LocalQueue<T>) -> Option<T> {
+        self.lanes.take_outsider(local_queue)
     }
 
     /// Takes a task that came from outside or that another slot has to spare; with
     /// `leave_last` not that slot's only one.
-    pub(crate) fn find_far(&self, lane: &Lane<T>, leave_last: bool) -> Option<T> {
-        self.lanes.take_far(lane, leave_last)
+    pub(crate) fn find_far(&self, local_queue: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        self.lanes.take_far(local_queue, leave_last)
     }
 
-    /// How far the slots other than that of `lane` have come; two answers tell whether they get on.
-    pub(crate) fn finished_by_others(&self, lane: &Lane<T>) -> usize {
-        self.tally.finished_by_others(lane.index())
+    /// How far the slots other than that of `local_queue` have come; two answers tell whether they get on.
+    pub(crate) fn finished_by_others(&self, local_queue: &LocalQueue<T>) -> usize {
+        self.tally.finished_by_others(local_queue.index())
     }
 
-    /// Takes a task from anywhere, for someone who holds no lane.
+    /// Takes a task from anywhere, for someone who holds no local queue.
     pub(crate) fn find_any(&self) -> Option<T> {
         self.lanes.take_any()
     }
 
-    /// Takes the task from outside that has waited longest, for someone who holds no lane.
+    /// Takes the task from outside that has waited longest, for someone who holds no local queue.
     pub(crate) fn find_oldest(&self) -> Option<T> {
         self.lanes.take_oldest()
     }
@@ -92,36 +92,40 @@ impl<T> TaskQueue<T> {
         self.lanes.injected()
     }
 
-    /// Lets go of the shells in `lane`, keeping the order of the rest.
+    /// Lets go of the tombstones in `local_queue`, keeping the order of the rest.
     ///
     /// What is kept is in no queue for a moment.
-    pub(crate) fn sweep_lane(&self, lane: &Lane<T>, is_shell: impl Fn(&T) -> bool) {
-        let shells = lane.sweep(&is_shell);
-        (0..shells).for_each(|_| self.task_done(Some(lane)));
+    pub(crate) fn sweep_lane(
+        &self,
+        local_queue: &LocalQueue<T>,
+        is_tombstone: impl Fn(&T) -> bool,
+    ) {
+        let tombstones = local_queue.sweep(&is_tombstone);
+        (0..tombstones).for_each(|_| self.task_done(Some(local_queue)));
     }
 
-    /// Lets go of the shells in `lane` and among the tasks from outside, as above.
-    pub(crate) fn sweep(&self, lane: &Lane<T>, is_shell: impl Fn(&T) -> bool) {
-        self.sweep_lane(lane, &is_shell);
-        let shells = self.lanes.sweep_injected(&is_shell);
-        (0..shells).for_each(|_| self.task_done(Some(lane)));
+    /// Lets go of the tombstones in `local_queue` and among the tasks from outside, as above.
+    pub(crate) fn sweep(&self, local_queue: &LocalQueue<T>, is_tombstone: impl Fn(&T) -> bool) {
+        self.sweep_lane(local_queue, &is_tombstone);
+        let tombstones = self.lanes.sweep_injected(&is_tombstone);
+        (0..tombstones).for_each(|_| self.task_done(Some(local_queue)));
     }
 
-    /// Lets go of the shells among the tasks from outside, for someone who holds no lane; and of those in
-    /// the lanes, if that were less than `expected`.
-    pub(crate) fn sweep_any(&self, expected: usize, is_shell: impl Fn(&T) -> bool) {
-        let mut shells = self.lanes.sweep_injected(&is_shell);
-        if shells < expected {
-            shells += self.lanes.sweep_lanes(&is_shell);
+    /// Lets go of the tombstones among the tasks from outside, for someone who holds no local queue; and of those in
+    /// the local queues, if that were less than `expected`.
+    pub(crate) fn sweep_any(&self, expected: usize, is_tombstone: impl Fn(&T) -> bool) {
+        let mut tombstones = self.lanes.sweep_injected(&is_tombstone);
+        if tombstones < expected {
+            tombstones += self.lanes.sweep_lanes(&is_tombstone);
         }
-        (0..shells).for_each(|_| self.task_done(None));
+        (0..tombstones).for_each(|_| self.task_done(None));
     }
 
     /// Counts a task that was found, and has ended, as finished.
     #[inline]
-    pub(crate) fn task_done(&self, lane: Option<&Lane<T>>) {
-        match lane {
-            Some(lane) => self.tally.finish_inside(lane.index()),
+    pub(crate) fn task_done(&self, local_queue: Option<&LocalQueue<T>>) {
+        match local_queue {
+            Some(local_queue) => self.tally.finish_inside(local_queue.index()),
             None => self.tally.finish_outside(),
         }
     }
@@ -150,7 +154,7 @@ impl<T> TaskQueue<T> {
         self.tally.joiner()
     }
 
-    /// Counts what was accepted and is not done, as of a moment ago.
+    /// Counts what was accepted and is not done, a snapshot, may be stale.
     pub(crate) fn unfinished(&self) -> usize {
         self.tally.unfinished()
     }
@@ -176,7 +180,7 @@ impl<T> TaskQueue<T> {
     ///
     /// The caller has made a full fence since it last called [`task_done`](Self::task_done).
     pub(crate) fn check_done(&self) -> bool {
-        if !self.tally.wants_attention() || !self.tally.is_quiet() {
+        if !self.tally.wants_attention() || !self.tally.is_quiescent() {
             return false;
         }
         self.wake_joiners();
@@ -186,6 +190,6 @@ impl<T> TaskQueue<T> {
     /// Tells whether the queue is closed and all is done, which stays so.
     pub(crate) fn is_over(&self) -> bool {
         // In this order: only a look that began after the end of acceptance is final.
-        self.tally.is_closed() && self.tally.is_quiet()
+        self.tally.is_closed() && self.tally.is_quiescent()
     }
 }

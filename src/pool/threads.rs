@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::local::{Local, Pool};
-use super::roster::{Member, NotStarted, see_off};
-use super::slots::Vacancy;
+use super::roster::{NotStarted, Worker, join_thread};
+use super::slots::ReservedSlot;
 use super::worker;
 use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
@@ -21,7 +21,7 @@ type Started = oneshot::Sender<io::Result<()>>;
 /// builds the pool.
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
     Local::hook_in();
-    let pool = Pool::new(config, |pool, vacancy| start_thread(pool, vacancy, None));
+    let pool = Pool::new(config, |pool, reserved| start_thread(pool, reserved, None));
     let started = match pool.hooks.thread_start {
         None => start_first(&pool),
         Some(_) => start_all(&pool),
@@ -35,8 +35,8 @@ pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
 }
 
 fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
-    match pool.slots.claim_vacancy() {
-        Some(vacancy) => start_for_builder(pool, vacancy, None),
+    match pool.slots.reserve_slot() {
+        Some(reserved) => start_for_builder(pool, reserved, None),
         None => Ok(()),
     }
 }
@@ -44,16 +44,16 @@ fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
 fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     let mut answers = Vec::new();
     // Not those again that a thread leaves which did not want to start.
-    let vacancies: Vec<_> = std::iter::from_fn(|| pool.slots.claim_vacancy()).collect();
+    let reserved: Vec<_> = std::iter::from_fn(|| pool.slots.reserve_slot()).collect();
     let mut failed = None;
-    for vacancy in vacancies {
+    for reserved in reserved {
         if failed.is_some() {
-            pool.slots.leave_vacant(vacancy, true, || false);
+            pool.slots.leave_vacant(reserved, true, || false);
             continue;
         }
         let (started, answer) = oneshot::channel();
         answers.push(answer);
-        failed = start_for_builder(pool, vacancy, Some(started)).err();
+        failed = start_for_builder(pool, reserved, Some(started)).err();
     }
     if let Some(error) = failed {
         return Err(error);
@@ -72,13 +72,13 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
 /// Starts a thread of a pool that is not there without it.
 fn start_for_builder(
     pool: &Arc<Pool>,
-    vacancy: Vacancy,
+    reserved: ReservedSlot,
     started: Option<Started>,
 ) -> io::Result<()> {
-    let Err((vacancy, why)) = start_thread(pool, vacancy, started) else {
+    let Err((reserved, why)) = start_thread(pool, reserved, started) else {
         return Ok(());
     };
-    pool.slots.leave_vacant(vacancy, true, || false);
+    pool.slots.leave_vacant(reserved, true, || false);
     Err(match why {
         NotStarted::Failed(error) => error,
         NotStarted::NotWanted => io::Error::other("the pool has ended"),
@@ -88,21 +88,21 @@ fn start_for_builder(
 /// Starts a thread for a slot that was claimed for it.
 pub(super) fn start_thread(
     pool: &Arc<Pool>,
-    vacancy: Vacancy,
+    reserved: ReservedSlot,
     started: Option<Started>,
-) -> Result<(), (Vacancy, NotStarted)> {
+) -> Result<(), (ReservedSlot, NotStarted)> {
     // If the thread does not start, what it was to be given comes back.
-    let given = Arc::new(Mutex::new(Some((vacancy, started))));
-    let spawn = |member: &Arc<Member>| {
-        let (pool, member, given) = (Arc::clone(pool), Arc::clone(member), Arc::clone(&given));
+    let given = Arc::new(Mutex::new(Some((reserved, started))));
+    let spawn = |worker: &Arc<Worker>| {
+        let (pool, worker, given) = (Arc::clone(pool), Arc::clone(worker), Arc::clone(&given));
         let builder = ThreadBuilder::new()
-            .name(member.name().to_owned())
+            .name(worker.name().to_owned())
             .stack_size(pool.stack_size);
         let body = move || {
             let given = lock(&given).take();
-            if let Some((vacancy, started)) = given {
+            if let Some((reserved, started)) = given {
                 pool.attributes.take_on();
-                live(&pool, &member, vacancy, started);
+                run_thread(&pool, &worker, reserved, started);
             }
         };
         Attributes::start(|| builder.spawn(body))
@@ -115,13 +115,18 @@ pub(super) fn start_thread(
     let started = pool.roster.start(pool.most_threads(), name, spawn);
     started.map_err(|why| {
         let given = lock(&given).take();
-        let (vacancy, _) = given.expect("a thread that did not start took nothing");
-        (vacancy, why)
+        let (reserved, _) = given.expect("a thread that did not start took nothing");
+        (reserved, why)
     })
 }
 
 /// A thread's way through the pool. In a child process that a user's function has forked, it ends.
-fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Option<Started>) {
+fn run_thread(
+    pool: &Arc<Pool>,
+    worker: &Arc<Worker>,
+    reserved: ReservedSlot,
+    started: Option<Started>,
+) {
     // First: the hook may shut the pool down.
     Local::settle(pool);
     let has_say = pool.hooks.thread_start.is_some();
@@ -129,47 +134,47 @@ fn live(pool: &Arc<Pool>, member: &Arc<Member>, vacancy: Vacancy, started: Optio
         // Whoever started the thread counts it as searching, which it is not while the user has it.
         pool.does_not_search();
     }
-    let fit = try_hook(pool, member.number());
+    let fit = try_hook(pool, worker.number());
     if pool.is_forked() {
         return;
     }
-    let (mut before, mut sees_off) = (Vec::new(), false);
+    let (mut before, mut joins_others) = (Vec::new(), false);
     match fit {
         Ok(()) => {
             pool.one_has_started();
             answer(started, Ok(()));
             let part = Arc::clone(pool);
-            let left = Local::enter(part, member, vacancy, !has_say, worker::work);
+            let left = Local::enter(part, worker, reserved, !has_say, worker::work);
             if pool.is_forked() {
                 return;
             }
-            sees_off = left.sees_off;
-            stop_hook(pool, member.number());
+            joins_others = left.joins_others;
+            stop_hook(pool, worker.number());
             if pool.is_forked() {
                 return;
             }
             if left.before_the_end {
-                before = pool.roster.free_number(member);
+                before = pool.roster.free_number(worker);
             }
         }
         Err(error) => {
             pool.roster.does_not_stay();
-            if let Some(vacancy) = pool.leave_vacant(vacancy, !has_say) {
-                pool.fill(vacancy);
+            if let Some(reserved) = pool.leave_vacant(reserved, !has_say) {
+                pool.fill(reserved);
             }
             match started {
                 Some(_) => answer(started, Err(error)),
                 None => pool.start_failed(error),
             }
-            before = pool.roster.free_number(member);
+            before = pool.roster.free_number(worker);
         }
     }
     pool.roster.count_out();
-    if sees_off {
-        pool.roster.see_all_off();
+    if joins_others {
+        pool.roster.join_all();
     }
-    before.into_iter().for_each(see_off);
-    member.see_off_the_one_before();
+    before.into_iter().for_each(join_thread);
+    worker.join_predecessor();
 }
 
 /// Tells whoever builds the pool how a thread has started.

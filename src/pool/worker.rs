@@ -1,7 +1,7 @@
 //! One thread's life: find a task, run it, and sleep when there is none.
 
 use super::local::{Local, PoolTask};
-use crate::primitive::{Spin, spin_until};
+use crate::wait::{Spin, spin_until};
 
 /// How long a thread without work looks around before it sleeps: about as long as it takes another
 /// to wake up, who may then bring the next task.
@@ -36,7 +36,7 @@ const WATCHES: usize = 16;
 pub(super) fn work(local: &Local) -> bool {
     loop {
         // First: it may have ended with something to hear.
-        local.run_line();
+        local.run_yielded();
         if !local.is_calm() {
             if local.shared.has_ended() {
                 local.note_idle();
@@ -47,7 +47,7 @@ pub(super) fn work(local: &Local) -> bool {
         local.sweep_if_wanted();
         let mut task = local.pop();
         if task.is_none() {
-            task = local.outside(|| look_around(local));
+            task = local.outside(|| search(local));
         }
         if task.is_some() {
             local.run(&mut task);
@@ -59,23 +59,23 @@ pub(super) fn work(local: &Local) -> bool {
 
 /// Looks near, then everywhere for a while, at first only for what others have to spare.
 #[cold]
-fn look_around(local: &Local) -> Option<PoolTask> {
+fn search(local: &Local) -> Option<PoolTask> {
     let mut task = local.find_near();
     if task.is_some() || !local.has_slot() {
         return task;
     }
     local.note_idle();
-    local.look_around_if_wanted();
+    local.check_quiescence_if_wanted();
     if local.shared.is_forked() {
         return None;
     }
     if local.may_search() {
-        let budget = if local.is_hopeful() { SEARCH } else { GLANCE };
+        let budget = if local.spin_pays() { SEARCH } else { GLANCE };
         spin_until(budget, || {
             task = local.find_far(true);
             task.is_some() || local.shared.has_ended()
         });
-        if task.is_none() && local.is_hopeful() {
+        if task.is_none() && local.spin_pays() {
             task = watch(local);
         }
         if task.is_none() {

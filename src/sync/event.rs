@@ -1,6 +1,6 @@
 //! `Event`: a flag to wait for.
 //!
-//! The flag is written without a lock. Whoever waits for it stands in a [`Line`]; to be notified there
+//! The flag is written without a lock. Whoever waits for it stands in a [`WaitQueue`]; to be notified there
 //! is to be released, whatever has become of the flag since, which is why a waiter that is present at
 //! [`set`](Event::set) need not be quick.
 
@@ -9,8 +9,9 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::line::{Line, Place};
-use crate::primitive::{AtomicBool, Deadline, Ordering, block_until};
+use super::wait_queue::{WaitQueue, Waiter};
+use crate::primitive::{AtomicBool, Ordering};
+use crate::wait::{Deadline, block_until};
 
 /// A flag that is set and cleared, and that any number of threads and futures wait for.
 ///
@@ -46,7 +47,7 @@ use crate::primitive::{AtomicBool, Deadline, Ordering, block_until};
 /// ```
 pub struct Event {
     flag: AtomicBool,
-    line: Line,
+    waiters: WaitQueue,
 }
 
 impl Event {
@@ -54,7 +55,7 @@ impl Event {
     pub fn new() -> Self {
         Self {
             flag: AtomicBool::new(false),
-            line: Line::new(),
+            waiters: WaitQueue::new(),
         }
     }
 
@@ -78,7 +79,7 @@ impl Event {
     pub(crate) fn set_first(&self) -> bool {
         // ORDERING: Release gives what was done before to `is_set`.
         let before = self.flag.swap(true, Ordering::AcqRel);
-        self.line.notify_all();
+        self.waiters.notify_all();
         !before
     }
 
@@ -137,8 +138,8 @@ impl Event {
     /// block_on(event.wait_async());
     /// ```
     pub async fn wait_async(&self) {
-        let mut place = self.line.place();
-        poll_fn(|cx| match self.poll(&mut place, cx.waker()) {
+        let mut waiter = self.waiters.waiter();
+        poll_fn(|cx| match self.poll(&mut waiter, cx.waker()) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         })
@@ -146,18 +147,20 @@ impl Event {
     }
 
     fn wait_until(&self, deadline: Deadline) -> bool {
-        let mut place = self.line.place();
-        let released = block_until(deadline, |waker| self.poll(&mut place, waker).then_some(()));
+        let mut waiter = self.waiters.waiter();
+        let released = block_until(deadline, |waker| {
+            self.poll(&mut waiter, waker).then_some(())
+        });
         // It may have been released at the very end.
-        released.is_some() || place.spend()
+        released.is_some() || waiter.spend()
     }
 
-    /// Tells whether the waiter that has `place` is released; if not, `waker` is called when it is.
-    fn poll(&self, place: &mut Place<'_>, waker: &Waker) -> bool {
+    /// Tells whether the waiter that has `waiter` is released; if not, `waker` is called when it is.
+    fn poll(&self, waiter: &mut Waiter<'_>, waker: &Waker) -> bool {
         // The last look is behind the fence that the line makes when somebody stands in it.
-        let released = self.is_set() || place.stand(waker) || self.is_set();
+        let released = self.is_set() || waiter.stand(waker) || self.is_set();
         if released {
-            place.spend();
+            waiter.spend();
         }
         released
     }

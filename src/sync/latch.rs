@@ -65,7 +65,7 @@ impl Latch {
         }
     }
 
-    /// Tells how many are still to count down, as of a moment ago.
+    /// Tells how many are still to count down, a snapshot, may be stale.
     pub fn count(&self) -> usize {
         self.left.load(Ordering::Relaxed)
     }

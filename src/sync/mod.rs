@@ -7,10 +7,10 @@
 pub(crate) mod cancel;
 pub(crate) mod event;
 pub(crate) mod latch;
-pub(crate) mod line;
 #[cfg(all(test, workmill_loom))]
 mod model;
 pub(crate) mod permits;
 pub(crate) mod queue;
 pub(crate) mod semaphore;
 pub(crate) mod wait_list;
+pub(crate) mod wait_queue;

@@ -61,10 +61,10 @@ use std::time::{Duration, Instant};
 
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
-use crate::primitive::{
-    AtomicUsize, Deadline, Mutex, Ordering, block_until, forks, lock, spin_loop,
-};
+use crate::fork::Stamp;
+use crate::primitive::{AtomicUsize, Mutex, Ordering, lock, spin_loop};
 use crate::unwind;
+use crate::wait::{Deadline, block_until};
 
 const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
@@ -138,7 +138,7 @@ impl Permits {
         }
     }
 
-    /// Counts the free permits, as of a moment ago.
+    /// Counts the free permits, a snapshot, may be stale.
     pub(crate) fn available(&self) -> usize {
         usize::try_from(count(self.word.load(Ordering::Relaxed))).unwrap_or(0)
     }
@@ -331,7 +331,7 @@ impl Permits {
     /// Serves those at the head of the line as far as the permits go.
     #[cold]
     fn serve(&self) {
-        let process = forks();
+        let process = Stamp::now();
         loop {
             let (waker, goes_on) = {
                 let mut line = lock(&self.line);
@@ -341,7 +341,7 @@ impl Permits {
                 unwind::wake(waker);
             }
             // A waker may fork; those who wait are of the parent.
-            if !goes_on || forks() != process {
+            if !goes_on || !process.is_here() {
                 return;
             }
         }
@@ -363,7 +363,7 @@ impl Permits {
                     break;
                 }
             } else if self.take_from(word, want.permits).is_ok() {
-                let served = line.notify_one(Signal::Turn);
+                let served = line.notify_one(Signal::One);
                 self.settle(line, true);
                 return (served.map(|(waker, _)| waker), !line.is_empty());
             }
@@ -494,7 +494,7 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         let mut line = lock(&from.line);
         if line.signal(&ticket).is_some() {
             let answer = match line.redeem(ticket) {
-                Ok(Signal::Turn) => Ok(()),
+                Ok(Signal::One) => Ok(()),
                 Ok(Signal::All) => Err(AcquireError::Closed),
                 Err(_) => unreachable!("the ticket was notified"),
             };
@@ -525,7 +525,7 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
             redeemed
         };
         match redeemed {
-            Ok(Signal::Turn) => Some(Ok(())),
+            Ok(Signal::One) => Some(Ok(())),
             Ok(Signal::All) => Some(Err(TryAcquireError::Closed)),
             Err((waker, _)) => {
                 from.serve();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::permits::{MAX_PERMITS, Permits, Wait};
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
-use crate::primitive::Deadline;
+use crate::wait::Deadline;
 
 /// After so long the longest waiter at an unfair semaphore no longer lets newcomers pass.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -422,7 +422,7 @@ impl Semaphore {
         self.permits.add(permits)
     }
 
-    /// Tells how many permits are free, as of a moment ago.
+    /// Tells how many permits are free, a snapshot, may be stale.
     ///
     /// That can be some although others wait, if the longest waiter wants more.
     pub fn available_permits(&self) -> usize {

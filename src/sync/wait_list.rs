@@ -25,16 +25,16 @@
 
 use std::task::Waker;
 
-use crate::primitive::forks;
+use crate::fork::Stamp;
 use crate::unwind;
 
 /// Wakes all of these. If a waker forks, the child wakes no more: the others are of its parent.
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
-    let process = forks();
+    let process = Stamp::now();
     let mut wakers = wakers.into_iter();
     while let Some(waker) = wakers.next() {
         unwind::wake(waker);
-        if forks() != process {
+        if !process.is_here() {
             return std::mem::forget(wakers);
         }
     }
@@ -51,7 +51,7 @@ pub(crate) struct Ticket(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// It alone was told: what it waited for is its own now, or worth another look.
-    Turn,
+    One,
     /// All who waited were told at once.
     All,
 }

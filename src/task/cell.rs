@@ -1,8 +1,8 @@
 //! The memory that a task and its handle share.
 //!
 //! One heap block holds the state word, the waiter's place, and first the closure, then
-//! in the same bytes what became of it. [`pair`] makes it and parts it into a [`TaskEnd`] and a
-//! [`HandleEnd`], beside which there may be [`ExtraEnd`]s; the last of them to go frees it.
+//! in the same bytes what became of it. [`pair`] makes it and parts it into a [`Runnable`] and a
+//! [`HandleRef`], beside which there may be [`TaskRef`]s; the last of them to go frees it.
 //! Everything unsafe about that stays here: all ends have safe faces, and who may touch what when
 //! is decided in [`state`](super::state).
 //!
@@ -27,10 +27,11 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::state::{CalledOff, Ender, Finish, Leave, State};
+use super::state::{CancelRequest, Ender, Finish, Leave, State};
 use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{NotInherited, UnsafeCell};
+use crate::fork::NotInherited;
+use crate::primitive::UnsafeCell;
 use crate::unwind::{self, Payload};
 
 /// What a task's handle gives in the end.
@@ -206,21 +207,21 @@ impl<F: Closure<T>, T> Cell<F, T> {
 }
 
 /// Makes a cell for `closure` and parts it into its two ends.
-pub(crate) fn pair<F, T>(closure: F) -> (TaskEnd, HandleEnd<T>)
+pub(crate) fn pair<F, T>(closure: F) -> (Runnable, HandleRef<T>)
 where
     F: Closure<T>,
     T: Send + 'static,
 {
     let closure = ManuallyDrop::new(closure);
     let header = Cell::allocate(State::queued(), Stage { closure });
-    (TaskEnd(header), HandleEnd::new(header))
+    (Runnable(header), HandleRef::new(header))
 }
 
 /// Makes a handle's end that has resolved to cancelled at once.
-pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleEnd<T> {
+pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleRef<T> {
     let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
     let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
-    HandleEnd::new(header)
+    HandleRef::new(header)
 }
 
 /// Drops an outcome where it is, and gives back what the task panicked with if it did.
@@ -247,14 +248,14 @@ pub(super) unsafe fn drop_outcome_at<T>(outcome: *mut Outcome<T>) -> Option<Payl
 ///    caller to wake.
 /// 2. With [`Ender::Other`] the caller keeps its own end alive for the call.
 unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
-    // SAFETY: by duty 1 the cell is live; our end keeps it so until `task_gone`.
+    // SAFETY: by duty 1 the cell is live; our end keeps it so until `drop_runnable`.
     let cell = unsafe { header.as_ref() };
     let waker = cell.waiter.with_mut(|waiter| {
         // SAFETY: rule 3 gives the place to an ender that was told to wake.
         unsafe { (*waiter).take() }
     });
     let vtable = cell.vtable;
-    if ender == Ender::Task && cell.state.task_gone() {
+    if ender == Ender::Task && cell.state.drop_runnable() {
         // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
         unsafe { (vtable.free)(header) };
     }
@@ -267,13 +268,13 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
 /// The task's end of a cell: runs or is cancelled, exactly once.
 ///
 /// Dropped unrun it cancels the task, because a pool that forgets a task has been shut down.
-pub(crate) struct TaskEnd(pub(super) NonNull<Header>);
+pub(crate) struct Runnable(pub(super) NonNull<Header>);
 
 // SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`,
 // wakers are, and the state word says which thread may touch them.
-unsafe impl Send for TaskEnd {}
+unsafe impl Send for Runnable {}
 
-impl TaskEnd {
+impl Runnable {
     fn header(&self) -> &Header {
         // SAFETY: the block is live as long as the task's end is there (rule 4).
         unsafe { self.0.as_ref() }
@@ -349,30 +350,30 @@ impl TaskEnd {
     /// Gives up an end that has nothing left to run.
     fn leave(&self) {
         let vtable = self.header().vtable;
-        if self.header().state.task_gone() {
+        if self.header().state.drop_runnable() {
             // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
             unsafe { (vtable.free)(self.0) };
         }
     }
 }
 
-impl Drop for TaskEnd {
+impl Drop for Runnable {
     fn drop(&mut self) {
         self.end_unrun(CancelReason::Shutdown);
     }
 }
 
 /// What every end but the task's can do: see how far the task is, cancel it, run it in place.
-pub(crate) struct Remote(NonNull<Header>);
+pub(crate) struct RawTask(NonNull<Header>);
 
 // SAFETY: a remote reads the state word, cancels and runs. Whoever wins the exchange for that owns
 // the closure, which is `Send` by the bounds of `pair`, stores an outcome, which is too, and may take
 // the waker, which is too. No outcome is read through it.
-unsafe impl Send for Remote {}
+unsafe impl Send for RawTask {}
 // SAFETY: the same.
-unsafe impl Sync for Remote {}
+unsafe impl Sync for RawTask {}
 
-impl Remote {
+impl RawTask {
     fn header(&self) -> &Header {
         // SAFETY: the block is live as long as the end that the remote is part of (rule 4).
         unsafe { self.0.as_ref() }
@@ -384,7 +385,7 @@ impl Remote {
     }
 
     /// Tells whether the task is a closure that is due, and nobody has begun it.
-    pub(crate) fn can_be_claimed(&self) -> bool {
+    pub(crate) fn can_run_inline(&self) -> bool {
         self.header().vtable.future.is_none() && self.header().state.is_due()
     }
 
@@ -406,8 +407,8 @@ impl Remote {
     }
 
     /// Runs the closure on this thread if nobody has begun it; `true` if so.
-    pub(crate) fn run_here(&self, cx: &impl Context) -> bool {
-        let ours = self.can_be_claimed() && self.header().state.start();
+    pub(crate) fn run_inline(&self, cx: &impl Context) -> bool {
+        let ours = self.can_run_inline() && self.header().state.start();
         if ours {
             // SAFETY: duty 1, the cell is live; duty 2, it has a closure, which `start` gave us.
             unsafe { (self.header().vtable.run)(self.0) };
@@ -440,7 +441,7 @@ impl Remote {
     /// As [`cancel`](Self::cancel), but a closure that will never run is still to be dropped.
     pub(crate) fn doom(&self, reason: CancelReason) -> Result<Doomed, Cancelled> {
         if let Some(future) = self.header().vtable.future {
-            return Err(self.call_off(future, reason));
+            return Err(self.request_cancel(future, reason));
         }
         if self.header().state.cancel() {
             let end = self.extra();
@@ -452,20 +453,20 @@ impl Remote {
         })
     }
 
-    fn call_off(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
-        let called_off = self.header().state.call_off(reason);
-        if called_off == CalledOff::Unbegun {
+    fn request_cancel(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
+        let request = self.header().state.request_cancel(reason);
+        if request == CancelRequest::Unbegun {
             // SAFETY: duty 1, the cell is live; duty 2, we were just told.
             unsafe { (future.release)(self.0) };
         }
-        match called_off {
-            CalledOff::Unbegun | CalledOff::Begun => {
+        match request {
+            CancelRequest::Unbegun | CancelRequest::Begun => {
                 // SAFETY: duty 1, the cell is live; waking touches nothing that is somebody's.
                 unsafe { (future.wake)(self.0) };
                 Cancelled::Soon
             }
-            CalledOff::Before => Cancelled::Before,
-            CalledOff::TooLate => Cancelled::Never,
+            CancelRequest::Before => Cancelled::Before,
+            CancelRequest::TooLate => Cancelled::Never,
         }
     }
 
@@ -486,9 +487,9 @@ impl Remote {
     }
 
     /// Makes an extra end of the same cell.
-    pub(crate) fn extra(&self) -> ExtraEnd {
-        self.header().state.add_extra();
-        ExtraEnd(Self(self.0))
+    pub(crate) fn extra(&self) -> TaskRef {
+        self.header().state.add_ref();
+        TaskRef(Self(self.0))
     }
 }
 
@@ -496,7 +497,7 @@ impl Remote {
 /// before.
 #[must_use]
 pub(crate) struct Doomed {
-    end: ExtraEnd,
+    end: TaskRef,
     reason: CancelReason,
 }
 
@@ -517,7 +518,7 @@ impl Drop for Doomed {
     }
 }
 
-/// What [`Remote::cancel`] found.
+/// What [`RawTask::cancel`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancelled {
     /// The task was queued, and will never run.
@@ -531,28 +532,28 @@ pub(crate) enum Cancelled {
 }
 
 /// One end more, which never sees the outcome.
-pub(crate) struct ExtraEnd(Remote);
+pub(crate) struct TaskRef(RawTask);
 
-impl ExtraEnd {
+impl TaskRef {
     /// # Safety
     /// The cell is live, and such an end was counted that nobody else gives up.
     pub(super) unsafe fn from_header(header: NonNull<Header>) -> Self {
-        Self(Remote(header))
+        Self(RawTask(header))
     }
 }
 
-impl Deref for ExtraEnd {
-    type Target = Remote;
+impl Deref for TaskRef {
+    type Target = RawTask;
 
-    fn deref(&self) -> &Remote {
+    fn deref(&self) -> &RawTask {
         &self.0
     }
 }
 
-impl Drop for ExtraEnd {
+impl Drop for TaskRef {
     fn drop(&mut self) {
         let vtable = self.header().vtable;
-        if self.header().state.extra_gone() {
+        if self.header().state.drop_ref() {
             // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
             unsafe { (vtable.free)(self.0.0) };
         }
@@ -560,28 +561,28 @@ impl Drop for ExtraEnd {
 }
 
 /// The handle's end of a cell: waits for the outcome and takes it.
-pub(crate) struct HandleEnd<T> {
-    remote: Remote,
+pub(crate) struct HandleRef<T> {
+    remote: RawTask,
     outcome: PhantomData<Outcome<T>>,
 }
 
 // SAFETY: beside what a remote can do, sending the end sends the right to take a `T`.
-unsafe impl<T: Send> Send for HandleEnd<T> {}
+unsafe impl<T: Send> Send for HandleRef<T> {}
 // SAFETY: no `T` is reached through a shared end, only what a remote can do.
-unsafe impl<T: Send> Sync for HandleEnd<T> {}
+unsafe impl<T: Send> Sync for HandleRef<T> {}
 
-impl<T> Deref for HandleEnd<T> {
-    type Target = Remote;
+impl<T> Deref for HandleRef<T> {
+    type Target = RawTask;
 
-    fn deref(&self) -> &Remote {
+    fn deref(&self) -> &RawTask {
         &self.remote
     }
 }
 
-impl<T> HandleEnd<T> {
+impl<T> HandleRef<T> {
     pub(super) fn new(header: NonNull<Header>) -> Self {
         Self {
-            remote: Remote(header),
+            remote: RawTask(header),
             outcome: PhantomData,
         }
     }
@@ -652,14 +653,14 @@ impl<T> HandleEnd<T> {
     /// Gives up the handle's end, with the outcome gone.
     fn go(&self) {
         let vtable = self.header().vtable;
-        if self.header().state.handle_gone() {
+        if self.header().state.drop_handle() {
             // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
             unsafe { (vtable.free)(self.remote.0) };
         }
     }
 }
 
-impl<T> HandleEnd<T> {
+impl<T> HandleRef<T> {
     /// Gives up the end with what may be there. A panic that nobody was shown comes back.
     pub(crate) fn abandon(self) -> Option<Payload> {
         ManuallyDrop::new(self).leave()
@@ -680,7 +681,7 @@ impl<T> HandleEnd<T> {
     }
 }
 
-impl<T> Drop for HandleEnd<T> {
+impl<T> Drop for HandleRef<T> {
     fn drop(&mut self) {
         drop(self.leave());
     }

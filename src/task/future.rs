@@ -2,7 +2,7 @@
 //!
 //! One block holds the state word that every cell has, the future and then in the same bytes its
 //! outcome, and a second word that says whether the future is to be polled. A waker is an
-//! [extra end](super::cell::ExtraEnd) of the cell, counted like the others, so the block lives as long
+//! [extra end](super::cell::TaskRef) of the cell, counted like the others, so the block lives as long
 //! as anybody may wake it. The rules of access are those of [`cell`](super::cell), with these in place
 //! of the first:
 //!
@@ -36,11 +36,11 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::block;
+use super::aligned;
 use super::cell::{
-    ExtraEnd, FutureVtable, HandleEnd, Header, Outcome, TaskEnd, Vtable, drop_outcome_at,
+    FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
 };
-use super::state::{CalledOff, State};
+use super::state::{CancelRequest, State};
 use super::{Context, Look, Name, Ran, Task, Token, Work};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, thread_pointer};
@@ -55,7 +55,7 @@ thread_pointer!(POLLED);
 
 /// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
 ///
-/// In a [`block`]: a cell is polled again and again, and its neighbour by another thread.
+/// In a [`aligned`]: a cell is polled again and again, and its neighbour by another thread.
 #[repr(C)]
 struct Cell<F: Future, P, S> {
     header: Header,
@@ -148,7 +148,7 @@ where
     }
 
     fn task(header: NonNull<Header>) -> Task<Cx> {
-        Task::new(FutureEnd::<F, P, S, Cx> {
+        Task::new(RunnableFuture::<F, P, S, Cx> {
             header,
             functions: PhantomData,
         })
@@ -184,7 +184,7 @@ where
         // SAFETY: duty 1; by duty 2 nobody else has it, and nobody looks at it again.
         unwind::contain(|| unsafe { cell.drop_in_place() });
         // SAFETY: `spawn` had the block from there, and the cell was dropped.
-        unsafe { block::free(cell) };
+        unsafe { aligned::free(cell) };
     }
 
     /// The header that a waker's pointer leads to.
@@ -199,7 +199,7 @@ where
         unsafe { Self::cell(Self::header(waker)) }
             .header
             .state
-            .add_extra();
+            .add_ref();
         RawWaker::new(waker, Self::WAKER)
     }
 
@@ -228,7 +228,7 @@ where
     /// The pointer is that of a waker of this cell, which is an end, and is used up.
     unsafe fn waker_drop(waker: *const ()) {
         // SAFETY: it counts as one, which goes.
-        drop(unsafe { ExtraEnd::from_header(Self::header(waker)) });
+        drop(unsafe { TaskRef::from_header(Self::header(waker)) });
     }
 }
 
@@ -316,16 +316,16 @@ impl<F: Future, P, S> Cell<F, P, S> {
 }
 
 /// The task's end of a future's cell, while it is not at rest.
-struct FutureEnd<F, P, S, Cx> {
+struct RunnableFuture<F, P, S, Cx> {
     header: NonNull<Header>,
     functions: PhantomData<Functions<F, P, S, Cx>>,
 }
 
 // SAFETY: the future, its outcome and what it holds are `Send` by the bounds of `spawn`, and the two words
 // say which thread may touch them.
-unsafe impl<F, P, S, Cx> Send for FutureEnd<F, P, S, Cx> {}
+unsafe impl<F, P, S, Cx> Send for RunnableFuture<F, P, S, Cx> {}
 
-impl<F, P, S, Cx> FutureEnd<F, P, S, Cx>
+impl<F, P, S, Cx> RunnableFuture<F, P, S, Cx>
 where
     F: Future<Output: Send> + Send + 'static,
     P: Token,
@@ -339,13 +339,13 @@ where
     }
 
     /// Calls the future off, which is then to be run once more; `true` if nobody had done so.
-    fn call_off_here(&self, reason: CancelReason) -> bool {
-        let called_off = self.cell().header.state.call_off(reason);
-        if called_off == CalledOff::Unbegun {
+    fn request_cancel_here(&self, reason: CancelReason) -> bool {
+        let request = self.cell().header.state.request_cancel(reason);
+        if request == CancelRequest::Unbegun {
             // SAFETY: we were just told that it is ours.
             drop(unsafe { self.cell().take_token() });
         }
-        matches!(called_off, CalledOff::Unbegun | CalledOff::Begun)
+        matches!(request, CancelRequest::Unbegun | CancelRequest::Begun)
     }
 
     /// What it held while it waited, if this is the first poll.
@@ -359,7 +359,7 @@ where
     }
 }
 
-impl<F, P, S, Cx> Work<Cx> for FutureEnd<F, P, S, Cx>
+impl<F, P, S, Cx> Work<Cx> for RunnableFuture<F, P, S, Cx>
 where
     F: Future<Output: Send> + Send + 'static,
     P: Token,
@@ -404,25 +404,25 @@ where
         // SAFETY: `poll` has dropped the future.
         unsafe { cell.end(outcome) };
         cx.future_ended(cell.key.load(Ordering::Relaxed));
-        if let Some(payload) = ManuallyDrop::new(TaskEnd(self.header)).finish() {
+        if let Some(payload) = ManuallyDrop::new(Runnable(self.header)).finish() {
             cx.panicked(payload);
         }
         Ran::Ended
     }
 
     fn cancel(self, reason: CancelReason) -> bool {
-        let called_off = self.call_off_here(reason);
+        let request = self.request_cancel_here(reason);
         let cell = self.cell();
         // SAFETY: the task's end is ours, and has not ended the future.
         unsafe { cell.drop_future() };
         // SAFETY: just done.
         unsafe { cell.end(Err(JoinError::cancelled(cell.header.state.reason()))) };
-        drop(ManuallyDrop::new(TaskEnd(self.header)).finish());
-        called_off
+        drop(ManuallyDrop::new(Runnable(self.header)).finish());
+        request
     }
 
-    fn call_off(&self, reason: CancelReason) -> bool {
-        self.call_off_here(reason)
+    fn request_cancel(&self, reason: CancelReason) -> bool {
+        self.request_cancel_here(reason)
     }
 
     fn look(&self) -> Option<Look> {
@@ -446,15 +446,15 @@ pub(super) fn spawn<P, F, S, Cx>(
     token: P,
     future: F,
     schedule: S,
-    register: impl FnOnce(ExtraEnd) -> usize,
-) -> (Task<Cx>, HandleEnd<F::Output>)
+    register: impl FnOnce(TaskRef) -> usize,
+) -> (Task<Cx>, HandleRef<F::Output>)
 where
     P: Token,
     F: Future<Output: Send + 'static> + Send + 'static,
     S: Fn(Task<Cx>) + Send + Sync + 'static,
     Cx: Context + 'static,
 {
-    let cell = block::new(Cell {
+    let cell = aligned::new(Cell {
         header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
         wakes: AtomicU8::new(WOKEN),
         schedule,
@@ -465,7 +465,7 @@ where
         }),
     });
     let header = cell.cast();
-    let end = HandleEnd::new(header);
+    let end = HandleRef::new(header);
     let key = register(end.extra());
     // SAFETY: the cell is live, since we have its ends.
     let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };

@@ -17,11 +17,9 @@
     reason = "closures of all types are kept in the same words"
 )]
 
-mod block;
+mod aligned;
 pub(crate) mod cell;
 mod future;
-#[cfg(all(test, workmill_loom))]
-mod future_model;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod state;
@@ -33,7 +31,7 @@ use std::ptr::NonNull;
 
 use crate::error::CancelReason;
 use crate::unwind::{self, Payload};
-use cell::{ExtraEnd, HandleEnd, TaskEnd};
+use cell::{HandleRef, Runnable, TaskRef};
 
 /// What a task can tell the one who runs it.
 pub(crate) trait Context {
@@ -60,7 +58,7 @@ pub(crate) enum Ran {
     /// It has ended.
     Ended,
     /// There was nothing left of it: it had been cancelled elsewhere.
-    Shell,
+    Tombstone,
     /// It is a future that has been polled, has not ended, and waits to be woken.
     GoesOn,
     /// It is a future that is to be polled again, after others: it is where it was.
@@ -209,11 +207,11 @@ enum Op<'a, Cx> {
     Run(&'a Cx),
     /// Cancel it here, which consumes it.
     Cancel(&'a CancelReason),
-    /// Cancel it if it is a future, which leaves it where it is; a shell if nothing has come of that.
-    CallOff(&'a CancelReason),
+    /// Cancel it if it is a future, which leaves it where it is; a tombstone if nothing has come of that.
+    RequestCancel(&'a CancelReason),
     /// Look at it, which leaves it where it is.
     Look(&'a mut Option<Look>),
-    /// Move it to one word if it fits, which consumes it; a shell if not.
+    /// Move it to one word if it fits, which consumes it; a tombstone if not.
     Narrow(&'a mut Word),
 }
 
@@ -227,7 +225,7 @@ trait Work<Cx>: Send + Sized + 'static {
     /// Never unwinds. `false` if there was nothing left to cancel.
     fn cancel(self, reason: CancelReason) -> bool;
     /// Cancels a future that is to be run once more then; `false` if it was cancelled before, or is none.
-    fn call_off(&self, _: CancelReason) -> bool {
+    fn request_cancel(&self, _: CancelReason) -> bool {
         false
     }
     /// What can be seen of it; nothing if there is nothing left to run.
@@ -252,7 +250,7 @@ impl<Cx: Context> Task<Cx> {
 
     /// Makes a task of a closure, which holds `token` until it begins, and the handle's end of the
     /// cell for its outcome.
-    pub(crate) fn with_handle<P, F, T>(token: P, closure: F) -> (Self, HandleEnd<T>)
+    pub(crate) fn with_handle<P, F, T>(token: P, closure: F) -> (Self, HandleRef<T>)
     where
         P: Token,
         F: FnOnce() -> T + Send + 'static,
@@ -276,8 +274,8 @@ impl<Cx: Context> Task<Cx> {
         token: P,
         future: F,
         schedule: S,
-        register: impl FnOnce(ExtraEnd) -> usize,
-    ) -> (Self, HandleEnd<F::Output>)
+        register: impl FnOnce(TaskRef) -> usize,
+    ) -> (Self, HandleRef<F::Output>)
     where
         P: Token,
         F: Future + Send + 'static,
@@ -304,7 +302,7 @@ impl<Cx: Context> Task<Cx> {
     /// Runs the work in the place where it lies, and leaves the place empty, unless the work is a future
     /// that [yields](Ran::Yields).
     ///
-    /// A shell, whose work was claimed or cancelled elsewhere, does nothing. In place, because a copy
+    /// A tombstone, whose work was claimed or cancelled elsewhere, does nothing. In place, because a copy
     /// of four words that were just written one by one stalls the processor.
     #[inline]
     pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) -> Ran {
@@ -330,19 +328,19 @@ impl<Cx: Context> Task<Cx> {
     }
 
     /// Cancels a future, which is to be run once more; `false` if it was cancelled before.
-    pub(crate) fn call_off(&self, reason: CancelReason) -> bool {
+    pub(crate) fn request_cancel(&self, reason: CancelReason) -> bool {
         let words = NonNull::from(&self.words).cast();
         // SAFETY: `new` paired the function with the words, which this leaves as they are.
-        unsafe { (self.call)(words, Op::CallOff(&reason)) == Ran::Ended }
+        unsafe { (self.call)(words, Op::RequestCancel(&reason)) == Ran::Ended }
     }
 
     /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
     /// frees memory.
-    pub(crate) fn is_shell(&self) -> bool {
+    pub(crate) fn is_tombstone(&self) -> bool {
         self.look().is_none()
     }
 
-    /// Cancels the work; `false` if it was a shell.
+    /// Cancels the work; `false` if it was a tombstone.
     pub(crate) fn cancel(self, reason: CancelReason) -> bool {
         let mut task = ManuallyDrop::new(self);
         let call = task.call;
@@ -355,7 +353,7 @@ impl<Cx: Context> Task<Cx> {
         let mut word = MaybeUninit::uninit();
         let words = NonNull::from(&self.words).cast();
         // SAFETY: `new` paired the function with the words, and if it consumes them the task is forgotten.
-        if unsafe { (self.call)(words, Op::Narrow(&mut word)) } == Ran::Shell {
+        if unsafe { (self.call)(words, Op::Narrow(&mut word)) } == Ran::Tombstone {
             return Err(self);
         }
         let task = ManuallyDrop::new(self);
@@ -418,11 +416,17 @@ unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
 /// All but to run it. By itself, because nearly all calls are to run it.
 #[cold]
 fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
-    let unless = |shell| if shell { Ran::Shell } else { Ran::Ended };
+    let unless = |tombstone| {
+        if tombstone {
+            Ran::Tombstone
+        } else {
+            Ran::Ended
+        }
+    };
     match op {
         Op::Run(_) => unreachable!("it is not for this"),
         Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(*reason)),
-        Op::CallOff(reason) => unless(!work.call_off(*reason)),
+        Op::RequestCancel(reason) => unless(!work.request_cancel(*reason)),
         Op::Look(look) => {
             *look = work.look();
             unless(look.is_none())
@@ -470,12 +474,12 @@ impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
     }
 }
 
-impl<Cx: Context> Work<Cx> for TaskEnd {
+impl<Cx: Context> Work<Cx> for Runnable {
     #[inline]
     fn run(self, cx: &Cx) -> Ran {
         match Self::run(self, cx) {
             true => Ran::Ended,
-            false => Ran::Shell,
+            false => Ran::Tombstone,
         }
     }
 

@@ -24,7 +24,7 @@
 //! *Started or cancelled:* both leave QUEUED by compare-exchange, so exactly one succeeds,
 //! and `cancel` tells the truth because it is that exchange.
 //! *Returned or cancelled:* a future's outcome is told only after the exchange to RETURNED, which
-//! fails once it is cancelled; so `call_off` tells the truth as well.
+//! fails once it is cancelled; so `request_cancel` tells the truth as well.
 //! *No wake-up is lost:* if DONE comes before the handle sets WAITER, the handle finds
 //! DONE in the word it replaced and does not sleep; otherwise the ender finds WAITER and wakes.
 //! *No waiter is touched twice:* the handle clears WAITER before it changes the place.
@@ -54,7 +54,7 @@ const RETURNED: usize = 3;
 /// The outcome is stored and may be read.
 const DONE: usize = 1 << 2;
 /// The task's end will not touch the cell again.
-const TASK_GONE: usize = 1 << 3;
+const RUNNABLE_GONE: usize = 1 << 3;
 /// The handle's end will not touch the cell again.
 const HANDLE_GONE: usize = 1 << 4;
 /// The waiter's place holds the waker of whoever waits at the handle.
@@ -70,7 +70,7 @@ const EXTRA: usize = 1 << 9;
 
 /// Tells from a word whether every end has gone.
 fn is_last(word: usize) -> bool {
-    word & (TASK_GONE | HANDLE_GONE) == TASK_GONE | HANDLE_GONE && word < EXTRA
+    word & (RUNNABLE_GONE | HANDLE_GONE) == RUNNABLE_GONE | HANDLE_GONE && word < EXTRA
 }
 
 /// What the one who ends a task has to do after [`State::finish`].
@@ -84,10 +84,10 @@ pub(super) enum Finish {
     Abandoned,
 }
 
-/// What [`State::call_off`] found.
+/// What [`State::request_cancel`] found.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum CalledOff {
+pub(super) enum CancelRequest {
     /// The future had not begun: what it held while it waited is the caller's.
     Unbegun,
     /// It had begun.
@@ -103,7 +103,7 @@ pub(super) enum CalledOff {
 pub(super) enum Ender {
     /// The task's: ending it is the last thing that happens there.
     Task,
-    /// Another, which lives on; the task's end stays queued as an empty shell.
+    /// Another, which lives on; the task's end stays queued as an empty tombstone.
     Other,
 }
 
@@ -125,7 +125,7 @@ impl State {
 
     /// The state of a cell that never had a task: its outcome is stored at birth.
     pub(super) fn refused() -> Self {
-        Self(AtomicUsize::new(CANCELLED | DONE | TASK_GONE))
+        Self(AtomicUsize::new(CANCELLED | DONE | RUNNABLE_GONE))
     }
 
     /// QUEUED to RUNNING; `false` if someone took the closure before.
@@ -162,7 +162,7 @@ impl State {
     /// Cancels a future, which ends when the task's end looks next.
     ///
     /// It keeps three reasons; any other becomes [`CancelReason::Cancelled`].
-    pub(super) fn call_off(&self, reason: CancelReason) -> CalledOff {
+    pub(super) fn request_cancel(&self, reason: CancelReason) -> CancelRequest {
         let reason = match reason {
             CancelReason::Shutdown => BY_SHUTDOWN,
             CancelReason::Rejected => BY_REJECTION,
@@ -171,10 +171,10 @@ impl State {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let found = match word & STAGE {
-                QUEUED => CalledOff::Unbegun,
-                RUNNING => CalledOff::Begun,
-                CANCELLED => return CalledOff::Before,
-                _ => return CalledOff::TooLate,
+                QUEUED => CancelRequest::Unbegun,
+                RUNNING => CancelRequest::Begun,
+                CANCELLED => return CancelRequest::Before,
+                _ => return CancelRequest::TooLate,
             };
             let new = word & !STAGE | CANCELLED | reason;
             // ORDERING: Acquire keeps the taking of what was held behind it; nothing is published.
@@ -215,7 +215,7 @@ impl State {
         }
     }
 
-    /// Sets DONE, and TASK_GONE too when the task's end goes and nobody is to be woken.
+    /// Sets DONE, and RUNNABLE_GONE too when the task's end goes and nobody is to be woken.
     pub(super) fn finish(&self, ender: Ender) -> Finish {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -225,7 +225,7 @@ impl State {
             } else if word & WAITER != 0 {
                 (word | DONE, Finish::Wake)
             } else if ender == Ender::Task {
-                (word | DONE | TASK_GONE, Finish::Published)
+                (word | DONE | RUNNABLE_GONE, Finish::Published)
             } else {
                 (word | DONE, Finish::Published)
             };
@@ -242,16 +242,16 @@ impl State {
     }
 
     /// Gives up the task's end; `true` if the caller must free the cell.
-    pub(super) fn task_gone(&self) -> bool {
+    pub(super) fn drop_runnable(&self) -> bool {
         // ORDERING: Release gives our accesses to whoever goes last, Acquire takes the others'.
-        is_last(self.0.fetch_or(TASK_GONE, Ordering::AcqRel) | TASK_GONE)
+        is_last(self.0.fetch_or(RUNNABLE_GONE, Ordering::AcqRel) | RUNNABLE_GONE)
     }
 
     /// Gives up the handle's end if the task has not ended.
     pub(super) fn leave(&self) -> Leave {
         let mut word = self.0.load(Ordering::Acquire);
         while word & DONE == 0 {
-            // ORDERING: Release gives our accesses to `finish` and `task_gone`.
+            // ORDERING: Release gives our accesses to `finish` and `drop_runnable`.
             match self.0.compare_exchange_weak(
                 word,
                 word | HANDLE_GONE,
@@ -266,7 +266,7 @@ impl State {
     }
 
     /// Gives up the handle's end after [`Leave::WithOutcome`]; `true`: free the cell.
-    pub(super) fn handle_gone(&self) -> bool {
+    pub(super) fn drop_handle(&self) -> bool {
         // The usual case costs no exchange: the task's end went when it finished.
         // ORDERING: Acquire takes the accesses of the other ends, from their departures.
         is_last(self.0.load(Ordering::Acquire) | HANDLE_GONE)
@@ -275,7 +275,7 @@ impl State {
 
     /// Counts one more extra end; the caller has an end itself.
     #[inline]
-    pub(super) fn add_extra(&self) {
+    pub(super) fn add_ref(&self) {
         let before = self.0.fetch_add(EXTRA, Ordering::Relaxed);
         if before > usize::MAX / 2 {
             // As with `Arc`: so many can only have been leaked, and a panic could be caught.
@@ -285,8 +285,8 @@ impl State {
 
     /// Gives up an extra end; `true` if the caller must free the cell.
     #[inline]
-    pub(super) fn extra_gone(&self) -> bool {
-        // ORDERING: as in `task_gone`.
+    pub(super) fn drop_ref(&self) -> bool {
+        // ORDERING: as in `drop_runnable`.
         is_last(self.0.fetch_sub(EXTRA, Ordering::AcqRel) - EXTRA)
     }
 

@@ -56,7 +56,7 @@ use std::time::{Duration, Instant};
 
 use super::entries::Entries;
 use crate::attributes::Attributes;
-use crate::primitive::{ProcessList, forks, watch_forks};
+use crate::fork::{ProcessList, Stamp, watch_forks};
 use crate::unwind;
 
 /// How many entries are taken out at a time: others want the lock too, and may forget the next ones.
@@ -131,7 +131,7 @@ impl Rest {
 /// The entries of one process. There are none without a thread.
 struct Alarm {
     /// How often the process had forked when the thread was started.
-    forks: usize,
+    process: Stamp,
     entries: Entries<Action>,
     rest: Rest,
     /// Before this it looks at nothing.
@@ -150,7 +150,7 @@ impl Alarm {
         };
         let handle = Attributes::start(|| builder.spawn(body))?;
         Ok(Self {
-            forks: forks(),
+            process: Stamp::now(),
             entries: Entries::new(Instant::now()),
             rest: Rest::Awake,
             paused: Instant::now(),
@@ -161,7 +161,7 @@ impl Alarm {
 
 /// The alarm of this process.
 fn own(alarms: &mut [Alarm]) -> Option<&mut Alarm> {
-    alarms.last_mut().filter(|alarm| alarm.forks == forks())
+    alarms.last_mut().filter(|alarm| alarm.process.is_here())
 }
 
 /// Has something called at `deadline`, after all that came before with the same deadline.
@@ -265,7 +265,7 @@ pub(crate) fn call_elsewhere(body: impl FnOnce() + Send + 'static) -> io::Result
 /// The life of the thread.
 fn run() {
     IS_TIMER.with(|is_timer| is_timer.set(true));
-    let process = forks();
+    let process = Stamp::now();
     let mut due = Vec::with_capacity(BATCH);
     loop {
         match look(&mut due) {
@@ -273,7 +273,7 @@ fn run() {
                 let mut due = due.drain(..);
                 while let Some(action) = due.next() {
                     action.run();
-                    if forks() != process {
+                    if !process.is_here() {
                         // The rest is the parent's.
                         return mem::forget(due);
                     }

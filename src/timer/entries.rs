@@ -27,11 +27,11 @@ pub(super) struct Entries<A> {
     near: BTreeMap<Key, A>,
     /// Heaps before this one are gone.
     horizon: u128,
-    far: BTreeMap<u128, Heap<A>>,
+    far: BTreeMap<u128, Bucket<A>>,
 }
 
 /// What is due at about the same time. Never empty.
-struct Heap<A> {
+struct Bucket<A> {
     /// In the order of their numbers; with gaps for those that were taken out.
     entries: Vec<(Key, Option<A>)>,
     /// How many of them have not been taken out.
@@ -64,7 +64,7 @@ impl<A> Entries<A> {
             self.near.insert(key, action);
             return;
         }
-        let heap = self.far.entry(heap).or_insert_with(|| Heap {
+        let heap = self.far.entry(heap).or_insert_with(|| Bucket {
             // Exactly, since there may be no other for that time.
             entries: Vec::with_capacity(1),
             left: 0,
@@ -133,7 +133,7 @@ impl<A> Entries<A> {
     }
 }
 
-impl<A> Heap<A> {
+impl<A> Bucket<A> {
     fn find(&mut self, key: Key) -> Option<&mut Option<A>> {
         let place = self
             .entries

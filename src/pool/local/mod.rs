@@ -1,6 +1,6 @@
 //! What one thread has of a pool.
 //!
-//! A thread's [`Local`] leads a task that submits to the lane of the slot it runs on, and tells
+//! A thread's [`Local`] leads a task that submits to the local queue of the slot it runs on, and tells
 //! every entry point whether it was called from inside. A pointer of the thread's own leads to it. It is
 //! put aside for what is done between two tasks, so whatever is called there (wakers of those who
 //! wait until all is done, and what the user wants to be told) is no task of the pool.
@@ -14,9 +14,9 @@
 //! its own pool innermost, so there may be a guest's part above a resident's of the same pool.
 //!
 //! # In this room
-//! The pointer, the parts, and what the worker's loop asks of them. [`inside`] is what a
-//! pool does for the thread that asks, [`in_place`] runs what a thread waits for, [`slot`] is how a
-//! thread comes by a slot and leaves it, [`woken`] where a future goes when it is woken, and [`yielded`] where one goes
+//! The pointer, the parts, and what the worker's loop asks of them. [`entry`] is what a
+//! pool does for the thread that asks, [`inline`] runs what a thread waits for, [`slot`] is how a
+//! thread comes by a slot and leaves it, [`futures`] where a future goes when it is woken, and [`yielded`] where one goes
 //! that gives way.
 
 #![expect(
@@ -24,23 +24,24 @@
     reason = "a thread finds its own part through a pointer to its stack"
 )]
 
-mod in_place;
-mod inside;
+mod entry;
+mod futures;
+mod inline;
 mod slot;
-mod woken;
 mod yielded;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use self::yielded::Yielded;
-use super::lanes::Lane;
-use super::link::{MANY_SHELLS, PoolLink};
-use super::roster::Member;
+use super::lanes::LocalQueue;
+use super::link::{MANY_TOMBSTONES, PoolLink};
+use super::roster::Worker;
 use super::shared::Shared;
-use super::slots::Vacancy;
+use super::slots::ReservedSlot;
 use super::task_queue::TaskQueue;
-use crate::primitive::{forks, thread_pointer};
+use crate::fork::Stamp;
+use crate::primitive::thread_pointer;
 use crate::task::{Context, Name, Ran, Task};
 use crate::trampoline;
 use crate::unwind::{OnDrop, Payload};
@@ -52,11 +53,11 @@ pub(crate) type PoolTask = Task<Local>;
 pub(crate) type Pool = Shared<PoolTask>;
 
 /// A way to look for a task.
-type Find = fn(&TaskQueue<PoolTask>, &Lane<PoolTask>) -> Option<PoolTask>;
+type Find = fn(&TaskQueue<PoolTask>, &LocalQueue<PoolTask>) -> Option<PoolTask>;
 
 /// So many bytes of a guest's stack may be used before no more tasks are run in place: what every
 /// thread has, as one may hope.
-const GUESTS_ROOM: usize = 64 << 10;
+const FOREIGN_STACK: usize = 64 << 10;
 
 // The innermost [`Local`] of this thread, while it has one.
 thread_pointer!(HERE);
@@ -73,17 +74,17 @@ std::thread_local! {
 /// What one thread has of a pool.
 pub(crate) struct Local {
     pub(crate) shared: Arc<Pool>,
-    /// The lane of the slot that the thread holds. Never borrowed across a call into
+    /// The local queue of the slot that the thread holds. Never borrowed across a call into
     /// user code, so that a task may give the slot up.
-    lane: RefCell<Option<Lane<PoolTask>>>,
+    local_queue: RefCell<Option<LocalQueue<PoolTask>>>,
     yielded: Yielded,
     /// Where the thread notes what it runs.
-    member: Arc<Member>,
+    worker: Arc<Worker>,
     /// The cell of the task whose closure runs here, if it has one, or null; what is run in place is in
-    /// `claimed`.
+    /// `inline`.
     task: Cell<*const ()>,
     /// The cells of the tasks that run in place, the outer ones first.
-    claimed: RefCell<Vec<*const ()>>,
+    inline: RefCell<Vec<*const ()>>,
     /// How the thread waits, if it does, or is about to.
     wait: Cell<Wait>,
     /// Whether the thread is counted as away from its slot.
@@ -91,17 +92,17 @@ pub(crate) struct Local {
     /// Whether the thread is counted as searching.
     searching: Cell<bool>,
     /// Whether looking around for a while might have spared the thread its last sleep.
-    hopeful: Cell<bool>,
-    /// Tasks run in place since the lane was swept last.
-    claims: Cell<usize>,
+    spin_pays: Cell<bool>,
+    /// Tasks run in place since the local queue was swept last.
+    inline_runs: Cell<usize>,
     /// Whether this thread has to see the others off, because the pool's last owner was dropped here.
-    sees_off: Cell<bool>,
+    joins_others: Cell<bool>,
     /// Where this thread's first part begins on the stack, as an address, and how many bytes from there
     /// may be used before no more tasks are run in place.
     start: usize,
     room: usize,
     /// Whether the thread is one of the pool's.
-    resident: bool,
+    is_worker: bool,
     /// The part that this thread had before, and will have again.
     outer: *const Self,
 }
@@ -121,7 +122,7 @@ pub(super) struct Left {
     /// The pool goes on without it.
     pub(super) before_the_end: bool,
     /// It has to see the others off.
-    pub(super) sees_off: bool,
+    pub(super) joins_others: bool,
 }
 
 impl Pool {
@@ -131,7 +132,7 @@ impl Pool {
     #[inline]
     fn part_of_this_thread(&self) -> Option<&Local> {
         let innermost = Local::innermost()?;
-        if innermost.resident && innermost.is_part_of(self) {
+        if innermost.is_worker && innermost.is_part_of(self) {
             return Some(innermost);
         }
         self.part_of_this_chain()
@@ -140,7 +141,7 @@ impl Pool {
     #[cold]
     fn part_of_this_chain(&self) -> Option<&Local> {
         let parts = || Local::chain().filter(|local| local.is_part_of(self));
-        parts().find(|local| local.resident).or(parts().next())
+        parts().find(|local| local.is_worker).or(parts().next())
     }
 }
 
@@ -149,28 +150,31 @@ impl Local {
     /// `work` as a thread of the pool, which tells whether the thread leaves before the pool's end.
     pub(super) fn enter(
         shared: Arc<Pool>,
-        member: &Arc<Member>,
-        vacancy: Vacancy,
+        worker: &Arc<Worker>,
+        reserved: ReservedSlot,
         searching: bool,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
-        let lane = shared.slots.occupy(vacancy);
-        let local = Self::new(shared, Arc::clone(member), Some(lane));
+        let local_queue = shared.slots.occupy(reserved);
+        let local = Self::new(shared, Arc::clone(worker), Some(local_queue));
         local.searching.set(searching);
         let mut before_the_end = false;
         local.inhabit(|local| before_the_end = work(local));
         if local.shared.is_forked() {
             local.forget_yielded();
         }
-        match local.lane.take() {
-            Some(lane) if !local.shared.is_forked() => {
-                local.shared.slots.vacate(lane, local.searching.get());
+        match local.local_queue.take() {
+            Some(local_queue) if !local.shared.is_forked() => {
+                local
+                    .shared
+                    .slots
+                    .vacate(local_queue, local.searching.get());
             }
             _ => {}
         }
         Left {
             before_the_end,
-            sees_off: local.sees_off.get(),
+            joins_others: local.joins_others.get(),
         }
     }
 
@@ -181,8 +185,8 @@ impl Local {
         } else {
             // What was put off outside is called outside, and what is put off inside is called inside.
             trampoline::catch_up();
-            let guest = Arc::clone(&shared.guest);
-            Self::new(Arc::clone(shared), guest, None).inhabit(|_| {
+            let foreign = Arc::clone(&shared.foreign);
+            Self::new(Arc::clone(shared), foreign, None).inhabit(|_| {
                 body();
                 trampoline::catch_up();
             });
@@ -193,33 +197,37 @@ impl Local {
         std::ptr::eq(&raw const *self.shared, pool)
     }
 
-    fn new(shared: Arc<Pool>, member: Arc<Member>, lane: Option<Lane<PoolTask>>) -> Self {
-        let resident = lane.is_some();
+    fn new(
+        shared: Arc<Pool>,
+        worker: Arc<Worker>,
+        local_queue: Option<LocalQueue<PoolTask>>,
+    ) -> Self {
+        let is_worker = local_queue.is_some();
         let outer = HERE.with(Cell::get).cast();
         let (start, room) = match Self::innermost() {
             Some(outer) => (outer.start, outer.room),
-            None if resident => (
-                std::ptr::from_ref(&resident).addr(),
+            None if is_worker => (
+                std::ptr::from_ref(&is_worker).addr(),
                 shared.stack_size / 4 * 3,
             ),
-            None => (std::ptr::from_ref(&resident).addr(), GUESTS_ROOM),
+            None => (std::ptr::from_ref(&is_worker).addr(), FOREIGN_STACK),
         };
         Self {
             start,
             room,
             shared,
-            member,
+            worker,
             task: Cell::new(std::ptr::null()),
-            claimed: RefCell::new(Vec::new()),
+            inline: RefCell::new(Vec::new()),
             wait: Cell::new(Wait::Not),
             away: Cell::new(false),
-            lane: RefCell::new(lane),
+            local_queue: RefCell::new(local_queue),
             yielded: Yielded::default(),
             searching: Cell::new(false),
-            hopeful: Cell::new(true),
-            claims: Cell::new(0),
-            sees_off: Cell::new(false),
-            resident,
+            spin_pays: Cell::new(true),
+            inline_runs: Cell::new(0),
+            joins_others: Cell::new(false),
+            is_worker,
             outer,
         }
     }
@@ -266,10 +274,10 @@ impl Local {
     /// process to none, since there the thread is inside nothing.
     #[inline]
     fn with_here<R>(here: *const Self, after: *const Self, body: impl FnOnce() -> R) -> R {
-        let before = forks();
+        let before = Stamp::now();
         HERE.with(|pointer| pointer.set(here.cast()));
         let _back = OnDrop(|| {
-            let after = if forks() == before {
+            let after = if before.is_here() {
                 after
             } else {
                 std::ptr::null()
@@ -281,13 +289,13 @@ impl Local {
 
     /// Calls `body` with this thread's part of whatever pool it is innermost inside.
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
-        body(Self::innermost().and_then(Self::rather_resident))
+        body(Self::innermost().and_then(Self::prefer_worker))
     }
 
     /// The part of the same pool that this thread has as a resident, if it has one; else this.
     #[inline]
-    fn rather_resident(&self) -> Option<&Self> {
-        match self.resident {
+    fn prefer_worker(&self) -> Option<&Self> {
+        match self.is_worker {
             true => Some(self),
             false => self.shared.part_of_this_chain(),
         }
@@ -316,10 +324,10 @@ impl Local {
         })
     }
 
-    /// Lets go of the shells in the queues if they are many, and more than half of what is there.
+    /// Lets go of the tombstones in the queues if they are many, and more than half of what is there.
     #[inline]
     pub(super) fn sweep_if_wanted(&self) {
-        if self.shared.link.shells() >= MANY_SHELLS {
+        if self.shared.link.tombstones() >= MANY_TOMBSTONES {
             self.outside(|| self.sweep());
         }
     }
@@ -327,13 +335,13 @@ impl Local {
     #[cold]
     fn sweep(&self) {
         let shared = &self.shared;
-        if shared.link.shells() <= shared.queue.waiting_outside() / 2 {
+        if shared.link.tombstones() <= shared.queue.waiting_outside() / 2 {
             return;
         }
-        match &*self.lane.borrow() {
-            Some(lane) => {
+        match &*self.local_queue.borrow() {
+            Some(local_queue) => {
                 shared.link.swept();
-                shared.queue.sweep(lane, PoolTask::is_shell);
+                shared.queue.sweep(local_queue, PoolTask::is_tombstone);
             }
             None => return,
         }
@@ -344,23 +352,23 @@ impl Local {
     /// Tells whether this thread holds a slot.
     #[inline]
     pub(super) fn has_slot(&self) -> bool {
-        self.lane.borrow().is_some()
+        self.local_queue.borrow().is_some()
     }
 
     /// Which slot this thread holds, from 0.
     pub(crate) fn slot_index(&self) -> Option<usize> {
-        self.lane.borrow().as_ref().map(Lane::index)
+        self.local_queue.borrow().as_ref().map(LocalQueue::index)
     }
 
     #[inline]
-    fn pop_lane(&self) -> Option<PoolTask> {
-        match &*self.lane.borrow() {
-            Some(lane) => lane.pop(),
+    fn pop_local(&self) -> Option<PoolTask> {
+        match &*self.local_queue.borrow() {
+            Some(local_queue) => local_queue.pop(),
             None => None,
         }
     }
 
-    /// Looks where a busy thread looks when its own lane gave nothing.
+    /// Looks where a busy thread looks when its own local queue gave nothing.
     pub(super) fn find_near(&self) -> Option<PoolTask> {
         self.find_with(TaskQueue::find_near)
     }
@@ -371,8 +379,11 @@ impl Local {
     }
 
     fn find_with(&self, find: Find) -> Option<PoolTask> {
-        let (task, is_empty) = match &*self.lane.borrow() {
-            Some(lane) => (find(&self.shared.queue, lane)?, lane.is_empty()),
+        let (task, is_empty) = match &*self.local_queue.borrow() {
+            Some(local_queue) => (
+                find(&self.shared.queue, local_queue)?,
+                local_queue.is_empty(),
+            ),
             None => return None,
         };
         if !self.searching.get() && !is_empty {
@@ -382,18 +393,20 @@ impl Local {
         Some(task)
     }
 
-    /// Looks everywhere but in the own lane; with `leave_last` leaves another slot's only
+    /// Looks everywhere but in the own local queue; with `leave_last` leaves another slot's only
     /// task alone.
     pub(super) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
-        let lane = self.lane.borrow();
-        self.shared.queue.find_far(lane.as_ref()?, leave_last)
+        let local_queue = self.local_queue.borrow();
+        self.shared
+            .queue
+            .find_far(local_queue.as_ref()?, leave_last)
     }
 
     /// How far the other slots have come; two answers tell whether they get on.
     pub(super) fn finished_by_others(&self) -> usize {
-        let lane = self.lane.borrow();
-        let count = |lane| self.shared.queue.finished_by_others(lane);
-        lane.as_ref().map_or(0, count)
+        let local_queue = self.local_queue.borrow();
+        let count = |local_queue| self.shared.queue.finished_by_others(local_queue);
+        local_queue.as_ref().map_or(0, count)
     }
 
     /// Tells whether the thread may search, because it does already or few do.
@@ -408,10 +421,10 @@ impl Local {
     ///
     /// Those who wait may have brought wakers of their own, which are user code: it runs while the
     /// thread is busy, so that others are woken for new tasks meanwhile.
-    pub(super) fn look_around_if_wanted(&self) {
+    pub(super) fn check_quiescence_if_wanted(&self) {
         if self.shared.wants_attention() {
             self.stop_searching();
-            self.shared.look_around();
+            self.shared.check_quiescence();
         }
     }
 
@@ -425,7 +438,7 @@ impl Local {
 
     /// Notes that the thread runs nothing.
     pub(super) fn note_idle(&self) {
-        self.member.note_running(None);
+        self.worker.note_running(None);
     }
 
     /// Tells whether the thread may go on as it is, for all that others have to say.
@@ -435,9 +448,9 @@ impl Local {
     }
 
     /// Tells whether looking around for a while might have spared the thread its last sleep.
-    pub(super) fn is_hopeful(&self) -> bool {
+    pub(super) fn spin_pays(&self) -> bool {
         // The model knows no time, and looking around adds nothing to it but schedules.
-        self.hopeful.get() && !cfg!(workmill_loom)
+        self.spin_pays.get() && !cfg!(workmill_loom)
     }
 
     /// Runs a task, or cancels it if the pool is stopping.
@@ -459,7 +472,10 @@ impl Local {
     #[inline]
     fn count_if_ended(&self, ran: Ran) {
         match ran {
-            Ran::Ended | Ran::Shell => self.shared.queue.task_done(self.lane.borrow().as_ref()),
+            Ran::Ended | Ran::Tombstone => self
+                .shared
+                .queue
+                .task_done(self.local_queue.borrow().as_ref()),
             Ran::GoesOn | Ran::Yields => {}
         }
     }
@@ -470,8 +486,8 @@ impl Local {
             return self.cancel(found);
         }
         let ran = PoolTask::run(found, self);
-        if ran == Ran::Shell {
-            self.shared.link.shell_met();
+        if ran == Ran::Tombstone {
+            self.shared.link.tombstone_met();
         }
         ran
     }
@@ -479,9 +495,11 @@ impl Local {
     #[cold]
     fn cancel(&self, found: &mut Option<PoolTask>) -> Ran {
         let look = found.as_ref().and_then(PoolTask::look);
-        self.member.note_running(look.map(|look| look.name));
+        self.worker.note_running(look.map(|look| look.name));
         if look.is_some_and(|look| look.is_future) {
-            found.iter().for_each(|task| self.shared.call_off(task));
+            found
+                .iter()
+                .for_each(|task| self.shared.request_cancel(task));
             return PoolTask::run(found, self);
         }
         found
@@ -495,7 +513,7 @@ impl Local {
 impl Context for Local {
     #[inline]
     fn begins(&self, name: &'static Name) {
-        self.member.note_running(Some(name));
+        self.worker.note_running(Some(name));
     }
 
     #[inline]
@@ -514,7 +532,7 @@ impl Context for Local {
 
     fn future_ended(&self, key: usize) {
         if !self.shared.is_forked() {
-            self.shared.live.remove(key);
+            self.shared.spawned.remove(key);
         }
     }
 }

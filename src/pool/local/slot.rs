@@ -9,9 +9,10 @@
 use std::time::{Duration, Instant};
 
 use super::{HERE, Local, Wait};
-use crate::pool::slots::{Slept, Vacancy};
+use crate::fork::count_forks;
+use crate::pool::slots::{ReservedSlot, Slept};
 use crate::pool::spares::Rested;
-use crate::primitive::{Deadline, around_waits, count_forks};
+use crate::wait::{Deadline, around_waits};
 
 /// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
 const NAP: Duration = Duration::from_micros(120);
@@ -28,14 +29,14 @@ impl Local {
             }
         }
         self.publish_yielded();
-        let lane = match slots.are_too_many() {
-            true => self.lane.take(),
+        let local_queue = match slots.are_too_many() {
+            true => self.local_queue.take(),
             false => return,
         };
-        if let Some(lane) = lane {
-            let kept = slots.resign(lane, self.searching.get());
+        if let Some(local_queue) = local_queue {
+            let kept = slots.resign(local_queue, self.searching.get());
             if kept.is_some() {
-                self.lane.replace(kept);
+                self.local_queue.replace(kept);
             } else {
                 self.searching.set(false);
                 self.shared.look_for_tasks();
@@ -54,15 +55,15 @@ impl Local {
             return self.rest();
         };
         let (shared, asleep) = (&self.shared, Instant::now());
-        let patience = self.patience();
+        let keep_alive_deadline = self.keep_alive_deadline();
         let was_searching = self.searching.get();
         let last_look = || shared.last_look();
         let slept = shared
             .slots
-            .sleep(index, was_searching, patience, last_look);
+            .sleep(index, was_searching, keep_alive_deadline, last_look);
         // Whoever wakes a thread counts it as searching.
         self.searching.set(true);
-        self.hopeful.set(asleep.elapsed() < NAP);
+        self.spin_pays.set(asleep.elapsed() < NAP);
         let leaves = slept == Slept::Through && self.may_leave();
         if leaves {
             self.give_slot_up();
@@ -72,9 +73,9 @@ impl Local {
 
     /// Leaves the slot vacant.
     fn give_slot_up(&self) {
-        if let Some(lane) = self.lane.take() {
+        if let Some(local_queue) = self.local_queue.take() {
             let was_searching = self.searching.take();
-            self.shared.slots.give_up(lane, was_searching);
+            self.shared.slots.give_up(local_queue, was_searching);
             self.shared.look_for_tasks();
         }
     }
@@ -88,7 +89,7 @@ impl Local {
             shared.roster.is_back();
         }
         // The task that has ended here may have been the last.
-        shared.look_around();
+        shared.check_quiescence();
         if shared.is_forked() || self.take_slot() {
             return true;
         }
@@ -96,9 +97,9 @@ impl Local {
             shared.look_for_tasks();
             !shared.has_ended()
         };
-        match shared.spares.wait(self.patience(), joined) {
-            Rested::Given(vacancy) => {
-                self.occupy(vacancy);
+        match shared.spares.wait(self.keep_alive_deadline(), joined) {
+            Rested::Given(reserved) => {
+                self.occupy(reserved);
                 true
             }
             Rested::Told => true,
@@ -107,29 +108,29 @@ impl Local {
     }
 
     /// How long the thread may have nothing to do before it leaves.
-    fn patience(&self) -> Deadline {
-        match self.sees_off.get() {
+    fn keep_alive_deadline(&self) -> Deadline {
+        match self.joins_others.get() {
             // It waits for the others at the end, so it is there until then.
             true => Deadline::NEVER,
-            false => self.shared.patience(),
+            false => self.shared.keep_alive_deadline(),
         }
     }
 
     /// Tells whether the thread is to leave, which it then has to.
     fn may_leave(&self) -> bool {
-        !self.sees_off.get() && self.shared.may_leave()
+        !self.joins_others.get() && self.shared.may_leave()
     }
 
     /// Takes a slot if one is vacant and not too many.
     fn take_slot(&self) -> bool {
         let (slots, spares) = (&self.shared.slots, &self.shared.spares);
         // Or one that was given to a thread which still sleeps.
-        let Some(vacancy) = slots.claim_vacancy().or_else(|| spares.take_back()) else {
+        let Some(reserved) = slots.reserve_slot().or_else(|| spares.take_back()) else {
             return false;
         };
-        match slots.withdraw(vacancy) {
-            Some(vacancy) => {
-                self.occupy(vacancy);
+        match slots.withdraw(reserved) {
+            Some(reserved) => {
+                self.occupy(reserved);
                 true
             }
             None => {
@@ -139,9 +140,10 @@ impl Local {
         }
     }
 
-    fn occupy(&self, vacancy: Vacancy) {
-        self.lane.replace(Some(self.shared.slots.occupy(vacancy)));
-        // Whoever claims a vacancy counts its thread as searching.
+    fn occupy(&self, reserved: ReservedSlot) {
+        self.local_queue
+            .replace(Some(self.shared.slots.occupy(reserved)));
+        // Whoever claims a reserved slot counts its thread as searching.
         self.searching.set(true);
     }
 
@@ -186,7 +188,7 @@ impl Local {
 
     /// This thread's part of the pool that it is a resident of, if it is inside.
     fn home<'a>() -> Option<&'a Self> {
-        Self::chain().find(|local| local.resident)
+        Self::chain().find(|local| local.is_worker)
     }
 
     /// Has the threads of pools give their slots up around waits, and stop in a forked child.

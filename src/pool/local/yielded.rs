@@ -1,20 +1,20 @@
 //! Futures that gave way, and go on after others.
 //!
 //! While every slot is taken up with work, nobody could take such a future off this thread's hands. So it
-//! stays in a line of the thread's own, which costs neither fence nor exchange. Line and lane have their
-//! turns: first all that was in the lane when the line's first came there, then all that is in the line,
+//! stays in a line of the thread's own, which costs neither fence nor exchange. Line and local queue have their
+//! turns: first all that was in the local queue when the line's first came there, then all that is in the line,
 //! and so on. So whatever comes to the end of either runs after what was there before, and neither
 //! keeps the other waiting. Now and then the thread looks at what came from outside, and at what other
-//! threads have, as it does with its lane alone.
+//! threads have, as it does with its local queue alone.
 //!
-//! The line goes to the lane, where others find it, as soon as anyone could take from it, before anything
+//! The line goes to the local queue, where others find it, as soon as anyone could take from it, before anything
 //! is begun, and before the thread waits. So a future in the line may wait, though another thread has
 //! nothing to do by now, for as long as one poll takes of another future.
 
 use std::cell::{Cell, RefCell};
 
 use super::{Local, PoolTask};
-use crate::pool::lanes::Lane;
+use crate::pool::lanes::LocalQueue;
 use crate::task::{Task, Word};
 
 /// For so many there is memory left when the line was emptied.
@@ -27,22 +27,22 @@ type Gave = Task<Local, Word>;
 /// The line, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Yielded {
-    line: RefCell<Line>,
+    futures: RefCell<YieldQueue>,
     /// Whether there may be anyone in it. A flag, since each thread asks after each task.
     is_used: Cell<bool>,
-    /// How many of the lane go before the next of the line.
-    lanes_left: Cell<usize>,
+    /// How many of the local queue go before the next of the line.
+    queue_left: Cell<usize>,
 }
 
-/// Those that have a turn before the lane has one, and those that gave way since.
+/// Those that have a turn before the local queue has one, and those that gave way since.
 #[derive(Default)]
-struct Line {
+struct YieldQueue {
     /// In reverse, to be popped from the end.
     now: Vec<Gave>,
     then: Vec<Gave>,
 }
 
-impl Line {
+impl YieldQueue {
     fn is_empty(&self) -> bool {
         self.now.is_empty() && self.then.is_empty()
     }
@@ -65,31 +65,31 @@ impl Line {
 impl Local {
     /// Takes a future that gave way, unless anyone could take it from this thread.
     pub(super) fn put_behind(&self, task: PoolTask) {
-        let is_first = self.yielded.line.borrow().is_empty();
+        let is_first = self.yielded.futures.borrow().is_empty();
         if !self.has_slot() || is_first && !self.shared.slots.are_all_busy() {
             return self.shared.push(task);
         }
         if is_first {
-            self.let_lane_in();
+            self.let_queue_in();
         }
         match task.narrow() {
-            Ok(task) => self.yielded.line.borrow_mut().then.push(task),
+            Ok(task) => self.yielded.futures.borrow_mut().then.push(task),
             Err(task) => return self.shared.push(task),
         }
         self.yielded.is_used.set(true);
     }
 
-    /// Lets all that is in the lane by now go before the next of the line.
-    fn let_lane_in(&self) {
-        let lane = self.lane.borrow();
+    /// Lets all that is in the local queue by now go before the next of the line.
+    fn let_queue_in(&self) {
+        let local_queue = self.local_queue.borrow();
         self.yielded
-            .lanes_left
-            .set(lane.as_ref().map_or(0, Lane::len));
+            .queue_left
+            .set(local_queue.as_ref().map_or(0, LocalQueue::len));
     }
 
     /// Runs what is in the line, for as long as it is its turn.
     #[inline]
-    pub(in crate::pool) fn run_line(&self) {
+    pub(in crate::pool) fn run_yielded(&self) {
         if self.yielded.is_used.get() {
             loop {
                 match self.begin_turn() {
@@ -103,92 +103,95 @@ impl Local {
     /// How many of the line may run before this thread looks again whose turn it is.
     fn begin_turn(&self) -> usize {
         let Yielded {
-            line,
+            futures,
             is_used,
-            lanes_left,
+            queue_left,
         } = &self.yielded;
-        is_used.set(!line.borrow().is_empty());
-        if lanes_left.get() > 0 || !self.keeps_line() {
+        is_used.set(!futures.borrow().is_empty());
+        if queue_left.get() > 0 || !self.keeps_yielded() {
             return 0;
         }
-        let lane = self.lane.borrow();
-        let turns = |lane: &Lane<_>| lane.count_turns(line.borrow_mut().in_turn());
-        lane.as_ref().map_or(0, turns)
+        let local_queue = self.local_queue.borrow();
+        let turns =
+            |local_queue: &LocalQueue<_>| local_queue.count_turns(futures.borrow_mut().in_turn());
+        local_queue.as_ref().map_or(0, turns)
     }
 
     /// Tells whether nobody could take what is in the line, and nobody has anything to say to this thread.
     #[inline]
-    fn keeps_line(&self) -> bool {
+    fn keeps_yielded(&self) -> bool {
         self.shared.slots.are_all_busy() && self.is_calm()
     }
 
     /// Runs so many of the line, or less.
     fn run_turn(&self, polls: usize) {
-        let Yielded { line, is_used, .. } = &self.yielded;
+        let Yielded {
+            futures, is_used, ..
+        } = &self.yielded;
         for _ in 0..polls {
-            if !self.keeps_line() {
+            if !self.keeps_yielded() {
                 break;
             }
-            // None is left if a poll has had the line go to the lane.
-            let Some(next) = line.borrow_mut().now.pop() else {
+            // None is left if a poll has had the line go to the local queue.
+            let Some(next) = futures.borrow_mut().now.pop() else {
                 break;
             };
             match next.run_once(self) {
-                Err(task) if self.has_slot() => line.borrow_mut().then.push(task),
+                Err(task) if self.has_slot() => futures.borrow_mut().then.push(task),
                 Err(task) => self.outside(|| self.shared.push(task.widen())),
                 Ok(ran) => self.count_if_ended(ran),
             }
         }
-        if line.borrow().now.is_empty() {
-            self.let_lane_in();
+        if futures.borrow().now.is_empty() {
+            self.let_queue_in();
         }
         // A poll may have emptied the line, before it gave way itself.
         is_used.set(true);
     }
 
-    /// Takes the next task of the own lane, or of the line.
+    /// Takes the next task of the own local queue, or of the line.
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<PoolTask> {
         match self.yielded.is_used.get() {
-            true => self.pop_beside_line(),
-            false => self.pop_lane(),
+            true => self.pop_beside_yielded(),
+            false => self.pop_local(),
         }
     }
 
-    fn pop_beside_line(&self) -> Option<PoolTask> {
+    fn pop_beside_yielded(&self) -> Option<PoolTask> {
         if !self.shared.slots.are_all_busy() {
             self.outside(|| self.publish_yielded());
-            return self.pop_lane();
+            return self.pop_local();
         }
-        let left = self.yielded.lanes_left.get();
+        let left = self.yielded.queue_left.get();
         if left == 0 {
             return match self.outside(|| self.find_outsider()) {
                 Some(task) => Some(self.before(task)),
-                None => self.first_in_line(),
+                None => self.first_yielded(),
             };
         }
-        if let Some(task) = self.pop_lane() {
-            self.yielded.lanes_left.set(left - 1);
+        if let Some(task) = self.pop_local() {
+            self.yielded.queue_left.set(left - 1);
             return Some(self.before(task));
         }
         // It is empty, or not its turn but that of what came from outside.
         if let Some(task) = self.outside(|| self.find_near()) {
             return Some(self.before(task));
         }
-        self.yielded.lanes_left.set(0);
-        self.first_in_line()
+        self.yielded.queue_left.set(0);
+        self.first_yielded()
     }
 
     /// Takes one from the line when there is nothing else.
-    fn first_in_line(&self) -> Option<PoolTask> {
-        let mut line = self.yielded.line.borrow_mut();
-        if line.in_turn() <= 1 {
-            self.let_lane_in();
+    fn first_yielded(&self) -> Option<PoolTask> {
+        let mut futures = self.yielded.futures.borrow_mut();
+        if futures.in_turn() <= 1 {
+            self.let_queue_in();
         }
-        line.now.pop().map(Task::widen)
+        futures.now.pop().map(Task::widen)
     }
 
-    /// Has the line go to the lane if this task is to begin.
+    /// Has the line go to the local queue if this task is to begin.
     fn before(&self, task: PoolTask) -> PoolTask {
         if task.look().is_none_or(|look| look.waits) {
             self.outside(|| self.publish_yielded());
@@ -196,28 +199,28 @@ impl Local {
         task
     }
 
-    /// Has the line go to the lane.
+    /// Has the line go to the local queue.
     pub(super) fn publish_yielded(&self) {
         self.yielded.is_used.set(false);
-        if self.yielded.line.borrow().is_empty() {
+        if self.yielded.futures.borrow().is_empty() {
             return;
         }
         // Nothing of the user's is called until it is done.
-        let mut line = self.yielded.line.borrow_mut();
-        let lane = self.lane.borrow();
-        for task in line.drain() {
-            self.shared.queue.push(task.widen(), lane.as_ref());
+        let mut futures = self.yielded.futures.borrow_mut();
+        let local_queue = self.local_queue.borrow();
+        for task in futures.drain() {
+            self.shared.queue.push(task.widen(), local_queue.as_ref());
         }
         // Its memory was for as many as have ever been there at a time.
-        line.now.shrink_to(SPARE);
-        line.then.shrink_to(SPARE);
-        drop((line, lane));
+        futures.now.shrink_to(SPARE);
+        futures.then.shrink_to(SPARE);
+        drop((futures, local_queue));
         self.shared.task_pushed();
     }
 
     /// Lets go of the line in a forked child, where nothing is run or dropped any more.
     pub(super) fn forget_yielded(&self) {
-        let mut line = self.yielded.line.take();
-        line.drain().for_each(std::mem::forget);
+        let mut futures = self.yielded.futures.take();
+        futures.drain().for_each(std::mem::forget);
     }
 }

@@ -6,16 +6,16 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{bounded_model, model, poll_once, wait_among_strays};
-use crate::primitive::Deadline;
 use crate::sync::cancel::CancelToken;
 use crate::sync::event::Event;
-use crate::sync::line::Line;
+use crate::sync::wait_queue::WaitQueue;
+use crate::wait::Deadline;
 
 /// Bug: who stands in line makes no fence. Bug: who notifies makes none.
 #[test]
 fn a_change_is_seen_or_its_notification_comes() {
     model(|| {
-        let shared = Arc::new((AtomicUsize::new(0), Line::new()));
+        let shared = Arc::new((AtomicUsize::new(0), WaitQueue::new()));
         let changer = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -33,8 +33,8 @@ fn a_change_is_seen_or_its_notification_comes() {
 #[test]
 fn a_turn_that_is_not_spent_is_passed_on() {
     model(|| {
-        let shared = Arc::new((AtomicUsize::new(0), Line::new()));
-        let taken = |shared: &(AtomicUsize, Line)| {
+        let shared = Arc::new((AtomicUsize::new(0), WaitQueue::new()));
+        let taken = |shared: &(AtomicUsize, WaitQueue)| {
             let take = |things: usize| things.checked_sub(1);
             let order = Ordering::Relaxed;
             shared.0.fetch_update(order, order, take).ok()

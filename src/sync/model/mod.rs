@@ -13,7 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use loom::thread;
 
-use crate::primitive::{Deadline, block_until, current};
+use crate::primitive::current;
+use crate::wait::{Deadline, block_until};
 
 fn model(body: impl Fn() + Sync + Send + 'static) {
     bounded_model(3, body);

@@ -7,9 +7,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{bounded_model, model, poll_once, wait_among_strays};
-use crate::primitive::Deadline;
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::sync::semaphore::Semaphore;
+use crate::wait::Deadline;
 
 /// Bug: a release that found WAITING serves nobody. Bug: WAITING is set without expecting the word as
 /// it was seen.

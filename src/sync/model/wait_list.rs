@@ -6,8 +6,9 @@ use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
 use super::model;
-use crate::primitive::{Deadline, Mutex, block_until, lock};
+use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::{Signal, WaitList};
+use crate::wait::{Deadline, block_until};
 
 /// A waker that does nothing, for waiters that look by themselves.
 fn idle_waker() -> std::task::Waker {
@@ -23,14 +24,14 @@ fn a_notification_is_used_or_passed_on_when_its_waiter_gives_up() {
         let second = lock(&list).enqueue(idle_waker(), ());
         let notifier = {
             let list = Arc::clone(&list);
-            thread::spawn(move || drop(lock(&list).notify_one(Signal::Turn)))
+            thread::spawn(move || drop(lock(&list).notify_one(Signal::One)))
         };
         let passed_on = lock(&list).redeem(first).is_ok();
         if passed_on {
-            drop(lock(&list).notify_one(Signal::Turn));
+            drop(lock(&list).notify_one(Signal::One));
         }
         notifier.join().unwrap();
-        assert_eq!(lock(&list).redeem(second).ok(), Some(Signal::Turn));
+        assert_eq!(lock(&list).redeem(second).ok(), Some(Signal::One));
         assert!(lock(&list).is_empty());
     });
 }
@@ -46,7 +47,7 @@ fn a_waiter_in_the_list_is_woken() {
                 let woken = {
                     let mut inside = lock(&flag.0);
                     inside.0 = true;
-                    inside.1.notify_all(Signal::Turn)
+                    inside.1.notify_all(Signal::One)
                 };
                 woken.into_iter().for_each(|(waker, ())| waker.wake());
             })

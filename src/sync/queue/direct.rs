@@ -37,13 +37,13 @@ impl<T> Direct<T> {
         let handed_over = {
             let mut inside = lock(&self.0);
             // Whoever has offered something longer comes first.
-            let is_wanted = inside.offers.is_empty() && ledger.getters().standing() > 0;
+            let is_wanted = inside.offers.is_empty() && ledger.getters().waiting() > 0;
             if !is_wanted && !ledger.is_closed() {
                 return Err(TryPutError::Full(item));
             }
             match ledger.accept() {
                 Err(refused) => Err((refused, TryPutError::Closed(item))),
-                Ok(accepted) => match ledger.getters().take_turn() {
+                Ok(accepted) => match ledger.getters().take_notification() {
                     None => Err((Some(accepted), TryPutError::Full(item))),
                     Some(waker) => {
                         inside.handed_over.push_back(item);
@@ -72,7 +72,7 @@ impl<T> Direct<T> {
             } else {
                 inside.offers.head()?;
                 ledger.accept().map(|accepted| {
-                    let taken = inside.offers.notify_one(Signal::Turn);
+                    let taken = inside.offers.notify_one(Signal::One);
                     accepted.keep();
                     let (waker, item) = taken.expect("the line has a head");
                     (Some(waker), item)

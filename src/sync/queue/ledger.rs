@@ -21,7 +21,7 @@
 
 use crate::error::TaskDoneError;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded, fence};
-use crate::sync::line::Line;
+use crate::sync::wait_queue::WaitQueue;
 
 const CLOSED: usize = 1;
 /// One item in the counts. All of them wrap alike.
@@ -43,9 +43,9 @@ struct Given {
 struct Waiting {
     /// Whether CLOSED is set, for those who do not write to that word.
     closed: AtomicBool,
-    getters: Line,
-    putters: Line,
-    joiners: Line,
+    getters: WaitQueue,
+    putters: WaitQueue,
+    joiners: WaitQueue,
 }
 
 /// A put that has been counted; dropped, it is retracted.
@@ -61,25 +61,25 @@ impl Ledger {
             }),
             waiting: Padded(Waiting {
                 closed: AtomicBool::new(false),
-                getters: Line::new(),
-                putters: Line::new(),
-                joiners: Line::new(),
+                getters: WaitQueue::new(),
+                putters: WaitQueue::new(),
+                joiners: WaitQueue::new(),
             }),
         }
     }
 
     /// Those who wait for an item.
-    pub(super) fn getters(&self) -> &Line {
+    pub(super) fn getters(&self) -> &WaitQueue {
         &self.waiting.getters
     }
 
     /// Those who wait for room.
-    pub(super) fn putters(&self) -> &Line {
+    pub(super) fn putters(&self) -> &WaitQueue {
         &self.waiting.putters
     }
 
     /// Those who wait until nothing is unfinished.
-    pub(super) fn joiners(&self) -> &Line {
+    pub(super) fn joiners(&self) -> &WaitQueue {
         &self.waiting.joiners
     }
 
@@ -127,7 +127,7 @@ impl Ledger {
         }
     }
 
-    /// Counts the items that were accepted and are not finished, as of a moment ago.
+    /// Counts the items that were accepted and are not finished, a snapshot, may be stale.
     pub(super) fn unfinished(&self) -> usize {
         let finished = self.given.finished.load(Ordering::Acquire);
         let accepted = self.accepted.load(Ordering::Acquire) & !CLOSED;
@@ -167,7 +167,7 @@ impl Ledger {
     fn tell_joiners(&self) {
         // ORDERING: pairs with the fence of those who stand in line.
         fence(Ordering::SeqCst);
-        if self.joiners().standing() > 0 && self.unfinished() == 0 {
+        if self.joiners().waiting() > 0 && self.unfinished() == 0 {
             self.joiners().notify_all();
         }
     }

@@ -1,7 +1,7 @@
 //! Queues that threads and futures put items into and take them from, and that can be joined.
 //!
 //! Where the items are, and in what order, is [`order`]'s business; what is counted, [`ledger`]'s. Here
-//! is how one waits: for an item and for room in a [`Line`](super::line::Line), whose protocol sees to
+//! is how one waits: for an item and for room in a [`WaitQueue`](super::wait_queue::Line), whose protocol sees to
 //! it that no wake-up is lost, since whoever puts or takes notifies after it has. A queue without
 //! capacity is another thing: [`direct`].
 
@@ -21,9 +21,10 @@ use self::direct::{Direct, Offer};
 use self::ledger::Ledger;
 use self::order::{Fifo, Lifo, Order, SmallestFirst};
 use crate::error::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
-use crate::primitive::{Deadline, block_until, yield_now};
-use crate::sync::line::Place;
+use crate::primitive::yield_now;
+use crate::sync::wait_queue::Waiter;
 use crate::unwind;
+use crate::wait::{Deadline, block_until};
 
 /// A queue that gives items out in the order in which they came in.
 ///
@@ -453,7 +454,7 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.unfinished() == 0
     }
 
-    /// Counts the items that were put and have not been reported done, as of a moment ago.
+    /// Counts the items that were put and have not been reported done, a snapshot, may be stale.
     pub fn unfinished(&self) -> usize {
         self.ledger.unfinished()
     }
@@ -519,7 +520,7 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.ledger.is_closed()
     }
 
-    /// Counts the items in the queue, as of a moment ago.
+    /// Counts the items in the queue, a snapshot, may be stale.
     ///
     /// Without capacity there are none.
     pub fn len(&self) -> usize {
@@ -529,12 +530,12 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Tells whether nothing is in the queue, as of a moment ago.
+    /// Tells whether nothing is in the queue, a snapshot, may be stale.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Tells whether there is no room in the queue, as of a moment ago. Without capacity there never is.
+    /// Tells whether there is no room in the queue, a snapshot, may be stale. Without capacity there never is.
     pub fn is_full(&self) -> bool {
         self.capacity.is_some_and(|capacity| self.len() >= capacity)
     }
@@ -665,7 +666,7 @@ pub struct Put<'a, T, O: Order<T>> {
 enum Stage<'a, T> {
     New(T),
     /// Until there is room.
-    Waiting(T, Place<'a>),
+    Waiting(T, Waiter<'a>),
     /// Until the item is taken, if the queue has no capacity.
     Offered(Offer<'a, T>),
     Over,
@@ -711,7 +712,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
                     return self.poll_offer(direct.offer(item, &queue.ledger), cx);
                 }
                 (Err(TryPutError::Full(item)), Items::Kept(_)) => {
-                    (item, queue.ledger.putters().place())
+                    (item, queue.ledger.putters().waiter())
                 }
                 (decided, _) => {
                     return Poll::Ready(decided.map_err(|error| PutError(error.into_inner())));

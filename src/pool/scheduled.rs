@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::live::take;
+use super::spawned::take;
 use crate::primitive::{Mutex, lock};
 
 /// Something that is not due.
@@ -15,12 +15,12 @@ pub(crate) trait Postponed: Send + Sync {
     fn close(&self);
 }
 
-pub(crate) struct Later {
+pub(crate) struct Scheduled {
     /// `None` once the pool has closed.
     postponed: Mutex<Option<Slab<Arc<dyn Postponed>>>>,
 }
 
-impl Later {
+impl Scheduled {
     pub(crate) fn new() -> Self {
         Self {
             postponed: Mutex::new(Some(Slab::new())),

@@ -28,10 +28,9 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
-use crate::primitive::{
-    AtomicUsize, Deadline, Mutex, Ordering, Spin, block_until, fence, lock, spin_until,
-};
+use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::unwind;
+use crate::wait::{Deadline, Spin, block_until, spin_until};
 
 /// How long one looks before it stands in the line: about as long as it takes to be woken there.
 const LOOK: Spin = Spin {
@@ -42,23 +41,23 @@ const LOOK: Spin = Spin {
 
 /// The line, with a lock of its own.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct WaitQueue {
     /// How many stand in the line who have not been notified. Written under the lock.
-    standing: AtomicUsize,
+    waiting: AtomicUsize,
     list: Mutex<WaitList>,
 }
 
-impl Line {
+impl WaitQueue {
     pub(crate) fn new() -> Self {
         Self {
-            standing: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             list: Mutex::new(WaitList::new()),
         }
     }
 
-    /// Counts those who stand in the line and have not been notified, as of a moment ago.
-    pub(crate) fn standing(&self) -> usize {
-        self.standing.load(Ordering::Relaxed)
+    /// Counts those who stand in the line and have not been notified, a snapshot, may be stale.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// N2 and N3: gives a turn to the one that has stood in the line longest.
@@ -66,23 +65,23 @@ impl Line {
     pub(crate) fn notify_one(&self) {
         // N2. ORDERING: pairs with W3 in `stand`.
         fence(Ordering::SeqCst);
-        if self.standing() > 0 {
-            self.give_turn();
+        if self.waiting() > 0 {
+            self.notify_first();
         }
     }
 
     #[cold]
-    fn give_turn(&self) {
-        if let Some(waker) = self.take_turn() {
+    fn notify_first(&self) {
+        if let Some(waker) = self.take_notification() {
             unwind::wake(waker);
         }
     }
 
     /// Gives a turn, and has the caller wake the one that got it; for one who holds a lock that is
     /// taken to look.
-    pub(crate) fn take_turn(&self) -> Option<Waker> {
+    pub(crate) fn take_notification(&self) -> Option<Waker> {
         let mut list = lock(&self.list);
-        let (waker, ()) = list.notify_one(Signal::Turn)?;
+        let (waker, ()) = list.notify_one(Signal::One)?;
         self.left(1);
         Some(waker)
     }
@@ -92,7 +91,7 @@ impl Line {
     pub(crate) fn notify_all(&self) {
         // N2. ORDERING: as above.
         fence(Ordering::SeqCst);
-        if self.standing() > 0 {
+        if self.waiting() > 0 {
             self.wake_all();
         }
     }
@@ -110,14 +109,14 @@ impl Line {
 
     /// So many stand no more. The caller holds the lock.
     fn left(&self, many: usize) {
-        let standing = self.standing();
-        self.standing.store(standing - many, Ordering::Relaxed);
+        let waiting = self.waiting();
+        self.waiting.store(waiting - many, Ordering::Relaxed);
     }
 
     /// A place for one, not taken yet.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place {
-            line: self,
+    pub(crate) fn waiter(&self) -> Waiter<'_> {
+        Waiter {
+            waiters: self,
             ticket: None,
         }
     }
@@ -136,16 +135,16 @@ impl Line {
         if spin_until(LOOK, is_decided) {
             return found;
         }
-        let mut place = self.place();
-        let found = block_until(deadline, |waker| place.look_or_stand(waker, &mut look));
+        let mut waiter = self.waiter();
+        let found = block_until(deadline, |waker| waiter.look_or_stand(waker, &mut look));
         // A turn at the very end is spent like any other.
-        found.or_else(|| place.spend().then(look)?)
+        found.or_else(|| waiter.spend().then(look)?)
     }
 
     /// Waits until `look` gives something.
     pub(crate) async fn wait_async<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
-        let mut place = self.place();
-        poll_fn(|cx| match place.look_or_stand(cx.waker(), &mut look) {
+        let mut waiter = self.waiter();
+        poll_fn(|cx| match waiter.look_or_stand(cx.waker(), &mut look) {
             Some(found) => Poll::Ready(found),
             None => Poll::Pending,
         })
@@ -168,8 +167,8 @@ impl Line {
                 other => {
                     let notified = other.is_some_and(|notified| list.redeem(notified).is_ok());
                     *ticket = Some(list.enqueue(waker, ()));
-                    let standing = self.standing();
-                    self.standing.store(standing + 1, Ordering::Relaxed);
+                    let waiting = self.waiting();
+                    self.waiting.store(waiting + 1, Ordering::Relaxed);
                     (notified, None)
                 }
             }
@@ -201,20 +200,20 @@ impl Line {
 
 /// A place in a line; dropped, it is left, and a turn that came meanwhile is passed on.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
-    line: &'a Line,
+pub(crate) struct Waiter<'a> {
+    waiters: &'a WaitQueue,
     ticket: Option<Ticket>,
 }
 
-impl Place<'_> {
-    /// As [`Line::stand`].
+impl Waiter<'_> {
+    /// As [`WaitQueue::stand`].
     pub(crate) fn stand(&mut self, waker: &Waker) -> bool {
-        self.line.stand(&mut self.ticket, waker)
+        self.waiters.stand(&mut self.ticket, waker)
     }
 
     /// Leaves the place, with a look made or about to be; tells whether it was notified.
     pub(crate) fn spend(&mut self) -> bool {
-        self.line.leave(&mut self.ticket).is_some()
+        self.waiters.leave(&mut self.ticket).is_some()
     }
 
     /// W1 to W4: gives what `look` finds, or stands in the line.
@@ -231,16 +230,16 @@ impl Place<'_> {
         let found = look()?;
         // A turn that came after this one stood in the line may be for something else.
         if self.spend() {
-            self.line.notify_one();
+            self.waiters.notify_one();
         }
         Some(found)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        if self.line.leave(&mut self.ticket) == Some(Signal::Turn) {
-            self.line.notify_one();
+        if self.waiters.leave(&mut self.ticket) == Some(Signal::One) {
+            self.waiters.notify_one();
         }
     }
 }

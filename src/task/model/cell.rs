@@ -10,11 +10,11 @@ use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use super::cell::{Cancelled, HandleEnd, TaskEnd, pair};
-use super::{Nowhere, job};
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{Deadline, block_until};
+use crate::task::cell::{Cancelled, HandleRef, Runnable, pair};
+use crate::task::{Nowhere, job};
 use crate::unwind;
+use crate::wait::{Deadline, block_until};
 
 /// Counts drops; a second drop, or none, shows at the end.
 struct Counted(Arc<AtomicUsize>);
@@ -65,14 +65,14 @@ struct Seen {
 
 impl Seen {
     /// A task that captures something and returns something.
-    fn task(&self) -> (TaskEnd, HandleEnd<Counted>) {
+    fn task(&self) -> (Runnable, HandleRef<Counted>) {
         self.task_with(Counted)
     }
 
     fn task_with<T: Send + 'static>(
         &self,
         result: fn(Arc<AtomicUsize>) -> T,
-    ) -> (TaskEnd, HandleEnd<T>) {
+    ) -> (Runnable, HandleRef<T>) {
         let (seen, capture) = (self.clone(), Counted(self.captures.clone()));
         pair(job((), move || {
             let _capture = capture;
@@ -95,7 +95,7 @@ fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-fn join<T>(mut handle: HandleEnd<T>) -> Result<T, JoinError> {
+fn join<T>(mut handle: HandleRef<T>) -> Result<T, JoinError> {
     block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
     handle
         .try_take()
@@ -140,7 +140,7 @@ fn a_claimed_task_runs_once() {
         let seen = Seen::default();
         let (task, handle) = seen.task();
         let runner = thread::spawn(move || task.run(&Nowhere));
-        handle.run_here(&Nowhere);
+        handle.run_inline(&Nowhere);
         drop(join(handle));
         runner.join().unwrap();
         seen.assert(1);
@@ -209,7 +209,7 @@ fn a_waiter_changes_its_waker_or_leaves_while_the_task_ends() {
     });
 }
 
-/// Bug: TASK_GONE is set together with DONE although there is a waker to take out.
+/// Bug: RUNNABLE_GONE is set together with DONE although there is a waker to take out.
 #[test]
 fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
     loom::model(|| {
@@ -228,7 +228,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
     });
 }
 
-/// Bug: a shell is freed by the handle's end alone.
+/// Bug: a tombstone is freed by the handle's end alone.
 #[test]
 fn a_cancelled_shell_and_its_handle_go_in_any_order() {
     loom::model(|| {
@@ -239,7 +239,7 @@ fn a_cancelled_shell_and_its_handle_go_in_any_order() {
         drop(handle);
         assert!(
             !finder.join().unwrap(),
-            "a shell has nothing left to cancel"
+            "a tombstone has nothing left to cancel"
         );
         seen.assert(0);
     });

@@ -4,46 +4,51 @@ use std::sync::Arc;
 
 use super::{Local, PoolTask};
 use crate::pool::link::PoolLink;
-use crate::task::cell::Remote;
+use crate::task::cell::RawTask;
 
-/// After so many tasks that were run in place a thread looks whether it should sweep its lane.
-const CLAIMS: usize = 64;
+/// After so many tasks that were run in place a thread looks whether it should sweep its local queue.
+const INLINE_RUNS: usize = 64;
 
 impl Local {
     /// Runs a task in place if nobody has begun it, this thread is inside its pool, and there is
     /// enough left of the stack.
-    pub(crate) fn run_in_place(from: PoolLink, task: &Remote) {
-        if !task.can_be_claimed() {
+    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
+        if !task.can_run_inline() {
             return;
         }
         let is_from = |local: &&Self| local.shared.link == from;
         let ours = if let Some(local) = Self::innermost().filter(is_from) {
-            local.claim(task)
+            local.try_inline(task)
         } else if let Some(pool) = Self::chain().find(is_from).map(|local| &local.shared) {
             // The task has to find its own pool innermost.
             let (pool, mut ours) = (Arc::clone(pool), false);
             Self::visit(&pool, || {
-                ours = Self::innermost().is_some_and(|local| local.claim(task));
+                ours = Self::innermost().is_some_and(|local| local.try_inline(task));
             });
             ours
         } else {
             false
         };
         if ours {
-            let mut residents = Self::chain().filter(is_from).filter(|local| local.resident);
-            residents.next().into_iter().for_each(Self::count_claim);
+            let mut residents = Self::chain()
+                .filter(is_from)
+                .filter(|local| local.is_worker);
+            residents
+                .next()
+                .into_iter()
+                .for_each(Self::count_inline_run);
         }
     }
 
     /// Runs a task in place on this part; `false` if somebody else has begun it, or the stack is
     /// nearly used up.
-    fn claim(&self, task: &Remote) -> bool {
+    fn try_inline(&self, task: &RawTask) -> bool {
         if self.is_deep() {
             return false;
         }
-        self.claimed.borrow_mut().push(task.id());
-        let ours = task.run_here(self);
-        self.claimed.borrow_mut().pop();
+        self.inline.borrow_mut().push(task.id());
+        let ours = task.run_inline(self);
+        self.inline.borrow_mut().pop();
         ours
     }
 
@@ -55,27 +60,29 @@ impl Local {
         self.start.abs_diff(here) > self.room
     }
 
-    /// A task was run in place; its shell lies in some queue, most likely in the own lane.
-    fn count_claim(&self) {
-        self.claims.set(self.claims.get() + 1);
-        if self.claims.get() < CLAIMS {
+    /// A task was run in place; its tombstone lies in some queue, most likely in the own local queue.
+    fn count_inline_run(&self) {
+        self.inline_runs.set(self.inline_runs.get() + 1);
+        if self.inline_runs.get() < INLINE_RUNS {
             return;
         }
-        if let Some(lane) = &*self.lane.borrow() {
-            if self.claims.get() < lane.len() / 2 {
+        if let Some(local_queue) = &*self.local_queue.borrow() {
+            if self.inline_runs.get() < local_queue.len() / 2 {
                 // It would cost more than it gives back.
                 return;
             }
-            self.shared.queue.sweep_lane(lane, PoolTask::is_shell);
+            self.shared
+                .queue
+                .sweep_lane(local_queue, PoolTask::is_tombstone);
         }
-        self.claims.set(0);
+        self.inline_runs.set(0);
         // What was kept was in no queue for a moment.
         self.shared.task_pushed();
     }
 
     /// Tells whether the thread runs a task in place, for one that waits for it.
-    pub(crate) fn runs_in_place() -> bool {
-        Self::innermost().is_some_and(|local| !local.claimed.borrow().is_empty())
+    pub(crate) fn runs_inline() -> bool {
+        Self::innermost().is_some_and(|local| !local.inline.borrow().is_empty())
     }
 
     /// Tells whether a task runs on this thread.
@@ -87,7 +94,7 @@ impl Local {
     pub(crate) fn tasks() -> Vec<*const ()> {
         let mut tasks = Vec::new();
         for local in Self::chain() {
-            tasks.extend(local.claimed.borrow().iter());
+            tasks.extend(local.inline.borrow().iter());
             tasks.push(local.task.get());
         }
         tasks.retain(|task| !task.is_null());

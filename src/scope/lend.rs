@@ -30,12 +30,12 @@ where
     let mut result = None;
     let borrowed = StillBorrowed(AtomicBool::new(true));
     let (place, release) = (&mut result, Release(&borrowed));
-    let (gate, here) = (Gate::default(), std::thread::current().id());
-    let door = &gate;
+    let (latch, here) = (StartLatch::default(), std::thread::current().id());
+    let start = &latch;
     let borrowing: Closure<'_> = Box::new(move || {
         let _release = release;
         if std::thread::current().id() != here {
-            door.pass();
+            start.pass();
         }
         *place = Some(closure());
     });
@@ -44,16 +44,16 @@ where
     // Should this frame be left before the closure is gone, by a panic or because `submit` has put it
     // elsewhere, then `borrowed` ends the process.
     let closure = unsafe { std::mem::transmute::<Closure<'_>, Closure<'static>>(borrowing) };
-    let outcome = submit(closure).join_anyway(|| gate.open());
+    let outcome = submit(closure).join_anyway(|| latch.open());
     drop(borrowed);
     outcome.map(|()| result.expect("a closure that returned has left its result"))
 }
 
 /// Holds a closure up until its owner is known to wait for it; for some instructions, if at all.
 #[derive(Default)]
-struct Gate(AtomicBool);
+struct StartLatch(AtomicBool);
 
-impl Gate {
+impl StartLatch {
     fn open(&self) {
         self.0.store(true, Ordering::Release);
     }

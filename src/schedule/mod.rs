@@ -1,7 +1,7 @@
 //! What has its time: closures that are submitted when it has come, once or again and again.
 //!
 //! Something that is not due is no task of the pool yet. It is known in two places, to the timer and to
-//! the pool ([`Later`](crate::pool::Postponed)), so that its time can come, and the pool can close. Who
+//! the pool ([`Scheduled`](crate::pool::Postponed)), so that its time can come, and the pool can close. Who
 //! cancels its handle drops what it captured, and a part of that takes it out of both. So it leaves
 //! them in one of three ways, and its own lock says which came first.
 //!
@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 use once::{Once, WhileOnce};
 use series::Series;
 
-use super::PoolRef;
 use crate::error::CancelReason;
+use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
 use crate::timer::alarm::{self, Key};
@@ -178,12 +178,16 @@ impl Booking {
         if pool.is_forked() {
             return Err(CancelReason::Forked);
         }
-        self.place = Some(pool.later.add(postponed).ok_or(CancelReason::Shutdown)?);
+        self.place = Some(
+            pool.scheduled
+                .add(postponed)
+                .ok_or(CancelReason::Shutdown)?,
+        );
         Ok(())
     }
 
     /// Has the timer call `callback` when it is `due`; not at all if that is never.
-    fn ring(
+    fn set_alarm(
         &mut self,
         due: Option<Instant>,
         callback: impl FnOnce() + Send + 'static,
@@ -202,7 +206,7 @@ impl Booking {
         }
         let pool = self.place.and_then(|_| Pool::of(self.link));
         if let (Some(pool), Some(place)) = (pool, self.place) {
-            pool.later.remove(place);
+            pool.scheduled.remove(place);
         }
     }
 }

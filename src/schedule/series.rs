@@ -18,11 +18,11 @@ use std::time::Instant;
 
 use super::Booking;
 use super::every::Every;
-use crate::admission::Pass;
+use crate::admission::CapacityPermit;
 use crate::error::CancelReason;
 use crate::pool::{Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
-use crate::task::cell::{ExtraEnd, HandleEnd};
+use crate::task::cell::{HandleRef, TaskRef};
 use crate::task::{Context, Name, Task};
 use crate::trampoline;
 use crate::unwind::{self, Payload};
@@ -40,7 +40,7 @@ struct Inside<F> {
     /// The handle's task, which was woken during a run: the handle was cancelled.
     woken: Option<Task<Quiet>>,
     /// Until the series is over.
-    end: Option<ExtraEnd>,
+    end: Option<TaskRef>,
     booking: Booking,
     /// When the last run was due, or the first is.
     due: Option<Instant>,
@@ -50,7 +50,7 @@ struct Inside<F> {
 
 impl<F: FnMut() + Send + 'static> Series<F> {
     /// A series that has not begun, and the end of its handle.
-    pub(super) fn new(link: PoolLink, every: Every, closure: F) -> (Arc<Self>, HandleEnd<()>) {
+    pub(super) fn new(link: PoolLink, every: Every, closure: F) -> (Arc<Self>, HandleRef<()>) {
         let series = Arc::new(Self {
             link,
             every,
@@ -77,12 +77,14 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     pub(super) fn begin(self: &Arc<Self>, pool: &Pool) -> Result<(), CancelReason> {
         let inside = &mut *lock(&self.inside);
         inside.booking.add(pool, self.clone())?;
-        self.ring(inside)
+        self.set_alarm(inside)
     }
 
-    fn ring(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
+    fn set_alarm(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
         let series = Arc::clone(self);
-        inside.booking.ring(inside.due, move || series.come_due())
+        inside
+            .booking
+            .set_alarm(inside.due, move || series.come_due())
     }
 
     /// On the timer's thread: a run is due.
@@ -95,28 +97,28 @@ impl<F: FnMut() + Send + 'static> Series<F> {
             return;
         }
         inside.booking.key = None;
-        let Some(pass) = Pass::if_room(&pool) else {
+        let Some(permit) = CapacityPermit::if_room(&pool) else {
             pool.counts.skipped.one_more();
             // The pool closes, or there is a thread: this is it.
-            let _ = self.ring_again(&mut inside);
+            let _ = self.set_next_alarm(&mut inside);
             return;
         };
         if !pool.accept_due() {
-            drop((inside, pass));
-            return pool.look_around();
+            drop((inside, permit));
+            return pool.check_quiescence();
         }
         drop(inside);
         let run = Run(Some(Arc::clone(self)));
-        pool.push(match pass {
-            Some(pass) => PoolTask::detached(pass, move || run.call()),
+        pool.push(match permit {
+            Some(permit) => PoolTask::detached(permit, move || run.call()),
             None => PoolTask::detached((), move || run.call()),
         });
     }
 
-    fn ring_again(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
+    fn set_next_alarm(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
         let last = inside.due.expect("a run was due");
         inside.due = self.every.next(last, Instant::now());
-        self.ring(inside)
+        self.set_alarm(inside)
     }
 
     /// On a thread of the pool.
@@ -220,9 +222,9 @@ impl<F: FnMut() + Send + 'static> Series<F> {
 
     /// Waits for the next time, if there is a thread that keeps it.
     fn go_on(self: &Arc<Self>, mut inside: MutexGuard<'_, Inside<F>>) {
-        let rung = self.ring_again(&mut inside);
+        let set = self.set_next_alarm(&mut inside);
         drop(inside);
-        if let Err(reason) = rung {
+        if let Err(reason) = set {
             self.cancel(reason);
         }
     }

@@ -11,8 +11,8 @@ use super::Every;
 use super::series::Series;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::PoolLink;
-use crate::primitive::{Deadline, block_until};
-use crate::task::cell::{Cancelled, HandleEnd};
+use crate::task::cell::{Cancelled, HandleRef};
+use crate::wait::{Deadline, block_until};
 
 /// What the closure has come to: plain counts, since what is known of them is by other means.
 #[derive(Default, Clone)]
@@ -38,7 +38,7 @@ impl Seen {
         &self,
         every: Every,
         panics: bool,
-    ) -> (Arc<Series<impl FnMut() + Send + 'static>>, HandleEnd<()>) {
+    ) -> (Arc<Series<impl FnMut() + Send + 'static>>, HandleRef<()>) {
         let (seen, held) = (self.clone(), Counted(self.clone()));
         Series::new(PoolLink::new(), every, move || {
             let _held = &held;
@@ -68,7 +68,7 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-fn join(mut handle: HandleEnd<()>) -> Result<(), JoinError> {
+fn join(mut handle: HandleRef<()>) -> Result<(), JoinError> {
     block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
     let outcome = handle.try_take();
     outcome.unwrap_or_else(|_| panic!("the series has ended"))

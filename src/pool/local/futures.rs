@@ -1,6 +1,6 @@
 //! Where a future goes when it is woken.
 //!
-//! To the lane of the thread that wakes it, behind what is there, if that is a thread of the pool;
+//! To the local queue of the thread that wakes it, behind what is there, if that is a thread of the pool;
 //! from elsewhere to the injector, like what is submitted there. So it waits its turn among the
 //! closures, and neither can keep the other from running.
 //!
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{Local, Pool, PoolTask};
 use crate::pool::link::PoolLink;
 use crate::task::Token;
-use crate::task::cell::HandleEnd;
+use crate::task::cell::HandleRef;
 use crate::timer::alarm;
 
 /// A pool that was reached by its link. Dropped on the timer's thread as the last that the pool has, it is
@@ -49,14 +49,14 @@ impl Pool {
     }
 
     /// Makes a task of a future that this thread has counted, and registers it.
-    pub(crate) fn make_future<P, F>(&self, token: P, future: F) -> (PoolTask, HandleEnd<F::Output>)
+    pub(crate) fn make_future<P, F>(&self, token: P, future: F) -> (PoolTask, HandleRef<F::Output>)
     where
         P: Token,
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let (link, slot) = (self.link, Local::with(|local| local?.slot_index()));
         let schedule = move |task| push_woken(link, task);
-        PoolTask::future(token, future, schedule, |end| self.live.add(slot, end))
+        PoolTask::future(token, future, schedule, |end| self.spawned.add(slot, end))
     }
 }
 

@@ -14,10 +14,10 @@ use crate::unwind::{self, OnDrop, Payload};
 
 /// What makes room for another task.
 enum Oldest {
-    /// A closure, or the shell of one that was cancelled just now.
+    /// A closure, or the tombstone of one that was cancelled just now.
     Closure(PoolTask),
     /// A future, which is cancelled by now.
-    CalledOff,
+    CancelRequest,
 }
 
 impl Pool {
@@ -27,7 +27,8 @@ impl Pool {
         match self.part_of_this_thread() {
             Some(_) if self.is_stopping() => Err(Closed),
             Some(local) => {
-                self.queue.accept_inside(local.lane.borrow().as_ref());
+                self.queue
+                    .accept_inside(local.local_queue.borrow().as_ref());
                 Ok(())
             }
             None => self.accept_outside(),
@@ -38,7 +39,7 @@ impl Pool {
     #[inline(always)]
     pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
         match self.part_of_this_thread() {
-            Some(local) => self.queue.push(task, local.lane.borrow().as_ref()),
+            Some(local) => self.queue.push(task, local.local_queue.borrow().as_ref()),
             None => self.queue.push(task, None),
         }
         self.task_pushed();
@@ -64,7 +65,7 @@ impl Pool {
             Some(Ran::Yields) => task.into_iter().for_each(|task| self.push_back(task)),
             _ => self.queue.task_done(None),
         }
-        self.look_around();
+        self.check_quiescence();
     }
 
     /// Cancels the task that has waited longest among those from outside, and has not begun; `false` if
@@ -79,12 +80,12 @@ impl Pool {
             futures.into_iter().for_each(|task| self.push_back(task));
             let live = match oldest {
                 None => return false,
-                Some(Oldest::CalledOff) => true,
+                Some(Oldest::CancelRequest) => true,
                 Some(Oldest::Closure(task)) => {
                     let mut live = false;
                     Local::visit(self, || live = task.cancel(CancelReason::Rejected));
                     self.queue.task_done(None);
-                    self.look_around();
+                    self.check_quiescence();
                     live
                 }
             };
@@ -92,32 +93,32 @@ impl Pool {
                 self.counts.rejected.one_more();
                 return true;
             }
-            self.link.shell_met();
+            self.link.tombstone_met();
         }
         false
     }
 
-    /// Finds the task from outside that has waited longest, but for shells and for futures that have
+    /// Finds the task from outside that has waited longest, but for tombstones and for futures that have
     /// begun, which come to `futures`.
     fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
         while let Some(oldest) = self.queue.find_oldest() {
             let Some(look) = oldest.look() else {
                 drop(oldest);
                 self.queue.task_done(None);
-                self.look_around();
+                self.check_quiescence();
                 if self.is_forked() {
                     return None;
                 }
-                self.link.shell_met();
+                self.link.tombstone_met();
                 continue;
             };
             if !look.is_future {
                 return Some(Oldest::Closure(oldest));
             }
-            let called_off = look.waits && oldest.call_off(CancelReason::Rejected);
+            let request = look.waits && oldest.request_cancel(CancelReason::Rejected);
             futures.push(oldest);
-            if called_off {
-                return Some(Oldest::CalledOff);
+            if request {
+                return Some(Oldest::CancelRequest);
             }
         }
         None
@@ -135,7 +136,7 @@ impl Pool {
         let is_first = self.accept().is_ok();
         let before = self.refuse(phase);
         if is_first {
-            Local::visit(self, || self.later.close());
+            Local::visit(self, || self.scheduled.close());
             self.queue.task_done(None);
         }
         if self.is_forked() {
@@ -143,10 +144,10 @@ impl Pool {
             return before;
         }
         // Last: a waker that is called may wait for the pool's end.
-        if let Some(gate) = &self.gate {
-            gate.permits.close();
+        if let Some(capacity) = &self.capacity {
+            capacity.permits.close();
         }
-        self.look_around();
+        self.check_quiescence();
         before
     }
 
@@ -166,7 +167,7 @@ impl Pool {
             let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
             while let Some(task) = next() {
                 if task.look().is_some_and(|look| look.is_future) {
-                    self.call_off(&task);
+                    self.request_cancel(&task);
                     futures.push(task);
                 } else if futures.is_empty() {
                     cancel(task);
@@ -186,13 +187,13 @@ impl Pool {
             if self.is_forked() {
                 return;
             }
-            for future in self.live.all() {
+            for future in self.spawned.all() {
                 if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
                     self.counts.stopped.one_more();
                 }
             }
         });
-        self.look_around();
+        self.check_quiescence();
         self.counts.stopped.get()
     }
 
@@ -203,25 +204,25 @@ impl Pool {
     }
 
     /// Cancels a future that is to be run once more.
-    pub(super) fn call_off(&self, future: &PoolTask) {
-        if future.call_off(CancelReason::Shutdown) {
+    pub(super) fn request_cancel(&self, future: &PoolTask) {
+        if future.request_cancel(CancelReason::Shutdown) {
             self.counts.stopped.one_more();
         }
     }
 
-    /// Lets go of the shells in the queues of a pool, if they are more than half of what came from outside:
+    /// Lets go of the tombstones in the queues of a pool, if they are more than half of what came from outside:
     /// for one who has left many, while the threads of the pool have no time for that.
     pub(crate) fn sweep(link: PoolLink) {
         let Some(pool) = Self::of(link) else {
             return;
         };
-        let shells = link.shells();
-        if shells > pool.queue.waiting_outside() / 2 {
+        let tombstones = link.tombstones();
+        if tombstones > pool.queue.waiting_outside() / 2 {
             link.swept();
-            pool.queue.sweep_any(shells / 2, PoolTask::is_shell);
-            // What was kept was in no queue for a moment, and a shell may have been the last task.
+            pool.queue.sweep_any(tombstones / 2, PoolTask::is_tombstone);
+            // What was kept was in no queue for a moment, and a tombstone may have been the last task.
             pool.task_pushed();
-            pool.look_around();
+            pool.check_quiescence();
         }
     }
 
@@ -247,7 +248,7 @@ impl Pool {
         let _done = OnDrop(|| {
             if !is_here {
                 self.queue.task_done(None);
-                self.look_around();
+                self.check_quiescence();
             }
         });
         let mut result = None;
@@ -256,9 +257,9 @@ impl Pool {
     }
 
     /// Lets this thread see the others off when it ends, if it is one of the pool's.
-    pub(crate) fn see_off_from_here(&self) {
-        if let Some(local) = self.part_of_this_thread().filter(|local| local.resident) {
-            local.sees_off.set(true);
+    pub(crate) fn join_others_from_here(&self) {
+        if let Some(local) = self.part_of_this_thread().filter(|local| local.is_worker) {
+            local.joins_others.set(true);
         }
     }
 

@@ -26,9 +26,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::fork::ProcessList;
 use crate::pool::Local;
-use crate::primitive::ProcessList;
-use crate::task::cell::ExtraEnd;
+use crate::task::cell::TaskRef;
 
 /// How long a join lasts before it is listed.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
@@ -42,7 +42,7 @@ struct Join {
     number: usize,
     /// The cells of the tasks that run there.
     behind: Vec<usize>,
-    awaited: ExtraEnd,
+    awaited: TaskRef,
 }
 
 /// A join that is on the list, until this is dropped.
@@ -53,10 +53,10 @@ pub(super) struct Listed {
 
 /// The join would never end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ring;
+pub(super) struct Cycle;
 
 /// Lists a join of this thread, unless it closes a ring; nothing is listed if no task runs here.
-pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
+pub(super) fn list(awaited: TaskRef) -> Result<Option<Listed>, Cycle> {
     enter(awaited, |listed, awaited, behind| {
         let mut next = awaited;
         // So many joins there are, and no row is longer.
@@ -66,7 +66,7 @@ pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
                 break;
             }
             if behind.contains(&cell) {
-                return Err(Ring);
+                return Err(Cycle);
             }
             match listed.iter().find(|join| join.behind.contains(&cell)) {
                 Some(join) => next = &join.awaited,
@@ -78,14 +78,14 @@ pub(super) fn list(awaited: ExtraEnd) -> Result<Option<Listed>, Ring> {
 }
 
 /// Lists a join of this thread, of a task that has not begun.
-pub(super) fn list_first(awaited: ExtraEnd) -> Option<Listed> {
+pub(super) fn list_first(awaited: TaskRef) -> Option<Listed> {
     enter(awaited, |_, _, _| Ok(())).unwrap_or_default()
 }
 
 fn enter(
-    awaited: ExtraEnd,
-    look: impl FnOnce(&[Join], &ExtraEnd, &[usize]) -> Result<(), Ring>,
-) -> Result<Option<Listed>, Ring> {
+    awaited: TaskRef,
+    look: impl FnOnce(&[Join], &TaskRef, &[usize]) -> Result<(), Cycle>,
+) -> Result<Option<Listed>, Cycle> {
     if !Local::runs_tasks() {
         // Nothing waits for what this thread does.
         return Ok(None);

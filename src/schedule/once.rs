@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Booking;
-use crate::admission::Pass;
+use crate::admission::CapacityPermit;
 use crate::error::CancelReason;
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, lock};
 use crate::task::Token;
-use crate::task::cell::ExtraEnd;
+use crate::task::cell::TaskRef;
 
 /// A closure that is due once.
 pub(super) struct Once {
@@ -19,10 +19,10 @@ pub(super) struct Once {
 
 struct OnceInside {
     /// Until it is due, or cancelled.
-    task: Option<(PoolTask, ExtraEnd)>,
+    task: Option<(PoolTask, TaskRef)>,
     booking: Booking,
     /// From when it is due until it begins.
-    pass: Option<Pass>,
+    permit: Option<CapacityPermit>,
 }
 
 impl Once {
@@ -32,7 +32,7 @@ impl Once {
             inside: Mutex::new(OnceInside {
                 task: None,
                 booking: Booking::new(link),
-                pass: None,
+                permit: None,
             }),
         }
     }
@@ -42,13 +42,13 @@ impl Once {
         pool: &Pool,
         due: Option<Instant>,
         task: PoolTask,
-        end: ExtraEnd,
+        end: TaskRef,
     ) -> Result<(), CancelReason> {
         let inside = &mut *lock(&self.inside);
         inside.task = Some((task, end));
         let once = Arc::clone(self);
         inside.booking.add(pool, once.clone())?;
-        inside.booking.ring(due, move || once.come_due())
+        inside.booking.set_alarm(due, move || once.come_due())
     }
 
     /// On the timer's thread.
@@ -63,14 +63,14 @@ impl Once {
             }
             if !pool.accept_due() {
                 drop(inside);
-                return pool.look_around();
+                return pool.check_quiescence();
             }
-            inside.pass = Pass::anyway(&pool);
+            inside.permit = CapacityPermit::anyway(&pool);
             inside.booking.key = None;
             (inside.task.take(), inside.booking.place.take())
         };
         if let Some(place) = place {
-            pool.later.remove(place);
+            pool.scheduled.remove(place);
         }
         if let Some((task, end)) = task {
             end.come_due();
@@ -79,12 +79,12 @@ impl Once {
     }
 
     /// What is left of it, if it is not due, to be dropped outside the lock.
-    fn take(&self) -> (Option<(PoolTask, ExtraEnd)>, Booking, Option<Pass>) {
+    fn take(&self) -> (Option<(PoolTask, TaskRef)>, Booking, Option<CapacityPermit>) {
         let mut inside = lock(&self.inside);
         (
             inside.task.take(),
             inside.booking.take(),
-            inside.pass.take(),
+            inside.permit.take(),
         )
     }
 }
@@ -94,9 +94,9 @@ impl Postponed for Once {
         if self.link.is_forked() {
             return;
         }
-        let (task, booking, pass) = self.take();
+        let (task, booking, permit) = self.take();
         booking.cancel();
-        drop(pass);
+        drop(permit);
         if let Some((task, _)) = task {
             task.cancel(CancelReason::Shutdown);
         }
@@ -107,11 +107,11 @@ impl Postponed for Once {
 pub(super) struct WhileOnce(pub(super) Arc<Once>);
 
 impl Token for WhileOnce {
-    type Kept = Option<Pass>;
+    type Kept = Option<CapacityPermit>;
 
     fn begin(self) -> Self::Kept {
-        let pass = lock(&self.0.inside).pass.take();
-        pass.and_then(Token::begin)
+        let permit = lock(&self.0.inside).permit.take();
+        permit.and_then(Token::begin)
     }
 }
 
@@ -120,8 +120,8 @@ impl Drop for WhileOnce {
         if self.0.link.is_forked() {
             return;
         }
-        let (task, booking, pass) = self.0.take();
+        let (task, booking, permit) = self.0.take();
         booking.cancel();
-        drop((task, pass));
+        drop((task, permit));
     }
 }

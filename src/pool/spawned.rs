@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use slab::Slab;
 
 use crate::primitive::{Mutex, Padded, lock};
-use crate::task::cell::ExtraEnd;
+use crate::task::cell::TaskRef;
 
 /// So many parts at least, and at most.
 const LEAST: usize = 8;
@@ -27,13 +27,13 @@ pub(super) fn take<T>(slab: &mut Slab<T>, place: usize) -> Option<T> {
     taken
 }
 
-pub(crate) struct Live {
-    parts: Box<[Padded<Mutex<Slab<ExtraEnd>>>]>,
+pub(crate) struct Spawned {
+    parts: Box<[Padded<Mutex<Slab<TaskRef>>>]>,
     /// Where the next from outside goes.
     turn: AtomicUsize,
 }
 
-impl Live {
+impl Spawned {
     /// For so many slots, and everybody else.
     pub(crate) fn new(slots: usize) -> Self {
         let parts = (0..slots.clamp(LEAST, MOST)).map(|_| Padded(Mutex::new(Slab::new())));
@@ -44,7 +44,7 @@ impl Live {
     }
 
     /// Adds a future, spawned on a thread that holds this slot or none, and says what its key is.
-    pub(crate) fn add(&self, slot: Option<usize>, future: ExtraEnd) -> usize {
+    pub(crate) fn add(&self, slot: Option<usize>, future: TaskRef) -> usize {
         let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
         let part = slot.unwrap_or_else(turn) % self.parts.len();
         let place = lock(&self.parts[part]).insert(future);
@@ -57,8 +57,8 @@ impl Live {
         drop(future);
     }
 
-    /// All that are there, as of a moment ago.
-    pub(crate) fn all(&self) -> Vec<ExtraEnd> {
+    /// All that are there, a snapshot, may be stale.
+    pub(crate) fn all(&self) -> Vec<TaskRef> {
         let mut all = Vec::new();
         for part in &self.parts {
             all.extend(lock(part).iter().map(|(_, future)| future.extra()));

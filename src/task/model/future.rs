@@ -14,12 +14,12 @@ use std::task::{Context as PollContext, Poll, Waker};
 use loom::sync::Mutex;
 use loom::thread;
 
-use super::cell::{Cancelled, ExtraEnd, HandleEnd};
-use super::model::Bomb;
-use super::{Nowhere, Ran, Task, Token};
+use super::cell::Bomb;
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{Deadline, block_until};
+use crate::task::cell::{Cancelled, HandleRef, TaskRef};
+use crate::task::{Nowhere, Ran, Task, Token};
 use crate::unwind;
+use crate::wait::{Deadline, block_until};
 
 /// For three threads and more: so many preemptions, or it takes minutes.
 fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
@@ -96,7 +96,7 @@ impl Stage {
     fn spawn(
         &self,
         is_over: &Arc<loom::sync::atomic::AtomicUsize>,
-    ) -> (Task<Nowhere>, HandleEnd<Counted>) {
+    ) -> (Task<Nowhere>, HandleRef<Counted>) {
         let future = Waits {
             stage: self.clone(),
             is_over: Arc::clone(is_over),
@@ -106,7 +106,7 @@ impl Stage {
         let queue = Arc::clone(&self.queue);
         let schedule = move |task| queue.lock().unwrap().push_back(task);
         let token = Counted(self.tokens.clone());
-        Task::future(token, future, schedule, |_: ExtraEnd| 0)
+        Task::future(token, future, schedule, |_: TaskRef| 0)
     }
 
     /// Runs what is there, and tells whether the future has ended.
@@ -155,7 +155,7 @@ impl Stage {
     }
 }
 
-fn join<T>(mut handle: HandleEnd<T>) -> Result<T, JoinError> {
+fn join<T>(mut handle: HandleRef<T>) -> Result<T, JoinError> {
     block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
     let taken = handle.try_take();
     taken.unwrap_or_else(|_| panic!("the future has ended"))
@@ -278,7 +278,7 @@ fn an_output_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
         let future = async move { Bomb::new(output) };
         let schedule = |_: Task<Nowhere>| unreachable!("it is ready at once");
         let token = Counted(Arc::clone(&tokens));
-        let (task, handle) = Task::future(token, future, schedule, |_: ExtraEnd| 0);
+        let (task, handle) = Task::future(token, future, schedule, |_: TaskRef| 0);
         let runner = thread::spawn(move || {
             let mut place = Some(task);
             unwind::catch(|| Task::run(&mut place, &Nowhere)).is_ok()

@@ -1,0 +1,206 @@
+//! Submission against shutdown, and the end of every thread.
+
+use super::*;
+
+/// The whole pool with one thread, as it is: tasks, shutdown and the thread's end.
+///
+/// Bug: `close` does not look around. Bug: the end wakes nobody. Bug: a last look does not see that all
+/// is over.
+#[test]
+fn what_is_accepted_runs_and_the_thread_ends() {
+    model(2, || {
+        let shared = pool(1, start_none);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let worker = start_worker(&shared);
+        assert!(submit(&shared, &ran));
+        shared.close();
+        worker.join().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+        assert!(shared.has_ended());
+    });
+}
+
+/// Both return when the task has run and the thread has ended, to the last of its thread-locals,
+/// whoever of them closes the pool and whoever sees the thread off.
+///
+/// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait
+/// for the one who does.
+#[test]
+fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
+    model(1, || {
+        let shared = pool(1, start_none);
+        let (ran, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (part, end) = (Arc::clone(&shared), Arc::clone(&ended));
+        let reserved = shared.slots.reserve_slot().unwrap();
+        let spawn = |worker: &Arc<Worker>| {
+            let worker = Arc::clone(worker);
+            ThreadBuilder::new().spawn(move || {
+                Local::enter(Arc::clone(&part), &worker, reserved, true, worker::work);
+                part.roster.count_out();
+                end.store(1, Ordering::Relaxed);
+            })
+        };
+        assert!(
+            shared
+                .roster
+                .start(1, |number| Some(default_name(number)), spawn)
+                .is_ok()
+        );
+        shared.roster.count_out();
+        assert!(submit(&shared, &ran));
+        let shut_down = move || {
+            shared.close();
+            shared.roster.join();
+            assert_eq!(ran.load(Ordering::Relaxed), 1);
+            assert_eq!(ended.load(Ordering::Relaxed), 1);
+            assert!(shared.has_ended());
+        };
+        let other = thread::spawn(shut_down.clone());
+        shut_down();
+        other.join().unwrap();
+    });
+}
+
+/// What a thread without tasks does until the pool has ended.
+fn sleep_until_the_end(shared: &Arc<Pool>) {
+    let reserved = shared.slots.reserve_slot().unwrap();
+    let local_queue = shared.slots.occupy(reserved);
+    let mut searching = true;
+    while !shared.has_ended() {
+        if shared.wants_attention() {
+            shared.check_quiescence();
+        }
+        let last_look = || shared.last_look();
+        let slept = shared
+            .slots
+            .sleep(local_queue.index(), searching, Deadline::NEVER, last_look);
+        assert!(slept == Slept::Woken);
+        searching = true;
+    }
+    shared.slots.vacate(local_queue, searching);
+}
+
+/// What a thread does after its last task: it leaves when the pool has ended, without another look.
+fn finish_the_last_task(shared: &Arc<Pool>) {
+    shared.queue.task_done(None);
+    if !shared.has_ended() {
+        shared.check_quiescence();
+    }
+}
+
+/// Somebody comes to wait when all is done, and stands in the line for a moment, while one thread searches
+/// and another falls asleep.
+///
+/// Bug: the one that falls asleep leaves it to the one that searches to look again.
+#[test]
+fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
+    model(3, || {
+        let shared = pool(2, start_none);
+        assert!(shared.accept().is_ok());
+        shared.close();
+        let searcher = {
+            let (shared, reserved) = (Arc::clone(&shared), shared.slots.reserve_slot().unwrap());
+            thread::spawn(move || {
+                finish_the_last_task(&shared);
+                let mut late = shared.idle_joiner();
+                assert!(late.poll(Waker::noop()));
+                let local_queue = shared.slots.occupy(reserved);
+                shared.slots.vacate(local_queue, true);
+            })
+        };
+        sleep_until_the_end(&shared);
+        searcher.join().unwrap();
+    });
+}
+
+/// Bug: whoever calls out the end does not wake once more who waits.
+#[test]
+fn who_waits_until_all_is_done_while_the_pool_closes_behind_a_task_is_woken() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        // So it is worth a look around at any time.
+        let _other = shared.idle_joiner();
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                assert!(shared.accept().is_ok());
+                shared.close();
+                let part = Arc::clone(&shared);
+                let finisher = thread::spawn(move || finish_the_last_task(&part));
+                assert!(shared.wait_idle(Deadline::NEVER));
+                finisher.join().unwrap();
+            })
+        };
+        shared.check_quiescence();
+        waiter.join().unwrap();
+    });
+}
+
+/// Bug: `accept_outside` reads CLOSED before it counts, in two steps. Bug: a refusal is not
+/// followed by a look around, so that the end goes unnoticed.
+#[test]
+fn a_submission_against_shutdown_runs_or_is_refused() {
+    model(2, || {
+        let shared = pool(1, start_none);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let worker = start_worker(&shared);
+        let closer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.close())
+        };
+        let accepted = submit(&shared, &ran);
+        closer.join().unwrap();
+        worker.join().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), usize::from(accepted));
+    });
+}
+
+/// Bug: a task that is cancelled there is not counted as finished. Bug: it is counted, but not
+/// dropped.
+#[test]
+fn stopping_cancels_or_runs_each_task_and_the_thread_ends() {
+    model(2, || {
+        let shared = pool(1, start_none);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let worker = start_worker(&shared);
+        assert!(submit(&shared, &ran));
+        let cancelled = shared.stop();
+        worker.join().unwrap();
+        assert!(ran.load(Ordering::Relaxed) + cancelled <= 1);
+        assert_eq!(
+            Arc::strong_count(&ran),
+            1,
+            "the closure is gone, run or not"
+        );
+        assert!(shared.has_ended());
+    });
+}
+
+/// Whoever starts a thread may come late: either the end waits for that thread, until its last
+/// thread-local is gone, or it is not started any more.
+///
+/// Bug: a thread is taken in after all have left. Bug: its handle is kept after it may have left.
+#[test]
+fn the_end_waits_for_every_thread_that_starts() {
+    model(3, || {
+        let (roster, ended) = (Arc::new(Roster::new()), Arc::new(AtomicUsize::new(0)));
+        let starter = {
+            let (roster, ended) = (Arc::clone(&roster), Arc::clone(&ended));
+            thread::spawn(move || {
+                let part = Arc::clone(&roster);
+                let live = move || {
+                    part.count_out();
+                    ended.store(1, Ordering::Relaxed);
+                };
+                let spawn = |_: &_| ThreadBuilder::new().spawn(live);
+                roster
+                    .start(9, |number| Some(default_name(number)), spawn)
+                    .is_ok()
+            })
+        };
+        roster.count_out();
+        roster.join();
+        let seen_off = ended.load(Ordering::Relaxed) == 1;
+        assert_eq!(starter.join().unwrap(), seen_off);
+    });
+}

@@ -1,0 +1,96 @@
+//! Pushes against threads that fall asleep, or are started.
+
+use super::*;
+
+/// Bug: the fence P2 is left out. Bug: the last look S3 is left out.
+#[test]
+fn a_task_pushed_while_the_only_thread_falls_asleep_is_found() {
+    model(3, || {
+        let bare = bare(1);
+        let taker = start_taker(&bare, 1);
+        push(&bare, 7);
+        assert_eq!(taker.join().unwrap(), 7);
+    });
+}
+
+/// Bug: a sleeper that is unparked gets up though nobody has claimed it.
+#[test]
+fn a_thread_that_sleeps_among_stray_wake_ups_is_woken_for_a_task() {
+    model(3, || {
+        let bare = bare(1);
+        let reserved = bare.1.reserve_slot().unwrap();
+        let stray = unpark_this_thread();
+        let pusher = {
+            let bare = Arc::clone(&bare);
+            thread::spawn(move || push(&bare, 7))
+        };
+        assert_eq!(take(&bare, reserved, 1), 7);
+        pusher.join().unwrap();
+        stray.join().unwrap();
+    });
+}
+
+/// Two push, and one of them tries to start a thread, so that the other takes it for a searching one.
+///
+/// Bug: a starter that fails does not look at the queues (V3). Bug: it makes no fence (V2).
+#[test]
+fn a_task_pushed_while_a_thread_fails_to_start_is_found() {
+    model(3, || {
+        let bare = bare(2);
+        let taker = start_taker(&bare, 2);
+        let other = {
+            let bare = Arc::clone(&bare);
+            thread::spawn(move || push(&bare, 3))
+        };
+        push(&bare, 4);
+        assert_eq!(taker.join().unwrap(), 7);
+        other.join().unwrap();
+    });
+}
+
+/// Two tasks that each wait for the other, on two threads: wherever they are, in a batch that one
+/// thread took or behind a wake-up that was not made, both have to be found.
+///
+/// Bug: a busy thread that takes a batch does not push what it keeps.
+#[test]
+fn two_tasks_that_wait_for_each_other_find_two_threads() {
+    model(1, || {
+        let shared = pool(2, start_none);
+        let workers = [(); 2].map(|()| start_busy_worker(&shared));
+        submit_two_that_wait_for_each_other(&shared);
+        shared.close();
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().unwrap());
+        assert!(shared.has_ended());
+    });
+}
+
+fn submit_two_that_wait_for_each_other(shared: &Arc<Pool>) {
+    let arrived = Arc::new(AtomicUsize::new(0));
+    for _ in 0..2 {
+        let arrived = Arc::clone(&arrived);
+        shared.accept().unwrap();
+        shared.push(PoolTask::detached((), move || {
+            arrived.fetch_add(1, Ordering::AcqRel);
+            while arrived.load(Ordering::Acquire) < 2 {
+                thread::yield_now();
+            }
+        }));
+    }
+}
+
+/// The same when the second thread has yet to be started, by whoever finds that it is missing; and
+/// the pool's end waits for it.
+///
+/// Bug: the last searcher does not look again after it has found something (F3).
+#[test]
+fn two_tasks_that_wait_for_each_other_have_a_second_thread_started() {
+    model(1, || {
+        let shared = pool_that_starts(2);
+        submit_two_that_wait_for_each_other(&shared);
+        shared.close();
+        shared.roster.join();
+        assert!(shared.has_ended());
+    });
+}

@@ -1,0 +1,37 @@
+//! The tally against a joiner.
+
+use super::*;
+
+/// Bug: `is_quiescent` reads the accepted counts first. Bug: the joiner's fence J3 is left out.
+#[test]
+fn a_joiner_returns_when_all_is_finished_and_not_before() {
+    model(3, || {
+        let tally = Arc::new(Tally::new(2));
+        tally.use_slots(2);
+        let finished = Arc::new(AtomicUsize::new(0));
+        tally.accept_outside().unwrap();
+        let finish = |index: usize| {
+            let (tally, finished) = (Arc::clone(&tally), Arc::clone(&finished));
+            move || {
+                finished.fetch_add(1, Ordering::Relaxed);
+                tally.finish_inside(index);
+                fence(Ordering::SeqCst);
+                if tally.wants_attention() && tally.is_quiescent() {
+                    tally.wake_joiners();
+                }
+            }
+        };
+        let (first, second) = (finish(0), finish(1));
+        let accepting = Arc::clone(&tally);
+        let finisher = thread::spawn(move || {
+            // The task begets another, which the second thread has in time to finish it first.
+            accepting.accept_inside(0);
+            let other = thread::spawn(second);
+            first();
+            other.join().unwrap();
+        });
+        assert!(tally.join(Deadline::NEVER));
+        assert_eq!(finished.load(Ordering::Relaxed), 2);
+        finisher.join().unwrap();
+    });
+}

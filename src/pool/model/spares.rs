@@ -1,0 +1,119 @@
+//! Spare threads against reserved slots.
+
+use super::*;
+
+/// No thread can be started for a reserved slot while another comes to rest, who would take it.
+///
+/// Bug: the spare does not look for a reserved slot once it is in the list (R2). Bug: who could not start a
+/// thread does not look at the list again (V4).
+#[test]
+fn a_vacancy_and_a_spare_thread_meet() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let spare = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let joined = || {
+                    shared.look_for_tasks();
+                    true
+                };
+                let Rested::Given(reserved) = shared.spares.wait(Deadline::NEVER, joined) else {
+                    unreachable!("nobody tells it, and it has time");
+                };
+                let worker = Arc::new(Worker::foreign());
+                Local::enter(shared, &worker, reserved, true, |local| {
+                    local.run(&mut local.find_near());
+                    false
+                });
+            })
+        };
+        assert!(submit(&shared, &ran));
+        spare.join().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// A reserved slot that was given to a thread which is just waking up is taken back by another.
+///
+/// Bug: the spare leaves although what it was given is gone.
+#[test]
+fn a_vacancy_that_is_taken_back_is_had_by_one() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        let given = Arc::new(AtomicUsize::new(0));
+        let spare = {
+            let (shared, given) = (Arc::clone(&shared), Arc::clone(&given));
+            thread::spawn(move || match shared.spares.wait(Deadline::NEVER, || true) {
+                Rested::Given(_) => given.fetch_add(1, Ordering::Relaxed),
+                Rested::Told | Rested::Through => 0,
+            })
+        };
+        let reserved = shared.slots.reserve_slot().unwrap();
+        let mut kept = shared.spares.hand(reserved);
+        let is_handed = kept.is_none();
+        kept = kept.or_else(|| shared.spares.take_back());
+        if kept.is_some() {
+            // Whoever had nothing yet goes on resting, until it is told.
+            while !shared.spares.has_any() {
+                thread::yield_now();
+            }
+            shared.spares.tell_all();
+        }
+        spare.join().unwrap();
+        let given = given.load(Ordering::Relaxed);
+        assert_eq!(
+            given + usize::from(kept.is_some()),
+            1,
+            "handed: {is_handed}"
+        );
+    });
+}
+
+/// A spare thread that is awake may take what another was given, but not lose what it was given itself.
+///
+/// Bug: it looks at what others were given first.
+#[test]
+fn two_vacancies_reach_two_spare_threads() {
+    model(2, || {
+        let shared = pool(2, start_none);
+        let spares = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let rested = shared.spares.wait(Deadline::NEVER, || true);
+                assert!(matches!(rested, Rested::Given(_)));
+            })
+        });
+        for _ in 0..2 {
+            let mut reserved = shared.slots.reserve_slot();
+            while let Some(kept) = reserved.take() {
+                reserved = shared.spares.hand(kept);
+                thread::yield_now();
+            }
+        }
+        spares.into_iter().for_each(|spare| spare.join().unwrap());
+    });
+}
+
+/// Bug: a spare thread that is unparked takes it that it was told to leave.
+#[test]
+fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_vacancy() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        let stray = unpark_this_thread();
+        let giver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut reserved = shared.slots.reserve_slot();
+                while let Some(kept) = reserved.take() {
+                    reserved = shared.spares.hand(kept);
+                    thread::yield_now();
+                }
+            })
+        };
+        let rested = shared.spares.wait(Deadline::NEVER, || true);
+        assert!(matches!(rested, Rested::Given(_)));
+        giver.join().unwrap();
+        stray.join().unwrap();
+    });
+}

@@ -1,0 +1,111 @@
+//! The building blocks that the rest of the crate stands on: std's, or loom's in their place.
+//!
+//! Everything above this room takes its atomics, locks, cells, threads and parking from here, so that
+//! the models run the very code that users run. Under `--cfg workmill_loom` the names below are those
+//! of [`loom`]; the cfg is the crate's own, so a user's `--cfg loom` never reaches in.
+
+#![expect(unsafe_code, reason = "std has no atomic reference")]
+
+#[cfg(workmill_loom)]
+mod loom;
+
+use std::ops::Deref;
+
+#[cfg(workmill_loom)]
+pub(crate) use self::loom::*;
+#[cfg(not(workmill_loom))]
+pub(crate) use self::os::*;
+
+/// What the standard library gives.
+#[cfg(not(workmill_loom))]
+mod os {
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::thread::{
+        Builder as ThreadBuilder, JoinHandle as ThreadHandle, Thread, current, park, park_timeout,
+        yield_now,
+    };
+    pub(crate) use std::thread_local;
+
+    /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+            read(self.0.get())
+        }
+
+        pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+            write(self.0.get())
+        }
+    }
+}
+
+/// Takes a lock whose data stay consistent whatever panicked while it was held.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A value on cache lines of its own.
+///
+/// 128 bytes: two lines, because x86 fetches them in pairs. For words that several
+/// threads write; not for the cells of tasks, whose alignment must stay cheap to allocate.
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A place for a reference to something that lives for ever, to be set and read by anyone.
+///
+/// Orders nothing: what it refers to was there from the beginning.
+pub(crate) struct AtomicStatic<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> AtomicStatic<T> {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, value: Option<&'static T>) {
+        let value = value.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.0.store(value.cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        let value = self.0.load(Ordering::Relaxed).cast_const();
+        // SAFETY: the pointer is null or was made from a reference that lives for ever, by `set`.
+        unsafe { value.as_ref() }
+    }
+}
+
+/// A pointer of a thread's own, null at first. It has no destructor, so it outlives those that do.
+#[cfg(not(workmill_loom))]
+macro_rules! thread_pointer {
+    ($name:ident) => {
+        thread_local!(static $name: std::cell::Cell<*const ()> = const { std::cell::Cell::new(std::ptr::null()) });
+    };
+}
+
+#[cfg(workmill_loom)]
+macro_rules! thread_pointer {
+    ($name:ident) => {
+        loom::thread_local!(static $name: std::cell::Cell<*const ()> = std::cell::Cell::new(std::ptr::null()));
+    };
+}
+
+pub(crate) use thread_pointer;
