@@ -14,9 +14,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::error::{CancelReason, TryAcquireError, TrySubmitError};
+use crate::error::{CancelReason, TrySubmitError};
 use crate::fork::NotInherited;
 use crate::pool::{Capacity, Local, Overflow, Pool};
+use crate::sync::error::TryAcquireError;
 use crate::sync::permits::Wait;
 use crate::task::Token;
 use crate::wait::Deadline;

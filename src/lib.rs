@@ -238,9 +238,8 @@ pub mod guide;
 
 pub use builder::Builder;
 pub use error::{
-    AcquireError, BusyThread, CancelReason, Elapsed, GetError, JoinError, PutError, Rejected,
-    ReleaseError, StillRunning, TaskDoneError, TryAcquireError, TryGetError, TryPutError,
-    TrySubmitError, Warning, WouldDeadlock,
+    BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, Warning,
+    WouldDeadlock,
 };
 pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
 pub use future::{YieldNow, block_on, yield_now};
@@ -248,6 +247,10 @@ pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use pool::{DropBehavior, Overflow};
 pub use schedule::Every;
 pub use sync::cancel::{CancelCallback, CancelToken};
+pub use sync::error::{
+    AcquireError, GetError, PutError, ReleaseError, TaskDoneError, TryAcquireError, TryGetError,
+    TryPutError,
+};
 pub use sync::event::Event;
 pub use sync::latch::Latch;
 pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
@@ -257,3 +260,4 @@ pub use sync::queue::{
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
 };
+pub use timer::Elapsed;

@@ -5,6 +5,7 @@
 //! waiting core, the [`wait_list`].
 
 pub(crate) mod cancel;
+pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod latch;
 #[cfg(all(test, workmill_loom))]

@@ -60,9 +60,9 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
-use crate::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::fork::Stamp;
 use crate::primitive::{AtomicUsize, Mutex, Ordering, lock, spin_loop};
+use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::unwind;
 use crate::wait::{Deadline, block_until};
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::permits::{MAX_PERMITS, Permits, Wait};
-use crate::error::{AcquireError, ReleaseError, TryAcquireError};
+use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::wait::Deadline;
 
 /// After so long the longest waiter at an unfair semaphore no longer lets newcomers pass.

@@ -42,6 +42,7 @@
 
 pub(crate) mod alarm;
 mod entries;
+mod error;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
@@ -52,7 +53,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-pub use crate::error::Elapsed;
+pub use self::error::Elapsed;
 use crate::unwind;
 
 /// Waits so long, from now on.

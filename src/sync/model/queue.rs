@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{model, poll_once};
-use crate::error::TryGetError;
+use crate::sync::error::TryGetError;
 use crate::sync::queue::JoinableQueue;
 
 /// Bug: a put notifies nobody. Bug: a get notifies nobody.

@@ -12,8 +12,8 @@ use std::mem;
 use std::task::{Poll, Waker};
 
 use super::ledger::Ledger;
-use crate::error::{PutError, TryPutError};
 use crate::primitive::{Mutex, lock};
+use crate::sync::error::{PutError, TryPutError};
 use crate::sync::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::unwind;
 

@@ -19,8 +19,8 @@
 //! accepted. A retraction makes them equal as a get or a `task_done` does, and looks after those who
 //! wait for it as these do: count, full fence, look who stands in the line.
 
-use crate::error::TaskDoneError;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded, fence};
+use crate::sync::error::TaskDoneError;
 use crate::sync::wait_queue::WaitQueue;
 
 const CLOSED: usize = 1;
