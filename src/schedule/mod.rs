@@ -31,7 +31,7 @@ use crate::error::CancelReason;
 use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
-use crate::timer::alarm::{self, Key};
+use crate::timer::{alarm, entries::Key};
 
 impl PoolRef {
     /// Submits a closure when so much time has passed.

@@ -54,7 +54,7 @@ use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::entries::Entries;
+use super::entries::{Entries, Key};
 use crate::attributes::Attributes;
 use crate::fork::{ProcessList, Stamp, watch_forks};
 use crate::unwind;
@@ -99,14 +99,6 @@ impl From<Callback> for Action {
     fn from(callback: Callback) -> Self {
         Self::Call(callback)
     }
-}
-
-/// Names an entry; no other ever has the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    // First, since the earliest entry comes first.
-    pub(super) deadline: Instant,
-    pub(super) number: u64,
 }
 
 /// How long the thread sleeps.

@@ -1,47 +1,57 @@
-//! What is due when: cheap to put in, and in order to take out.
+//! The timer's entries by deadline: cheap to insert, and taken out in order.
 //!
-//! Most entries are for later, and many are forgotten before. So what is far off lies in heaps, one for
-//! each [`WIDTH`] of time, in the order in which it came. When the time of a heap comes, all that is in
-//! it goes to an ordered map, from which it is taken one by one, and so does what is put in for that time
-//! from then on. That map is small, so it stays in the processor's caches.
+//! Most entries are due later, and many are removed before that. So far deadlines are kept in
+//! *buckets*, one for each [`WIDTH`] of time, unsorted. When the time of a bucket comes, its entries
+//! move to an ordered map, from which they are taken one by one. An entry that is inserted for that
+//! time from then on goes to the map too. The map is small, so it stays in the processor's caches.
 //!
 //! # Invariant
-//! What is due before the *horizon* is in the map, and the rest in the heaps. The horizon only grows.
+//! An entry whose bucket lies before the *horizon* is in the map, and every other entry is in its
+//! bucket. The horizon only grows.
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::alarm::Key;
-
-/// For so long lasts the time of one heap.
+/// The span of time that one bucket covers.
 const WIDTH: Duration = Duration::from_millis(16);
 
-/// A heap with so many entries lets go of those that were taken out, if they are more than half.
+/// The number of entries from which on a bucket closes the gaps that removed entries have left, once
+/// these are more than half.
 const MANY: usize = 32;
 
-/// Things `A` to be done, by [`Key`].
+/// Identifies an entry. No other entry ever has the same key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    // The first field, so that keys are ordered by deadline.
+    pub(super) deadline: Instant,
+    pub(super) number: u64,
+}
+
+/// Actions `A`, by [`Key`].
 pub(super) struct Entries<A> {
-    /// When the first heap's time begins.
+    /// The moment at which the time of the first bucket begins.
     start: Instant,
+    /// The entries before the horizon.
     near: BTreeMap<Key, A>,
-    /// Heaps before this one are gone.
+    /// The first bucket number whose entries have not moved to `near`.
     horizon: u128,
+    /// The buckets from the horizon on, by number.
     far: BTreeMap<u128, Bucket<A>>,
 }
 
-/// What is due at about the same time. Never empty.
+/// The entries that are due in the same [`WIDTH`] of time. Never empty.
 struct Bucket<A> {
-    /// In the order of their numbers; with gaps for those that were taken out.
+    /// The entries in the order of their numbers, `None` for a removed one.
     entries: Vec<(Key, Option<A>)>,
-    /// How many of them have not been taken out.
+    /// The number of entries that have not been removed.
     left: usize,
-    /// None of them is due before.
+    /// A lower bound of the deadlines.
     earliest: Instant,
 }
 
 impl<A> Entries<A> {
-    /// For entries that are due later than `start`, or at once.
+    /// Creates an empty collection. The first bucket begins at `start`.
     pub(super) fn new(start: Instant) -> Self {
         Self {
             start,
@@ -51,57 +61,59 @@ impl<A> Entries<A> {
         }
     }
 
-    /// Which heap an entry belongs to.
-    fn heap_of(&self, deadline: Instant) -> u128 {
+    /// Returns the number of the bucket for `deadline`.
+    fn bucket_number(&self, deadline: Instant) -> u128 {
         let after = deadline.saturating_duration_since(self.start);
         after.as_millis() / WIDTH.as_millis()
     }
 
-    /// Puts an entry in, whose number is greater than that of any other before.
+    /// Inserts an entry. Its number must be greater than that of every entry inserted before.
     pub(super) fn insert(&mut self, key: Key, action: A) {
-        let heap = self.heap_of(key.deadline);
-        if heap < self.horizon {
+        let number = self.bucket_number(key.deadline);
+        if number < self.horizon {
             self.near.insert(key, action);
             return;
         }
-        let heap = self.far.entry(heap).or_insert_with(|| Bucket {
-            // Exactly, since there may be no other for that time.
+        let bucket = self.far.entry(number).or_insert_with(|| Bucket {
+            // Exactly one, since no other entry may come for that time.
             entries: Vec::with_capacity(1),
             left: 0,
             earliest: key.deadline,
         });
-        heap.entries.push((key, Some(action)));
-        heap.left += 1;
-        heap.earliest = heap.earliest.min(key.deadline);
+        bucket.entries.push((key, Some(action)));
+        bucket.left += 1;
+        bucket.earliest = bucket.earliest.min(key.deadline);
     }
 
+    /// Returns the action of the entry, unless the entry has been taken out.
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut A> {
-        let heap = self.heap_of(key.deadline);
-        match heap < self.horizon {
+        let number = self.bucket_number(key.deadline);
+        match number < self.horizon {
             true => self.near.get_mut(&key),
-            false => self.far.get_mut(&heap)?.find(key)?.as_mut(),
+            false => self.far.get_mut(&number)?.find(key)?.as_mut(),
         }
     }
 
+    /// Takes out the entry and returns its action; `None` if it has been taken out already.
     pub(super) fn remove(&mut self, key: Key) -> Option<A> {
-        let number = self.heap_of(key.deadline);
+        let number = self.bucket_number(key.deadline);
         if number < self.horizon {
             return self.near.remove(&key);
         }
-        let heap = self.far.get_mut(&number)?;
-        let action = heap.find(key)?.take()?;
-        heap.left -= 1;
-        if heap.left == 0 {
+        let bucket = self.far.get_mut(&number)?;
+        let action = bucket.find(key)?.take()?;
+        bucket.left -= 1;
+        if bucket.left == 0 {
             self.far.remove(&number);
-        } else if heap.entries.len() >= MANY && heap.left < heap.entries.len() / 2 {
-            heap.entries.retain(|(_, action)| action.is_some());
-            heap.entries.shrink_to(2 * heap.left);
+        } else if bucket.entries.len() >= MANY && bucket.left < bucket.entries.len() / 2 {
+            bucket.entries.retain(|(_, action)| action.is_some());
+            bucket.entries.shrink_to(2 * bucket.left);
         }
         Some(action)
     }
 
-    /// Takes out the first entry if it is due at `now`: the one with the earliest deadline, and of those
-    /// with the same the one that was put in first.
+    /// Takes out the first entry if it is due at `now`. The first entry has the earliest deadline and,
+    /// among entries with that deadline, the smallest number.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<A> {
         if self.near.is_empty() {
             self.advance(now);
@@ -110,23 +122,23 @@ impl<A> Entries<A> {
         (first.key().deadline <= now).then(|| first.remove())
     }
 
-    /// Moves the first heap to the map if its time has come.
+    /// Moves the entries of the first bucket to the map if one of them may be due at `now`.
     fn advance(&mut self, now: Instant) {
-        let Some(heap) = self
+        let Some(bucket) = self
             .far
             .first_entry()
-            .filter(|heap| heap.get().earliest <= now)
+            .filter(|bucket| bucket.get().earliest <= now)
         else {
             return;
         };
-        self.horizon = heap.key() + 1;
-        let entries = mem::take(&mut heap.remove().entries).into_iter();
+        self.horizon = bucket.key() + 1;
+        let entries = mem::take(&mut bucket.remove().entries).into_iter();
         self.near = entries
             .filter_map(|(key, action)| Some((key, action?)))
             .collect();
     }
 
-    /// Before this nothing is due; `None` if nothing ever is.
+    /// Returns a moment before which no entry is due, or `None` if there are no entries.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let near = self.near.first_key_value().map(|(key, _)| key.deadline);
         near.or_else(|| Some(self.far.first_key_value()?.1.earliest))
@@ -134,6 +146,7 @@ impl<A> Entries<A> {
 }
 
 impl<A> Bucket<A> {
+    /// Returns the place of the entry, which is `None` if the entry has been removed.
     fn find(&mut self, key: Key) -> Option<&mut Option<A>> {
         let place = self
             .entries
@@ -146,14 +159,14 @@ impl<A> Bucket<A> {
 mod tests {
     use super::*;
 
-    /// Numbers without a pattern, the same each time.
+    /// Returns the next of a sequence of numbers without a pattern, equal in every run.
     fn scrambled(seed: &mut u64) -> u64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         *seed >> 33
     }
 
     #[test]
-    fn it_does_what_one_ordered_map_does() {
+    fn entries_behave_like_one_ordered_map() {
         for spread in [3, 40, 5_000] {
             let start = Instant::now();
             let (mut entries, mut plain) = (Entries::new(start), BTreeMap::new());
@@ -191,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_out_leaves_no_gaps_for_ever() {
+    fn removed_entries_leave_no_gaps_forever() {
         let start = Instant::now();
         let mut entries = Entries::new(start);
         let deadline = start + Duration::from_secs(3600);
@@ -207,12 +220,12 @@ mod tests {
             entries.insert(key, ());
             assert_eq!(entries.remove(key), Some(()));
         }
-        let (_, heap) = entries.far.first_key_value().unwrap();
-        assert!(heap.left == 1 && heap.entries.capacity() <= 2 * MANY);
+        let (_, bucket) = entries.far.first_key_value().unwrap();
+        assert!(bucket.left == 1 && bucket.entries.capacity() <= 2 * MANY);
     }
 
     #[test]
-    fn many_that_were_taken_out_leave_no_memory_behind() {
+    fn many_removed_entries_leave_no_memory_behind() {
         let start = Instant::now();
         let mut entries = Entries::new(start);
         let deadline = start + Duration::from_secs(3600);
@@ -223,7 +236,7 @@ mod tests {
         for key in &keys[1..] {
             assert_eq!(entries.remove(*key), Some(()));
         }
-        let (_, heap) = entries.far.first_key_value().unwrap();
-        assert!(heap.left == 1 && heap.entries.capacity() <= 2 * MANY);
+        let (_, bucket) = entries.far.first_key_value().unwrap();
+        assert!(bucket.left == 1 && bucket.entries.capacity() <= 2 * MANY);
     }
 }

@@ -41,7 +41,7 @@
 //! it there.
 
 pub(crate) mod alarm;
-mod entries;
+pub(crate) mod entries;
 mod error;
 
 use std::fmt;
@@ -105,7 +105,7 @@ pub struct Sleep {
 enum Told {
     Nowhere,
     /// In the entry with this key, unless the timer's thread has taken it.
-    Timer(alarm::Key),
+    Timer(entries::Key),
     /// Here, since there is no deadline.
     Here(Waker),
 }
