@@ -175,7 +175,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     fn wait(&self, deadline: Deadline) -> bool {
         let mut waiter = self.common.outcome.waiters.waiter();
         let look = || self.is_finished().then_some(());
-        block_until(deadline, |waker| waiter.look_or_stand(waker, look)).is_some()
+        block_until(deadline, |waker| waiter.look_or_enqueue(waker, look)).is_some()
     }
 }
 
@@ -242,7 +242,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
             }
             let waiters = &this.common.outcome.waiters;
             // The look that follows is behind the fence in there.
-            waiters.stand(&mut this.ticket, cx.waker());
+            waiters.enqueue(&mut this.ticket, cx.waker());
         }
         match this.try_join() {
             Some(outcome) => {

@@ -342,7 +342,7 @@ impl Watcher<'_> {
     /// Tells whether all have left; if not, `waker` is called when they have.
     pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
         // In this order, with the line's fence in between: who leaves after the look finds us in the line.
-        self.waiter.stand(waker);
+        self.waiter.enqueue(waker);
         self.roster.all_left()
     }
 }

@@ -238,7 +238,7 @@ impl Joiner<'_> {
     /// Tells whether nothing is unfinished; if not, `waker` is called when that may have changed.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
         // J2 and J3: the fence in there pairs with the one before `wants_attention`.
-        self.waiter.stand(waker);
+        self.waiter.enqueue(waker);
         self.tally.is_quiescent()
     }
 }

@@ -158,7 +158,7 @@ impl Event {
     /// Tells whether the waiter that has `waiter` is released; if not, `waker` is called when it is.
     fn poll(&self, waiter: &mut Waiter<'_>, waker: &Waker) -> bool {
         // The last look is behind the fence that the line makes when somebody stands in it.
-        let released = self.is_set() || waiter.stand(waker) || self.is_set();
+        let released = self.is_set() || waiter.enqueue(waker) || self.is_set();
         if released {
             waiter.spend();
         }

@@ -55,6 +55,7 @@
 //! comparison. Permits that a release adds are for a moment free before they are handed over; nobody
 //! can take them but a debtor, who may.
 
+use std::fmt;
 use std::ops::Deref;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ use crate::wait::{Deadline, block_until};
 
 const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
-const HUNGRY: usize = 1 << 2;
+const STARVING: usize = 1 << 2;
 /// One permit in the word.
 const PERMIT: usize = 1 << 3;
 
@@ -90,6 +91,21 @@ fn has(word: usize, permits: usize) -> bool {
     isize::try_from(permits).is_ok_and(|permits| count(word) >= permits)
 }
 
+/// A copy of the word that names its bits.
+#[derive(Clone, Copy)]
+struct Word(usize);
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Word")
+            .field("permits", &count(self.0))
+            .field("waiting", &(self.0 & WAITING != 0))
+            .field("closed", &(self.0 & CLOSED != 0))
+            .field("starving", &(self.0 & STARVING != 0))
+            .finish()
+    }
+}
+
 /// What a waiter wants.
 #[derive(Debug)]
 struct Want {
@@ -99,8 +115,9 @@ struct Want {
 }
 
 impl Want {
-    fn has_waited(&self, patience: Duration) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= patience)
+    fn has_waited(&self, starve_after: Duration) -> bool {
+        self.since
+            .is_some_and(|since| since.elapsed() >= starve_after)
     }
 }
 
@@ -110,10 +127,18 @@ pub(crate) struct Permits {
     /// The bits that keep newcomers from taking permits.
     bars: usize,
     /// How long they may pass the head of the line; `None` for the fair rule.
-    patience: Option<Duration>,
+    starve_after: Option<Duration>,
     /// No more than so many are ever free.
     max: usize,
-    line: Mutex<WaitList<Want>>,
+    waiters: Mutex<WaitList<Want>>,
+}
+
+/// What has come of serving the head.
+enum Served {
+    /// The waker is to be called, after which the next waiter may have to be served.
+    GoOn(Waker),
+    /// The waker, if there is one, is to be called, and that is all.
+    Done(Option<Waker>),
 }
 
 impl AsRef<Permits> for Permits {
@@ -123,18 +148,23 @@ impl AsRef<Permits> for Permits {
 }
 
 impl Permits {
-    /// So many free permits of at most `max`. With `patience` by the unfair rule.
-    pub(crate) fn new(free: usize, max: usize, patience: Option<Duration>) -> Self {
+    /// So many free permits of at most `max`. With `starve_after` by the unfair rule.
+    pub(crate) fn new(free: usize, max: usize, starve_after: Option<Duration>) -> Self {
         assert!(
             free <= max && max <= MAX_PERMITS,
             "a semaphore holds at most {MAX_PERMITS} permits, not {free}"
         );
         Self {
             word: AtomicUsize::new(free * PERMIT),
-            bars: CLOSED | if patience.is_none() { WAITING } else { HUNGRY },
-            patience,
+            bars: CLOSED
+                | if starve_after.is_none() {
+                    WAITING
+                } else {
+                    STARVING
+                },
+            starve_after,
             max,
-            line: Mutex::new(WaitList::new()),
+            waiters: Mutex::new(WaitList::new()),
         }
     }
 
@@ -188,6 +218,7 @@ impl Permits {
     /// Takes permits off the word, if it is as it was seen.
     #[inline]
     fn take_from(&self, word: usize, permits: usize) -> Result<(), usize> {
+        debug_assert!(has(word, permits), "{:?} has not {permits}", Word(word));
         let less = word.wrapping_sub(permits * PERMIT);
         // ORDERING: Acquire takes what the last owner released in `add`.
         self.word
@@ -231,6 +262,7 @@ impl Permits {
                 return Err(ReleaseError);
             }
             let more = word.wrapping_add(permits * PERMIT);
+            debug_assert!(count(more) <= most, "{:?}, of {most}", Word(more));
             // ORDERING: Release hands our writes to `take_from`, by way of the line too: who serves
             // acquires before it notifies.
             match self
@@ -256,6 +288,11 @@ impl Permits {
         }
         // ORDERING: as in `add`.
         let before = self.word.fetch_add(permits * PERMIT, Ordering::Release);
+        debug_assert!(
+            before.wrapping_add(permits * PERMIT) as isize >= before as isize,
+            "{:?} overflows by {permits}",
+            Word(before)
+        );
         if before & WAITING != 0 || count(before) > self.max as isize - permits as isize {
             self.after_giving_back();
         }
@@ -270,6 +307,7 @@ impl Permits {
             // What is above the most already is about to be taken off by whoever brought it.
             let more = (max - count(word)).clamp(0, permits as isize) as usize;
             let new = word.wrapping_add(more * PERMIT);
+            debug_assert!(count(new) <= max.max(count(word)), "{:?}", Word(new));
             // ORDERING: as in `add`.
             match self
                 .word
@@ -301,6 +339,7 @@ impl Permits {
     }
 
     /// Takes a permit if one is free, closed or not.
+    #[must_use]
     pub(crate) fn take_free(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & self.bars & !CLOSED == 0 && has(word, 1) {
@@ -315,10 +354,10 @@ impl Permits {
     /// Refuses everyone who waits, now or later.
     pub(crate) fn close(&self) {
         let woken = {
-            let mut line = lock(&self.line);
+            let mut waiters = lock(&self.waiters);
             self.word.fetch_or(CLOSED, Ordering::AcqRel);
-            let woken = line.notify_all(Signal::All);
-            self.settle(&line, true);
+            let woken = waiters.notify_all(Signal::All);
+            self.settle(&waiters, true);
             woken
         };
         wake_all(woken.into_iter().map(|(waker, _)| waker));
@@ -333,29 +372,30 @@ impl Permits {
     fn serve(&self) {
         let process = Stamp::now();
         loop {
-            let (waker, goes_on) = {
-                let mut line = lock(&self.line);
-                self.serve_head(&mut line)
+            let served = {
+                let mut waiters = lock(&self.waiters);
+                self.serve_head(&mut waiters)
             };
-            if let Some(waker) = waker {
-                unwind::wake(waker);
+            match served {
+                Served::GoOn(waker) => unwind::wake(waker),
+                Served::Done(waker) => return waker.into_iter().for_each(unwind::wake),
             }
             // A waker may fork; those who wait are of the parent.
-            if !goes_on || !process.is_here() {
+            if !process.is_here() {
                 return;
             }
         }
     }
 
     /// Serves the head of the line, and says whether another may have to be served too.
-    fn serve_head(&self, line: &mut WaitList<Want>) -> (Option<Waker>, bool) {
-        while let Some(want) = line.head() {
+    fn serve_head(&self, waiters: &mut WaitList<Want>) -> Served {
+        while let Some(want) = waiters.head() {
             let word = self.word.load(Ordering::Relaxed);
-            let by_hand = self
-                .patience
-                .is_none_or(|patience| want.has_waited(patience));
-            if !by_hand {
-                if let Some(decided) = self.nudge(line, word) {
+            let hands_over = self
+                .starve_after
+                .is_none_or(|starve_after| want.has_waited(starve_after));
+            if !hands_over {
+                if let Some(decided) = self.wake_next_to_retry(waiters, word) {
                     return decided;
                 }
             } else if !has(word, want.permits) {
@@ -363,44 +403,65 @@ impl Permits {
                     break;
                 }
             } else if self.take_from(word, want.permits).is_ok() {
-                let served = line.notify_one(Signal::One);
-                self.settle(line, true);
-                return (served.map(|(waker, _)| waker), !line.is_empty());
+                let (waker, _) = waiters
+                    .notify_one(Signal::One)
+                    .expect("the queue has a head");
+                self.settle(waiters, true);
+                return match waiters.is_empty() {
+                    true => Served::Done(Some(waker)),
+                    false => Served::GoOn(waker),
+                };
             }
         }
-        (None, false)
+        Served::Done(None)
     }
 
     /// Nudges the first that was not, if enough is free for it and all before it; `None` if the word is
     /// no longer as it was seen.
-    fn nudge(&self, line: &mut WaitList<Want>, word: usize) -> Option<(Option<Waker>, bool)> {
+    fn wake_next_to_retry(&self, waiters: &mut WaitList<Want>, word: usize) -> Option<Served> {
         let mut free = count(word);
-        let nudged = line.nudge_next(|want| {
+        let woken = waiters.wake_next_to_retry(|want| {
             free -= want.permits as isize;
             free >= 0
         });
-        let is_settled = match nudged {
-            Some(_) => true,
+        let is_settled = match woken {
+            Some(waker) => return Some(Served::GoOn(waker)),
             // All are on the way, and look after what is released meanwhile.
             None if free >= 0 => self.exchange(word, word & !WAITING),
             None => self.exchange(word, word | WAITING),
         };
-        let goes_on = nudged.is_some();
-        is_settled.then_some((nudged, goes_on))
+        is_settled.then_some(Served::Done(None))
     }
 
     /// Changes the word from what was seen.
+    #[must_use]
     fn exchange(&self, seen: usize, new: usize) -> bool {
+        debug_assert!(
+            self.may_become(seen, new),
+            "{:?} to {:?}",
+            Word(seen),
+            Word(new)
+        );
         self.word
             .compare_exchange(seen, new, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
+    /// Only `close` changes CLOSED. By the fair rule STARVING is never set, and only `settle` clears
+    /// WAITING.
+    fn may_become(&self, seen: usize, new: usize) -> bool {
+        let is_unfair = self.starve_after.is_some();
+        seen & CLOSED == new & CLOSED
+            && (is_unfair || new & STARVING == 0)
+            && (is_unfair || seen & WAITING <= new & WAITING)
+    }
+
     /// Takes permits for one who stands in an unfair line, or has it wait on.
-    fn take_in_line(&self, permits: usize, is_head: bool) -> bool {
+    #[must_use]
+    fn retry(&self, permits: usize, is_head: bool) -> bool {
         loop {
             let seen = self.word.load(Ordering::Relaxed);
-            if has(seen, permits) && (is_head || seen & HUNGRY == 0) {
+            if has(seen, permits) && (is_head || seen & STARVING == 0) {
                 if self.take_from(seen, permits).is_ok() {
                     return true;
                 }
@@ -412,14 +473,36 @@ impl Permits {
 
     /// Keeps invariant 1 after someone has left the line. If it was the head, the next one is not hungry
     /// yet.
-    fn settle(&self, line: &WaitList<Want>, head_left: bool) {
-        let waiting = if line.is_empty() { WAITING } else { 0 };
-        let hungry = if head_left { HUNGRY } else { 0 };
-        self.word.fetch_and(!(waiting | hungry), Ordering::Relaxed);
+    fn settle(&self, waiters: &WaitList<Want>, head_left: bool) {
+        let waiting = if waiters.is_empty() { WAITING } else { 0 };
+        let starving = if head_left { STARVING } else { 0 };
+        let gone = waiting | starving;
+        let word = self.word.fetch_and(!gone, Ordering::Relaxed) & !gone;
+        // Both bits are only changed under the lock.
+        debug_assert!(
+            match waiters.is_empty() {
+                true => word & (WAITING | STARVING) == 0,
+                false => word & WAITING != 0 || self.starve_after.is_some(),
+            },
+            "{:?}, and the queue is {}",
+            Word(word),
+            if waiters.is_empty() { "empty" } else { "not" }
+        );
+    }
+}
+
+impl fmt::Debug for Permits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permits")
+            .field("word", &Word(self.word.load(Ordering::Relaxed)))
+            .field("max", &self.max)
+            .field("starve_after", &self.starve_after)
+            .finish_non_exhaustive()
     }
 }
 
 /// One wait for permits; dropped, it leaves the line and passes on what it was given.
+#[must_use = "a wait ends when this is dropped"]
 pub(crate) struct Wait<P: Deref<Target: AsRef<Permits>>> {
     from: P,
     permits: usize,
@@ -453,17 +536,17 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         // outside the lock: it is user code.
         let waker = waker.clone();
         let (answer, left_over) = match self.ticket.take() {
-            Some(ticket) => self.look_in_line(ticket, waker),
-            None => self.join_line(waker),
+            Some(ticket) => self.poll_ticket(ticket, waker),
+            None => self.join_queue(waker),
         };
         unwind::discard(left_over);
         answer
     }
 
     /// Takes permits after all, or stands at the end of the line; gives back an unused waker.
-    fn join_line(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
+    fn join_queue(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
         let from = (*self.from).as_ref();
-        let mut line = lock(&from.line);
+        let mut waiters = lock(&from.waiters);
         loop {
             let seen = from.word.load(Ordering::Relaxed);
             if seen & CLOSED != 0 {
@@ -476,37 +559,37 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
             } else if from.exchange(seen, seen | WAITING) {
                 let want = Want {
                     permits: self.permits,
-                    since: from.patience.map(|_| Instant::now()),
+                    since: from.starve_after.map(|_| Instant::now()),
                 };
-                self.ticket = Some(line.enqueue(waker, want));
+                self.ticket = Some(waiters.enqueue(waker, want));
                 return (Poll::Pending, None);
             }
         }
     }
 
     /// Looks what has become of the ticket; gives back a waker that is not needed (any more).
-    fn look_in_line(
+    fn poll_ticket(
         &mut self,
         ticket: Ticket,
         waker: Waker,
     ) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
         let from = (*self.from).as_ref();
-        let mut line = lock(&from.line);
-        if line.signal(&ticket).is_some() {
-            let answer = match line.redeem(ticket) {
+        let mut waiters = lock(&from.waiters);
+        if waiters.signal(&ticket).is_some() {
+            let answer = match waiters.redeem(ticket) {
                 Ok(Signal::One) => Ok(()),
                 Ok(Signal::All) => Err(AcquireError::Closed),
                 Err(_) => unreachable!("the ticket was notified"),
             };
             return (Poll::Ready(answer), Some(waker));
         }
-        let is_head = line.is_head(&ticket);
-        if from.patience.is_some() && from.take_in_line(self.permits, is_head) {
-            let left = line.redeem(ticket).err();
-            from.settle(&line, is_head);
+        let is_head = waiters.is_head(&ticket);
+        if from.starve_after.is_some() && from.retry(self.permits, is_head) {
+            let left = waiters.redeem(ticket).err();
+            from.settle(&waiters, is_head);
             return (Poll::Ready(Ok(())), left.map(|(other, _)| other));
         }
-        let other = line.set_waker(&ticket, waker);
+        let other = waiters.set_waker(&ticket, waker);
         self.ticket = Some(ticket);
         (Poll::Pending, other)
     }
@@ -516,11 +599,11 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         let ticket = self.ticket.take()?;
         let from = (*self.from).as_ref();
         let redeemed = {
-            let mut line = lock(&from.line);
-            let is_head = line.is_head(&ticket);
-            let redeemed = line.redeem(ticket);
+            let mut waiters = lock(&from.waiters);
+            let is_head = waiters.is_head(&ticket);
+            let redeemed = waiters.redeem(ticket);
             if redeemed.is_err() {
-                from.settle(&line, is_head);
+                from.settle(&waiters, is_head);
             }
             redeemed
         };

@@ -13,7 +13,7 @@ use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::wait::Deadline;
 
 /// After so long the longest waiter at an unfair semaphore no longer lets newcomers pass.
-const PATIENCE: Duration = Duration::from_millis(1);
+const STARVE_AFTER: Duration = Duration::from_millis(1);
 
 /// Counts permits, and lets those who find too few wait their turn.
 ///
@@ -103,7 +103,7 @@ impl Semaphore {
     /// ```
     pub fn unfair(permits: usize) -> Self {
         Self {
-            permits: Permits::new(permits, MAX_PERMITS, Some(PATIENCE)),
+            permits: Permits::new(permits, MAX_PERMITS, Some(STARVE_AFTER)),
         }
     }
 

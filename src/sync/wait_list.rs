@@ -45,6 +45,7 @@ const SPARE: usize = 64;
 
 /// A place in the line; not `Copy`, so that it is redeemed once.
 #[derive(Debug)]
+#[must_use = "every ticket is redeemed"]
 pub(crate) struct Ticket(usize);
 
 /// What a waiter was told.
@@ -106,6 +107,7 @@ impl<N> WaitList<N> {
     }
 
     /// Tells whether `ticket` is for the head of the line.
+    #[must_use]
     pub(crate) fn is_head(&self, ticket: &Ticket) -> bool {
         self.head == Some(ticket.0)
     }
@@ -142,6 +144,7 @@ impl<N> WaitList<N> {
     }
 
     /// What the waiter was told, or `None` while it waits.
+    #[must_use]
     pub(crate) fn signal(&self, ticket: &Ticket) -> Option<Signal> {
         match self.entries[ticket.0] {
             Entry::Notified(signal) => Some(signal),
@@ -150,6 +153,7 @@ impl<N> WaitList<N> {
     }
 
     /// Changes whom to wake; gives the other waker back, to be dropped outside the lock.
+    #[must_use = "the waker that is left over is dropped outside the lock"]
     pub(crate) fn set_waker(&mut self, ticket: &Ticket, new: Waker) -> Option<Waker> {
         match &mut self.entries[ticket.0] {
             Entry::Waiting {
@@ -160,8 +164,9 @@ impl<N> WaitList<N> {
         }
     }
 
-    /// Nudges all who wait, as [`nudge_next`](Self::nudge_next) does one.
-    pub(crate) fn nudge_all(&mut self) -> Vec<Waker> {
+    /// Nudges all who wait, as [`wake_next_to_retry`](Self::wake_next_to_retry) does one.
+    #[must_use = "the caller wakes them, outside the lock"]
+    pub(crate) fn wake_all_to_retry(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let mut at = self.head;
         while let Some(index) = at {
@@ -177,7 +182,11 @@ impl<N> WaitList<N> {
     /// Nudges the first in the line that was not nudged, if `goes_on` says yes to its note, and to the
     /// notes of all before it. The caller wakes what it is given once the lock is released; the one that
     /// it wakes has to bring another waker before it waits on.
-    pub(crate) fn nudge_next(&mut self, mut goes_on: impl FnMut(&N) -> bool) -> Option<Waker> {
+    #[must_use = "the caller wakes it, outside the lock"]
+    pub(crate) fn wake_next_to_retry(
+        &mut self,
+        mut goes_on: impl FnMut(&N) -> bool,
+    ) -> Option<Waker> {
         let mut at = self.head;
         while let Some(index) = at {
             let Entry::Waiting {
@@ -200,12 +209,14 @@ impl<N> WaitList<N> {
     /// Takes the oldest waiter out of the line and notifies it.
     ///
     /// The caller wakes what it is given once the lock is released.
+    #[must_use = "the caller wakes it, outside the lock"]
     pub(crate) fn notify_one(&mut self, signal: Signal) -> Option<(Waker, N)> {
         let head = self.head?;
         Some(self.unlink(head, Entry::Notified(signal)))
     }
 
     /// Notifies all who wait now; the caller wakes them once the lock is released.
+    #[must_use = "the caller wakes them, outside the lock"]
     pub(crate) fn notify_all(&mut self, signal: Signal) -> Vec<(Waker, N)> {
         std::iter::from_fn(|| self.notify_one(signal)).collect()
     }

@@ -79,10 +79,11 @@ impl WaitQueue {
 
     /// Gives a turn, and has the caller wake the one that got it; for one who holds a lock that is
     /// taken to look.
+    #[must_use = "the caller wakes it, outside the lock"]
     pub(crate) fn take_notification(&self) -> Option<Waker> {
         let mut list = lock(&self.list);
         let (waker, ()) = list.notify_one(Signal::One)?;
-        self.left(1);
+        self.remove_waiting(1);
         Some(waker)
     }
 
@@ -101,14 +102,14 @@ impl WaitQueue {
         let woken = {
             let mut list = lock(&self.list);
             let woken = list.notify_all(Signal::All);
-            self.left(woken.len());
+            self.remove_waiting(woken.len());
             woken
         };
         wake_all(woken.into_iter().map(|(waker, ())| waker));
     }
 
     /// So many stand no more. The caller holds the lock.
-    fn left(&self, many: usize) {
+    fn remove_waiting(&self, many: usize) {
         let waiting = self.waiting();
         self.waiting.store(waiting - many, Ordering::Relaxed);
     }
@@ -116,7 +117,7 @@ impl WaitQueue {
     /// A place for one, not taken yet.
     pub(crate) fn waiter(&self) -> Waiter<'_> {
         Waiter {
-            waiters: self,
+            queue: self,
             ticket: None,
         }
     }
@@ -136,7 +137,7 @@ impl WaitQueue {
             return found;
         }
         let mut waiter = self.waiter();
-        let found = block_until(deadline, |waker| waiter.look_or_stand(waker, &mut look));
+        let found = block_until(deadline, |waker| waiter.look_or_enqueue(waker, &mut look));
         // A turn at the very end is spent like any other.
         found.or_else(|| waiter.spend().then(look)?)
     }
@@ -144,7 +145,7 @@ impl WaitQueue {
     /// Waits until `look` gives something.
     pub(crate) async fn wait_async<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
         let mut waiter = self.waiter();
-        poll_fn(|cx| match waiter.look_or_stand(cx.waker(), &mut look) {
+        poll_fn(|cx| match waiter.look_or_enqueue(cx.waker(), &mut look) {
             Some(found) => Poll::Ready(found),
             None => Poll::Pending,
         })
@@ -153,7 +154,7 @@ impl WaitQueue {
 
     /// W2 and W3: takes the place that `ticket` is for, at the end if it was notified, which is what
     /// comes back.
-    pub(crate) fn stand(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
+    pub(crate) fn enqueue(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
         // Cloned and dropped outside the lock: wakers are user code.
         let waker = waker.clone();
         let (notified, left_over) = {
@@ -185,7 +186,7 @@ impl WaitQueue {
         let redeemed = {
             let mut list = lock(&self.list);
             let redeemed = list.redeem(ticket);
-            self.left(redeemed.is_err().into());
+            self.remove_waiting(redeemed.is_err().into());
             redeemed
         };
         match redeemed {
@@ -200,24 +201,25 @@ impl WaitQueue {
 
 /// A place in a line; dropped, it is left, and a turn that came meanwhile is passed on.
 #[derive(Debug)]
+#[must_use = "a wait ends when this is dropped"]
 pub(crate) struct Waiter<'a> {
-    waiters: &'a WaitQueue,
+    queue: &'a WaitQueue,
     ticket: Option<Ticket>,
 }
 
 impl Waiter<'_> {
-    /// As [`WaitQueue::stand`].
-    pub(crate) fn stand(&mut self, waker: &Waker) -> bool {
-        self.waiters.stand(&mut self.ticket, waker)
+    /// As [`WaitQueue::enqueue`].
+    pub(crate) fn enqueue(&mut self, waker: &Waker) -> bool {
+        self.queue.enqueue(&mut self.ticket, waker)
     }
 
     /// Leaves the place, with a look made or about to be; tells whether it was notified.
     pub(crate) fn spend(&mut self) -> bool {
-        self.waiters.leave(&mut self.ticket).is_some()
+        self.queue.leave(&mut self.ticket).is_some()
     }
 
     /// W1 to W4: gives what `look` finds, or stands in the line.
-    pub(crate) fn look_or_stand<R>(
+    pub(crate) fn look_or_enqueue<R>(
         &mut self,
         waker: &Waker,
         mut look: impl FnMut() -> Option<R>,
@@ -226,11 +228,11 @@ impl Waiter<'_> {
             self.spend();
             return Some(found);
         }
-        self.stand(waker);
+        self.enqueue(waker);
         let found = look()?;
         // A turn that came after this one stood in the line may be for something else.
         if self.spend() {
-            self.waiters.notify_one();
+            self.queue.notify_one();
         }
         Some(found)
     }
@@ -238,8 +240,8 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        if self.waiters.leave(&mut self.ticket) == Some(Signal::One) {
-            self.waiters.notify_one();
+        if self.queue.leave(&mut self.ticket) == Some(Signal::One) {
+            self.queue.notify_one();
         }
     }
 }

@@ -31,7 +31,7 @@ fn a_change_is_seen_or_its_notification_comes() {
 
 /// Bug: a place that is dropped with a turn keeps it.
 #[test]
-fn a_turn_that_is_not_spent_is_passed_on() {
+fn a_notification_that_is_not_spent_is_passed_on() {
     model(|| {
         let shared = Arc::new((AtomicUsize::new(0), WaitQueue::new()));
         let taken = |shared: &(AtomicUsize, WaitQueue)| {
@@ -54,7 +54,7 @@ fn a_turn_that_is_not_spent_is_passed_on() {
 
 /// Bug: a waiter that finds itself notified stands in line again.
 #[test]
-fn whoever_waits_at_a_set_is_released_though_it_is_cleared_at_once() {
+fn a_waiter_present_at_a_set_is_released_though_it_is_cleared_at_once() {
     model(|| {
         let event = Arc::new(Event::new());
         let mut waiter = Box::pin(event.wait_async());

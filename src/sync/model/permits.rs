@@ -169,7 +169,7 @@ fn a_debt_is_paid_before_a_waiter_is_served_and_the_waiter_is_served() {
 
 /// Bug: whoever leaves the line serves nobody.
 #[test]
-fn whoever_is_behind_one_that_wants_much_is_served_when_that_one_leaves() {
+fn a_waiter_behind_one_that_wants_much_is_served_when_that_one_leaves() {
     model(|| {
         let keys = Arc::new(Semaphore::new(0));
         let mut head = keys.acquire_many_async(2);
@@ -209,9 +209,9 @@ fn several_permits_are_given_at_once() {
 }
 
 /// Three take turns by the unfair rule, of which one may have to wait twice.
-fn turns(patience: Duration) {
+fn take_unfairly_in_three_threads(starve_after: Duration) {
     model(move || {
-        let keys = Arc::new((Permits::new(1, 1, Some(patience)), AtomicUsize::new(0)));
+        let keys = Arc::new((Permits::new(1, 1, Some(starve_after)), AtomicUsize::new(0)));
         let sing = |keys: &(Permits, AtomicUsize)| {
             assert!(keys.0.take_until(1, Deadline::NEVER).is_ok());
             let count = keys.1.load(Ordering::Relaxed);
@@ -232,18 +232,18 @@ fn turns(patience: Duration) {
 /// Bug: a waiter that was nudged and finds nothing sleeps without setting WAITING.
 #[test]
 fn nobody_sleeps_through_an_unfair_release() {
-    turns(Duration::MAX);
+    take_unfairly_in_three_threads(Duration::MAX);
 }
 
 /// Bug: a hungry head is notified of a permit that was not taken off the word.
 #[test]
-fn a_hungry_head_is_served_by_hand() {
-    turns(Duration::ZERO);
+fn a_starving_head_is_served_by_hand_off() {
+    take_unfairly_in_three_threads(Duration::ZERO);
 }
 
 /// Bug: whoever leaves the line serves nobody.
 #[test]
-fn a_nudged_head_that_gives_up_lets_the_next_look() {
+fn a_head_woken_to_retry_that_gives_up_lets_the_next_retry() {
     model(|| {
         let keys = Arc::new(Permits::new(0, 1, Some(Duration::MAX)));
         let mut head = Wait::new(&*keys, 1);

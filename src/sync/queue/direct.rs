@@ -88,7 +88,7 @@ impl<T> Direct<T> {
 
     /// Wakes all who offer something, to take it back. The queue has been closed.
     pub(super) fn close(&self) {
-        let woken = lock(&self.0).offers.nudge_all();
+        let woken = lock(&self.0).offers.wake_all_to_retry();
         wake_all(woken);
     }
 
@@ -103,6 +103,7 @@ impl<T> Direct<T> {
 }
 
 /// An item that somebody waits to be relieved of; dropped, it is withdrawn.
+#[must_use = "an offer is withdrawn when it is dropped"]
 pub(super) struct Offer<'a, T> {
     at: &'a Direct<T>,
     ledger: &'a Ledger,

@@ -19,6 +19,8 @@
 //! accepted. A retraction makes them equal as a get or a `task_done` does, and looks after those who
 //! wait for it as these do: count, full fence, look who stands in the line.
 
+use std::fmt;
+
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded, fence};
 use crate::sync::error::TaskDoneError;
 use crate::sync::wait_queue::WaitQueue;
@@ -48,7 +50,23 @@ struct Waiting {
     joiners: WaitQueue,
 }
 
+/// A copy of what a ledger counts, for people to read.
+#[derive(Debug, Clone, Copy)]
+#[expect(dead_code, reason = "the fields are read by Debug")]
+struct Counts {
+    accepted: usize,
+    taken: usize,
+    finished: usize,
+    closed: bool,
+}
+
+/// Returns `true` if a count is as high as another, both of which may have wrapped around.
+fn is_no_less(count: usize, other: usize) -> bool {
+    count.wrapping_sub(other) as isize >= 0
+}
+
 /// A put that has been counted; dropped, it is retracted.
+#[must_use = "the put is retracted when this is dropped"]
 pub(super) struct Accepted<'a>(&'a Ledger);
 
 impl Ledger {
@@ -103,7 +121,17 @@ impl Ledger {
     #[inline]
     pub(super) fn take(&self) {
         // ORDERING: as in `accept`.
-        self.given.taken.fetch_add(ONE, Ordering::AcqRel);
+        let before = self.given.taken.fetch_add(ONE, Ordering::AcqRel);
+        // Not under the model, where each load multiplies the schedules.
+        debug_assert!(
+            cfg!(workmill_loom)
+                || is_no_less(
+                    self.accepted.load(Ordering::Relaxed) & !CLOSED,
+                    before.wrapping_add(ONE)
+                ),
+            "{:?}",
+            self.counts()
+        );
         // With the full fence that the look at `closed` needs: it pairs with that in `close`.
         self.putters().notify_one();
         self.tell_getters();
@@ -113,7 +141,9 @@ impl Ledger {
     pub(super) fn finish(&self) -> Result<(), TaskDoneError> {
         let Given { taken, finished } = &*self.given;
         let more = |before: usize| {
-            let is_open = taken.load(Ordering::Relaxed) != before;
+            let taken = taken.load(Ordering::Relaxed);
+            debug_assert!(is_no_less(taken, before), "{:?}", self.counts());
+            let is_open = taken != before;
             is_open.then(|| before.wrapping_add(ONE))
         };
         // ORDERING: Release gives what was done with the item to those who join. Acquire, so that
@@ -131,20 +161,39 @@ impl Ledger {
     pub(super) fn unfinished(&self) -> usize {
         let finished = self.given.finished.load(Ordering::Acquire);
         let accepted = self.accepted.load(Ordering::Acquire) & !CLOSED;
+        debug_assert!(is_no_less(accepted, finished), "{:?}", self.counts());
         accepted.wrapping_sub(finished) / ONE
     }
 
     /// Tells whether the queue is closed and nothing is left in it, nor on its way into it.
+    #[must_use]
     pub(super) fn is_drained(&self) -> bool {
         self.is_closed() && {
             let taken = self.given.taken.load(Ordering::Acquire);
-            self.accepted.load(Ordering::Acquire) == taken.wrapping_add(CLOSED)
+            let accepted = self.accepted.load(Ordering::Acquire);
+            debug_assert!(accepted & CLOSED != 0, "{:?}", self.counts());
+            debug_assert!(is_no_less(accepted & !CLOSED, taken), "{:?}", self.counts());
+            accepted == taken.wrapping_add(CLOSED)
         }
     }
 
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.waiting.closed.load(Ordering::Acquire)
+    }
+
+    /// Returns the counts; each of them is read at another moment.
+    fn counts(&self) -> Counts {
+        // Those that cannot be ahead first.
+        let finished = self.given.finished.load(Ordering::Acquire);
+        let taken = self.given.taken.load(Ordering::Acquire);
+        let accepted = self.accepted.load(Ordering::Acquire);
+        Counts {
+            accepted: accepted / ONE,
+            taken: taken / ONE,
+            finished: finished / ONE,
+            closed: accepted & CLOSED != 0,
+        }
     }
 
     /// Accepts nothing from now on.
@@ -170,6 +219,12 @@ impl Ledger {
         if self.joiners().waiting() > 0 && self.unfinished() == 0 {
             self.joiners().notify_all();
         }
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
     }
 }
 

@@ -723,7 +723,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
             Stage::Over => panic!("a put was polled after it was ready"),
         };
         let mut item = Some(item);
-        let put = place.look_or_stand(cx.waker(), || queue.look_for_room(&mut item));
+        let put = place.look_or_enqueue(cx.waker(), || queue.look_for_room(&mut item));
         match (put, item) {
             (Some(put), _) => Poll::Ready(put),
             (None, item) => {
