@@ -1,30 +1,24 @@
 //! Queues that threads and futures put items into and take them from, and that can be joined.
 //!
-//! Where the items are, and in what order, is [`order`]'s business; what is counted, [`ledger`]'s. Here
-//! is how one waits: for an item and for room in a [`WaitQueue`](super::wait_queue::Line), whose protocol sees to
-//! it that no wake-up is lost, since whoever puts or takes notifies after it has. A queue without
-//! capacity is another thing: [`direct`].
+//! Here is the public face; [`engine`] is what it does.
 
 mod direct;
+mod engine;
 mod ledger;
 pub(crate) mod order;
+mod put;
 
 use std::fmt;
-use std::future::Future;
-use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use self::direct::{Direct, Offer};
+use self::engine::Engine;
 use self::ledger::Ledger;
 use self::order::{Fifo, Lifo, Order, SmallestFirst};
-use crate::primitive::yield_now;
+pub use self::put::Put;
 use crate::sync::error::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
-use crate::sync::wait_queue::Waiter;
 use crate::unwind;
-use crate::wait::{Deadline, block_until};
+use crate::wait::Deadline;
 
 /// A queue that gives items out in the order in which they came in.
 ///
@@ -131,15 +125,7 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<T, O> {
-    items: Items<T, O>,
-    capacity: Option<usize>,
-    ledger: Ledger,
-}
-
-enum Items<T, O> {
-    Kept(O),
-    /// They go from hand to hand, if there is no capacity.
-    Direct(Direct<T>),
+    engine: Engine<T, O>,
 }
 
 impl<T, O: Order<T>> Queue<T, O> {
@@ -149,21 +135,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// up to 65,536 items takes the memory for them at once, and every other queue as items come.
     pub fn bounded(capacity: usize) -> Self {
         Self {
-            items: match capacity {
-                0 => Items::Direct(Direct::new()),
-                _ => Items::Kept(O::new(Some(capacity))),
-            },
-            capacity: Some(capacity),
-            ledger: Ledger::new(),
+            engine: Engine::bounded(capacity),
         }
     }
 
     /// Makes a queue that holds any number of items.
     pub fn unbounded() -> Self {
         Self {
-            items: Items::Kept(O::new(None)),
-            capacity: None,
-            ledger: Ledger::new(),
+            engine: Engine::unbounded(),
         }
     }
 
@@ -178,10 +157,10 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// [`PutError`] with the item if the queue is or gets closed.
     #[inline]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
-        match self.put_now(item) {
+        match self.engine.put_now(item) {
             Ok(()) => Ok(()),
             Err(TryPutError::Closed(item)) => Err(PutError(item)),
-            Err(TryPutError::Full(item)) => match self.put_until(item, Deadline::NEVER) {
+            Err(TryPutError::Full(item)) => match self.engine.put_until(item, Deadline::NEVER) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(PutError(error.into_inner())),
             },
@@ -197,7 +176,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryPutError`] with the item if the queue is full or closed.
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.put_now(item)
+        self.engine.put_now(item)
     }
 
     /// Puts an item in; waits for room, but no longer than `timeout`.
@@ -225,9 +204,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), workmill::PutError<&str>>(())
     /// ```
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
-        match self.put_now(item) {
+        match self.engine.put_now(item) {
             Err(TryPutError::Full(item)) if !timeout.is_zero() => {
-                self.put_until(item, Deadline::after(timeout))
+                self.engine.put_until(item, Deadline::after(timeout))
             }
             decided => decided,
         }
@@ -258,10 +237,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn put_async(&self, item: T) -> Put<'_, T, O> {
-        Put {
-            queue: self,
-            stage: Stage::New(item),
-        }
+        Put::new(&self.engine, item)
     }
 
     /// Takes an item; waits for one.
@@ -277,10 +253,10 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// [`GetError`] once the queue is closed and empty.
     #[inline]
     pub fn get(&self) -> Result<T, GetError> {
-        if let Some(item) = self.take() {
+        if let Some(item) = self.engine.take() {
             return Ok(item);
         }
-        self.get_until(Deadline::NEVER).map_err(|_| GetError)
+        self.engine.get_until(Deadline::NEVER).map_err(|_| GetError)
     }
 
     /// Takes an item if there is one; never waits.
@@ -290,7 +266,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// [`TryGetError::Empty`] if there is none, [`TryGetError::Closed`] once the queue is closed and
     /// empty.
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        match self.look_for_item() {
+        match self.engine.look_for_item() {
             Some(decided) => decided.map_err(TryGetError::from),
             None => Err(TryGetError::Empty),
         }
@@ -311,7 +287,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
         match self.try_get() {
             Err(TryGetError::Empty) if !timeout.is_zero() => {
-                self.get_until(Deadline::after(timeout))
+                self.engine.get_until(Deadline::after(timeout))
             }
             decided => decided,
         }
@@ -327,8 +303,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// The future gives [`GetError`] once the queue is closed and empty.
     pub async fn get_async(&self) -> Result<T, GetError> {
-        let items = self.ledger.getters();
-        items.wait_async(|| self.look_for_item()).await
+        let items = self.engine.ledger.getters();
+        items.wait_async(|| self.engine.look_for_item()).await
     }
 
     /// Takes an item like [`get`](Self::get), which is reported done when the guard is dropped, while
@@ -391,7 +367,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     fn guard(&self, item: T) -> TaskGuard<'_, T> {
         TaskGuard {
             item: Some(item),
-            ledger: &self.ledger,
+            ledger: &self.engine.ledger,
         }
     }
 
@@ -413,7 +389,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
-        self.ledger.finish()
+        self.engine.ledger.finish()
     }
 
     /// Waits until nothing is unfinished.
@@ -423,7 +399,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Until every item that was put has been reported done; not at all if nothing is unfinished. Items
     /// that are put before this thread wakes up are waited for too.
     pub fn join(&self) {
-        self.join_until(Deadline::NEVER);
+        self.engine.join_until(Deadline::NEVER);
     }
 
     /// Waits until nothing is unfinished, but no longer than `timeout`; `false` if the time was over
@@ -435,28 +411,21 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// As [`join`](Self::join), or until the time is over.
     pub fn join_timeout(&self, timeout: Duration) -> bool {
-        self.join_until(Deadline::after(timeout))
+        self.engine.join_until(Deadline::after(timeout))
     }
 
     /// Waits until nothing is unfinished, without blocking the thread. Dropping the future ends the
     /// wait.
     pub async fn join_async(&self) {
-        let joiners = self.ledger.joiners();
-        joiners.wait_async(|| self.is_done().then_some(())).await;
-    }
-
-    fn join_until(&self, deadline: Deadline) -> bool {
-        let done = || self.is_done().then_some(());
-        self.ledger.joiners().wait(deadline, done).is_some()
-    }
-
-    fn is_done(&self) -> bool {
-        self.unfinished() == 0
+        let joiners = self.engine.ledger.joiners();
+        joiners
+            .wait_async(|| self.engine.is_done().then_some(()))
+            .await;
     }
 
     /// Counts the items that were put and have not been reported done, a snapshot, may be stale.
     pub fn unfinished(&self) -> usize {
-        self.ledger.unfinished()
+        self.engine.ledger.unfinished()
     }
 
     /// Refuses all puts from now on, those that wait too; gets go on until the queue is empty.
@@ -475,10 +444,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) {
-        self.ledger.close();
-        if let Items::Direct(direct) = &self.items {
-            direct.close();
-        }
+        self.engine.close();
     }
 
     /// Closes the queue, and takes out all that is in it, in its order.
@@ -498,36 +464,19 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), workmill::GetError>(())
     /// ```
     pub fn close_and_drain(&self) -> Vec<T> {
-        self.close();
-        let mut drained = Vec::new();
-        loop {
-            match self.look_for_item() {
-                Some(Ok(item)) => {
-                    drained.push(item);
-                    // Somebody may have reported too many by hand.
-                    let _ = self.ledger.finish();
-                }
-                Some(Err(GetError)) => break,
-                // A put was counted before the close, and is about to push.
-                None => yield_now(),
-            }
-        }
-        drained
+        self.engine.close_and_drain()
     }
 
     /// Tells whether the queue was closed.
     pub fn is_closed(&self) -> bool {
-        self.ledger.is_closed()
+        self.engine.ledger.is_closed()
     }
 
     /// Counts the items in the queue, a snapshot, may be stale.
     ///
     /// Without capacity there are none.
     pub fn len(&self) -> usize {
-        match &self.items {
-            Items::Kept(items) => items.len(),
-            Items::Direct(_) => 0,
-        }
+        self.engine.len()
     }
 
     /// Tells whether nothing is in the queue, a snapshot, may be stale.
@@ -537,12 +486,12 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// Tells whether there is no room in the queue, a snapshot, may be stale. Without capacity there never is.
     pub fn is_full(&self) -> bool {
-        self.capacity.is_some_and(|capacity| self.len() >= capacity)
+        self.engine.is_full()
     }
 
     /// Tells how many items it holds at most; `None` for any number.
     pub fn capacity(&self) -> Option<usize> {
-        self.capacity
+        self.engine.capacity
     }
 
     /// Takes items until the queue is closed and empty; waits for each as [`get`](Self::get) does.
@@ -568,191 +517,6 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// ```
     pub fn iter_tasks(&self) -> IterTasks<'_, T, O> {
         IterTasks { queue: self }
-    }
-
-    #[inline]
-    fn put_now(&self, item: T) -> Result<(), TryPutError<T>> {
-        let items = match &self.items {
-            Items::Kept(items) => items,
-            Items::Direct(direct) => return direct.hand_over(item, &self.ledger),
-        };
-        let Ok(accepted) = self.ledger.accept() else {
-            return Err(TryPutError::Closed(item));
-        };
-        items.push(item).map_err(TryPutError::Full)?;
-        accepted.keep();
-        self.ledger.getters().notify_one();
-        Ok(())
-    }
-
-    #[cold]
-    fn put_until(&self, item: T, deadline: Deadline) -> Result<(), TryPutError<T>> {
-        if let Items::Direct(direct) = &self.items {
-            let mut offer = direct.offer(item, &self.ledger);
-            let taken = block_until(deadline, |waker| match offer.poll(waker) {
-                Poll::Ready(taken) => Some(taken),
-                Poll::Pending => None,
-            });
-            return match (taken, offer.withdraw()) {
-                (Some(taken), _) => taken.map_err(TryPutError::from),
-                (None, Some(item)) => Err(TryPutError::Full(item)),
-                (None, None) => Ok(()),
-            };
-        }
-        let mut item = Some(item);
-        let put = (self.ledger.putters()).wait(deadline, || self.look_for_room(&mut item));
-        match (put, item) {
-            (Some(put), _) => put.map_err(TryPutError::from),
-            (None, item) => Err(TryPutError::Full(item.expect("it was not put"))),
-        }
-    }
-
-    /// Puts the item, if there is room; it is there until then.
-    fn look_for_room(&self, item: &mut Option<T>) -> Option<Result<(), PutError<T>>> {
-        // Looked at first, so that a put that has to wait is not counted and retracted again and again.
-        if self.is_full() && !self.is_closed() {
-            return None;
-        }
-        match self.put_now(item.take().expect("it is put once")) {
-            Ok(()) => Some(Ok(())),
-            Err(TryPutError::Closed(item)) => Some(Err(PutError(item))),
-            Err(TryPutError::Full(back)) => {
-                *item = Some(back);
-                None
-            }
-        }
-    }
-
-    #[cold]
-    fn get_until(&self, deadline: Deadline) -> Result<T, TryGetError> {
-        let got = (self.ledger.getters()).wait(deadline, || self.look_for_item());
-        match got {
-            Some(got) => got.map_err(TryGetError::from),
-            None => Err(TryGetError::Empty),
-        }
-    }
-
-    fn look_for_item(&self) -> Option<Result<T, GetError>> {
-        match self.take() {
-            Some(item) => Some(Ok(item)),
-            None => self.ledger.is_drained().then_some(Err(GetError)),
-        }
-    }
-
-    #[inline]
-    fn take(&self) -> Option<T> {
-        let item = match &self.items {
-            Items::Kept(items) => items.pop()?,
-            Items::Direct(direct) => return direct.take(&self.ledger),
-        };
-        self.ledger.take();
-        Some(item)
-    }
-}
-
-/// Waits for room and puts an item in; made by [`Queue::put_async`].
-///
-/// Polled again after it was ready, it panics.
-///
-/// # Dropping
-///
-/// Drops the item, unless it was put.
-#[must_use = "futures do nothing unless awaited"]
-pub struct Put<'a, T, O: Order<T>> {
-    queue: &'a Queue<T, O>,
-    stage: Stage<'a, T>,
-}
-
-enum Stage<'a, T> {
-    New(T),
-    /// Until there is room.
-    Waiting(T, Waiter<'a>),
-    /// Until the item is taken, if the queue has no capacity.
-    Offered(Offer<'a, T>),
-    Over,
-}
-
-impl<T, O: Order<T>> Put<'_, T, O> {
-    /// Ends the wait, and gives the item back unless it was put.
-    ///
-    /// `None` if it was, whether the future has said so or not; or if it was given back before.
-    ///
-    /// # Examples
-    ///
-    /// Putting an item in unless that takes too long:
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use futures_lite::future::block_on;
-    /// use workmill::{JoinableQueue, timer::timeout};
-    ///
-    /// let table = JoinableQueue::bounded(0);
-    /// let mut put = table.put_async("bread");
-    /// let too_long = block_on(timeout(Duration::from_millis(5), &mut put)).is_err();
-    /// assert!(too_long);
-    /// assert_eq!(put.withdraw(), Some("bread"));
-    /// ```
-    pub fn withdraw(&mut self) -> Option<T> {
-        match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::New(item) | Stage::Waiting(item, _) => Some(item),
-            Stage::Offered(mut offer) => offer.withdraw(),
-            Stage::Over => None,
-        }
-    }
-}
-
-impl<T, O: Order<T>> Future for Put<'_, T, O> {
-    type Output = Result<(), PutError<T>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let queue = self.queue;
-        let (item, mut place) = match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::New(item) => match (queue.put_now(item), &queue.items) {
-                (Err(TryPutError::Full(item)), Items::Direct(direct)) => {
-                    return self.poll_offer(direct.offer(item, &queue.ledger), cx);
-                }
-                (Err(TryPutError::Full(item)), Items::Kept(_)) => {
-                    (item, queue.ledger.putters().waiter())
-                }
-                (decided, _) => {
-                    return Poll::Ready(decided.map_err(|error| PutError(error.into_inner())));
-                }
-            },
-            Stage::Waiting(item, place) => (item, place),
-            Stage::Offered(offer) => return self.poll_offer(offer, cx),
-            Stage::Over => panic!("a put was polled after it was ready"),
-        };
-        let mut item = Some(item);
-        let put = place.look_or_enqueue(cx.waker(), || queue.look_for_room(&mut item));
-        match (put, item) {
-            (Some(put), _) => Poll::Ready(put),
-            (None, item) => {
-                self.stage = Stage::Waiting(item.expect("it was not put"), place);
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<'a, T, O: Order<T>> Put<'a, T, O> {
-    fn poll_offer(
-        &mut self,
-        mut offer: Offer<'a, T>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), PutError<T>>> {
-        let answer = offer.poll(cx.waker());
-        if answer.is_pending() {
-            self.stage = Stage::Offered(offer);
-        }
-        answer
-    }
-}
-
-impl<T, O: Order<T>> Unpin for Put<'_, T, O> {}
-
-impl<T, O: Order<T>> fmt::Debug for Put<'_, T, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Put").finish_non_exhaustive()
     }
 }
 
