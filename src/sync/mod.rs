@@ -1,8 +1,11 @@
-//! What threads and tasks wait for, each in four forms.
+//! What threads and tasks wait for. Each thing can be waited for in four forms.
 //!
-//! The plain verb blocks, `try_` never waits, `_timeout` waits so long, `_async` returns a
-//! future; all four work on one object at once. They need no pool. Under all of them lies one
-//! waiting core, the [`wait_list`].
+//! The plain verb blocks, `try_` never waits, `_timeout` waits for at most the given time, and
+//! `_async` returns a future. All four work on one object at once. Nothing here needs a pool, and
+//! everything is built on one waiting core, the [`wait_list`].
+//!
+//! A blocking wait lets the pool know in [`wait::block_until`](crate::wait::block_until), which
+//! calls a hook that the pool sets.
 
 pub(crate) mod cancel;
 pub(crate) mod error;

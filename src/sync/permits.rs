@@ -1,59 +1,73 @@
-//! Permits that are counted, and the line of those who wait for some.
+//! Counted permits, and the queue of the waiters for them.
 //!
-//! What a [`Semaphore`](crate::Semaphore) is made of, and the gate of a bounded pool.
+//! A [`Semaphore`](crate::Semaphore) and the capacity of a bounded pool are made of these.
 //!
 //! # Words
-//! A *permit* is the right that is counted. The word holds the free permits and three bits, WAITING,
-//! HUNGRY and CLOSED; the line holds those who wait, with what each of them wants. A permit that was
-//! taken when none was free is a *debt*: the count is then below zero, and as many releases come to
-//! nothing. A *newcomer* takes permits without having stood in the line.
+//! A *permit* is the right that is counted. The word holds the number of free permits and three
+//! bits: WAITING, STARVING and CLOSED. The queue holds the waiters in order of arrival, each with
+//! the number of permits that it wants. A *newcomer* takes permits without having waited in the
+//! queue. A permit that is taken when none is free is a *debt*: the count is then below zero, and a
+//! release pays a debt before it frees a permit.
 //!
-//! Those who wait are served in order. By the *fair* rule permits are handed to them, and no newcomer
-//! takes any meanwhile. By the *unfair* rule they are nudged, to try again, and newcomers may be
-//! faster; until the head has lost its *patience*: then it is served like a fair one, and HUNGRY
-//! says so while it wants more than is free.
+//! Waiters are served from the head of the queue, by one of two rules. The *fair* rule serves by
+//! *hand-off*: the permits are taken off the word for the waiter, and while the queue is not empty
+//! no newcomer takes any. The *unfair* rule *wakes* waiters *to retry*: they stay in the queue
+//! until they have taken permits themselves, and newcomers may be faster. A head that has waited
+//! for `starve_after` is served by hand-off by the unfair rule too. STARVING is set while such a
+//! head wants more permits than are free.
 //!
 //! # Invariants
-//! 1. The line changes only under its lock. WAITING is set while somebody stands in it, unless by the
-//!    unfair rule all who do have been nudged and have not looked yet.
-//! 2. While a bit of `bars` is set no newcomer takes a permit: CLOSED always; WAITING by the fair
-//!    rule; HUNGRY by the unfair.
-//! 3. The head of a line that is served by hand-over wants more than is free, unless somebody is on
-//!    the way to serve it. Debts only lower what is free.
-//! 4. CLOSED, once set, stays.
+//! 1. The queue changes only under its lock. WAITING is set while the queue is not empty, except by
+//!    the unfair rule when all waiters have been woken to retry and have not retried yet.
+//! 2. While a bit of `bars` is set, no newcomer takes a permit. `bars` contains CLOSED, and WAITING
+//!    by the fair rule or STARVING by the unfair rule. Only `take_free` ignores CLOSED, and only
+//!    `take_anyway` ignores all three.
+//! 3. If the head is served by hand-off, either too few permits are free for it or some thread is
+//!    about to serve. Debts only lower the number of free permits.
+//! 4. CLOSED, once set, stays set.
 //!
 //! # Protocol
-//! *Take:* by one exchange, if enough are free and nothing bars it, and that is all. Else, under the
-//! lock, look once more; if it still cannot be, set WAITING by an exchange that expects the word as
-//! it was seen, and join the line.
-//! *Release:* (R1) add by one exchange; (R2) if WAITING was set in the word that it replaced, serve.
-//! *Serve*, under the lock. Fair, or the head has waited for long: if it wants more than is free, set
-//! WAITING, and HUNGRY if unfair, by an exchange that expects the word as it was seen; if not, take what
-//! it wants off the word and notify it, whose permits they are from then on, and go on with the next.
-//! Unfair: nudge all from the head on for whom there is enough after those before; then set WAITING, or
-//! clear it if these were all, by such an exchange.
-//! *Who was nudged*, under the lock: take what it wants and leave the line; or else set WAITING, by an
-//! exchange that expects too few to be free.
-//! *Give up* (timeout, dropped future): redeem the ticket; if it was notified first, the permits are
-//! there and are used or released again. If not, whoever is the head now is served: it may want less.
+//! - *Take:* take the permits by one exchange, if enough are free and no bit bars it. Otherwise
+//!   look once more under the lock. If the permits still cannot be taken, set WAITING, by an
+//!   exchange that expects the word that was seen, and join the queue.
+//! - *Release:* (R1) add the permits by one exchange; (R2) if WAITING was set in the word that R1
+//!   replaced, serve.
+//! - *Serve* by hand-off, under the lock: if the head wants more permits than are free, set
+//!   WAITING, and STARVING by the unfair rule, by an exchange that expects the word that was seen.
+//!   Otherwise take the permits off the word, notify the head, which owns them from then on, and go
+//!   on with the next waiter.
+//! - *Serve* by waking, under the lock: from the head on, wake each waiter to retry for which
+//!   enough permits are free after those of the waiters before it. Then set WAITING, or clear it if
+//!   all waiters have been woken, by an exchange that expects the word that was seen.
+//! - *Retry*, under the lock: take the permits and leave the queue. If too few are free, or the
+//!   waiter is behind a starving head, set WAITING, by an exchange that expects the word that was
+//!   seen.
+//! - *Give up* (a timeout, a dropped future): redeem the ticket. If the waiter was notified first,
+//!   the permits are its own, and it uses or releases them. Otherwise serve the head, which may be
+//!   another waiter now and want less.
 //!
 //! # Why no permit and no wake-up is lost
-//! The exchange that adds permits and those that set WAITING are on one word. If the permits come
-//! first, the exchange of the one who joins fails, or it has seen them; either way it looks again. If
-//! WAITING comes first, R1 replaces a word with WAITING and serves, under the lock, which the one who
-//! joins holds until it stands in the line. Invariant 3 can only end by a release, by a departure of
-//! the head, or by its notification, and each of them serves. Whoever was nudged looks under the lock
-//! before it sleeps again, and its exchange expects too few to be free. If it takes its permits, as many
-//! are left for the others as were counted for them when they were nudged, or not; if it gives up, it
-//! serves. What happens between a notified waiter and its own giving up is decided under the lock,
-//! see [`wait_list`](crate::sync::wait_list). A future that was notified or nudged and that nobody polls
-//! keeps what it was told of, not more: the others are served from the rest.
+//! The exchanges that add permits and those that set WAITING are on one word. If the permits come
+//! first, the exchange of the waiter that joins fails, or the waiter has seen the permits; either
+//! way it tries to take them. If WAITING comes first, R1 replaces a word with WAITING and serves,
+//! under the lock, which the waiter holds until it is in the queue.
+//!
+//! Invariant 3 can only be broken by a release, by a departure of the head, or by its notification,
+//! and each of them serves. A waiter that was woken to retry does so under the lock before it
+//! sleeps again, and its exchange expects a word in which it cannot take its permits. If it takes
+//! them, the other waiters are left with the number that decided whether they were woken. If it
+//! gives up, it serves.
+//!
+//! Whether a waiter is notified before it gives up is decided under the lock, see
+//! [`wait_list`](crate::sync::wait_list). A future that was notified or woken to retry, and that is
+//! not polled, keeps no more than the permits that it wants: the other waiters are served from the
+//! rest.
 //!
 //! # Why not otherwise
-//! The line needs no state word for each waiter: timeout against grant could be one exchange
-//! there, but the lock has to be taken to leave the line anyway, and under the lock it is a plain
-//! comparison. Permits that a release adds are for a moment free before they are handed over; nobody
-//! can take them but a debtor, who may.
+//! A waiter needs no state word of its own. Timeout against grant could be one exchange there, but
+//! the lock has to be taken to leave the queue anyway, and under the lock it is a plain comparison.
+//! Permits that a release adds are free for a moment before they are handed over. By the fair rule
+//! only a debt can take them in that moment, and it may.
 
 use std::fmt;
 use std::ops::Deref;
@@ -70,23 +84,26 @@ use crate::wait::{Deadline, block_until};
 const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
 const STARVING: usize = 1 << 2;
-/// One permit in the word.
+/// One permit in the word. The count is in the bits above the three flags.
 const PERMIT: usize = 1 << 3;
 
-/// The most permits that the word can count.
+/// The largest number of permits that the word counts.
 ///
-/// Half of what fits, so that [few](FEW) which are given back beside others do not overflow it.
+/// It is half of what fits, so that permits given back by several threads at once, up to [`FEW`]
+/// each, do not overflow the word.
 pub(crate) const MAX_PERMITS: usize = isize::MAX as usize / PERMIT / 2;
 
-/// How many permits are given back by adding them first and taking off what is too much: so many that a
-/// million threads which do so at the same moment add no more than the other half of what fits.
+/// The largest number of permits that is given back by adding first and taking off the excess
+/// afterwards. A million threads that do so at the same moment add no more than the other half of
+/// what fits into the word.
 const FEW: usize = MAX_PERMITS >> 20;
 
-/// The free permits in a word; below zero are debts.
+/// Returns the number of free permits in `word`; a negative number is that of debts.
 fn count(word: usize) -> isize {
     (word as isize) >> PERMIT.trailing_zeros()
 }
 
+/// Returns `true` if at least `permits` permits are free in `word`.
 fn has(word: usize, permits: usize) -> bool {
     isize::try_from(permits).is_ok_and(|permits| count(word) >= permits)
 }
@@ -106,38 +123,41 @@ impl fmt::Debug for Word {
     }
 }
 
-/// What a waiter wants.
+/// The permits that a waiter wants.
 #[derive(Debug)]
 struct Want {
     permits: usize,
-    /// Since when, if that matters.
+    /// When the waiter joined the queue; `None` by the fair rule.
     since: Option<Instant>,
 }
 
 impl Want {
+    /// Returns `true` if the waiter has waited for `starve_after`.
     fn has_waited(&self, starve_after: Duration) -> bool {
         self.since
             .is_some_and(|since| since.elapsed() >= starve_after)
     }
 }
 
-/// The count and the line.
+/// Counted permits, and the queue of the waiters for them.
 pub(crate) struct Permits {
     word: AtomicUsize,
-    /// The bits that keep newcomers from taking permits.
+    /// The bits of the word that keep newcomers from taking permits.
     bars: usize,
-    /// How long they may pass the head of the line; `None` for the fair rule.
+    /// How long the head of the queue waits before newcomers are kept from passing it; `None` for
+    /// the fair rule.
     starve_after: Option<Duration>,
-    /// No more than so many are ever free.
+    /// The largest number of permits that can be free.
     max: usize,
     waiters: Mutex<WaitList<Want>>,
 }
 
-/// What has come of serving the head.
+/// The outcome of a step of serving.
+#[must_use = "the waker is called outside the lock"]
 enum Served {
-    /// The waker is to be called, after which the next waiter may have to be served.
+    /// Call the waker, and then serve again: another waiter may have enough permits too.
     GoOn(Waker),
-    /// The waker, if there is one, is to be called, and that is all.
+    /// Call the waker, if there is one. Nobody else can be served.
     Done(Option<Waker>),
 }
 
@@ -148,7 +168,8 @@ impl AsRef<Permits> for Permits {
 }
 
 impl Permits {
-    /// So many free permits of at most `max`. With `starve_after` by the unfair rule.
+    /// Creates `free` free permits, of which at most `max` are ever free. With `starve_after`
+    /// waiters are served by the unfair rule, with `None` by the fair one.
     pub(crate) fn new(free: usize, max: usize, starve_after: Option<Duration>) -> Self {
         assert!(
             free <= max && max <= MAX_PERMITS,
@@ -168,22 +189,22 @@ impl Permits {
         }
     }
 
-    /// Counts the free permits, a snapshot, may be stale.
+    /// Returns the number of free permits. This is a snapshot and may be stale.
     pub(crate) fn available(&self) -> usize {
         usize::try_from(count(self.word.load(Ordering::Relaxed))).unwrap_or(0)
     }
 
-    /// The most that can ever be free.
+    /// Returns the largest number of permits that can be free.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
 
-    /// Takes permits by one exchange, if enough are free.
+    /// Takes permits by one exchange, if enough are free and no bit bars it. Never waits.
     #[inline]
     pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
         let (mut word, mut pauses) = (self.word.load(Ordering::Relaxed), 16);
         loop {
-            // Who wants nothing overtakes nobody.
+            // A caller that wants no permits overtakes nobody.
             let bars = if permits == 0 { CLOSED } else { self.bars };
             if word & bars != 0 || !has(word, permits) {
                 return Err(self.why_not(word, permits));
@@ -195,8 +216,9 @@ impl Permits {
         }
     }
 
-    /// Reads the word again after an exchange on it has failed: a little later each time, so that the
-    /// one who was faster may go on with the cache line at hand.
+    /// Reads the word again after an exchange on it has failed. Each call pauses longer than the
+    /// one before, so that the thread whose exchange succeeded can go on with the cache line at
+    /// hand.
     #[cold]
     fn word_after_a_pause(&self, pauses: &mut u32) -> usize {
         (0..*pauses).for_each(|_| spin_loop());
@@ -204,6 +226,7 @@ impl Permits {
         self.word.load(Ordering::Relaxed)
     }
 
+    /// Returns why `permits` permits cannot be taken from `word`.
     #[cold]
     fn why_not(&self, word: usize, permits: usize) -> TryAcquireError {
         if permits > self.max {
@@ -215,12 +238,13 @@ impl Permits {
         }
     }
 
-    /// Takes permits off the word, if it is as it was seen.
+    /// Takes permits off the word, if it still is `word`, which must have as many.
     #[inline]
     fn take_from(&self, word: usize, permits: usize) -> Result<(), usize> {
-        debug_assert!(has(word, permits), "{:?} has not {permits}", Word(word));
+        debug_assert!(has(word, permits), "{permits} of {:?}", Word(word));
         let less = word.wrapping_sub(permits * PERMIT);
-        // ORDERING: Acquire takes what the last owner released in `add`.
+        // ORDERING: Acquire pairs with Release in `add`, by which the last owner handed its writes
+        // on.
         self.word
             .compare_exchange_weak(word, less, Ordering::Acquire, Ordering::Relaxed)
             .map(drop)
@@ -252,7 +276,8 @@ impl Permits {
         }
     }
 
-    /// Adds permits: some for those who wait, and the rest is free. Too many change nothing.
+    /// Adds permits. Waiters are served from them, and the rest is free. Changes nothing if more
+    /// than `max` permits would be free.
     #[inline]
     pub(crate) fn add(&self, permits: usize) -> Result<(), ReleaseError> {
         let most = self.max as isize;
@@ -263,8 +288,8 @@ impl Permits {
             }
             let more = word.wrapping_add(permits * PERMIT);
             debug_assert!(count(more) <= most, "{:?}, of {most}", Word(more));
-            // ORDERING: Release hands our writes to `take_from`, by way of the line too: who serves
-            // acquires before it notifies.
+            // ORDERING: Release pairs with Acquire in `take_from`. That holds for waiters too: the
+            // thread that serves acquires in `take_from` before it notifies.
             match self
                 .word
                 .compare_exchange_weak(word, more, Ordering::Release, Ordering::Relaxed)
@@ -279,14 +304,14 @@ impl Permits {
         Ok(())
     }
 
-    /// Gives back permits that were taken. If someone else has added some in their place meanwhile, so
-    /// many come to nothing.
+    /// Gives back permits that were taken. If others were added in their place meanwhile, those
+    /// above `max` are dropped.
     #[inline]
     pub(crate) fn give_back(&self, permits: usize) {
         if permits > FEW {
             return self.give_back_many(permits);
         }
-        // ORDERING: as in `add`.
+        // ORDERING: Release pairs with Acquire in `take_from`, as in `add`.
         let before = self.word.fetch_add(permits * PERMIT, Ordering::Release);
         debug_assert!(
             before.wrapping_add(permits * PERMIT) as isize >= before as isize,
@@ -298,17 +323,18 @@ impl Permits {
         }
     }
 
-    /// The same for so many that the word might overflow before what is too much is taken off again.
+    /// Gives back more permits than [`FEW`]. Added in one piece, these might overflow the word
+    /// before the excess is taken off again.
     #[cold]
     fn give_back_many(&self, permits: usize) {
         let max = self.max as isize;
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            // What is above the most already is about to be taken off by whoever brought it.
+            // An excess that is there already is taken off by the thread that added it.
             let more = (max - count(word)).clamp(0, permits as isize) as usize;
             let new = word.wrapping_add(more * PERMIT);
             debug_assert!(count(new) <= max.max(count(word)), "{:?}", Word(new));
-            // ORDERING: as in `add`.
+            // ORDERING: Release pairs with Acquire in `take_from`, as in `add`.
             match self
                 .word
                 .compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed)
@@ -320,6 +346,7 @@ impl Permits {
         self.serve();
     }
 
+    /// Takes off the permits above `max`, and serves.
     #[cold]
     fn after_giving_back(&self) {
         loop {
@@ -332,13 +359,14 @@ impl Permits {
         self.serve();
     }
 
-    /// Takes a permit whether one is free or not, closed or not; `true` if one was free.
+    /// Takes a permit even if none is free or the permits are closed. Returns `true` if one was
+    /// free.
     pub(crate) fn take_anyway(&self) -> bool {
-        // ORDERING: as in `take_from`.
+        // ORDERING: Acquire pairs with Release in `add`, as in `take_from`.
         count(self.word.fetch_sub(PERMIT, Ordering::Acquire)) > 0
     }
 
-    /// Takes a permit if one is free, closed or not.
+    /// Takes a permit if one is free, even if the permits are closed. Returns `true` if it did.
     #[must_use]
     pub(crate) fn take_free(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
@@ -351,7 +379,7 @@ impl Permits {
         false
     }
 
-    /// Refuses everyone who waits, now or later.
+    /// Refuses all waiters, and from now on everyone who wants a permit.
     pub(crate) fn close(&self) {
         let woken = {
             let mut waiters = lock(&self.waiters);
@@ -363,11 +391,12 @@ impl Permits {
         wake_all(woken.into_iter().map(|(waker, _)| waker));
     }
 
+    /// Returns `true` if the permits are closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Serves those at the head of the line as far as the permits go.
+    /// Serves waiters, from the head of the queue on, as far as the permits go.
     #[cold]
     fn serve(&self) {
         let process = Stamp::now();
@@ -380,14 +409,14 @@ impl Permits {
                 Served::GoOn(waker) => unwind::wake(waker),
                 Served::Done(waker) => return waker.into_iter().for_each(unwind::wake),
             }
-            // A waker may fork; those who wait are of the parent.
+            // A waker may fork. In the child the waiters are those of its parent.
             if !process.is_here() {
                 return;
             }
         }
     }
 
-    /// Serves the head of the line, and says whether another may have to be served too.
+    /// Serves one waiter, if the permits suffice.
     fn serve_head(&self, waiters: &mut WaitList<Want>) -> Served {
         while let Some(want) = waiters.head() {
             let word = self.word.load(Ordering::Relaxed);
@@ -416,8 +445,8 @@ impl Permits {
         Served::Done(None)
     }
 
-    /// Nudges the first that was not, if enough is free for it and all before it; `None` if the word is
-    /// no longer as it was seen.
+    /// Wakes the first waiter that has not been woken to retry, if enough permits are free for it
+    /// and all waiters before it. Returns `None` if the word is no longer `word`.
     fn wake_next_to_retry(&self, waiters: &mut WaitList<Want>, word: usize) -> Option<Served> {
         let mut free = count(word);
         let woken = waiters.wake_next_to_retry(|want| {
@@ -426,14 +455,14 @@ impl Permits {
         });
         let is_settled = match woken {
             Some(waker) => return Some(Served::GoOn(waker)),
-            // All are on the way, and look after what is released meanwhile.
+            // All waiters have been woken, and will see what is released before they retry.
             None if free >= 0 => self.exchange(word, word & !WAITING),
             None => self.exchange(word, word | WAITING),
         };
         is_settled.then_some(Served::Done(None))
     }
 
-    /// Changes the word from what was seen.
+    /// Changes the word from `seen` to `new`. Returns `false` if the word is no longer `seen`.
     #[must_use]
     fn exchange(&self, seen: usize, new: usize) -> bool {
         debug_assert!(
@@ -447,8 +476,9 @@ impl Permits {
             .is_ok()
     }
 
-    /// Only `close` changes CLOSED. By the fair rule STARVING is never set, and only `settle` clears
-    /// WAITING.
+    /// Returns `true` if an exchange may change the word from `seen` to `new`: CLOSED changes only
+    /// in `close`, and by the fair rule STARVING is never set and WAITING is cleared only in
+    /// `settle`.
     fn may_become(&self, seen: usize, new: usize) -> bool {
         let is_unfair = self.starve_after.is_some();
         seen & CLOSED == new & CLOSED
@@ -456,7 +486,8 @@ impl Permits {
             && (is_unfair || seen & WAITING <= new & WAITING)
     }
 
-    /// Takes permits for one who stands in an unfair line, or has it wait on.
+    /// Takes permits for a waiter that is in the queue, by the unfair rule. Returns `false` if it
+    /// has to wait on.
     #[must_use]
     fn retry(&self, permits: usize, is_head: bool) -> bool {
         loop {
@@ -471,22 +502,21 @@ impl Permits {
         }
     }
 
-    /// Keeps invariant 1 after someone has left the line. If it was the head, the next one is not hungry
-    /// yet.
+    /// Restores invariant 1 after a waiter has left the queue, whose lock the caller holds. If the
+    /// head left, the next waiter is not known to starve.
     fn settle(&self, waiters: &WaitList<Want>, head_left: bool) {
         let waiting = if waiters.is_empty() { WAITING } else { 0 };
         let starving = if head_left { STARVING } else { 0 };
         let gone = waiting | starving;
         let word = self.word.fetch_and(!gone, Ordering::Relaxed) & !gone;
-        // Both bits are only changed under the lock.
+        // Both bits change only under the lock.
         debug_assert!(
             match waiters.is_empty() {
                 true => word & (WAITING | STARVING) == 0,
                 false => word & WAITING != 0 || self.starve_after.is_some(),
             },
-            "{:?}, and the queue is {}",
-            Word(word),
-            if waiters.is_empty() { "empty" } else { "not" }
+            "{:?}, {waiters:?}",
+            Word(word)
         );
     }
 }
@@ -501,15 +531,17 @@ impl fmt::Debug for Permits {
     }
 }
 
-/// One wait for permits; dropped, it leaves the line and passes on what it was given.
-#[must_use = "a wait ends when this is dropped"]
+/// One wait for permits. Dropping it leaves the queue and passes on permits that it was given.
+#[must_use = "the wait ends when this is dropped"]
 pub(crate) struct Wait<P: Deref<Target: AsRef<Permits>>> {
     from: P,
     permits: usize,
+    /// `Some` while the waiter is in the queue, or notified and not aware of it.
     ticket: Option<Ticket>,
 }
 
 impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
+    /// Creates a wait. It begins with the first [`poll`](Self::poll).
     pub(crate) fn new(from: P, permits: usize) -> Self {
         Self {
             from,
@@ -518,11 +550,13 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         }
     }
 
-    /// Whose permits, and how many.
+    /// Returns the owner of the permits, and the number of permits that are waited for.
     pub(crate) fn what(&self) -> (&P, usize) {
         (&self.from, self.permits)
     }
 
+    /// Takes the permits, or waits in the queue and has `waker` called when this is to be polled
+    /// again.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
         if self.ticket.is_none() {
             let taken = (*self.from).as_ref().try_take(self.permits);
@@ -532,8 +566,8 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
                 Err(None) => {}
             }
         }
-        // Cloned before anything changes, and what is left over dropped when all is settled,
-        // outside the lock: it is user code.
+        // Cloning and dropping a waker is user code. The clone is made before anything changes, and
+        // the waker that is left over is dropped outside the lock, when all is settled.
         let waker = waker.clone();
         let (answer, left_over) = match self.ticket.take() {
             Some(ticket) => self.poll_ticket(ticket, waker),
@@ -543,7 +577,7 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         answer
     }
 
-    /// Takes permits after all, or stands at the end of the line; gives back an unused waker.
+    /// Takes the permits after all, or joins the queue. Returns the waker if it is not used.
     fn join_queue(&mut self, waker: Waker) -> (Poll<Result<(), AcquireError>>, Option<Waker>) {
         let from = (*self.from).as_ref();
         let mut waiters = lock(&from.waiters);
@@ -567,7 +601,8 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         }
     }
 
-    /// Looks what has become of the ticket; gives back a waker that is not needed (any more).
+    /// Polls a waiter that has joined the queue before. Returns the waker that is not needed any
+    /// more.
     fn poll_ticket(
         &mut self,
         ticket: Ticket,
@@ -594,7 +629,8 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         (Poll::Pending, other)
     }
 
-    /// Leaves the line; `None` if nothing came in time.
+    /// Ends the wait and leaves the queue. Returns what the waiter was notified of; `None` if it
+    /// was not notified, or did not wait.
     pub(crate) fn give_up(&mut self) -> Option<Result<(), TryAcquireError>> {
         let ticket = self.ticket.take()?;
         let from = (*self.from).as_ref();

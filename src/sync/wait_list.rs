@@ -1,15 +1,16 @@
-//! The one waiting core: who waits, in what order, and what became of it.
+//! The waiting core: who waits, in what order, and how each wait ended.
 //!
-//! A list of waiters in order of arrival, kept in a slab with index links. It has no
-//! lock: its owner keeps it in a [`Mutex`](crate::primitive::Mutex) together with whatever
-//! the waiters wait for, and that lock is what makes each decision one step. A waiter is a plain
-//! [`Waker`], so threads and futures stand in one line.
+//! [`WaitList`] is a list of waiters in order of arrival, kept in a slab with index links. It has
+//! no lock. Its owner keeps it in a [`Mutex`](crate::primitive::Mutex), together with whatever the
+//! waiters wait for, and that lock makes each decision one step. A waiter is a plain [`Waker`], so
+//! threads and futures wait in one list.
 //!
 //! # Words
-//! A waiter is *waiting* until it is *notified*; it is then out of the line but keeps its
-//! [`Ticket`], which it must redeem. A waiter that gives up (a timeout, a dropped future,
-//! an unwinding thread) redeems its ticket too. A waiter brings a *note*: what it wants, or what it
-//! has to give. One that waits may be *nudged*: it is woken to look by itself, and stays where it is.
+//! A waiter is *waiting* until it is *notified*. From then on it is out of the list, but keeps its
+//! [`Ticket`], which it must redeem. A waiter that gives up (a timeout, a dropped future, an
+//! unwinding thread) redeems its ticket too. A waiter brings a *note*: what it wants, or what it
+//! offers. A waiting one can be *woken to retry*: it is woken to look for itself, and stays in the
+//! list.
 //!
 //! # Invariants
 //! 1. Each ticket is redeemed exactly once, and its slot is free from then on.
@@ -17,18 +18,18 @@
 //! 3. A waker is called at most once for each notification, and never under the lock.
 //!
 //! # Why nothing is lost
-//! A waiter that gives up learns from [`redeem`](WaitList::redeem), under the lock, whether it
-//! was notified first. If so it owns what it was notified of and must use it or pass it on; if
-//! not it is out of the line before anyone can notify it. There is no third
-//! case, so a notification is never spent on a waiter that has gone. Wakers run after the lock is
-//! released, because they are user code.
+//! A waiter that gives up learns from [`redeem`](WaitList::redeem), under the lock, whether it was
+//! notified first. If it was, it owns what it was notified of, and must use it or pass it on. If
+//! not, it is out of the list before another thread can notify it. There is no third case, so no
+//! notification is spent on a waiter that has gone. Wakers are called after the lock is released,
+//! because they are user code.
 
 use std::task::Waker;
 
 use crate::fork::Stamp;
 use crate::unwind;
 
-/// Wakes all of these. If a waker forks, the child wakes no more: the others are of its parent.
+/// Calls all wakers. If a waker forks, the child calls no others, which are its parent's.
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     let process = Stamp::now();
     let mut wakers = wakers.into_iter();
@@ -40,27 +41,27 @@ pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     }
 }
 
-/// So many entries are kept when nobody waits.
+/// The largest number of entries whose memory is kept while nobody waits.
 const SPARE: usize = 64;
 
-/// A place in the line; not `Copy`, so that it is redeemed once.
+/// Identifies a waiter in the list. Not `Copy`, so that it is redeemed once.
 #[derive(Debug)]
-#[must_use = "every ticket is redeemed"]
+#[must_use = "every ticket must be redeemed"]
 pub(crate) struct Ticket(usize);
 
-/// What a waiter was told.
+/// How a waiter was notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// It alone was told: what it waited for is its own now, or worth another look.
+    /// It alone was notified. What it waits for is its own now, or worth another look.
     One,
-    /// All who waited were told at once.
+    /// All waiters were notified at once.
     All,
 }
 
 #[derive(Debug)]
 enum Entry<N> {
     Waiting {
-        /// `None` once it was nudged.
+        /// `None` once the waiter was woken to retry.
         waker: Option<Waker>,
         note: N,
         previous: Option<usize>,
@@ -77,13 +78,14 @@ enum Entry<N> {
 pub(crate) struct WaitList<N = ()> {
     entries: Vec<Entry<N>>,
     free: Option<usize>,
-    /// How many of the entries are not free.
+    /// The number of entries that are not free.
     used: usize,
     head: Option<usize>,
     tail: Option<usize>,
 }
 
 impl<N> WaitList<N> {
+    /// Creates an empty list.
     pub(crate) const fn new() -> Self {
         Self {
             entries: Vec::new(),
@@ -94,11 +96,12 @@ impl<N> WaitList<N> {
         }
     }
 
+    /// Returns `true` if nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
     }
 
-    /// The note of the oldest waiter.
+    /// Returns the note of the oldest waiter.
     pub(crate) fn head(&self) -> Option<&N> {
         match &self.entries[self.head?] {
             Entry::Waiting { note, .. } => Some(note),
@@ -106,13 +109,13 @@ impl<N> WaitList<N> {
         }
     }
 
-    /// Tells whether `ticket` is for the head of the line.
+    /// Returns `true` if `ticket` is for the oldest waiter.
     #[must_use]
     pub(crate) fn is_head(&self, ticket: &Ticket) -> bool {
         self.head == Some(ticket.0)
     }
 
-    /// Joins the end of the line.
+    /// Adds a waiter at the end of the list.
     pub(crate) fn enqueue(&mut self, waker: Waker, note: N) -> Ticket {
         let entry = Entry::Waiting {
             waker: Some(waker),
@@ -143,7 +146,7 @@ impl<N> WaitList<N> {
         Ticket(index)
     }
 
-    /// What the waiter was told, or `None` while it waits.
+    /// Returns how the waiter was notified, or `None` while it waits.
     #[must_use]
     pub(crate) fn signal(&self, ticket: &Ticket) -> Option<Signal> {
         match self.entries[ticket.0] {
@@ -152,8 +155,9 @@ impl<N> WaitList<N> {
         }
     }
 
-    /// Changes whom to wake; gives the other waker back, to be dropped outside the lock.
-    #[must_use = "the waker that is left over is dropped outside the lock"]
+    /// Replaces the waiter's waker, and returns the one that is not needed, to be dropped outside
+    /// the lock.
+    #[must_use = "the waker must be dropped outside the lock"]
     pub(crate) fn set_waker(&mut self, ticket: &Ticket, new: Waker) -> Option<Waker> {
         match &mut self.entries[ticket.0] {
             Entry::Waiting {
@@ -164,8 +168,9 @@ impl<N> WaitList<N> {
         }
     }
 
-    /// Nudges all who wait, as [`wake_next_to_retry`](Self::wake_next_to_retry) does one.
-    #[must_use = "the caller wakes them, outside the lock"]
+    /// Takes the wakers of all waiters that have not been woken to retry. The caller calls them
+    /// once the lock is released. Each waiter has to bring another waker before it waits on.
+    #[must_use = "the wakers must be called, outside the lock"]
     pub(crate) fn wake_all_to_retry(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let mut at = self.head;
@@ -179,10 +184,12 @@ impl<N> WaitList<N> {
         wakers
     }
 
-    /// Nudges the first in the line that was not nudged, if `goes_on` says yes to its note, and to the
-    /// notes of all before it. The caller wakes what it is given once the lock is released; the one that
-    /// it wakes has to bring another waker before it waits on.
-    #[must_use = "the caller wakes it, outside the lock"]
+    /// Takes the waker of the oldest waiter that has not been woken to retry, if `goes_on` returns
+    /// `true` for its note, and for the notes of all waiters before it.
+    ///
+    /// The caller calls the waker once the lock is released. The waiter has to bring another waker
+    /// before it waits on.
+    #[must_use = "the waker must be called, outside the lock"]
     pub(crate) fn wake_next_to_retry(
         &mut self,
         mut goes_on: impl FnMut(&N) -> bool,
@@ -206,25 +213,29 @@ impl<N> WaitList<N> {
         None
     }
 
-    /// Takes the oldest waiter out of the line and notifies it.
+    /// Takes the oldest waiter out of the list and notifies it.
     ///
-    /// The caller wakes what it is given once the lock is released.
-    #[must_use = "the caller wakes it, outside the lock"]
+    /// The caller calls the waker once the lock is released.
+    #[must_use = "the waker must be called, outside the lock"]
     pub(crate) fn notify_one(&mut self, signal: Signal) -> Option<(Waker, N)> {
         let head = self.head?;
         Some(self.unlink(head, Entry::Notified(signal)))
     }
 
-    /// Notifies all who wait now; the caller wakes them once the lock is released.
-    #[must_use = "the caller wakes them, outside the lock"]
+    /// Takes all waiters out of the list and notifies them.
+    ///
+    /// The caller calls the wakers once the lock is released.
+    #[must_use = "the wakers must be called, outside the lock"]
     pub(crate) fn notify_all(&mut self, signal: Signal) -> Vec<(Waker, N)> {
         std::iter::from_fn(|| self.notify_one(signal)).collect()
     }
 
-    /// Ends a wait, and says whether a notification came first.
+    /// Ends a wait. Returns how the waiter was notified, if it was.
     ///
-    /// The waker and the note of a waiter that was not notified come back, the waker to be dropped
-    /// outside the lock.
+    /// # Errors
+    ///
+    /// The waker and the note, if the waiter was not notified. The waker is to be dropped outside
+    /// the lock.
     pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Signal, (Waker, N)> {
         let index = ticket.0;
         let freed = Entry::Free { next: self.free };
@@ -238,13 +249,13 @@ impl<N> WaitList<N> {
         self.free = Some(index);
         self.used -= 1;
         if self.used == 0 && self.entries.capacity() > SPARE {
-            // Many have waited at a time, and nobody does now.
+            // Many waited at one time, and nobody does now.
             *self = Self::new();
         }
         redeemed
     }
 
-    /// Takes a waiting entry out of the line, leaving `instead` in its slot.
+    /// Takes a waiting entry out of the list, and leaves `instead` in its slot.
     fn unlink(&mut self, index: usize, instead: Entry<N>) -> (Waker, N) {
         match std::mem::replace(&mut self.entries[index], instead) {
             Entry::Waiting {
@@ -287,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_who_have_waited_leave_no_memory_behind() {
+    fn many_waiters_leave_no_memory_behind() {
         let mut list = WaitList::new();
         let wait = |list: &mut WaitList| {
             let tickets = (0..100_000).map(|_| list.enqueue(Waker::noop().clone(), ()));

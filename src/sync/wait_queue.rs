@@ -1,28 +1,50 @@
-//! A line for those who look again each time they are notified.
+//! A queue of waiters that look again each time they are notified.
 //!
-//! For things that are changed without a lock, by those who then notify: the waiters look, and stand
-//! in line when there is nothing for them.
+//! It is for things that change without a lock. The thread that changes them notifies; a waiter
+//! looks, and joins the queue if there is nothing for it.
 //!
 //! # Words
-//! To *look* is to take what one waits for, if it is there. A notification by
-//! [`notify_one`](Line::notify_one) is a *turn*: it goes to the one that has stood in the line
-//! longest, who spends it by looking.
+//! To *look* is to take an *item* that is waited for, if there is one. A *notification* by
+//! [`notify_one`](WaitQueue::notify_one) goes to the waiter that has been in the queue longest. It
+//! is *outstanding* until that waiter *spends* it by looking. A *sleeper* is a waiter that has
+//! found nothing at W4.
 //!
 //! # Protocol
-//! *Waiter:* (W1) look; (W2) stand in the line; (W3) full fence; (W4) look again, and if there is
-//! nothing, sleep until notified, and begin anew. *Notifier:* (N1) change what is looked at; (N2) full
-//! fence; (N3) if anybody stands in the line, notify.
+//! *Waiter:* (W1) look; (W2) join the queue; (W3) full fence; (W4) look again, and if there is
+//! nothing, sleep until notified, and begin anew.
+//!
+//! *Notifier:* (N1) change what is looked at; (N2) full fence; (N3) if the queue is not empty,
+//! notify.
 //!
 //! # Why no wake-up is lost
-//! One of the fences W3 and N2 comes first in the one order of all such fences. If it is W3, N3 sees
-//! somebody in the line. If it is N2, W4 sees the change, unless somebody else has taken it.
+//! All full fences have one order. If W3 comes before N2, N3 sees the waiter in the queue. If N2
+//! comes before W3, W4 sees the change, unless another thread has taken the item.
 //!
-//! With turns: while somebody sleeps in the line without a turn, there are at least as many turns, and
-//! notifiers between N1 and N3, as there are things to take. It holds when that one goes to sleep,
-//! since W4 found nothing but what came after W3, and each of that makes a turn. Things are taken by
-//! newcomers, which leaves it true; and by those who have been notified, who spend one turn for one
-//! thing. A turn that meets nothing is spent when there was nothing to take. Whoever leaves with a turn
-//! that it has not spent by a look passes it on; what all were told at once need not be.
+//! For `notify_one`, which wakes one waiter of several, this is an invariant:
+//!
+//! ```text
+//! sleepers without a notification > 0
+//!     implies  outstanding notifications + notifiers between N1 and N3 >= available items
+//! ```
+//!
+//! So while a waiter sleeps, every available item has a thread on its way to it. Each event
+//! preserves the invariant:
+//!
+//! - A waiter goes to sleep. W4 found nothing, so for every available item N2 comes after W3, and
+//!   N3 sees the waiter: the notifier is still before N3, or has notified.
+//! - An item becomes available at N1: one item more, and one notifier more between N1 and N3.
+//! - A notifier passes N3 and sees a waiter: one notifier less, one notification more.
+//! - A notifier passes N3 and sees no waiter: then N2 came before the W3 of every sleeper. Each of
+//!   them found nothing at W4, so the item has been taken, and the notifier was one too many.
+//! - A newcomer takes an item: one item less.
+//! - A notified waiter looks and takes an item: one notification less, and one item less.
+//! - A notified waiter looks and finds nothing: one notification less, and no item was available.
+//! - A waiter takes an item at W4 and was notified since W2: one item less, and it passes the
+//!   notification on, as a notifier at N2.
+//! - A notified waiter leaves without a look: it passes the notification on, as a notifier at N2.
+//!
+//! [`notify_all`](WaitQueue::notify_all) leaves no sleeper without a notification, so a waiter that
+//! was notified by it passes nothing on.
 
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
@@ -32,22 +54,23 @@ use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::unwind;
 use crate::wait::{Deadline, Spin, block_until, spin_until};
 
-/// How long one looks before it stands in the line: about as long as it takes to be woken there.
+/// How long a thread looks before it joins the queue: about as long as it takes to be woken there.
 const LOOK: Spin = Spin {
     pauses: 1,
     doublings: 6,
     yields: 16,
 };
 
-/// The line, with a lock of its own.
+/// The queue of waiters, with a lock of its own.
 #[derive(Debug)]
 pub(crate) struct WaitQueue {
-    /// How many stand in the line who have not been notified. Written under the lock.
+    /// The number of waiters that have not been notified. Written under the lock.
     waiting: AtomicUsize,
     list: Mutex<WaitList>,
 }
 
 impl WaitQueue {
+    /// Creates an empty queue.
     pub(crate) fn new() -> Self {
         Self {
             waiting: AtomicUsize::new(0),
@@ -55,15 +78,16 @@ impl WaitQueue {
         }
     }
 
-    /// Counts those who stand in the line and have not been notified, a snapshot, may be stale.
+    /// Returns the number of waiters that have not been notified. This is a snapshot and may be
+    /// stale.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// N2 and N3: gives a turn to the one that has stood in the line longest.
+    /// N2 and N3: notifies the waiter that has been in the queue longest.
     #[inline]
     pub(crate) fn notify_one(&self) {
-        // N2. ORDERING: pairs with W3 in `stand`.
+        // N2. ORDERING: SeqCst pairs with W3 in `enqueue`.
         fence(Ordering::SeqCst);
         if self.waiting() > 0 {
             self.notify_first();
@@ -77,8 +101,8 @@ impl WaitQueue {
         }
     }
 
-    /// Gives a turn, and has the caller wake the one that got it; for one who holds a lock that is
-    /// taken to look.
+    /// Notifies the waiter that has been in the queue longest, and returns its waker for the caller
+    /// to call. For a caller that holds a lock which waiters take to look.
     #[must_use = "the caller wakes it, outside the lock"]
     pub(crate) fn take_notification(&self) -> Option<Waker> {
         let mut list = lock(&self.list);
@@ -87,10 +111,10 @@ impl WaitQueue {
         Some(waker)
     }
 
-    /// N2 and N3: wakes all who stand in the line.
+    /// N2 and N3: notifies all waiters.
     #[inline]
     pub(crate) fn notify_all(&self) {
-        // N2. ORDERING: as above.
+        // N2. ORDERING: SeqCst pairs with W3 in `enqueue`.
         fence(Ordering::SeqCst);
         if self.waiting() > 0 {
             self.wake_all();
@@ -108,13 +132,13 @@ impl WaitQueue {
         wake_all(woken.into_iter().map(|(waker, ())| waker));
     }
 
-    /// So many stand no more. The caller holds the lock.
-    fn remove_waiting(&self, many: usize) {
+    /// Subtracts `n` waiters from the count. The caller holds the lock.
+    fn remove_waiting(&self, n: usize) {
         let waiting = self.waiting();
-        self.waiting.store(waiting - many, Ordering::Relaxed);
+        self.waiting.store(waiting - n, Ordering::Relaxed);
     }
 
-    /// A place for one, not taken yet.
+    /// Creates a waiter that is not in the queue yet.
     pub(crate) fn waiter(&self) -> Waiter<'_> {
         Waiter {
             queue: self,
@@ -122,7 +146,7 @@ impl WaitQueue {
         }
     }
 
-    /// Waits until `look` gives something; `None` if `deadline` came first.
+    /// Blocks until `look` returns a value. Returns `None` if `deadline` comes first.
     pub(crate) fn wait<R>(
         &self,
         deadline: Deadline,
@@ -138,11 +162,11 @@ impl WaitQueue {
         }
         let mut waiter = self.waiter();
         let found = block_until(deadline, |waker| waiter.look_or_enqueue(waker, &mut look));
-        // A turn at the very end is spent like any other.
+        // A notification that came with the deadline is spent by a last look.
         found.or_else(|| waiter.spend().then(look)?)
     }
 
-    /// Waits until `look` gives something.
+    /// Waits until `look` returns a value.
     pub(crate) async fn wait_async<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
         let mut waiter = self.waiter();
         poll_fn(|cx| match waiter.look_or_enqueue(cx.waker(), &mut look) {
@@ -152,10 +176,12 @@ impl WaitQueue {
         .await
     }
 
-    /// W2 and W3: takes the place that `ticket` is for, at the end if it was notified, which is what
-    /// comes back.
+    /// W2 and W3: has `waker` called at the next notification. The waiter joins the queue at the
+    /// end, unless `ticket` is for a waiter that has not been notified.
+    ///
+    /// Returns `true` if the waiter had been notified, which the caller has to spend by a look.
     pub(crate) fn enqueue(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
-        // Cloned and dropped outside the lock: wakers are user code.
+        // Wakers are cloned and dropped outside the lock: that is user code.
         let waker = waker.clone();
         let (notified, left_over) = {
             let mut list = lock(&self.list);
@@ -175,12 +201,13 @@ impl WaitQueue {
             }
         };
         unwind::discard(left_over);
-        // W3. ORDERING: pairs with N2.
+        // W3. ORDERING: SeqCst pairs with N2 in `notify_one` and `notify_all`.
         fence(Ordering::SeqCst);
         notified
     }
 
-    /// Leaves the place that `ticket` is for, and tells how it was notified, if it was.
+    /// Leaves the queue, if `ticket` is for a waiter. Returns how the waiter was notified, if it
+    /// was.
     pub(crate) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<Signal> {
         let ticket = ticket.take()?;
         let redeemed = {
@@ -199,26 +226,31 @@ impl WaitQueue {
     }
 }
 
-/// A place in a line; dropped, it is left, and a turn that came meanwhile is passed on.
+/// A waiter, in the queue or not. Dropping it leaves the queue, and passes on a notification that
+/// was not spent.
 #[derive(Debug)]
-#[must_use = "a wait ends when this is dropped"]
+#[must_use = "the wait ends when this is dropped"]
 pub(crate) struct Waiter<'a> {
     queue: &'a WaitQueue,
     ticket: Option<Ticket>,
 }
 
 impl Waiter<'_> {
-    /// As [`WaitQueue::enqueue`].
+    /// W2 and W3: joins the queue, or stays in it if it has not been notified, and has `waker`
+    /// called at the next notification.
+    ///
+    /// Returns `true` if the waiter had been notified, which the caller has to spend by a look.
     pub(crate) fn enqueue(&mut self, waker: &Waker) -> bool {
         self.queue.enqueue(&mut self.ticket, waker)
     }
 
-    /// Leaves the place, with a look made or about to be; tells whether it was notified.
+    /// Leaves the queue, with a look made or about to be made. Returns `true` if the waiter had
+    /// been notified.
     pub(crate) fn spend(&mut self) -> bool {
         self.queue.leave(&mut self.ticket).is_some()
     }
 
-    /// W1 to W4: gives what `look` finds, or stands in the line.
+    /// W1 to W4: returns what `look` finds, or joins the queue.
     pub(crate) fn look_or_enqueue<R>(
         &mut self,
         waker: &Waker,
@@ -230,7 +262,7 @@ impl Waiter<'_> {
         }
         self.enqueue(waker);
         let found = look()?;
-        // A turn that came after this one stood in the line may be for something else.
+        // A notification that came since the waiter joined the queue may be for another item.
         if self.spend() {
             self.queue.notify_one();
         }

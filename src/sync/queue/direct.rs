@@ -1,11 +1,12 @@
 //! A queue without capacity: items go directly from a put to a get.
 //!
-//! Nobody finds room here. Whoever puts *offers* its item: it waits with the item as its note in a
-//! line, and a get takes the note of the longest waiter, which is what notifies it. If nobody offers
-//! anything and somebody stands in line for an item, the item is *handed over* instead: it is laid down
-//! for that one, which is given a turn. That is one step, under the lock; so something lies there only
-//! while somebody is on the way to take it, or was dropped on that way, and then it is the next one's.
-//! An offered item is accepted when it is taken, and given back when the queue is closed before that.
+//! There is never room. A put that waits *offers* its item: it waits in a list of offers, with the
+//! item as its note. A get takes the note of the oldest offer, and by that notifies its waiter. If
+//! there is no offer and a getter waits, the item is *handed over* instead: it is laid down for
+//! that getter, which is notified. That is one step, under the lock. So an item lies there only
+//! while a getter is on its way to take it, or was dropped on its way, and then the next getter
+//! takes it. An offered item is accepted when it is taken, and given back if the queue is closed
+//! before that.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -17,6 +18,7 @@ use crate::sync::error::{PutError, TryPutError};
 use crate::sync::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::unwind;
 
+/// The offers, and the items that were handed over.
 pub(super) struct Direct<T>(Mutex<Inside<T>>);
 
 struct Inside<T> {
@@ -25,6 +27,7 @@ struct Inside<T> {
 }
 
 impl<T> Direct<T> {
+    /// Creates a queue without offers.
     pub(super) fn new() -> Self {
         Self(Mutex::new(Inside {
             offers: WaitList::new(),
@@ -32,11 +35,11 @@ impl<T> Direct<T> {
         }))
     }
 
-    /// Gives the item to one that stands in line for it, if there is one.
+    /// Hands the item over to the getter that has waited longest, if one waits.
     pub(super) fn hand_over(&self, item: T, ledger: &Ledger) -> Result<(), TryPutError<T>> {
         let handed_over = {
             let mut inside = lock(&self.0);
-            // Whoever has offered something longer comes first.
+            // An item that was offered before comes first.
             let is_wanted = inside.offers.is_empty() && ledger.getters().waiting() > 0;
             if !is_wanted && !ledger.is_closed() {
                 return Err(TryPutError::Full(item));
@@ -53,7 +56,7 @@ impl<T> Direct<T> {
                 },
             }
         };
-        // Who is told of it is told outside the lock: wakers are user code.
+        // Wakers are user code, so they are called outside the lock. A retraction calls some too.
         match handed_over {
             Ok(waker) => {
                 unwind::wake(waker);
@@ -63,7 +66,8 @@ impl<T> Direct<T> {
         }
     }
 
-    /// Takes what was handed over, or the item of whoever has offered one longest, and counts it.
+    /// Takes an item that was handed over, or else that of the oldest offer, and counts it as
+    /// taken.
     pub(super) fn take(&self, ledger: &Ledger) -> Option<T> {
         let taken = {
             let mut inside = lock(&self.0);
@@ -74,25 +78,26 @@ impl<T> Direct<T> {
                 ledger.accept().map(|accepted| {
                     let taken = inside.offers.notify_one(Signal::One);
                     accepted.keep();
-                    let (waker, item) = taken.expect("the line has a head");
+                    let (waker, item) = taken.expect("the list has a head");
                     (Some(waker), item)
                 })
             }
         };
-        // Outside the lock, as above, and counted before a waker is called, which may ask.
+        // Outside the lock, and the item is counted before the waker is called, which may ask for
+        // counts.
         let (waker, item) = taken.ok()?;
         ledger.take();
         waker.into_iter().for_each(unwind::wake);
         Some(item)
     }
 
-    /// Wakes all who offer something, to take it back. The queue has been closed.
+    /// Wakes all waiters that offer an item, to take it back. The queue has been closed.
     pub(super) fn close(&self) {
         let woken = lock(&self.0).offers.wake_all_to_retry();
         wake_all(woken);
     }
 
-    /// An offer, not made yet.
+    /// Creates an offer. It is made at the first poll.
     pub(super) fn offer<'a>(&'a self, item: T, ledger: &'a Ledger) -> Offer<'a, T> {
         Offer {
             at: self,
@@ -102,8 +107,8 @@ impl<T> Direct<T> {
     }
 }
 
-/// An item that somebody waits to be relieved of; dropped, it is withdrawn.
-#[must_use = "an offer is withdrawn when it is dropped"]
+/// An item that waits to be taken. Dropping the offer withdraws it.
+#[must_use = "the offer is withdrawn when this is dropped"]
 pub(super) struct Offer<'a, T> {
     at: &'a Direct<T>,
     ledger: &'a Ledger,
@@ -118,9 +123,14 @@ enum Stage<T> {
 }
 
 impl<T> Offer<'_, T> {
-    /// Makes the offer, and tells what has become of it.
+    /// Makes the offer, unless it is made, and has `waker` called when the item is taken or the
+    /// queue is closed.
+    ///
+    /// # Errors
+    ///
+    /// The item, if the queue is closed and the item was not taken before.
     pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Result<(), PutError<T>>> {
-        // Cloned and dropped outside the lock: wakers are user code.
+        // Wakers are cloned and dropped outside the lock: that is user code.
         let waker = waker.clone();
         let mut inside = lock(&self.at.0);
         match mem::replace(&mut self.stage, Stage::Over) {
@@ -157,7 +167,7 @@ impl<T> Offer<'_, T> {
         }
     }
 
-    /// Takes the item back; `None` if somebody else has taken it.
+    /// Takes the item back. Returns `None` if a get has taken it, or if it was taken back before.
     pub(super) fn withdraw(&mut self) -> Option<T> {
         match mem::replace(&mut self.stage, Stage::Over) {
             Stage::New(item) => Some(item),

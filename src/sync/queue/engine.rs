@@ -1,9 +1,10 @@
 //! How items are put and taken, at once or by waiting.
 //!
-//! Where the items are, and in what order, is [`order`](super::order)'s business; what is counted, [`ledger`](super::ledger)'s. Here
-//! is how one waits: for an item and for room in a [`WaitQueue`](crate::sync::wait_queue::WaitQueue), whose protocol sees to
-//! it that no wake-up is lost, since whoever puts or takes notifies after it has. A queue without
-//! capacity is another thing: [`direct`](super::direct).
+//! [`order`](super::order) keeps the items and their order, and [`ledger`](super::ledger) the
+//! counts and the waiters. Putters, getters and joiners wait in a
+//! [`WaitQueue`](crate::sync::wait_queue::WaitQueue) each. Its protocol makes sure that no wake-up
+//! is lost, since a put and a get notify after they have changed the queue. A queue without
+//! capacity works differently: [`direct`](super::direct).
 
 use std::task::Poll;
 
@@ -14,20 +15,23 @@ use crate::primitive::yield_now;
 use crate::sync::error::{GetError, PutError, TryGetError, TryPutError};
 use crate::wait::{Deadline, block_until};
 
-/// The items of a queue, and who waits for them.
+/// The items of a queue, the counts, and the waiters.
 pub(super) struct Engine<T, O> {
     pub(super) items: Items<T, O>,
     pub(super) capacity: Option<usize>,
     pub(super) ledger: Ledger,
 }
 
+/// Where the items are.
 pub(super) enum Items<T, O> {
+    /// In the queue, in the order `O`.
     Kept(O),
-    /// They go from hand to hand, if there is no capacity.
+    /// Nowhere: without capacity they go directly from a put to a get.
     Direct(Direct<T>),
 }
 
 impl<T, O: Order<T>> Engine<T, O> {
+    /// Creates a queue with room for `capacity` items.
     pub(super) fn bounded(capacity: usize) -> Self {
         Self {
             items: match capacity {
@@ -39,6 +43,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Creates a queue with room for any number of items.
     pub(super) fn unbounded() -> Self {
         Self {
             items: Items::Kept(O::new(None)),
@@ -47,6 +52,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Puts the item if there is room. Never waits.
     #[inline]
     pub(super) fn put_now(&self, item: T) -> Result<(), TryPutError<T>> {
         let items = match &self.items {
@@ -62,6 +68,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         Ok(())
     }
 
+    /// Puts the item. Waits for room until `deadline`.
     #[cold]
     pub(super) fn put_until(&self, item: T, deadline: Deadline) -> Result<(), TryPutError<T>> {
         if let Items::Direct(direct) = &self.items {
@@ -84,9 +91,11 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
-    /// Puts the item, if there is room; it is there until then.
+    /// Puts the item if there is room, and returns `None` if not. `item` is `Some` before the call,
+    /// and after it if there was no room.
     pub(super) fn look_for_room(&self, item: &mut Option<T>) -> Option<Result<(), PutError<T>>> {
-        // Looked at first, so that a put that has to wait is not counted and retracted again and again.
+        // Checked first, so that a put that has to wait is not counted and retracted again and
+        // again.
         if self.is_full() && !self.ledger.is_closed() {
             return None;
         }
@@ -100,6 +109,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Takes an item. Waits for one until `deadline`.
     #[cold]
     pub(super) fn get_until(&self, deadline: Deadline) -> Result<T, TryGetError> {
         let got = (self.ledger.getters()).wait(deadline, || self.look_for_item());
@@ -109,6 +119,8 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Takes an item if there is one. Returns an error if the queue is drained, and `None` if a
+    /// getter has to wait.
     pub(super) fn look_for_item(&self) -> Option<Result<T, GetError>> {
         match self.take() {
             Some(item) => Some(Ok(item)),
@@ -116,6 +128,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Takes an item if there is one, and counts it as taken.
     #[inline]
     pub(super) fn take(&self) -> Option<T> {
         let item = match &self.items {
@@ -126,15 +139,18 @@ impl<T, O: Order<T>> Engine<T, O> {
         Some(item)
     }
 
+    /// Waits until nothing is unfinished. Returns `false` if `deadline` comes first.
     pub(super) fn join_until(&self, deadline: Deadline) -> bool {
         let done = || self.is_done().then_some(());
         self.ledger.joiners().wait(deadline, done).is_some()
     }
 
+    /// Returns `true` if nothing is unfinished.
     pub(super) fn is_done(&self) -> bool {
         self.ledger.unfinished() == 0
     }
 
+    /// Closes the queue: puts are refused from now on, those that wait too.
     pub(super) fn close(&self) {
         self.ledger.close();
         if let Items::Direct(direct) = &self.items {
@@ -142,6 +158,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Closes the queue, and takes out all items, which are counted as finished.
     pub(super) fn close_and_drain(&self) -> Vec<T> {
         self.close();
         let mut drained = Vec::new();
@@ -149,17 +166,18 @@ impl<T, O: Order<T>> Engine<T, O> {
             match self.look_for_item() {
                 Some(Ok(item)) => {
                     drained.push(item);
-                    // Somebody may have reported too many by hand.
+                    // An error means that a caller of `task_done` has reported too many items done.
                     let _ = self.ledger.finish();
                 }
                 Some(Err(GetError)) => break,
-                // A put was counted before the close, and is about to push.
+                // A put was counted before the close, and is about to push its item.
                 None => yield_now(),
             }
         }
         drained
     }
 
+    /// Returns the number of items in the queue. This is a snapshot and may be stale.
     pub(super) fn len(&self) -> usize {
         match &self.items {
             Items::Kept(items) => items.len(),
@@ -167,6 +185,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Returns `true` if there is no room. This is a snapshot and may be stale.
     pub(super) fn is_full(&self) -> bool {
         self.capacity.is_some_and(|capacity| self.len() >= capacity)
     }

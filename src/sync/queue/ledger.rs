@@ -1,23 +1,26 @@
-//! What a queue has accepted, given out and seen finished, and whether it is closed.
+//! Counts what a queue has accepted, given out and seen finished, and keeps whether it is closed.
 //!
 //! # Words
-//! An item is *accepted* when its put has been counted, *taken* when its get has, *finished* when
-//! `task_done` was called for it. The three counts only grow, but that a put which then finds no room
-//! *retracts*. A queue is *closed* when it accepts nothing more, and *drained* when nothing accepted
-//! is left to take.
+//! An item is *accepted* when its put has been counted, *taken* when its get has been counted, and
+//! *finished* when `task_done` was called for it. The three counts only grow, except that a put
+//! which finds no room afterwards is *retracted*. A queue is *closed* when it accepts nothing more,
+//! and *drained* when it is closed and every accepted item has been taken.
 //!
 //! # Invariants
-//! 1. A put is counted before its item is in the queue, and a get after it has its item. So taken is
-//!    never more than accepted; and finished is never more than taken, by an exchange that looks.
-//! 2. CLOSED is a bit of the very word that puts count in, so each put comes before the close, and will
-//!    be taken, or after, and is retracted.
+//! 1. A put is counted before its item is in the queue, and a get after it has its item, so the
+//!    number of taken items never exceeds that of accepted ones. The number of finished items never
+//!    exceeds that of taken ones, by an exchange that checks it.
+//! 2. CLOSED is a bit of the word in which puts are counted. So each put comes either before the
+//!    close, and its item will be taken, or after it, and is retracted.
 //!
-//! # Why drained and done are told truly
-//! Both compare two counts, the one that cannot be ahead first. If taken, and then accepted in a closed
-//! queue, are read equal, then at the moment of the second reading nothing was left: taken had not
-//! shrunk, and accepted, with whatever is to be retracted, was no larger. The same for finished and
-//! accepted. A retraction makes them equal as a get or a `task_done` does, and looks after those who
-//! wait for it as these do: count, full fence, look who stands in the line.
+//! # Why `is_drained` and `unfinished` tell the truth
+//! Both compare two counts, and read first the count that cannot be ahead. If in a closed queue the
+//! taken items are read, then the accepted items, and both are equal, then at the moment of the
+//! second reading nothing was left: the number of taken items had not shrunk, and that of accepted
+//! items, with all that were still to be retracted, was no larger. That holds for finished and
+//! accepted items in the same way. A retraction can make two counts equal, as a get or a
+//! `task_done` can, and notifies the waiters as these do: it counts, makes a full fence, and looks
+//! whether the queue of waiters is empty.
 
 use std::fmt;
 
@@ -26,11 +29,11 @@ use crate::sync::error::TaskDoneError;
 use crate::sync::wait_queue::WaitQueue;
 
 const CLOSED: usize = 1;
-/// One item in the counts. All of them wrap alike.
+/// One item in each of the counts, which all wrap around at the same number.
 const ONE: usize = 2;
 
-/// The counts, and who waits for them. Those who put, those who get, and those who do neither write to
-/// different cache lines.
+/// The counts, and the waiters. Puts and gets write to different cache lines, and only read the
+/// third, unless somebody waits.
 pub(super) struct Ledger {
     accepted: Padded<AtomicUsize>,
     given: Padded<Given>,
@@ -43,14 +46,14 @@ struct Given {
 }
 
 struct Waiting {
-    /// Whether CLOSED is set, for those who do not write to that word.
+    /// A copy of CLOSED, for threads that do not write to that word.
     closed: AtomicBool,
     getters: WaitQueue,
     putters: WaitQueue,
     joiners: WaitQueue,
 }
 
-/// A copy of what a ledger counts, for people to read.
+/// A copy of the counts, for people to read.
 #[derive(Debug, Clone, Copy)]
 #[expect(dead_code, reason = "the fields are read by Debug")]
 struct Counts {
@@ -60,16 +63,17 @@ struct Counts {
     closed: bool,
 }
 
-/// Returns `true` if a count is as high as another, both of which may have wrapped around.
+/// Returns `true` if `count` is at least `other`. Both may have wrapped around.
 fn is_no_less(count: usize, other: usize) -> bool {
     count.wrapping_sub(other) as isize >= 0
 }
 
-/// A put that has been counted; dropped, it is retracted.
+/// A put that has been counted. Dropping it retracts the put.
 #[must_use = "the put is retracted when this is dropped"]
 pub(super) struct Accepted<'a>(&'a Ledger);
 
 impl Ledger {
+    /// Creates the ledger of an empty queue.
     pub(super) fn new() -> Self {
         Self {
             accepted: Padded(AtomicUsize::new(0)),
@@ -86,29 +90,36 @@ impl Ledger {
         }
     }
 
-    /// Those who wait for an item.
+    /// Returns the waiters for an item.
     pub(super) fn getters(&self) -> &WaitQueue {
         &self.waiting.getters
     }
 
-    /// Those who wait for room.
+    /// Returns the waiters for room.
     pub(super) fn putters(&self) -> &WaitQueue {
         &self.waiting.putters
     }
 
-    /// Those who wait until nothing is unfinished.
+    /// Returns the waiters for the moment at which nothing is unfinished.
     pub(super) fn joiners(&self) -> &WaitQueue {
         &self.waiting.joiners
     }
 
-    /// Counts a put. If the queue is closed what comes back is to be dropped, outside of any lock.
+    /// Counts a put.
+    ///
+    /// # Errors
+    ///
+    /// If the queue is closed. A put that was counted nevertheless is in the error, and is to be
+    /// dropped outside any lock.
     #[inline]
     pub(super) fn accept(&self) -> Result<Accepted<'_>, Option<Accepted<'_>>> {
-        // Looked at first, so that puts which are refused anyway keep nobody from the end.
+        // Checked first, so that puts which are refused anyway do not put off the moment at which
+        // the queue is drained.
         if self.is_closed() {
             return Err(None);
         }
-        // ORDERING: AcqRel keeps the counts in step with what is counted; who compares them acquires.
+        // ORDERING: AcqRel keeps the counts in step with what is counted. It pairs with Acquire in
+        // the methods that compare counts.
         let before = self.accepted.fetch_add(ONE, Ordering::AcqRel);
         match before & CLOSED {
             0 => Ok(Accepted(self)),
@@ -116,11 +127,11 @@ impl Ledger {
         }
     }
 
-    /// Counts a get, and tells those whom it concerns: a putter, for there is room, and if it was the
-    /// last of a closed queue everyone who waits for another.
+    /// Counts a get. Notifies a putter, since there is room, and all getters if the item was the
+    /// last of a closed queue.
     #[inline]
     pub(super) fn take(&self) {
-        // ORDERING: as in `accept`.
+        // ORDERING: AcqRel keeps the counts in step with what is counted, as in `accept`.
         let before = self.given.taken.fetch_add(ONE, Ordering::AcqRel);
         // Not under the model, where each load multiplies the schedules.
         debug_assert!(
@@ -132,12 +143,17 @@ impl Ledger {
             "{:?}",
             self.counts()
         );
-        // With the full fence that the look at `closed` needs: it pairs with that in `close`.
+        // This makes the full fence that the look at `closed` needs. It pairs with the one in
+        // `close`.
         self.putters().notify_one();
         self.tell_getters();
     }
 
-    /// Counts an item that was taken as finished. An error changes nothing.
+    /// Counts a taken item as finished.
+    ///
+    /// # Errors
+    ///
+    /// If no more items were taken than are finished. Nothing has changed then.
     pub(super) fn finish(&self) -> Result<(), TaskDoneError> {
         let Given { taken, finished } = &*self.given;
         let more = |before: usize| {
@@ -146,8 +162,9 @@ impl Ledger {
             let is_open = taken != before;
             is_open.then(|| before.wrapping_add(ONE))
         };
-        // ORDERING: Release gives what was done with the item to those who join. Acquire, so that
-        // `taken` is seen to be no less than `finished`.
+        // ORDERING: Release pairs with Acquire in `unfinished`, so a thread that joins sees what
+        // was done with the item. Acquire makes sure that `taken` is seen to be at least
+        // `finished`.
         match finished.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
             Ok(_) => {
                 self.tell_joiners();
@@ -157,7 +174,8 @@ impl Ledger {
         }
     }
 
-    /// Counts the items that were accepted and are not finished, a snapshot, may be stale.
+    /// Returns the number of items that are accepted and not finished. This is a snapshot and may
+    /// be stale.
     pub(super) fn unfinished(&self) -> usize {
         let finished = self.given.finished.load(Ordering::Acquire);
         let accepted = self.accepted.load(Ordering::Acquire) & !CLOSED;
@@ -165,7 +183,7 @@ impl Ledger {
         accepted.wrapping_sub(finished) / ONE
     }
 
-    /// Tells whether the queue is closed and nothing is left in it, nor on its way into it.
+    /// Returns `true` if the queue is closed, and no item is in it or on its way into it.
     #[must_use]
     pub(super) fn is_drained(&self) -> bool {
         self.is_closed() && {
@@ -177,14 +195,15 @@ impl Ledger {
         }
     }
 
+    /// Returns `true` if the queue is closed.
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.waiting.closed.load(Ordering::Acquire)
     }
 
-    /// Returns the counts; each of them is read at another moment.
+    /// Returns the counts, each read at another moment.
     fn counts(&self) -> Counts {
-        // Those that cannot be ahead first.
+        // A count that cannot be ahead of the next is read before it.
         let finished = self.given.finished.load(Ordering::Acquire);
         let taken = self.given.taken.load(Ordering::Acquire);
         let accepted = self.accepted.load(Ordering::Acquire);
@@ -196,16 +215,17 @@ impl Ledger {
         }
     }
 
-    /// Accepts nothing from now on.
+    /// Closes the queue: nothing is accepted from now on.
     pub(super) fn close(&self) {
         self.accepted.fetch_or(CLOSED, Ordering::AcqRel);
         self.waiting.closed.store(true, Ordering::Release);
-        // Each with a full fence.
+        // Each makes a full fence first.
         self.getters().notify_all();
         self.putters().notify_all();
     }
 
-    /// The caller has made a full fence since it last counted.
+    /// Notifies all getters if the queue is drained. The caller has made a full fence since it
+    /// counted.
     #[inline]
     fn tell_getters(&self) {
         if self.is_closed() && self.is_drained() {
@@ -213,8 +233,10 @@ impl Ledger {
         }
     }
 
+    /// Notifies all joiners if nothing is unfinished.
     fn tell_joiners(&self) {
-        // ORDERING: pairs with the fence of those who stand in line.
+        // ORDERING: SeqCst pairs with the fence that a joiner makes when it joins the queue of
+        // waiters.
         fence(Ordering::SeqCst);
         if self.joiners().waiting() > 0 && self.unfinished() == 0 {
             self.joiners().notify_all();
@@ -229,7 +251,7 @@ impl fmt::Debug for Ledger {
 }
 
 impl Accepted<'_> {
-    /// The item is where it can be taken.
+    /// Keeps the put: its item is where it can be taken.
     #[inline]
     pub(super) fn keep(self) {
         std::mem::forget(self);

@@ -1,13 +1,14 @@
-//! The order in which the items of a queue come out; the only user of crossbeam-queue.
+//! The order in which the items of a queue come out. The only user of crossbeam-queue.
 //!
 //! # What the rest of the queue relies on
-//! 1. An item that was pushed is popped exactly once, and what happened before the push happens before
-//!    what follows the pop.
-//! 2. `push`, `pop` and `len` make no stronger promise about what others see of them at the same
-//!    moment: that is what the fences in [`line`](crate::sync::line) are for.
-//! 3. A push that panics (comparing is user code) leaves the item out, and all others in.
+//! 1. An item that was pushed is popped exactly once, and everything before the push happens before
+//!    everything after the pop.
+//! 2. `push`, `pop` and `len` promise nothing stronger about what other threads see of them at the
+//!    same moment. The fences of [`wait_queue`](crate::sync::wait_queue) are there for that.
+//! 3. A push that panics (comparing items is user code) leaves its item out of the queue, and all
+//!    others in it.
 //!
-//! Under the model the lock-free queues are a stand-in that gives exactly this.
+//! Under the model the lock-free queues are replaced by queues that promise exactly this.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -20,23 +21,25 @@ use lock_free::{ArrayQueue, SegQueue};
 use crate::primitive::Ordering::Relaxed;
 use crate::primitive::{AtomicUsize, Mutex, lock};
 
-/// How a [`Queue`](crate::Queue) orders what is in it: [`Fifo`], [`Lifo`] or [`SmallestFirst`].
+/// The order in which a [`Queue`](crate::Queue) gives its items out: [`Fifo`], [`Lifo`] or
+/// [`SmallestFirst`].
 ///
-/// Nothing else can implement it.
+/// This trait is sealed: no type outside this crate can implement it.
 pub trait Order<T>: Store<T> {}
 
-/// Where the items are.
+/// Keeps the items.
 pub trait Store<T> {
-    /// Makes an empty one, for at most so many items (not none), or for any number.
+    /// Creates an empty store for at most `capacity` items, which is not 0, or for any number.
     fn new(capacity: Option<usize>) -> Self;
-    /// Gives the item back if there is no room.
+    /// Adds the item, or returns it if there is no room.
     fn push(&self, item: T) -> Result<(), T>;
+    /// Removes and returns the next item.
     fn pop(&self) -> Option<T>;
-    /// As of a moment ago.
+    /// Returns the number of items. This is a snapshot and may be stale.
     fn len(&self) -> usize;
 }
 
-/// First in, first out.
+/// First in, first out: the [`Order`] of a [`JoinableQueue`](crate::JoinableQueue).
 pub struct Fifo<T>(Kind<T>);
 
 enum Kind<T> {
@@ -45,11 +48,11 @@ enum Kind<T> {
     Unbounded(SegQueue<T>),
 }
 
-/// An [`ArrayQueue`] has all its memory from the beginning. With more places than this a queue takes
-/// memory as items come.
+/// The largest capacity for which an [`ArrayQueue`] is used, which allocates all its memory at
+/// once. A queue with a larger capacity allocates as items come.
 const MANY: usize = 1 << 16;
 
-/// So many places may be left over for items that are gone.
+/// A [`Lifo`] with memory for more items than this gives half of it back once most is unused.
 const SPARE: usize = 64;
 
 impl<T> Order<T> for Fifo<T> {}
@@ -93,10 +96,10 @@ impl<T> Store<T> for Fifo<T> {
     }
 }
 
-/// A queue that counts its items, and has no more than so many.
+/// A queue that counts its items and has at most `capacity` of them.
 struct Counted<T> {
     capacity: usize,
-    /// Counted before an item is pushed and after it was popped, so never too few.
+    /// Counted up before an item is pushed and down after it was popped, so never too small.
     len: AtomicUsize,
     items: SegQueue<T>,
 }
@@ -112,7 +115,8 @@ impl<T> Counted<T> {
 
     fn push(&self, item: T) -> Result<(), T> {
         let more = |len| (len < self.capacity).then_some(len + 1);
-        // ORDERING: Relaxed. The count orders nothing, by promise 2; the item is handed over by the queue.
+        // ORDERING: Relaxed, since the count need not order anything, by promise 2. The queue hands
+        // the item over.
         let room = self.len.fetch_update(Relaxed, Relaxed, more);
         if room.is_err() {
             return Err(item);
@@ -132,7 +136,7 @@ impl<T> Counted<T> {
     }
 }
 
-/// Last in, first out.
+/// Last in, first out: the [`Order`] of a [`LifoQueue`](crate::LifoQueue).
 pub struct Lifo<T> {
     capacity: usize,
     items: Mutex<Vec<T>>,
@@ -172,15 +176,16 @@ impl<T> Store<T> for Lifo<T> {
     }
 }
 
-/// The smallest first; among equals first in, first out.
+/// The smallest item first, and among equal items first in, first out: the [`Order`] of a
+/// [`PriorityQueue`](crate::PriorityQueue).
 ///
-/// A set with a number for each item, not a heap: taking the smallest compares nothing, so only a push
-/// calls user code.
+/// Only putting an item compares items. Taking the smallest compares nothing.
 pub struct SmallestFirst<T> {
     capacity: usize,
     items: Mutex<Ranked<T>>,
 }
 
+/// A set with a number for each item, and not a heap, so that `pop` calls no user code.
 struct Ranked<T> {
     next: u64,
     items: BTreeSet<Numbered<T>>,
@@ -263,10 +268,11 @@ impl<T> fmt::Debug for SmallestFirst<T> {
     }
 }
 
-/// Queues with the face of crossbeam-queue, no stronger than the list above says.
+/// Queues with the interface of crossbeam-queue, which promise no more than the module's
+/// documentation lists.
 ///
-/// Emptiness is a word of its own, read without the lock, so that a look does not
-/// order more than it would outside the model.
+/// The length is a word of its own that is read without the lock, so that a look orders no more
+/// than it does outside the model.
 #[cfg(workmill_loom)]
 mod lock_free {
     use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! The future that puts an item in.
+//! The future of [`Queue::put_async`](crate::Queue::put_async).
 
 use std::fmt;
 use std::future::Future;
@@ -12,13 +12,17 @@ use super::order::Order;
 use crate::sync::error::{PutError, TryPutError};
 use crate::sync::wait_queue::Waiter;
 
-/// Waits for room and puts an item in; made by [`Queue::put_async`](crate::Queue::put_async).
+/// A future that waits for room and puts an item into a queue.
 ///
-/// Polled again after it was ready, it panics.
+/// It is returned by [`Queue::put_async`](crate::Queue::put_async).
+///
+/// # Panics
+///
+/// If it is polled again after it was ready.
 ///
 /// # Dropping
 ///
-/// Drops the item, unless it was put.
+/// Dropping the future drops the item, unless it was put.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Put<'a, T, O: Order<T>> {
     engine: &'a Engine<T, O>,
@@ -26,27 +30,31 @@ pub struct Put<'a, T, O: Order<T>> {
 }
 
 enum Stage<'a, T> {
+    /// The future has not been polled.
     New(T),
-    /// Until there is room.
+    /// The put waits for room.
     Waiting(T, Waiter<'a>),
-    /// Until the item is taken, if the queue has no capacity.
+    /// The put waits for a get to take the item. The queue has no capacity.
     Offered(Offer<'a, T>),
+    /// The future was ready, or the item was withdrawn.
     Over,
 }
 
 impl<'a, T, O: Order<T>> Put<'a, T, O> {
+    /// Creates a put, which begins with the first poll.
     pub(super) fn new(engine: &'a Engine<T, O>, item: T) -> Self {
         let stage = Stage::New(item);
         Self { engine, stage }
     }
 
-    /// Ends the wait, and gives the item back unless it was put.
+    /// Ends the wait and returns the item, unless it was put.
     ///
-    /// `None` if it was, whether the future has said so or not; or if it was given back before.
+    /// Returns `None` if the item was put, even if the future has not been ready yet, and if the
+    /// item was returned before.
     ///
     /// # Examples
     ///
-    /// Putting an item in unless that takes too long:
+    /// Gives up a put that takes too long:
     ///
     /// ```
     /// use std::time::Duration;
@@ -73,7 +81,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let engine = self.engine;
-        let (item, mut place) = match mem::replace(&mut self.stage, Stage::Over) {
+        let (item, mut waiter) = match mem::replace(&mut self.stage, Stage::Over) {
             Stage::New(item) => match (engine.put_now(item), &engine.items) {
                 (Err(TryPutError::Full(item)), Items::Direct(direct)) => {
                     return self.poll_offer(direct.offer(item, &engine.ledger), cx);
@@ -85,16 +93,16 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
                     return Poll::Ready(decided.map_err(|error| PutError(error.into_inner())));
                 }
             },
-            Stage::Waiting(item, place) => (item, place),
+            Stage::Waiting(item, waiter) => (item, waiter),
             Stage::Offered(offer) => return self.poll_offer(offer, cx),
             Stage::Over => panic!("a put was polled after it was ready"),
         };
         let mut item = Some(item);
-        let put = place.look_or_enqueue(cx.waker(), || engine.look_for_room(&mut item));
+        let put = waiter.look_or_enqueue(cx.waker(), || engine.look_for_room(&mut item));
         match (put, item) {
             (Some(put), _) => Poll::Ready(put),
             (None, item) => {
-                self.stage = Stage::Waiting(item.expect("it was not put"), place);
+                self.stage = Stage::Waiting(item.expect("it was not put"), waiter);
                 Poll::Pending
             }
         }
@@ -102,6 +110,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
 }
 
 impl<'a, T, O: Order<T>> Put<'a, T, O> {
+    /// Polls the offer, and keeps it if it is pending.
     fn poll_offer(
         &mut self,
         mut offer: Offer<'a, T>,
