@@ -4,8 +4,6 @@
 //! the models run the very code that users run. Under `--cfg workmill_loom` the names below are those
 //! of [`loom`]; the cfg is the crate's own, so a user's `--cfg loom` never reaches in.
 
-#![expect(unsafe_code, reason = "std has no atomic reference")]
-
 #[cfg(workmill_loom)]
 mod loom;
 
@@ -75,6 +73,7 @@ impl<T> Deref for Padded<T> {
 /// Orders nothing: what it refers to was there from the beginning.
 pub(crate) struct AtomicStatic<T: 'static>(AtomicPtr<T>);
 
+#[expect(unsafe_code, reason = "std has no atomic reference")]
 impl<T: Sync> AtomicStatic<T> {
     pub(crate) fn new() -> Self {
         Self(AtomicPtr::new(std::ptr::null_mut()))

@@ -4,6 +4,8 @@
 //! the block is freed. So a block is asked for that is longer by what may be missing, and what is kept in
 //! it begins at the first line. It also notes how far that is, for when it is freed.
 
+#![expect(unsafe_code, reason = "blocks of memory are asked for and given back")]
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 

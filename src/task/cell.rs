@@ -4,7 +4,7 @@
 //! in the same bytes what became of it. [`pair`] makes it and parts it into a [`Runnable`] and a
 //! [`HandleRef`], beside which there may be [`TaskRef`]s; the last of them to go frees it.
 //! Everything unsafe about that stays here: all ends have safe faces, and who may touch what when
-//! is decided in [`state`](super::state).
+//! is decided in [`state`](crate::task::state).
 //!
 //! # Access rules
 //! 1. `closure` belongs to whoever moved the stage out of QUEUED.
@@ -27,11 +27,11 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::state::{CancelRequest, Ender, Finish, Leave, State};
-use super::{Closure, Context, Job, Name};
 use crate::error::{CancelReason, JoinError};
 use crate::fork::NotInherited;
 use crate::primitive::UnsafeCell;
+use crate::task::context::{Closure, Context, Job, Name};
+use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
 /// What a task's handle gives in the end.

@@ -2,8 +2,8 @@
 //!
 //! One block holds the state word that every cell has, the future and then in the same bytes its
 //! outcome, and a second word that says whether the future is to be polled. A waker is an
-//! [extra end](super::cell::TaskRef) of the cell, counted like the others, so the block lives as long
-//! as anybody may wake it. The rules of access are those of [`cell`](super::cell), with these in place
+//! [extra end](crate::task::cell::TaskRef) of the cell, counted like the others, so the block lives as long
+//! as anybody may wake it. The rules of access are those of [`cell`](crate::task::cell), with these in place
 //! of the first:
 //!
 //! 1. The future belongs to the task's end, which is in a queue, or polls, or rests in the block.
@@ -29,6 +29,11 @@
 //! and not by the word: it keeps POLLING while it is queued, and no exchange is needed before the next
 //! poll. Whoever else wakes it meanwhile sets WOKEN, and the poll after the next, at most, sees that.
 
+#![expect(
+    unsafe_code,
+    reason = "a future, its outcome and its wakers share one block of memory"
+)]
+
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -36,14 +41,15 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::aligned;
-use super::cell::{
-    FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
-};
-use super::state::{CancelRequest, State};
-use super::{Context, Look, Name, Ran, Task, Token, Work};
 use crate::error::{CancelReason, JoinError};
 use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, thread_pointer};
+use crate::task::aligned;
+use crate::task::cell::{
+    FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
+};
+use crate::task::context::{Context, Look, Name, Ran, Token};
+use crate::task::erased::{Task, Work};
+use crate::task::state::{CancelRequest, State};
 use crate::unwind::{self, Payload};
 
 const WOKEN: u8 = 1;
@@ -87,7 +93,7 @@ where
     Cx: Context + 'static,
 {
     const VTABLE: &'static Vtable = &Vtable {
-        name: &Name(std::any::type_name::<F>),
+        name: &Name::of::<F>(),
         run: Self::run,
         cancel: Self::cancel,
         future: Some(&FutureVtable {
@@ -435,40 +441,41 @@ where
     }
 }
 
-/// Makes a cell for `future`, which holds `token` until it is polled first, and parts it into its ends.
-///
-/// `schedule` is called with the task whenever it has been woken from elsewhere than its own poll;
-/// `register` with an extra end, before anyone else knows the cell, and what it answers is told when the
-/// future has [ended].
-///
-/// [ended]: Context::future_ended
-pub(super) fn spawn<P, F, S, Cx>(
-    token: P,
-    future: F,
-    schedule: S,
-    register: impl FnOnce(TaskRef) -> usize,
-) -> (Task<Cx>, HandleRef<F::Output>)
-where
-    P: Token,
-    F: Future<Output: Send + 'static> + Send + 'static,
-    S: Fn(Task<Cx>) + Send + Sync + 'static,
-    Cx: Context + 'static,
-{
-    let cell = aligned::new(Cell {
-        header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
-        wakes: AtomicU8::new(WOKEN),
-        schedule,
-        token: UnsafeCell::new(Some(token)),
-        key: AtomicUsize::new(0),
-        stage: UnsafeCell::new(Stage {
-            future: ManuallyDrop::new(future),
-        }),
-    });
-    let header = cell.cast();
-    let end = HandleRef::new(header);
-    let key = register(end.extra());
-    // SAFETY: the cell is live, since we have its ends.
-    let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
-    cell.key.store(key, Ordering::Relaxed);
-    (Functions::<F, P, S, Cx>::task(header), end)
+impl<Cx: Context> Task<Cx> {
+    /// Makes a task of a future, which holds `token` until it is polled first, and the handle's end of
+    /// the cell for its outcome.
+    ///
+    /// `schedule` is called with the task whenever it was woken; `register` with an extra end, first of
+    /// all, and what it answers comes with [`Context::future_ended`].
+    pub(crate) fn future<P, F, S>(
+        token: P,
+        future: F,
+        schedule: S,
+        register: impl FnOnce(TaskRef) -> usize,
+    ) -> (Self, HandleRef<F::Output>)
+    where
+        P: Token,
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        S: Fn(Self) + Send + Sync + 'static,
+        Cx: 'static,
+    {
+        let cell = aligned::new(Cell {
+            header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
+            wakes: AtomicU8::new(WOKEN),
+            schedule,
+            token: UnsafeCell::new(Some(token)),
+            key: AtomicUsize::new(0),
+            stage: UnsafeCell::new(Stage {
+                future: ManuallyDrop::new(future),
+            }),
+        });
+        let header = cell.cast();
+        let end = HandleRef::new(header);
+        let key = register(end.extra());
+        // SAFETY: the cell is live, since we have its ends.
+        let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
+        cell.key.store(key, Ordering::Relaxed);
+        (Functions::<F, P, S, Cx>::task(header), end)
+    }
 }

@@ -14,9 +14,9 @@ use std::task::{Context as PollContext, Poll, Waker};
 use loom::sync::Mutex;
 use loom::thread;
 
-use super::cell::Bomb;
 use crate::error::{CancelReason, JoinError};
 use crate::task::cell::{Cancelled, HandleRef, TaskRef};
+use crate::task::model::cell::Bomb;
 use crate::task::{Nowhere, Ran, Task, Token};
 use crate::unwind;
 use crate::wait::{Deadline, block_until};
