@@ -8,26 +8,6 @@
 //!
 //! 1. The future belongs to the task's end, which is in a queue, or polls, or rests in the block.
 //! 2. What the future held while it waited belongs to whoever moved the stage out of QUEUED.
-//!
-//! # Whether it is to be polled
-//! The second word has three bits. WOKEN: it is to be polled. POLLING: the task's end is in somebody's
-//! hands. Neither: it rests in the block, and whoever sets WOKEN takes it up and has it queued. ENDED: it
-//! is gone.
-//!
-//! *Before a poll* the task's end exchanges the word for POLLING alone. *After it*, if the future is
-//! pending, it goes to rest by exchanging POLLING for nothing; if that fails somebody has set WOKEN
-//! meanwhile, and it is queued again.
-//!
-//! *There is one task's end:* it is taken up by who finds the word empty, and only a task's end that
-//! goes to rest empties it. *No wake-up is lost:* who sets WOKEN on an empty word queues it; on any other,
-//! the task's end has not gone to rest, and cannot before it has polled once more, since only the exchange
-//! before a poll clears WOKEN. That exchange reads what the waker wrote, so the poll sees what
-//! was done before the wake-up. *Nothing is woken in vain but once:* a wake-up during the poll that
-//! would have seen its cause has the future polled again.
-//!
-//! A future that wakes itself while it is polled, to give way, is told so by a note of the thread's,
-//! and not by the word: it keeps POLLING while it is queued, and no exchange is needed before the next
-//! poll. Whoever else wakes it meanwhile sets WOKEN, and the poll after the next, at most, sees that.
 
 #![expect(
     unsafe_code,
@@ -42,7 +22,7 @@ use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, thread_pointer};
+use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_pointer};
 use crate::task::aligned;
 use crate::task::cell::{
     FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
@@ -50,11 +30,8 @@ use crate::task::cell::{
 use crate::task::context::{Context, Look, Name, Ran, Token};
 use crate::task::erased::{Task, Work};
 use crate::task::state::{CancelRequest, State};
+use crate::task::wakes::Wakes;
 use crate::unwind::{self, Payload};
-
-const WOKEN: u8 = 1;
-const POLLING: u8 = 2;
-const ENDED: u8 = 4;
 
 // The cell whose future is polled on this thread, innermost; one byte further once that has woken itself.
 thread_pointer!(POLLED);
@@ -69,7 +46,7 @@ struct Cell<F: Future, P, S> {
     schedule: S,
     /// Where the future is registered. Written before anyone else knows the cell.
     key: AtomicUsize,
-    wakes: AtomicU8,
+    wakes: Wakes,
     /// Held while the future waits to be polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
@@ -146,9 +123,7 @@ where
     unsafe fn wake(header: NonNull<Header>) {
         // SAFETY: duty 1.
         let cell = unsafe { Self::cell(header) };
-        // ORDERING: Release gives what was done before to the exchange before the next poll, Acquire
-        // takes the task's end from the one that went to rest.
-        if cell.wakes.fetch_or(WOKEN, Ordering::AcqRel) == 0 {
+        if cell.wakes.wake() {
             (cell.schedule)(Self::task(header));
         }
     }
@@ -316,8 +291,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
             // SAFETY: what the bytes held is gone, and nobody reads them before DONE.
             unsafe { stage.cast::<Outcome<F::Output>>().write(outcome) };
         });
-        // Whoever wakes it from now on finds it so, and does nothing.
-        self.wakes.store(ENDED, Ordering::Relaxed);
+        self.wakes.end();
     }
 }
 
@@ -376,10 +350,8 @@ where
         let cell = self.cell();
         let id = self.header.as_ptr().cast_const().cast();
         let mut kept = None;
-        // If it is POLLING it gave way: it has been polled before, and was not woken since.
-        if cell.wakes.load(Ordering::Relaxed) != POLLING {
-            // ORDERING: Acquire takes what was done before each wake-up.
-            cell.wakes.swap(POLLING, Ordering::Acquire);
+        // One that gave way has been polled before.
+        if cell.wakes.begin_poll() {
             kept = self.token().map(Token::begin);
         }
         cx.begins(cell.header.vtable.name);
@@ -396,12 +368,7 @@ where
         drop(kept);
         cx.returned();
         let Some(outcome) = outcome else {
-            // ORDERING: Release gives the future to whoever takes the task's end up next.
-            let rests = || {
-                let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-                cell.wakes.compare_exchange(POLLING, 0, success, failure)
-            };
-            if yields || rests().is_err() {
+            if yields || !cell.wakes.rest() {
                 return Ran::Yields;
             }
             // Another thread may have it already; the cell may be gone.
@@ -462,7 +429,7 @@ impl<Cx: Context> Task<Cx> {
     {
         let cell = aligned::new(Cell {
             header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
-            wakes: AtomicU8::new(WOKEN),
+            wakes: Wakes::queued(),
             schedule,
             token: UnsafeCell::new(Some(token)),
             key: AtomicUsize::new(0),

@@ -18,6 +18,7 @@ mod future;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod state;
+mod wakes;
 
 pub(crate) use context::{Context, Name, Ran, Token};
 #[cfg(all(test, workmill_loom))]

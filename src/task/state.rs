@@ -38,6 +38,8 @@
 //!
 //! `task/model.rs` runs these against each other under every schedule.
 
+use std::fmt;
+
 use crate::error::CancelReason;
 use crate::primitive::{AtomicUsize, Ordering};
 
@@ -64,13 +66,51 @@ const REASON: usize = 0b11 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
 /// The closure is not to be run in place, because it is not due.
-const LATER: usize = 1 << 8;
-/// One extra end; all bits from here on count them.
-const EXTRA: usize = 1 << 9;
+const NOT_DUE: usize = 1 << 8;
+/// One counted reference; all bits from here on count them.
+const REF_ONE: usize = 1 << 9;
 
 /// Tells from a word whether every end has gone.
 fn is_last(word: usize) -> bool {
-    word & (RUNNABLE_GONE | HANDLE_GONE) == RUNNABLE_GONE | HANDLE_GONE && word < EXTRA
+    word & (RUNNABLE_GONE | HANDLE_GONE) == RUNNABLE_GONE | HANDLE_GONE && word < REF_ONE
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Snapshot(self.0.load(Ordering::Relaxed)).fmt(f)
+    }
+}
+
+/// A word as it was read, for those who look at it with a debugger, or in a failed assertion.
+#[derive(Clone, Copy)]
+struct Snapshot(usize);
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.0;
+        let has = |bit| word & bit != 0;
+        let stage = match word & STAGE {
+            QUEUED => "QUEUED",
+            RUNNING => "RUNNING",
+            CANCELLED => "CANCELLED",
+            _ => "RETURNED",
+        };
+        let reason = match word & REASON {
+            BY_SHUTDOWN => "BY_SHUTDOWN",
+            BY_REJECTION => "BY_REJECTION",
+            _ => "BY_CANCEL",
+        };
+        f.debug_struct("State")
+            .field("stage", &format_args!("{stage}"))
+            .field("done", &has(DONE))
+            .field("runnable_gone", &has(RUNNABLE_GONE))
+            .field("handle_gone", &has(HANDLE_GONE))
+            .field("waiter", &has(WAITER))
+            .field("reason", &format_args!("{reason}"))
+            .field("not_due", &has(NOT_DUE))
+            .field("references", &(word / REF_ONE))
+            .finish()
+    }
 }
 
 /// What the one who ends a task has to do after [`State::finish`].
@@ -129,12 +169,14 @@ impl State {
     }
 
     /// QUEUED to RUNNING; `false` if someone took the closure before.
+    #[must_use = "true: the caller owns the closure, and must end the task"]
     #[inline]
     pub(super) fn start(&self) -> bool {
         self.leave_queue(RUNNING)
     }
 
     /// QUEUED to CANCELLED; `false` if someone took the closure before.
+    #[must_use = "true: the caller owns the closure, and must end the task"]
     #[inline]
     pub(super) fn cancel(&self) -> bool {
         self.leave_queue(CANCELLED)
@@ -152,7 +194,15 @@ impl State {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(before) => {
+                    // While nobody has taken it, it lies in a queue.
+                    debug_assert!(
+                        before & (DONE | RUNNABLE_GONE) == 0,
+                        "taken from {:?}",
+                        Snapshot(before)
+                    );
+                    return true;
+                }
                 Err(seen) => word = seen,
             }
         }
@@ -182,13 +232,22 @@ impl State {
                 .0
                 .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed)
             {
-                Ok(_) => return found,
+                Ok(before) => {
+                    // The first to cancel it, before it has ended.
+                    debug_assert!(
+                        before & (DONE | RUNNABLE_GONE | REASON) == 0,
+                        "cancelled in {:?}",
+                        Snapshot(before)
+                    );
+                    return found;
+                }
                 Err(seen) => word = seen,
             }
         }
     }
 
     /// RUNNING to RETURNED, of a future; `false` if it was cancelled.
+    #[must_use = "false: the output is not to be told, because the future was cancelled"]
     #[inline]
     pub(super) fn deliver(&self) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
@@ -199,7 +258,15 @@ impl State {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(before) => {
+                    // What is polled has not ended.
+                    debug_assert!(
+                        before & (DONE | RUNNABLE_GONE) == 0,
+                        "returned in {:?}",
+                        Snapshot(before)
+                    );
+                    return true;
+                }
                 Err(seen) => word = seen,
             }
         }
@@ -219,7 +286,20 @@ impl State {
     pub(super) fn finish(&self, ender: Ender) -> Finish {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            debug_assert!(word & STAGE != QUEUED && word & DONE == 0);
+            // Invariants 1 and 2, and the ender's own reference is there.
+            debug_assert!(
+                word & STAGE != QUEUED && word & DONE == 0,
+                "ended in {:?}",
+                Snapshot(word)
+            );
+            debug_assert!(
+                match ender {
+                    Ender::Task => word & RUNNABLE_GONE == 0,
+                    Ender::Other => word & HANDLE_GONE == 0 || word >= REF_ONE,
+                },
+                "ended by none in {:?}",
+                Snapshot(word)
+            );
             let (new, then) = if word & HANDLE_GONE != 0 {
                 (word | DONE, Finish::Abandoned)
             } else if word & WAITER != 0 {
@@ -242,9 +322,17 @@ impl State {
     }
 
     /// Gives up the task's end; `true` if the caller must free the cell.
+    #[must_use = "true: the caller must free the cell"]
     pub(super) fn drop_runnable(&self) -> bool {
         // ORDERING: Release gives our accesses to whoever goes last, Acquire takes the others'.
-        is_last(self.0.fetch_or(RUNNABLE_GONE, Ordering::AcqRel) | RUNNABLE_GONE)
+        let before = self.0.fetch_or(RUNNABLE_GONE, Ordering::AcqRel);
+        // It goes once, with nothing left to run.
+        debug_assert!(
+            before & RUNNABLE_GONE == 0 && before & STAGE != QUEUED,
+            "dropped in {:?}",
+            Snapshot(before)
+        );
+        is_last(before | RUNNABLE_GONE)
     }
 
     /// Gives up the handle's end if the task has not ended.
@@ -258,7 +346,15 @@ impl State {
                 Ordering::Release,
                 Ordering::Acquire,
             ) {
-                Ok(_) => return Leave::ToTask,
+                Ok(before) => {
+                    // It goes once, and has taken its waiter along.
+                    debug_assert!(
+                        before & (HANDLE_GONE | WAITER) == 0,
+                        "left in {:?}",
+                        Snapshot(before)
+                    );
+                    return Leave::ToTask;
+                }
                 Err(seen) => word = seen,
             }
         }
@@ -266,17 +362,25 @@ impl State {
     }
 
     /// Gives up the handle's end after [`Leave::WithOutcome`]; `true`: free the cell.
+    #[must_use = "true: the caller must free the cell"]
     pub(super) fn drop_handle(&self) -> bool {
         // The usual case costs no exchange: the task's end went when it finished.
         // ORDERING: Acquire takes the accesses of the other ends, from their departures.
-        is_last(self.0.load(Ordering::Acquire) | HANDLE_GONE)
+        let word = self.0.load(Ordering::Acquire);
+        debug_assert!(
+            word & DONE != 0 && word & HANDLE_GONE == 0,
+            "dropped in {:?}",
+            Snapshot(word)
+        );
+        is_last(word | HANDLE_GONE)
             || is_last(self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) | HANDLE_GONE)
     }
 
     /// Counts one more extra end; the caller has an end itself.
     #[inline]
     pub(super) fn add_ref(&self) {
-        let before = self.0.fetch_add(EXTRA, Ordering::Relaxed);
+        let before = self.0.fetch_add(REF_ONE, Ordering::Relaxed);
+        debug_assert!(!is_last(before), "added to none in {:?}", Snapshot(before));
         if before > usize::MAX / 2 {
             // As with `Arc`: so many can only have been leaked, and a panic could be caught.
             std::process::abort();
@@ -284,22 +388,40 @@ impl State {
     }
 
     /// Gives up an extra end; `true` if the caller must free the cell.
+    #[must_use = "true: the caller must free the cell"]
     #[inline]
     pub(super) fn drop_ref(&self) -> bool {
         // ORDERING: as in `drop_runnable`.
-        is_last(self.0.fetch_sub(EXTRA, Ordering::AcqRel) - EXTRA)
+        let before = self.0.fetch_sub(REF_ONE, Ordering::AcqRel);
+        debug_assert!(before >= REF_ONE, "not counted in {:?}", Snapshot(before));
+        is_last(before - REF_ONE)
     }
 
     /// Announces that the waiter's place is filled; `false`: the task had ended before.
+    #[must_use = "false: nobody will wake the handle"]
     pub(super) fn set_waiter(&self) -> bool {
         // ORDERING: Release hands the place to `finish`; Acquire takes the outcome.
-        self.0.fetch_or(WAITER, Ordering::AcqRel) & DONE == 0
+        let before = self.0.fetch_or(WAITER, Ordering::AcqRel);
+        // Invariant 3: the handle alone, while it is there.
+        debug_assert!(
+            before & (WAITER | HANDLE_GONE) == 0,
+            "waits in {:?}",
+            Snapshot(before)
+        );
+        before & DONE == 0
     }
 
     /// Takes the waiter's place back; `false`: the task has ended and the place is not ours.
+    #[must_use = "false: the waiter's place belongs to the ender"]
     pub(super) fn clear_waiter(&self) -> bool {
         // ORDERING: as in `set_waiter`.
-        self.0.fetch_and(!WAITER, Ordering::AcqRel) & DONE == 0
+        let before = self.0.fetch_and(!WAITER, Ordering::AcqRel);
+        debug_assert!(
+            before & (WAITER | HANDLE_GONE) == WAITER,
+            "stops waiting in {:?}",
+            Snapshot(before)
+        );
+        before & DONE == 0
     }
 
     /// Tells whether [`set_waiter`](Self::set_waiter) holds. Only the handle may rely on it.
@@ -314,15 +436,17 @@ impl State {
 
     /// Tells whether nobody has taken the closure, and it is due.
     pub(super) fn is_due(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (STAGE | LATER) == QUEUED
+        self.0.load(Ordering::Relaxed) & (STAGE | NOT_DUE) == QUEUED
     }
 
     pub(super) fn postpone(&self) {
-        self.0.fetch_or(LATER, Ordering::Relaxed);
+        let before = self.0.fetch_or(NOT_DUE, Ordering::Relaxed);
+        debug_assert!(before & NOT_DUE == 0, "postponed in {:?}", Snapshot(before));
     }
 
     pub(super) fn come_due(&self) {
-        self.0.fetch_and(!LATER, Ordering::Relaxed);
+        let before = self.0.fetch_and(!NOT_DUE, Ordering::Relaxed);
+        debug_assert!(before & NOT_DUE != 0, "came due in {:?}", Snapshot(before));
     }
 
     pub(super) fn is_running(&self) -> bool {
