@@ -17,7 +17,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use count::{count_forks, watch_forks};
+pub(crate) use count::{on_child, watch};
 
 /// The process in which something was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,17 +131,16 @@ mod count {
 
     static FORKS: AtomicUsize = AtomicUsize::new(0);
 
-    static WATCHED: OnceLock<()> = OnceLock::new();
-
-    static IN_THE_CHILD: OnceLock<fn()> = OnceLock::new();
+    static ON_CHILD: OnceLock<fn()> = OnceLock::new();
 
     #[inline]
     pub(crate) fn forks() -> usize {
         FORKS.load(Ordering::Relaxed)
     }
 
-    /// Has forks counted from now on.
-    pub(crate) fn watch_forks() {
+    /// Counts forks from now on.
+    pub(crate) fn watch() {
+        static WATCHED: OnceLock<()> = OnceLock::new();
         WATCHED.get_or_init(|| {
             // SAFETY: the handler lives as long as the process, and does what a handler may: it
             // writes an atomic number, and calls a function that promised to take no lock.
@@ -149,17 +148,17 @@ mod count {
         });
     }
 
-    /// Has forks counted from now on, and `then` called after each, on the only thread of the child.
+    /// Counts forks from now on, and calls `then` after each, on the only thread of the child.
     ///
     /// Only the first caller's function is called. It must take no lock and not unwind.
-    pub(crate) fn count_forks(then: fn()) {
-        IN_THE_CHILD.get_or_init(|| then);
-        watch_forks();
+    pub(crate) fn on_child(then: fn()) {
+        ON_CHILD.get_or_init(|| then);
+        watch();
     }
 
     extern "C" fn in_the_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
-        if let Some(then) = IN_THE_CHILD.get() {
+        if let Some(then) = ON_CHILD.get() {
             then();
         }
     }
@@ -172,7 +171,7 @@ mod count {
         0
     }
 
-    pub(crate) fn watch_forks() {}
+    pub(crate) fn watch() {}
 
-    pub(crate) fn count_forks(_: fn()) {}
+    pub(crate) fn on_child(_: fn()) {}
 }

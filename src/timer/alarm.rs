@@ -56,7 +56,7 @@ use std::time::{Duration, Instant};
 
 use super::entries::{Entries, Key};
 use crate::attributes::Attributes;
-use crate::fork::{ProcessList, Stamp, watch_forks};
+use crate::fork::{self, ProcessList, Stamp};
 use crate::unwind;
 
 /// How many entries are taken out at a time: others want the lock too, and may forget the next ones.
@@ -160,7 +160,7 @@ fn own(alarms: &mut [Alarm]) -> Option<&mut Alarm> {
 ///
 /// Gives it back if the thread cannot be started. The next call tries again.
 pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Key, A> {
-    watch_forks();
+    fork::watch();
     let mut alarms = ALARMS.lock();
     if own(&mut alarms).is_none() {
         // It waits for the lock first.

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::{HERE, Local, Wait};
-use crate::fork::count_forks;
+use crate::fork;
 use crate::pool::slots::{ReservedSlot, Slept};
 use crate::pool::spares::Rested;
 use crate::wait::{Deadline, around_waits};
@@ -197,7 +197,7 @@ impl Local {
             || Self::home().is_some_and(Self::leave),
             || Self::home().into_iter().for_each(Self::come_back),
         );
-        count_forks(|| {
+        fork::on_child(|| {
             Self::chain().for_each(|local| local.shared.end_in_the_child());
             HERE.with(|here| here.set(std::ptr::null()));
         });
