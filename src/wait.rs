@@ -2,7 +2,7 @@
 //!
 //! Only threads of a pool that have nothing to do park elsewhere, in `pool/slots.rs` and
 //! `pool/spares.rs`. A thread that is about to wait in one of a pool's tasks lets the pool know by a
-//! hook, which the pool sets with [`around_waits`]: this module knows no pool.
+//! hook, which the pool sets with [`set_blocking_hooks`]: this module knows no pool.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -60,20 +60,20 @@ static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
 /// Has `before` called by every thread that is about to wait, and `after` when it has waited, if the
 /// answer was yes. Set once; both may be called while unwinding, and must not unwind.
-pub(crate) fn around_waits(before: fn() -> bool, after: fn()) {
+pub(crate) fn set_blocking_hooks(before: fn() -> bool, after: fn()) {
     HOOKS.get_or_init(|| Hooks { before, after });
 }
 
 /// A wait of this thread's, for as long as it is kept: another may have its place in a pool.
 #[must_use = "the place is taken back when this is dropped"]
-pub(crate) struct Away {
+pub(crate) struct Blocking {
     after: Option<fn()>,
     /// It is this thread that has to come back.
     not_send: PhantomData<*mut ()>,
 }
 
-impl Away {
-    pub(crate) fn go() -> Self {
+impl Blocking {
+    pub(crate) fn begin() -> Self {
         trampoline::catch_up();
         let hooks = HOOKS.get().filter(|hooks| (hooks.before)());
         Self {
@@ -83,7 +83,7 @@ impl Away {
     }
 }
 
-impl Drop for Away {
+impl Drop for Blocking {
     fn drop(&mut self) {
         if let Some(after) = self.after {
             after();
@@ -106,7 +106,7 @@ pub(crate) fn block_until<R>(
     mut poll: impl FnMut(&Waker) -> Option<R>,
 ) -> Option<R> {
     with_sleeper(|sleeper, waker| {
-        let mut away = None;
+        let mut blocking = None;
         let _end = AtTheEnd(sleeper);
         let mut was_told = false;
         loop {
@@ -116,7 +116,7 @@ pub(crate) fn block_until<R>(
             }
             if was_told && sleeper.is_told() {
                 // A future that wakes itself may wait for what others have to do first.
-                away.get_or_insert_with(Away::go);
+                blocking.get_or_insert_with(Blocking::begin);
                 yield_now();
             }
             was_told = sleeper.is_told();
@@ -124,9 +124,9 @@ pub(crate) fn block_until<R>(
                 if deadline.is_over() {
                     return None;
                 }
-                match away {
+                match blocking {
                     // It takes a moment, in which the wait may end.
-                    None => away = Some(Away::go()),
+                    None => blocking = Some(Blocking::begin()),
                     Some(_) => {
                         // A poll calls user code.
                         trampoline::catch_up();

@@ -24,7 +24,7 @@ use crate::pool::{self, Config, DropBehavior, Local, Pool, PoolTask};
 use crate::scope::lend;
 use crate::trampoline;
 use crate::unwind;
-use crate::wait::{Away, Deadline};
+use crate::wait::{Blocking, Deadline};
 
 /// Owns a pool of threads that run closures.
 ///
@@ -905,6 +905,6 @@ pub fn worker_index() -> Option<usize> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn blocking<R>(wait: impl FnOnce() -> R) -> R {
-    let _away = Away::go();
+    let _blocking = Blocking::begin();
     wait()
 }

@@ -18,7 +18,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, Pool, PoolLink};
 use crate::task::cell::{self, Cancelled, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
-use crate::wait::{Away, Deadline, Spin, block_until, spin_until};
+use crate::wait::{Blocking, Deadline, Spin, block_until, spin_until};
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
@@ -53,7 +53,7 @@ pub(super) fn wait_for_good(
         return Err(CancelReason::Forked);
     }
     // One wait for the pool, though it has two parts. (The model knows no time.)
-    let _away = Away::go();
+    let _blocking = Blocking::begin();
     if from.is_forked() {
         // What was put off has forked.
         return Err(CancelReason::Forked);

@@ -25,7 +25,7 @@ use crate::primitive::{
 };
 use crate::sync::wait_queue::{WaitQueue, Waiter};
 use crate::task::Name;
-use crate::wait::{Away, Deadline, block_until};
+use crate::wait::{Blocking, Deadline, block_until};
 
 /// The threads of one pool.
 pub(crate) struct Roster {
@@ -279,7 +279,7 @@ impl Roster {
     /// Not for a thread of the pool.
     pub(crate) fn join(&self) {
         // Of this pool; it may be one of another.
-        let _away = Away::go();
+        let _blocking = Blocking::begin();
         let _in_turn = lock(&self.joining);
         self.join_all();
         // Some may be seen off by a thread of the pool, and some have started meanwhile.

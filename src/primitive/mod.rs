@@ -92,19 +92,20 @@ impl<T: Sync> AtomicStatic<T> {
     }
 }
 
-/// A pointer of a thread's own, null at first. It has no destructor, so it outlives those that do.
+/// A `Cell` of each thread's own, of a type that is `Copy`, with a constant to begin with. It has no
+/// destructor, so it outlives those thread-locals that do.
 #[cfg(not(workmill_loom))]
-macro_rules! thread_pointer {
-    ($name:ident) => {
-        thread_local!(static $name: std::cell::Cell<*const ()> = const { std::cell::Cell::new(std::ptr::null()) });
+macro_rules! thread_cell {
+    ($name:ident: $type:ty = $initial:expr) => {
+        thread_local!(static $name: std::cell::Cell<$type> = const { std::cell::Cell::new($initial) });
     };
 }
 
 #[cfg(workmill_loom)]
-macro_rules! thread_pointer {
-    ($name:ident) => {
-        loom::thread_local!(static $name: std::cell::Cell<*const ()> = std::cell::Cell::new(std::ptr::null()));
+macro_rules! thread_cell {
+    ($name:ident: $type:ty = $initial:expr) => {
+        loom::thread_local!(static $name: std::cell::Cell<$type> = std::cell::Cell::new($initial));
     };
 }
 
-pub(crate) use thread_pointer;
+pub(crate) use thread_cell;

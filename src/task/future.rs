@@ -22,7 +22,7 @@ use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
 use crate::error::{CancelReason, JoinError};
-use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_pointer};
+use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_cell};
 use crate::task::aligned;
 use crate::task::cell::{
     FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
@@ -34,7 +34,7 @@ use crate::task::wakes::Wakes;
 use crate::unwind::{self, Payload};
 
 // The cell whose future is polled on this thread, innermost; one byte further once that has woken itself.
-thread_pointer!(POLLED);
+thread_cell!(POLLED: *const () = std::ptr::null());
 
 /// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
 ///

@@ -41,7 +41,7 @@ use super::shared::Shared;
 use super::slots::ReservedSlot;
 use super::task_queue::TaskQueue;
 use crate::fork::Stamp;
-use crate::primitive::thread_pointer;
+use crate::primitive::thread_cell;
 use crate::task::{Context, Name, Ran, Task};
 use crate::trampoline;
 use crate::unwind::{OnDrop, Payload};
@@ -60,11 +60,11 @@ type Find = fn(&TaskQueue<PoolTask>, &LocalQueue<PoolTask>) -> Option<PoolTask>;
 const FOREIGN_STACK: usize = 64 << 10;
 
 // The innermost [`Local`] of this thread, while it has one.
-thread_pointer!(HERE);
+thread_cell!(HERE: *const () = std::ptr::null());
 
 // The pool that cannot end before this thread does, to the end of its last thread-local: its id, in
 // the form of a pointer.
-thread_pointer!(HOME);
+thread_cell!(HOME: *const () = std::ptr::null());
 
 std::thread_local! {
     /// Pools whose end may depend on what this thread does at the moment, though it is not inside.

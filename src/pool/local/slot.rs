@@ -12,7 +12,7 @@ use super::{HERE, Local, Wait};
 use crate::fork;
 use crate::pool::slots::{ReservedSlot, Slept};
 use crate::pool::spares::Rested;
-use crate::wait::{Deadline, around_waits};
+use crate::wait::{Deadline, set_blocking_hooks};
 
 /// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
 const NAP: Duration = Duration::from_micros(120);
@@ -193,7 +193,7 @@ impl Local {
 
     /// Has the threads of pools give their slots up around waits, and stop in a forked child.
     pub(crate) fn hook_in() {
-        around_waits(
+        set_blocking_hooks(
             || Self::home().is_some_and(Self::leave),
             || Self::home().into_iter().for_each(Self::come_back),
         );
