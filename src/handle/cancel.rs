@@ -18,7 +18,7 @@ impl<T> JoinHandle<T> {
     ///
     /// If the outcome was given before.
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle::new(self.unspent().extra(), self.link())
+        CancelHandle::new(self.unspent().task_ref(), self.link())
     }
 
     /// Wraps the handle so that its drop cancels the task unless it has begun.
@@ -80,7 +80,7 @@ impl CancelHandle {
 
 impl Clone for CancelHandle {
     fn clone(&self) -> Self {
-        Self::new(self.task.extra(), self.from)
+        Self::new(self.task.task_ref(), self.from)
     }
 }
 

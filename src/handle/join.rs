@@ -80,7 +80,7 @@ pub(super) fn look_again(task: &RawTask) -> bool {
 /// [Waits](wait_for_good) for the task of a handle's end.
 #[cold]
 fn wait_for_end<T>(from: PoolLink, end: &mut HandleRef<T>) -> Result<(), CancelReason> {
-    let task = end.extra();
+    let task = end.task_ref();
     let wait = |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
     wait_for_good(from, task, wait)
 }
@@ -206,7 +206,7 @@ impl<T> JoinHandle<T> {
     /// Waits until the task has ended, whatever happens, for one from whom it borrows. `begin` lets it
     /// begin.
     pub(crate) fn join_anyway(mut self, begin: impl FnOnce()) -> Result<T, JoinError> {
-        let listed = cycle::list_first(self.unspent().extra());
+        let listed = cycle::list_first(self.unspent().task_ref());
         begin();
         let from = self.from;
         let end = self.end();

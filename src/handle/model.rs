@@ -30,7 +30,7 @@ fn task() -> (Runnable, HandleRef<usize>) {
 fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
     model(|| {
         let (task, end) = task();
-        let stop = end.extra();
+        let stop = end.task_ref();
         let (calls, values) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let runner = thread::spawn(move || task.run(&Nowhere));
         let canceller = thread::spawn(move || stop.cancel(CancelReason::Cancelled));

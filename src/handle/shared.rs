@@ -31,7 +31,7 @@ impl<T> JoinHandle<T> {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let (task, from) = (self.unspent().extra(), self.link());
+        let (task, from) = (self.unspent().task_ref(), self.link());
         SharedHandle::new(self, task, from)
     }
 }
@@ -127,7 +127,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         Local::run_inline(from, task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
-            wait_for_good(from, task.extra(), wait).map_err(JoinError::cancelled)?;
+            wait_for_good(from, task.task_ref(), wait).map_err(JoinError::cancelled)?;
         }
         self.try_join()
             .expect("a wait without a limit ends with the task")
@@ -155,7 +155,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         } else if !self.is_finished() {
             let Common { task, from, .. } = &*self.common;
             let wait = |deadline| self.wait(deadline);
-            if let Err(reason) = wait_for_good(*from, task.extra(), wait) {
+            if let Err(reason) = wait_for_good(*from, task.task_ref(), wait) {
                 return Some(Err(JoinError::cancelled(reason)));
             }
         }
@@ -202,7 +202,7 @@ impl<T> SharedHandle<T> {
 
     /// Returns a handle that can only cancel.
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle::new(self.common.task.extra(), self.common.from)
+        CancelHandle::new(self.common.task.task_ref(), self.common.from)
     }
 }
 

@@ -61,7 +61,7 @@ impl Spawned {
     pub(crate) fn all(&self) -> Vec<TaskRef> {
         let mut all = Vec::new();
         for part in &self.parts {
-            all.extend(lock(part).iter().map(|(_, future)| future.extra()));
+            all.extend(lock(part).iter().map(|(_, future)| future.task_ref()));
         }
         all
     }

@@ -83,7 +83,7 @@ impl PoolRef {
         let (task, end) = PoolTask::with_handle(token, closure);
         end.postpone();
         let due = Instant::now().checked_add(delay);
-        if let Err(reason) = once.book(&self.shared, due, task, end.extra()) {
+        if let Err(reason) = once.book(&self.shared, due, task, end.task_ref()) {
             self.shared.counts.rejected.one_more();
             cancel_for(reason, &end, link);
         }

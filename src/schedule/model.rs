@@ -111,7 +111,7 @@ fn a_series_that_panics_as_it_is_cancelled_resolves_to_one_of_the_two() {
         let every = Every::delay(Duration::MAX).end_on_panic();
         let (series, handle) = seen.series(every, true);
         let runs = thread::spawn(move || series.run());
-        let extra = handle.extra();
+        let extra = handle.task_ref();
         let cancels = thread::spawn(move || extra.cancel(CancelReason::Cancelled));
         let error = join(handle).unwrap_err();
         seen.assert_over();

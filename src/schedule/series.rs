@@ -67,7 +67,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         let (woken, end) = (Arc::clone(&series), End(Arc::clone(&series)));
         let schedule = move |task| woken.wake(task);
         let (task, handle) = Task::future((), end, schedule, |_| 0);
-        lock(&series.inside).end = Some(handle.extra());
+        lock(&series.inside).end = Some(handle.task_ref());
         // It is pending, and from now on whoever wakes it has its task.
         Task::run(&mut Some(task), &Quiet(link));
         (series, handle)
@@ -233,7 +233,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         if self.link.is_forked() {
             return;
         }
-        let end = lock(&self.inside).end.as_ref().map(|end| end.extra());
+        let end = lock(&self.inside).end.as_ref().map(|end| end.task_ref());
         if let Some(end) = end {
             end.cancel(reason);
         }

@@ -255,7 +255,7 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
         unsafe { (*waiter).take() }
     });
     let vtable = cell.vtable;
-    if ender == Ender::Task && cell.state.drop_runnable() {
+    if ender == Ender::Runnable && cell.state.drop_runnable() {
         // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
         unsafe { (vtable.free)(header) };
     }
@@ -330,12 +330,12 @@ impl Runnable {
     /// Publishes the outcome; this end is gone afterwards. A panic that no handle will show comes back.
     #[must_use]
     pub(super) fn finish(&self) -> Option<Payload> {
-        match self.header().state.finish(Ender::Task) {
+        match self.header().state.finish(Ender::Runnable) {
             // The cell may be gone by now.
             Finish::Published => None,
             Finish::Wake => {
                 // SAFETY: duty 1, we were just told to; duty 2 does not apply.
-                unsafe { wake_waiter(self.0, Ender::Task) };
+                unsafe { wake_waiter(self.0, Ender::Runnable) };
                 None
             }
             Finish::Abandoned => {
@@ -444,7 +444,7 @@ impl RawTask {
             return Err(self.request_cancel(future, reason));
         }
         if self.header().state.cancel() {
-            let end = self.extra();
+            let end = self.task_ref();
             return Ok(Doomed { end, reason });
         }
         Err(match self.header().state.is_cancelled() {
@@ -487,7 +487,7 @@ impl RawTask {
     }
 
     /// Makes an extra end of the same cell.
-    pub(crate) fn extra(&self) -> TaskRef {
+    pub(crate) fn task_ref(&self) -> TaskRef {
         self.header().state.add_ref();
         TaskRef(Self(self.0))
     }
@@ -562,7 +562,7 @@ impl Drop for TaskRef {
 
 /// The handle's end of a cell: waits for the outcome and takes it.
 pub(crate) struct HandleRef<T> {
-    remote: RawTask,
+    task: RawTask,
     outcome: PhantomData<Outcome<T>>,
 }
 
@@ -575,14 +575,14 @@ impl<T> Deref for HandleRef<T> {
     type Target = RawTask;
 
     fn deref(&self) -> &RawTask {
-        &self.remote
+        &self.task
     }
 }
 
 impl<T> HandleRef<T> {
     pub(super) fn new(header: NonNull<Header>) -> Self {
         Self {
-            remote: RawTask(header),
+            task: RawTask(header),
             outcome: PhantomData,
         }
     }
@@ -644,18 +644,18 @@ impl<T> HandleRef<T> {
         let end = ManuallyDrop::new(self);
         let mut room = MaybeUninit::<Outcome<T>>::uninit();
         // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2; the room is fit.
-        unsafe { (end.header().vtable.take)(end.remote.0, room.as_mut_ptr().cast()) };
-        end.go();
+        unsafe { (end.header().vtable.take)(end.task.0, room.as_mut_ptr().cast()) };
+        end.free_if_last();
         // SAFETY: `take` has moved an outcome there.
         Ok(unsafe { room.assume_init() })
     }
 
     /// Gives up the handle's end, with the outcome gone.
-    fn go(&self) {
+    fn free_if_last(&self) {
         let vtable = self.header().vtable;
         if self.header().state.drop_handle() {
             // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
-            unsafe { (vtable.free)(self.remote.0) };
+            unsafe { (vtable.free)(self.task.0) };
         }
     }
 }
@@ -673,8 +673,8 @@ impl<T> HandleRef<T> {
             Leave::WithOutcome => {
                 // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2, and
                 // `try_take` does not come here once it has taken.
-                let panic = unsafe { (self.header().vtable.drop_outcome)(self.remote.0) };
-                self.go();
+                let panic = unsafe { (self.header().vtable.drop_outcome)(self.task.0) };
+                self.free_if_last();
                 panic
             }
         }

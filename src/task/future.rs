@@ -439,7 +439,7 @@ impl<Cx: Context> Task<Cx> {
         });
         let header = cell.cast();
         let end = HandleRef::new(header);
-        let key = register(end.extra());
+        let key = register(end.task_ref());
         // SAFETY: the cell is live, since we have its ends.
         let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
         cell.key.store(key, Ordering::Relaxed);

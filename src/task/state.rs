@@ -142,7 +142,7 @@ pub(super) enum CancelRequest {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ender {
     /// The task's: ending it is the last thing that happens there.
-    Task,
+    Runnable,
     /// Another, which lives on; the task's end stays queued as an empty tombstone.
     Other,
 }
@@ -294,7 +294,7 @@ impl State {
             );
             debug_assert!(
                 match ender {
-                    Ender::Task => word & RUNNABLE_GONE == 0,
+                    Ender::Runnable => word & RUNNABLE_GONE == 0,
                     Ender::Other => word & HANDLE_GONE == 0 || word >= REF_ONE,
                 },
                 "ended by none in {:?}",
@@ -304,7 +304,7 @@ impl State {
                 (word | DONE, Finish::Abandoned)
             } else if word & WAITER != 0 {
                 (word | DONE, Finish::Wake)
-            } else if ender == Ender::Task {
+            } else if ender == Ender::Runnable {
                 (word | DONE | RUNNABLE_GONE, Finish::Published)
             } else {
                 (word | DONE, Finish::Published)

@@ -230,7 +230,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
 
 /// Bug: a tombstone is freed by the handle's end alone.
 #[test]
-fn a_cancelled_shell_and_its_handle_go_in_any_order() {
+fn a_cancelled_tombstone_and_its_handle_go_in_any_order() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
@@ -245,18 +245,18 @@ fn a_cancelled_shell_and_its_handle_go_in_any_order() {
     });
 }
 
-/// An extra end cancels while the task starts, and the handle goes meanwhile; whoever is last frees
+/// A `TaskRef` cancels while the task starts, and the handle goes meanwhile; whoever is last frees
 /// the cell, and what the task returned is dropped by exactly one.
 ///
-/// Bug: an extra end is not counted when the others look whether they are last.
+/// Bug: a `TaskRef` is not counted when the others look whether they are last.
 #[test]
-fn an_extra_end_cancels_while_the_task_starts_and_the_handle_goes() {
+fn a_task_ref_cancels_while_the_task_starts_and_the_handle_goes() {
     bounded_model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let extra = handle.extra();
+        let task_ref = handle.task_ref();
         let runner = thread::spawn(move || task.run(&Nowhere));
-        let canceller = thread::spawn(move || extra.cancel(CancelReason::Cancelled));
+        let canceller = thread::spawn(move || task_ref.cancel(CancelReason::Cancelled));
         drop(handle);
         let cancelled = canceller.join().unwrap() == Cancelled::Now;
         runner.join().unwrap();
@@ -264,15 +264,15 @@ fn an_extra_end_cancels_while_the_task_starts_and_the_handle_goes() {
     });
 }
 
-/// Bug: an extra end that is last does not free the cell.
+/// Bug: a `TaskRef` that is last does not free the cell.
 #[test]
-fn an_extra_end_that_is_last_frees_the_cell() {
+fn a_task_ref_that_is_last_frees_the_cell() {
     bounded_model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
-        let (extra, other) = (handle.extra(), handle.extra().extra());
+        let (task_ref, other) = (handle.task_ref(), handle.task_ref().task_ref());
         let runner = thread::spawn(move || task.run(&Nowhere));
-        let leaver = thread::spawn(move || drop(extra));
+        let leaver = thread::spawn(move || drop(task_ref));
         drop(join(handle));
         drop(other);
         leaver.join().unwrap();

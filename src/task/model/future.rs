@@ -248,12 +248,12 @@ fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_o
     model(3, || {
         let (stage, over) = (Stage::new(), is_over(1));
         let (task, handle) = stage.spawn(&over);
-        let extra = handle.extra();
+        let task_ref = handle.task_ref();
         let runner = stage.start(Some(task));
         let canceller = {
             let tokens = stage.tokens.clone();
             thread::spawn(move || {
-                let said = extra.cancel(CancelReason::Shutdown);
+                let said = task_ref.cancel(CancelReason::Shutdown);
                 (said, tokens.load(Relaxed))
             })
         };
@@ -295,9 +295,9 @@ fn a_dropped_handle_of_a_future_leaves_nothing_behind() {
     model(3, || {
         let (stage, over) = (Stage::new(), is_over(1));
         let (task, handle) = stage.spawn(&over);
-        let extra = handle.extra();
+        let task_ref = handle.task_ref();
         let runner = stage.start(Some(task));
-        let leaver = thread::spawn(move || drop(extra));
+        let leaver = thread::spawn(move || drop(task_ref));
         drop(handle);
         leaver.join().unwrap();
         assert!(runner.join().unwrap());
