@@ -1,39 +1,39 @@
-//! The words in which a task and the pool that runs it speak to each other: what a task tells, what it
-//! holds, what it is called, and what became of it.
+//! What a task and the pool that runs it have in common: what the task reports, what it holds, its
+//! name, and the result of running it.
 
 use std::marker::PhantomData;
 
 use crate::unwind::Payload;
 
-/// What a task can tell the one who runs it.
+/// What a task reports to the thread that runs it.
 pub(crate) trait Context {
-    /// The closure that is called `name` is about to be called.
+    /// The closure with this name is about to be called.
     fn begins(&self, name: &'static Name);
 
-    /// The closure that has begun has a handle, which can be joined: what tells its cell from others
-    /// until it [returns](Self::returned).
+    /// The closure that has begun has a handle, which can be joined. `cell` identifies its cell
+    /// until the closure has [returned](Self::returned).
     fn can_be_joined(&self, cell: *const ());
 
-    /// The closure that could be joined has returned, and its outcome is about to be told.
+    /// The closure that could be joined has returned, and its outcome is about to be published.
     fn returned(&self);
 
-    /// A task panicked that has no handle, or none any more.
+    /// A task panicked whose handle does not exist, or was dropped.
     fn panicked(&self, payload: Payload);
 
-    /// The future that was registered under `key` is about to tell its outcome.
+    /// The future that was registered under `key` is about to publish its outcome.
     fn future_ended(&self, key: usize);
 }
 
-/// What became of a task that was run.
+/// The result of running a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ran {
-    /// It has ended.
+    /// The task has ended.
     Ended,
-    /// There was nothing left of it: it had been cancelled elsewhere.
+    /// There was nothing left to run: the work was run or cancelled elsewhere.
     Tombstone,
-    /// It is a future that has been polled, has not ended, and waits to be woken.
+    /// The task is a future that was polled, has not ended, and waits to be woken.
     GoesOn,
-    /// It is a future that is to be polled again, after others: it is where it was.
+    /// The task is a future that is to be polled again, after others. It was not moved.
     Yields,
 }
 
@@ -41,9 +41,9 @@ pub(crate) enum Ran {
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) name: &'static Name,
-    /// It is a future: if it is cancelled, a thread of the pool has to run it.
+    /// The task is a future: if it is cancelled, a worker has to run it.
     pub(crate) is_future: bool,
-    /// It has not begun.
+    /// The task has not begun.
     pub(crate) waits: bool,
 }
 
@@ -57,9 +57,10 @@ impl Look {
     }
 }
 
-/// What a closure is called: by its type, for want of anything better.
+/// The name of a closure: that of its type, for want of anything better.
 ///
-/// A function, since only then it can be a constant; it is called when somebody wants to know.
+/// It is kept as a function, because the name itself cannot be a constant. The function is called
+/// only when the name is asked for.
 pub(crate) struct Name(fn() -> &'static str);
 
 impl Name {
@@ -75,29 +76,29 @@ impl Name {
 
 /// What a task holds while it waits, such as a permit.
 pub(crate) trait Token: Send + 'static {
-    /// What of it is kept until the closure has returned.
+    /// The part of the token that is kept until the closure has returned.
     type Kept;
 
     /// The task begins.
     fn begin(self) -> Self::Kept;
 }
 
-/// Nothing is held.
+/// Holds nothing.
 impl Token for () {
     type Kept = ();
 
     fn begin(self) {}
 }
 
-/// A closure as a cell keeps it.
+/// A closure in the form in which a cell keeps it.
 pub(crate) trait Closure<T>: Send + 'static {
-    /// By the type that the user's closure has.
+    /// The name of the user's closure.
     const NAME: &'static Name;
 
     fn call(self) -> T;
 }
 
-/// A closure with what it holds while it waits, and the type `N` that it had before it was boxed.
+/// A closure, what it holds while it waits, and the type `N` that it had before it was boxed.
 pub(super) struct Job<N, P, F> {
     token: P,
     closure: F,
@@ -130,7 +131,7 @@ where
     }
 }
 
-/// The context of a model's task.
+/// The context of a task in a model.
 #[cfg(all(test, workmill_loom))]
 pub(crate) struct Nowhere;
 
@@ -147,7 +148,7 @@ impl Context for Nowhere {
     fn future_ended(&self, _: usize) {}
 }
 
-/// A closure as a model's cell keeps it.
+/// Returns `closure` in the form in which a cell keeps it, for models.
 #[cfg(all(test, workmill_loom))]
 pub(crate) fn job<P, F, T>(token: P, closure: F) -> impl Closure<T>
 where

@@ -1,7 +1,7 @@
-//! A task of whatever type, in a few words: [`Task`].
+//! A piece of work whose type is erased: [`Task`].
 //!
-//! In place of a table of functions a task has one that takes an [`Op`]: one load less on the way to the
-//! closure.
+//! A task has one function, which takes an [`Op`], instead of a pointer to a table of functions:
+//! one load less on the way to the closure.
 
 #![expect(
     unsafe_code,
@@ -17,60 +17,66 @@ use crate::task::cell::{self, HandleRef, Runnable};
 use crate::task::context::{Closure, Context, Job, Look, Ran, Token};
 use crate::unwind;
 
-/// The words that hold a closure, or the way to it.
+/// The words that hold a closure, or a pointer to it.
 type Words = [MaybeUninit<usize>; 3];
 
-/// One word, which holds the way to a cell.
+/// One word, which holds a pointer to a cell.
 pub(crate) type Word = MaybeUninit<usize>;
 
-/// Closures with results that are larger than this, in bytes, are boxed beside their cell, so
-/// that taking them out to run them moves a pointer.
+/// The size in bytes above which a closure with a result is boxed beside its cell, so that taking
+/// it out to run it moves only a pointer.
 const LARGE: usize = 1024;
 
-/// A piece of work that runs in a context `Cx`; in three words, or in one if it [fits](Self::narrow).
+/// A piece of work that runs in a context `Cx`. It is stored in three words, or in one if it
+/// [fits](Self::narrow).
 ///
-/// Dropped unrun it is cancelled.
+/// A task that is dropped before it was run is cancelled.
 pub(crate) struct Task<Cx, W = Words> {
-    /// Duties: the words begin with what the function was made for, and are not used again.
+    /// Duties of the caller: the words begin with the `Work` that the function was made for. They
+    /// are not used again after an [`Op`] that consumes it.
     call: unsafe fn(NonNull<()>, Op<'_, Cx>) -> Ran,
     words: W,
-    /// What the words hold need not be `Sync`.
+    /// The work in the words need not be `Sync`.
     not_sync: PhantomData<*mut ()>,
 }
 
-/// What to do with the work. Each has a reference, so that two registers hold any.
+/// What to do with the work. Each variant has one reference, so that any fits in two registers.
 enum Op<'a, Cx> {
-    /// Run it, which consumes it unless it yields.
+    /// Run the work. This consumes it, unless it yields.
     Run(&'a Cx),
-    /// Cancel it here, which consumes it.
+    /// Cancel the work on this thread. This consumes it.
     Cancel(&'a CancelReason),
-    /// Cancel it if it is a future, which leaves it where it is; a tombstone if nothing has come of that.
+    /// Cancel the work if it is a future. This leaves it where it is. The answer is
+    /// [`Ran::Tombstone`] if it is no future, or was cancelled before.
     RequestCancel(&'a CancelReason),
-    /// Look at it, which leaves it where it is.
+    /// Look at the work. This leaves it where it is.
     Look(&'a mut Option<Look>),
-    /// Move it to one word if it fits, which consumes it; a tombstone if not.
+    /// Move the work to one word, which consumes it. The answer is [`Ran::Tombstone`], and the work
+    /// is where it was, if it does not fit.
     Narrow(&'a mut Word),
 }
 
-// SAFETY: what the words hold is `Work`, which is `Send`.
+// SAFETY: the words hold a `Work`, which is `Send`.
 unsafe impl<Cx, W> Send for Task<Cx, W> {}
 
-/// What can lie in the words of a task.
+/// What the words of a task can hold.
 pub(super) trait Work<Cx>: Send + Sized + 'static {
-    /// Never unwinds. If the answer is [`Ran::Yields`] whoever kept a copy of it has it still.
+    /// Runs the work. Never unwinds. After [`Ran::Yields`] the bytes that `self` was copied from
+    /// hold the work still.
     fn run(self, cx: &Cx) -> Ran;
-    /// Never unwinds. `false` if there was nothing left to cancel.
+    /// Cancels the work. Returns `false` if there was nothing left to cancel. Never unwinds.
     fn cancel(self, reason: CancelReason) -> bool;
-    /// Cancels a future that is to be run once more then; `false` if it was cancelled before, or is none.
+    /// Cancels a future, which is to be run once more then. Returns `false` if it was cancelled
+    /// before, or if the work is no future.
     fn request_cancel(&self, _: CancelReason) -> bool {
         false
     }
-    /// What can be seen of it; nothing if there is nothing left to run.
+    /// Returns what can be seen of the work, or `None` if there is nothing left to run.
     fn look(&self) -> Option<Look>;
 }
 
 impl<Cx: Context> Task<Cx> {
-    /// Makes a task of a closure whose end nobody waits for, and which holds `token` until then.
+    /// Creates a task without a handle. It holds `token` until it begins.
     #[inline]
     pub(crate) fn detached<P, F>(token: P, closure: F) -> Self
     where
@@ -85,8 +91,8 @@ impl<Cx: Context> Task<Cx> {
         }
     }
 
-    /// Makes a task of a closure, which holds `token` until it begins, and the handle's end of the
-    /// cell for its outcome.
+    /// Creates a task, which holds `token` until it begins, and the handle's reference to the cell
+    /// for its outcome.
     pub(crate) fn with_handle<P, F, T>(token: P, closure: F) -> (Self, HandleRef<T>)
     where
         P: Token,
@@ -115,60 +121,63 @@ impl<Cx: Context> Task<Cx> {
         }
     }
 
-    /// Runs the work in the place where it lies, and leaves the place empty, unless the work is a future
+    /// Runs the work where it lies in memory, and leaves `place` empty, unless the work is a future
     /// that [yields](Ran::Yields).
     ///
-    /// A tombstone, whose work was claimed or cancelled elsewhere, does nothing. In place, because a copy
-    /// of four words that were just written one by one stalls the processor.
+    /// A tombstone, whose work was run or cancelled elsewhere, does nothing. The task is not moved,
+    /// because a copy of four words that were just written one by one stalls the processor.
     #[inline]
     pub(crate) fn run(place: &mut Option<Self>, cx: &Cx) -> Ran {
         let Some(task) = place else {
             return Ran::Ended;
         };
-        // SAFETY: `new` paired the function with the words, and if it consumes them they are not used
+        // SAFETY: `new` paired the function with the words. If it consumes them they are not used
         // again: it never unwinds, and the place is overwritten next.
         let ran = unsafe { (task.call)(NonNull::from(&mut task.words).cast(), Op::Run(cx)) };
         if ran != Ran::Yields {
-            // SAFETY: the place is borrowed mutably; what was in it is consumed, so not dropped.
+            // SAFETY: the place is borrowed mutably. The task in it was consumed, so it is not
+            // dropped.
             unsafe { std::ptr::write(place, None) };
         }
         ran
     }
 
-    /// What can be seen of the work, unless it was claimed or cancelled elsewhere.
+    /// Returns what can be seen of the work, or `None` if it was run or cancelled elsewhere.
     pub(crate) fn look(&self) -> Option<Look> {
         let (words, mut look) = (NonNull::from(&self.words).cast(), None);
-        // SAFETY: `new` paired the function with the words, which a look leaves as they are.
+        // SAFETY: `new` paired the function with the words, which a look does not consume.
         unsafe { (self.call)(words, Op::Look(&mut look)) };
         look
     }
 
-    /// Cancels a future, which is to be run once more; `false` if it was cancelled before.
+    /// Cancels a future, which is to be run once more then. Returns `false` if it was cancelled
+    /// before, or if the work is no future.
     pub(crate) fn request_cancel(&self, reason: CancelReason) -> bool {
         let words = NonNull::from(&self.words).cast();
-        // SAFETY: `new` paired the function with the words, which this leaves as they are.
+        // SAFETY: `new` paired the function with the words, which a request does not consume.
         unsafe { (self.call)(words, Op::RequestCancel(&reason)) == Ran::Ended }
     }
 
-    /// Tells whether the work was claimed or cancelled elsewhere, so that dropping the task only
+    /// Returns `true` if the work was run or cancelled elsewhere, so that dropping the task only
     /// frees memory.
     pub(crate) fn is_tombstone(&self) -> bool {
         self.look().is_none()
     }
 
-    /// Cancels the work; `false` if it was a tombstone.
+    /// Cancels the work. Returns `false` if it was a tombstone.
     pub(crate) fn cancel(self, reason: CancelReason) -> bool {
         let mut task = ManuallyDrop::new(self);
         let call = task.call;
-        // SAFETY: `new` paired the function with the words, and nobody uses them after this.
+        // SAFETY: `new` paired the function with the words, and the task is forgotten.
         unsafe { call(NonNull::from(&mut task.words).cast(), Op::Cancel(&reason)) == Ran::Ended }
     }
 
-    /// The same in one word, if it fits, as futures do.
+    /// Returns the task in one word, or as it was if the work does not fit. Futures do.
     pub(crate) fn narrow(self) -> Result<Task<Cx, Word>, Self> {
         let mut word = MaybeUninit::uninit();
         let words = NonNull::from(&self.words).cast();
-        // SAFETY: `new` paired the function with the words, and if it consumes them the task is forgotten.
+        // SAFETY: `new` paired the function with the words. If it consumes them, the task is
+        // forgotten below.
         if unsafe { (self.call)(words, Op::Narrow(&mut word)) } == Ran::Tombstone {
             return Err(self);
         }
@@ -182,14 +191,14 @@ impl<Cx: Context> Task<Cx> {
 }
 
 impl<Cx> Task<Cx, Word> {
-    /// Runs the work, and gives it back if it yields.
+    /// Runs the work, and returns the task as an error if it yields.
     #[inline]
     pub(crate) fn run_once(self, cx: &Cx) -> Result<Ran, Self> {
         let task = ManuallyDrop::new(self);
-        // A copy, so that the task itself may stay in registers.
+        // A copy, so that the task itself can stay in registers.
         let mut words = task.words;
-        // SAFETY: `new` paired the function with the words. If it consumes them, the task is forgotten;
-        // else the copy is, of which it has changed nothing.
+        // SAFETY: `new` paired the function with the words. If it consumes them, the task is
+        // forgotten. If not, the copy is forgotten, which the function has not changed.
         let ran = unsafe { (task.call)(NonNull::from(&mut words).cast(), Op::Run(cx)) };
         match ran {
             Ran::Yields => Err(ManuallyDrop::into_inner(task)),
@@ -197,7 +206,7 @@ impl<Cx> Task<Cx, Word> {
         }
     }
 
-    /// The same in as many words as others.
+    /// Returns the task in three words.
     pub(crate) fn widen(self) -> Task<Cx> {
         let task = ManuallyDrop::new(self);
         let mut words = [MaybeUninit::uninit(); 3];
@@ -213,7 +222,8 @@ impl<Cx> Task<Cx, Word> {
 impl<Cx, W> Drop for Task<Cx, W> {
     fn drop(&mut self) {
         let op = Op::Cancel(&CancelReason::Shutdown);
-        // SAFETY: `new` paired the function with the words; whoever consumes them leaves no task to drop.
+        // SAFETY: `new` paired the function with the words. They were not consumed: each method
+        // that consumes them forgets the task or overwrites it.
         unsafe { (self.call)(NonNull::from(&mut self.words).cast(), op) };
     }
 }
@@ -221,7 +231,8 @@ impl<Cx, W> Drop for Task<Cx, W> {
 /// # Safety
 /// The words hold a `W`, which is not used again after any [`Op`] that consumes it.
 unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
-    // SAFETY: by our duty there is a `W`. It is used once, or left where it is, and the copy forgotten.
+    // SAFETY: by our duty the words hold a `W`. Either this copy is used, once, or it is forgotten
+    // and the work stays where it is.
     let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
     match op {
         Op::Run(cx) => ManuallyDrop::into_inner(work).run(cx),
@@ -229,7 +240,7 @@ unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
     }
 }
 
-/// All but to run it. By itself, because nearly all calls are to run it.
+/// Does everything except running the work. A function of its own, because nearly all calls run it.
 #[cold]
 fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
     let unless = |tombstone| {

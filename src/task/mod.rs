@@ -1,14 +1,19 @@
-//! One piece of work, of whatever type: run or cancelled, exactly once.
+//! One piece of work, of whatever type. It is run or cancelled, exactly once.
 //!
-//! A [`Task`] is four words that go through the queues by value. Small closures lie in it;
-//! larger ones are boxed and called through the box, so that a large closure is never
-//! copied to a worker's stack. A task with a result is one word that points at its
-//! [`cell`].
+//! A [`Task`] is four words that go through the queues by value. A small closure is stored in
+//! these words. A larger one is boxed and called through the box, so that it is never copied to a
+//! worker's stack. A task with a result is one word, which points to its [`cell`].
 //!
-//! The task is generic in the [`context`] that it runs in, so this room knows no pool.
+//! The task is generic in the [`context`] that it runs in, so this module knows no pool.
 //!
-//! A [`future`] is a task whenever it has been woken. It is polled, and may go on after that, as another
-//! task. Whoever cancels it only says so: it is run once more, on a thread of the pool, to be dropped.
+//! A [`future`] becomes a task whenever it is woken. It is polled, and may go on after that, as
+//! another task. Cancelling a future only marks it: a worker runs it once more, to drop it.
+//!
+//! # Files
+//! Each file uses only those before it: [`context`] (the vocabulary), [`state`] (the state word and
+//! its transitions), [`cell`] (the memory that a task shares with its handle), [`erased`] (the
+//! [`Task`] itself), [`wakes`] (the second word, of a future), [`aligned`] (its memory) and
+//! [`future`]. There is no unsafe code in `context`, `state` and `wakes`.
 
 mod aligned;
 pub(crate) mod cell;
