@@ -1,25 +1,29 @@
-//! Blocks of the heap that begin with a cache line.
+//! Memory on the heap that begins with a cache line.
 //!
-//! To ask the allocator for that is dear: it cuts off what comes before and after, and joins it again when
-//! the block is freed. So a block is asked for that is longer by what may be missing, and what is kept in
-//! it begins at the first line. It also notes how far that is, for when it is freed.
+//! The allocator can align a block to a cache line, but that is expensive: it cuts off the bytes
+//! before and after the block, and merges them again when the block is freed. Instead, a block is
+//! requested that is longer by the bytes that may be missing, and the value begins at the first
+//! cache line in it. The offset is noted beside the value, and used when the block is freed.
 
-#![expect(unsafe_code, reason = "blocks of memory are asked for and given back")]
+#![expect(
+    unsafe_code,
+    reason = "blocks are requested from the allocator and given back to it"
+)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// What a cache line has, in bytes, on most machines.
+/// The size of a cache line in bytes, on most machines.
 const LINE: usize = 64;
 
-/// What any allocator gives without effort.
+/// The alignment in bytes that any allocator provides at no cost.
 const USUAL: usize = 16;
 
-/// What is kept in a block. `repr(C)` so that a pointer to it is one to the value.
+/// The contents of a block. `repr(C)` so that a pointer to them is a pointer to the value.
 #[repr(C)]
 struct Kept<T> {
     value: T,
-    /// How many bytes of the block come before.
+    /// The number of bytes in the block before the value.
     before: u8,
 }
 
@@ -35,11 +39,11 @@ impl<T> Kept<T> {
     };
 }
 
-/// Moves a value to a block of its own, to be [freed](free).
+/// Moves a value to a block of its own, to be freed with [`free`].
 #[inline]
 pub(super) fn new<T>(value: T) -> NonNull<T> {
     let layout = Kept::<T>::LAYOUT;
-    // SAFETY: the layout has room for at least one byte.
+    // SAFETY: the size of the layout is not zero, because of `before`.
     let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
         handle_alloc_error(layout);
     };
@@ -48,26 +52,28 @@ pub(super) fn new<T>(value: T) -> NonNull<T> {
         value,
         before: before.try_into().expect("it is less than a line"),
     };
-    // SAFETY: the block begins at a multiple of the layout's alignment. If that is less than a line, no
-    // more is missing to the next line than was asked for beside the size; else, nothing is.
+    // SAFETY: the block begins at a multiple of the layout's alignment. If that is less than a
+    // line, the next line is no further away than the bytes that were requested beyond the size. If
+    // not, the block begins with a line.
     let place = unsafe { block.add(before) }.cast::<Kept<T>>();
-    // SAFETY: from there on the block has room for it, and a line's begin is aligned; or else the block's.
+    // SAFETY: from `place` on the block has room for the value. The begin of a line is aligned for
+    // it, and so is the begin of the block if the value's alignment is larger than a line.
     unsafe { place.write(kept) };
     place.cast()
 }
 
-/// Frees a value's block; the value must have been dropped or moved out.
+/// Frees the block of a value that was dropped or moved out.
 ///
 /// # Safety
-/// `value` is what [`new`] gave, and neither it nor its block are used again.
+/// `value` was returned by [`new`], and neither it nor its block is used again.
 pub(super) unsafe fn free<T>(value: NonNull<T>) {
     let kept = value.cast::<Kept<T>>().as_ptr();
-    // SAFETY: by our duty the block is live, and was made by `new`, which has noted this beside the value;
-    // the value's drop leaves it alone.
+    // SAFETY: by our duty the block is live and was made by `new`, which wrote this field beside
+    // the value. The drop of the value did not touch it.
     let before = unsafe { (*kept).before };
-    // SAFETY: so many bytes before the value begins the block, which it was derived from.
+    // SAFETY: the block begins that many bytes before the value, whose pointer was derived from it.
     let block = unsafe { value.cast::<u8>().sub(before.into()) };
-    // SAFETY: `new` had it with this layout, and by our duty nobody uses it again.
+    // SAFETY: `new` allocated the block with this layout, and by our duty nobody uses it again.
     unsafe { dealloc(block.as_ptr(), Kept::<T>::LAYOUT) };
 }
 
@@ -79,9 +85,9 @@ mod tests {
         let blocks: Vec<_> = (0..100).map(|_| new(value)).collect();
         for block in blocks {
             assert_eq!(block.addr().get() % LINE.max(align_of::<T>()), 0);
-            // SAFETY: it was made of a value of that type.
+            // SAFETY: `new` stored a value of this type.
             assert_eq!(unsafe { block.read() }, value);
-            // SAFETY: so it was, and the value needs no drop.
+            // SAFETY: `new` returned the pointer, and the value needs no drop.
             unsafe { free(block) };
         }
     }

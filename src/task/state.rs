@@ -1,42 +1,53 @@
-//! One word that says where a task stands, and who still holds its cell.
+//! The state word of a cell: how far its task has come, and which references to the cell are left.
 //!
-//! # Words
-//! A cell has two *ends*: the task's, which lies in a queue and runs, and the handle's,
-//! which waits. Besides there may be *extra* ends, which can cancel the task or run it in place
-//! but never see its outcome; they are counted. All may be dropped in any order.
-//! The closure may be a future, which runs bit by bit, and can be cancelled in between and meanwhile.
+//! # References
+//! - The *runnable reference* lies in a queue, and runs the task or polls the future.
+//! - The *handle reference* waits for the outcome and takes it.
+//! - *Counted references*, of which there may be any number, can cancel the task or run it inline,
+//!   but never see its outcome. The wakers of a future are counted references.
+//!
+//! All may be dropped in any order.
 //!
 //! # Invariants
-//! 1. The stage of a closure leaves QUEUED once, to RUNNING or to CANCELLED; whoever moves it owns
-//!    the closure from then on and must end the task. A future is the task's end's from the beginning,
-//!    which ends it too. Its stage leaves RUNNING as well: to RETURNED at the hands of the task's end,
-//!    or to CANCELLED at anybody's, who then has the task's end look.
-//! 2. DONE is set once, by that owner, after the captures are gone and the outcome is stored.
-//! 3. The handle alone sets and clears WAITER. An ender that finds WAITER while it sets DONE owns
-//!    the waiter's place from then on. Else the handle does, while WAITER is clear or once it
-//!    knows that DONE came before WAITER.
-//! 4. An end says that it goes by setting its GONE bit, an extra one by lowering the count, and
-//!    touches nothing afterwards; unless it finds, then or when it was about to, that all others
-//!    have gone. That end frees the memory.
+//! 1. The stage of a closure leaves QUEUED once, to RUNNING or to CANCELLED. The thread that moves
+//!    it owns the closure from then on, and must end the task. A future is owned by the runnable
+//!    reference throughout, and ended by it. Its stage also leaves RUNNING: to RETURNED, moved by
+//!    the runnable reference, or to CANCELLED, moved by any thread, which then wakes the future.
+//! 2. DONE is set once, by the owner in invariant 1, after the captures were dropped and the
+//!    outcome was stored.
+//! 3. Only the handle sets and clears WAITER. An ender that finds WAITER when it sets DONE owns the
+//!    waiter field from then on. Otherwise the handle owns the field, while WAITER is clear, or
+//!    once it knows that DONE came before WAITER.
+//! 4. The runnable and the handle reference announce their departure by setting their GONE bits, a
+//!    counted reference by lowering the count. A reference touches nothing after that, unless it
+//!    finds, at that moment or when it was about to announce, that all others have gone. That
+//!    reference frees the memory.
 //!
 //! # Why it is correct
 //! All transitions are read-modify-writes of one word, so they have one order.
-//! *Started or cancelled:* both leave QUEUED by compare-exchange, so exactly one succeeds,
-//! and `cancel` tells the truth because it is that exchange.
-//! *Returned or cancelled:* a future's outcome is told only after the exchange to RETURNED, which
-//! fails once it is cancelled; so `request_cancel` tells the truth as well.
-//! *No wake-up is lost:* if DONE comes before the handle sets WAITER, the handle finds
-//! DONE in the word it replaced and does not sleep; otherwise the ender finds WAITER and wakes.
-//! *No waiter is touched twice:* the handle clears WAITER before it changes the place.
-//! If the word it replaced held DONE, invariant 3 gave the place to the ender and the handle
-//! leaves it alone; if not, the ender will see WAITER clear.
-//! *Freed once, after the last access:* by invariant 4 and the order of the departures; the count
-//! only grows at the hands of an end that is still there. An ender that has a waiter to wake keeps
-//! its end until it has taken the waker out, so the memory outlives that access; it wakes from a
-//! local after that. A handle that finds the task unfinished leaves the outcome to the ender in the
-//! same exchange that sets its bit, so an outcome is dropped by exactly one.
 //!
-//! `task/model.rs` runs these against each other under every schedule.
+//! *Either started or cancelled:* both leave QUEUED by a compare-exchange, so exactly one succeeds.
+//! `cancel` tells the truth because it is that exchange.
+//!
+//! *Either returned or cancelled:* the output of a future is published only after the exchange to
+//! RETURNED, which fails once the future was cancelled. So `request_cancel` tells the truth as
+//! well.
+//!
+//! *No wake-up is lost:* if DONE comes before the handle sets WAITER, the handle finds DONE in the
+//! word that it replaced, and does not sleep. Otherwise the ender finds WAITER, and wakes.
+//!
+//! *No waiter is touched by two threads:* the handle clears WAITER before it changes the waiter
+//! field. If the word that it replaced held DONE, invariant 3 gave the field to the ender, and the
+//! handle leaves it alone. If not, the ender will find WAITER clear.
+//!
+//! *Freed once, after the last access:* by invariant 4 and the order of the departures. The count
+//! is raised only by a reference that is still there. An ender that has a waiter to wake keeps its
+//! reference until it has taken the waker out, so the memory outlives that access; after that it
+//! wakes from a local variable. A handle that finds the task unfinished leaves the outcome to the
+//! ender, in the same exchange that sets HANDLE_GONE, so exactly one of them drops the outcome.
+//!
+//! `task/model/cell.rs` and `task/model/future.rs` run these against each other under every
+//! schedule.
 
 use std::fmt;
 
@@ -45,32 +56,33 @@ use crate::primitive::{AtomicUsize, Ordering};
 
 /// Bits 0 and 1: how far the task has come.
 const STAGE: usize = 0b11;
-/// Nobody has taken the closure.
+/// The task has not begun, and was not cancelled.
 const QUEUED: usize = 0;
-/// The closure has been taken out to be run.
+/// The closure was taken out to be run, or the future was polled for the first time.
 const RUNNING: usize = 1;
-/// The closure has been taken out to be dropped; the handle resolves to cancelled.
+/// The closure was taken out to be dropped, or the future is to be dropped. The handle resolves to
+/// cancelled.
 const CANCELLED: usize = 2;
-/// The future has given its output; it is too late to cancel it.
+/// The future has returned its output, so it is too late to cancel it.
 const RETURNED: usize = 3;
 /// The outcome is stored and may be read.
 const DONE: usize = 1 << 2;
-/// The task's end will not touch the cell again.
+/// The runnable reference will not touch the cell again.
 const RUNNABLE_GONE: usize = 1 << 3;
-/// The handle's end will not touch the cell again.
+/// The handle reference will not touch the cell again.
 const HANDLE_GONE: usize = 1 << 4;
-/// The waiter's place holds the waker of whoever waits at the handle.
+/// The waiter field holds the waker of the thread or future that waits for the handle.
 const WAITER: usize = 1 << 5;
-/// Bits 6 and 7: why a future was cancelled.
+/// Bits 6 and 7: why a future was cancelled. Zero is [`CancelReason::Cancelled`].
 const REASON: usize = 0b11 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
-/// The closure is not to be run in place, because it is not due.
+/// The closure must not be run inline, because it is not due.
 const NOT_DUE: usize = 1 << 8;
-/// One counted reference; all bits from here on count them.
+/// One counted reference. All bits from here on are their number.
 const REF_ONE: usize = 1 << 9;
 
-/// Tells from a word whether every end has gone.
+/// Returns `true` if no reference is left in `word`.
 fn is_last(word: usize) -> bool {
     word & (RUNNABLE_GONE | HANDLE_GONE) == RUNNABLE_GONE | HANDLE_GONE && word < REF_ONE
 }
@@ -81,7 +93,7 @@ impl fmt::Debug for State {
     }
 }
 
-/// A word as it was read, for those who look at it with a debugger, or in a failed assertion.
+/// A copy of the word, for debugging and failed assertions.
 #[derive(Clone, Copy)]
 struct Snapshot(usize);
 
@@ -113,14 +125,15 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// What the one who ends a task has to do after [`State::finish`].
+/// What the ender of a task must do after [`State::finish`].
 #[must_use]
 pub(super) enum Finish {
-    /// Nothing: the outcome is the handle's. The cell may be gone already.
+    /// Nothing. The outcome belongs to the handle, and the cell may be gone already.
     Published,
-    /// Take the waker out, give the end up if it was to be given up, then wake.
+    /// Take the waker out, drop the runnable reference if the ender acts for it, then wake.
     Wake,
-    /// Drop the outcome, then give the end up if it was to be given up: the handle has gone.
+    /// The handle was already dropped. Drop the outcome, then drop the runnable reference if the
+    /// ender acts for it.
     Abandoned,
 }
 
@@ -128,54 +141,56 @@ pub(super) enum Finish {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CancelRequest {
-    /// The future had not begun: what it held while it waited is the caller's.
+    /// The future had not begun. The token that it held belongs to the caller.
     Unbegun,
-    /// It had begun.
+    /// The future had begun.
     Begun,
-    /// It was cancelled before.
+    /// The future was cancelled before.
     Before,
-    /// It has given its output.
+    /// The future has returned its output.
     TooLate,
 }
 
-/// Which end an ender acts for.
+/// The reference that an ender acts for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ender {
-    /// The task's: ending it is the last thing that happens there.
+    /// The runnable reference, which goes as soon as the task has ended.
     Runnable,
-    /// Another, which lives on; the task's end stays queued as an empty tombstone.
+    /// Another reference, which stays. The runnable reference stays queued, as a tombstone.
     Other,
 }
 
 /// What a departing handle finds.
 #[must_use]
 pub(super) enum Leave {
-    /// The task has not ended; its end will see to everything.
+    /// The task has not ended. Its ender will drop the outcome. The handle is gone.
     ToTask,
-    /// The task has ended: drop the outcome if it was not taken, then leave for good.
+    /// The task has ended. Drop the outcome, then call [`State::drop_handle`].
     WithOutcome,
 }
 
+/// The state word. The module's documentation says what it means.
 pub(super) struct State(AtomicUsize);
 
 impl State {
+    /// Returns the state of a new cell, with a runnable and a handle reference.
     pub(super) fn queued() -> Self {
         Self(AtomicUsize::new(QUEUED))
     }
 
-    /// The state of a cell that never had a task: its outcome is stored at birth.
+    /// Returns the state of a cell that never had a task. Its outcome is stored from the beginning.
     pub(super) fn refused() -> Self {
         Self(AtomicUsize::new(CANCELLED | DONE | RUNNABLE_GONE))
     }
 
-    /// QUEUED to RUNNING; `false` if someone took the closure before.
+    /// QUEUED to RUNNING. Returns `false` if the task had begun or was cancelled before.
     #[must_use = "true: the caller owns the closure, and must end the task"]
     #[inline]
     pub(super) fn start(&self) -> bool {
         self.leave_queue(RUNNING)
     }
 
-    /// QUEUED to CANCELLED; `false` if someone took the closure before.
+    /// QUEUED to CANCELLED. Returns `false` if the task had begun or was cancelled before.
     #[must_use = "true: the caller owns the closure, and must end the task"]
     #[inline]
     pub(super) fn cancel(&self) -> bool {
@@ -186,8 +201,8 @@ impl State {
     fn leave_queue(&self, stage: usize) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & STAGE == QUEUED {
-            // ORDERING: none is needed to read the closure, which was written before the
-            // ends were parted. Acquire keeps what follows the taking behind it.
+            // ORDERING: none is needed to read the closure, which was written before the references
+            // were separated. Acquire keeps what follows this exchange behind it.
             match self.0.compare_exchange_weak(
                 word,
                 word | stage,
@@ -195,7 +210,7 @@ impl State {
                 Ordering::Relaxed,
             ) {
                 Ok(before) => {
-                    // While nobody has taken it, it lies in a queue.
+                    // Until it was taken, the task lies in a queue.
                     debug_assert!(
                         before & (DONE | RUNNABLE_GONE) == 0,
                         "taken from {:?}",
@@ -209,9 +224,9 @@ impl State {
         false
     }
 
-    /// Cancels a future, which ends when the task's end looks next.
+    /// QUEUED or RUNNING to CANCELLED, of a future. It ends when it is run next.
     ///
-    /// It keeps three reasons; any other becomes [`CancelReason::Cancelled`].
+    /// The word can keep three reasons. Any other becomes [`CancelReason::Cancelled`].
     pub(super) fn request_cancel(&self, reason: CancelReason) -> CancelRequest {
         let reason = match reason {
             CancelReason::Shutdown => BY_SHUTDOWN,
@@ -227,13 +242,14 @@ impl State {
                 _ => return CancelRequest::TooLate,
             };
             let new = word & !STAGE | CANCELLED | reason;
-            // ORDERING: Acquire keeps the taking of what was held behind it; nothing is published.
+            // ORDERING: Acquire keeps the taking of the token behind this exchange. Nothing is
+            // published.
             match self
                 .0
                 .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed)
             {
                 Ok(before) => {
-                    // The first to cancel it, before it has ended.
+                    // This is the first request, and the future has not ended.
                     debug_assert!(
                         before & (DONE | RUNNABLE_GONE | REASON) == 0,
                         "cancelled in {:?}",
@@ -246,8 +262,8 @@ impl State {
         }
     }
 
-    /// RUNNING to RETURNED, of a future; `false` if it was cancelled.
-    #[must_use = "false: the output is not to be told, because the future was cancelled"]
+    /// RUNNING to RETURNED, of a future. Returns `false` if it was cancelled.
+    #[must_use = "false: the output must not be published, because the future was cancelled"]
     #[inline]
     pub(super) fn deliver(&self) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
@@ -259,7 +275,7 @@ impl State {
                 Ordering::Relaxed,
             ) {
                 Ok(before) => {
-                    // What is polled has not ended.
+                    // A future that is polled has not ended.
                     debug_assert!(
                         before & (DONE | RUNNABLE_GONE) == 0,
                         "returned in {:?}",
@@ -273,7 +289,7 @@ impl State {
         false
     }
 
-    /// Why a future was cancelled.
+    /// Returns why a future was cancelled.
     pub(super) fn reason(&self) -> CancelReason {
         match self.0.load(Ordering::Relaxed) & REASON {
             BY_SHUTDOWN => CancelReason::Shutdown,
@@ -282,11 +298,12 @@ impl State {
         }
     }
 
-    /// Sets DONE, and RUNNABLE_GONE too when the task's end goes and nobody is to be woken.
+    /// Sets DONE, and also RUNNABLE_GONE if the ender acts for the runnable reference and the
+    /// handle is neither gone nor waiting.
     pub(super) fn finish(&self, ender: Ender) -> Finish {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            // Invariants 1 and 2, and the ender's own reference is there.
+            // Invariants 1 and 2, and the ender's own reference.
             debug_assert!(
                 word & STAGE != QUEUED && word & DONE == 0,
                 "ended in {:?}",
@@ -297,20 +314,25 @@ impl State {
                     Ender::Runnable => word & RUNNABLE_GONE == 0,
                     Ender::Other => word & HANDLE_GONE == 0 || word >= REF_ONE,
                 },
-                "ended by none in {:?}",
+                "ended without a reference in {:?}",
                 Snapshot(word)
             );
             let (new, then) = if word & HANDLE_GONE != 0 {
+                // The handle was already dropped. The ender is responsible for the outcome.
                 (word | DONE, Finish::Abandoned)
             } else if word & WAITER != 0 {
+                // The handle waits. The ender owns the waiter field, and needs its reference to
+                // read it.
                 (word | DONE, Finish::Wake)
             } else if ender == Ender::Runnable {
+                // The runnable reference goes in the same exchange.
                 (word | DONE | RUNNABLE_GONE, Finish::Published)
             } else {
+                // The tombstone in the queue keeps its reference.
                 (word | DONE, Finish::Published)
             };
-            // ORDERING: Release publishes the outcome to `is_done` and `leave`, Acquire
-            // receives the waiter's place from `set_waiter` and the cell from `leave`.
+            // ORDERING: Release publishes the outcome to `is_done` and `leave`. Acquire receives
+            // the waiter field from `set_waiter`, and the cell from `leave`.
             match self
                 .0
                 .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed)
@@ -321,12 +343,13 @@ impl State {
         }
     }
 
-    /// Gives up the task's end; `true` if the caller must free the cell.
+    /// Drops the runnable reference. Returns `true` if the caller must free the cell.
     #[must_use = "true: the caller must free the cell"]
     pub(super) fn drop_runnable(&self) -> bool {
-        // ORDERING: Release gives our accesses to whoever goes last, Acquire takes the others'.
+        // ORDERING: Release hands our accesses to the reference that goes last, Acquire takes those
+        // of the others: of `leave`, `drop_handle` and `drop_ref`.
         let before = self.0.fetch_or(RUNNABLE_GONE, Ordering::AcqRel);
-        // It goes once, with nothing left to run.
+        // The runnable reference goes once, with nothing left to run.
         debug_assert!(
             before & RUNNABLE_GONE == 0 && before & STAGE != QUEUED,
             "dropped in {:?}",
@@ -335,11 +358,11 @@ impl State {
         is_last(before | RUNNABLE_GONE)
     }
 
-    /// Gives up the handle's end if the task has not ended.
+    /// Drops the handle reference if the task has not ended.
     pub(super) fn leave(&self) -> Leave {
         let mut word = self.0.load(Ordering::Acquire);
         while word & DONE == 0 {
-            // ORDERING: Release gives our accesses to `finish` and `drop_runnable`.
+            // ORDERING: Release hands our accesses to `finish`, `drop_runnable` and `drop_ref`.
             match self.0.compare_exchange_weak(
                 word,
                 word | HANDLE_GONE,
@@ -347,7 +370,7 @@ impl State {
                 Ordering::Acquire,
             ) {
                 Ok(before) => {
-                    // It goes once, and has taken its waiter along.
+                    // The handle goes once, and has taken its waker back.
                     debug_assert!(
                         before & (HANDLE_GONE | WAITER) == 0,
                         "left in {:?}",
@@ -361,11 +384,12 @@ impl State {
         Leave::WithOutcome
     }
 
-    /// Gives up the handle's end after [`Leave::WithOutcome`]; `true`: free the cell.
+    /// Drops the handle reference once the task has ended. Returns `true` if the caller must free
+    /// the cell.
     #[must_use = "true: the caller must free the cell"]
     pub(super) fn drop_handle(&self) -> bool {
-        // The usual case costs no exchange: the task's end went when it finished.
-        // ORDERING: Acquire takes the accesses of the other ends, from their departures.
+        // The usual case costs no exchange: the runnable reference went when the task ended.
+        // ORDERING: Acquire takes the accesses of the other references, from their departures.
         let word = self.0.load(Ordering::Acquire);
         debug_assert!(
             word & DONE != 0 && word & HANDLE_GONE == 0,
@@ -376,33 +400,39 @@ impl State {
             || is_last(self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) | HANDLE_GONE)
     }
 
-    /// Counts one more extra end; the caller has an end itself.
+    /// Counts one more reference. The caller has a reference itself.
     #[inline]
     pub(super) fn add_ref(&self) {
         let before = self.0.fetch_add(REF_ONE, Ordering::Relaxed);
-        debug_assert!(!is_last(before), "added to none in {:?}", Snapshot(before));
+        debug_assert!(
+            !is_last(before),
+            "added without a reference in {:?}",
+            Snapshot(before)
+        );
         if before > usize::MAX / 2 {
-            // As with `Arc`: so many can only have been leaked, and a panic could be caught.
+            // That many can only have been leaked. As in `Arc` the process is aborted, because a
+            // panic could be caught.
             std::process::abort();
         }
     }
 
-    /// Gives up an extra end; `true` if the caller must free the cell.
+    /// Drops a counted reference. Returns `true` if the caller must free the cell.
     #[must_use = "true: the caller must free the cell"]
     #[inline]
     pub(super) fn drop_ref(&self) -> bool {
-        // ORDERING: as in `drop_runnable`.
+        // ORDERING: Release hands our accesses to the reference that goes last, Acquire takes those
+        // of the others: of `drop_runnable`, `finish`, `leave`, `drop_handle` and `drop_ref`.
         let before = self.0.fetch_sub(REF_ONE, Ordering::AcqRel);
         debug_assert!(before >= REF_ONE, "not counted in {:?}", Snapshot(before));
         is_last(before - REF_ONE)
     }
 
-    /// Announces that the waiter's place is filled; `false`: the task had ended before.
+    /// Announces that the waiter field is filled. Returns `false` if the task had ended before.
     #[must_use = "false: nobody will wake the handle"]
     pub(super) fn set_waiter(&self) -> bool {
-        // ORDERING: Release hands the place to `finish`; Acquire takes the outcome.
+        // ORDERING: Release hands the waiter field to `finish`. Acquire takes the outcome from it.
         let before = self.0.fetch_or(WAITER, Ordering::AcqRel);
-        // Invariant 3: the handle alone, while it is there.
+        // Invariant 3: only the handle sets WAITER, and the handle is still there.
         debug_assert!(
             before & (WAITER | HANDLE_GONE) == 0,
             "waits in {:?}",
@@ -411,10 +441,11 @@ impl State {
         before & DONE == 0
     }
 
-    /// Takes the waiter's place back; `false`: the task has ended and the place is not ours.
-    #[must_use = "false: the waiter's place belongs to the ender"]
+    /// Takes the waiter field back. Returns `false` if the task has ended, and the field belongs to
+    /// the ender.
+    #[must_use = "false: the waiter field belongs to the ender"]
     pub(super) fn clear_waiter(&self) -> bool {
-        // ORDERING: as in `set_waiter`.
+        // ORDERING: Release hands the waiter field to `finish`. Acquire takes the outcome from it.
         let before = self.0.fetch_and(!WAITER, Ordering::AcqRel);
         debug_assert!(
             before & (WAITER | HANDLE_GONE) == WAITER,
@@ -424,43 +455,47 @@ impl State {
         before & DONE == 0
     }
 
-    /// Tells whether [`set_waiter`](Self::set_waiter) holds. Only the handle may rely on it.
+    /// Returns `true` if WAITER is set. Only the handle may rely on the answer.
     pub(super) fn has_waiter(&self) -> bool {
         self.0.load(Ordering::Relaxed) & WAITER != 0
     }
 
+    /// Returns `true` if the task has not begun, and was not cancelled. May be stale.
     #[inline]
     pub(super) fn is_queued(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STAGE == QUEUED
     }
 
-    /// Tells whether nobody has taken the closure, and it is due.
+    /// Returns `true` if the task has not begun, was not cancelled, and is due. May be stale.
     pub(super) fn is_due(&self) -> bool {
         self.0.load(Ordering::Relaxed) & (STAGE | NOT_DUE) == QUEUED
     }
 
+    /// Sets NOT_DUE.
     pub(super) fn postpone(&self) {
         let before = self.0.fetch_or(NOT_DUE, Ordering::Relaxed);
         debug_assert!(before & NOT_DUE == 0, "postponed in {:?}", Snapshot(before));
     }
 
+    /// Clears NOT_DUE.
     pub(super) fn come_due(&self) {
         let before = self.0.fetch_and(!NOT_DUE, Ordering::Relaxed);
         debug_assert!(before & NOT_DUE != 0, "came due in {:?}", Snapshot(before));
     }
 
+    /// Returns `true` if the task has begun, and has not ended. May be stale.
     pub(super) fn is_running(&self) -> bool {
-        // A future that has given its output is still dropping what it had.
+        // RETURNED has the bit of RUNNING: such a future is still dropping what it held.
         self.0.load(Ordering::Relaxed) & (RUNNING | DONE) == RUNNING
     }
 
-    /// Tells whether the handle resolves to cancelled, or has done so.
+    /// Returns `true` if the task was cancelled, whether or not its handle has resolved.
     #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STAGE == CANCELLED
     }
 
-    /// Tells whether the outcome may be read.
+    /// Returns `true` if the outcome may be read.
     pub(super) fn is_done(&self) -> bool {
         // ORDERING: Acquire takes what `finish` released.
         self.0.load(Ordering::Acquire) & DONE != 0
