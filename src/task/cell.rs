@@ -1,24 +1,33 @@
-//! The memory that a task and its handle share.
+//! The memory that a task shares with its handle.
 //!
-//! One heap block holds the state word, the waiter's place, and first the closure, then
-//! in the same bytes what became of it. [`pair`] makes it and parts it into a [`Runnable`] and a
-//! [`HandleRef`], beside which there may be [`TaskRef`]s; the last of them to go frees it.
-//! Everything unsafe about that stays here: all ends have safe faces, and who may touch what when
-//! is decided in [`state`](crate::task::state).
+//! One heap block holds the state word, the waiter field, and the closure, whose bytes later hold
+//! its outcome. [`pair`] makes it, and returns a [`Runnable`] and a [`HandleRef`]. There may be
+//! [`TaskRef`]s as well. The last reference to go frees the block. The unsafe code stays in this
+//! file: all references have safe interfaces, and [`state`](crate::task::state) decides which
+//! thread may access what, and when.
+//!
+//! # Fields
+//! | field | which thread may access it, and when |
+//! |---|---|
+//! | `state`, `vtable` | any that has a reference, at any time |
+//! | `waiter` | rule 3 |
+//! | `stage.closure` | rule 1 |
+//! | `stage.outcome` | rule 2 |
 //!
 //! # Access rules
-//! 1. `closure` belongs to whoever moved the stage out of QUEUED.
-//! 2. `outcome` is written by that owner before DONE; after DONE it belongs to the handle, or
-//!    to the ender that was told [`Finish::Abandoned`].
-//! 3. `waiter` belongs to the ender that was told [`Finish::Wake`]; else to the handle while WAITER
-//!    is clear, or after `set_waiter` has said that DONE came first; and to whoever frees the cell.
-//! 4. The block is freed by the end that was told that the others are gone.
+//! 1. `closure` belongs to the thread that moved the stage out of QUEUED.
+//! 2. `outcome` is written by that owner before DONE. After DONE it belongs to the handle, or to
+//!    the ender that was told [`Finish::Abandoned`].
+//! 3. `waiter` belongs to the ender that was told [`Finish::Wake`]. Otherwise it belongs to the
+//!    handle while WAITER is clear, or after `set_waiter` returned that DONE came first; and to the
+//!    reference that frees the block.
+//! 4. The block is freed by the reference that was told that the others are gone.
 //!
-//! A future has a cell of another make, to which the same rules apply (`task/future.rs`).
+//! A future has a cell of another layout, to which the same rules apply (`task/future.rs`).
 
 #![expect(
     unsafe_code,
-    reason = "two owners on two threads share one block of memory, which is the purpose of this room"
+    reason = "several threads share one block of memory, which is the purpose of this file"
 )]
 
 use std::marker::PhantomData;
@@ -34,22 +43,23 @@ use crate::task::context::{Closure, Context, Job, Name};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
-/// What a task's handle gives in the end.
+/// What a task's handle returns in the end.
 pub(crate) type Outcome<T> = Result<T, JoinError>;
 
 /// The part of a cell that is the same for every task.
 pub(super) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
-    /// On the heap, because most tasks are never waited for that long, and every cell has the place.
+    /// A pointer to the heap, because every cell has this field, and few tasks are waited for so
+    /// long that it is filled.
     pub(super) waiter: UnsafeCell<Option<Box<Waiter>>>,
-    /// Tells the model of a cell that is never freed.
+    /// Makes the model fail if a cell is never freed.
     #[cfg(workmill_loom)]
     _leak_check: loom::alloc::Track<()>,
 }
 
-/// Whoever waits at the handle. In a forked child it is not woken: it is a thread or a future of the
-/// parent, and its waker may take locks that are held there.
+/// The waker of the thread or future that waits for the handle. In a forked child it is not called:
+/// it belongs to the parent, and may take locks that are held there.
 pub(super) type Waiter = NotInherited<Waker>;
 
 impl Header {
@@ -64,47 +74,47 @@ impl Header {
     }
 }
 
-/// `repr(C)` so that a pointer to the cell is one to its header.
+/// `repr(C)` so that a pointer to the cell is a pointer to its header.
 #[repr(C)]
 struct Cell<F, T> {
     header: Header,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
-/// `repr(C)` so that a pointer to it is one to either field.
+/// `repr(C)` so that a pointer to the union is a pointer to either field.
 #[repr(C)]
 union Stage<F, T> {
     closure: ManuallyDrop<F>,
     outcome: ManuallyDrop<Outcome<T>>,
 }
 
-/// What can be done to a cell by someone who does not know its types.
+/// What can be done to a cell without knowing its types.
 ///
 /// Each function has these duties:
-/// 1. the header is that of a live cell made with the vtable's types;
-/// 2. the access rules of the module give the caller what the function touches.
+/// 1. The header is that of a live cell that was made with the vtable's types.
+/// 2. The access rules of the module allow the caller to access what the function accesses.
 pub(super) struct Vtable {
-    /// What the closure is called. No duties.
+    /// The name of the closure. No duties.
     pub(super) name: &'static Name,
-    /// Takes the closure out, calls it, stores the outcome. Never unwinds.
+    /// Takes the closure out, calls it and stores the outcome. Never unwinds.
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Drops the closure, stores that it was cancelled. Never unwinds.
+    /// Drops the closure, and stores that the task was cancelled. Never unwinds.
     pub(super) cancel: unsafe fn(NonNull<Header>, CancelReason),
-    /// What there is in place of these two if the task is a future.
+    /// The functions that replace these two if the task is a future.
     pub(super) future: Option<&'static FutureVtable>,
-    /// Moves the outcome to where the second pointer says, which is room for one.
+    /// Moves the outcome to where the second pointer leads, which has room for one.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
-    /// Drops the outcome, and gives back what the task panicked with if it did. Never unwinds.
+    /// Drops the outcome, and returns the payload if the task panicked. Never unwinds.
     pub(super) drop_outcome: unsafe fn(NonNull<Header>) -> Option<Payload>,
-    /// Frees the block, with the waiter if one is left. Never unwinds.
+    /// Frees the block, with the waiter if there is one. Never unwinds.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
 
-/// As [`Vtable`], of a future's cell (`task/future.rs`).
+/// What can be done to a future's cell (`task/future.rs`), with the duties of [`Vtable`].
 pub(super) struct FutureVtable {
-    /// Drops what the future held while it waited.
+    /// Drops the token that the future held while it waited.
     pub(super) release: unsafe fn(NonNull<Header>),
-    /// Has the task's end look at the state again. Never unwinds.
+    /// Wakes the future, so that it looks at the state. Never unwinds.
     pub(super) wake: unsafe fn(NonNull<Header>),
 }
 
@@ -130,8 +140,8 @@ impl<F: Closure<T>, T> Cell<F, T> {
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn stage<'a>(header: NonNull<Header>) -> &'a UnsafeCell<Stage<F, T>> {
-        // SAFETY: by duty 1 the header begins a live `Cell<F, T>`, and `repr(C)` with the
-        // pointer of `allocate` makes the whole cell reachable from it.
+        // SAFETY: by duty 1 the header begins a live `Cell<F, T>`. The whole cell can be reached
+        // from it, by `repr(C)` and because the pointer comes from `allocate`.
         unsafe { &(*header.cast::<Self>().as_ptr()).stage }
     }
 
@@ -141,7 +151,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         let closure = stage.with(|stage| {
-            // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
+            // SAFETY: by duty 2 the closure is ours (rule 1), and it is not read again.
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
         let outcome = unwind::catch(|| closure.call()).map_err(JoinError::panicked);
@@ -156,7 +166,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
         let stage = unsafe { Self::stage(header) };
         stage.with_mut(|stage| {
             unwind::contain(|| {
-                // SAFETY: by duty 2 the closure is ours (rule 1), and nobody reads it again.
+                // SAFETY: by duty 2 the closure is ours (rule 1), and it is not read again.
                 unsafe { std::ptr::drop_in_place(stage.cast::<F>()) };
             });
         });
@@ -165,12 +175,13 @@ impl<F: Closure<T>, T> Cell<F, T> {
     }
 
     /// # Safety
-    /// The duties of [`Vtable`]; the closure has been taken out.
+    /// The duties of [`Vtable`], and the closure was moved out or dropped.
     unsafe fn store(header: NonNull<Header>, outcome: Outcome<T>) {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         stage.with_mut(|stage| {
-            // SAFETY: rule 2 lets the ender write, and what the bytes held has been moved out.
+            // SAFETY: rule 2 allows the ender to write. The bytes hold nothing any more, by our
+            // duty.
             unsafe { stage.cast::<Outcome<T>>().write(outcome) };
         });
     }
@@ -181,7 +192,8 @@ impl<F: Closure<T>, T> Cell<F, T> {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         stage.with(|stage| {
-            // SAFETY: by duty 2 the outcome is ours (rule 2) and is read once; `room` is fit.
+            // SAFETY: by duty 2 the outcome is ours (rule 2), and it is read once. By our duty
+            // `room` is writable and aligned for it.
             unsafe { std::ptr::copy_nonoverlapping(stage.cast::<Outcome<T>>(), room.cast(), 1) };
         });
     }
@@ -192,7 +204,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         stage.with_mut(|stage| {
-            // SAFETY: by duty 2 the outcome is ours (rule 2), and nobody reads it again.
+            // SAFETY: by duty 2 the outcome is ours (rule 2), and it is not read again.
             unsafe { drop_outcome_at(stage.cast::<Outcome<T>>()) }
         })
     }
@@ -200,13 +212,13 @@ impl<F: Closure<T>, T> Cell<F, T> {
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: `allocate` leaked this box, and by duty 2 and rule 4 nobody else has it.
+        // SAFETY: `allocate` leaked this box. By duty 2 and rule 4 no other reference is left.
         let cell = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
         unwind::discard(cell);
     }
 }
 
-/// Makes a cell for `closure` and parts it into its two ends.
+/// Creates a cell for `closure`, and returns its two references.
 pub(crate) fn pair<F, T>(closure: F) -> (Runnable, HandleRef<T>)
 where
     F: Closure<T>,
@@ -217,108 +229,111 @@ where
     (Runnable(header), HandleRef::new(header))
 }
 
-/// Makes a handle's end that has resolved to cancelled at once.
+/// Creates a handle reference that has already resolved to cancelled.
 pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleRef<T> {
     let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
     let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
     HandleRef::new(header)
 }
 
-/// Drops an outcome where it is, and gives back what the task panicked with if it did.
+/// Drops an outcome where it is, and returns the payload if the task panicked. Never unwinds.
 ///
 /// # Safety
-/// There is an outcome, which is the caller's, and nobody reads it again.
+/// `outcome` leads to an outcome, which belongs to the caller and is not read again.
 pub(super) unsafe fn drop_outcome_at<T>(outcome: *mut Outcome<T>) -> Option<Payload> {
-    // SAFETY: by our duty the outcome is there, and nobody else has it.
+    // SAFETY: by our duty the outcome is there and belongs to the caller.
     let panic = match unsafe { &*outcome } {
         Err(error) => error.take_payload(),
         Ok(_) => None,
     };
     unwind::contain(|| {
-        // SAFETY: our duty; it is dropped once.
+        // SAFETY: by our duty the outcome belongs to the caller, and is dropped once.
         unsafe { std::ptr::drop_in_place(outcome) };
     });
     panic
 }
 
-/// Takes the waker out, gives up the task's end if it acts for it, and wakes.
+/// Takes the waker out, drops the runnable reference if the ender acts for it, and wakes.
 ///
 /// # Safety
-/// 1. `header` is that of a live cell, and [`State::finish`] for `ender` has told the
-///    caller to wake.
-/// 2. With [`Ender::Other`] the caller keeps its own end alive for the call.
+/// 1. `header` is that of a live cell, and [`State::finish`] for `ender` has told the caller to
+///    wake.
+/// 2. With [`Ender::Other`] the caller keeps its own reference during the call.
 unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
-    // SAFETY: by duty 1 the cell is live; our end keeps it so until `drop_runnable`.
+    // SAFETY: by duty 1 the cell is live. Our reference keeps it until `drop_runnable`, or by duty
+    // 2 during the call.
     let cell = unsafe { header.as_ref() };
     let waker = cell.waiter.with_mut(|waiter| {
-        // SAFETY: rule 3 gives the place to an ender that was told to wake.
+        // SAFETY: rule 3 gives the field to an ender that was told to wake.
         unsafe { (*waiter).take() }
     });
     let vtable = cell.vtable;
     if ender == Ender::Runnable && cell.state.drop_runnable() {
-        // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+        // SAFETY: duty 1: we are responsible for freeing the cell, so it is live. Duty 2: rule 4.
         unsafe { (vtable.free)(header) };
     }
-    // The cell may be gone by now: nothing of it is used below this line.
+    // The cell may be gone by now. Nothing of it is used below this line.
     if let Some(waker) = waker.and_then(|waiter| waiter.into_inner()) {
         unwind::wake(waker);
     }
 }
 
-/// The task's end of a cell: runs or is cancelled, exactly once.
+/// The runnable reference to a cell. It is run or cancelled, exactly once.
 ///
-/// Dropped unrun it cancels the task, because a pool that forgets a task has been shut down.
+/// Its drop cancels the task, because a pool that forgets a task was shut down.
 pub(crate) struct Runnable(pub(super) NonNull<Header>);
 
-// SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`,
-// wakers are, and the state word says which thread may touch them.
+// SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`, and
+// wakers are. The state word decides which thread may access them.
 unsafe impl Send for Runnable {}
 
 impl Runnable {
     fn header(&self) -> &Header {
-        // SAFETY: the block is live as long as the task's end is there (rule 4).
+        // SAFETY: the block is live as long as the runnable reference is there (rule 4).
         unsafe { self.0.as_ref() }
     }
 
-    /// What the closure is called.
+    /// Returns the name of the closure.
     pub(super) fn name(&self) -> &'static Name {
         self.header().vtable.name
     }
 
+    /// Returns `true` if the closure was neither begun nor cancelled.
     pub(super) fn is_queued(&self) -> bool {
         self.header().state.is_queued()
     }
 
-    /// Runs the closure, unless it was claimed or cancelled before; `false` if it was cancelled.
+    /// Runs the closure, unless it was begun or cancelled before. Returns `false` if it was
+    /// cancelled.
     pub(crate) fn run(self, cx: &impl Context) -> bool {
-        let end = ManuallyDrop::new(self);
-        if end.header().state.start() {
-            cx.begins(end.name());
-            cx.can_be_joined(end.0.as_ptr().cast());
-            // SAFETY: duty 1, the cell is live; duty 2, `start` gave us the closure.
-            unsafe { (end.header().vtable.run)(end.0) };
+        let this = ManuallyDrop::new(self);
+        if this.header().state.start() {
+            cx.begins(this.name());
+            cx.can_be_joined(this.0.as_ptr().cast());
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: `start` gave us the closure.
+            unsafe { (this.header().vtable.run)(this.0) };
             cx.returned();
-            if let Some(payload) = end.finish() {
+            if let Some(payload) = this.finish() {
                 cx.panicked(payload);
             }
             return true;
         }
-        let cancelled = end.header().state.is_cancelled();
-        end.leave();
+        let cancelled = this.header().state.is_cancelled();
+        this.leave();
         !cancelled
     }
 
-    /// Cancels the task; `false` if it was claimed or cancelled before.
+    /// Cancels the task. Returns `false` if it was begun or cancelled before.
     pub(crate) fn cancel(self, reason: CancelReason) -> bool {
         ManuallyDrop::new(self).end_unrun(reason)
     }
 
-    /// Cancels what is left; this end is gone afterwards.
+    /// Cancels the task if it has not begun. The runnable reference is gone after that.
     #[inline]
     fn end_unrun(&self, reason: CancelReason) -> bool {
         let live = self.header().state.cancel();
         if live {
-            // SAFETY: duty 1, the cell is live; duty 2, `cancel` gave us the closure.
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: `cancel` gave us the closure.
             unsafe { (self.header().vtable.cancel)(self.0, reason) };
             drop(self.finish());
         } else {
@@ -327,19 +342,23 @@ impl Runnable {
         live
     }
 
-    /// Publishes the outcome; this end is gone afterwards. A panic that no handle will show comes back.
+    /// Publishes the outcome. The runnable reference is gone after that. Returns the payload of a
+    /// panic that no handle will return.
     #[must_use]
     pub(super) fn finish(&self) -> Option<Payload> {
         match self.header().state.finish(Ender::Runnable) {
-            // The cell may be gone by now.
+            // The outcome belongs to the handle. The cell may be gone by now.
             Finish::Published => None,
+            // The handle waits. We are responsible for waking it.
             Finish::Wake => {
-                // SAFETY: duty 1, we were just told to; duty 2 does not apply.
+                // SAFETY: duty 1: `finish` has just told us to wake, and our reference keeps the
+                // cell. Duty 2 does not apply.
                 unsafe { wake_waiter(self.0, Ender::Runnable) };
                 None
             }
+            // The handle was already dropped. We are responsible for the outcome.
             Finish::Abandoned => {
-                // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
+                // SAFETY: duty 1: our reference keeps the cell. Duty 2: rule 2.
                 let panic = unsafe { (self.header().vtable.drop_outcome)(self.0) };
                 self.leave();
                 panic
@@ -347,11 +366,12 @@ impl Runnable {
         }
     }
 
-    /// Gives up an end that has nothing left to run.
+    /// Drops a runnable reference that has nothing left to run.
     fn leave(&self) {
         let vtable = self.header().vtable;
         if self.header().state.drop_runnable() {
-            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+            // SAFETY: duty 1: we are responsible for freeing the cell, so it is live. Duty 2:
+            // rule 4.
             unsafe { (vtable.free)(self.0) };
         }
     }
@@ -363,54 +383,61 @@ impl Drop for Runnable {
     }
 }
 
-/// What every end but the task's can do: see how far the task is, cancel it, run it in place.
+/// What every reference except the runnable can do: see how far the task has come, cancel it, and
+/// run it inline.
 pub(crate) struct RawTask(NonNull<Header>);
 
-// SAFETY: a remote reads the state word, cancels and runs. Whoever wins the exchange for that owns
-// the closure, which is `Send` by the bounds of `pair`, stores an outcome, which is too, and may take
-// the waker, which is too. No outcome is read through it.
+// SAFETY: a `RawTask` reads the state word, cancels and runs. The thread that wins the exchange for
+// that owns the closure, stores an outcome and may take the waker. These are `Send`, by the bounds
+// of `pair`. No outcome is read through a `RawTask`. At most it is dropped, if the handle has gone.
 unsafe impl Send for RawTask {}
-// SAFETY: the same.
+// SAFETY: all that is done through a shared `RawTask` is decided by exchanges of the state word, as
+// for `Send`.
 unsafe impl Sync for RawTask {}
 
 impl RawTask {
     fn header(&self) -> &Header {
-        // SAFETY: the block is live as long as the end that the remote is part of (rule 4).
+        // SAFETY: the block is live as long as the reference that this is part of (rule 4).
         unsafe { self.0.as_ref() }
     }
 
-    /// Tells this cell from others, while it lives.
+    /// Returns an address that identifies the cell as long as it lives.
     pub(crate) fn id(&self) -> *const () {
         self.0.as_ptr().cast()
     }
 
-    /// Tells whether the task is a closure that is due, and nobody has begun it.
+    /// Returns `true` if the task is a closure that is due and was neither begun nor cancelled.
     pub(crate) fn can_run_inline(&self) -> bool {
         self.header().vtable.future.is_none() && self.header().state.is_due()
     }
 
-    /// The closure is not to be run in place until it [comes due](Self::come_due).
+    /// Prevents the closure from being run inline until it [comes due](Self::come_due).
     pub(crate) fn postpone(&self) {
         self.header().state.postpone();
     }
 
+    /// Marks the closure as due, so that it may be run inline.
     pub(crate) fn come_due(&self) {
         self.header().state.come_due();
     }
 
+    /// Returns `true` if the task has begun and has not ended.
     pub(crate) fn is_running(&self) -> bool {
         self.header().state.is_running()
     }
 
+    /// Returns `true` if the outcome is there.
     pub(crate) fn is_done(&self) -> bool {
         self.header().state.is_done()
     }
 
-    /// Runs the closure on this thread if nobody has begun it; `true` if so.
+    /// Runs the closure on this thread, if [possible](Self::can_run_inline). Returns `true` if it
+    /// was run.
     pub(crate) fn run_inline(&self, cx: &impl Context) -> bool {
         let ours = self.can_run_inline() && self.header().state.start();
         if ours {
-            // SAFETY: duty 1, the cell is live; duty 2, it has a closure, which `start` gave us.
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: the task is a closure, which
+            // `start` gave us.
             unsafe { (self.header().vtable.run)(self.0) };
             if let Some(payload) = self.finish() {
                 cx.panicked(payload);
@@ -419,15 +446,17 @@ impl RawTask {
         ours
     }
 
-    /// Has a future polled, as its waker does.
+    /// Wakes the task if it is a future.
     pub(crate) fn wake(&self) {
         if let Some(future) = self.header().vtable.future {
-            // SAFETY: duty 1, the cell is live; waking touches nothing that is somebody's.
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: waking accesses the
+            // second word and `schedule`, which any reference may.
             unsafe { (future.wake)(self.0) };
         }
     }
 
-    /// Cancels the task unless it has begun, or is a future that has given its output.
+    /// Cancels the task, unless it has begun. A future is cancelled unless it has returned its
+    /// output.
     pub(crate) fn cancel(&self, reason: CancelReason) -> Cancelled {
         match self.doom(reason) {
             Ok(doomed) => {
@@ -438,14 +467,15 @@ impl RawTask {
         }
     }
 
-    /// As [`cancel`](Self::cancel), but a closure that will never run is still to be dropped.
+    /// Cancels the task as [`cancel`](Self::cancel) does, but leaves it to the caller to drop a
+    /// closure that will never run.
     pub(crate) fn doom(&self, reason: CancelReason) -> Result<Doomed, Cancelled> {
         if let Some(future) = self.header().vtable.future {
             return Err(self.request_cancel(future, reason));
         }
         if self.header().state.cancel() {
-            let end = self.task_ref();
-            return Ok(Doomed { end, reason });
+            let task = self.task_ref();
+            return Ok(Doomed { task, reason });
         }
         Err(match self.header().state.is_cancelled() {
             true => Cancelled::Before,
@@ -456,12 +486,16 @@ impl RawTask {
     fn request_cancel(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
         let request = self.header().state.request_cancel(reason);
         if request == CancelRequest::Unbegun {
-            // SAFETY: duty 1, the cell is live; duty 2, we were just told.
+            // The future has not begun. We are responsible for the token that it holds.
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: `request_cancel` gave us the
+            // token.
             unsafe { (future.release)(self.0) };
         }
         match request {
+            // The next run will drop the future. We are responsible for waking it.
             CancelRequest::Unbegun | CancelRequest::Begun => {
-                // SAFETY: duty 1, the cell is live; waking touches nothing that is somebody's.
+                // SAFETY: duty 1: our reference keeps the cell. Duty 2: waking accesses the
+                // second word and `schedule`, which any reference may.
                 unsafe { (future.wake)(self.0) };
                 Cancelled::Soon
             }
@@ -470,34 +504,38 @@ impl RawTask {
         }
     }
 
-    /// Publishes the outcome. A panic that no handle will show comes back.
+    /// Publishes the outcome. Returns the payload of a panic that no handle will return.
     #[must_use]
     #[inline(always)]
     fn finish(&self) -> Option<Payload> {
         match self.header().state.finish(Ender::Other) {
+            // The outcome belongs to the handle.
             Finish::Published => None,
+            // The handle waits. We are responsible for waking it.
             Finish::Wake => {
-                // SAFETY: duty 1, we were just told to; duty 2, we are borrowed for the call.
+                // SAFETY: duty 1: `finish` has just told us to wake, and our reference keeps the
+                // cell. Duty 2: our reference is borrowed for the call.
                 unsafe { wake_waiter(self.0, Ender::Other) };
                 None
             }
-            // SAFETY: duty 1, our end keeps the cell; duty 2, rule 2.
+            // The handle was already dropped. We are responsible for the outcome.
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: rule 2.
             Finish::Abandoned => unsafe { (self.header().vtable.drop_outcome)(self.0) },
         }
     }
 
-    /// Makes an extra end of the same cell.
+    /// Creates a counted reference to the same cell.
     pub(crate) fn task_ref(&self) -> TaskRef {
         self.header().state.add_ref();
         TaskRef(Self(self.0))
     }
 }
 
-/// A closure that was cancelled and is to be dropped, which ends its task; when this is dropped, if not
-/// before.
+/// A closure that was cancelled and is still to be dropped. Its drop, by [`end`](Self::end) or by
+/// that of this value, ends the task.
 #[must_use]
 pub(crate) struct Doomed {
-    end: TaskRef,
+    task: TaskRef,
     reason: CancelReason,
 }
 
@@ -510,11 +548,11 @@ impl Doomed {
 
 impl Drop for Doomed {
     fn drop(&mut self) {
-        let end = &self.end;
-        // SAFETY: duty 1, our end keeps the cell; duty 2, this was made by whoever moved the stage to
-        // CANCELLED, once, so the closure is ours.
-        unsafe { (end.header().vtable.cancel)(end.0.0, self.reason) };
-        drop(end.finish());
+        let task = &self.task;
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: the thread that moved the stage to
+        // CANCELLED made this value, once, so the closure is ours.
+        unsafe { (task.header().vtable.cancel)(task.0.0, self.reason) };
+        drop(task.finish());
     }
 }
 
@@ -523,20 +561,20 @@ impl Drop for Doomed {
 pub(crate) enum Cancelled {
     /// The task was queued, and will never run.
     Now,
-    /// The task is a future, which a thread of the pool is going to drop.
+    /// The task is a future, which a worker is going to drop.
     Soon,
-    /// The task was cancelled already.
+    /// The task was cancelled before.
     Before,
-    /// The task has begun.
+    /// The task has begun, or is a future that has returned its output. It is not cancelled.
     Never,
 }
 
-/// One end more, which never sees the outcome.
+/// A counted reference to a cell. It never sees the outcome.
 pub(crate) struct TaskRef(RawTask);
 
 impl TaskRef {
     /// # Safety
-    /// The cell is live, and such an end was counted that nobody else gives up.
+    /// The cell is live, and a reference was counted for this value alone.
     pub(super) unsafe fn from_header(header: NonNull<Header>) -> Self {
         Self(RawTask(header))
     }
@@ -554,21 +592,22 @@ impl Drop for TaskRef {
     fn drop(&mut self) {
         let vtable = self.header().vtable;
         if self.header().state.drop_ref() {
-            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+            // SAFETY: duty 1: we are responsible for freeing the cell, so it is live. Duty 2:
+            // rule 4.
             unsafe { (vtable.free)(self.0.0) };
         }
     }
 }
 
-/// The handle's end of a cell: waits for the outcome and takes it.
+/// The handle reference to a cell. It waits for the outcome and takes it.
 pub(crate) struct HandleRef<T> {
     task: RawTask,
     outcome: PhantomData<Outcome<T>>,
 }
 
-// SAFETY: beside what a remote can do, sending the end sends the right to take a `T`.
+// SAFETY: a `RawTask` is `Send`. Beside it, sending a `HandleRef` sends the right to take a `T`.
 unsafe impl<T: Send> Send for HandleRef<T> {}
-// SAFETY: no `T` is reached through a shared end, only what a remote can do.
+// SAFETY: a `RawTask` is `Sync`, and no `T` is reached through a shared `HandleRef`.
 unsafe impl<T: Send> Sync for HandleRef<T> {}
 
 impl<T> Deref for HandleRef<T> {
@@ -587,17 +626,18 @@ impl<T> HandleRef<T> {
         }
     }
 
-    /// Tells whether the outcome is there; if not, `waker` is called when it is.
+    /// Returns `true` if the outcome is there. If not, `waker` is called when it is.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
         let state = &self.header().state;
         if state.is_done() {
             return true;
         }
         if state.has_waiter() && !state.clear_waiter() {
+            // The task ended first, and its ender owns the waiter field.
             return true;
         }
         let same = self.header().waiter.with(|waiter| {
-            // SAFETY: rule 3, WAITER is clear.
+            // SAFETY: rule 3: WAITER is clear.
             unsafe { (*waiter).as_ref() }.is_some_and(|old| old.will_wake(waker))
         });
         if !same {
@@ -605,20 +645,20 @@ impl<T> HandleRef<T> {
             let old = self.replace_waiter(Some(Box::new(new)));
             unwind::discard(old);
         }
-        // An exchange, which is at the same time the last look: see "No wake-up is lost" in `state`.
+        // This exchange is also the last look at DONE: see "No wake-up is lost" in `state`.
         if self.header().state.set_waiter() {
             return false;
         }
-        // The task ended before it could see the waker, so the place is still ours.
+        // The task ended before WAITER was set, so the waiter field is still ours.
         unwind::discard(self.replace_waiter(None));
         true
     }
 
-    /// Takes back what [`poll`](Self::poll) left, so that the waker is not kept.
+    /// Takes back the waker that [`poll`](Self::poll) left, and drops it.
     pub(crate) fn stop_waiting(&mut self) {
         let state = &self.header().state;
-        // Without WAITER something is left only if the clone of a new waker panicked; and then it is
-        // not touched once DONE is set, because an ender may have it.
+        // Without WAITER there is an old waker only if the clone of a new one panicked. It is not
+        // touched once DONE is set, because an ender may own the field.
         let ours = match state.has_waiter() {
             true => state.clear_waiter(),
             false => !state.is_done(),
@@ -630,38 +670,42 @@ impl<T> HandleRef<T> {
 
     fn replace_waiter(&mut self, new: Option<Box<Waiter>>) -> Option<Box<Waiter>> {
         self.header().waiter.with_mut(|waiter| {
-            // SAFETY: rule 3: all callers have WAITER clear, or were just told by `set_waiter`
-            // that DONE came first; and the handle is borrowed mutably.
+            // SAFETY: rule 3: WAITER is clear in all callers, or `set_waiter` has just told them
+            // that DONE came first. The handle is borrowed mutably.
             unsafe { std::mem::replace(&mut *waiter, new) }
         })
     }
 
-    /// Takes the outcome and frees what is left, or gives the end back if it is too early.
+    /// Takes the outcome and drops the handle reference, or returns it as an error if the task has
+    /// not ended.
     pub(crate) fn try_take(self) -> Result<Outcome<T>, Self> {
         if !self.is_done() {
             return Err(self);
         }
-        let end = ManuallyDrop::new(self);
+        let this = ManuallyDrop::new(self);
         let mut room = MaybeUninit::<Outcome<T>>::uninit();
-        // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2; the room is fit.
-        unsafe { (end.header().vtable.take)(end.task.0, room.as_mut_ptr().cast()) };
-        end.free_if_last();
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so rule 2. The room
+        // is writable and aligned for an outcome.
+        unsafe { (this.header().vtable.take)(this.task.0, room.as_mut_ptr().cast()) };
+        this.free_if_last();
         // SAFETY: `take` has moved an outcome there.
         Ok(unsafe { room.assume_init() })
     }
 
-    /// Gives up the handle's end, with the outcome gone.
+    /// Drops the handle reference, whose outcome is gone.
     fn free_if_last(&self) {
         let vtable = self.header().vtable;
         if self.header().state.drop_handle() {
-            // SAFETY: duty 1, the others left the freeing to us; duty 2, rule 4.
+            // SAFETY: duty 1: we are responsible for freeing the cell, so it is live. Duty 2:
+            // rule 4.
             unsafe { (vtable.free)(self.task.0) };
         }
     }
 }
 
 impl<T> HandleRef<T> {
-    /// Gives up the end with what may be there. A panic that nobody was shown comes back.
+    /// Drops the handle reference, and the outcome if it is there. Returns the payload if it is a
+    /// panic.
     pub(crate) fn abandon(self) -> Option<Payload> {
         ManuallyDrop::new(self).leave()
     }
@@ -669,10 +713,12 @@ impl<T> HandleRef<T> {
     fn leave(&mut self) -> Option<Payload> {
         self.stop_waiting();
         match self.header().state.leave() {
+            // The task has not ended. Its ender is responsible for the outcome.
             Leave::ToTask => None,
+            // The task has ended. We are responsible for the outcome.
             Leave::WithOutcome => {
-                // SAFETY: duty 1, the cell is live; duty 2, DONE was seen, so rule 2, and
-                // `try_take` does not come here once it has taken.
+                // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so rule 2,
+                // and `try_take` does not come here once it has taken the outcome.
                 let panic = unsafe { (self.header().vtable.drop_outcome)(self.task.0) };
                 self.free_if_last();
                 panic

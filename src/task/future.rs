@@ -1,13 +1,26 @@
-//! A future's cell: what is polled, what is known of it, and whom it wakes.
+//! The cell of a future, which holds what is polled, and its wakers.
 //!
-//! One block holds the state word that every cell has, the future and then in the same bytes its
-//! outcome, and a second word that says whether the future is to be polled. A waker is an
-//! [extra end](crate::task::cell::TaskRef) of the cell, counted like the others, so the block lives as long
-//! as anybody may wake it. The rules of access are those of [`cell`](crate::task::cell), with these in place
-//! of the first:
+//! One heap block holds the state word that every cell has, the future, whose bytes later hold its
+//! outcome, and a [second word](Wakes) that says whether the future is to be polled. A waker is a
+//! [counted reference](TaskRef) to the cell, so the block lives as long as any waker.
 //!
-//! 1. The future belongs to the task's end, which is in a queue, or polls, or rests in the block.
-//! 2. What the future held while it waited belongs to whoever moved the stage out of QUEUED.
+//! # Fields
+//! | field | which thread may access it, and when |
+//! |---|---|
+//! | `header` | as in any [`cell`](crate::task::cell) |
+//! | `schedule`, `wakes` | any that has a reference, at any time |
+//! | `key` | written before the task is handed out, then read by the runnable reference |
+//! | `token` | rule 2 |
+//! | `stage.future` | rule 1 |
+//! | `stage.outcome` | as in any [`cell`](crate::task::cell) |
+//!
+//! # Access rules
+//! Those of [`cell`](crate::task::cell), with these instead of the first:
+//!
+//! 1. The future belongs to the runnable reference, which is in a queue, or polls, or rests in the
+//!    cell.
+//! 2. The token, which the future holds while it waits for its first poll, belongs to the thread
+//!    that moved the stage out of QUEUED.
 
 #![expect(
     unsafe_code,
@@ -33,33 +46,36 @@ use crate::task::state::{CancelRequest, State};
 use crate::task::wakes::Wakes;
 use crate::unwind::{self, Payload};
 
-// The cell whose future is polled on this thread, innermost; one byte further once that has woken itself.
+// The cell whose future is polled on this thread, the innermost one. The pointer is one byte
+// further once that future has woken itself.
 thread_cell!(POLLED: *const () = std::ptr::null());
 
-/// `repr(C)` so that a pointer to the cell is one to its header, and to what does not depend on the future.
+/// `repr(C)` so that a pointer to the cell is a pointer to its header, and so that the fields that
+/// do not depend on the future come first.
 ///
-/// In a [`aligned`]: a cell is polled again and again, and its neighbour by another thread.
+/// Its memory is [`aligned`] to a cache line, because a cell is polled again and again, and its
+/// neighbour by another thread.
 #[repr(C)]
 struct Cell<F: Future, P, S> {
     header: Header,
-    /// Where the task goes when it is woken.
+    /// Is called with the task when it was woken.
     schedule: S,
-    /// Where the future is registered. Written before anyone else knows the cell.
+    /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
     wakes: Wakes,
-    /// Held while the future waits to be polled for the first time.
+    /// What the future holds until it is polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// `repr(C)` so that a pointer to it is one to either field.
+/// `repr(C)` so that a pointer to the union is a pointer to either field.
 #[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     outcome: ManuallyDrop<Outcome<F::Output>>,
 }
 
-/// The functions for such a cell; their duties are those of [`Vtable`].
+/// The functions for such a cell. Their duties are those of [`Vtable`].
 struct Functions<F, P, S, Cx>(PhantomData<(F, P, S, Cx)>);
 
 impl<F, P, S, Cx> Functions<F, P, S, Cx>
@@ -92,36 +108,36 @@ where
     /// # Safety
     /// The first duty of [`Vtable`].
     unsafe fn cell<'a>(header: NonNull<Header>) -> &'a Cell<F, P, S> {
-        // SAFETY: by duty 1 the header begins a live cell of this type, and `repr(C)` with the pointer
-        // of `spawn` makes the whole of it reachable from it.
+        // SAFETY: by duty 1 the header begins a live cell of this type. The whole cell can be
+        // reached from it, by `repr(C)` and because the pointer comes from `Task::future`.
         unsafe { header.cast().as_ref() }
     }
 
     /// # Safety
-    /// None: it is not called, since there is no closure.
+    /// None. It is never called, because there is no closure.
     unsafe fn run(_: NonNull<Header>) {
-        unreachable!("a future is not run in place");
+        unreachable!("a future is not run inline");
     }
 
     /// # Safety
-    /// None, as for `run`.
+    /// None. It is never called, because there is no closure.
     unsafe fn cancel(_: NonNull<Header>, _: CancelReason) {
-        unreachable!("a future is called off");
+        unreachable!("a future is cancelled by request");
     }
 
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn release(header: NonNull<Header>) {
-        // SAFETY: duty 1.
+        // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
-        // SAFETY: duty 2: rule 2.
+        // SAFETY: by duty 2 we moved the stage out of QUEUED (rule 2).
         drop(unsafe { cell.take_token() });
     }
 
     /// # Safety
     /// The first duty of [`Vtable`].
     unsafe fn wake(header: NonNull<Header>) {
-        // SAFETY: duty 1.
+        // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
         if cell.wakes.wake() {
             (cell.schedule)(Self::task(header));
@@ -136,13 +152,14 @@ where
     }
 
     /// # Safety
-    /// The duties of [`Vtable`].
+    /// The duties of [`Vtable`], and `room` is writable and aligned for an outcome.
     unsafe fn take(header: NonNull<Header>, room: *mut ()) {
-        // SAFETY: duty 1.
+        // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
         cell.stage.with(|stage| {
             let outcome = stage.cast::<Outcome<F::Output>>();
-            // SAFETY: by duty 2 the outcome is stored and ours, and is read once; `room` is fit.
+            // SAFETY: by duty 2 the outcome is stored and ours, and it is read once. By our duty
+            // `room` is writable and aligned for it.
             unsafe { std::ptr::copy_nonoverlapping(outcome, room.cast(), 1) };
         });
     }
@@ -150,10 +167,10 @@ where
     /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn drop_outcome(header: NonNull<Header>) -> Option<Payload> {
-        // SAFETY: duty 1.
+        // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
         cell.stage.with_mut(|stage| {
-            // SAFETY: by duty 2 the outcome is stored and ours, and nobody reads it again.
+            // SAFETY: by duty 2 the outcome is stored and ours, and it is not read again.
             unsafe { drop_outcome_at(stage.cast::<Outcome<F::Output>>()) }
         })
     }
@@ -162,21 +179,22 @@ where
     /// The duties of [`Vtable`].
     unsafe fn free(header: NonNull<Header>) {
         let cell = header.cast::<Cell<F, P, S>>();
-        // SAFETY: duty 1; by duty 2 nobody else has it, and nobody looks at it again.
+        // SAFETY: by duty 1 the cell is live, and by duty 2 no other reference is left, so it is
+        // not used again.
         unwind::contain(|| unsafe { cell.drop_in_place() });
-        // SAFETY: `spawn` had the block from there, and the cell was dropped.
+        // SAFETY: `Task::future` got the block from `aligned::new`, and the cell was dropped.
         unsafe { aligned::free(cell) };
     }
 
-    /// The header that a waker's pointer leads to.
+    /// Returns the header that a waker's pointer leads to.
     fn header(waker: *const ()) -> NonNull<Header> {
         NonNull::new(waker.cast_mut().cast()).expect("a waker leads to its cell")
     }
 
     /// # Safety
-    /// The pointer is that of a waker of this cell, which lives for the call.
+    /// The pointer is that of a waker of this cell, which lives during the call.
     unsafe fn waker_clone(waker: *const ()) -> RawWaker {
-        // SAFETY: the waker is an end of the cell, or borrowed from one that polls it.
+        // SAFETY: the waker is a counted reference, or borrows the runnable reference, which polls.
         unsafe { Self::cell(Self::header(waker)) }
             .header
             .state
@@ -185,35 +203,35 @@ where
     }
 
     /// # Safety
-    /// The same; it is used up.
+    /// The pointer is that of a waker of this cell that is a counted reference. It is consumed.
     unsafe fn waker_wake(waker: *const ()) {
-        // SAFETY: our duty.
+        // SAFETY: by our duty the waker lives during the call.
         unsafe { Self::waker_wake_by_ref(waker) };
-        // SAFETY: our duty.
+        // SAFETY: by our duty the waker is consumed.
         unsafe { Self::waker_drop(waker) };
     }
 
     /// # Safety
-    /// The same as for a clone.
+    /// The pointer is that of a waker of this cell, which lives during the call.
     unsafe fn waker_wake_by_ref(waker: *const ()) {
         let polled = POLLED.with(std::cell::Cell::get);
         if polled == waker || polled == yielding(waker) {
-            // It is polled further up on this very stack.
+            // The future wakes itself: it is polled further up on this stack.
             return POLLED.with(|polled| polled.set(yielding(waker)));
         }
-        // SAFETY: the waker is an end of the cell.
+        // SAFETY: the waker is a counted reference, or borrows the runnable reference, which polls.
         unsafe { Self::wake(Self::header(waker)) };
     }
 
     /// # Safety
-    /// The pointer is that of a waker of this cell, which is an end, and is used up.
+    /// The pointer is that of a waker of this cell that is a counted reference. It is consumed.
     unsafe fn waker_drop(waker: *const ()) {
-        // SAFETY: it counts as one, which goes.
+        // SAFETY: by our duty the waker was counted as a reference, and keeps the cell until now.
         drop(unsafe { TaskRef::from_header(Self::header(waker)) });
     }
 }
 
-/// What [`POLLED`] is once the cell's future has woken itself.
+/// Returns the value of [`POLLED`] once the future of `cell` has woken itself.
 fn yielding(cell: *const ()) -> *const () {
     cell.map_addr(|address| address + 1)
 }
@@ -223,16 +241,17 @@ impl<F: Future, P, S> Cell<F, P, S> {
     /// The caller has moved the stage out of QUEUED.
     unsafe fn take_token(&self) -> Option<P> {
         self.token.with_mut(|token| {
-            // SAFETY: by our duty it is ours.
+            // SAFETY: by our duty the token is ours (rule 2).
             unsafe { (*token).take() }
         })
     }
 
-    /// Polls the future, unless it was cancelled, and drops it where it is once it has ended or was. A panic
-    /// that comes too late for the handle goes to `panicked`.
+    /// Polls the future unless it was cancelled. Returns `None` if it is pending. Otherwise drops
+    /// it where it is, and returns its outcome. A panic that comes too late for the handle goes to
+    /// `panicked`.
     ///
     /// # Safety
-    /// The caller has the task's end, and calls this again only if the answer is `None`.
+    /// The caller has the runnable reference, and calls this again only if the answer is `None`.
     unsafe fn poll(
         &self,
         waker: &Waker,
@@ -243,15 +262,15 @@ impl<F: Future, P, S> Cell<F, P, S> {
         if !state.is_cancelled() {
             let polled = self.stage.with_mut(|stage| {
                 unwind::catch(|| {
-                    // SAFETY: rule 1: by our duty the future is there and ours.
+                    // SAFETY: by our duty the future is there, and ours (rule 1).
                     let future = unsafe { &mut *stage.cast::<F>() };
-                    // SAFETY: it stays in this place until it is dropped.
+                    // SAFETY: the future stays where it is until it is dropped.
                     let future = unsafe { Pin::new_unchecked(future) };
                     future.poll(&mut PollContext::from_waker(waker))
                 })
             });
             outcome = match polled {
-                // If it was cancelled meanwhile it was woken, too.
+                // If the future was cancelled meanwhile, it was woken as well, and is run again.
                 Ok(Poll::Pending) => return None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
                 Err(payload) => Some(Err(JoinError::panicked(payload))),
@@ -266,43 +285,47 @@ impl<F: Future, P, S> Cell<F, P, S> {
             }
             unwind::discard(late);
         }
-        // SAFETY: our duty.
+        // SAFETY: by our duty we have the runnable reference. The future is there, and is not
+        // polled again once we return an outcome.
         unsafe { self.drop_future() };
         Some(outcome.unwrap_or_else(|| Err(JoinError::cancelled(state.reason()))))
     }
 
+    /// Drops the future where it is. Never unwinds.
+    ///
     /// # Safety
-    /// The caller has the task's end, and the future is there.
+    /// The caller has the runnable reference, and the future is there. It is not used again.
     unsafe fn drop_future(&self) {
         self.stage.with_mut(|stage| {
             unwind::contain(|| {
-                // SAFETY: rule 1; by our duty nobody looks at it again.
+                // SAFETY: by our duty the future is ours (rule 1), and is not used again.
                 unsafe { std::ptr::drop_in_place(stage.cast::<F>()) };
             });
         });
     }
 
-    /// Stores the outcome and takes note of the end.
+    /// Stores the outcome, and notes in the second word that the future has ended.
     ///
     /// # Safety
-    /// The caller has the task's end, and has dropped the future.
+    /// The caller has the runnable reference, and has dropped the future.
     unsafe fn end(&self, outcome: Outcome<F::Output>) {
         self.stage.with_mut(|stage| {
-            // SAFETY: what the bytes held is gone, and nobody reads them before DONE.
+            // SAFETY: by our duty the future is gone from these bytes, and they are not read before
+            // DONE.
             unsafe { stage.cast::<Outcome<F::Output>>().write(outcome) };
         });
         self.wakes.end();
     }
 }
 
-/// The task's end of a future's cell, while it is not at rest.
+/// The runnable reference to a future's cell, while it does not rest there.
 struct RunnableFuture<F, P, S, Cx> {
     header: NonNull<Header>,
     functions: PhantomData<Functions<F, P, S, Cx>>,
 }
 
-// SAFETY: the future, its outcome and what it holds are `Send` by the bounds of `spawn`, and the two words
-// say which thread may touch them.
+// SAFETY: the future, its outcome and the token are `Send`, and `schedule` is `Send` and `Sync`, by
+// the bounds of `Task::future`. The two words decide which thread may access them.
 unsafe impl<F, P, S, Cx> Send for RunnableFuture<F, P, S, Cx> {}
 
 impl<F, P, S, Cx> RunnableFuture<F, P, S, Cx>
@@ -314,27 +337,30 @@ where
 {
     #[inline]
     fn cell<'a>(&self) -> &'a Cell<F, P, S> {
-        // SAFETY: the task's end keeps the cell, and callers leave it alone once that has gone.
+        // SAFETY: the runnable reference keeps the cell, and the callers do not use it once that
+        // has gone.
         unsafe { Functions::<F, P, S, Cx>::cell(self.header) }
     }
 
-    /// Calls the future off, which is then to be run once more; `true` if nobody had done so.
+    /// Cancels the future, which is to be run once more then. Returns `false` if it was cancelled
+    /// before.
     fn request_cancel_here(&self, reason: CancelReason) -> bool {
         let request = self.cell().header.state.request_cancel(reason);
         if request == CancelRequest::Unbegun {
-            // SAFETY: we were just told that it is ours.
+            // The future has not begun. We are responsible for the token that it holds.
+            // SAFETY: `request_cancel` moved the stage out of QUEUED.
             drop(unsafe { self.cell().take_token() });
         }
         matches!(request, CancelRequest::Unbegun | CancelRequest::Begun)
     }
 
-    /// What it held while it waited, if this is the first poll.
+    /// Takes the token, if this is the first poll.
     #[inline]
     fn token(&self) -> Option<P> {
         if !self.cell().header.state.start() {
             return None;
         }
-        // SAFETY: we have moved the stage out of QUEUED.
+        // SAFETY: `start` moved the stage out of QUEUED.
         unsafe { self.cell().take_token() }
     }
 }
@@ -350,31 +376,33 @@ where
         let cell = self.cell();
         let id = self.header.as_ptr().cast_const().cast();
         let mut kept = None;
-        // One that gave way has been polled before.
+        // A future that gave way has been polled before.
         if cell.wakes.begin_poll() {
             kept = self.token().map(Token::begin);
         }
         cx.begins(cell.header.vtable.name);
         cx.can_be_joined(id);
-        // SAFETY: the functions keep what a waker promises. It is not dropped, since it is none of the
-        // ends: it is borrowed from the task's.
+        // SAFETY: the functions keep the contract of `RawWaker`. The waker is not dropped, because
+        // it is no counted reference: it borrows the runnable reference.
         let waker = unsafe { Waker::new(id, Functions::<F, P, S, Cx>::WAKER) };
         let waker = ManuallyDrop::new(waker);
-        // Others may be polled on this thread meanwhile.
+        // The future may poll others on this thread meanwhile.
         let outer = POLLED.with(|polled| polled.replace(id));
-        // SAFETY: the task's end is ours, and `end` is called when the answer is an outcome.
+        // SAFETY: the runnable reference is ours. If the answer is an outcome, the future is not
+        // polled again.
         let outcome = unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
         let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();
         let Some(outcome) = outcome else {
+            // A future that woke itself, or was woken meanwhile, keeps its runnable reference here.
             if yields || !cell.wakes.rest() {
                 return Ran::Yields;
             }
-            // Another thread may have it already; the cell may be gone.
+            // Another thread may have the runnable reference already, and the cell may be gone.
             return Ran::GoesOn;
         };
-        // SAFETY: `poll` has dropped the future.
+        // SAFETY: the runnable reference is ours, and `poll` has dropped the future.
         unsafe { cell.end(outcome) };
         cx.future_ended(cell.key.load(Ordering::Relaxed));
         if let Some(payload) = ManuallyDrop::new(Runnable(self.header)).finish() {
@@ -386,9 +414,9 @@ where
     fn cancel(self, reason: CancelReason) -> bool {
         let request = self.request_cancel_here(reason);
         let cell = self.cell();
-        // SAFETY: the task's end is ours, and has not ended the future.
+        // SAFETY: the runnable reference is ours, and has not ended the future.
         unsafe { cell.drop_future() };
-        // SAFETY: just done.
+        // SAFETY: the runnable reference is ours, and the future was just dropped.
         unsafe { cell.end(Err(JoinError::cancelled(cell.header.state.reason()))) };
         drop(ManuallyDrop::new(Runnable(self.header)).finish());
         request
@@ -409,11 +437,12 @@ where
 }
 
 impl<Cx: Context> Task<Cx> {
-    /// Makes a task of a future, which holds `token` until it is polled first, and the handle's end of
-    /// the cell for its outcome.
+    /// Creates a task of a future, which holds `token` until it is polled for the first time, and
+    /// the handle's reference to the cell for its outcome.
     ///
-    /// `schedule` is called with the task whenever it was woken; `register` with an extra end, first of
-    /// all, and what it answers comes with [`Context::future_ended`].
+    /// `schedule` is called with the task whenever it was woken by something else than its own
+    /// poll. `register` is called with a counted reference, before any other thread knows the cell.
+    /// The key that it returns is passed to [`Context::future_ended`].
     pub(crate) fn future<P, F, S>(
         token: P,
         future: F,
@@ -440,7 +469,7 @@ impl<Cx: Context> Task<Cx> {
         let header = cell.cast();
         let end = HandleRef::new(header);
         let key = register(end.task_ref());
-        // SAFETY: the cell is live, since we have its ends.
+        // SAFETY: the cell is live, because we have its references.
         let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
         cell.key.store(key, Ordering::Relaxed);
         (Functions::<F, P, S, Cx>::task(header), end)

@@ -1,28 +1,34 @@
-//! Whether a future is to be polled: the second word of its cell.
+//! The second word of a future's cell: whether the future is to be polled.
 //!
 //! # Words
-//! The word has three bits. WOKEN: the future is to be polled. POLLING: the task's end is in somebody's
-//! hands. Neither: it rests in the cell, and whoever sets WOKEN takes it up and has it queued. ENDED: the
-//! future is gone.
+//! - WOKEN: the future is to be polled.
+//! - POLLING: a thread is polling it, or it yielded and is queued.
+//! - None of the three: the runnable reference rests in the cell. The thread that sets WOKEN takes
+//!   it, and schedules it.
+//! - ENDED: the future is gone.
 //!
 //! # Protocol
-//! *Before a poll* the task's end exchanges the word for POLLING alone. *After it*, if the future is
-//! pending, it goes to rest by exchanging POLLING for nothing; if that fails somebody has set WOKEN
-//! meanwhile, and it is queued again.
+//! *Before a poll* the runnable reference exchanges the word for POLLING alone. *After the poll*,
+//! if the future is pending, it goes to rest by exchanging POLLING for nothing. If that fails, a
+//! thread has set WOKEN meanwhile, and the future is queued again.
 //!
 //! # Why it is correct
-//! *There is one task's end:* it is taken up by who finds the word empty, and only a task's end that
-//! goes to rest empties it.
-//! *No wake-up is lost:* who sets WOKEN on an empty word queues it; on any other,
-//! the task's end has not gone to rest, and cannot before it has polled once more, since only the exchange
-//! before a poll clears WOKEN. That exchange reads what the waker wrote, so the poll sees what
-//! was done before the wake-up.
-//! *Nothing is woken in vain but once:* a wake-up during the poll that
-//! would have seen its cause has the future polled again.
+//! *There is one runnable reference:* only the thread that finds the word empty takes it, and only
+//! a runnable reference that goes to rest empties the word.
 //!
-//! A future that wakes itself while it is polled, to give way, is told so by a note of the thread's,
-//! and not by the word: it keeps POLLING while it is queued, and no exchange is needed before the next
-//! poll. Whoever else wakes it meanwhile sets WOKEN, and the poll after the next, at most, sees that.
+//! *No wake-up is lost:* a thread that sets WOKEN on an empty word schedules the future. On any
+//! other word, the runnable reference has not gone to rest, and cannot do so before it has polled
+//! once more, because only the exchange before a poll clears WOKEN. That exchange reads what the
+//! waker wrote, so the poll sees what was done before the wake-up.
+//!
+//! *At most one spurious poll:* if a future is woken during a poll that sees the cause of that
+//! wake-up, it is polled once more.
+//!
+//! # Yielding
+//! A future that wakes itself while it is polled, in order to yield, is noted in a thread-local and
+//! not in the word. The word stays POLLING while the future is queued, and no exchange is needed
+//! before its next poll. Another waker may set WOKEN meanwhile. The poll after the next, at the
+//! latest, sees what that waker did.
 
 use std::fmt;
 
@@ -32,7 +38,7 @@ const WOKEN: u8 = 1;
 const POLLING: u8 = 2;
 const ENDED: u8 = 4;
 
-/// A word as it was read, for those who look at it with a debugger, or in a failed assertion.
+/// A copy of the word, for debugging and failed assertions.
 #[derive(Clone, Copy)]
 struct Snapshot(u8);
 
@@ -47,33 +53,35 @@ impl fmt::Debug for Snapshot {
     }
 }
 
+/// The second word. The module's documentation says what it means.
 pub(super) struct Wakes(AtomicU8);
 
 impl Wakes {
-    /// The word of a future that is queued to be polled first.
+    /// Returns the word of a future that is queued for its first poll.
     pub(super) fn queued() -> Self {
         Self(AtomicU8::new(WOKEN))
     }
 
-    /// Sets WOKEN; `true` if the caller has taken the task's end up, and must have it queued.
+    /// Sets WOKEN. Returns `true` if the caller has taken the runnable reference from its rest, and
+    /// must schedule it.
     #[must_use = "true: the caller must schedule the task"]
     #[inline]
     pub(super) fn wake(&self) -> bool {
-        // ORDERING: Release gives what was done before to the exchange before the next poll, Acquire
-        // takes the task's end from the one that went to rest.
+        // ORDERING: Release hands what was done before to `begin_poll`. Acquire takes the runnable
+        // reference from `rest`.
         self.0.fetch_or(WOKEN, Ordering::AcqRel) == 0
     }
 
-    /// Exchanges the word for POLLING; `false` if that was not needed, because the future gave way: it
-    /// has been polled before, and was not woken since.
+    /// Exchanges the word for POLLING. Returns `false` if that was not needed, because the future
+    /// yielded in its last poll, and was not woken since.
     #[inline]
     pub(super) fn begin_poll(&self) -> bool {
         if self.0.load(Ordering::Relaxed) == POLLING {
             return false;
         }
-        // ORDERING: Acquire takes what was done before each wake-up.
+        // ORDERING: Acquire takes from `wake` what was done before each wake-up.
         let before = self.0.swap(POLLING, Ordering::Acquire);
-        // What is queued was woken, and has not ended.
+        // A future that is queued was woken, unless it yielded, and has not ended.
         debug_assert!(
             before & (WOKEN | ENDED) == WOKEN,
             "polled in {:?}",
@@ -82,11 +90,11 @@ impl Wakes {
         true
     }
 
-    /// Exchanges POLLING for nothing; `false` if the future was woken meanwhile.
-    #[must_use = "false: the task's end is still the caller's"]
+    /// Exchanges POLLING for nothing. Returns `false` if the future was woken meanwhile.
+    #[must_use = "false: the runnable reference still belongs to the caller"]
     #[inline]
     pub(super) fn rest(&self) -> bool {
-        // ORDERING: Release gives the future to whoever takes the task's end up next.
+        // ORDERING: Release hands the future to the `wake` that takes the runnable reference next.
         let rests = self
             .0
             .compare_exchange(POLLING, 0, Ordering::Release, Ordering::Relaxed);
@@ -98,7 +106,7 @@ impl Wakes {
         rests.is_ok()
     }
 
-    /// Takes note that the future is gone: whoever wakes it from now on does nothing.
+    /// Sets the word to ENDED. Wake-ups from now on do nothing.
     #[inline]
     pub(super) fn end(&self) {
         self.0.store(ENDED, Ordering::Relaxed);
