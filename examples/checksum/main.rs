@@ -360,7 +360,7 @@ fn progress_bar() -> ProgressBar {
 
 /// Ends the work in order when the program is asked to stop, at once when asked again.
 fn stop_on_signal(pool: &ThreadPoolExecutor, hasher: &Hasher) {
-    let (pool, hasher) = (pool.handle(), hasher.clone());
+    let (pool, hasher) = (pool.clone(), hasher.clone());
     let handler = move || {
         if hasher.is_stopped() {
             std::process::exit(INTERRUPTED.into());

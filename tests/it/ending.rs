@@ -64,12 +64,12 @@ fn shutdown_from_a_task_closes_and_returns() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let door = occupy(&pool);
-        let closer = pool.submit(|| {
-            let pool = workmill::current().unwrap();
-            pool.shutdown();
-            assert!(pool.is_shutdown() && !pool.is_terminated());
+        let inside = pool.clone();
+        let closer = pool.submit(move || {
+            inside.shutdown();
+            assert!(inside.is_shutdown() && !inside.is_terminated());
             // It may still submit: it is inside.
-            pool.submit(|| 42)
+            inside.submit(|| 42)
         });
         let before = pool.submit(|| 7);
         door.open();
@@ -100,8 +100,8 @@ fn the_last_owner_may_be_dropped_inside_a_task() {
             door.open();
             until(|| weak.is_terminated());
             assert_eq!(ran.load(Ordering::SeqCst), 10);
-            // Who still has a reference may wait for the end all the same.
-            weak.shutdown();
+            // A reference may still be used to wait.
+            weak.wait_idle().unwrap();
         }
     });
 }
@@ -312,15 +312,15 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 }
 
 #[test]
-fn shutdown_now_may_drop_the_last_owner_with_a_capture() {
+fn shutdown_now_may_drop_an_owner_with_a_capture() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, reference) = (occupy(&pool), pool.handle());
-        reference.execute(move || drop(pool));
-        assert_eq!(reference.shutdown_now(), 1);
+        let (door, owner) = (occupy(&pool), pool.clone());
+        pool.execute(move || drop(owner));
+        assert_eq!(pool.shutdown_now(), 1);
         door.open();
-        reference.shutdown();
-        assert!(reference.is_terminated());
+        pool.shutdown();
+        assert!(pool.is_terminated());
     });
 }
 
@@ -330,7 +330,7 @@ fn captures_that_are_cancelled_may_ask_for_the_end_and_do_not_wait_for_it() {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let door = occupy(&pool);
         for _ in 0..10_000 {
-            let inside = pool.handle();
+            let inside = pool.clone();
             let guard = OnDrop(move || {
                 assert!(inside.wait_idle().is_err());
                 assert_eq!(inside.shutdown_now(), 0);
@@ -357,7 +357,7 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
             let called = Arc::new(AtomicUsize::new(0));
             let (door, arrived) = (Door::default(), Arc::new(AtomicUsize::new(0)));
             for _ in 0..2 {
-                let (inside, called) = (pool.handle(), Arc::clone(&called));
+                let (inside, called) = (pool.clone(), Arc::clone(&called));
                 let (wait, arrived) = (door.clone(), Arc::clone(&arrived));
                 pool.execute(move || {
                     let late = OnDrop(move || {
@@ -488,10 +488,8 @@ fn large_bounded_and_handled_tasks_are_named_by_the_users_closure() {
 fn a_timed_shutdown_from_inside_closes_and_does_not_wait() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let error = pool.submit(|| {
-            let pool = workmill::current().unwrap();
-            pool.shutdown_timeout(Duration::MAX).unwrap_err()
-        });
+        let inside = pool.clone();
+        let error = pool.submit(move || inside.shutdown_timeout(Duration::MAX).unwrap_err());
         let error = error.join().unwrap();
         assert_eq!((error.unfinished(), error.busy().len()), (1, 1));
         until(|| pool.is_terminated());
@@ -530,13 +528,13 @@ fn the_end_and_idleness_can_be_awaited() {
 fn awaiting_the_own_pool_inside_is_refused_or_does_not_wait() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let inside = pool.submit(|| {
-            let pool = workmill::current().unwrap();
-            let idle = block_on(pool.wait_idle_async());
-            block_on(pool.shutdown_async());
+        let inside = pool.clone();
+        let waits = pool.submit(move || {
+            let idle = block_on(inside.wait_idle_async());
+            block_on(inside.shutdown_async());
             idle
         });
-        assert_eq!(inside.join().unwrap(), Err(WouldDeadlock));
+        assert_eq!(waits.join().unwrap(), Err(WouldDeadlock));
         until(|| pool.is_terminated());
     });
 }
@@ -553,8 +551,7 @@ fn a_shutdown_in_the_background_runs_everything_and_waits_for_nothing() {
         assert!(!reference.is_terminated());
         door.open();
         assert_eq!(queued.join().unwrap(), 42);
-        reference.shutdown();
-        assert!(reference.is_terminated());
+        until(|| reference.is_terminated());
     });
 }
 
@@ -638,18 +635,19 @@ fn clones_in_queued_tasks_keep_the_pool_until_they_have_run() {
                     })
                 })
                 .collect();
+            let stopper = stopped.then(|| pool.clone());
             drop(pool);
             assert!(!reference.is_shutdown());
-            if stopped {
-                // Drops the last owner here, among the captures that it drops.
-                assert_eq!(reference.shutdown_now(), 100);
+            if let Some(owner) = &stopper {
+                // Drops all the other owners here, with the captures.
+                assert_eq!(owner.shutdown_now(), 100);
             }
             doors.iter().for_each(Door::open);
             until(|| reference.is_terminated());
             let run = if stopped { 0 } else { 100 };
             assert_eq!(ran.load(Ordering::SeqCst), run);
             assert!(tasks.iter().all(|task| task.is_finished()));
-            reference.shutdown();
+            stopper.iter().for_each(|owner| owner.shutdown());
         }
     });
 }
@@ -800,7 +798,7 @@ fn a_waker_is_outside_of_the_pool_that_calls_it() {
         for _ in 0..200 {
             let pool = ThreadPoolExecutor::new(2).unwrap();
             let (sender, handles) = mpsc::channel();
-            let (reference, idle) = (pool.handle(), pool.handle());
+            let (reference, idle) = (pool.handle(), pool.clone());
             wake_when_idle(&pool, move || {
                 assert!(workmill::current().is_none());
                 sender.send(reference.submit(|| 42)).unwrap();
@@ -853,7 +851,7 @@ fn cancel_the_owner(own: impl FnOnce(&PoolRef, ThreadPoolExecutor) -> JoinHandle
     assert!(reference.is_shutdown() && !reference.is_terminated());
     door.open();
     assert!(joins.join().unwrap().unwrap_err().is_cancelled());
-    reference.shutdown();
+    until(|| reference.is_terminated());
 }
 
 #[test]

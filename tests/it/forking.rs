@@ -149,7 +149,7 @@ fn all_is_refused(pool: &PoolRef) {
 }
 
 /// Waits for the pool and ends it in every way; nothing waits.
-fn nothing_waits(pool: &PoolRef) {
+fn nothing_waits(pool: &ThreadPoolExecutor) {
     assert_eq!(pool.wait_idle(), Err(WouldDeadlock));
     for timeout in [Duration::ZERO, Duration::MAX] {
         assert_eq!(pool.wait_idle_timeout(timeout), Err(WouldDeadlock));
@@ -421,7 +421,7 @@ fn a_child_makes_pools_of_its_own_and_has_children_too() {
 }
 
 /// What runs below a task that may fork.
-type Below = Box<dyn FnOnce(&PoolRef) -> Option<Child> + Send>;
+type Below = Box<dyn FnOnce(&ThreadPoolExecutor) -> Option<Child> + Send>;
 
 /// Calls `below` in all places where a task of a pool may be, and gives what it gave.
 fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
@@ -429,40 +429,40 @@ fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
     let mut all = Vec::new();
     // A task that a thread has taken from the queue.
     let (pool, body) = (one(), below());
-    let handle = pool.handle();
-    all.push(pool.submit(move || body(&handle)).join().unwrap());
+    let owner = pool.clone();
+    all.push(pool.submit(move || body(&owner)).join().unwrap());
     // One that another joins.
     let (pool, body) = (one(), below());
-    let handle = pool.handle();
+    let owner = pool.clone();
     let joins = pool.submit(move || {
-        let next = handle.clone().submit(move || body(&handle));
+        let next = owner.clone().submit(move || body(&owner));
         next.join().unwrap()
     });
     all.push(joins.join().unwrap());
     // One that has given its place up, to a thread that has started before.
     let (pool, body) = (started(1), below());
-    let handle = pool.handle();
-    let waits = pool.submit(move || blocking(|| body(&handle)));
+    let owner = pool.clone();
+    let waits = pool.submit(move || blocking(|| body(&owner)));
     all.push(waits.join().unwrap());
     // A callback.
     let (pool, body) = (one(), below());
-    let (handle, door, (tell, told)) = (pool.handle(), occupy(&pool), mpsc::channel());
+    let (owner, door, (tell, told)) = (pool.clone(), occupy(&pool), mpsc::channel());
     pool.submit(|| ())
-        .on_done(move |_| tell.send(body(&handle)).unwrap());
+        .on_done(move |_| tell.send(body(&owner)).unwrap());
     door.open();
     all.push(told.recv().unwrap());
     // One that a task calls.
     let (pool, body) = (one(), below());
-    let handle = pool.handle();
-    let calls = pool.submit(move || handle.install(|| body(&handle)).unwrap());
+    let owner = pool.clone();
+    let calls = pool.submit(move || owner.install(|| body(&owner)).unwrap());
     all.push(calls.join().unwrap());
     // A future that has given way before.
     let (pool, body) = (one(), below());
-    let handle = pool.handle();
+    let owner = pool.clone();
     let future = pool.spawn(async move {
         workmill::yield_now().await;
         workmill::yield_now().await;
-        body(&handle)
+        body(&owner)
     });
     all.push(future.join().unwrap());
     all
@@ -484,7 +484,7 @@ fn queue_behind(pool: &PoolRef) -> Vec<JoinHandle<()>> {
 }
 
 /// What a task finds when it goes on in a child.
-fn outside_of(pool: &PoolRef) {
+fn outside_of(pool: &ThreadPoolExecutor) {
     assert!(current().is_none() && workmill::worker_index().is_none());
     all_is_refused(pool);
     nothing_waits(pool);
@@ -548,7 +548,7 @@ fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
             let door = occupy(&pool);
             let full = std::iter::from_fn(|| pool.try_submit(|| ()).ok());
             let behind: Vec<_> = full.collect();
-            let this = pool.handle();
+            let this = pool.clone();
             let child = pool.submit(move || {
                 drop(queue_behind(&this));
                 let child = fork_and_go_on();
@@ -583,7 +583,7 @@ fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_
         let other = builder.overflow(Overflow::CallerRuns).build().unwrap();
         let door = occupy(&other);
         other.execute(|| ());
-        let this = home.handle();
+        let this = home.clone();
         let child = home.submit(move || {
             let behind = queue_behind(&this);
             let child = other.submit(fork_and_go_on).join().unwrap();

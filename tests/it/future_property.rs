@@ -18,8 +18,8 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 use workmill::timer::timeout;
 use workmill::{
-    Builder, CancelHandle, JoinError, JoinHandle, Overflow, PoolRef, Semaphore, block_on, current,
-    yield_now,
+    Builder, CancelHandle, JoinError, JoinHandle, Overflow, PoolRef, Semaphore, ThreadPoolExecutor,
+    block_on, current, yield_now,
 };
 
 use crate::support::{Counted, Drops, HANG, until, within};
@@ -162,6 +162,7 @@ struct World {
     is_calm: bool,
     stop: Option<(usize, bool)>,
     begun: AtomicUsize,
+    pool: ThreadPoolExecutor,
     /// What the tasks keep.
     drops: Drops,
     made: AtomicUsize,
@@ -214,7 +215,7 @@ impl World {
     fn begin(&self) {
         let begun = self.begun.fetch_add(1, Ordering::SeqCst);
         if self.stop == Some((begun, true)) {
-            current().unwrap().shutdown_now();
+            self.pool.shutdown_now();
         }
     }
 
@@ -395,6 +396,7 @@ fn carry_out(plan: Plan) {
         is_calm: plan.is_calm,
         stop: plan.stop,
         begun: AtomicUsize::new(0),
+        pool: pool.clone(),
         drops: Drops::default(),
         made: AtomicUsize::new(0),
         semaphores: [Semaphore::new(1), Semaphore::new(2)],

@@ -1504,13 +1504,13 @@ fn a_thread_that_is_too_many_begins_nothing_after_a_future_has_given_way() {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let door = occupy(&pool);
         let (tell, begun) = mpsc::channel();
+        let owner = pool.clone();
         let future = pool.spawn(async move {
             for _ in 0..100 {
                 yield_now().await;
             }
-            let pool = current().unwrap();
-            pool.execute(move || tell.send(()).unwrap());
-            pool.set_threads(1).unwrap();
+            current().unwrap().execute(move || tell.send(()).unwrap());
+            owner.set_threads(1).unwrap();
             yield_now().await;
         });
         // Time in which it would begin.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::timer::sleep;
-use workmill::{Builder, Event, JoinHandle, PoolRef, block_on};
+use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, block_on};
 
 use crate::support::{Bomb, add_one, assert_success, in_child, limited};
 
@@ -184,7 +184,7 @@ fn errors_of_starts_that_panic_in_drop_are_contained_but_for_the_one_that_is_tol
 
 /// A pool that is built, for a function of the user's that is part of it; taken out in the end, or it would
 /// keep itself alive.
-type Built = Arc<Mutex<Option<PoolRef>>>;
+type Built = Arc<Mutex<Option<ThreadPoolExecutor>>>;
 
 /// Has the only thread of `pool` wait until the event is set, so that others start.
 fn wait_in(pool: &PoolRef) -> (Arc<Event>, JoinHandle<()>) {
@@ -212,7 +212,7 @@ fn a_start_hook_may_shut_the_pool_down() {
             Ok(())
         });
         let pool = builder.build().unwrap();
-        *built.lock().unwrap() = Some(pool.handle());
+        *built.lock().unwrap() = Some(pool.clone());
         let (event, waits) = wait_in(&pool);
         // For this a thread is started, with the number 1.
         let late = pool.submit(move || event.set());
@@ -234,7 +234,7 @@ fn whoever_is_asked_for_a_name_may_shut_the_pool_down() {
             format!("miller-{number}")
         });
         let pool = builder.build().unwrap();
-        *built.lock().unwrap() = Some(pool.handle());
+        *built.lock().unwrap() = Some(pool.clone());
         let (event, waits) = wait_in(&pool);
         let late = pool.submit(move || event.set());
         late.join().unwrap();

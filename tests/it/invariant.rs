@@ -1,11 +1,12 @@
 //! Every ending is thrown at pools of every kind, and each accepted task resolves exactly once: its
 //! closure is dropped once, what it returned is dropped once, and its handle agrees with both.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use futures_lite::future::block_on;
 use workmill::{
     Builder, CancelHandle, DropBehavior, JoinError, JoinHandle, Overflow, PoolRef,
     ThreadPoolExecutor, TrySubmitError,
@@ -88,24 +89,53 @@ impl Dice {
     }
 }
 
-type Offered = Arc<std::sync::Mutex<Vec<Arc<Fate>>>>;
+type Offered = Arc<Mutex<Vec<Arc<Fate>>>>;
+
+/// The pool that closures are offered to, which they may end.
+#[derive(Clone)]
+struct Target {
+    pool: PoolRef,
+    /// The owner, until it is taken out to be dropped.
+    owner: Arc<Mutex<Option<ThreadPoolExecutor>>>,
+}
+
+impl Target {
+    fn new(pool: ThreadPoolExecutor) -> Self {
+        Self {
+            pool: pool.handle(),
+            owner: Arc::new(Mutex::new(Some(pool))),
+        }
+    }
+
+    /// Ends the pool with `end`, unless its owner has been taken out.
+    fn end_by(&self, end: impl FnOnce(&ThreadPoolExecutor)) {
+        let owner = self.owner.lock().unwrap().clone();
+        if let Some(owner) = owner {
+            end(&owner);
+        }
+    }
+
+    fn take_owner(&self) -> Option<ThreadPoolExecutor> {
+        self.owner.lock().unwrap().take()
+    }
+}
 
 /// A closure of some kind, with its fate in the book.
 fn closure(
     dice: &mut Dice,
     book: &Offered,
-    pool: &PoolRef,
+    target: &Target,
     depth: u32,
 ) -> (Arc<Fate>, impl FnOnce() -> Traced + Send + 'static) {
     let fate = Arc::<Fate>::default();
     book.lock().unwrap().push(Arc::clone(&fate));
     let kind = dice.roll(12);
     let capture = Traced::new(&fate, |fate| &fate.closure_drops, kind == 0);
-    let (mine, mut dice, book, pool) = (
+    let (mine, mut dice, book, target) = (
         Arc::clone(&fate),
         dice.clone(),
         Arc::clone(book),
-        pool.clone(),
+        target.clone(),
     );
     let closure = move || {
         let capture = capture;
@@ -115,11 +145,11 @@ fn closure(
             2 => std::panic::panic_any(Bomb { depth: 2 }),
             3 | 4 if depth < 3 => {
                 for _ in 0..dice.roll(4) {
-                    offer(&mut dice, &book, &pool, depth + 1);
+                    offer(&mut dice, &book, &target, depth + 1);
                 }
             }
-            5 => pool.shutdown(),
-            6 if dice.roll(50) == 0 => drop(pool.shutdown_now()),
+            5 => target.end_by(|pool| pool.shutdown()),
+            6 if dice.roll(50) == 0 => target.end_by(|pool| _ = pool.shutdown_now()),
             _ => {}
         }
         // A capture that panics in drop turns the return into a panic, so it goes before.
@@ -131,8 +161,9 @@ fn closure(
 }
 
 /// Offers a closure to the pool in some way, and does something with the handle.
-fn offer(dice: &mut Dice, book: &Offered, pool: &PoolRef, depth: u32) {
-    let (fate, closure) = closure(dice, book, pool, depth);
+fn offer(dice: &mut Dice, book: &Offered, target: &Target, depth: u32) {
+    let (fate, closure) = closure(dice, book, target, depth);
+    let pool = &target.pool;
     let handle = match dice.roll(6) {
         0 => return pool.execute(move || drop(closure())),
         1 => {
@@ -256,22 +287,24 @@ fn build(dice: &mut Dice) -> Option<ThreadPoolExecutor> {
     pool.ok()
 }
 
-fn end(dice: &mut Dice, pool: ThreadPoolExecutor) {
+fn end(dice: &mut Dice, target: &Target) {
     match dice.roll(7) {
-        0 => pool.shutdown(),
-        1 => drop(pool.shutdown_now()),
-        2 => drop(pool.shutdown_timeout(Duration::from_micros(100))),
-        3 => pool.shutdown_background(),
-        4 => futures_lite::future::block_on(pool.shutdown_async()),
-        5 => drop(
-            thread::spawn(move || {
-                let _pool = pool;
+        0 => target.end_by(|pool| pool.shutdown()),
+        1 => target.end_by(|pool| _ = pool.shutdown_now()),
+        2 => target.end_by(|pool| _ = pool.shutdown_timeout(Duration::from_micros(100))),
+        3 => target.end_by(|pool| pool.shutdown_background()),
+        4 => target.end_by(|pool| block_on(pool.shutdown_async())),
+        5 => {
+            let owner = target.take_owner();
+            let unwinder = thread::spawn(move || {
+                let _owner = owner;
                 panic!("on the way out");
-            })
-            .join(),
-        ),
-        _ => drop(pool),
+            });
+            drop(unwinder.join());
+        }
+        _ => {}
     }
+    drop(target.take_owner());
 }
 
 #[test]
@@ -297,26 +330,26 @@ fn round(seed: u64) {
     let Some(pool) = build(&mut dice) else {
         return;
     };
-    let (book, reference) = (Offered::default(), pool.handle());
+    let (book, target) = (Offered::default(), Target::new(pool));
     thread::scope(|scope| {
         for thread in 0..3 {
-            let (mut dice, book, pool) = (
+            let (mut dice, book, target) = (
                 Dice(dice.0 + 77 * thread),
                 Arc::clone(&book),
-                reference.clone(),
+                target.clone(),
             );
             scope.spawn(move || {
                 for _ in 0..40 {
-                    offer(&mut dice, &book, &pool, 0);
+                    offer(&mut dice, &book, &target, 0);
                 }
             });
         }
         for _ in 0..dice.roll(300) {
             thread::yield_now();
         }
-        end(&mut dice, pool);
+        end(&mut dice, &target);
     });
-    until(|| reference.is_terminated());
+    until(|| target.pool.is_terminated());
     // A canceller may still be dropping what it cancelled.
     let book = std::mem::take(&mut *book.lock().unwrap());
     for (index, fate) in book.iter().enumerate() {

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use workmill::{
-    Builder, CancelReason, Every, JoinHandle, Overflow, PoolRef, ThreadPoolExecutor, current,
-};
+use workmill::{Builder, CancelReason, Every, JoinHandle, Overflow, ThreadPoolExecutor, current};
 
 use crate::support::{Door, Drops, add_one, limited, occupy, until};
 
@@ -314,11 +312,12 @@ fn a_series_that_is_cancelled_or_shut_down_in_its_own_run_ends_after_it() {
             let (give, take) = mpsc::channel::<workmill::CancelHandle>();
             let (drops, runs) = (Drops::default(), Arc::new(AtomicUsize::new(0)));
             let (held, count) = (drops.value(), Arc::clone(&runs));
+            let owner = shut_down.then(|| pool.clone());
             let series = pool.submit_every(Every::delay(Duration::ZERO), move || {
                 let _held = &held;
-                match shut_down {
-                    true => current().unwrap().shutdown(),
-                    false => assert!(take.recv().unwrap().cancel()),
+                match &owner {
+                    Some(owner) => owner.shutdown(),
+                    None => assert!(take.recv().unwrap().cancel()),
                 }
                 add_one(&count);
             });
@@ -420,7 +419,7 @@ fn a_series_between_two_runs_is_dropped_by_whoever_cancels_it() {
 fn captures_of_what_is_not_due_may_ask_for_the_end_and_do_not_wait_for_it() {
     limited(|| {
         /// Shuts a pool down when it is dropped.
-        struct ShutsDown(PoolRef);
+        struct ShutsDown(ThreadPoolExecutor);
 
         impl Drop for ShutsDown {
             fn drop(&mut self) {
@@ -432,9 +431,9 @@ fn captures_of_what_is_not_due_may_ask_for_the_end_and_do_not_wait_for_it() {
         for stop in [false, true] {
             let pool = ThreadPoolExecutor::new(1).unwrap();
             let door = occupy(&pool);
-            let captured = ShutsDown(pool.handle());
+            let captured = ShutsDown(pool.clone());
             let once = pool.submit_after(HOUR, move || drop(captured));
-            let captured = ShutsDown(pool.handle());
+            let captured = ShutsDown(pool.clone());
             let every = Every::delay(HOUR).first_after(HOUR);
             let series = pool.submit_every(every, move || {
                 let _captured = &captured;

@@ -27,15 +27,15 @@ fn a_caller_that_runs_its_task_counts_as_inside() {
         let pool = full(1, Overflow::CallerRuns).build().unwrap();
         let door = occupy(&pool);
         let queued = pool.submit(|| thread::current().id());
-        let here = thread::current().id();
+        let (here, owner) = (thread::current().id(), pool.clone());
         let ran = pool.submit(move || {
             assert_eq!(thread::current().id(), here);
             assert_eq!(workmill::worker_index(), None);
             let inside = workmill::current().expect("a task knows its pool");
             // None of these may wait: this task is one that they would wait for.
             assert_eq!(inside.wait_idle(), Err(WouldDeadlock));
-            inside.shutdown();
-            let error = inside.shutdown_timeout(Duration::MAX).unwrap_err();
+            owner.shutdown();
+            let error = owner.shutdown_timeout(Duration::MAX).unwrap_err();
             assert_eq!(error.unfinished(), 3);
             // What it submits is let in and runs, though the pool is closed and full.
             inside.submit(|| 42)
@@ -79,7 +79,7 @@ fn a_guest_in_one_pool_still_belongs_to_the_other() {
         let inner = full(1, Overflow::CallerRuns).build().unwrap();
         let door = occupy(&inner);
         inner.execute(|| ());
-        let (mine, other) = (outer.handle(), inner.handle());
+        let (mine, other) = (outer.clone(), inner.handle());
         let threads = outer.submit(move || {
             let both = other.submit(move || {
                 // In place: the thread belongs to the outer pool all the while.
@@ -149,7 +149,7 @@ fn a_dropped_oldest_may_shut_the_pool_down_from_its_capture() {
     limited(|| {
         let pool = full(1, Overflow::DropOldest).build().unwrap();
         let door = occupy(&pool);
-        let inside = pool.handle();
+        let inside = pool.clone();
         let capture = OnDrop(Some(move || inside.shutdown()));
         let oldest = pool.submit(move || drop(capture));
         // Would wait for the very task that it drops.

@@ -32,7 +32,7 @@ const MOST_THREADS: usize = 8;
 struct World {
     program: Arc<Program>,
     /// Where the tasks run; on a thread for each if there is none.
-    pools: Vec<PoolRef>,
+    pools: Vec<ThreadPoolExecutor>,
     tasks: Vec<Place>,
     locks: Vec<LockInUse>,
     gates: Vec<GateInUse>,
@@ -124,7 +124,7 @@ struct Outcome {
 impl World {
     fn new(
         program: &Arc<Program>,
-        pools: Vec<PoolRef>,
+        pools: Vec<ThreadPoolExecutor>,
         tell: mpsc::Sender<(usize, Option<u64>)>,
     ) -> Arc<Self> {
         let locks = program.locks.iter().map(|&lock| LockInUse::new(lock));
@@ -202,7 +202,7 @@ impl World {
     }
 
     fn set_threads(&self, threads: usize) {
-        let set = |pool: &PoolRef| pool.set_threads(1 + threads % MOST_THREADS).unwrap();
+        let set = |pool: &ThreadPoolExecutor| pool.set_threads(1 + threads % MOST_THREADS).unwrap();
         self.pools.iter().for_each(set);
     }
 
@@ -242,7 +242,7 @@ impl World {
         } else if parent >= self.program.outside && index(parent) == index(child) {
             current()
         } else {
-            Some(self.pools[index(child)].clone())
+            Some(self.pools[index(child)].handle())
         }
     }
 
@@ -552,8 +552,7 @@ fn kinds(pools: usize) -> Vec<Kind> {
 fn run(program: &Arc<Program>, kind: Kind, limit: Duration) -> Result<Outcome, String> {
     let pools: Vec<_> = (0..kind.pools).map(|_| kind.build(program)).collect();
     let (tell, told) = mpsc::channel();
-    let handles = pools.iter().map(|pool| pool.handle()).collect();
-    let world = World::new(program, handles, tell);
+    let world = World::new(program, pools.clone(), tell);
     let outcome = Run {
         world,
         told,
