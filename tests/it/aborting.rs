@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_lite::future::block_on;
 use workmill::{Builder, Event, JoinHandle, Overflow, PoolRef, ThreadPoolExecutor, current};
 
-use crate::support::{add_one, assert_success, in_child, limited, occupy};
+use crate::support::{add_one, in_child, in_child_then, limited, occupy};
 
 /// Has a panic end the process before anything is unwound.
 fn abort_on_panic() {
@@ -51,8 +51,7 @@ fn submit_some(pool: &PoolRef, runs: &Arc<AtomicUsize>) -> Vec<JoinHandle<usize>
 
 #[test]
 fn without_a_panic_of_the_users_there_is_none() {
-    let name = "aborting::without_a_panic_of_the_users_there_is_none";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         abort_on_panic();
         limited(|| {
             let policies = [
@@ -83,9 +82,7 @@ fn without_a_panic_of_the_users_there_is_none() {
                 }
             }
         });
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[cfg(unix)]
@@ -93,8 +90,7 @@ fn without_a_panic_of_the_users_there_is_none() {
 fn a_panic_ends_the_process_whoever_waits() {
     use std::os::unix::process::ExitStatusExt;
 
-    let name = "aborting::a_panic_ends_the_process_whoever_waits";
-    let Some(output) = in_child(name, &[]) else {
+    let body = || {
         abort_on_panic();
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let door = occupy(&pool);
@@ -104,9 +100,10 @@ fn a_panic_ends_the_process_whoever_waits() {
             let _: Result<(), _> = pool.submit(|| panic!("out of flour")).join();
         });
         door.open();
-        return;
     };
-    assert_eq!(output.status.signal(), Some(libc::SIGABRT));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("out of flour"), "{stderr}");
+    in_child_then(&[], body, |output| {
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("out of flour"), "{stderr}");
+    });
 }

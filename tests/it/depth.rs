@@ -4,7 +4,7 @@ use std::thread;
 
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor, current};
 
-use crate::support::{Door, assert_success, in_child, occupy};
+use crate::support::{Door, in_child, occupy};
 
 /// Submits a task that does the same with one level less, and joins it; says how many there were.
 fn descend(levels: usize) -> usize {
@@ -27,23 +27,19 @@ fn descend_by_shared_handles(levels: usize) -> usize {
 
 #[test]
 fn ten_thousand_tasks_join_each_other_on_one_thread() {
-    let name = "depth::ten_thousand_tasks_join_each_other_on_one_thread";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         for descend in [descend, descend_by_shared_handles] {
             let outermost = pool.submit(move || descend(10_000));
             assert_eq!(outermost.join().unwrap(), 10_000);
         }
         assert_eq!(pool.metrics().uncovered_waits, 0);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[test]
 fn two_thousand_tasks_join_each_other_on_small_stacks() {
-    let name = "depth::two_thousand_tasks_join_each_other_on_small_stacks";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         for threads in [1, 2] {
             let builder = Builder::new().threads(threads).stack_size(64 << 10);
             let pool = builder.build().unwrap();
@@ -53,9 +49,7 @@ fn two_thousand_tasks_join_each_other_on_small_stacks() {
             }
             assert_eq!(pool.metrics().uncovered_waits, 0);
         }
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 /// Calls `body` on a thread outside of all pools with a stack of so many bytes.
@@ -76,8 +70,7 @@ fn full() -> (ThreadPoolExecutor, Door) {
 
 #[test]
 fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
-    let name = "depth::a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         for descend in [descend, descend_by_shared_handles] {
             let (pool, door) = full();
             on_a_stack_of(256 << 10, move || {
@@ -91,9 +84,7 @@ fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
                 assert_eq!(outermost.join().unwrap(), 1000);
             });
         }
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 /// As [`descend`], by turns in two pools.
@@ -108,8 +99,7 @@ fn descend_in_turn(levels: usize, this: PoolRef, other: PoolRef) -> usize {
 
 #[test]
 fn tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack() {
-    let name = "depth::tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         let one = Builder::new().threads(1).stack_size(128 << 10);
         let one = one.build().unwrap();
         let (this, (other, door)) = (one.handle(), full());
@@ -124,7 +114,5 @@ fn tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack() {
             guest.join().unwrap()
         });
         assert_eq!(outermost.join().unwrap(), 400);
-        return;
-    };
-    assert_success(&output);
+    });
 }

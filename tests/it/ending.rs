@@ -13,7 +13,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
-use crate::support::{Door, Drops, add_one, assert_success, in_child, limited, occupy, until};
+use crate::support::{Door, Drops, add_one, assert_success, in_child_then, limited, occupy, until};
 
 #[test]
 fn shutdown_runs_what_was_accepted() {
@@ -277,29 +277,30 @@ fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
 
 #[test]
 fn leaving_a_process_with_tasks_running_is_quiet() {
-    let name = "ending::leaving_a_process_with_tasks_running_is_quiet";
-    let Some(output) = in_child(name, &[]) else {
+    let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let _doors = [occupy(&pool), occupy(&pool)];
         pool.execute(|| unreachable!());
         std::mem::forget(pool);
         std::process::exit(0);
     };
-    assert_success(&output);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    in_child_then(&[], body, |output| {
+        assert_success(&output);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    });
 }
 
 #[test]
 fn returning_from_main_with_tasks_running_is_quiet() {
-    let name = "ending::returning_from_main_with_tasks_running_is_quiet";
-    let Some(output) = in_child(name, &[]) else {
+    let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let _doors = [occupy(&pool), occupy(&pool)];
         std::mem::forget(pool);
-        return;
     };
-    assert_success(&output);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    in_child_then(&[], body, |output| {
+        assert_success(&output);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    });
 }
 
 /// Calls a function when it is dropped.

@@ -19,7 +19,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
 };
 
-use crate::support::{Door, assert_success, in_child, limited, occupy};
+use crate::support::{Door, alone, occupy};
 
 /// After this time a child hangs. Many times what any takes.
 const HANG: Duration = Duration::from_secs(60);
@@ -90,14 +90,6 @@ impl Child {
     pub(crate) fn ends_well(self) {
         let status = self.wait();
         assert_eq!(status.exit_status(), Some(0), "{status:?}");
-    }
-}
-
-/// Runs a test's body in a process of its own.
-pub(crate) fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
-    match in_child(name, &[]) {
-        None => limited(body),
-        Some(output) => assert_success(&output),
     }
 }
 
@@ -233,9 +225,7 @@ fn pools() -> Vec<(ThreadPoolExecutor, Arc<Mutex<Vec<CancelReason>>>)> {
 
 #[test]
 fn a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended() {
-    let name =
-        "forking::a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended";
-    alone(name, || {
+    alone(|| {
         for (pool, turned_away) in pools() {
             let check = || {
                 all_is_refused(&pool);
@@ -265,8 +255,7 @@ fn a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended()
 
 #[test]
 fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
-    let name = "forking::handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent";
-    alone(name, || {
+    alone(|| {
         for (pool, _) in pools() {
             let process = process::id();
             let ended = pool.submit(|| 42);
@@ -330,8 +319,7 @@ fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
 
 #[test]
 fn futures_that_were_polled_before_the_fork_resolve_in_the_child() {
-    let name = "forking::futures_that_were_polled_before_the_fork_resolve_in_the_child";
-    alone(name, || {
+    alone(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let door = occupy(&pool);
         let (mut handle, mut shared) = (pool.submit(|| 42), pool.submit(|| 42).shared());
@@ -360,8 +348,7 @@ fn futures_that_were_polled_before_the_fork_resolve_in_the_child() {
 
 #[test]
 fn in_the_child_the_drop_of_the_last_owner_does_nothing() {
-    let name = "forking::in_the_child_the_drop_of_the_last_owner_does_nothing";
-    alone(name, || {
+    alone(|| {
         let behaviors = [
             DropBehavior::Join,
             DropBehavior::Cancel,
@@ -391,8 +378,7 @@ fn in_the_child_the_drop_of_the_last_owner_does_nothing() {
 
 #[test]
 fn a_child_makes_pools_of_its_own_and_has_children_too() {
-    let name = "forking::a_child_makes_pools_of_its_own_and_has_children_too";
-    alone(name, || {
+    alone(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         pool.submit(|| ()).join().unwrap();
         // The only thread that has started is on its way to sleep.
@@ -495,8 +481,7 @@ fn outside_of(pool: &ThreadPoolExecutor) {
 
 #[test]
 fn a_task_that_forks_is_outside_of_its_pool_in_the_child() {
-    let name = "forking::a_task_that_forks_is_outside_of_its_pool_in_the_child";
-    alone(name, || {
+    alone(|| {
         let children = in_all_places(|| {
             Box::new(|pool| {
                 let behind = queue_behind(pool);
@@ -517,8 +502,7 @@ fn a_task_that_forks_is_outside_of_its_pool_in_the_child() {
 
 #[test]
 fn the_child_of_a_task_ends_when_the_task_returns_and_runs_no_other() {
-    let name = "forking::the_child_of_a_task_ends_when_the_task_returns_and_runs_no_other";
-    alone(name, || {
+    alone(|| {
         let children = in_all_places(|| {
             Box::new(|pool| {
                 drop(queue_behind(pool));
@@ -540,8 +524,7 @@ fn the_child_of_a_task_ends_when_the_task_returns_and_runs_no_other() {
 
 #[test]
 fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
-    let name = "forking::a_submitter_that_runs_a_task_itself_goes_on_in_the_child";
-    alone(name, || {
+    alone(|| {
         for capacity in [0, 1] {
             let builder = Builder::new().threads(1).queue_capacity(capacity);
             let pool = builder.overflow(Overflow::CallerRuns).build().unwrap();
@@ -576,8 +559,7 @@ fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
 
 #[test]
 fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_child() {
-    let name = "forking::a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_child";
-    alone(name, || {
+    alone(|| {
         let home = ThreadPoolExecutor::new(1).unwrap();
         let builder = Builder::new().threads(1).queue_capacity(1);
         let other = builder.overflow(Overflow::CallerRuns).build().unwrap();
@@ -621,8 +603,7 @@ fn forks_once() -> (impl Fn() + Send + Sync, mpsc::Receiver<Child>) {
 
 #[test]
 fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
-    let name = "forking::a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child";
-    alone(name, || {
+    alone(|| {
         let process = process::id();
         // As it starts.
         let (forks, told) = forks_once();
@@ -697,8 +678,7 @@ impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
 
 #[test]
 fn a_child_never_waits_whatever_the_threads_of_its_parent_are_at() {
-    let name = "forking::a_child_never_waits_whatever_the_threads_of_its_parent_are_at";
-    alone(name, || {
+    alone(|| {
         for capacity in [0, 4] {
             let builder = Builder::new().threads(2).queue_capacity(capacity);
             let pool = builder.build().unwrap();
@@ -760,8 +740,7 @@ fn sleeps() {
 
 #[test]
 fn a_child_has_a_timer_of_its_own_and_its_children_too() {
-    let name = "forking::a_child_has_a_timer_of_its_own_and_its_children_too";
-    alone(name, || {
+    alone(|| {
         fn descend(generations: u32, long: &mut Vec<Sleep>) {
             sleeps();
             let never = Instant::now() + HOUR;
@@ -788,8 +767,7 @@ fn a_child_has_a_timer_of_its_own_and_its_children_too() {
 
 #[test]
 fn a_process_without_a_pool_has_children_with_a_timer() {
-    let name = "forking::a_process_without_a_pool_has_children_with_a_timer";
-    alone(name, || {
+    alone(|| {
         fork(sleeps).ends_well();
         sleeps();
         fork(|| {
@@ -806,8 +784,7 @@ fn a_process_without_a_pool_has_children_with_a_timer() {
 
 #[test]
 fn a_child_sleeps_whatever_the_timer_of_its_parent_is_at() {
-    let name = "forking::a_child_sleeps_whatever_the_timer_of_its_parent_is_at";
-    alone(name, || {
+    alone(|| {
         sleeps();
         let (over, started) = (AtomicBool::new(false), Barrier::new(3));
         thread::scope(|scope| {
@@ -834,8 +811,7 @@ fn a_child_sleeps_whatever_the_timer_of_its_parent_is_at() {
 
 #[test]
 fn the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked() {
-    let name = "forking::the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked";
-    alone(name, || {
+    alone(|| {
         sleeps();
         let (forks, told) = forks_once();
         let process = process::id();

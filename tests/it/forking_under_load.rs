@@ -16,8 +16,8 @@ use std::time::Duration;
 use futures_lite::future::{block_on, poll_once};
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
 
-use crate::forking::{Child, alone, assert_forked, exit, fork, fork_and_go_on};
-use crate::support::{Door, meet, occupy};
+use crate::forking::{Child, assert_forked, exit, fork, fork_and_go_on};
+use crate::support::{Door, alone, meet, occupy};
 
 const FORKS: usize = 400;
 
@@ -72,8 +72,7 @@ fn returned(forked: Option<Child>) {
 
 #[test]
 fn a_child_drops_a_submission_that_waits_for_room() {
-    let name = "forking_under_load::a_child_drops_a_submission_that_waits_for_room";
-    alone(name, || {
+    alone(|| {
         let (pool, door) = full(Overflow::Block);
         let load = || {
             drop(begin(pool.submit_async(|| ())));
@@ -99,8 +98,7 @@ fn a_child_drops_a_submission_that_waits_for_room() {
 
 #[test]
 fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
-    let name = "forking_under_load::a_child_drops_a_wait_for_idleness_or_for_the_end";
-    alone(name, || {
+    alone(|| {
         let (pool, ends) = [(); 2].map(|()| ThreadPoolExecutor::new(1).unwrap()).into();
         let doors = [&pool, &ends].map(|pool| occupy(pool));
         ends.shutdown_now();
@@ -118,8 +116,7 @@ fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
 
 #[test]
 fn a_child_drops_a_shared_handle_that_waits() {
-    let name = "forking_under_load::a_child_drops_a_shared_handle_that_waits";
-    alone(name, || {
+    alone(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let door = occupy(&pool);
         let shared = pool.submit(|| 42).shared();
@@ -146,9 +143,7 @@ fn waits_for_idleness(pool: &PoolRef) {
 
 #[test]
 fn a_child_returns_from_a_future_or_a_closure_that_was_called_here() {
-    let name =
-        "forking_under_load::a_child_returns_from_a_future_or_a_closure_that_was_called_here";
-    alone(name, || {
+    alone(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let (full, door) = full(Overflow::CallerRuns);
         let load = || {
@@ -169,8 +164,7 @@ fn a_child_returns_from_a_future_or_a_closure_that_was_called_here() {
 
 #[test]
 fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
-    let name = "forking_under_load::a_child_returns_from_a_task_whose_outcome_others_wait_for";
-    alone(name, || {
+    alone(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         // Both threads have started.
         meet(&pool, 2);
@@ -208,8 +202,7 @@ impl Drop for ForksOnDrop {
 
 #[test]
 fn a_child_returns_from_a_call_that_drops_what_forks() {
-    let name = "forking_under_load::a_child_returns_from_a_call_that_drops_what_forks";
-    alone(name, || {
+    alone(|| {
         let (busy, door) = full(Overflow::Block);
         many_under_load(
             FORKS / 10,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use workmill::timer::sleep;
 use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, block_on};
 
-use crate::support::{Bomb, add_one, assert_success, in_child, limited};
+use crate::support::{Bomb, add_one, assert_success, in_child_then, limited};
 
 type Seen = Arc<Mutex<Vec<usize>>>;
 
@@ -136,17 +136,17 @@ fn a_rejection_hook_that_panics_is_reported() {
 
 #[test]
 fn by_default_a_panic_is_one_line_on_stderr() {
-    let name = "hooks::by_default_a_panic_is_one_line_on_stderr";
-    let Some(output) = in_child(name, &["env", "RUST_BACKTRACE=0"]) else {
+    let body = || {
         let pool = Builder::new().threads(1).build().unwrap();
         pool.execute(|| panic!("out of flour"));
         pool.shutdown();
-        return;
     };
-    assert_success(&output);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr.matches("out of flour").count(), 1, "{stderr}");
-    assert!(stderr.contains("thread 'workmill-0'"), "{stderr}");
+    in_child_then(&["env", "RUST_BACKTRACE=0"], body, |output| {
+        assert_success(&output);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr.matches("out of flour").count(), 1, "{stderr}");
+        assert!(stderr.contains("thread 'workmill-0'"), "{stderr}");
+    });
 }
 
 /// An error that panics when it is dropped.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use workmill::{Event, PoolRef, ThreadPoolExecutor};
 
-use crate::support::{Door, assert_success, in_child, limited};
+use crate::support::{Door, alone};
 
 /// What a thread has from the one that started it: how many processors, its nice value, and whether
 /// SIGUSR1 is blocked.
@@ -61,14 +61,6 @@ fn become_another() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, mask.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Runs a test's body in a process of its own.
-fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
-    match in_child(name, &[]) {
-        None => limited(body),
-        Some(output) => assert_success(&output),
-    }
-}
-
 /// Whether a nice value can be lowered again here.
 fn may_be_less_nice() -> bool {
     let tries = thread::spawn(|| {
@@ -110,8 +102,7 @@ fn of_three_threads(pool: &PoolRef) -> [Attributes; 3] {
 
 #[test]
 fn late_threads_are_as_the_one_that_built_the_pool() {
-    let name = "inheriting::late_threads_are_as_the_one_that_built_the_pool";
-    alone(name, || {
+    alone(|| {
         let nice = may_be_less_nice();
         let (builder, pool) = (own(), ThreadPoolExecutor::new(3).unwrap());
         let submitter = || {
@@ -128,8 +119,7 @@ fn late_threads_are_as_the_one_that_built_the_pool() {
 
 #[test]
 fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
-    let name = "inheriting::threads_of_a_pool_that_another_thread_built_are_as_that_one";
-    alone(name, || {
+    alone(|| {
         let builder = thread::spawn(|| {
             become_another();
             (own(), ThreadPoolExecutor::new(3).unwrap())
@@ -141,8 +131,7 @@ fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
 
 #[test]
 fn spare_threads_are_as_the_one_that_built_the_pool() {
-    let name = "inheriting::spare_threads_are_as_the_one_that_built_the_pool";
-    alone(name, || {
+    alone(|| {
         let nice = may_be_less_nice();
         let (builder, pool) = (own(), ThreadPoolExecutor::new(1).unwrap());
         let (begun, event) = (Arc::new(Event::new()), Arc::new(Event::new()));
@@ -162,8 +151,7 @@ fn spare_threads_are_as_the_one_that_built_the_pool() {
 
 #[test]
 fn the_timers_thread_is_as_the_process_and_hears_no_signal() {
-    let name = "inheriting::the_timers_thread_is_as_the_process_and_hears_no_signal";
-    alone(name, || {
+    alone(|| {
         let (nice, process) = (may_be_less_nice(), own());
         let sleeper = || {
             become_another();
@@ -207,9 +195,7 @@ fn the_timers_thread_is_as_the_process_and_hears_no_signal() {
 
 #[test]
 fn a_pool_of_the_default_size_asks_each_time_how_many_processors_there_are() {
-    let name =
-        "inheriting::a_pool_of_the_default_size_asks_each_time_how_many_processors_there_are";
-    alone(name, || {
+    alone(|| {
         let pinned = thread::spawn(|| {
             become_another();
             ThreadPoolExecutor::default().threads()

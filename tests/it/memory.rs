@@ -9,7 +9,7 @@ use workmill::timer::sleep;
 use workmill::{Builder, PoolRef, current};
 
 use crate::idling::costs;
-use crate::support::{LIMIT, assert_success, in_child, limited, meet};
+use crate::support::{LIMIT, alone, assert_success, in_child, in_child_then, limited, meet};
 
 /// What was got hold of, in pieces.
 type Hoard = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -60,8 +60,7 @@ fn use_memory_up(pool: &PoolRef, least: usize) {
 
 #[test]
 fn tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough() {
-    let name = "memory::tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         limited(|| {
             // All threads that there will be start before: std has no other answer than the end of the
             // process if there is room for a new thread's stack, but not for that of its signals.
@@ -71,34 +70,31 @@ fn tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough() {
             use_memory_up(&pool, 1 << 20);
             meet(&pool, 4);
         });
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[test]
 fn tasks_that_use_memory_up_to_the_last_bytes_hang_nothing() {
-    let name = "memory::tasks_that_use_memory_up_to_the_last_bytes_hang_nothing";
-    let Some(output) = in_child(name, &LIMIT) else {
+    let body = || {
         limited(|| {
             let builder = Builder::new().threads(4).on_warning(drop);
             let pool = builder.stack_size(256 << 10).build().unwrap();
             use_memory_up(&pool, 64);
         });
-        return;
     };
     // The process cannot be told that there is no memory but by its end.
-    if output.status.signal() == Some(libc::SIGABRT) {
-        assert!(!output.stderr.is_empty());
-    } else {
-        assert_success(&output);
-    }
+    in_child_then(&LIMIT, body, |output| {
+        if output.status.signal() == Some(libc::SIGABRT) {
+            assert!(!output.stderr.is_empty());
+        } else {
+            assert_success(&output);
+        }
+    });
 }
 
 #[test]
 fn a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started() {
-    let name = "memory::a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         limited(|| {
             let takes = |time: Duration, threads| {
                 let start = Instant::now();
@@ -112,16 +108,13 @@ fn a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started() {
             drop(hoard);
             takes(Duration::from_millis(20), 1);
         });
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[test]
 fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
-    let name = "memory::cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy";
-    match in_child(name, &LIMIT) {
-        None => limited(|| {
+    in_child(&LIMIT, || {
+        limited(|| {
             // Four gigabytes of closures in all, of one that the process has.
             let cancel_many = |pool: &PoolRef| {
                 for _ in 0..4_000_000 {
@@ -146,9 +139,8 @@ fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
             });
             assert_eq!(kept.join().unwrap().join().unwrap(), 42);
             pool.wait_idle().unwrap();
-        }),
-        Some(output) => assert_success(&output),
-    }
+        });
+    });
 }
 
 /// How many bytes of memory the process has allocated and not freed.
@@ -163,21 +155,17 @@ fn allocated() -> usize {
 #[cfg(target_env = "gnu")]
 fn pools_leave_nothing_behind_when_they_are_gone() {
     const POOLS: usize = 2_000;
-    let name = "memory::pools_leave_nothing_behind_when_they_are_gone";
-    match in_child(name, &[]) {
-        None => limited(|| {
-            let one = || {
-                let builder = Builder::new().threads(1).panic_handler(|_| ());
-                let pool = builder.build().unwrap();
-                assert_eq!(pool.submit(|| 1).join().unwrap(), 1);
-            };
-            (0..POOLS / 10).for_each(|_| one());
-            let before = allocated();
-            (0..POOLS).for_each(|_| one());
-            let more = allocated().saturating_sub(before);
-            // Less than anything that could be kept for each.
-            assert!(more < POOLS * 8, "{more} bytes more");
-        }),
-        Some(output) => assert_success(&output),
-    }
+    alone(|| {
+        let one = || {
+            let builder = Builder::new().threads(1).panic_handler(|_| ());
+            let pool = builder.build().unwrap();
+            assert_eq!(pool.submit(|| 1).join().unwrap(), 1);
+        };
+        (0..POOLS / 10).for_each(|_| one());
+        let before = allocated();
+        (0..POOLS).for_each(|_| one());
+        let more = allocated().saturating_sub(before);
+        // Less than anything that could be kept for each.
+        assert!(more < POOLS * 8, "{more} bytes more");
+    });
 }

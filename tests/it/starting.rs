@@ -9,7 +9,7 @@ use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning}
 
 #[cfg(target_os = "linux")]
 use crate::support::LIMIT;
-use crate::support::{Door, assert_success, in_child, limited, meet, until};
+use crate::support::{Door, in_child, limited, meet, until};
 
 #[test]
 fn a_pool_without_threads_is_refused() {
@@ -86,8 +86,7 @@ fn are_gone_but(threads: usize) {
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_start_when_there_is_work_for_them() {
-    let name = "starting::threads_start_when_there_is_work_for_them";
-    let Some(output) = in_child(name, &[]) else {
+    in_child(&[], || {
         let before = live_threads();
         let pool = ThreadPoolExecutor::new(64).unwrap();
         assert_eq!(pool.threads(), 64);
@@ -97,16 +96,13 @@ fn threads_start_when_there_is_work_for_them() {
         assert_eq!(live_threads(), before + 64);
         pool.shutdown();
         are_gone_but(before);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
-    let name = "starting::when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         let before = live_threads();
         let in_the_way = std::hint::black_box(Vec::<u8>::with_capacity(400 << 20));
         let builder = Builder::new().threads(64).stack_size(64 << 20);
@@ -135,16 +131,13 @@ fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
         meet(&pool, fewer + 1);
         pool.shutdown();
         are_gone_but(before);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the_systems() {
-    let name = "starting::when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the_systems";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         let before = live_threads();
         let builder = Builder::new().threads(64).stack_size(64 << 20);
         let error = builder.on_thread_start(|_| Ok(())).build().unwrap_err();
@@ -153,9 +146,7 @@ fn when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the
         // What there is room for still works.
         let pool = ThreadPoolExecutor::new(1).unwrap();
         assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[test]
@@ -173,8 +164,7 @@ fn when_no_thread_wants_to_start_building_fails_in_the_end() {
 #[cfg(target_os = "linux")]
 #[test]
 fn when_no_thread_can_start_building_fails() {
-    let name = "starting::when_no_thread_can_start_building_fails";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         let before = live_threads();
         let error = Builder::new()
             .threads(1)
@@ -183,9 +173,7 @@ fn when_no_thread_can_start_building_fails() {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
         are_gone_but(before);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 /// A task that waits for an event of its own.
@@ -234,8 +222,7 @@ fn wait_until_a_start_fails(pool: &PoolRef) -> Vec<Waiter> {
 #[cfg(target_os = "linux")]
 #[test]
 fn when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends() {
-    let name = "starting::when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends";
-    let Some(output) = in_child(name, &LIMIT) else {
+    in_child(&LIMIT, || {
         let before = live_threads();
         let in_the_way = std::hint::black_box(Vec::<u8>::with_capacity(400 << 20));
         let (hear, told) = failed_starts();
@@ -264,9 +251,7 @@ fn when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends() {
         waiters.into_iter().for_each(Waiter::end);
         pool.shutdown();
         are_gone_but(before);
-        return;
-    };
-    assert_success(&output);
+    });
 }
 
 #[test]

@@ -52,31 +52,65 @@ fn run_within<R: Send + 'static>(
 
 const CHILD: &str = "WORKMILL_TEST_CHILD";
 
-/// Runs the test `name` again in a process of its own, started by `wrapper`, and gives what
-/// came of it; in that process gives `None`, and the caller goes on with the body.
+/// The time after which a child hangs. If its body has a limit as well, that one fails first: it knows
+/// more.
+const LIMIT_OF_CHILD: Duration = HANG.saturating_add(Duration::from_secs(30));
+
+/// Runs the test that this is called from again in a process of its own, where it calls `body`, and
+/// asserts that the process ends well.
 ///
 /// `wrapper` is a command that takes the test program and its arguments as its last words. When the
-/// process has ended, or hangs, all that it has started ends with it.
-pub(crate) fn in_child(name: &str, wrapper: &[&str]) -> Option<Output> {
-    // If the body has a limit as well, it is the one that fails: it knows more.
-    in_child_within(HANG + HANG / 10, name, wrapper)
+/// process has ended, or hangs, every process that it has started ends with it.
+pub(crate) fn in_child(wrapper: &[&str], body: impl FnOnce()) {
+    in_child_then(wrapper, body, |output| assert_success(&output));
 }
 
-/// As [`in_child`], but a child that takes longer than `limit` is ended, and this panics with what
-/// it has printed.
-fn in_child_within(limit: Duration, name: &str, wrapper: &[&str]) -> Option<Output> {
+/// Runs the test that this is called from again in a process of its own, where it calls `body`, and
+/// calls `check` with the outcome here.
+pub(crate) fn in_child_then(wrapper: &[&str], body: impl FnOnce(), check: impl FnOnce(Output)) {
+    let test = test_of(&body);
+    in_child_within(LIMIT_OF_CHILD, &test, wrapper, body, check);
+}
+
+/// Runs the test that this is called from again in a process of its own, with a hang limit.
+pub(crate) fn alone(body: impl FnOnce() + Send + 'static) {
+    let test = test_of(&body);
+    let check = |output| assert_success(&output);
+    in_child_within(LIMIT_OF_CHILD, &test, &[], || limited(body), check);
+}
+
+/// Returns the path of the test function that a closure is written in, as the test program takes it.
+///
+/// What std calls a closure is not guaranteed, so [`in_child_within`] asserts that there is a test
+/// of that path.
+fn test_of<F: FnOnce()>(_body: &F) -> String {
+    let path = std::any::type_name::<F>().split("::{{closure}}").next();
+    let test = path.and_then(|path| path.split_once("::"));
+    test.expect("a path begins with the crate").1.to_owned()
+}
+
+/// Runs the test of the path `test` again in a child, where it calls `body`, and calls `check` with
+/// the outcome here. A child that takes longer than `limit` is killed, and this panics with what the
+/// child has printed.
+fn in_child_within(
+    limit: Duration,
+    test: &str,
+    wrapper: &[&str],
+    body: impl FnOnce(),
+    check: impl FnOnce(Output),
+) {
     if std::env::var_os(CHILD).is_some() {
         end_with_the_parent();
-        return None;
+        return body();
     }
     let program = std::env::current_exe().expect("the test program has a path");
     let program = program.to_str().expect("which is text");
-    let arguments = [program, name, "--exact", "--nocapture", "--test-threads=1"];
+    let arguments = [program, test, "--exact", "--nocapture", "--test-threads=1"];
     let words: Vec<_> = wrapper.iter().chain(&arguments).copied().collect();
     let mut command = Command::new(words[0]);
     command
         .args(&words[1..])
-        .env(CHILD, name)
+        .env(CHILD, test)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -105,7 +139,12 @@ fn in_child_within(limit: Duration, name: &str, wrapper: &[&str]) -> Option<Outp
         "the child hangs: {limit:?} were not enough\n{}",
         printed(&output)
     );
-    Some(output)
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("running 1 test\n"),
+        "the child knows no test {test}\n{}",
+        printed(&output)
+    );
+    check(output);
 }
 
 fn read_to_the_end(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
@@ -167,14 +206,13 @@ fn printed(output: &Output) -> String {
 #[cfg(unix)]
 #[test]
 fn a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told() {
-    let name = "support::a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told";
-    let hangs = |limit| {
-        if in_child_within(limit, name, &[]).is_none() {
-            let mut own = Command::new("sleep").arg("600").spawn().unwrap();
-            println!("begun");
-            own.wait().unwrap();
-        }
+    let body = || {
+        let mut own = Command::new("sleep").arg("600").spawn().unwrap();
+        println!("begun");
+        own.wait().unwrap();
     };
+    let test = test_of(&body);
+    let hangs = move |limit| in_child_within(limit, &test, &[], body, drop);
     limited(move || {
         let mut limit = Duration::from_millis(500);
         loop {
