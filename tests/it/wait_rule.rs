@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    BoundedSemaphore, Builder, CancelReason, Event, JoinHandle, JoinableQueue, Latch, Semaphore,
-    ThreadPoolExecutor, Warning, blocking, current,
+    BoundedSemaphore, Builder, CancelReason, CancelToken, Event, JoinHandle, JoinableQueue, Latch,
+    Semaphore, ThreadPoolExecutor, Warning, blocking, current,
 };
 
 use crate::support::{Crowd, limited, limited_part, occupy, until};
@@ -61,122 +61,133 @@ fn three_hundred_tasks_wait_on_five_threads_for_an_event_that_the_last_one_sets(
     });
 }
 
-/// Has one task wait by `wait` on the only thread of a pool, until another has called `end`.
-fn one_waits(
-    wait: impl FnOnce() + Send + 'static,
-    end: impl FnOnce() + Send + 'static,
-    name: &'static str,
-) {
-    limited_part(name, move || {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
-        let waits = pool.submit(wait);
-        let ends = pool.submit(end);
-        assert!(waits.join().is_ok() && ends.join().is_ok(), "{name}");
-        assert_eq!(pool.metrics().uncovered_waits, 0);
-    });
+/// A wait, and what ends it.
+type Pair = (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>);
+
+fn pair(wait: impl FnOnce() + Send + 'static, end: impl FnOnce() + Send + 'static) -> Pair {
+    (Box::new(wait), Box::new(end))
 }
 
-#[test]
-fn a_task_in_any_wait_of_this_crate_gives_its_place_up() {
-    let semaphore = Arc::new(Semaphore::new(0));
-    let release = Arc::clone(&semaphore);
-    one_waits(
-        move || semaphore.acquire().unwrap().forget(),
-        move || release.add_permits(1).unwrap(),
-        "Semaphore::acquire",
-    );
-    let bounded = Arc::new(BoundedSemaphore::new(1));
-    let permit = bounded.acquire_owned().unwrap();
-    one_waits(
-        move || drop(bounded.acquire_timeout(Duration::MAX).unwrap()),
-        move || drop(permit),
-        "BoundedSemaphore::acquire_timeout",
-    );
-    let event = Arc::new(Event::new());
-    let set = Arc::clone(&event);
-    one_waits(
-        move || assert!(event.wait_timeout(Duration::MAX)),
-        move || set.set(),
-        "Event::wait_timeout",
-    );
-    let latch = Arc::new(Latch::new(1));
-    let count = Arc::clone(&latch);
-    one_waits(
-        move || latch.wait(),
-        move || count.count_down(),
-        "Latch::wait",
-    );
-    for capacity in [0, 1] {
-        let queue = Arc::new(JoinableQueue::bounded(capacity));
+/// The name of a wait, and what makes it; some wait for the other pool of one thread that is given.
+type Row = (&'static str, fn(&ThreadPoolExecutor) -> Pair);
+
+/// The waits of this crate.
+const WAITS: [Row; 14] = [
+    ("Semaphore::acquire", |_| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let release = Arc::clone(&semaphore);
+        pair(
+            move || semaphore.acquire().unwrap().forget(),
+            move || release.add_permits(1).unwrap(),
+        )
+    }),
+    ("BoundedSemaphore::acquire_timeout", |_| {
+        let bounded = Arc::new(BoundedSemaphore::new(1));
+        let permit = bounded.acquire_owned().unwrap();
+        pair(
+            move || drop(bounded.acquire_timeout(Duration::MAX).unwrap()),
+            move || drop(permit),
+        )
+    }),
+    ("Event::wait_timeout", |_| {
+        let event = Arc::new(Event::new());
+        let set = Arc::clone(&event);
+        pair(
+            move || assert!(event.wait_timeout(Duration::MAX)),
+            move || set.set(),
+        )
+    }),
+    ("Latch::wait", |_| {
+        let latch = Arc::new(Latch::new(1));
+        let count = Arc::clone(&latch);
+        pair(move || latch.wait(), move || count.count_down())
+    }),
+    ("JoinableQueue::put and join without places", |_| {
+        put_and_join(0)
+    }),
+    ("JoinableQueue::put and join", |_| put_and_join(1)),
+    ("JoinableQueue::get", |_| {
+        let queue = Arc::new(JoinableQueue::unbounded());
         let other = Arc::clone(&queue);
-        one_waits(
+        pair(
+            move || assert_eq!(queue.get(), Ok(1)),
+            move || other.put(1).unwrap(),
+        )
+    }),
+    ("CancelToken::wait", |_| {
+        let token = CancelToken::new();
+        let cancel = token.clone();
+        pair(move || token.wait(), move || cancel.cancel())
+    }),
+    ("blocking", |_| {
+        let (sender, receiver) = mpsc::channel();
+        pair(
+            move || blocking(|| receiver.recv()).unwrap(),
+            move || sender.send(()).unwrap(),
+        )
+    }),
+    ("JoinHandle::join of another pool", |other| {
+        let (door, behind) = (occupy(other), other.submit(|| ()));
+        pair(move || behind.join().unwrap(), move || door.open())
+    }),
+    ("JoinHandle::join_timeout", |other| {
+        let (door, mut behind) = (occupy(other), other.submit(|| ()));
+        pair(
+            move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
+            move || door.open(),
+        )
+    }),
+    ("SharedHandle::join", |other| {
+        let (door, behind) = (occupy(other), other.submit(|| ()).shared());
+        pair(move || behind.join().unwrap(), move || door.open())
+    }),
+    ("wait_idle and shutdown of another pool", |other| {
+        let (door, other) = (occupy(other), other.clone());
+        pair(
             move || {
-                queue.put(1).unwrap();
-                queue.put(2).unwrap();
-                queue.join();
+                other.wait_idle().unwrap();
+                other.shutdown();
             },
-            move || (0..2).for_each(|_| drop(other.get_task().unwrap())),
-            "JoinableQueue::put and join",
-        );
-    }
-    let queue = Arc::new(JoinableQueue::unbounded());
+            move || door.open(),
+        )
+    }),
+    ("submit to another pool that is full", |_| {
+        let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
+        let door = occupy(&full);
+        pair(
+            move || full.submit(|| ()).join().unwrap(),
+            move || door.open(),
+        )
+    }),
+];
+
+fn put_and_join(capacity: usize) -> Pair {
+    let queue = Arc::new(JoinableQueue::bounded(capacity));
     let other = Arc::clone(&queue);
-    one_waits(
-        move || assert_eq!(queue.get(), Ok(1)),
-        move || other.put(1).unwrap(),
-        "JoinableQueue::get",
-    );
-    let token = workmill::CancelToken::new();
-    let cancel = token.clone();
-    one_waits(
-        move || token.wait(),
-        move || cancel.cancel(),
-        "CancelToken::wait",
-    );
-    let (sender, receiver) = mpsc::channel();
-    one_waits(
-        move || blocking(|| receiver.recv()).unwrap(),
-        move || sender.send(()).unwrap(),
-        "blocking",
-    );
-    let other = ThreadPoolExecutor::new(1).unwrap();
-    let door = occupy(&other);
-    let behind = other.submit(|| ());
-    one_waits(
-        move || behind.join().unwrap(),
-        move || door.open(),
-        "JoinHandle::join of another pool",
-    );
-    let door = occupy(&other);
-    let mut behind = other.submit(|| ());
-    one_waits(
-        move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
-        move || door.open(),
-        "JoinHandle::join_timeout",
-    );
-    let door = occupy(&other);
-    let behind = other.submit(|| ()).shared();
-    one_waits(
-        move || behind.join().unwrap(),
-        move || door.open(),
-        "SharedHandle::join",
-    );
-    let door = occupy(&other);
-    one_waits(
+    pair(
         move || {
-            other.wait_idle().unwrap();
-            other.shutdown();
+            queue.put(1).unwrap();
+            queue.put(2).unwrap();
+            queue.join();
         },
-        move || door.open(),
-        "wait_idle and shutdown of another pool",
-    );
-    let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
-    let door = occupy(&full);
-    one_waits(
-        move || full.submit(|| ()).join().unwrap(),
-        move || door.open(),
-        "submit to another pool that is full",
-    );
+        move || (0..2).for_each(|_| drop(other.get_task().unwrap())),
+    )
+}
+
+/// One task waits on the only thread of a pool, until another has ended the wait.
+#[test]
+fn a_task_in_any_wait_of_this_crate_gives_its_slot_up() {
+    for (name, waits_for) in WAITS {
+        limited_part(name, move || {
+            let other = ThreadPoolExecutor::new(1).unwrap();
+            let (wait, end) = waits_for(&other);
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let waits = pool.submit(wait);
+            let ends = pool.submit(end);
+            assert!(waits.join().is_ok() && ends.join().is_ok(), "{name}");
+            assert_eq!(pool.metrics().uncovered_waits, 0, "{name}");
+        });
+    }
 }
 
 #[test]
