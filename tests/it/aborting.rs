@@ -93,13 +93,13 @@ fn a_panic_ends_the_process_whoever_waits() {
     let body = || {
         abort_on_panic();
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         thread::scope(|scope| {
             scope.spawn(|| pool.wait_idle());
             scope.spawn(|| pool.submit(|| Event::new().wait()).join());
             let _: Result<(), _> = pool.submit(|| panic!("out of flour")).join();
         });
-        door.open();
+        release.set();
     };
     in_child_then(&[], body, |output| {
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));

@@ -17,7 +17,7 @@ fn bounded(capacity: usize, overflow: Overflow) -> ThreadPoolExecutor {
 fn a_full_pool_gives_the_closure_back_to_those_who_ask() {
     limited(|| {
         let pool = bounded(2, Overflow::Block);
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let first = pool.try_submit(|| 1).unwrap();
         pool.try_execute(|| ()).unwrap();
         let drops = Drops::default();
@@ -32,7 +32,7 @@ fn a_full_pool_gives_the_closure_back_to_those_who_ask() {
         assert_eq!(drops.count(), 0);
         assert_eq!(closure(), 3);
         assert!(pool.try_execute(|| ()).unwrap_err().is_full());
-        door.open();
+        release.set();
         assert_eq!(first.join().unwrap(), 1);
         pool.wait_idle().unwrap();
         assert_eq!(pool.try_submit(|| 4).unwrap().join().unwrap(), 4);
@@ -43,7 +43,7 @@ fn a_full_pool_gives_the_closure_back_to_those_who_ask() {
 fn rejected_tasks_resolve_to_rejected() {
     limited(|| {
         let pool = bounded(1, Overflow::Reject);
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let (kept, drops) = (pool.submit(|| 1), Drops::default());
         let (first, second) = (drops.value(), drops.value());
         let error = pool.submit(move || drop(first)).join().unwrap_err();
@@ -54,7 +54,7 @@ fn rejected_tasks_resolve_to_rejected() {
         );
         pool.execute(move || drop(second));
         assert_eq!(drops.count(), 2);
-        door.open();
+        release.set();
         assert_eq!(kept.join().unwrap(), 1);
     });
 }
@@ -63,7 +63,7 @@ fn rejected_tasks_resolve_to_rejected() {
 fn a_blocked_submitter_goes_on_when_a_task_begins() {
     limited(|| {
         let pool = bounded(1, Overflow::Block);
-        let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let submitted = Arc::new(AtomicUsize::new(0));
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -76,7 +76,7 @@ fn a_blocked_submitter_goes_on_when_a_task_begins() {
             until(|| submitted.load(Ordering::SeqCst) == 1);
             assert!(pool.try_execute(|| ()).is_err());
             assert_eq!(submitted.load(Ordering::SeqCst), 1);
-            door.open();
+            release.set();
         });
         pool.shutdown();
         assert_eq!(ran.load(Ordering::SeqCst), 1000);
@@ -115,12 +115,12 @@ fn no_more_wait_than_the_capacity_allows() {
 fn a_cancelled_task_makes_room_at_once() {
     limited(|| {
         let pool = bounded(1, Overflow::Reject);
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = pool.submit(|| 1);
         assert!(pool.try_submit(|| 2).is_err());
         assert!(queued.cancel());
         let next = pool.try_submit(|| 3).unwrap();
-        door.open();
+        release.set();
         assert_eq!(next.join().unwrap(), 3);
     });
 }

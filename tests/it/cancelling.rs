@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use workmill::{CancelReason, ThreadPoolExecutor};
 
-use crate::support::{Door, Drops, in_child, limited, occupy};
+use crate::support::{Drops, Flag, in_child, limited, occupy};
 
 #[test]
 fn a_task_is_cancelled_or_runs_as_cancel_says() {
@@ -38,7 +38,7 @@ fn a_task_is_cancelled_or_runs_as_cancel_says() {
 fn a_cancelled_task_has_dropped_its_captures_and_the_pool_goes_on() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let drops = Drops::default();
         let handles: Vec<_> = (0..1000)
             .map(|_| {
@@ -49,7 +49,7 @@ fn a_cancelled_task_has_dropped_its_captures_and_the_pool_goes_on() {
         assert!(handles.iter().all(|handle| handle.cancel()));
         assert_eq!(drops.count(), 1000);
         assert!(handles.iter().all(|handle| handle.is_finished()));
-        door.open();
+        release.set();
         // The shells are met and counted.
         pool.wait_idle().unwrap();
         for handle in handles {
@@ -128,29 +128,29 @@ fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
         let busy = occupy(&pool);
         let long: Vec<_> = [(); 5]
             .iter()
-            .map(|()| (Door::default(), Door::default()))
+            .map(|()| (Flag::default(), Flag::default()))
             .collect();
-        for (arrived, door) in long.clone() {
+        for (arrived, release) in long.clone() {
             pool.execute(move || {
-                arrived.open();
-                door.pass();
+                arrived.set();
+                release.wait();
             });
         }
         let order = Arc::new(Mutex::new(Vec::new()));
         let (mut live, mut sizes) = (Vec::new(), Vec::new());
-        for (round, (arrived, door)) in long.iter().enumerate() {
-            arrived.pass();
+        for (round, (arrived, release)) in long.iter().enumerate() {
+            arrived.wait();
             sizes.push(resident());
             let cancelled: Vec<_> = (0..200_000_usize).map(|n| pool.submit(move || n)).collect();
             assert!(cancelled.iter().all(|handle| handle.cancel()));
             let order = Arc::clone(&order);
             live.push(pool.submit(move || order.lock().unwrap().push(round)));
             drop(cancelled);
-            door.open();
+            release.set();
         }
         live.into_iter().for_each(|handle| handle.join().unwrap());
         assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
-        busy.open();
+        busy.set();
         pool.shutdown();
         // The second round and those after it find room in what the first took.
         let (first, last) = (sizes[1] - sizes[0], sizes[4] - sizes[0]);

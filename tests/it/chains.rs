@@ -25,7 +25,7 @@ fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
 fn a_callback_may_cancel_the_next_task_and_so_on() {
     on_a_small_stack(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, called) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, called) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let mut next: Option<CancelHandle> = None;
         for _ in 0..STEPS {
             let task = pool.submit(|| ());
@@ -39,7 +39,7 @@ fn a_callback_may_cancel_the_next_task_and_so_on() {
         }
         assert!(next.unwrap().cancel());
         assert_eq!(called.load(Ordering::SeqCst), STEPS);
-        door.open();
+        release.set();
     });
 }
 
@@ -47,7 +47,7 @@ fn a_callback_may_cancel_the_next_task_and_so_on() {
 fn what_a_cancelled_task_captured_may_cancel_the_next_and_so_on() {
     on_a_small_stack(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, drops) = (occupy(&pool), Drops::default());
+        let (release, drops) = (occupy(&pool), Drops::default());
         let mut next: Option<CancelOnDrop<()>> = None;
         for _ in 0..STEPS {
             let captured = (next.take(), drops.value());
@@ -55,7 +55,7 @@ fn what_a_cancelled_task_captured_may_cancel_the_next_and_so_on() {
         }
         drop(next);
         assert_eq!(drops.count(), STEPS);
-        door.open();
+        release.set();
     });
 }
 
@@ -76,7 +76,7 @@ fn a_cancelled_task_can_be_joined_at_once_however_deep_the_chain() {
         }
 
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, joined) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, joined) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let mut next = Joins(None, Arc::clone(&joined));
         for _ in 0..40 {
             let task = pool.submit(move || drop(next)).cancel_on_drop();
@@ -84,7 +84,7 @@ fn a_cancelled_task_can_be_joined_at_once_however_deep_the_chain() {
         }
         drop(next);
         assert_eq!(joined.load(Ordering::SeqCst), 41);
-        door.open();
+        release.set();
     });
 }
 
@@ -142,11 +142,11 @@ fn the_callback_of_a_refused_task_may_submit_again_and_so_on() {
         refused.store(0, Ordering::SeqCst);
         let builder = Builder::new().threads(1).queue_capacity(1);
         let full = builder.overflow(Overflow::Reject).build().unwrap();
-        let door = occupy(&full);
+        let release = occupy(&full);
         full.submit(|| ());
         submit_again(&full, Arc::clone(&refused));
         assert_eq!(refused.load(Ordering::SeqCst), STEPS);
-        door.open();
+        release.set();
     });
 }
 
@@ -290,7 +290,7 @@ fn what_is_put_off_is_done_before_a_handle_is_looked_at() {
     on_a_small_stack(|| {
         at_the_bottom(|| {
             let pool = ThreadPoolExecutor::new(1).unwrap();
-            let (door, drops) = (occupy(&pool), Drops::default());
+            let (release, drops) = (occupy(&pool), Drops::default());
             let cancelled = || {
                 let held = drops.value();
                 let task = pool.submit(move || drop(held));
@@ -305,7 +305,7 @@ fn what_is_put_off_is_done_before_a_handle_is_looked_at() {
             assert!(shared.is_finished() && shared.try_join().unwrap().is_err());
             assert!(futures_lite::future::block_on(cancelled().shared()).is_err());
             assert_eq!(drops.count(), 6);
-            door.open();
+            release.set();
             // A refused task has ended when its captures are gone, like any other.
             pool.shutdown();
             let held = drops.value();

@@ -4,7 +4,7 @@ use std::thread;
 
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor, current};
 
-use crate::support::{Door, in_child, occupy};
+use crate::support::{Flag, in_child, occupy};
 
 /// Submits a task that does the same with one level less, and joins it; says how many there were.
 fn descend(levels: usize) -> usize {
@@ -58,27 +58,27 @@ fn on_a_stack_of<R: Send + 'static>(bytes: usize, body: impl FnOnce() -> R + Sen
     thread.spawn(body).unwrap().join().unwrap()
 }
 
-/// A pool of one thread that is at a door, with a queue that is full; the next submitter runs its task
+/// A pool whose only worker is busy, with a queue that is full; the next submitter runs its task
 /// itself.
-fn full() -> (ThreadPoolExecutor, Door) {
+fn full() -> (ThreadPoolExecutor, Flag) {
     let builder = Builder::new().threads(1).queue_capacity(1);
     let pool = builder.overflow(Overflow::CallerRuns).build().unwrap();
-    let door = occupy(&pool);
+    let release = occupy(&pool);
     pool.execute(|| ());
-    (pool, door)
+    (pool, release)
 }
 
 #[test]
 fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
     in_child(&[], || {
         for descend in [descend, descend_by_shared_handles] {
-            let (pool, door) = full();
+            let (pool, release) = full();
             on_a_stack_of(256 << 10, move || {
                 let submitter = thread::current().id();
                 let outermost = pool.submit(move || {
                     assert_eq!(thread::current().id(), submitter);
                     // What goes too deep for the submitter is run by the thread of the pool.
-                    door.open();
+                    release.set();
                     descend(1000)
                 });
                 assert_eq!(outermost.join().unwrap(), 1000);
@@ -102,13 +102,13 @@ fn tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack() {
     in_child(&[], || {
         let one = Builder::new().threads(1).stack_size(128 << 10);
         let one = one.build().unwrap();
-        let (this, (other, door)) = (one.handle(), full());
+        let (this, (other, release)) = (one.handle(), full());
         let outermost = one.submit(move || {
             // The thread of the one pool is a guest of the other from here on, so each of the two has
             // the tasks of both run in place; what goes too deep takes a thread for each level.
             let that = other.handle();
             let guest = other.submit(move || {
-                door.open();
+                release.set();
                 descend_in_turn(400, that, this)
             });
             guest.join().unwrap()

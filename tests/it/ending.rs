@@ -13,7 +13,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
-use crate::support::{Door, Drops, add_one, assert_success, in_child_then, limited, occupy, until};
+use crate::support::{Drops, Flag, add_one, assert_success, in_child_then, limited, occupy, until};
 
 #[test]
 fn shutdown_runs_what_was_accepted() {
@@ -37,7 +37,7 @@ fn shutdown_from_many_threads_returns_everywhere_when_all_is_done() {
     limited(|| {
         for _ in 0..200 {
             let pool = ThreadPoolExecutor::new(2).unwrap();
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             let ran = Arc::new(AtomicUsize::new(0));
             for _ in 0..20 {
                 let ran = Arc::clone(&ran);
@@ -52,7 +52,7 @@ fn shutdown_from_many_threads_returns_everywhere_when_all_is_done() {
                     });
                 }
                 until(|| pool.is_shutdown());
-                door.open();
+                release.set();
             });
             pool.shutdown();
         }
@@ -63,7 +63,7 @@ fn shutdown_from_many_threads_returns_everywhere_when_all_is_done() {
 fn shutdown_from_a_task_closes_and_returns() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let inside = pool.clone();
         let closer = pool.submit(move || {
             inside.shutdown();
@@ -72,7 +72,7 @@ fn shutdown_from_a_task_closes_and_returns() {
             inside.submit(|| 42)
         });
         let before = pool.submit(|| 7);
-        door.open();
+        release.set();
         assert_eq!(closer.join().unwrap().join().unwrap(), 42);
         assert_eq!(before.join().unwrap(), 7);
         assert!(pool.submit(|| 8).join().unwrap_err().is_cancelled());
@@ -87,17 +87,17 @@ fn the_last_owner_may_be_dropped_inside_a_task() {
         for threads in [1, 2, 4] {
             let pool = ThreadPoolExecutor::new(threads).unwrap();
             let (weak, ran) = (pool.handle(), Arc::new(AtomicUsize::new(0)));
-            let (door, seen) = (Door::default(), Arc::clone(&ran));
-            let wait = door.clone();
+            let (release, seen) = (Flag::default(), Arc::clone(&ran));
+            let go = release.clone();
             pool.clone().execute(move || {
-                wait.pass();
+                go.wait();
                 for _ in 0..10 {
                     let seen = Arc::clone(&seen);
                     pool.execute(move || add_one(&seen));
                 }
                 drop(pool);
             });
-            door.open();
+            release.set();
             until(|| weak.is_terminated());
             assert_eq!(ran.load(Ordering::SeqCst), 10);
             // A reference may still be used to wait.
@@ -172,7 +172,7 @@ fn a_submission_after_the_end_is_refused_and_dropped() {
 fn shutdown_now_cancels_what_has_not_begun_and_lets_run_what_runs() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let doors = [occupy(&pool), occupy(&pool)];
+        let releases = [occupy(&pool), occupy(&pool)];
         let drops = Drops::default();
         let queued: Vec<_> = (0..50)
             .map(|_| {
@@ -188,7 +188,7 @@ fn shutdown_now_cancels_what_has_not_begun_and_lets_run_what_runs() {
         }
         assert!(pool.is_shutdown() && !pool.is_terminated());
         assert_eq!(pool.shutdown_now(), 0);
-        doors.iter().for_each(Door::open);
+        releases.iter().for_each(Flag::set);
         pool.shutdown();
         assert!(pool.is_terminated());
     });
@@ -198,16 +198,16 @@ fn shutdown_now_cancels_what_has_not_begun_and_lets_run_what_runs() {
 fn shutdown_now_refuses_children() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (arrived, door) = (Door::default(), Door::default());
-        let (knock, wait) = (arrived.clone(), door.clone());
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (arrived.clone(), release.clone());
         let parent = pool.submit(move || {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
             workmill::current().unwrap().submit(|| 42).join()
         });
-        arrived.pass();
+        arrived.wait();
         assert_eq!(pool.shutdown_now(), 0);
-        door.open();
+        release.set();
         let error = parent.join().unwrap().unwrap_err();
         assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
         pool.shutdown();
@@ -235,7 +235,7 @@ fn dropping_the_last_owner_waits_for_everything() {
 fn dropping_while_unwinding_cancels_what_has_not_begun() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let handles: Vec<_> = (0..10)
             .map(|_| {
                 let ran = Arc::clone(&ran);
@@ -248,7 +248,7 @@ fn dropping_while_unwinding_cancels_what_has_not_begun() {
             panic!("on the way out");
         });
         until(|| handles.iter().all(|handle| handle.is_finished()));
-        door.open();
+        release.set();
         unwinder.join().unwrap_err();
         assert!(reference.is_terminated());
         assert_eq!(ran.load(Ordering::SeqCst), 0);
@@ -259,7 +259,7 @@ fn dropping_while_unwinding_cancels_what_has_not_begun() {
 fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
     limited(|| {
         let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = pool.submit(|| 42);
         let (waiter, late) = (pool.clone(), Drops::default());
         let capture = late.value();
@@ -269,7 +269,7 @@ fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
         let error = submitter.join().unwrap().unwrap_err();
         assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
         assert_eq!(late.count(), 1);
-        door.open();
+        release.set();
         ender.join().unwrap();
         assert_eq!(queued.join().unwrap(), 42);
     });
@@ -279,7 +279,7 @@ fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
 fn leaving_a_process_with_tasks_running_is_quiet() {
     let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let _doors = [occupy(&pool), occupy(&pool)];
+        let _releases = [occupy(&pool), occupy(&pool)];
         pool.execute(|| unreachable!());
         std::mem::forget(pool);
         std::process::exit(0);
@@ -294,7 +294,7 @@ fn leaving_a_process_with_tasks_running_is_quiet() {
 fn returning_from_main_with_tasks_running_is_quiet() {
     let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let _doors = [occupy(&pool), occupy(&pool)];
+        let _releases = [occupy(&pool), occupy(&pool)];
         std::mem::forget(pool);
     };
     in_child_then(&[], body, |output| {
@@ -316,10 +316,10 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 fn shutdown_now_may_drop_an_owner_with_a_capture() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, owner) = (occupy(&pool), pool.clone());
+        let (release, owner) = (occupy(&pool), pool.clone());
         pool.execute(move || drop(owner));
         assert_eq!(pool.shutdown_now(), 1);
-        door.open();
+        release.set();
         pool.shutdown();
         assert!(pool.is_terminated());
     });
@@ -329,7 +329,7 @@ fn shutdown_now_may_drop_an_owner_with_a_capture() {
 fn captures_that_are_cancelled_may_ask_for_the_end_and_do_not_wait_for_it() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         for _ in 0..10_000 {
             let inside = pool.clone();
             let guard = OnDrop(move || {
@@ -340,7 +340,7 @@ fn captures_that_are_cancelled_may_ask_for_the_end_and_do_not_wait_for_it() {
             pool.execute(move || drop(guard));
         }
         assert_eq!(pool.shutdown_now(), 10_000);
-        door.open();
+        release.set();
         // Out of the cancelling, waiting is waiting again.
         pool.shutdown();
         assert!(pool.is_terminated());
@@ -356,10 +356,10 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
         for _ in 0..50 {
             let pool = ThreadPoolExecutor::new(2).unwrap();
             let called = Arc::new(AtomicUsize::new(0));
-            let (door, arrived) = (Door::default(), Arc::new(AtomicUsize::new(0)));
+            let (release, arrived) = (Flag::default(), Arc::new(AtomicUsize::new(0)));
             for _ in 0..2 {
                 let (inside, called) = (pool.clone(), Arc::clone(&called));
-                let (wait, arrived) = (door.clone(), Arc::clone(&arrived));
+                let (go, arrived) = (release.clone(), Arc::clone(&arrived));
                 pool.execute(move || {
                     let late = OnDrop(move || {
                         assert!(inside.submit(|| 42).join().unwrap_err().is_cancelled());
@@ -369,11 +369,11 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
                     LATE.with_borrow_mut(|values| values.push(Box::new(late)));
                     // Both threads have to take one.
                     add_one(&arrived);
-                    wait.pass();
+                    go.wait();
                 });
             }
             until(|| arrived.load(Ordering::SeqCst) == 2);
-            door.open();
+            release.set();
             pool.shutdown();
             // The end of the threads was waited for, thread-locals and all.
             assert_eq!(called.load(Ordering::SeqCst), 2);
@@ -385,14 +385,14 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
 fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
     limited(|| {
         let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
-        let (arrived, door) = (Door::default(), Door::default());
-        let (knock, wait) = (arrived.clone(), door.clone());
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (arrived.clone(), release.clone());
         let parent = pool.submit(move || {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
             workmill::current().unwrap().try_submit(|| 42).unwrap()
         });
-        arrived.pass();
+        arrived.wait();
         let reference = pool.handle();
         let ender = thread::spawn(move || pool.shutdown());
         until(|| reference.is_shutdown());
@@ -402,7 +402,7 @@ fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
                 .try_execute(|| ())
                 .is_err_and(|refused| refused.is_shutdown())
         });
-        door.open();
+        release.set();
         ender.join().unwrap();
         assert_eq!(parent.join().unwrap().join().unwrap(), 42);
     });
@@ -415,7 +415,7 @@ fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
             .threads(3)
             .thread_name(|i| format!("mill-{i}"));
         let pool = builder.build().unwrap();
-        let doors = [occupy(&pool), occupy(&pool)];
+        let releases = [occupy(&pool), occupy(&pool)];
         let queued = pool.submit(|| ());
         queued.join().unwrap();
         let timed_out = || {
@@ -439,7 +439,7 @@ fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
         assert!(text.starts_with(start), "{text}");
         // Nothing was cancelled; it may be waited for again.
         assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
-        doors.iter().for_each(Door::open);
+        releases.iter().for_each(Flag::set);
         pool.shutdown_timeout(Duration::MAX).unwrap();
         assert!(pool.is_terminated());
         pool.shutdown_timeout(Duration::ZERO).unwrap();
@@ -449,12 +449,12 @@ fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
 #[test]
 fn large_bounded_and_handled_tasks_are_named_by_the_users_closure() {
     limited(|| {
-        fn named(pool: &ThreadPoolExecutor, start: impl FnOnce(Door, Door)) -> &'static str {
-            let (arrived, door) = (Door::default(), Door::default());
-            start(arrived.clone(), door.clone());
-            arrived.pass();
+        fn named(pool: &ThreadPoolExecutor, start: impl FnOnce(Flag, Flag)) -> &'static str {
+            let (arrived, release) = (Flag::default(), Flag::default());
+            start(arrived.clone(), release.clone());
+            arrived.wait();
             let error = pool.shutdown_timeout(Duration::ZERO).unwrap_err();
-            door.open();
+            release.set();
             error.busy()[0].task()
         }
         for large in [false, true] {
@@ -462,10 +462,10 @@ fn large_bounded_and_handled_tasks_are_named_by_the_users_closure() {
                 let builder = Builder::new().threads(1).queue_capacity(4);
                 let pool = builder.build().unwrap();
                 let filling = [7_u8; 2000];
-                let name = named(&pool, |arrived, door| {
+                let name = named(&pool, |arrived, release| {
                     let work = move || {
-                        arrived.open();
-                        door.pass();
+                        arrived.set();
+                        release.wait();
                     };
                     let heavy = move |work: &dyn Fn()| {
                         work();
@@ -502,7 +502,7 @@ fn the_end_and_idleness_can_be_awaited() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         block_on(pool.wait_idle_async()).unwrap();
-        let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let seen = Arc::clone(&ran);
         pool.execute(move || add_one(&seen));
         // A wait that is given up leaves the others alone.
@@ -515,7 +515,7 @@ fn the_end_and_idleness_can_be_awaited() {
             assert!(block_on(future::poll_once(&mut ending)).is_none());
             assert!(pool.is_shutdown());
             drop(given_up);
-            door.open();
+            release.set();
             block_on(ending);
             assert!(pool.is_terminated());
             waiter.join().unwrap().unwrap();
@@ -544,13 +544,13 @@ fn awaiting_the_own_pool_inside_is_refused_or_does_not_wait() {
 fn a_shutdown_in_the_background_runs_everything_and_waits_for_nothing() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, reference) = (occupy(&pool), pool.handle());
+        let (release, reference) = (occupy(&pool), pool.handle());
         let queued = pool.submit(|| 42);
         pool.shutdown_background();
         assert!(pool.submit(|| 1).join().unwrap_err().is_cancelled());
         drop(pool);
         assert!(!reference.is_terminated());
-        door.open();
+        release.set();
         assert_eq!(queued.join().unwrap(), 42);
         until(|| reference.is_terminated());
     });
@@ -566,7 +566,7 @@ fn the_last_drop_does_what_it_was_told() {
         ] {
             let builder = Builder::new().threads(1).on_drop(behavior);
             let pool = builder.build().unwrap();
-            let (door, reference) = (occupy(&pool), pool.handle());
+            let (release, reference) = (occupy(&pool), pool.handle());
             let queued = pool.submit(|| 42);
             let other = pool.clone();
             drop(pool);
@@ -575,7 +575,7 @@ fn the_last_drop_does_what_it_was_told() {
             until(|| reference.is_shutdown());
             match behavior {
                 DropBehavior::Join => {
-                    door.open();
+                    release.set();
                     dropper.join().unwrap();
                     assert!(reference.is_terminated());
                     assert_eq!(queued.join().unwrap(), 42);
@@ -585,14 +585,14 @@ fn the_last_drop_does_what_it_was_told() {
                     let error = queued.join().unwrap_err();
                     assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
                     assert!(!reference.is_terminated());
-                    door.open();
+                    release.set();
                     dropper.join().unwrap();
                     assert!(reference.is_terminated());
                 }
                 _ => {
                     dropper.join().unwrap();
                     assert!(!reference.is_terminated() && !queued.is_finished());
-                    door.open();
+                    release.set();
                     assert_eq!(queued.join().unwrap(), 42);
                     until(|| reference.is_terminated());
                 }
@@ -606,7 +606,7 @@ fn unwinding_through_a_detached_pool_cancels_and_does_not_wait() {
     limited(|| {
         let builder = Builder::new().threads(1).on_drop(DropBehavior::Detach);
         let pool = builder.build().unwrap();
-        let (door, reference) = (occupy(&pool), pool.handle());
+        let (release, reference) = (occupy(&pool), pool.handle());
         let queued = pool.submit(|| 42);
         let unwinder = thread::spawn(move || {
             let _pool = pool;
@@ -615,7 +615,7 @@ fn unwinding_through_a_detached_pool_cancels_and_does_not_wait() {
         unwinder.join().unwrap_err();
         assert!(queued.join().unwrap_err().is_cancelled());
         assert!(!reference.is_terminated());
-        door.open();
+        release.set();
         until(|| reference.is_terminated());
     });
 }
@@ -625,7 +625,7 @@ fn clones_in_queued_tasks_keep_the_pool_until_they_have_run() {
     limited(|| {
         for stopped in [false, true] {
             let pool = ThreadPoolExecutor::new(2).unwrap();
-            let (doors, reference) = ([occupy(&pool), occupy(&pool)], pool.handle());
+            let (releases, reference) = ([occupy(&pool), occupy(&pool)], pool.handle());
             let ran = Arc::new(AtomicUsize::new(0));
             let tasks: Vec<_> = (0..100)
                 .map(|_| {
@@ -643,7 +643,7 @@ fn clones_in_queued_tasks_keep_the_pool_until_they_have_run() {
                 // Drops all the other owners here, with the captures.
                 assert_eq!(owner.shutdown_now(), 100);
             }
-            doors.iter().for_each(Door::open);
+            releases.iter().for_each(Flag::set);
             until(|| reference.is_terminated());
             let run = if stopped { 0 } else { 100 };
             assert_eq!(ran.load(Ordering::SeqCst), run);
@@ -657,7 +657,7 @@ fn clones_in_queued_tasks_keep_the_pool_until_they_have_run() {
 fn what_shutdown_now_cancels_shows_everywhere_at_once() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let called = Arc::new(AtomicUsize::new(0));
         let count = |reason| {
             let called = Arc::clone(&called);
@@ -684,7 +684,7 @@ fn what_shutdown_now_cancels_shows_everywhere_at_once() {
             assert!(timed.join_timeout(Duration::ZERO).unwrap().is_err());
             assert!(stop.is_finished() && stop.cancel());
         });
-        door.open();
+        release.set();
         pool.shutdown();
     });
 }
@@ -699,12 +699,12 @@ fn the_last_owner_may_be_dropped_inside_a_task_however_it_is_to_end() {
         ] {
             let builder = Builder::new().threads(1).on_drop(behavior);
             let pool = builder.build().unwrap();
-            let (reference, door) = (pool.handle(), occupy(&pool));
+            let (reference, release) = (pool.handle(), occupy(&pool));
             let owner = pool.clone();
             let dropper = pool.submit(move || drop(owner));
             let behind = pool.submit(|| 42);
             drop(pool);
-            door.open();
+            release.set();
             dropper.join().unwrap();
             let cancelled = behavior == DropBehavior::Cancel;
             assert_eq!(behind.join().is_err(), cancelled);
@@ -717,13 +717,13 @@ fn the_last_owner_may_be_dropped_inside_a_task_however_it_is_to_end() {
 fn what_was_sent_to_the_background_survives_a_panicking_owner() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, queued) = (occupy(&pool), pool.submit(|| 42));
+        let (release, queued) = (occupy(&pool), pool.submit(|| 42));
         let unwinder = thread::spawn(move || {
             pool.shutdown_background();
             panic!("on the way out");
         });
         unwinder.join().unwrap_err();
-        door.open();
+        release.set();
         assert_eq!(queued.join().unwrap(), 42);
     });
 }
@@ -740,11 +740,11 @@ impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
 /// Waits for idleness with a waker of its own, and gives back what it was woken on.
 fn wake_when_idle(pool: &PoolRef, on_wake: impl Fn() + Send + Sync + 'static) {
     let waker = Arc::new(OnWake(on_wake)).into();
-    let (door, waiting) = (occupy(pool), pool.clone());
+    let (release, waiting) = (occupy(pool), pool.clone());
     let mut idle = Box::pin(async move { waiting.wait_idle_async().await });
     let mut context = Context::from_waker(&waker);
     assert!(idle.as_mut().poll(&mut context).is_pending());
-    door.open();
+    release.set();
     // It stays in the line until it is woken.
     std::mem::forget(idle);
 }
@@ -753,17 +753,17 @@ fn wake_when_idle(pool: &PoolRef, on_wake: impl Fn() + Send + Sync + 'static) {
 fn a_waker_that_takes_its_time_holds_up_nobody_but_its_thread() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let (entered, door) = (Door::default(), Door::default());
-        let (knock, wait) = (entered.clone(), door.clone());
+        let (entered, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (entered.clone(), release.clone());
         wake_when_idle(&pool, move || {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
         });
-        entered.pass();
+        entered.wait();
         for _ in 0..100 {
             pool.submit(|| ()).join().unwrap();
         }
-        let opens = pool.submit(move || door.open());
+        let opens = pool.submit(move || release.set());
         opens.join().unwrap();
     });
 }
@@ -775,9 +775,9 @@ fn a_waker_that_waits_for_a_task_waits_for_the_other_thread() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         for round in 0..20_000_u32 {
-            let door = Door::default();
-            let wait = door.clone();
-            let waker = Arc::new(OnWake(move || wait.pass())).into();
+            let release = Flag::default();
+            let go = release.clone();
+            let waker = Arc::new(OnWake(move || go.wait())).into();
             (0..round % 3).for_each(|_| pool.execute(|| ()));
             let mut idle = Box::pin(pool.wait_idle_async());
             let pending = idle
@@ -785,7 +785,7 @@ fn a_waker_that_waits_for_a_task_waits_for_the_other_thread() {
                 .poll(&mut Context::from_waker(&waker))
                 .is_pending();
             (0..round % 50).for_each(|_| std::hint::spin_loop());
-            pool.execute(move || door.open());
+            pool.execute(move || release.set());
             if pending {
                 pool.wait_idle().unwrap();
             }
@@ -839,18 +839,18 @@ fn all_threads_leave_though_somebody_waits_until_the_pool_is_idle_when_it_ends()
 /// Cancels what owns the pool, while a task of that pool is about to join it.
 fn cancel_the_owner(own: impl FnOnce(&PoolRef, ThreadPoolExecutor) -> JoinHandle<()>) {
     let pool = ThreadPoolExecutor::new(1).unwrap();
-    let (door, reference) = (Door::default(), pool.handle());
+    let (release, reference) = (Flag::default(), pool.handle());
     let (give, take) = mpsc::channel::<SharedHandle<()>>();
-    let wait = door.clone();
+    let go = release.clone();
     let joins = reference.submit(move || {
-        wait.pass();
+        go.wait();
         take.recv().unwrap().join()
     });
     let owns = own(&reference, pool).shared();
     give.send(owns.clone()).unwrap();
     assert!(owns.cancel());
     assert!(reference.is_shutdown() && !reference.is_terminated());
-    door.open();
+    release.set();
     assert!(joins.join().unwrap().unwrap_err().is_cancelled());
     until(|| reference.is_terminated());
 }

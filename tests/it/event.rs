@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_lite::future;
 use workmill::{CancelToken, Event, Latch, ThreadPoolExecutor};
 
-use crate::support::{Bomb, Door, Drops, add_one, limited};
+use crate::support::{Bomb, Drops, Flag, add_one, limited};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -271,14 +271,14 @@ fn a_callback_registered_against_a_cancel_is_called_exactly_once() {
 fn a_running_task_stops_when_it_is_asked_to() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (stop, running) = (CancelToken::new(), Door::default());
+        let (stop, running) = (CancelToken::new(), Flag::default());
         let (seen, began) = (stop.child(), running.clone());
         let task = pool.submit(move || {
-            began.open();
+            began.set();
             seen.wait();
             "stopped"
         });
-        running.pass();
+        running.wait();
         stop.cancel();
         assert_eq!(task.join().unwrap(), "stopped");
     });

@@ -19,7 +19,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
 };
 
-use crate::support::{Door, alone, occupy};
+use crate::support::{Flag, alone, occupy};
 
 /// After this time a child hangs. Many times what any takes.
 const HANG: Duration = Duration::from_secs(60);
@@ -234,13 +234,13 @@ fn a_forked_child_is_refused_at_once_by_a_pool_that_is_busy_full_idle_or_ended()
             };
             fork(check).ends_well();
             assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
-            let doors = [occupy(&pool), occupy(&pool)];
+            let releases = [occupy(&pool), occupy(&pool)];
             let waiting: Vec<_> = std::iter::from_fn(|| pool.try_submit(|| 42).ok())
                 .take(2)
                 .collect();
             fork(check).ends_well();
             fork(|| nothing_waits(&pool)).ends_well();
-            doors.iter().for_each(Door::open);
+            releases.iter().for_each(Flag::set);
             for handle in waiting {
                 assert_eq!(handle.join().unwrap(), 42);
             }
@@ -260,12 +260,12 @@ fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
             let process = process::id();
             let ended = pool.submit(|| 42);
             pool.wait_idle().unwrap();
-            let door = Door::default();
+            let release = Flag::default();
             // Two run; as many more wait as may.
             let task = || {
-                let door = door.clone();
+                let release = release.clone();
                 pool.try_submit(move || {
-                    door.pass();
+                    release.wait();
                     only_in(process);
                     42
                 })
@@ -306,7 +306,7 @@ fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
             }
             let child = fork(|| assert_eq!(ended.join().unwrap(), 42));
             child.ends_well();
-            door.open();
+            release.set();
             for handle in handles {
                 assert_eq!(handle.join().unwrap(), 42);
             }
@@ -321,7 +321,7 @@ fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
 fn futures_that_were_polled_before_the_fork_resolve_in_the_child() {
     alone(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let (mut handle, mut shared) = (pool.submit(|| 42), pool.submit(|| 42).shared());
         let (mut idle, mut end) = (
             Box::pin(pool.wait_idle_async()),
@@ -338,7 +338,7 @@ fn futures_that_were_polled_before_the_fork_resolve_in_the_child() {
             block_on(&mut end);
         });
         child.ends_well();
-        door.open();
+        release.set();
         assert_eq!(block_on(handle).unwrap(), 42);
         assert_eq!(block_on(shared).unwrap(), 42);
         assert_eq!(block_on(idle), Ok(()));
@@ -357,7 +357,7 @@ fn in_the_child_the_drop_of_the_last_owner_does_nothing() {
         for behavior in behaviors {
             let pool = Builder::new().threads(1).on_drop(behavior);
             let mut pool = Some(pool.build().unwrap());
-            let door = occupy(pool.as_ref().unwrap());
+            let release = occupy(pool.as_ref().unwrap());
             let process = process::id();
             let waits = pool.as_ref().unwrap().submit(move || only_in(process));
             fork(|| drop(pool.take())).ends_well();
@@ -370,7 +370,7 @@ fn in_the_child_the_drop_of_the_last_owner_does_nothing() {
                 assert!(unwinding.is_err());
             })
             .ends_well();
-            door.open();
+            release.set();
             waits.join().unwrap();
         }
     });
@@ -388,7 +388,7 @@ fn a_child_makes_pools_of_its_own_and_has_children_too() {
         let child = fork(|| {
             a_new_pool_works();
             let own = started(2);
-            let door = occupy(&own);
+            let release = occupy(&own);
             let grandchild = fork(|| {
                 for pool in [&pool, &own] {
                     all_is_refused(pool);
@@ -397,7 +397,7 @@ fn a_child_makes_pools_of_its_own_and_has_children_too() {
                 a_new_pool_works();
             });
             grandchild.ends_well();
-            door.open();
+            release.set();
             assert_eq!(own.submit(|| 42).join().unwrap(), 42);
             all_is_refused(&pool);
         });
@@ -432,10 +432,10 @@ fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
     all.push(waits.join().unwrap());
     // A callback.
     let (pool, body) = (one(), below());
-    let (owner, door, (tell, told)) = (pool.clone(), occupy(&pool), mpsc::channel());
+    let (owner, release, (tell, told)) = (pool.clone(), occupy(&pool), mpsc::channel());
     pool.submit(|| ())
         .on_done(move |_| tell.send(body(&owner)).unwrap());
-    door.open();
+    release.set();
     all.push(told.recv().unwrap());
     // One that a task calls.
     let (pool, body) = (one(), below());
@@ -528,7 +528,7 @@ fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
         for capacity in [0, 1] {
             let builder = Builder::new().threads(1).queue_capacity(capacity);
             let pool = builder.overflow(Overflow::CallerRuns).build().unwrap();
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             let full = std::iter::from_fn(|| pool.try_submit(|| ()).ok());
             let behind: Vec<_> = full.collect();
             let this = pool.clone();
@@ -551,7 +551,7 @@ fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
                     exit(0);
                 }),
             }
-            door.open();
+            release.set();
             behind.into_iter().for_each(|task| task.join().unwrap());
         }
     });
@@ -563,7 +563,7 @@ fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_
         let home = ThreadPoolExecutor::new(1).unwrap();
         let builder = Builder::new().threads(1).queue_capacity(1);
         let other = builder.overflow(Overflow::CallerRuns).build().unwrap();
-        let door = occupy(&other);
+        let release = occupy(&other);
         other.execute(|| ());
         let this = home.clone();
         let child = home.submit(move || {
@@ -580,7 +580,7 @@ fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_
                     exit(0);
                 });
             }
-            door.open();
+            release.set();
             child
         });
         let child = child.join().unwrap();
@@ -629,27 +629,27 @@ fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
         // As it wakes one who waits until the pool is idle.
         let (forks, told) = forks_once();
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let _idle = calls_when_idle(&pool, forks);
-        door.open();
+        release.set();
         told.recv().unwrap().ends_well();
         // The same on a thread without a place, which another has that sleeps.
         let (forks, told) = forks_once();
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (event, goes_on, door) = (Arc::new(Event::new()), Door::default(), Door::default());
-        let (wait, knock, pass) = (Arc::clone(&event), goes_on.clone(), door.clone());
+        let (event, goes_on, release) = (Arc::new(Event::new()), Flag::default(), Flag::default());
+        let (wait, arrives, pass) = (Arc::clone(&event), goes_on.clone(), release.clone());
         pool.execute(move || {
             wait.wait();
-            knock.open();
-            pass.pass();
+            arrives.set();
+            pass.wait();
         });
         let takes_its_place = pool.submit(move || {
             event.set();
-            goes_on.pass();
+            goes_on.wait();
         });
         takes_its_place.join().unwrap();
         let _idle = calls_when_idle(&pool, forks);
-        door.open();
+        release.set();
         told.recv().unwrap().ends_well();
     });
 }

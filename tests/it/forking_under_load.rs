@@ -17,7 +17,7 @@ use futures_lite::future::{block_on, poll_once};
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
 
 use crate::forking::{Child, assert_forked, exit, fork, fork_and_go_on};
-use crate::support::{Door, alone, meet, occupy};
+use crate::support::{Flag, alone, meet, occupy};
 
 const FORKS: usize = 400;
 
@@ -53,13 +53,13 @@ fn begin<F: Future>(future: F) -> Pin<Box<F>> {
     future
 }
 
-/// A full pool whose only thread is at the door.
-fn full(overflow: Overflow) -> (ThreadPoolExecutor, Door) {
+/// A full pool whose only worker is busy.
+fn full(overflow: Overflow) -> (ThreadPoolExecutor, Flag) {
     let builder = Builder::new().threads(1).queue_capacity(1);
     let pool = builder.overflow(overflow).build().unwrap();
-    let door = occupy(&pool);
+    let release = occupy(&pool);
     pool.submit(|| ());
-    (pool, door)
+    (pool, release)
 }
 
 /// The child has come out of a call that forked; in the parent it ends well.
@@ -73,7 +73,7 @@ fn returned(forked: Option<Child>) {
 #[test]
 fn a_child_drops_a_submission_that_waits_for_room() {
     alone(|| {
-        let (pool, door) = full(Overflow::Block);
+        let (pool, release) = full(Overflow::Block);
         let load = || {
             drop(begin(pool.submit_async(|| ())));
             assert!(
@@ -92,7 +92,7 @@ fn a_child_drops_a_submission_that_waits_for_room() {
             });
             child.ends_well();
         });
-        door.open();
+        release.set();
     });
 }
 
@@ -100,7 +100,7 @@ fn a_child_drops_a_submission_that_waits_for_room() {
 fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
     alone(|| {
         let (pool, ends) = [(); 2].map(|()| ThreadPoolExecutor::new(1).unwrap()).into();
-        let doors = [&pool, &ends].map(|pool| occupy(pool));
+        let releases = [&pool, &ends].map(|pool| occupy(pool));
         ends.shutdown_now();
         let load = || {
             drop(begin(pool.wait_idle_async()));
@@ -110,7 +110,7 @@ fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
             let waits = (begin(pool.wait_idle_async()), begin(ends.shutdown_async()));
             fork(|| drop(waits)).ends_well();
         });
-        doors.iter().for_each(Door::open);
+        releases.iter().for_each(Flag::set);
     });
 }
 
@@ -118,7 +118,7 @@ fn a_child_drops_a_wait_for_idleness_or_for_the_end() {
 fn a_child_drops_a_shared_handle_that_waits() {
     alone(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let shared = pool.submit(|| 42).shared();
         let load = || drop(begin(shared.clone()));
         under_load(load, || {
@@ -127,7 +127,7 @@ fn a_child_drops_a_shared_handle_that_waits() {
             let waits = begin(shared.clone());
             fork(|| assert_forked(block_on(waits))).ends_well();
         });
-        door.open();
+        release.set();
     });
 }
 
@@ -145,7 +145,7 @@ fn waits_for_idleness(pool: &PoolRef) {
 fn a_child_returns_from_a_future_or_a_closure_that_was_called_here() {
     alone(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let (full, door) = full(Overflow::CallerRuns);
+        let (full, release) = full(Overflow::CallerRuns);
         let load = || {
             waits_for_idleness(&pool);
             waits_for_idleness(&full);
@@ -158,7 +158,7 @@ fn a_child_returns_from_a_future_or_a_closure_that_was_called_here() {
                 false => None,
             });
         });
-        door.open();
+        release.set();
     });
 }
 
@@ -173,15 +173,15 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
             || waits_for_idleness(&pool),
             || {
                 // No thread may start or end meanwhile: std has a lock for that, which the child needs too.
-                let door = Door::default();
-                let wait = door.clone();
+                let release = Flag::default();
+                let go = release.clone();
                 let shared = pool.submit(move || {
-                    wait.pass();
+                    go.wait();
                     Arc::new(Mutex::new(fork_and_go_on()))
                 });
                 let shared = shared.shared();
                 let _others = [(); 2].map(|()| begin(shared.clone()));
-                door.open();
+                release.set();
                 let child = shared.join().unwrap().lock().unwrap().take();
                 child.expect("the child has ended").ends_well();
             },
@@ -203,7 +203,7 @@ impl Drop for ForksOnDrop {
 #[test]
 fn a_child_returns_from_a_call_that_drops_what_forks() {
     alone(|| {
-        let (busy, door) = full(Overflow::Block);
+        let (busy, release) = full(Overflow::Block);
         many_under_load(
             FORKS / 10,
             || drop(begin(busy.submit_async(|| ()))),
@@ -217,13 +217,13 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
                     } else {
                         Overflow::Block
                     };
-                    let (pool, door) = match way {
+                    let (pool, release) = match way {
                         0 => (busy.clone(), None),
                         _ => {
                             let builder = Builder::new().threads(1).queue_capacity(4);
                             let pool = builder.overflow(overflow).build().unwrap();
-                            let door = occupy(&pool);
-                            (pool, Some(door))
+                            let release = occupy(&pool);
+                            (pool, Some(release))
                         }
                     };
                     match way {
@@ -249,10 +249,10 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
                         exit(0);
                     }
                     forked.recv().unwrap().ends_well();
-                    door.iter().for_each(Door::open);
+                    release.iter().for_each(Flag::set);
                 }
             },
         );
-        door.open();
+        release.set();
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 use workmill::{Builder, CancelReason, Overflow, ThreadPoolExecutor};
 
-use crate::support::{Bomb, Door, Drops, add_one, in_child, limited, occupy};
+use crate::support::{Bomb, Drops, Flag, add_one, in_child, limited, occupy};
 
 #[test]
 fn a_cancel_handle_agrees_with_what_happens() {
@@ -53,7 +53,7 @@ fn a_cancel_handle_may_outlive_everything_else() {
 fn a_handle_that_cancels_on_drop_cancels_what_has_not_begun() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (door, drops) = (occupy(&pool), Drops::default());
+        let (release, drops) = (occupy(&pool), Drops::default());
         let capture = drops.value();
         let wanted = pool.submit(move || drop(capture)).cancel_on_drop();
         assert!(!wanted.is_finished());
@@ -62,7 +62,7 @@ fn a_handle_that_cancels_on_drop_cancels_what_has_not_begun() {
         let kept = pool.submit(|| 42).cancel_on_drop().detach();
         let joined = pool.submit(|| 43).cancel_on_drop();
         let awaited = pool.submit(|| 44).cancel_on_drop();
-        door.open();
+        release.set();
         assert_eq!(kept.join().unwrap(), 42);
         assert_eq!(joined.join().unwrap(), 43);
         assert_eq!(block_on(awaited).unwrap(), 44);
@@ -84,7 +84,7 @@ fn a_callback_is_called_once_where_the_task_ends() {
         };
         let here = thread::current().name().map(str::to_owned);
         let there = Some("workmill-0".to_owned());
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         pool.submit(|| 1).on_done(tell("ran"));
         let cancelled = pool.submit(|| 2);
         let stop = cancelled.cancel_handle();
@@ -96,7 +96,7 @@ fn a_callback_is_called_once_where_the_task_ends() {
             calls.try_recv().unwrap(),
             ("cancelled", here.clone(), Err(reason))
         );
-        door.open();
+        release.set();
         assert_eq!(calls.recv().unwrap(), ("ran", there, Ok(1)));
         let done = pool.submit(|| 3);
         pool.wait_idle().unwrap();
@@ -152,7 +152,7 @@ fn a_callback_that_panics_is_reported_and_the_others_run() {
             seen.lock().unwrap().push(message);
         });
         let pool = builder.build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let called = Arc::new(AtomicUsize::new(0));
         pool.submit(|| 1).on_done(|_| panic!("on the pool"));
         pool.submit(|| 2)
@@ -164,7 +164,7 @@ fn a_callback_that_panics_is_reported_and_the_others_run() {
         pool.submit(|| 4).on_done(move |_| add_one(&seen));
         assert!(stop.cancel());
         assert_eq!(*reports.lock().unwrap(), ["on the canceller"]);
-        door.open();
+        release.set();
         pool.wait_idle().unwrap();
         assert_eq!(
             *reports.lock().unwrap(),
@@ -199,7 +199,7 @@ fn a_callback_may_do_anything_that_a_task_may() {
 fn a_shared_handle_gives_everyone_the_outcome_however_they_ask() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let runs = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&runs);
         let handle = pool.submit(move || {
@@ -219,7 +219,7 @@ fn a_shared_handle_gives_everyone_the_outcome_however_they_ask() {
             let mut dropped = handle.clone();
             assert!(block_on(future::poll_once(&mut dropped)).is_none());
             drop(dropped);
-            door.open();
+            release.set();
             for thread in [joiner, timed, awaiter] {
                 assert_eq!(thread.join().unwrap(), [1, 2, 3]);
             }
@@ -256,11 +256,11 @@ fn a_shared_panic_is_told_to_all_and_its_payload_given_once() {
         assert_eq!(*first.downcast::<&str>().unwrap(), "out of flour");
         assert_eq!(*second.downcast::<String>().unwrap(), "out of flour");
         assert_eq!(*third.downcast::<String>().unwrap(), "out of flour");
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let cancelled = pool.submit(|| 1).shared();
         assert!(cancelled.cancel() && cancelled.cancel_handle().cancel());
         assert!(cancelled.join().unwrap_err().is_cancelled());
-        door.open();
+        release.set();
     });
 }
 
@@ -281,11 +281,11 @@ fn installing_runs_there_with_what_it_borrows_and_waits_here() {
         let inside = pool.submit(|| workmill::current().unwrap().install(|| panic!("inside")));
         assert!(inside.join().unwrap().unwrap_err().is_panic());
         pool.shutdown();
-        let (drops, ran) = (Drops::default(), Door::default());
+        let (drops, ran) = (Drops::default(), Flag::default());
         let capture = drops.value();
         let refused = pool.install(|| {
             drop(capture);
-            ran.open();
+            ran.set();
         });
         assert!(refused.unwrap_err().is_cancelled());
         assert_eq!(drops.count(), 1);
@@ -297,7 +297,7 @@ fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
     limited(|| {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.overflow(Overflow::DropOldest).build().unwrap();
-        let (door, drops) = (occupy(&pool), Drops::default());
+        let (release, drops) = (occupy(&pool), Drops::default());
         let text = String::from("on the waiter's stack");
         thread::scope(|scope| {
             let capture = drops.value();
@@ -316,7 +316,7 @@ fn what_is_installed_is_let_go_of_when_it_is_cancelled() {
             assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
             assert_eq!(drops.count(), 1);
         });
-        door.open();
+        release.set();
     });
 }
 

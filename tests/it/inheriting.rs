@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use workmill::{Event, PoolRef, ThreadPoolExecutor};
 
-use crate::support::{Door, alone};
+use crate::support::{Flag, alone};
 
 /// What a thread has from the one that started it: how many processors, its nice value, and whether
 /// SIGUSR1 is blocked.
@@ -85,18 +85,18 @@ fn like(attributes: Attributes, nice: bool) -> impl Fn(&Attributes) -> bool {
 /// What the three threads of a pool have, of which this thread starts all but the first.
 fn of_three_threads(pool: &PoolRef) -> [Attributes; 3] {
     let barrier = Arc::new(Barrier::new(3));
-    let ask = |begun: Option<Door>| {
+    let ask = |begun: Option<Flag>| {
         let barrier = Arc::clone(&barrier);
         pool.submit(move || {
-            begun.into_iter().for_each(|begun| begun.open());
+            begun.into_iter().for_each(|begun| begun.set());
             barrier.wait();
             own()
         })
     };
     // The first thread is busy with this, so it starts none.
-    let begun = Door::default();
+    let begun = Flag::default();
     let first = ask(Some(begun.clone()));
-    begun.pass();
+    begun.wait();
     [first, ask(None), ask(None)].map(|answer| answer.join().unwrap())
 }
 

@@ -256,12 +256,12 @@ fn a_runtime_waits_for_room_in_a_pool() {
     everywhere(|| async {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let first = pool.submit_async(|| 1).await.unwrap();
         let mut second = pin!(pool.submit_async(|| 2));
         assert!(poll_once(&mut second).await.is_none());
         drop(Box::pin(pool.submit_async(|| unreachable!())));
-        door.open();
+        release.set();
         let second = second.await.unwrap();
         assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 2));
         pool.shutdown_async().await;
@@ -276,21 +276,21 @@ fn a_runtime_waits_for_room_in_a_pool() {
 fn a_runtime_waits_for_a_pool_to_be_idle_and_to_end() {
     everywhere(|| async {
         let pool = pool();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let spawned = pool.spawn(async { sleep(SHORT).await });
         {
             let mut idle = pin!(pool.wait_idle_async());
             assert!(poll_once(&mut idle).await.is_none());
-            door.open();
+            release.set();
             assert_eq!(idle.await, Ok(()));
         }
         assert!(spawned.is_finished());
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let last = pool.spawn(async { 42 });
         let mut end = pin!(pool.shutdown_async());
         assert!(poll_once(&mut end).await.is_none());
         assert!(pool.is_shutdown());
-        door.open();
+        release.set();
         end.await;
         assert!(pool.is_terminated());
         assert_eq!(last.await.unwrap(), 42);

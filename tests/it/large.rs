@@ -21,12 +21,12 @@ fn a_closure_larger_than_the_stack_runs() {
         assert_eq!(receiver.recv().unwrap(), 9);
         // Cancelled and refused ones are not read there either.
         let load = [0_u8; 1 << 20];
-        let door = crate::support::occupy(&pool);
+        let release = crate::support::occupy(&pool);
         let handle = pool.submit(move || load.len());
         pool.execute(move || assert_eq!(load[0], 0));
         assert_eq!(pool.shutdown_now(), 2);
         assert!(handle.join().unwrap_err().is_cancelled());
-        door.open();
+        release.set();
     });
 }
 

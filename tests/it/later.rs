@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use workmill::{Builder, CancelReason, Every, JoinHandle, Overflow, ThreadPoolExecutor, current};
 
-use crate::support::{Door, Drops, add_one, limited, occupy, until};
+use crate::support::{Drops, Flag, add_one, limited, occupy, until};
 
 const SHORT: Duration = Duration::from_millis(5);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -110,12 +110,12 @@ fn what_is_due_is_admitted_to_a_full_pool() {
     limited(|| {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.overflow(Overflow::Reject).build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = pool.submit(|| 1);
         let due = pool.submit_after(Duration::ZERO, || 2);
         until(|| pool.metrics().over_capacity == 1);
         assert!(pool.try_submit(|| 3).is_err());
-        door.open();
+        release.set();
         assert_eq!((queued.join().unwrap(), due.join().unwrap()), (1, 2));
         assert_eq!(pool.submit(|| 4).join().unwrap(), 4);
     });
@@ -125,7 +125,7 @@ fn what_is_due_is_admitted_to_a_full_pool() {
 fn what_is_cancelled_while_it_is_due_gives_its_room_back() {
     limited(|| {
         let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = pool.submit(|| unreachable!());
         let due = pool.submit_after(Duration::ZERO, || unreachable!());
         until(|| pool.metrics().over_capacity == 1);
@@ -133,7 +133,7 @@ fn what_is_cancelled_while_it_is_due_gives_its_room_back() {
         assert!(pool.try_submit(|| ()).is_err());
         assert!(due.cancel());
         assert!(pool.try_submit(|| ()).is_ok());
-        door.open();
+        release.set();
     });
 }
 
@@ -258,13 +258,13 @@ fn a_run_that_is_due_while_the_pool_is_full_is_skipped_and_counted() {
     limited(|| {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.overflow(Overflow::Reject).build().unwrap();
-        let (door, runs) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+        let (release, runs) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
         let queued = pool.submit(|| ());
         let count = Arc::clone(&runs);
         let series = pool.submit_every(Every::rate(SHORT), move || add_one(&count));
         until(|| pool.metrics().skipped_runs >= 3);
         assert_eq!(runs.load(Ordering::SeqCst), 0);
-        door.open();
+        release.set();
         queued.join().unwrap();
         until(|| runs.load(Ordering::SeqCst) >= 3);
         assert!(series.cancel());
@@ -277,19 +277,19 @@ fn a_run_that_is_dropped_for_a_newer_task_does_not_end_its_series() {
         for pause in [SHORT, HOUR] {
             let builder = Builder::new().threads(1).queue_capacity(1);
             let pool = builder.overflow(Overflow::DropOldest).build().unwrap();
-            let (door, runs) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+            let (release, runs) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
             let count = Arc::clone(&runs);
             let series = pool.submit_every(Every::delay(pause), move || add_one(&count));
             // Due after the first run, and let in over it.
             let due = pool.submit_after(Duration::ZERO, || ());
             until(|| pool.metrics().over_capacity == 1);
             let newer = pool.submit(|| 1);
-            door.open();
+            release.set();
             assert_eq!(newer.join().unwrap(), 1);
             due.join().unwrap();
             let skipped = || pool.metrics().skipped_runs;
             if pause == SHORT {
-                // It goes on. The next may have been due before the door was open, and be left out
+                // It goes on. The next may have been due before the flag was set, and be left out
                 // too.
                 until(|| runs.load(Ordering::SeqCst) >= 3);
                 assert!(skipped() >= 1);
@@ -364,18 +364,23 @@ fn a_series_at_no_rate_is_refused() {
     let _ = Every::rate(Duration::ZERO);
 }
 
-/// A series with a run under way, which ends when the door is opened: then `over` is one more.
-fn in_a_run(pool: &ThreadPoolExecutor, over: &Arc<AtomicUsize>) -> (JoinHandle<()>, Drops, Door) {
-    let (begun, door, drops) = (Door::default(), Door::default(), Drops::default());
-    let (knock, wait, held, count) = (begun.clone(), door.clone(), drops.value(), Arc::clone(over));
+/// A series with a run under way, which ends when the flag is set: then `over` is one more.
+fn in_a_run(pool: &ThreadPoolExecutor, over: &Arc<AtomicUsize>) -> (JoinHandle<()>, Drops, Flag) {
+    let (begun, release, drops) = (Flag::default(), Flag::default(), Drops::default());
+    let (arrives, go, held, count) = (
+        begun.clone(),
+        release.clone(),
+        drops.value(),
+        Arc::clone(over),
+    );
     let series = pool.submit_every(Every::delay(Duration::ZERO), move || {
         let _held = &held;
-        knock.open();
-        wait.pass();
+        arrives.set();
+        go.wait();
         add_one(&count);
     });
-    begun.pass();
-    (series, drops, door)
+    begun.wait();
+    (series, drops, release)
 }
 
 #[test]
@@ -390,10 +395,10 @@ fn the_handle_of_a_series_resolves_when_its_last_run_is_over_and_its_captures_ar
                 ThreadPoolExecutor::new(1).unwrap(),
                 Arc::new(AtomicUsize::new(0)),
             );
-            let (series, drops, door) = in_a_run(&pool, &over);
+            let (series, drops, release) = in_a_run(&pool, &over);
             ends(&pool, &series);
             assert!(!series.is_finished() && drops.count() == 0);
-            door.open();
+            release.set();
             assert!(series.join().unwrap_err().is_cancelled());
             assert_eq!((over.load(Ordering::SeqCst), drops.count()), (1, 1));
         }
@@ -430,7 +435,7 @@ fn captures_of_what_is_not_due_may_ask_for_the_end_and_do_not_wait_for_it() {
 
         for stop in [false, true] {
             let pool = ThreadPoolExecutor::new(1).unwrap();
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             let captured = ShutsDown(pool.clone());
             let once = pool.submit_after(HOUR, move || drop(captured));
             let captured = ShutsDown(pool.clone());
@@ -438,13 +443,13 @@ fn captures_of_what_is_not_due_may_ask_for_the_end_and_do_not_wait_for_it() {
             let series = pool.submit_every(every, move || {
                 let _captured = &captured;
             });
-            // The task at the door runs on; whoever waited for it here would wait for ever.
+            // The busy task runs on; a wait for it here would last forever.
             match stop {
                 true => assert_eq!(pool.shutdown_now(), 0),
                 false => assert!(pool.shutdown_timeout(Duration::ZERO).is_err()),
             }
             assert!(once.is_finished() && series.is_finished());
-            door.open();
+            release.set();
             pool.shutdown();
         }
     });

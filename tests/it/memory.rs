@@ -124,11 +124,11 @@ fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
                 }
             };
             let pool = Builder::new().threads(1).build().unwrap();
-            let door = crate::support::occupy(&pool);
+            let release = crate::support::occupy(&pool);
             let kept = pool.submit(|| 42);
             cancel_many(&pool);
             assert!(!kept.is_finished());
-            door.open();
+            release.set();
             assert_eq!(kept.join().unwrap(), 42);
             // From inside, where they lie in the queue of a thread that is busy itself.
             let kept = pool.submit(move || {

@@ -10,7 +10,7 @@ use workmill::{
     Builder, CancelReason, Overflow, PoolRef, ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
-use crate::support::{Door, Drops, add_one, limited, occupy, until};
+use crate::support::{Drops, Flag, add_one, limited, occupy, until};
 
 fn full(capacity: usize, overflow: Overflow) -> Builder {
     let builder = Builder::new().threads(1).queue_capacity(capacity);
@@ -25,7 +25,7 @@ fn rejected<T: std::fmt::Debug>(outcome: Result<T, workmill::JoinError>) -> bool
 fn a_caller_that_runs_its_task_counts_as_inside() {
     limited(|| {
         let pool = full(1, Overflow::CallerRuns).build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = pool.submit(|| thread::current().id());
         let (here, owner) = (thread::current().id(), pool.clone());
         let ran = pool.submit(move || {
@@ -43,7 +43,7 @@ fn a_caller_that_runs_its_task_counts_as_inside() {
         assert!(workmill::current().is_none());
         let child = ran.join().unwrap();
         assert!(!queued.is_finished());
-        door.open();
+        release.set();
         assert_ne!(queued.join().unwrap(), here);
         assert_eq!(child.join().unwrap(), 42);
         pool.shutdown();
@@ -60,11 +60,11 @@ fn a_caller_runs_closures_without_handles_too_and_survives_their_panics() {
             .panic_handler(move |_| add_one(&seen))
             .build()
             .unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         pool.execute(|| ());
         pool.execute(|| panic!("on the caller"));
         assert_eq!(panics.load(Ordering::SeqCst), 1);
-        door.open();
+        release.set();
         pool.shutdown();
         // Closed, it refuses; the caller does not run what the pool would not.
         let late = pool.submit(|| 1).join().unwrap_err();
@@ -77,7 +77,7 @@ fn a_guest_in_one_pool_still_belongs_to_the_other() {
     limited(|| {
         let outer = ThreadPoolExecutor::new(1).unwrap();
         let inner = full(1, Overflow::CallerRuns).build().unwrap();
-        let door = occupy(&inner);
+        let release = occupy(&inner);
         inner.execute(|| ());
         let (mine, other) = (outer.clone(), inner.handle());
         let threads = outer.submit(move || {
@@ -103,7 +103,7 @@ fn a_guest_in_one_pool_still_belongs_to_the_other() {
             both.join().unwrap()
         });
         assert_eq!(threads.join().unwrap(), 8);
-        door.open();
+        release.set();
         outer.shutdown();
     });
 }
@@ -112,7 +112,7 @@ fn a_guest_in_one_pool_still_belongs_to_the_other() {
 fn the_oldest_makes_room_for_the_newest() {
     limited(|| {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
-        let (door, drops) = (occupy(&pool), Drops::default());
+        let (release, drops) = (occupy(&pool), Drops::default());
         let capture = drops.value();
         let oldest = pool.submit(move || drop(capture));
         let kept = pool.submit(|| 2);
@@ -120,7 +120,7 @@ fn the_oldest_makes_room_for_the_newest() {
         assert_eq!(drops.count(), 1, "dropped by the submitter, at once");
         assert!(rejected(oldest.join()));
         assert_eq!(pool.metrics().rejected, 1);
-        door.open();
+        release.set();
         assert_eq!((kept.join().unwrap(), newest.join().unwrap()), (2, 3));
     });
 }
@@ -130,15 +130,15 @@ fn the_newest_is_dropped_when_the_older_are_all_in_a_threads_hands() {
     limited(|| {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
         let inside = pool.handle();
-        let (door, children) = (Door::default(), Arc::new(Mutex::new(None)));
-        let (wait, slot) = (door.clone(), Arc::clone(&children));
+        let (release, children) = (Flag::default(), Arc::new(Mutex::new(None)));
+        let (go, slot) = (release.clone(), Arc::clone(&children));
         pool.execute(move || {
             *slot.lock().unwrap() = Some([inside.submit(|| 1), inside.submit(|| 2)]);
-            wait.pass();
+            go.wait();
         });
         until(|| children.lock().unwrap().is_some());
         assert!(rejected(pool.submit(|| 3).join()));
-        door.open();
+        release.set();
         let [first, second] = children.lock().unwrap().take().unwrap();
         assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
     });
@@ -148,7 +148,7 @@ fn the_newest_is_dropped_when_the_older_are_all_in_a_threads_hands() {
 fn a_dropped_oldest_may_shut_the_pool_down_from_its_capture() {
     limited(|| {
         let pool = full(1, Overflow::DropOldest).build().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let inside = pool.clone();
         let capture = OnDrop(Some(move || inside.shutdown()));
         let oldest = pool.submit(move || drop(capture));
@@ -156,7 +156,7 @@ fn a_dropped_oldest_may_shut_the_pool_down_from_its_capture() {
         drop(pool.submit(|| 2));
         assert!(pool.is_shutdown());
         assert!(rejected(oldest.join()));
-        door.open();
+        release.set();
         pool.shutdown();
     });
 }
@@ -177,14 +177,14 @@ fn only_what_is_rejected_goes_to_the_hook() {
             let hook = Arc::clone(&refused);
             let builder = full(1, overflow).on_rejected(move |one| hook.lock().unwrap().push(one));
             let pool = builder.build().unwrap();
-            let (door, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+            let (release, ran) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
             pool.execute(|| ());
             let seen = Arc::clone(&ran);
             pool.execute(move || add_one(&seen));
             assert!(rejected(pool.submit(|| 1).join()), "its handle says so");
             assert_eq!(pool.metrics().rejected, 2);
             assert_eq!(refused.lock().unwrap().len(), told);
-            door.open();
+            release.set();
             pool.shutdown();
             let seen = Arc::clone(&ran);
             pool.execute(move || add_one(&seen));
@@ -207,12 +207,12 @@ fn without_capacity_a_task_is_accepted_only_if_a_thread_is_free() {
             let first = occupy(&pool);
             let second = occupy(&pool);
             assert!(pool.try_submit(|| 1).unwrap_err().is_full());
-            first.open();
+            first.set();
             // Accepted once a thread is free, and taken at once though the other is not.
             assert_eq!(pool.submit(|| 2).join().unwrap(), 2);
             let third = pool.try_submit(|| 3).unwrap();
             assert_eq!(third.join().unwrap(), 3);
-            second.open();
+            second.set();
             pool.wait_idle().unwrap();
         }
     });
@@ -223,20 +223,20 @@ fn without_capacity_children_count_against_outsiders() {
     limited(|| {
         let builder = Builder::new().threads(2).queue_capacity(0);
         let pool = builder.build().unwrap();
-        let (doors, inside) = (Door::default(), pool.handle());
-        let wait = doors.clone();
+        let (releases, inside) = (Flag::default(), pool.handle());
+        let go = releases.clone();
         let parent = pool.submit(move || {
-            let child = wait.clone();
+            let child = go.clone();
             let children = [(); 3].map(|()| {
                 let child = child.clone();
-                inside.submit(move || child.pass())
+                inside.submit(move || child.wait())
             });
-            wait.pass();
+            go.wait();
             children.map(|child| child.join().unwrap()).len()
         });
         until(|| pool.metrics().over_capacity == 2);
         assert!(pool.try_submit(|| 1).unwrap_err().is_full());
-        doors.open();
+        releases.set();
         assert_eq!(parent.join().unwrap(), 3);
         pool.wait_idle().unwrap();
         let late = pool.try_submit(|| 4).unwrap();
@@ -249,7 +249,7 @@ fn a_timed_submission_waits_so_long_and_gives_the_closure_back() {
     limited(|| {
         for overflow in [Overflow::Block, Overflow::CallerRuns, Overflow::DropOldest] {
             let pool = full(1, overflow).build().unwrap();
-            let (door, drops) = (occupy(&pool), Drops::default());
+            let (release, drops) = (occupy(&pool), Drops::default());
             let queued = pool.submit(|| 1);
             for timeout in [Duration::ZERO, Duration::from_millis(5)] {
                 let capture = drops.value();
@@ -270,7 +270,7 @@ fn a_timed_submission_waits_so_long_and_gives_the_closure_back() {
             }
             thread::scope(|scope| {
                 let waiter = scope.spawn(|| pool.submit_timeout(|| 3, Duration::MAX));
-                door.open();
+                release.set();
                 let handle = waiter.join().unwrap().unwrap();
                 assert_eq!(handle.join().unwrap(), 3);
             });
@@ -300,26 +300,26 @@ fn a_timed_submission_from_inside_does_not_wait() {
 fn one_submission_drops_one_task_whatever_the_gate_owes() {
     limited(|| {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
-        let (arrived, door) = (Door::default(), Door::default());
-        let (go, knock, wait) = (Door::default(), arrived.clone(), door.clone());
-        let (begun, begin) = (Door::default(), go.clone());
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let (go, arrives, goes_on) = (Flag::default(), arrived.clone(), release.clone());
+        let (begun, begin) = (Flag::default(), go.clone());
         let has_begun = begun.clone();
         let parent = pool.submit(move || {
-            has_begun.open();
-            begin.pass();
+            has_begun.set();
+            begin.wait();
             let inside = workmill::current().unwrap();
             let children = [1, 2, 3].map(|n| inside.submit(move || n));
-            knock.open();
-            wait.pass();
+            arrives.set();
+            goes_on.wait();
             children.map(|child| child.join().unwrap())
         });
-        begun.pass();
+        begun.wait();
         let (oldest, older) = (pool.submit(|| 4), pool.submit(|| 5));
-        go.open();
-        arrived.pass();
+        go.set();
+        arrived.wait();
         // Five wait where two may; the new one comes for one of them.
         let newest = pool.submit(|| 6);
-        door.open();
+        release.set();
         assert_eq!(parent.join().unwrap(), [1, 2, 3]);
         assert!(rejected(oldest.join()));
         assert_eq!((older.join().unwrap(), newest.join().unwrap()), (5, 6));
@@ -333,14 +333,14 @@ fn a_submitter_that_waits_does_not_take_the_place_of_the_newest() {
     limited(|| {
         for round in 0..1000_u32 {
             let pool = full(1, Overflow::DropOldest).build().unwrap();
-            let (door, oldest) = (occupy(&pool), pool.submit(|| 1));
+            let (release, oldest) = (occupy(&pool), pool.submit(|| 1));
             thread::scope(|scope| {
                 let waiter = scope.spawn(|| pool.submit_timeout(|| 2, Duration::MAX).unwrap());
                 // Nothing shows whether it waits by now; if it does not, it will wait for the next.
                 (0..round % 50).for_each(|_| thread::yield_now());
                 let newest = pool.submit(|| 3);
                 assert!(rejected(oldest.join()));
-                door.open();
+                release.set();
                 assert_eq!(newest.join().unwrap(), 3);
                 assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
             });
@@ -361,10 +361,10 @@ fn a_capture_that_submits_itself_again_when_it_is_dropped_does_not_hold_the_subm
 
     limited(|| {
         let pool = full(1, Overflow::DropOldest).build().unwrap();
-        let (door, stubborn) = (occupy(&pool), Again(pool.handle()));
+        let (release, stubborn) = (occupy(&pool), Again(pool.handle()));
         pool.execute(move || std::mem::forget(stubborn));
         let newest = pool.submit(|| 2);
-        door.open();
+        release.set();
         assert_eq!(newest.join().unwrap(), 2);
     });
 }

@@ -74,9 +74,9 @@ fn payloads_that_panic_in_drop_are_contained_at_any_depth() {
 fn a_result_that_panics_in_drop_is_contained() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         drop(pool.submit(|| Bomb { depth: 2 }));
-        door.open();
+        release.set();
         let done = pool.submit(|| Bomb { depth: 2 });
         pool.wait_idle().unwrap();
         drop(done);
@@ -110,7 +110,7 @@ fn a_capture_that_panics_in_drop_is_contained_and_the_handle_resolves() {
 fn captures_that_panic_in_drop_do_not_hinder_cancelling_or_refusing() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let bombs = [(); 3].map(|()| Bomb { depth: 2 });
         let [first, second, third] = bombs;
         let cancelled = pool.submit(move || drop(first));
@@ -124,7 +124,7 @@ fn captures_that_panic_in_drop_do_not_hinder_cancelling_or_refusing() {
                 .unwrap_err()
                 .is_cancelled()
         );
-        door.open();
+        release.set();
         pool.shutdown();
     });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_lite::future;
 use workmill::{AcquireError, BoundedSemaphore, Semaphore, TryAcquireError};
 
-use crate::support::{Door, Hostile, limited, until};
+use crate::support::{Flag, Hostile, limited, until};
 
 #[test]
 fn never_more_hold_a_permit_than_there_are() {
@@ -354,19 +354,19 @@ fn closing_ends_every_wait_for_good() {
     limited(|| {
         let keys = Arc::new(Semaphore::new(1));
         let held = keys.acquire().unwrap();
-        let (began, refused) = (Door::default(), Arc::new(Mutex::new(0)));
+        let (began, refused) = (Flag::default(), Arc::new(Mutex::new(0)));
         let waiters: Vec<_> = (0..4)
             .map(|_| {
                 let (keys, began) = (Arc::clone(&keys), began.clone());
                 let refused = Arc::clone(&refused);
                 thread::spawn(move || {
-                    began.open();
+                    began.set();
                     assert!(keys.acquire().is_err());
                     *refused.lock().unwrap() += 1;
                 })
             })
             .collect();
-        began.pass();
+        began.wait();
         keys.close();
         keys.close();
         waiters

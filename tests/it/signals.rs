@@ -144,7 +144,7 @@ fn waits_that_are_interrupted_again_and_again_end_as_they_should() {
             let (victims, over) = (Victims::default(), AtomicBool::new(false));
             let pool = victims.pool(2, 100);
             let (busy, full) = (victims.pool(1, 100), victims.pool(1, 0));
-            let (busy_door, full_door) = (occupy(&busy), occupy(&full));
+            let (busy_release, full_release) = (occupy(&busy), occupy(&full));
             thread::scope(|scope| {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
@@ -179,12 +179,12 @@ fn waits_that_are_interrupted_again_and_again_end_as_they_should() {
                 });
                 let waited = waits.join();
                 over.store(true, Ordering::Relaxed);
-                full_door.open();
+                full_release.set();
                 let behind = blocked.join().unwrap();
                 assert_eq!(behind.join().unwrap(), 42);
                 waited.unwrap();
             });
-            busy_door.open();
+            busy_release.set();
             until(|| busy.is_terminated());
         });
     });

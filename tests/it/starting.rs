@@ -9,7 +9,7 @@ use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning}
 
 #[cfg(target_os = "linux")]
 use crate::support::LIMIT;
-use crate::support::{Door, in_child, limited, meet, until};
+use crate::support::{Flag, in_child, limited, meet, until};
 
 #[test]
 fn a_pool_without_threads_is_refused() {
@@ -107,12 +107,12 @@ fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
         let in_the_way = std::hint::black_box(Vec::<u8>::with_capacity(400 << 20));
         let builder = Builder::new().threads(64).stack_size(64 << 20);
         let pool = builder.build().unwrap();
-        let door = Door::default();
+        let release = Flag::default();
         let handles: Vec<_> = (0..64)
             .map(|n| {
-                let door = door.clone();
+                let release = release.clone();
                 pool.submit(move || {
-                    door.pass();
+                    release.wait();
                     n
                 })
             })
@@ -122,7 +122,7 @@ fn when_a_thread_cannot_start_later_the_pool_runs_on_fewer_and_tries_again() {
         }
         let fewer = live_threads() - before;
         assert!((1..64).contains(&fewer), "{fewer}");
-        door.open();
+        release.set();
         for (n, handle) in handles.into_iter().enumerate() {
             assert_eq!(handle.join().unwrap(), n);
         }

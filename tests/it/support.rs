@@ -242,34 +242,36 @@ pub(crate) fn assert_success(output: &Output) {
     assert!(output.status.success(), "{}", printed(output));
 }
 
-/// A door that is closed at first; who waits passes once it is open.
+/// Unset at first; blocks the threads that wait for it until it is set.
+///
+/// Unlike [`Event`](workmill::Event) it knows nothing of pools: a worker that waits for it stays busy.
 #[derive(Clone, Default)]
-pub(crate) struct Door(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Flag(Arc<(Mutex<bool>, Condvar)>);
 
-impl Door {
-    pub(crate) fn open(&self) {
+impl Flag {
+    pub(crate) fn set(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
 
-    pub(crate) fn pass(&self) {
-        let open = self.0.0.lock().unwrap();
-        drop(self.0.1.wait_while(open, |open| !*open).unwrap());
+    pub(crate) fn wait(&self) {
+        let is_set = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(is_set, |is_set| !*is_set).unwrap());
     }
 }
 
-/// Occupies a thread of `pool` until the door that comes back is opened.
+/// Occupies a worker of `pool` until the returned flag is set.
 ///
-/// Returns when the thread is at the door.
-pub(crate) fn occupy(pool: &workmill::PoolRef) -> Door {
-    let (arrived, door) = (Door::default(), Door::default());
-    let (knock, wait) = (arrived.clone(), door.clone());
+/// Returns when the worker waits for it.
+pub(crate) fn occupy(pool: &workmill::PoolRef) -> Flag {
+    let (arrived, release) = (Flag::default(), Flag::default());
+    let (arrives, go) = (arrived.clone(), release.clone());
     pool.execute(move || {
-        knock.open();
-        wait.pass();
+        arrives.set();
+        go.wait();
     });
-    arrived.pass();
-    door
+    arrived.wait();
+    release
 }
 
 /// Has so many tasks wait until all of them run.

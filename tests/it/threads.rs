@@ -13,7 +13,7 @@ use workmill::{
     Builder, Event, Overflow, PoolRef, Semaphore, ThreadPoolExecutor, blocking, current,
 };
 
-use crate::support::{Crowd, Door, Drops, add_one, limited, meet, occupy, until};
+use crate::support::{Crowd, Drops, Flag, add_one, limited, meet, occupy, until};
 
 /// Soon over, and longer than it takes a thread to find the next task.
 const SOON: Duration = Duration::from_millis(20);
@@ -201,7 +201,7 @@ fn with_fewer_threads_no_more_tasks_run_at_a_time_once_the_others_have_ended() {
         let pool = builder.keep_alive(SOON).build().unwrap();
         for fewer in [1, 2, 4] {
             pool.set_threads(5).unwrap();
-            let doors = [(); 5].map(|()| occupy(&pool));
+            let releases = [(); 5].map(|()| occupy(&pool));
             let crowd = Crowd::default();
             pool.set_threads(fewer).unwrap();
             assert_eq!(pool.threads(), fewer);
@@ -212,7 +212,7 @@ fn with_fewer_threads_no_more_tasks_run_at_a_time_once_the_others_have_ended() {
                 })
                 .collect();
             // The first to end take no other task.
-            doors.iter().for_each(Door::open);
+            releases.iter().for_each(Flag::set);
             tasks.into_iter().for_each(|task| task.join().unwrap());
             let most = crowd.most();
             assert!(most <= fewer, "{most}");
@@ -225,16 +225,16 @@ fn with_fewer_threads_no_more_tasks_run_at_a_time_once_the_others_have_ended() {
 fn a_task_that_ends_while_too_many_run_is_followed_by_no_other() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(3).unwrap();
-        let mut doors: Vec<_> = (0..3).map(|_| occupy(&pool)).collect();
+        let mut releases: Vec<_> = (0..3).map(|_| occupy(&pool)).collect();
         pool.set_threads(1).unwrap();
         let behind = pool.submit(|| ());
         for _ in 0..2 {
-            doors.pop().unwrap().open();
+            releases.pop().unwrap().set();
             // Not synchronisation: the sleep is the time in which nothing is to happen.
             thread::sleep(Duration::from_millis(5));
             assert!(!behind.is_finished());
         }
-        doors.pop().unwrap().open();
+        releases.pop().unwrap().set();
         behind.join().unwrap();
     });
 }
@@ -245,23 +245,23 @@ fn a_pool_without_capacity_takes_as_many_tasks_as_it_has_threads_now() {
         let builder = Builder::new().threads(1).max_threads(3);
         let pool = builder.queue_capacity(0).build().unwrap();
         let task = || {
-            let door = Door::default();
-            let wait = door.clone();
-            let task = pool.try_submit(move || wait.pass());
-            task.map(|task| (task, door))
+            let release = Flag::default();
+            let go = release.clone();
+            let task = pool.try_submit(move || go.wait());
+            task.map(|task| (task, release))
         };
         let is_full = || {
             pool.try_submit(|| ())
                 .is_err_and(|refused| refused.is_full())
         };
-        let (first, first_door) = task().unwrap();
+        let (first, first_release) = task().unwrap();
         assert!(is_full());
         pool.set_threads(3).unwrap();
-        let (second, second_door) = task().unwrap();
-        let (third, third_door) = task().unwrap();
+        let (second, second_release) = task().unwrap();
+        let (third, third_release) = task().unwrap();
         assert!(is_full());
         pool.set_threads(2).unwrap();
-        first_door.open();
+        first_release.set();
         first.join().unwrap();
         assert!(is_full(), "two run");
         thread::scope(|scope| {
@@ -271,15 +271,15 @@ fn a_pool_without_capacity_takes_as_many_tasks_as_it_has_threads_now() {
             assert_eq!(waits.join().unwrap(), 42);
         });
         pool.set_threads(1).unwrap();
-        second_door.open();
+        second_release.set();
         second.join().unwrap();
         assert!(is_full(), "one runs");
-        third_door.open();
+        third_release.set();
         third.join().unwrap();
         pool.wait_idle().unwrap();
-        let (last, last_door) = task().unwrap();
+        let (last, last_release) = task().unwrap();
         assert!(is_full());
-        last_door.open();
+        last_release.set();
         last.join().unwrap();
     });
 }
@@ -330,15 +330,15 @@ fn starts_and_stops_go_in_pairs_and_no_two_threads_have_one_number() {
     });
 }
 
-/// Dropped with its thread, once the door is open.
+/// Dropped with its thread, once the flag is set.
 struct Lingers {
-    door: Door,
+    release: Flag,
     _gone: crate::support::Counted,
 }
 
 impl Drop for Lingers {
     fn drop(&mut self) {
-        self.door.pass();
+        self.release.wait();
     }
 }
 
@@ -350,7 +350,7 @@ thread_local! {
 fn shutdown_waits_for_the_thread_locals_of_threads_that_had_left_before() {
     limited(|| {
         for generations in 1..4 {
-            let (door, gone) = (Door::default(), Drops::default());
+            let (release, gone) = (Flag::default(), Drops::default());
             let builder = Builder::new().threads(3).min_threads(1);
             let pool = builder.keep_alive(SOON).build().unwrap();
             let made = Arc::new(AtomicUsize::new(0));
@@ -358,14 +358,14 @@ fn shutdown_waits_for_the_thread_locals_of_threads_that_had_left_before() {
                 let barrier = Arc::new(Barrier::new(3));
                 let tasks = [(); 3].map(|()| {
                     let (barrier, made) = (Arc::clone(&barrier), Arc::clone(&made));
-                    let (door, gone) = (door.clone(), gone.clone());
+                    let (release, gone) = (release.clone(), gone.clone());
                     pool.submit(move || {
                         barrier.wait();
                         LINGERS.with_borrow_mut(|lingers| {
                             lingers.get_or_insert_with(|| {
                                 add_one(&made);
                                 let _gone = gone.value();
-                                Lingers { door, _gone }
+                                Lingers { release, _gone }
                             });
                         });
                     })
@@ -379,7 +379,7 @@ fn shutdown_waits_for_the_thread_locals_of_threads_that_had_left_before() {
                     // All have left, and none has ended.
                     until(|| pool.is_terminated());
                     assert_eq!(gone.count(), 0);
-                    door.open();
+                    release.set();
                 });
                 pool.shutdown();
                 assert_eq!(gone.count(), made.load(Ordering::SeqCst));
@@ -503,7 +503,7 @@ fn the_number_of_threads_changes_at_once_however_many_there_were() {
         let busy = [(); 2].map(|()| occupy(&pool));
         let third = pool.submit(|| 3);
         assert!(!third.is_finished());
-        busy.iter().for_each(Door::open);
+        busy.iter().for_each(Flag::set);
         assert_eq!(third.join().unwrap(), 3);
     });
 }

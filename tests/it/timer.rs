@@ -16,7 +16,7 @@ use workmill::timer::{
 };
 use workmill::{Elapsed, Event, Latch};
 
-use crate::support::{Counted, Door, Drops, Hostile, add_one, limited, until};
+use crate::support::{Counted, Drops, Flag, Hostile, add_one, limited, until};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -576,15 +576,15 @@ fn a_sleep_for_ever_that_is_given_a_deadline_wakes_who_waits() {
 fn a_sleep_that_is_ready_gives_its_waker_back_though_the_timer_is_late() {
     limited(|| {
         // The timer's thread is kept in a waker.
-        let (begun, door) = (Door::default(), Door::default());
-        let (knock, wait) = (begun.clone(), door.clone());
+        let (begun, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (begun.clone(), release.clone());
         let mut holds_up = sleep(SHORT);
         let slow = waker(move || {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
         });
         assert!(poll(&mut holds_up, &slow).is_pending());
-        begun.pass();
+        begun.wait();
         let woken = Arc::new(OnWake(|| ()));
         let waker = Waker::from(Arc::clone(&woken));
         let mut nap = sleep(SHORT);
@@ -593,6 +593,6 @@ fn a_sleep_that_is_ready_gives_its_waker_back_though_the_timer_is_late() {
         assert!(poll(&mut nap, &waker).is_ready());
         drop((nap, waker));
         assert_eq!(Arc::strong_count(&woken), 1);
-        door.open();
+        release.set();
     });
 }

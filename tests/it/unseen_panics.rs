@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use workmill::{Builder, Every, ThreadPoolExecutor};
 
-use crate::support::{Bomb, Door, add_one, limited, occupy, until};
+use crate::support::{Bomb, Flag, add_one, limited, occupy, until};
 
 /// A pool of one thread, and how often its panic handler was called.
 fn pool() -> (ThreadPoolExecutor, Arc<AtomicUsize>) {
@@ -49,9 +49,9 @@ fn a_panic_whose_handle_is_dropped_before_it_reaches_the_handler() {
     limited(|| {
         for start in WAYS {
             let (pool, heard) = pool();
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             start(&pool)();
-            door.open();
+            release.set();
             until(|| heard.load(Ordering::SeqCst) == 1);
             pool.shutdown();
             assert_eq!(heard.load(Ordering::SeqCst), 1);
@@ -94,17 +94,17 @@ fn a_panic_that_a_handle_has_given_does_not_reach_the_handler() {
     });
 }
 
-/// The run has begun, and panics when the door is open.
-fn last_run(pool: &ThreadPoolExecutor, every: Every) -> (workmill::JoinHandle<()>, Door) {
-    let (begun, door) = (Door::default(), Door::default());
-    let (knock, wait) = (begun.clone(), door.clone());
+/// The run has begun, and panics when the flag is set.
+fn last_run(pool: &ThreadPoolExecutor, every: Every) -> (workmill::JoinHandle<()>, Flag) {
+    let (begun, release) = (Flag::default(), Flag::default());
+    let (arrives, go) = (begun.clone(), release.clone());
     let series = pool.submit_every(every, move || {
-        knock.open();
-        wait.pass();
+        arrives.set();
+        go.wait();
         panic!("in the last run");
     });
-    begun.pass();
-    (series, door)
+    begun.wait();
+    (series, release)
 }
 
 #[test]
@@ -114,12 +114,12 @@ fn the_panic_of_the_last_run_of_a_series_reaches_the_handler() {
         for every in [every, every.end_on_panic()] {
             for shut_down in [false, true] {
                 let (pool, heard) = pool();
-                let (series, door) = last_run(&pool, every);
+                let (series, release) = last_run(&pool, every);
                 match shut_down {
                     true => assert_eq!(pool.shutdown_now(), 0),
                     false => assert!(series.cancel()),
                 }
-                door.open();
+                release.set();
                 assert!(series.join().unwrap_err().is_cancelled());
                 assert_eq!(heard.load(Ordering::SeqCst), 1);
             }

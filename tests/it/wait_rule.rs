@@ -127,36 +127,36 @@ const WAITS: [Row; 14] = [
         )
     }),
     ("JoinHandle::join of another pool", |other| {
-        let (door, behind) = (occupy(other), other.submit(|| ()));
-        pair(move || behind.join().unwrap(), move || door.open())
+        let (release, behind) = (occupy(other), other.submit(|| ()));
+        pair(move || behind.join().unwrap(), move || release.set())
     }),
     ("JoinHandle::join_timeout", |other| {
-        let (door, mut behind) = (occupy(other), other.submit(|| ()));
+        let (release, mut behind) = (occupy(other), other.submit(|| ()));
         pair(
             move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
-            move || door.open(),
+            move || release.set(),
         )
     }),
     ("SharedHandle::join", |other| {
-        let (door, behind) = (occupy(other), other.submit(|| ()).shared());
-        pair(move || behind.join().unwrap(), move || door.open())
+        let (release, behind) = (occupy(other), other.submit(|| ()).shared());
+        pair(move || behind.join().unwrap(), move || release.set())
     }),
     ("wait_idle and shutdown of another pool", |other| {
-        let (door, other) = (occupy(other), other.clone());
+        let (release, other) = (occupy(other), other.clone());
         pair(
             move || {
                 other.wait_idle().unwrap();
                 other.shutdown();
             },
-            move || door.open(),
+            move || release.set(),
         )
     }),
     ("submit to another pool that is full", |_| {
         let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
-        let door = occupy(&full);
+        let release = occupy(&full);
         pair(
             move || full.submit(|| ()).join().unwrap(),
-            move || door.open(),
+            move || release.set(),
         )
     }),
 ];
@@ -309,7 +309,7 @@ fn a_callback_that_joins_a_long_task_is_in_no_ring() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         for _ in 0..20 {
-            let (door, again) = (occupy(&pool), pool.handle());
+            let (release, again) = (occupy(&pool), pool.handle());
             let (tell, told) = mpsc::channel();
             let task = pool.submit(|| 1);
             task.on_done(move |_| {
@@ -323,7 +323,7 @@ fn a_callback_that_joins_a_long_task_is_in_no_ring() {
                 begun.wait();
                 tell.send(long.join()).unwrap();
             });
-            door.open();
+            release.set();
             assert_eq!(told.recv().unwrap().unwrap(), 2);
         }
     });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_lite::future;
 use workmill::{Builder, JoinHandle, Semaphore, ThreadPoolExecutor, WouldDeadlock};
 
-use crate::support::{Door, limited, occupy};
+use crate::support::{Flag, limited, occupy};
 
 #[test]
 fn a_task_runs_what_it_joins_if_nobody_has_begun_it() {
@@ -81,13 +81,13 @@ fn a_lock_held_across_a_join_is_safe() {
 fn a_timed_join_leaves_the_handle_good() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let mut handle = pool.submit(|| 42);
         assert!(handle.join_timeout(Duration::ZERO).is_none());
         assert!(handle.join_timeout(Duration::from_millis(2)).is_none());
         assert!(handle.try_join().is_none());
         assert!(!handle.is_finished() && !handle.is_running());
-        door.open();
+        release.set();
         assert_eq!(handle.join_timeout(Duration::MAX).unwrap().unwrap(), 42);
         assert!(handle.is_finished());
     });
@@ -159,11 +159,11 @@ fn a_handle_that_was_awaited_and_dropped_leaves_its_task_alone() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         for _ in 0..500 {
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             let (sender, receiver) = std::sync::mpsc::channel();
             let mut handle = pool.submit(move || sender.send(42).unwrap());
             assert!(future::block_on(future::poll_once(&mut handle)).is_none());
-            door.open();
+            release.set();
             drop(handle);
             assert_eq!(receiver.recv().unwrap(), 42);
         }
@@ -174,13 +174,13 @@ fn a_handle_that_was_awaited_and_dropped_leaves_its_task_alone() {
 fn cancelling_wakes_whoever_awaits() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let mut handle = pool.submit(|| unreachable!());
         assert!(future::block_on(future::poll_once(&mut handle)).is_none());
         assert!(handle.cancel());
         let outcome: Result<(), _> = future::block_on(handle);
         assert!(outcome.unwrap_err().is_cancelled());
-        door.open();
+        release.set();
     });
 }
 
@@ -188,16 +188,16 @@ fn cancelling_wakes_whoever_awaits() {
 fn is_running_tells_where_a_task_stands() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (arrived, door) = (Door::default(), Door::default());
-        let (knock, wait) = (arrived.clone(), door.clone());
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (arrived.clone(), release.clone());
         let handle = pool.submit(move || {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
         });
-        arrived.pass();
+        arrived.wait();
         assert!(handle.is_running() && !handle.is_finished());
         assert!(!handle.cancel(), "it has begun");
-        door.open();
+        release.set();
         pool.wait_idle().unwrap();
         assert!(!handle.is_running() && handle.is_finished());
         handle.join().unwrap();
@@ -237,10 +237,10 @@ fn wait_idle_gives_up_in_time_and_refuses_to_wait_for_itself() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         assert!(pool.wait_idle_timeout(Duration::ZERO).unwrap());
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         assert!(!pool.wait_idle_timeout(Duration::ZERO).unwrap());
         assert!(!pool.wait_idle_timeout(Duration::from_millis(2)).unwrap());
-        door.open();
+        release.set();
         let inside = pool.submit(|| workmill::current().unwrap().wait_idle());
         assert_eq!(inside.join().unwrap(), Err(WouldDeadlock));
         // Another pool's task may wait for this one.
@@ -258,13 +258,13 @@ fn several_threads_wait_until_idle_at_once() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         for _ in 0..200 {
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             thread::scope(|scope| {
                 for _ in 0..3 {
                     scope.spawn(|| pool.wait_idle().unwrap());
                 }
                 assert!(!pool.wait_idle_timeout(Duration::ZERO).unwrap());
-                door.open();
+                release.set();
             });
         }
     });
@@ -310,7 +310,7 @@ fn in_every_timed_wait_zero_looks_once_and_max_waits_for_ever() {
     limited(|| {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.build().unwrap();
-        let (door, keys) = (occupy(&pool), Semaphore::new(0));
+        let (release, keys) = (occupy(&pool), Semaphore::new(0));
         let (mut plain, zero) = (pool.submit(|| 1), Duration::ZERO);
         let task = pool.submit_timeout(|| 2, zero);
         assert!(task.unwrap_err().is_full());
@@ -319,13 +319,13 @@ fn in_every_timed_wait_zero_looks_once_and_max_waits_for_ever() {
         assert!(keys.acquire_timeout(zero).is_err());
         let shared = plain.shared();
         assert!(shared.join_timeout(zero).is_none());
-        // All of these wait before the door is opened, or after; either way they end.
+        // All of these wait before the worker is released, or after; either way they end.
         thread::scope(|scope| {
             let submitter = scope.spawn(|| pool.submit_timeout(|| 3, Duration::MAX).unwrap());
             let joiner = scope.spawn(|| shared.join_timeout(Duration::MAX));
             let acquirer = scope.spawn(|| keys.acquire_timeout(Duration::MAX).map(drop));
             let idler = scope.spawn(|| pool.wait_idle_timeout(Duration::MAX));
-            door.open();
+            release.set();
             let mut late = submitter.join().unwrap();
             assert_eq!(late.join_timeout(Duration::MAX).unwrap().unwrap(), 3);
             assert_eq!(joiner.join().unwrap().unwrap().unwrap(), 1);
@@ -381,11 +381,11 @@ fn a_ring_of_joins_whose_time_never_ends_is_broken_like_any_other() {
         for shared in [false, true] {
             let pool = ThreadPoolExecutor::new(2).unwrap();
             let slots = [(); 2].map(|()| Arc::new(Mutex::new(None::<JoinHandle<bool>>)));
-            let doors = [(); 2].map(|()| Door::default());
+            let releases = [(); 2].map(|()| Flag::default());
             let tasks = [0, 1].map(|n| {
-                let (door, other) = (doors[n].clone(), Arc::clone(&slots[n]));
+                let (release, other) = (releases[n].clone(), Arc::clone(&slots[n]));
                 pool.submit(move || {
-                    door.pass();
+                    release.wait();
                     let mut other = other.lock().unwrap().take().unwrap();
                     let outcome = match shared {
                         true => other.shared().join_timeout(Duration::MAX),
@@ -398,7 +398,7 @@ fn a_ring_of_joins_whose_time_never_ends_is_broken_like_any_other() {
             for (slot, task) in slots.iter().rev().zip(tasks) {
                 *slot.lock().unwrap() = Some(task);
             }
-            doors.iter().for_each(Door::open);
+            releases.iter().for_each(Flag::set);
             // One join gives up; so its task ends, and then the other.
             pool.wait_idle().unwrap();
             assert!(both.iter().all(|task| task.is_finished()));

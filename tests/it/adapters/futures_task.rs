@@ -129,29 +129,29 @@ fn a_full_pool_does_what_its_policy_says_with_what_others_spawn() {
         let full = |overflow| {
             let builder = Builder::new().threads(1).queue_capacity(1);
             let pool = builder.overflow(overflow).build().unwrap();
-            let door = occupy(&pool);
+            let release = occupy(&pool);
             pool.execute(|| ());
-            (pool, door)
+            (pool, release)
         };
 
         let drops = Drops::default();
         for overflow in [Overflow::Reject, Overflow::DropNewest] {
             drops.reset();
-            let (pool, door) = full(overflow);
+            let (pool, release) = full(overflow);
             let value = drops.value();
             assert!(SpawnExt::spawn(&pool, async move { drop(value) }).is_err());
             assert_eq!(drops.count(), 1);
             assert!(pool.status().is_ok());
-            door.open();
+            release.set();
         }
 
-        let (pool, door) = full(Overflow::CallerRuns);
+        let (pool, release) = full(Overflow::CallerRuns);
         let here = thread::current().id();
         let future = async move { thread::current().id() };
         assert_eq!(block_on(pool.spawn_with_handle(future).unwrap()), here);
-        door.open();
+        release.set();
 
-        let (pool, door) = full(Overflow::Block);
+        let (pool, release) = full(Overflow::Block);
         let (sender, receiver) = mpsc::channel();
         let reference = pool.handle();
         let blocked = thread::spawn(move || {
@@ -159,7 +159,7 @@ fn a_full_pool_does_what_its_policy_says_with_what_others_spawn() {
             block_on(reference.spawn_with_handle(ready(42)).unwrap())
         });
         receiver.recv().unwrap();
-        door.open();
+        release.set();
         assert_eq!(blocked.join().unwrap(), 42);
     });
 }

@@ -9,7 +9,7 @@ use futures_lite::future::zip;
 use workmill::{CancelReason, JoinHandle, ThreadPoolExecutor, block_on, current, yield_now};
 
 use super::{assert_alive, one_thread, reason};
-use crate::support::{Door, limited};
+use crate::support::{Flag, limited};
 
 #[test]
 fn the_pool_can_be_blocked_on() {
@@ -71,23 +71,23 @@ fn the_pool_does_not_end_before_it_has_been_blocked_on() {
         let pool = one_thread();
         let (sender, receiver) = async_channel::bounded::<()>(1);
         thread::scope(|scope| {
-            let (arrived, knock) = (Door::default(), Door::default());
+            let (arrived, arrives) = (Flag::default(), Flag::default());
             let begun = arrived.clone();
-            let (blocked, pool) = (knock.clone(), &pool);
+            let (blocked, pool) = (arrives.clone(), &pool);
             let blocks = scope.spawn(move || {
                 pool.block_on(async {
-                    begun.open();
+                    begun.set();
                     receiver.recv().await.unwrap();
-                    blocked.open();
+                    blocked.set();
                     // Though the pool is closed: this is a task of it.
                     current().unwrap().spawn(async { 1 }).await.unwrap()
                 })
             });
-            arrived.pass();
+            arrived.wait();
             assert!(pool.shutdown_timeout(Duration::from_millis(5)).is_err());
             sender.send_blocking(()).unwrap();
             pool.shutdown();
-            knock.pass();
+            arrives.wait();
             assert_eq!(blocks.join().unwrap(), 1);
         });
     });

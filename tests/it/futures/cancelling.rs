@@ -9,7 +9,7 @@ use std::thread;
 use workmill::{CancelReason, JoinHandle, Overflow, ThreadPoolExecutor, block_on, yield_now};
 
 use super::{Tell, assert_alive, full, one_thread, reason, settle, watched};
-use crate::support::{Counted, Door, Drops, add_one, limited, occupy};
+use crate::support::{Counted, Drops, Flag, add_one, limited, occupy};
 
 #[test]
 fn a_pending_future_can_be_cancelled() {
@@ -69,18 +69,18 @@ fn a_future_that_cancels_itself_in_its_poll_is_cancelled() {
 fn cancelling_while_a_poll_is_under_way_throws_its_output_away() {
     limited(|| {
         let pool = one_thread();
-        let (arrived, door, outputs) = (Door::default(), Door::default(), Drops::default());
-        let (knock, wait, output) = (arrived.clone(), door.clone(), outputs.clone());
+        let (arrived, release, outputs) = (Flag::default(), Flag::default(), Drops::default());
+        let (arrives, go, output) = (arrived.clone(), release.clone(), outputs.clone());
         let handle = pool.spawn(async move {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
             output.value()
         });
-        arrived.pass();
+        arrived.wait();
         assert!(handle.is_running());
         assert!(handle.cancel() && handle.cancel());
         assert!(!handle.is_finished(), "the poll is finished first");
-        door.open();
+        release.set();
         let outcome = handle.join().map(drop);
         assert_eq!(reason(outcome), Some(CancelReason::Cancelled));
         assert_eq!(outputs.count(), 1);
@@ -90,24 +90,24 @@ fn cancelling_while_a_poll_is_under_way_throws_its_output_away() {
 
 #[test]
 fn it_is_too_late_to_cancel_a_future_that_has_given_its_output() {
-    struct Slow(Door, Door);
+    struct Slow(Flag, Flag);
 
     impl Drop for Slow {
         fn drop(&mut self) {
-            self.0.open();
-            self.1.pass();
+            self.0.set();
+            self.1.wait();
         }
     }
 
     limited(|| {
         let pool = one_thread();
-        let (arrived, door) = (Door::default(), Door::default());
-        let handle = pool.spawn(watched(0, Slow(arrived.clone(), door.clone())).0);
-        arrived.pass();
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let handle = pool.spawn(watched(0, Slow(arrived.clone(), release.clone())).0);
+        arrived.wait();
         // It drops what it had, and its outcome is not told yet.
         assert!(!handle.cancel() && !handle.is_finished());
         assert_eq!(pool.shutdown_now(), 0);
-        door.open();
+        release.set();
         pool.shutdown();
         assert!(!handle.cancel());
         assert_eq!(handle.join().unwrap(), 1);
@@ -147,14 +147,14 @@ fn cancel_tells_the_truth_about_futures() {
 fn a_future_that_is_cancelled_before_its_first_poll_is_never_polled() {
     limited(|| {
         let pool = full(1, Overflow::Reject);
-        let (door, (sender, receiver)) = (occupy(&pool), mpsc::channel());
+        let (release, (sender, receiver)) = (occupy(&pool), mpsc::channel());
         let (future, seen) = watched(0, Tell(sender));
         let handle = pool.spawn(future);
         assert!(pool.try_submit(|| 1).unwrap_err().is_full());
         assert!(handle.cancel());
         assert!(!handle.is_running() && !handle.is_finished());
         let next = pool.try_submit(|| 2).expect("there is room at once");
-        door.open();
+        release.set();
         assert_eq!(reason(handle.join()), Some(CancelReason::Cancelled));
         assert_eq!(seen.polls(), 0);
         let there = pool.submit(|| thread::current().id());
@@ -180,7 +180,7 @@ fn cancelled_futures_are_dropped_once_by_threads_of_the_pool() {
                 .iter()
                 .map(|(_, seen)| seen.wakers.recv().unwrap())
                 .collect();
-            let doors = [occupy(&pool), occupy(&pool)];
+            let releases = [occupy(&pool), occupy(&pool)];
             // Some are pending, some have been woken, some were never polled.
             wakers[0].wake_by_ref();
             let queued: Vec<_> = (0..5)
@@ -194,10 +194,10 @@ fn cancelled_futures_are_dropped_once_by_threads_of_the_pool() {
                 false => assert!(handles().all(|(handle, _)| handle.cancel())),
             }
             assert!(receiver.try_recv().is_err(), "nothing is dropped here");
-            for door in doors {
+            for release in releases {
                 let ids = Arc::clone(&ids);
                 let note = move || ids.lock().unwrap().push(thread::current().id());
-                drop((pool.submit(note), door.open()));
+                drop((pool.submit(note), release.set()));
             }
             let dropped: Vec<_> = receiver.iter().collect();
             assert_eq!(dropped.len(), 10);

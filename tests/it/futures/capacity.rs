@@ -10,28 +10,28 @@ use futures_lite::future::poll_once;
 use workmill::{CancelReason, JoinHandle, Overflow, TrySubmitError, block_on, current};
 
 use super::{Tell, assert_alive, full, one_thread, reason, settle, watched};
-use crate::support::{Door, Drops, limited, occupy, until};
+use crate::support::{Drops, Flag, limited, occupy, until};
 
 #[test]
 fn a_future_takes_room_until_it_is_polled_first() {
     limited(|| {
         let pool = full(1, Overflow::Block);
         let (future, seen) = watched(1, ());
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let pending = pool.spawn(future);
         assert!(pool.try_submit(|| 1).unwrap_err().is_full());
         let waiter = {
             let pool = pool.handle();
             thread::spawn(move || pool.spawn(async { 2 }))
         };
-        door.open();
+        release.set();
         assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
         let waker = seen.wakers.recv().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         // Neither while it is pending nor when it is woken.
         waker.wake();
         let last = pool.try_submit(|| 3).unwrap();
-        door.open();
+        release.set();
         assert_eq!((pending.join().unwrap(), last.join().unwrap()), (2, 3));
     });
 }
@@ -41,14 +41,14 @@ fn a_future_that_finds_the_pool_full_is_dropped_where_the_policy_says() {
     limited(|| {
         for overflow in [Overflow::Reject, Overflow::DropNewest] {
             let pool = full(1, overflow);
-            let (door, drops) = (occupy(&pool), Drops::default());
+            let (release, drops) = (occupy(&pool), Drops::default());
             let queued = pool.spawn(async { 1 });
             let (future, seen) = watched(0, drops.value());
             let refused = pool.spawn(future);
             assert_eq!(drops.count(), 1);
             assert_eq!(reason(refused.join()), Some(CancelReason::Rejected));
             assert_eq!((pool.metrics().rejected, seen.polls()), (1, 0));
-            door.open();
+            release.set();
             assert_eq!(queued.join().unwrap(), 1);
             assert_alive(&pool);
         }
@@ -59,7 +59,7 @@ fn a_future_that_finds_the_pool_full_is_dropped_where_the_policy_says() {
 fn a_caller_polls_a_future_once() {
     limited(|| {
         let pool = full(1, Overflow::CallerRuns);
-        let (door, here) = (occupy(&pool), thread::current().id());
+        let (release, here) = (occupy(&pool), thread::current().id());
         let queued = pool.submit(|| thread::current().id());
         let (future, seen) = watched(2, ());
         let handle = pool.spawn(future);
@@ -71,7 +71,7 @@ fn a_caller_polls_a_future_once() {
         let inside = pool.spawn(async { current().unwrap().wait_idle().is_err() });
         assert!(inside.join().unwrap());
         seen.wake();
-        door.open();
+        release.set();
         let there = queued.join().unwrap();
         seen.wake();
         assert_eq!(handle.join().unwrap(), 3);
@@ -87,7 +87,7 @@ fn the_oldest_that_goes_for_a_newer_task_is_never_a_future_that_has_begun() {
         let (begun, seen) = watched(1, ());
         let begun = pool.spawn(begun);
         let waker = seen.wakers.recv().unwrap();
-        let (door, (sender, receiver)) = (occupy(&pool), mpsc::channel());
+        let (release, (sender, receiver)) = (occupy(&pool), mpsc::channel());
         waker.wake();
         let (future, unbegun) = watched(0, Tell(sender));
         let oldest = pool.spawn(future);
@@ -95,26 +95,26 @@ fn the_oldest_that_goes_for_a_newer_task_is_never_a_future_that_has_begun() {
         let newest = pool.spawn(async { 3 });
         assert!(receiver.try_recv().is_err(), "not dropped here");
         assert_eq!(pool.metrics().rejected, 1);
-        door.open();
+        release.set();
         assert_eq!(begun.join().unwrap(), 2);
         assert_eq!(reason(oldest.join()), Some(CancelReason::Rejected));
         assert_ne!(receiver.recv().unwrap(), thread::current().id());
         assert_eq!((kept.join().unwrap(), newest.join().unwrap()), (2, 3));
         assert_eq!(unbegun.polls(), 0);
         pool.wait_idle().unwrap();
-        let (door, permits) = (occupy(&pool), [(); 2].map(|()| pool.try_submit(|| ())));
+        let (release, permits) = (occupy(&pool), [(); 2].map(|()| pool.try_submit(|| ())));
         assert!(permits.iter().all(Result::is_ok) && pool.try_submit(|| ()).is_err());
-        door.open();
+        release.set();
     });
 }
 
 #[test]
 fn what_is_dropped_for_a_newer_task_may_wait_for_a_future_that_was_woken_before() {
-    struct Joins(Option<JoinHandle<usize>>, Door);
+    struct Joins(Option<JoinHandle<usize>>, Flag);
 
     impl Drop for Joins {
         fn drop(&mut self) {
-            self.1.open();
+            self.1.set();
             assert_eq!(self.0.take().unwrap().join().unwrap(), 2);
         }
     }
@@ -124,9 +124,9 @@ fn what_is_dropped_for_a_newer_task_may_wait_for_a_future_that_was_woken_before(
         let (future, seen) = watched(1, ());
         let handle = pool.spawn(future);
         let waker = seen.wakers.recv().unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         waker.wake();
-        let joins = Joins(Some(handle), door);
+        let joins = Joins(Some(handle), release);
         let oldest = pool.submit(move || drop(joins));
         assert_eq!(pool.submit(|| 3).join().unwrap(), 3);
         assert_eq!(reason(oldest.join()), Some(CancelReason::Rejected));
@@ -137,10 +137,10 @@ fn what_is_dropped_for_a_newer_task_may_wait_for_a_future_that_was_woken_before(
 fn without_capacity_a_future_is_accepted_only_if_a_thread_is_free() {
     limited(|| {
         let pool = full(0, Overflow::Reject);
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let refused = pool.spawn(async { 1 });
         assert_eq!(reason(refused.join()), Some(CancelReason::Rejected));
-        door.open();
+        release.set();
         pool.wait_idle().unwrap();
         let (future, seen) = watched(1, ());
         let pending = pool.spawn(future);
@@ -158,7 +158,7 @@ fn without_capacity_a_future_is_accepted_only_if_a_thread_is_free() {
 fn those_who_await_room_are_served_in_order_of_arrival() {
     limited(|| {
         let pool = full(1, Overflow::Reject);
-        let (door, queued) = (occupy(&pool), pool.submit(|| 0));
+        let (release, queued) = (occupy(&pool), pool.submit(|| 0));
         let mut first = pin!(pool.submit_async(|| 1));
         let mut second = pin!(pool.submit_async(|| 2));
         block_on(async {
@@ -168,7 +168,7 @@ fn those_who_await_room_are_served_in_order_of_arrival() {
             assert!(poll_once(&mut second).await.is_none(), "it is not its turn");
             assert!(pool.try_submit(|| 3).is_err(), "nobody overtakes");
             let handle = poll_once(&mut first).await.unwrap().unwrap();
-            door.open();
+            release.set();
             assert_eq!(second.await.unwrap().await.unwrap(), 2);
             assert_eq!(handle.await.unwrap(), 1);
         });
@@ -182,7 +182,7 @@ fn who_leaves_the_line_for_room_passes_the_turn_on() {
         let drops = Drops::default();
         for is_granted in [false, true] {
             drops.reset();
-            let (door, queued) = (occupy(&pool), pool.submit(|| 0));
+            let (release, queued) = (occupy(&pool), pool.submit(|| 0));
             let kept = drops.value();
             let mut first = Box::pin(pool.submit_async(move || drop(kept)));
             let mut second = pin!(pool.submit_async(|| 2));
@@ -198,19 +198,19 @@ fn who_leaves_the_line_for_room_passes_the_turn_on() {
                 }
                 assert_eq!(drops.count(), 1);
                 let handle = poll_once(&mut second).await.unwrap().unwrap();
-                door.open();
+                release.set();
                 assert_eq!(handle.await.unwrap(), 2);
             });
             pool.wait_idle().unwrap();
         }
         // What was granted to somebody who left is there again.
-        let (door, queued) = (occupy(&pool), pool.submit(|| 0));
+        let (release, queued) = (occupy(&pool), pool.submit(|| 0));
         let mut last = Box::pin(pool.submit_async(|| 1));
         assert!(block_on(poll_once(&mut last)).is_none());
         assert!(queued.cancel());
         drop(last);
         assert!(pool.try_submit(|| 2).is_ok() && pool.try_submit(|| 3).is_err());
-        door.open();
+        release.set();
     });
 }
 
@@ -219,7 +219,7 @@ fn who_awaits_room_of_a_pool_that_is_shut_down_has_the_closure_back() {
     limited(|| {
         for is_granted in [false, true] {
             let pool = full(1, Overflow::Block);
-            let (door, queued) = (occupy(&pool), pool.submit(|| 0));
+            let (release, queued) = (occupy(&pool), pool.submit(|| 0));
             let mut waits = pin!(pool.submit_async(|| 7));
             assert!(block_on(poll_once(&mut waits)).is_none());
             if is_granted {
@@ -231,7 +231,7 @@ fn who_awaits_room_of_a_pool_that_is_shut_down_has_the_closure_back() {
                 panic!("{refused:?}");
             };
             assert_eq!(closure(), 7);
-            door.open();
+            release.set();
         }
     });
 }
@@ -258,11 +258,11 @@ fn a_task_never_awaits_room_in_its_own_pool() {
         assert_eq!(pool.metrics().over_capacity, 99);
         // From another pool it waits, and keeps no thread there meanwhile.
         let other = one_thread();
-        let (door, queued) = (occupy(&pool), pool.submit(|| 0));
+        let (release, queued) = (occupy(&pool), pool.submit(|| 0));
         let inner = pool.handle();
         let waits = other.spawn(async move { inner.submit_async(|| 1).await.unwrap().await });
         settle(&other);
-        door.open();
+        release.set();
         assert_eq!(waits.join().unwrap().unwrap(), 1);
         assert_eq!(queued.join().unwrap(), 0);
     });

@@ -11,7 +11,7 @@ use std::time::Duration;
 use workmill::{Builder, CancelReason, DropBehavior, JoinHandle, ThreadPoolExecutor, current};
 
 use super::{one_thread, reason, settle, watched};
-use crate::support::{Door, Drops, add_one, limited, occupy, until};
+use crate::support::{Drops, Flag, add_one, limited, occupy, until};
 
 #[test]
 fn shutdown_now_drops_what_is_pending() {
@@ -32,13 +32,13 @@ fn shutdown_now_drops_what_is_pending() {
 fn shutdown_now_counts_the_futures_that_it_cancels() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let (arrived, door) = (Door::default(), Door::default());
-        let (knock, wait) = (arrived.clone(), door.clone());
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let (arrives, go) = (arrived.clone(), release.clone());
         let polled = pool.spawn(async move {
-            knock.open();
-            wait.pass();
+            arrives.set();
+            go.wait();
         });
-        arrived.pass();
+        arrived.wait();
         let pending: Vec<_> = (0..4).map(|_| pool.spawn(pending::<()>())).collect();
         settle(&pool);
         let busy = occupy(&pool);
@@ -48,8 +48,8 @@ fn shutdown_now_counts_the_futures_that_it_cancels() {
         assert!(before.cancel() && pending[0].cancel());
         assert_eq!(pool.shutdown_now(), 1 + 3 + 2 + 3);
         assert_eq!(pool.shutdown_now(), 0);
-        busy.open();
-        door.open();
+        busy.set();
+        release.set();
         pool.shutdown();
         assert_eq!(reason(polled.join()), Some(CancelReason::Shutdown));
         assert_eq!(reason(before.join()), Some(CancelReason::Cancelled));
@@ -75,14 +75,14 @@ fn what_shutdown_now_drops_may_wait_for_futures() {
 
     limited(|| {
         let pool = one_thread();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let queued = Joins(Some(pool.spawn(pending())));
         pool.execute(move || drop(queued));
         let opener = {
             let pool = pool.handle();
             thread::spawn(move || {
                 until(|| pool.is_shutdown());
-                door.open();
+                release.set();
             })
         };
         pool.shutdown_now();
@@ -172,28 +172,28 @@ fn the_last_owner_may_be_dropped_with_a_future() {
 
 #[test]
 fn who_waits_in_vain_for_the_end_is_told_the_type_of_a_future() {
-    struct Baking(Door, Door);
+    struct Baking(Flag, Flag);
 
     impl Future for Baking {
         type Output = ();
 
         fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            self.0.open();
-            self.1.pass();
+            self.0.set();
+            self.1.wait();
             Poll::Ready(())
         }
     }
 
     limited(|| {
         let pool = one_thread();
-        let (arrived, door) = (Door::default(), Door::default());
-        let handle = pool.spawn(Baking(arrived.clone(), door.clone()));
+        let (arrived, release) = (Flag::default(), Flag::default());
+        let handle = pool.spawn(Baking(arrived.clone(), release.clone()));
         let pending = pool.spawn(pending::<()>());
-        arrived.pass();
+        arrived.wait();
         let error = pool.shutdown_timeout(Duration::ZERO).unwrap_err();
         assert_eq!((error.unfinished(), error.busy().len()), (2, 1));
         assert!(error.busy()[0].task().ends_with("Baking"), "{error}");
-        door.open();
+        release.set();
         handle.join().unwrap();
         assert!(pending.cancel());
         pool.shutdown();

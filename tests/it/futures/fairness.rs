@@ -207,7 +207,7 @@ fn a_thread_with_futures_that_give_way_runs_what_another_has_no_time_for() {
 fn a_thread_that_is_too_many_begins_nothing_after_a_future_has_given_way() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         let (tell, begun) = mpsc::channel();
         let owner = pool.clone();
         let future = pool.spawn(async move {
@@ -221,7 +221,7 @@ fn a_thread_that_is_too_many_begins_nothing_after_a_future_has_given_way() {
         // Time in which it would begin.
         let moment = Duration::from_millis(50);
         assert_eq!(begun.recv_timeout(moment), Err(RecvTimeoutError::Timeout));
-        door.open();
+        release.set();
         begun.recv().unwrap();
         future.join().unwrap();
     });

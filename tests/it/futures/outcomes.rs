@@ -113,9 +113,9 @@ fn a_future_or_an_output_that_panics_in_drop_is_contained() {
         });
         sender.send(thrown_away.cancel_handle()).unwrap();
         assert!(thrown_away.join().is_err_and(|error| error.is_cancelled()));
-        let door = occupy(&pool);
+        let release = occupy(&pool);
         drop(pool.spawn(async { Bomb { depth: 2 } }));
-        door.open();
+        release.set();
         let done = pool.spawn(async { Bomb { depth: 2 } });
         pool.wait_idle().unwrap();
         drop(done);

@@ -11,7 +11,7 @@ use std::thread;
 use workmill::{Builder, DropBehavior, ThreadPoolExecutor, current};
 
 use super::{assert_alive, one_thread, watched};
-use crate::support::{Door, Drops, Hostile, limited, until};
+use crate::support::{Drops, Flag, Hostile, limited, until};
 
 #[test]
 fn a_future_is_woken_from_anywhere() {
@@ -144,18 +144,18 @@ fn a_future_goes_on_on_another_thread() {
         let mut has_moved = false;
         while !has_moved {
             let mut first = None;
-            let door = Door::default();
+            let release = Flag::default();
             let moved = pool.spawn(poll_fn(move |cx| {
                 let here = thread::current().id();
                 let Some(first) = first else {
                     first = Some(here);
                     // This thread is busy until another has taken the future from it.
-                    let wait = door.clone();
-                    current().unwrap().execute(move || wait.pass());
+                    let go = release.clone();
+                    current().unwrap().execute(move || go.wait());
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 };
-                door.open();
+                release.set();
                 Poll::Ready(first != here)
             }));
             has_moved = moved.join().unwrap();
