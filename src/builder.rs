@@ -7,10 +7,11 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::admission::{Capacity, Overflow};
 use crate::attributes::Attributes;
 use crate::error::{Rejected, Warning};
-use crate::executor::ThreadPoolExecutor;
-use crate::pool::{Config, DropBehavior, Hooks, MAX_SLOTS, Overflow, default_name};
+use crate::executor::{DropBehavior, ThreadPoolExecutor};
+use crate::pool::{Config, Hooks, Limits, MAX_SLOTS, ThreadSetup, default_name};
 use crate::sync::permits::MAX_PERMITS;
 
 /// Configures a [`ThreadPoolExecutor`] and starts it.
@@ -65,14 +66,14 @@ impl Builder {
     /// By default as many as the machine gives the thread that calls [`build`](Self::build) at that moment:
     /// its processors, less what an affinity mask or a cgroup quota keeps from it, as by
     /// [`available_parallelism`](std::thread::available_parallelism). [`build`](Self::build) says when the threads start, and
-    /// [`set_threads`](crate::PoolRef::set_threads) changes the number later. A task that waits does
+    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) changes the number later. A task that waits does
     /// not count: see [`max_spare_threads`](Self::max_spare_threads).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Sets how far [`set_threads`](crate::PoolRef::set_threads) may raise the number of
+    /// Sets how far [`set_threads`](crate::ThreadPoolExecutor::set_threads) may raise the number of
     /// [`threads`](Self::threads), up to 65,535.
     ///
     /// By default four times as many as in the beginning, but not more than 1,024 unless there are more
@@ -86,7 +87,7 @@ impl Builder {
     /// from 1 to as many as [`threads`](Self::threads) says, which is the default.
     ///
     /// Those that wait in tasks are not counted; and no more stay than
-    /// [`set_threads`](crate::PoolRef::set_threads) says. At least one does, so that a task depends on
+    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) says. At least one does, so that a task depends on
     /// whether the system will start a thread only while all that there are wait.
     pub fn min_threads(mut self, threads: usize) -> Self {
         self.min_threads = Some(threads);
@@ -282,7 +283,12 @@ impl Builder {
     /// [`on_thread_start`](Self::on_thread_start); the threads that had been started have ended by
     /// then.
     pub fn build(self) -> io::Result<ThreadPoolExecutor> {
-        ThreadPoolExecutor::start(self.config()?)
+        let (queue_capacity, overflow, on_drop) =
+            (self.queue_capacity, self.overflow, self.on_drop);
+        let config = self.config()?;
+        let capacity =
+            queue_capacity.map(|capacity| Capacity::new(capacity, overflow, config.threads));
+        ThreadPoolExecutor::start(config, capacity, on_drop)
     }
 
     fn config(self) -> io::Result<Config> {
@@ -309,17 +315,19 @@ impl Builder {
         Ok(Config {
             threads,
             max_threads,
-            min_threads,
-            max_spare_threads: self.max_spare_threads,
-            keep_alive: self.keep_alive,
+            limits: Limits {
+                min_threads,
+                max_spare_threads: self.max_spare_threads,
+                keep_alive: self.keep_alive,
+            },
+            setup: ThreadSetup {
+                stack_size: self.stack_size.unwrap_or_else(default_stack_size),
+                processors: attributes.processors().unwrap_or_else(processors),
+                attributes,
+            },
             first_names,
-            queue_capacity: self.queue_capacity,
-            overflow: self.overflow,
-            on_drop: self.on_drop,
-            stack_size: self.stack_size.unwrap_or_else(default_stack_size),
-            processors: attributes.processors().unwrap_or_else(processors),
-            attributes,
             hooks: self.hooks,
+            bound: None,
         })
     }
 }

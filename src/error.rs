@@ -394,7 +394,7 @@ impl Error for WouldDeadlock {}
 
 /// Says that a pool had not ended in time, and what it was at.
 ///
-/// Given by [`shutdown_timeout`](crate::PoolRef::shutdown_timeout). A picture of one moment: each
+/// Given by [`shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout). A picture of one moment: each
 /// part may have changed since.
 ///
 /// # Examples

@@ -167,8 +167,8 @@
 //! | `asyncio.run(f())`, `create_task(f())` | [`block_on(f())`](block_on), [`pool.spawn(f())`](PoolRef::spawn) |
 //! | `asyncio.sleep(1)`, `wait_for(f(), 2)` | [`timer::sleep`], [`timer::timeout`] |
 //! | `threading.Timer(5, f).start()` | [`pool.submit_after(Duration::from_secs(5), f)`](PoolRef::submit_after) |
-//! | `pool.shutdown()` | [`pool.shutdown()`](PoolRef::shutdown), or the drop of the pool |
-//! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](PoolRef::shutdown_now) |
+//! | `pool.shutdown()` | [`pool.shutdown()`](ThreadPoolExecutor::shutdown), or the drop of the pool |
+//! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](ThreadPoolExecutor::shutdown_now) |
 //!
 //! | `threading` | here |
 //! |---|---|
@@ -201,9 +201,9 @@
 //! [`execute`]: PoolRef::execute
 //! [`try_submit`]: PoolRef::try_submit
 //! [`submit_timeout`]: PoolRef::submit_timeout
-//! [`shutdown`]: PoolRef::shutdown
-//! [`shutdown_now`]: PoolRef::shutdown_now
-//! [`shutdown_timeout`]: PoolRef::shutdown_timeout
+//! [`shutdown`]: ThreadPoolExecutor::shutdown
+//! [`shutdown_now`]: ThreadPoolExecutor::shutdown_now
+//! [`shutdown_timeout`]: ThreadPoolExecutor::shutdown_timeout
 //! [`wait_idle`]: PoolRef::wait_idle
 
 mod attributes;
@@ -236,15 +236,17 @@ pub mod adapters;
 
 pub mod guide;
 
+pub use admission::Overflow;
 pub use builder::Builder;
 pub use error::{
     BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, Warning,
     WouldDeadlock,
 };
-pub use executor::{Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index};
+pub use executor::{
+    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index,
+};
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
-pub use pool::{DropBehavior, Overflow};
 pub use schedule::Every;
 pub use sync::cancel::{CancelCallback, CancelToken};
 pub use sync::error::{

@@ -3,44 +3,57 @@
 use std::future::Future;
 
 use super::PoolRef;
-use crate::admission::{self, Patience, Refusal};
+use crate::admission::{Patience, Refusal};
+use crate::pool::{Make, Pool, PoolTask};
+use crate::task::Token;
 #[cfg(feature = "hyper")]
 use crate::{trampoline, unwind};
 
+/// A future without a handle.
+struct Detached<F>(F);
+
+impl<F> Make for Detached<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    type Handle = ();
+
+    fn make<P: Token>(self, pool: &Pool, slot: Option<usize>, token: P) -> (PoolTask, ()) {
+        // The handle is dropped before the task can run, so a panic goes to the panic handler.
+        let (task, _) = pool.make_future(slot, token, self.0);
+        (task, ())
+    }
+}
+
 impl PoolRef {
-    /// Runs a future as [`execute`](Self::execute) does a closure: a panic in it goes to the panic
+    /// Runs a future as [`execute`](Self::execute) runs a closure: a panic in it goes to the panic
     /// handler. Counts a refusal, and gives the future back.
     pub(crate) fn spawn_detached<F>(&self, future: F) -> Result<(), (Refusal, F)>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        match admission::admit(&self.shared, Patience::Policy) {
-            Ok(entry) => {
-                self.place_future(entry, future, drop);
-                Ok(())
-            }
-            Err(refusal) => {
-                self.shared.counts.rejected.one_more();
-                Err((refusal, future))
-            }
-        }
+        self.place(Detached(future), Patience::Policy)
+            .map_err(|(refusal, Detached(future))| {
+                self.pool.counts.rejected.add_one();
+                (refusal, future)
+            })
     }
 
-    /// Tells whether a task that this thread submits now would be taken, if there is room.
+    /// Returns `true` if a task that this thread submits now would be taken, if there is room.
     #[cfg(feature = "futures-task")]
     pub(crate) fn is_open_here(&self) -> bool {
-        let shared = &self.shared;
-        let refuses = match shared.is_here() {
-            true => shared.is_stopping(),
-            false => shared.is_closed(),
+        let pool = &self.pool;
+        let refuses = match pool.is_here() {
+            true => pool.is_stopping(),
+            false => pool.is_closed(),
         };
-        !refuses && !shared.is_forked()
+        !refuses && !pool.is_forked()
     }
 }
 
 #[cfg(feature = "hyper")]
 impl PoolRef {
-    /// The same, and what is turned away goes where closures go that are.
+    /// Runs a future whose refusal nobody can be told of: it goes where closures go that are refused.
     pub(crate) fn spawn_and_forget<F>(&self, future: F)
     where
         F: Future<Output: Send> + Send + 'static,
@@ -50,7 +63,7 @@ impl PoolRef {
             Err((Refusal::Dropped, future)) => trampoline::call(move || drop(future)),
             Err((refusal, future)) => {
                 let here = move || unwind::discard(crate::future::block_on(future));
-                self.shared.turn_away(Box::new(here), refusal.reason());
+                self.turn_away(Box::new(here), refusal);
             }
         }
     }

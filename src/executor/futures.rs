@@ -1,19 +1,52 @@
-//! What of the pool's face is awaited: futures that run in it, and submissions that wait for room.
+//! Futures that run in the pool, and submissions that wait for room without blocking.
 
 use std::future::Future;
 
 use super::PoolRef;
-use crate::admission::{self, Entry, Patience};
+use super::submit::{Refuse, WithHandle};
+use crate::admission::{self, Refusal};
 use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
-use crate::task::cell::HandleRef;
+use crate::pool::{Make, Pool, PoolTask};
+use crate::task::Token;
+
+/// A future with a handle.
+struct Spawn<F>(F);
+
+impl<F> Make for Spawn<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    type Handle = JoinHandle<F::Output>;
+
+    #[inline]
+    fn make<P: Token>(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        token: P,
+    ) -> (PoolTask, JoinHandle<F::Output>) {
+        let (task, handle) = pool.make_future(slot, token, self.0);
+        (task, JoinHandle::new(handle, pool.link))
+    }
+}
+
+impl<F> Refuse for Spawn<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<F::Output> {
+        let future = self.0;
+        WithHandle(move || never_polled(future)).refuse(refusal, pool)
+    }
+}
 
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
     ///
     /// The future is a task like any closure: the same threads poll it, it counts as accepted until it
-    /// has ended, [`shutdown`](Self::shutdown) and [`wait_idle`](Self::wait_idle) wait for it, and a
+    /// has ended, [`shutdown`](crate::ThreadPoolExecutor::shutdown) and [`wait_idle`](Self::wait_idle) wait for it, and a
     /// panic in it ends in the handle. While it is pending it keeps no thread. It is polled at once
     /// after each wake-up, in its turn: woken by a task of the pool it goes to the end of that thread's
     /// queue, woken from elsewhere it goes where submissions from outside go.
@@ -22,7 +55,7 @@ impl PoolRef {
     /// futures-util, of async-io. (Those of tokio's sockets and timers want tokio's runtime.)
     ///
     /// It costs one allocation. A future that nobody can wake any more never ends, and keeps
-    /// [`shutdown`](Self::shutdown) and the drop of the pool waiting; [`shutdown_now`](Self::shutdown_now)
+    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) and the drop of the pool waiting; [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now)
     /// ends it. So a loop that accepts connections waits for a [`CancelToken`](crate::CancelToken) as well,
     /// or the pool is built with [`DropBehavior::Cancel`](crate::DropBehavior::Cancel).
     ///
@@ -30,7 +63,7 @@ impl PoolRef {
     ///
     /// [`JoinHandle::cancel`] gives `true` until the future has given its output: then it is never
     /// polled again, except that a poll which is under way is finished. A thread of the pool drops it,
-    /// and then the handle resolves to cancelled. [`shutdown_now`](Self::shutdown_now) does the same to
+    /// and then the handle resolves to cancelled. [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now) does the same to
     /// all that have not ended.
     ///
     /// # Blocking
@@ -68,43 +101,7 @@ impl PoolRef {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match admission::admit(&self.shared, Patience::Policy) {
-            Ok(entry) => {
-                let link = self.shared.link;
-                self.place_future(entry, future, |end| JoinHandle::new(end, link))
-            }
-            Err(refusal) => {
-                self.shared.counts.rejected.one_more();
-                self.refuse(move || never_polled(future), refusal)
-            }
-        }
-    }
-
-    /// Pushes a future that was let in, or polls it here. Before that, `keep` has the handle's end.
-    #[inline]
-    pub(super) fn place_future<F, R>(
-        &self,
-        entry: Entry,
-        future: F,
-        keep: impl FnOnce(HandleRef<F::Output>) -> R,
-    ) -> R
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        let shared = &self.shared;
-        let (task, end) = match entry {
-            Entry::Open => shared.make_future((), future),
-            Entry::CapacityPermit(pass) => shared.make_future(pass, future),
-            Entry::Caller => {
-                let (task, end) = shared.make_future((), future);
-                let kept = keep(end);
-                shared.run_on_caller(task);
-                return kept;
-            }
-        };
-        let kept = keep(end);
-        shared.push(task);
-        kept
+        self.place_or_refuse(Spawn(future))
     }
 
     /// Polls a future on this thread until it gives its output, as a task of the pool would.
@@ -135,7 +132,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.shared.call_here(|| block_on(future))
+        self.pool.call_here(|| block_on(future))
     }
 
     /// Submits a closure, and waits for room without blocking.
@@ -169,10 +166,9 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match admission::admit_async(&self.shared).await {
-            Ok(entry) => Ok(self.place_admitted(entry, closure)),
-            Err(refusal) => Err(refusal.with(closure)),
-        }
+        admission::place_async(&self.pool, self.capacity.as_ref(), WithHandle(closure))
+            .await
+            .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
     }
 }
 

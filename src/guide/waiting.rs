@@ -60,7 +60,7 @@
 //! All that blocks in this crate, with and without a limit of time: handles of any pool,
 //! [`Semaphore`](crate::Semaphore), [`Event`](crate::Event), [`Latch`](crate::Latch),
 //! [`CancelToken`](crate::CancelToken), the queues, a submission to another pool that is full, and
-//! [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::PoolRef::shutdown) of another pool.
+//! [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown) of another pool.
 //!
 //! # What stays your business
 //!

@@ -16,7 +16,7 @@ impl<T> JoinHandle<T> {
     ///
     /// It is called on the thread that ends the task: the one that ran it, or the one that cancelled
     /// it; or here and now if the task has ended. By then the captures of the task are gone.
-    /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::PoolRef::shutdown) wait
+    /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown) wait
     /// until the callback has returned, unless it is called here or by who cancels the task by a
     /// handle. It may submit, join and cancel like any task; it should be short, because the thread
     /// does nothing else meanwhile. A panic in it goes to the

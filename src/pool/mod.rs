@@ -1,33 +1,43 @@
 //! The machine: threads that hold slots, find tasks and run them.
 //!
-//! In reading order: [`local queues`] and [`tally`] are the two halves of [`task_queue`]; [`idle`] says
-//! who sleeps and whom to wake; [`slots`] are the right to run; [`spares`] are the threads that wait
-//! for one; [`roster`] knows which threads live; [`link`] is what handles keep of a pool; [`shared`] is all of it together; [`local`] is
-//! what one thread has of it; [`worker`] is one thread's life; [`threads`] starts and ends them.
+//! A pool in five nouns: tasks wait in a [`queue`]; a thread that holds a [slot](slots) runs them;
+//! [`idle`] counts the threads that sleep or search, so that a push wakes one thread at most; [`spares`]
+//! are threads without a slot, which stand in for those that wait; and the [`roster`] knows all threads.
+//!
+//! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
+//! [`counts`] and [`bound`] (what the pool knows of a capacity) are plain data; [`queue`] has the order
+//! of tasks, and the tally that knows when all are done; [`idle`], [`slots`], [`spares`] and [`roster`]
+//! have an argument each; [`link`] is what handles keep of a pool; [`spawned`] are the futures that have
+//! not ended, [`scheduled`] what is not due; [`shared`] is all of it together; [`staffing`] sees to it
+//! that there are threads; [`local`] is what one thread has of the pool; [`worker`] is one thread's loop;
+//! [`threads`] starts and ends them.
 
+mod bound;
 mod config;
+mod counts;
+mod hooks;
 mod idle;
-mod lanes;
 mod link;
 mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod queue;
+mod registry;
 mod roster;
 mod scheduled;
 mod shared;
 mod slots;
 mod spares;
 mod spawned;
-mod tally;
-mod task_queue;
+mod staffing;
 mod threads;
 mod worker;
 
-pub(crate) use config::{Config, Hooks, default_name};
-pub use config::{DropBehavior, Overflow};
+pub(crate) use bound::Bound;
+pub(crate) use config::{Config, Limits, ThreadSetup};
+pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
-pub(crate) use local::{Local, Pool, PoolTask};
+pub(crate) use local::{Local, Make, Pool, PoolTask};
 pub(crate) use scheduled::Postponed;
-pub(crate) use shared::Capacity;
 pub(crate) use threads::start;

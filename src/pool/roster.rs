@@ -1,21 +1,24 @@
-//! Which threads of a pool live, what they are called, and who waits until none does.
+//! Which threads of a pool are alive, what they are called, and who waits until none is.
 //!
 //! # Words
-//! Threads have *numbers*, from 0; a number is used again when its thread has left. A thread *stays*
-//! until it has decided to leave; it *lives* until it has left the pool, on the last lines of its
-//! way; and *ends* when its thread-locals are gone. It is *away* while it runs a task, or waits in one,
-//! without a slot (`pool/local/slot.rs`).
+//! Workers have *numbers*, from 0; a number is used again when its worker has left. A worker *stays*
+//! until it has decided to leave. It is *alive* until it has left the pool, on the last lines of
+//! `run_thread`, and *ends* when its thread-locals are gone. It is *away* while it runs a task, or waits
+//! in one, without a slot (`pool/local/slot.rs`).
 //!
 //! # Invariants
-//! 1. Once nobody lives, nobody will: only a pool with a live thread, or one that is being built, takes
-//!    another in. So whoever has seen that all have left need not look again.
-//! 2. Whoever sees that a thread has left finds its handle, or the handle of one that waits for the
-//!    end of that one before its own: a thread that left later, or the successor in the number.
-//!    Threads wait so only for those whose numbers were free before they freed theirs, or took it;
-//!    so never in a circle.
-//! 3. A thread leaves before the pool's end only while more stay, and are not away, than have to; both
-//!    are counted in one word, so none leaves because it takes for present one that is just going away.
+//! 1. Once no worker is alive, none will be: only a pool with a worker that is alive, or one that is
+//!    being built, takes another in. So a thread that has seen that all workers have left need not look
+//!    again.
+//! 2. A thread that sees that a worker has left finds the worker's handle, or the handle of a worker that
+//!    joins it before it ends itself: a worker that left later, or the successor in the number. Workers
+//!    join only workers whose numbers were free before they freed theirs, or took it; so never in a
+//!    circle.
+//! 3. A worker leaves before the pool's end only while more workers stay, and are not away, than have to.
+//!    Both are counted in one word, so a worker cannot leave on the strength of another that is just
+//!    about to go away.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -28,23 +31,25 @@ use crate::task::Name;
 use crate::wait::{Blocking, Deadline, block_until};
 
 /// The threads of one pool.
-pub(crate) struct Roster {
-    /// How many have started and not left; whoever builds the pool counts as one of them.
+pub(super) struct Roster {
+    /// The number of workers that have started and not left; the builder of the pool counts as one.
     alive: AtomicUsize,
-    /// How many threads stay, and how many of these are away.
+    /// The number of workers that stay, and the number of these that are away.
     crew: AtomicU64,
     /// By number.
     workers: Mutex<Vec<Entry>>,
-    /// Held while seeing them off, so that everyone who wants that waits for it. No thread of the pool
-    /// does.
+    /// Held while the workers are joined, so that all threads which join them return when all have
+    /// ended. Never taken by a worker of the pool.
     joining: Mutex<()>,
-    /// Who waits until all have left.
+    /// The threads that wait until all workers have left.
     waiters: WaitQueue,
+    /// What foreign threads note is written here, and never read.
+    pub(super) foreign: Arc<Worker>,
 }
 
-/// One that stays, in the word that counts them.
+/// One worker that stays, in the word that counts them.
 const STAYING: u64 = 1;
-/// One that is away.
+/// One worker that is away.
 const AWAY: u64 = 1 << 32;
 
 /// A copy of that word.
@@ -65,80 +70,98 @@ impl Crew {
     }
 }
 
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew")
+            .field("staying", &self.staying())
+            .field("away", &self.away())
+            .finish()
+    }
+}
+
 /// Why a thread was not started.
-pub(crate) enum NotStarted {
+pub(super) enum NotStarted {
     /// The pool has ended, or has all the threads that it may have.
     NotWanted,
-    /// The system would not.
+    /// The system failed to start it.
     Failed(io::Error),
 }
 
-/// Who has a number, or had it last.
+/// The worker that has a number, or had it last.
 #[derive(Default)]
 struct Entry {
     is_taken: bool,
     worker: Option<Arc<Worker>>,
-    /// Until someone sees the thread off.
+    /// Until a thread takes it to join the worker.
     handle: Option<ThreadHandle<()>>,
 }
 
 /// One thread of a pool.
 ///
-/// On lines of its own: what it runs is written for each task.
-pub(crate) struct Worker {
+/// What it runs is on cache lines of its own: it is written for each task.
+pub(super) struct Worker {
     number: usize,
     name: String,
     running: Padded<AtomicStatic<Name>>,
-    /// The thread that had the number before, which may not have ended.
-    before: Mutex<Option<ThreadHandle<()>>>,
+    /// The worker that had the number before, which may not have ended.
+    predecessor: Mutex<Option<ThreadHandle<()>>>,
 }
 
 impl Worker {
-    fn new(number: usize, name: String, before: Option<ThreadHandle<()>>) -> Self {
+    fn new(number: usize, name: String, predecessor: Option<ThreadHandle<()>>) -> Self {
         Self {
             number,
             name,
             running: Padded(AtomicStatic::new()),
-            before: Mutex::new(before),
+            predecessor: Mutex::new(predecessor),
         }
     }
 
-    /// One who is not in the roster.
-    pub(crate) fn foreign() -> Self {
+    /// A worker that is in no roster.
+    pub(super) fn unlisted() -> Self {
         Self::new(0, String::new(), None)
     }
 
-    pub(crate) fn number(&self) -> usize {
+    pub(super) fn number(&self) -> usize {
         self.number
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Notes what the thread runs.
+    /// Notes what the worker runs.
     #[inline]
-    pub(crate) fn note_running(&self, name: Option<&'static Name>) {
+    pub(super) fn note_running(&self, name: Option<&'static Name>) {
         self.running.set(name);
+    }
+
+    /// Joins the worker that had the number before; the last thing that a worker does.
+    pub(super) fn join_predecessor(&self) {
+        let predecessor = lock(&self.predecessor).take();
+        predecessor.into_iter().for_each(join_thread);
     }
 }
 
 impl Roster {
-    /// Counts in whoever builds the pool, who is [counted out](Self::count_out) when it is built.
-    pub(crate) fn new() -> Self {
+    /// A roster that counts the builder of the pool, which is [counted out](Self::count_out) when the
+    /// pool is built.
+    pub(super) fn new() -> Self {
         Self {
             alive: AtomicUsize::new(1),
             crew: AtomicU64::new(0),
             workers: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             waiters: WaitQueue::new(),
+            foreign: Arc::new(Worker::unlisted()),
         }
     }
 
-    /// Starts a thread, which is [counted out](Self::count_out) in the end; unless so many stay already.
+    /// Starts a worker, which is [counted out](Self::count_out) in the end, unless `most` workers stay
+    /// already or all have left.
     ///
-    /// Not in a pool that all have left. `name` is asked for a name; without one this is a child process.
-    pub(crate) fn start(
+    /// `name` is given the number and returns a name; if it returns none this is a child process.
+    pub(super) fn start(
         &self,
         most: usize,
         name: impl FnOnce(usize) -> Option<String>,
@@ -148,29 +171,29 @@ impl Roster {
             return Err(NotStarted::NotWanted);
         }
         let one_more = |alive: usize| (alive > 0).then_some(alive + 1);
-        let lives = self
+        let counted = self
             .alive
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        if lives.is_err() {
-            self.does_not_stay();
+        if counted.is_err() {
+            self.refuse_to_stay();
             return Err(NotStarted::NotWanted);
         }
-        let (number, before) = self.take_number();
+        let (number, predecessor) = self.take_number();
         // Not under the lock: the name is user code.
         let Some(name) = name(number) else {
-            // Whose lock may be held for ever.
+            // Here the lock may be held forever.
             return Err(NotStarted::NotWanted);
         };
-        let worker = Arc::new(Worker::new(number, name, before));
+        let worker = Arc::new(Worker::new(number, name, predecessor));
         let started = self.start_worker(&worker, spawn);
         if started.is_err() {
-            self.does_not_stay();
+            self.refuse_to_stay();
             self.count_out();
         }
         started.map_err(NotStarted::Failed)
     }
 
-    /// Takes the lowest number that is free; with it comes the handle of the thread that had it last.
+    /// Takes the lowest number that is free, with the handle of the worker that had it last.
     fn take_number(&self) -> (usize, Option<ThreadHandle<()>>) {
         let mut workers = lock(&self.workers);
         let free = workers.iter().position(|entry| !entry.is_taken);
@@ -188,7 +211,7 @@ impl Roster {
         worker: &Arc<Worker>,
         spawn: impl FnOnce(&Arc<Worker>) -> io::Result<ThreadHandle<()>>,
     ) -> io::Result<()> {
-        // Locked until the handle is kept: whoever sees that the thread has left finds its handle.
+        // Locked until the handle is kept: a thread that sees that the worker has left finds its handle.
         let mut workers = lock(&self.workers);
         let entry = &mut workers[worker.number];
         let started = spawn(worker).map(|handle| {
@@ -196,13 +219,13 @@ impl Roster {
             entry.worker = Some(Arc::clone(worker));
         });
         if started.is_err() {
-            entry.handle = lock(&worker.before).take();
+            entry.handle = lock(&worker.predecessor).take();
             entry.is_taken = false;
         }
         started
     }
 
-    /// Adds to the word of the crew if `may` says so of it, and tells.
+    /// Adds to the word of the crew if `may` allows it. Returns `true` if it did.
     fn change(&self, change: u64, may: impl Fn(Crew) -> bool) -> bool {
         let change = |crew| may(Crew(crew)).then_some(crew.wrapping_add(change));
         self.crew
@@ -210,101 +233,107 @@ impl Roster {
             .is_ok()
     }
 
-    /// Lets a thread leave that has nothing to do, if more are present than have to be.
-    pub(crate) fn may_leave(&self, least: usize) -> bool {
+    /// Counts a worker as leaving that has nothing to do. Returns `false` if it has to stay, because no
+    /// more than `least` workers are present.
+    #[must_use = "`true`: the worker has to leave"]
+    pub(super) fn leave(&self, least: usize) -> bool {
         self.change(STAYING.wrapping_neg(), |crew| crew.present() > least)
     }
 
-    /// Tells whether [`may_leave`](Self::may_leave) would let a thread leave, as of now.
-    pub(crate) fn has_to_spare(&self, least: usize) -> bool {
+    /// Returns `true` if [`leave`](Self::leave) would let a worker leave; a snapshot, may be stale.
+    pub(super) fn has_to_spare(&self, least: usize) -> bool {
         Crew(self.crew.load(Ordering::Relaxed)).present() > least
     }
 
-    /// Lets a thread go away that stays, unless so many are away.
-    pub(crate) fn may_go_away(&self, most: usize) -> bool {
+    /// Counts a worker as away. Returns `false` if `most` workers are away already.
+    #[must_use = "`true`: the worker is counted as away until it is back"]
+    pub(super) fn go_away(&self, most: usize) -> bool {
         self.change(AWAY, |crew| crew.away() < most)
     }
 
-    /// Counts a thread back that was away.
-    pub(crate) fn is_back(&self) {
-        self.crew.fetch_sub(AWAY, Ordering::Relaxed);
+    /// Counts a worker back that was away.
+    pub(super) fn is_back(&self) {
+        let before = Crew(self.crew.fetch_sub(AWAY, Ordering::Relaxed));
+        debug_assert!(before.away() > 0, "{before:?}");
     }
 
-    /// Counts a thread as leaving that did not want to start.
-    pub(crate) fn does_not_stay(&self) {
-        self.crew.fetch_sub(STAYING, Ordering::Relaxed);
+    /// Counts a worker as leaving that could not start, or refused to.
+    pub(super) fn refuse_to_stay(&self) {
+        let before = Crew(self.crew.fetch_sub(STAYING, Ordering::Relaxed));
+        debug_assert!(before.staying() > 0, "{before:?}");
     }
 
-    /// Tells a thread's number that it is free, because the thread leaves before the pool's end, and
-    /// gives it the handles of those that left before, to [see them off](join_thread) at its very end.
-    pub(crate) fn free_number(&self, worker: &Worker) -> Vec<ThreadHandle<()>> {
+    /// Frees the number of a worker that leaves before the pool's end. Returns the handles of workers
+    /// that left before, for the worker to [join](join_thread) at its very end.
+    pub(super) fn free_number(&self, worker: &Worker) -> Vec<ThreadHandle<()>> {
         let mut workers = lock(&self.workers);
         let free = workers.iter_mut().filter(|entry| !entry.is_taken);
         let before = free.filter_map(|entry| entry.handle.take()).collect();
         let entry = &mut workers[worker.number];
+        debug_assert!(entry.is_taken, "a worker has a number");
         entry.is_taken = false;
         entry.worker = None;
         before
     }
 
-    /// Counts a thread out, or whoever built the pool.
-    pub(crate) fn count_out(&self) {
+    /// Counts out a worker, or the builder of the pool.
+    pub(super) fn count_out(&self) {
         // ORDERING: pairs with `alive`.
-        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let before = self.alive.fetch_sub(1, Ordering::AcqRel);
+        debug_assert!(before > 0, "each is counted out once");
+        if before == 1 {
             self.waiters.notify_all();
         }
     }
 
-    /// What the threads run that have said so, by name of the thread.
-    pub(crate) fn busy(&self) -> Vec<(String, &'static Name)> {
+    /// Returns what the workers run that have noted something, by name of the worker.
+    pub(super) fn busy(&self) -> Vec<(String, &'static Name)> {
         let workers = lock(&self.workers);
         let workers = workers.iter().filter_map(|entry| entry.worker.as_ref());
         let busy = |worker: &Arc<Worker>| Some((worker.name.clone(), worker.running.get()?));
         workers.filter_map(busy).collect()
     }
 
-    /// Tells how many threads have not left the pool.
-    pub(crate) fn alive(&self) -> usize {
-        // ORDERING: Acquire takes what the threads did before they left.
+    /// Returns the number of workers that have not left the pool.
+    pub(super) fn alive(&self) -> usize {
+        // ORDERING: Acquire takes what the workers did before they left.
         self.alive.load(Ordering::Acquire)
     }
 
-    /// Tells whether every thread has left the pool.
-    pub(crate) fn all_left(&self) -> bool {
+    /// Returns `true` if every worker has left the pool.
+    pub(super) fn all_left(&self) -> bool {
         self.alive() == 0
     }
 
-    /// Waits until all threads have ended, thread-locals and all.
-    ///
-    /// Not for a thread of the pool.
-    pub(crate) fn join(&self) {
-        // Of this pool; it may be one of another.
+    /// Blocks until all workers have ended, thread-locals and all. Not for a worker of the pool.
+    pub(super) fn join(&self) {
+        // The thread may be a worker of another pool.
         let _blocking = Blocking::begin();
-        let _in_turn = lock(&self.joining);
+        let _alone = lock(&self.joining);
         self.join_all();
-        // Some may be seen off by a thread of the pool, and some have started meanwhile.
+        // Some may be joined by a worker of the pool, and some have started meanwhile.
         self.wait(Deadline::NEVER);
         self.join_all();
     }
 
-    /// Waits until all threads have left the pool; `false` if the time was over first.
+    /// Blocks until all workers have left the pool. Returns `false` if `deadline` came first.
     ///
-    /// They may still be dropping their thread-locals then: there is no timed wait for that.
-    pub(crate) fn wait(&self, deadline: Deadline) -> bool {
+    /// The workers may still be dropping their thread-locals then: there is no timed wait for that.
+    pub(super) fn wait(&self, deadline: Deadline) -> bool {
         let mut watcher = self.watcher();
         block_until(deadline, |waker| watcher.poll(waker).then_some(())).is_some()
     }
 
-    /// One who waits until all threads have left.
-    pub(crate) fn watcher(&self) -> Watcher<'_> {
+    /// Returns a watcher, which waits until all workers have left.
+    pub(super) fn watcher(&self) -> Watcher<'_> {
         Watcher {
             waiter: NotInherited::new(self.waiters.waiter()),
             roster: self,
         }
     }
 
-    /// Waits for the end of every thread that has started, but not of this one.
-    pub(crate) fn join_all(&self) {
+    /// Joins every worker that has started, except this thread.
+    pub(super) fn join_all(&self) {
         let next = || {
             lock(&self.workers)
                 .iter_mut()
@@ -318,30 +347,23 @@ impl Roster {
     }
 }
 
-impl Worker {
-    /// Waits for the end of the thread that had the number before; the last thing that this one does.
-    pub(crate) fn join_predecessor(&self) {
-        let before = lock(&self.before).take();
-        before.into_iter().for_each(join_thread);
-    }
-}
-
-/// Waits for the end of a thread that has left.
-pub(crate) fn join_thread(thread: ThreadHandle<()>) {
-    // A thread of ours does not panic: `unwind` catches all that could.
+/// Blocks until a worker has ended.
+pub(super) fn join_thread(thread: ThreadHandle<()>) {
+    // A worker does not panic: `unwind` catches all panics of user code.
     drop(thread.join());
 }
 
-/// One who waits until all threads have left; dropped, it waits no longer.
+/// Waits until all workers have left; dropped, it waits no longer.
 pub(crate) struct Watcher<'a> {
     waiter: NotInherited<Waiter<'a>>,
     roster: &'a Roster,
 }
 
 impl Watcher<'_> {
-    /// Tells whether all have left; if not, `waker` is called when they have.
+    /// Returns `true` if all workers have left; if not, `waker` is called when they have.
     pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
-        // In this order, with the line's fence in between: who leaves after the look finds us in the line.
+        // In this order, with the fence of the wait queue in between: a worker that leaves after the look
+        // finds us in the queue.
         self.waiter.enqueue(waker);
         self.roster.all_left()
     }

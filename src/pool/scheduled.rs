@@ -1,48 +1,44 @@
 //! What was submitted for later, so that the end of the pool can cancel what is not due.
 //!
-//! Until it is due it is no task of the pool: nothing waits for it but its handle.
+//! What is not due is no task of the pool yet: nothing waits for it except its handle.
 
 use std::sync::Arc;
 
-use slab::Slab;
-
-use super::spawned::take;
+use super::registry::Registry;
 use crate::primitive::{Mutex, lock};
 
-/// Something that is not due.
+/// Something that is not due yet.
 pub(crate) trait Postponed: Send + Sync {
-    /// The pool takes no more tasks: what is not due never will be.
+    /// The pool takes no more tasks, so this will never be due.
     fn close(&self);
 }
 
 pub(crate) struct Scheduled {
     /// `None` once the pool has closed.
-    postponed: Mutex<Option<Slab<Arc<dyn Postponed>>>>,
+    postponed: Mutex<Option<Registry<Arc<dyn Postponed>>>>,
 }
 
 impl Scheduled {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            postponed: Mutex::new(Some(Slab::new())),
+            postponed: Mutex::new(Some(Registry::new())),
         }
     }
 
-    /// Adds something and says where it is, unless the pool has closed.
+    /// Adds something and returns its key, unless the pool has closed.
     pub(crate) fn add(&self, postponed: Arc<dyn Postponed>) -> Option<usize> {
         Some(lock(&self.postponed).as_mut()?.insert(postponed))
     }
 
-    pub(crate) fn remove(&self, place: usize) {
-        let postponed = lock(&self.postponed)
-            .as_mut()
-            .and_then(|all| take(all, place));
+    pub(crate) fn remove(&self, key: usize) {
+        let postponed = lock(&self.postponed).as_mut().and_then(|all| all.take(key));
         drop(postponed);
     }
 
-    /// Closes all that is there, and takes no more.
-    pub(crate) fn close(&self) {
+    /// Closes everything that is there, and takes no more.
+    pub(super) fn close(&self) {
         let all = lock(&self.postponed).take();
-        for (_, postponed) in all.into_iter().flatten() {
+        for postponed in all.into_iter().flat_map(Registry::into_values) {
             postponed.close();
         }
     }

@@ -1,19 +1,19 @@
 //! Threads without a slot that wait to be given one.
 //!
-//! A thread comes here when it has ended a task after a wait and the slots are all taken, and when its
-//! slot goes disabled. The one that came last is the first to be used again, so the others
-//! get the chance to end.
+//! A worker comes here when it has ended a task after a wait and all slots are taken, and when its slot
+//! is disabled. The worker that came last is the first to be used again, so the others get the chance to
+//! end.
 //!
-//! A thread that was given a reserved slot may take a while to get a processor. Until it has, another that is
-//! awake may [take the reserved slot back](Spares::take_back) and use it at once: one that comes back from a
-//! wait, or one that rests and has not parked yet.
+//! A thread that was given a reserved slot may take a while to get a processor. Until it has, another
+//! thread that is awake may [take the slot back](Spares::take_back) and use it at once: a thread that
+//! comes back from a wait, or one that rests and has not parked yet.
 //!
-//! # Why no reserved slot waits beside a spare thread
-//! *Spare:* (R1) join the list; (R2) if there are tasks and a reserved slot, claim it and hand it to one in
-//! the list. *Whoever has a reserved slot and no thread for it:* look at the list, try to start one; (V1)
-//! count the slot vacant; (V2) full fence; (V3) look for tasks; (V4) look at the list again. R1 and V4
-//! happen under one lock, so nothing that R2 reads is read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in V1,
-//! and the tasks that V3 would see.
+//! # Why no vacant slot waits beside a spare thread
+//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacant slot, reserve the slot and hand it
+//! to a thread in the list. *Thread that has a reserved slot and no thread for it:* look at the list, try
+//! to start a thread; (V1) count the slot vacant; (V2) full fence; (V3) look for tasks; (V4) look at the
+//! list again. R1 and V4 happen under one lock, so nothing that R2 reads is read before R1 is seen. If R1
+//! is first, V4 sees the spare. If not, R2 sees what was counted in V1, and the tasks that V3 would see.
 
 use std::sync::Arc;
 
@@ -22,16 +22,16 @@ use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, current
 use crate::wait::{Deadline, Spin, spin_until};
 
 /// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to wake
-/// one up.
+/// a thread.
 const LOOK: Spin = Spin {
     pauses: 16,
     doublings: 1,
     yields: 80,
 };
 
-pub(crate) struct Spares {
+pub(super) struct Spares {
     resting: Mutex<Vec<Entry>>,
-    /// How many of them have been given a reserved slot. Written under the lock.
+    /// The number of them that have been given a reserved slot. Written under the lock.
     given: AtomicUsize,
 }
 
@@ -43,35 +43,35 @@ struct Entry {
 
 struct Spare {
     thread: Thread,
-    /// Whether it is to look what has changed.
+    /// Whether it is to check the pool again.
     is_told: AtomicBool,
 }
 
 /// How a thread's rest has ended.
-pub(crate) enum Rested {
-    /// It was given a reserved slot, or has taken one back that another was given.
+pub(super) enum Rested {
+    /// It was given a reserved slot, or has taken back a slot that another thread was given.
     Given(ReservedSlot),
-    /// It was [told](Spares::tell_all) to look what has changed.
+    /// It was [told](Spares::tell_all) to check the pool again.
     Told,
     /// The time was over.
-    Through,
+    TimedOut,
 }
 
 impl Spares {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             resting: Mutex::new(Vec::new()),
             given: AtomicUsize::new(0),
         }
     }
 
-    /// Tells whether anyone rests who could be given a reserved slot.
-    pub(crate) fn has_any(&self) -> bool {
+    /// Returns `true` if a thread rests that could be given a reserved slot.
+    pub(super) fn has_any(&self) -> bool {
         lock(&self.resting).iter().any(Entry::is_free)
     }
 
-    /// Gives a reserved slot to the thread that came last, or back if there is none.
-    pub(crate) fn hand(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
+    /// Gives a reserved slot to the thread that came last, or gives it back if there is none.
+    pub(super) fn hand(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
         let thread = {
             let mut resting = lock(&self.resting);
             let Some(entry) = resting.iter_mut().rfind(|entry| entry.is_free()) else {
@@ -85,28 +85,28 @@ impl Spares {
         None
     }
 
-    /// Takes a reserved slot back from a thread that has been given it and has not got up, if there is one.
-    pub(crate) fn take_back(&self) -> Option<ReservedSlot> {
+    /// Takes a reserved slot back from a thread that has been given it and has not got up, if any has.
+    pub(super) fn take_back(&self) -> Option<ReservedSlot> {
         if !self.has_given() {
             return None;
         }
         self.take_given(&mut lock(&self.resting))
     }
 
-    /// Takes the first reserved slot that one of these was given, who rests on then.
+    /// Takes the first reserved slot that one of these threads was given, which goes on resting.
     fn take_given(&self, resting: &mut [Entry]) -> Option<ReservedSlot> {
         let reserved = resting.iter_mut().find_map(|entry| entry.given.take())?;
         self.given.fetch_sub(1, Ordering::Relaxed);
         Some(reserved)
     }
 
-    /// Tells whether a reserved slot is on its way to a thread, a snapshot, may be stale.
+    /// Returns `true` if a reserved slot is on its way to a thread; a snapshot, may be stale.
     fn has_given(&self) -> bool {
         self.given.load(Ordering::Relaxed) != 0
     }
 
-    /// Has all who rest look what has changed.
-    pub(crate) fn tell_all(&self) {
+    /// Wakes every spare thread to check the pool again.
+    pub(super) fn tell_all(&self) {
         let threads: Vec<_> = lock(&self.resting)
             .iter()
             .map(|Entry { spare, .. }| {
@@ -119,8 +119,9 @@ impl Spares {
 
     /// Rests until a reserved slot is given, or `deadline`.
     ///
-    /// R1 and R2: `joined` is called once this thread is in the list, and says whether it is to rest.
-    pub(crate) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
+    /// R1 and R2: `joined` is called once this thread is in the list, and returns `true` if the thread is
+    /// to rest.
+    pub(super) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
         let spare = Arc::new(Spare {
             thread: current(),
             is_told: AtomicBool::new(false),
@@ -145,7 +146,8 @@ impl Spares {
         }
     }
 
-    /// Takes a thread out of the list if its rest has ended, with what it was given, or else another.
+    /// Takes a thread out of the list if its rest has ended, with the slot that it was given, or else a
+    /// slot that another thread was given.
     fn leave(&self, spare: &Arc<Spare>, is_over: bool) -> Option<Rested> {
         let mut resting = lock(&self.resting);
         let place = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
@@ -154,7 +156,7 @@ impl Spares {
         let rested = match own.or_else(|| self.take_given(&mut resting)) {
             Some(reserved) => Rested::Given(reserved),
             None if spare.is_told() => Rested::Told,
-            None if is_over => Rested::Through,
+            None if is_over => Rested::TimedOut,
             None => return None,
         };
         resting.remove(place);
@@ -169,7 +171,7 @@ impl Spare {
 }
 
 impl Entry {
-    /// Tells whether the thread rests and is called by nobody.
+    /// Returns `true` if the thread rests, and has been neither given a slot nor told anything.
     fn is_free(&self) -> bool {
         self.given.is_none() && !self.spare.is_told()
     }

@@ -12,30 +12,30 @@ use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
 
-/// What a thread has to say about its start, when the user wants a say in it.
+/// Tells the builder of the pool how a thread has started, if the user has a hook for that.
 type Started = oneshot::Sender<io::Result<()>>;
 
 /// Starts a pool with its first thread; the others follow when there is work for them.
 ///
-/// If the user has a say in the start of threads all of them start now, so that it is heard by whoever
-/// builds the pool.
+/// If the user has a hook for the start of threads all threads start now, so that the caller gets the
+/// hook's errors.
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
-    Local::hook_in();
+    Local::set_hooks();
     let pool = Pool::new(config, |pool, reserved| start_thread(pool, reserved, None));
-    let started = match pool.hooks.thread_start {
-        None => start_first(&pool),
-        Some(_) => start_all(&pool),
+    let started = match pool.hooks.has_thread_start() {
+        false => start_first(&pool),
+        true => start_all(&pool),
     };
-    pool.roster.count_out();
+    pool.staff.roster.count_out();
     if started.is_err() {
         pool.close();
-        pool.roster.join();
+        pool.staff.roster.join();
     }
     started.map(|()| pool)
 }
 
 fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
-    match pool.slots.reserve_slot() {
+    match pool.slots.reserve() {
         Some(reserved) => start_for_builder(pool, reserved, None),
         None => Ok(()),
     }
@@ -43,12 +43,12 @@ fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
 
 fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     let mut answers = Vec::new();
-    // Not those again that a thread leaves which did not want to start.
-    let reserved: Vec<_> = std::iter::from_fn(|| pool.slots.reserve_slot()).collect();
+    // All at first, so that none is among them that a thread leaves which refused to start.
+    let all: Vec<_> = std::iter::from_fn(|| pool.slots.reserve()).collect();
     let mut failed = None;
-    for reserved in reserved {
+    for reserved in all {
         if failed.is_some() {
-            pool.slots.leave_vacant(reserved, true, || false);
+            pool.slots.leave_vacant(reserved, || false);
             continue;
         }
         let (started, answer) = oneshot::channel();
@@ -63,13 +63,13 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
         .into_iter()
         .map(|answer| answer.recv().unwrap_or_else(dead));
     let (_, mut errors): (Vec<_>, Vec<_>) = answers.partition(io::Result::is_ok);
-    // The first is told; the others are user's values, which may panic when they are dropped.
+    // The first is returned; the others are the user's values, which may panic when they are dropped.
     let first = errors.drain(..errors.len().min(1)).next();
     unwind::discard(errors);
     first.unwrap_or(Ok(()))
 }
 
-/// Starts a thread of a pool that is not there without it.
+/// Starts a thread without which there is no pool.
 fn start_for_builder(
     pool: &Arc<Pool>,
     reserved: ReservedSlot,
@@ -78,14 +78,14 @@ fn start_for_builder(
     let Err((reserved, why)) = start_thread(pool, reserved, started) else {
         return Ok(());
     };
-    pool.slots.leave_vacant(reserved, true, || false);
+    pool.slots.leave_vacant(reserved, || false);
     Err(match why {
         NotStarted::Failed(error) => error,
         NotStarted::NotWanted => io::Error::other("the pool has ended"),
     })
 }
 
-/// Starts a thread for a slot that was claimed for it.
+/// Starts a thread for a slot that was reserved for it.
 pub(super) fn start_thread(
     pool: &Arc<Pool>,
     reserved: ReservedSlot,
@@ -97,11 +97,11 @@ pub(super) fn start_thread(
         let (pool, worker, given) = (Arc::clone(pool), Arc::clone(worker), Arc::clone(&given));
         let builder = ThreadBuilder::new()
             .name(worker.name().to_owned())
-            .stack_size(pool.stack_size);
+            .stack_size(pool.staff.setup.stack_size);
         let body = move || {
             let given = lock(&given).take();
             if let Some((reserved, started)) = given {
-                pool.attributes.take_on();
+                pool.staff.setup.attributes.take_on();
                 run_thread(&pool, &worker, reserved, started);
             }
         };
@@ -109,10 +109,10 @@ pub(super) fn start_thread(
     };
     // The name is user code, and the thread that is to have it is counted by now.
     let name = |number| {
-        let name = Local::in_the_way(pool.link, || pool.thread_name(number));
+        let name = Local::in_the_way(pool.link, || pool.hooks.thread_name(number));
         Some(name).filter(|_| !pool.is_forked())
     };
-    let started = pool.roster.start(pool.most_threads(), name, spawn);
+    let started = pool.staff.roster.start(pool.most_threads(), name, spawn);
     started.map_err(|why| {
         let given = lock(&given).take();
         let (reserved, _) = given.expect("a thread that did not start took nothing");
@@ -120,89 +120,66 @@ pub(super) fn start_thread(
     })
 }
 
-/// A thread's way through the pool. In a child process that a user's function has forked, it ends.
+/// The body of a worker's thread. In a child process that a hook of the user's has forked, it returns.
 fn run_thread(
     pool: &Arc<Pool>,
     worker: &Arc<Worker>,
-    reserved: ReservedSlot,
+    mut reserved: ReservedSlot,
     started: Option<Started>,
 ) {
     // First: the hook may shut the pool down.
     Local::settle(pool);
-    let has_say = pool.hooks.thread_start.is_some();
-    if has_say {
-        // Whoever started the thread counts it as searching, which it is not while the user has it.
-        pool.does_not_search();
+    if pool.hooks.has_thread_start() {
+        // The thread counts as searching since it was started, which it is not while the hook runs.
+        let has_tasks = || pool.queue.has_tasks();
+        pool.slots.end_search_early(&mut reserved, has_tasks);
     }
-    let fit = try_hook(pool, worker.number());
+    let may_run = pool.hooks.thread_start(worker.number());
     if pool.is_forked() {
         return;
     }
     let (mut before, mut joins_others) = (Vec::new(), false);
-    match fit {
+    match may_run {
         Ok(()) => {
-            pool.one_has_started();
+            pool.hooks.thread_has_started();
             answer(started, Ok(()));
-            let part = Arc::clone(pool);
-            let left = Local::enter(part, worker, reserved, !has_say, worker::work);
+            let left = Local::enter(Arc::clone(pool), worker, reserved, worker::work);
             if pool.is_forked() {
                 return;
             }
             joins_others = left.joins_others;
-            stop_hook(pool, worker.number());
+            pool.hooks.thread_stop(worker.number());
             if pool.is_forked() {
                 return;
             }
             if left.before_the_end {
-                before = pool.roster.free_number(worker);
+                before = pool.staff.roster.free_number(worker);
             }
         }
         Err(error) => {
-            pool.roster.does_not_stay();
-            if let Some(reserved) = pool.leave_vacant(reserved, !has_say) {
+            pool.staff.roster.refuse_to_stay();
+            if let Some(reserved) = pool.leave_vacant(reserved) {
                 pool.fill(reserved);
             }
             match started {
                 Some(_) => answer(started, Err(error)),
                 None => pool.start_failed(error),
             }
-            before = pool.roster.free_number(worker);
+            before = pool.staff.roster.free_number(worker);
         }
     }
-    pool.roster.count_out();
+    pool.staff.roster.count_out();
     if joins_others {
-        pool.roster.join_all();
+        pool.staff.roster.join_all();
     }
     before.into_iter().for_each(join_thread);
     worker.join_predecessor();
 }
 
-/// Tells whoever builds the pool how a thread has started.
+/// Tells the builder of the pool how a thread has started.
 fn answer(started: Option<Started>, outcome: io::Result<()>) {
     if let Some(started) = started {
-        // Nobody listens any more if std could not start another thread.
+        // The builder does not listen any more if another thread could not be started.
         unwind::discard(started.send(outcome));
-    }
-}
-
-/// Asks the user whether the thread may run tasks.
-fn try_hook(pool: &Pool, index: usize) -> io::Result<()> {
-    let Some(hook) = &pool.hooks.thread_start else {
-        return Ok(());
-    };
-    unwind::catch(|| hook(index)).unwrap_or_else(|payload| {
-        let message = payload.message().unwrap_or("no message");
-        Err(io::Error::other(format!(
-            "on_thread_start panicked: {message}"
-        )))
-    })
-}
-
-/// Tells the user that the thread has run its last task.
-fn stop_hook(pool: &Pool, number: usize) {
-    if let Some(hook) = &pool.hooks.thread_stop {
-        if let Err(payload) = unwind::catch(|| hook(number)) {
-            pool.report(payload);
-        }
     }
 }

@@ -1,51 +1,54 @@
-//! One thread's life: find a task, run it, and sleep when there is none.
+//! A worker's loop: find a task, run it, and sleep when there is none.
 
 use super::local::{Local, PoolTask};
 use crate::wait::{Spin, spin_until};
 
-/// How long a thread without work looks around before it sleeps: about as long as it takes another
-/// to wake up, who may then bring the next task.
+/// How long a worker without tasks searches before it sleeps: about as long as it takes to wake another
+/// thread, which may then bring the next task.
 ///
-/// Mostly by giving the processor away: on as many processors as there are threads, that other has to
-/// run somewhere too.
+/// Mostly by giving the processor away: on as many processors as there are threads, that other thread has
+/// to run somewhere, too.
 const SEARCH: Spin = Spin {
     pauses: 16,
     doublings: 1,
     yields: 80,
 };
 
-/// The same when the last time it was in vain: one look.
+/// How long it searches if the last search was in vain: one look.
 const GLANCE: Spin = Spin {
     pauses: 0,
     doublings: 0,
     yields: 0,
 };
 
-/// Between two looks at threads that get on by themselves.
+/// The pause between two looks at workers that make progress by themselves.
 const WATCH: Spin = Spin {
     pauses: 128,
     doublings: 1,
     yields: 1,
 };
 
-/// So often a thread looks at them before it takes one's only task all the same.
+/// The number of looks at such workers before a searcher takes the only task of one all the same.
 const WATCHES: usize = 16;
 
-/// Runs tasks until the pool has ended, or there has been nothing to do for so long that the thread
-/// is to leave; the answer tells whether it is that.
+/// Runs tasks until the pool has ended, or there has been nothing to do for so long that the thread is to
+/// leave. Returns `true` in the latter case.
 pub(super) fn work(local: &Local) -> bool {
     loop {
-        // First: it may have ended with something to hear.
+        // Before the flags are checked, since a poll may have set one.
         local.run_yielded();
-        if !local.is_calm() {
-            if local.shared.has_ended() {
+        if !local.no_flags() {
+            if local.shared.slots.have_ended() {
                 local.note_idle();
                 return false;
             }
-            local.outside(|| local.hear());
+            local.outside(|| local.obey_flags());
         }
         local.sweep_if_wanted();
-        let mut task = local.pop();
+        let mut task = match local.has_yielded() {
+            true => local.pop_beside_yielded(),
+            false => local.pop(),
+        };
         if task.is_none() {
             task = local.outside(|| search(local));
         }
@@ -57,7 +60,7 @@ pub(super) fn work(local: &Local) -> bool {
     }
 }
 
-/// Looks near, then everywhere for a while, at first only for what others have to spare.
+/// Looks near, then everywhere for a while, at first only for tasks that other slots have to spare.
 #[cold]
 fn search(local: &Local) -> Option<PoolTask> {
     let mut task = local.find_near();
@@ -73,7 +76,7 @@ fn search(local: &Local) -> Option<PoolTask> {
         let budget = if local.spin_pays() { SEARCH } else { GLANCE };
         spin_until(budget, || {
             task = local.find_far(true);
-            task.is_some() || local.shared.has_ended()
+            task.is_some() || local.shared.slots.have_ended()
         });
         if task.is_none() && local.spin_pays() {
             task = watch(local);
@@ -85,19 +88,19 @@ fn search(local: &Local) -> Option<PoolTask> {
     task
 }
 
-/// Looks on for as long as others get on by themselves with tasks that come one by one, for a while.
+/// Goes on looking, for a while, as long as other workers make progress with tasks that come one by one.
 ///
-/// As in a chain, in which each task submits the next: to steal one would only hold it up, and to
-/// fall asleep would have the next push wake this thread again.
+/// As in a chain, in which each task submits the next: to steal a task would only hold the chain up, and
+/// if this worker fell asleep the next push would wake it again.
 fn watch(local: &Local) -> Option<PoolTask> {
     let mut before = local.finished_by_others();
     for _ in 0..WATCHES {
         let mut task = None;
         spin_until(WATCH, || {
             task = local.find_far(true);
-            task.is_some() || local.shared.has_ended()
+            task.is_some() || local.shared.slots.have_ended()
         });
-        if task.is_some() || local.shared.has_ended() {
+        if task.is_some() || local.shared.slots.have_ended() {
             return task;
         }
         let after = local.finished_by_others();

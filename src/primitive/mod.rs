@@ -2,7 +2,7 @@
 //!
 //! Everything above this room takes its atomics, locks, cells, threads and parking from here, so that
 //! the models run the very code that users run. Under `--cfg workmill_loom` the names below are those
-//! of [`loom`]; the cfg is the crate's own, so a user's `--cfg loom` never reaches in.
+//! of `loom`; the cfg is the crate's own, so a user's `--cfg loom` never reaches in.
 
 #[cfg(workmill_loom)]
 mod loom;

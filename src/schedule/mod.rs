@@ -31,7 +31,8 @@ use crate::error::CancelReason;
 use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
-use crate::timer::{alarm, entries::Key};
+use crate::timer::alarm;
+use crate::timer::entries::Key;
 
 impl PoolRef {
     /// Submits a closure when so much time has passed.
@@ -77,14 +78,14 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let link = self.shared.link;
-        let once = Arc::new(Once::new(link));
+        let link = self.pool.link;
+        let once = Arc::new(Once::new(link, self.capacity.clone()));
         let token = WhileOnce(Arc::clone(&once));
         let (task, end) = PoolTask::with_handle(token, closure);
         end.postpone();
         let due = Instant::now().checked_add(delay);
-        if let Err(reason) = once.book(&self.shared, due, task, end.task_ref()) {
-            self.shared.counts.rejected.one_more();
+        if let Err(reason) = once.book(&self.pool, due, task, end.task_ref()) {
+            self.pool.counts.rejected.add_one();
             cancel_for(reason, &end, link);
         }
         JoinHandle::new(end, link)
@@ -139,13 +140,13 @@ impl PoolRef {
     where
         F: FnMut() + Send + 'static,
     {
-        let link = self.shared.link;
-        if self.shared.is_forked() {
+        let link = self.pool.link;
+        if self.pool.is_forked() {
             return JoinHandle::refused(CancelReason::Forked, link);
         }
-        let (series, end) = Series::new(link, every, closure);
-        if let Err(reason) = series.begin(&self.shared) {
-            self.shared.counts.rejected.one_more();
+        let (series, end) = Series::new(link, self.capacity.clone(), every, closure);
+        if let Err(reason) = series.begin(&self.pool) {
+            self.pool.counts.rejected.add_one();
             end.cancel(reason);
         }
         JoinHandle::new(end, link)

@@ -40,7 +40,7 @@ impl Seen {
         panics: bool,
     ) -> (Arc<Series<impl FnMut() + Send + 'static>>, HandleRef<()>) {
         let (seen, held) = (self.clone(), Counted(self.clone()));
-        Series::new(PoolLink::new(), every, move || {
+        Series::new(PoolLink::new(), None, every, move || {
             let _held = &held;
             seen.begun.fetch_add(1, Relaxed);
             thread::yield_now();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Booking;
-use crate::admission::CapacityPermit;
+use crate::admission::{Capacity, CapacityPermit};
 use crate::error::CancelReason;
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, lock};
@@ -14,6 +14,7 @@ use crate::task::cell::TaskRef;
 /// A closure that is due once.
 pub(super) struct Once {
     link: PoolLink,
+    capacity: Option<Arc<Capacity>>,
     inside: Mutex<OnceInside>,
 }
 
@@ -26,9 +27,10 @@ struct OnceInside {
 }
 
 impl Once {
-    pub(super) fn new(link: PoolLink) -> Self {
+    pub(super) fn new(link: PoolLink, capacity: Option<Arc<Capacity>>) -> Self {
         Self {
             link,
+            capacity,
             inside: Mutex::new(OnceInside {
                 task: None,
                 booking: Booking::new(link),
@@ -65,7 +67,7 @@ impl Once {
                 drop(inside);
                 return pool.check_quiescence();
             }
-            inside.permit = CapacityPermit::anyway(&pool);
+            inside.permit = CapacityPermit::anyway(&pool, self.capacity.as_ref());
             inside.booking.key = None;
             (inside.task.take(), inside.booking.place.take())
         };

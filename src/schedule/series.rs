@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use super::Booking;
 use super::every::Every;
-use crate::admission::CapacityPermit;
+use crate::admission::{Capacity, CapacityPermit};
 use crate::error::CancelReason;
 use crate::pool::{Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
@@ -29,6 +29,7 @@ use crate::unwind::{self, Payload};
 
 pub(super) struct Series<F> {
     link: PoolLink,
+    capacity: Option<Arc<Capacity>>,
     every: Every,
     inside: Mutex<Inside<F>>,
 }
@@ -50,9 +51,15 @@ struct Inside<F> {
 
 impl<F: FnMut() + Send + 'static> Series<F> {
     /// A series that has not begun, and the end of its handle.
-    pub(super) fn new(link: PoolLink, every: Every, closure: F) -> (Arc<Self>, HandleRef<()>) {
+    pub(super) fn new(
+        link: PoolLink,
+        capacity: Option<Arc<Capacity>>,
+        every: Every,
+        closure: F,
+    ) -> (Arc<Self>, HandleRef<()>) {
         let series = Arc::new(Self {
             link,
+            capacity,
             every,
             inside: Mutex::new(Inside {
                 closure: Some(closure),
@@ -97,8 +104,8 @@ impl<F: FnMut() + Send + 'static> Series<F> {
             return;
         }
         inside.booking.key = None;
-        let Some(permit) = CapacityPermit::if_room(&pool) else {
-            pool.counts.skipped.one_more();
+        let Some(permit) = CapacityPermit::if_room(self.capacity.as_ref()) else {
+            pool.counts.skipped.add_one();
             // The pool closes, or there is a thread: this is it.
             let _ = self.set_next_alarm(&mut inside);
             return;
@@ -212,7 +219,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     /// A run was dropped for a newer task, or by the end of the pool.
     fn run_was_dropped(self: &Arc<Self>) {
         if let Some(pool) = Pool::of(self.link) {
-            pool.counts.skipped.one_more();
+            pool.counts.skipped.add_one();
         }
         let inside = lock(&self.inside);
         if inside.end.is_some() {

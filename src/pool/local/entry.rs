@@ -1,61 +1,191 @@
-//! What a pool does for the thread that asks, which may be inside.
+//! How a thread comes inside a pool, and what the pool does for the thread that calls.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{HOME, IN_THE_WAY, Local, Pool, PoolTask};
-use crate::error::CancelReason;
-use crate::pool::link::PoolLink;
-use crate::pool::shared::Phase;
-use crate::pool::tally::Closed;
-use crate::task::Ran;
-use crate::task::cell::Cancelled;
+use super::held::Held;
+use super::here::{with_innermost, with_part_of};
+use super::running::{Running, Stack};
+use super::yield_queue::YieldQueue;
+use super::{Local, Pool, PoolTask};
+use crate::pool::queue::tally::Closed;
+use crate::pool::roster::Worker;
+use crate::pool::slots::ReservedSlot;
+use crate::task::{Ran, Token};
+use crate::trampoline;
 use crate::unwind::{self, OnDrop, Payload};
 
-/// What makes room for another task.
-enum Oldest {
-    /// A closure, or the tombstone of one that was cancelled just now.
-    Closure(PoolTask),
-    /// A future, which is cancelled by now.
-    CancelRequest,
+/// The number of bytes of a foreign thread's stack that may be used before no more tasks are run inline:
+/// every thread has that much, one may hope.
+const FOREIGN_STACK: usize = 64 << 10;
+
+/// How a worker has left its pool.
+pub(in crate::pool) struct Left {
+    /// The pool goes on without it.
+    pub(in crate::pool) before_the_end: bool,
+    /// It has to join the other threads.
+    pub(in crate::pool) joins_others: bool,
+}
+
+/// Something that becomes a task when it is accepted.
+pub(crate) trait Make: Sized {
+    /// What the submitter gets for it.
+    type Handle;
+
+    /// Makes the task, which holds `token` until it begins. `slot` is the slot of this thread, if it has
+    /// one in the pool.
+    fn make<P: Token>(self, pool: &Pool, slot: Option<usize>, token: P)
+    -> (PoolTask, Self::Handle);
+}
+
+impl Local {
+    fn new(pool: Arc<Pool>, worker: Arc<Worker>, is_worker: bool) -> Self {
+        let room = match is_worker {
+            // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's stack.
+            true => pool.staff.setup.stack_size / 4 * 3,
+            false => FOREIGN_STACK,
+        };
+        let stack = with_innermost(|innermost| {
+            innermost.map_or_else(|| Stack::from_here(room), |local| local.running.stack())
+        });
+        Self {
+            shared: pool,
+            is_worker,
+            held: Held::nothing(),
+            yielded: YieldQueue::default(),
+            running: Running::new(worker, stack),
+            joins_others: Cell::new(false),
+            outer: Cell::new(std::ptr::null()),
+        }
+    }
+
+    /// Takes the slot that was reserved for this thread, and calls `work` as a worker of the pool. `work`
+    /// returns `true` if the thread leaves before the pool's end.
+    pub(in crate::pool) fn enter(
+        pool: Arc<Pool>,
+        worker: &Arc<Worker>,
+        reserved: ReservedSlot,
+        work: impl FnOnce(&Self) -> bool,
+    ) -> Left {
+        let local = Self::new(pool, Arc::clone(worker), true);
+        local.held.put(local.shared.slots.occupy(reserved));
+        let mut before_the_end = false;
+        local.install(|local| before_the_end = work(local));
+        if local.shared.is_forked() {
+            local.forget_yielded();
+        }
+        match local.held.take() {
+            Some((queue, searching)) if !local.shared.is_forked() => {
+                local.shared.slots.give_up_at_the_end(queue, searching);
+            }
+            _ => {}
+        }
+        Left {
+            before_the_end,
+            joins_others: local.joins_others.get(),
+        }
+    }
+
+    /// Calls `body` inside the pool: as a foreign thread, unless the pool is this thread's innermost
+    /// already.
+    pub(super) fn visit(pool: &Arc<Pool>, body: impl FnOnce()) {
+        if with_innermost(|local| local.is_some_and(|local| local.is_part_of(pool))) {
+            body();
+        } else {
+            // Calls that were put off outside are made outside, and those put off inside are made inside.
+            trampoline::catch_up();
+            let foreign = Arc::clone(&pool.staff.roster.foreign);
+            Self::new(Arc::clone(pool), foreign, false).install(|_| {
+                body();
+                trampoline::catch_up();
+            });
+        }
+    }
+
+    /// Returns the index of the slot that this thread holds, if it holds one.
+    pub(crate) fn slot_index(&self) -> Option<usize> {
+        self.held.index()
+    }
 }
 
 impl Pool {
-    /// Counts a task that will be pushed by this thread.
+    /// Accepts a task, makes it and pushes it. Gives everything back if the pool takes no more.
+    ///
+    /// The thread looks once whether it is inside: nothing of the user's runs before the push.
+    // Inlined, like all on the way of a submission, so that what goes from hand to hand stays in registers.
     #[inline(always)]
-    pub(crate) fn accept(&self) -> Result<(), Closed> {
-        match self.part_of_this_thread() {
+    pub(crate) fn place<M: Make, P: Token>(
+        self: &Arc<Self>,
+        make: M,
+        token: P,
+    ) -> Result<M::Handle, M> {
+        let handle = with_part_of(self, |part| {
+            if self.accept_on(part).is_err() {
+                return Err(make);
+            }
+            let slot = part.and_then(|local| local.held.index());
+            let (task, handle) = make.make(self, slot, token);
+            self.push_on(part, task);
+            Ok(handle)
+        })?;
+        self.task_pushed();
+        Ok(handle)
+    }
+
+    /// Accepts a task, makes it and runs it on this thread, as a task of the pool. Gives it back if the
+    /// pool takes no more.
+    pub(crate) fn run_on_caller<M: Make>(self: &Arc<Self>, make: M) -> Result<M::Handle, M> {
+        if self.accept().is_err() {
+            return Err(make);
+        }
+        let (task, handle) = make.make(self, None, ());
+        self.run_here(task);
+        Ok(handle)
+    }
+
+    /// Accepts a task that will be pushed by this thread.
+    pub(in crate::pool) fn accept(&self) -> Result<(), Closed> {
+        with_part_of(self, |part| self.accept_on(part))
+    }
+
+    #[inline(always)]
+    fn accept_on(&self, part: Option<&Local>) -> Result<(), Closed> {
+        match part {
             Some(_) if self.is_stopping() => Err(Closed),
             Some(local) => {
-                self.queue
-                    .accept_inside(local.local_queue.borrow().as_ref());
+                local.held.with_queue(|own| self.queue.accept_inside(own));
                 Ok(())
             }
             None => self.accept_outside(),
         }
     }
 
-    /// Pushes a task that this thread has counted.
+    /// Pushes a task that this thread has accepted.
     #[inline(always)]
     pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
-        match self.part_of_this_thread() {
-            Some(local) => self.queue.push(task, local.local_queue.borrow().as_ref()),
-            None => self.queue.push(task, None),
-        }
+        with_part_of(self, |part| self.push_on(part, task));
         self.task_pushed();
     }
 
-    /// Pushes a task that was taken; not in a child process, where a queue may be left in the middle of a
-    /// change for ever.
-    fn push_back(self: &Arc<Self>, task: PoolTask) {
+    #[inline(always)]
+    fn push_on(&self, part: Option<&Local>, task: PoolTask) {
+        match part {
+            Some(local) => local.held.with_queue(|own| self.queue.push(task, own)),
+            None => self.queue.push(task, None),
+        }
+    }
+
+    /// Pushes a task that was taken from a queue; not in a child process, where a queue may be left in
+    /// the middle of a change forever.
+    pub(super) fn push_back(self: &Arc<Self>, task: PoolTask) {
         match self.is_forked() {
             true => std::mem::forget(task),
             false => self.push(task),
         }
     }
 
-    /// Runs a task that was counted on this thread, as one of the pool's.
-    pub(crate) fn run_on_caller(self: &Arc<Self>, task: PoolTask) {
+    /// Runs a task that this thread has accepted, as a task of the pool.
+    pub(in crate::pool) fn run_here(self: &Arc<Self>, task: PoolTask) {
         let (mut task, mut ran) = (Some(task), None);
         Local::visit(self, || {
             ran = Local::with(|local| Some(local?.run_or_cancel(&mut task)));
@@ -66,164 +196,6 @@ impl Pool {
             _ => self.queue.task_done(None),
         }
         self.check_quiescence();
-    }
-
-    /// Cancels the task that has waited longest among those from outside, and has not begun; `false` if
-    /// there is none.
-    pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
-        // User code is called in here, and may fork.
-        while !self.is_forked() {
-            let mut futures = Vec::new();
-            let oldest = self.find_first_to_drop(&mut futures);
-            // They were in no queue for a moment; and not when user code is called, which may wait for
-            // one. One may have been called off, and is dropped by a thread.
-            futures.into_iter().for_each(|task| self.push_back(task));
-            let live = match oldest {
-                None => return false,
-                Some(Oldest::CancelRequest) => true,
-                Some(Oldest::Closure(task)) => {
-                    let mut live = false;
-                    Local::visit(self, || live = task.cancel(CancelReason::Rejected));
-                    self.queue.task_done(None);
-                    self.check_quiescence();
-                    live
-                }
-            };
-            if live {
-                self.counts.rejected.one_more();
-                return true;
-            }
-            self.link.tombstone_met();
-        }
-        false
-    }
-
-    /// Finds the task from outside that has waited longest, but for tombstones and for futures that have
-    /// begun, which come to `futures`.
-    fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
-        while let Some(oldest) = self.queue.find_oldest() {
-            let Some(look) = oldest.look() else {
-                drop(oldest);
-                self.queue.task_done(None);
-                self.check_quiescence();
-                if self.is_forked() {
-                    return None;
-                }
-                self.link.tombstone_met();
-                continue;
-            };
-            if !look.is_future {
-                return Some(Oldest::Closure(oldest));
-            }
-            let request = look.waits && oldest.request_cancel(CancelReason::Rejected);
-            futures.push(oldest);
-            if request {
-                return Some(Oldest::CancelRequest);
-            }
-        }
-        None
-    }
-
-    /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to its end.
-    pub(crate) fn close(self: &Arc<Self>) {
-        self.enter(Phase::Closing);
-    }
-
-    /// Enters a phase, and says which it was before.
-    fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
-        // What is not due is dropped as if by a task, which the pool's end waits for. If this is refused,
-        // whoever came first sees to it.
-        let is_first = self.accept().is_ok();
-        let before = self.refuse(phase);
-        if is_first {
-            Local::visit(self, || self.scheduled.close());
-            self.queue.task_done(None);
-        }
-        if self.is_forked() {
-            // What was dropped has forked.
-            return before;
-        }
-        // Last: a waker that is called may wait for the pool's end.
-        if let Some(capacity) = &self.capacity {
-            capacity.permits.close();
-        }
-        self.check_quiescence();
-        before
-    }
-
-    /// Closes, and cancels what has not begun; says how many.
-    pub(crate) fn stop(self: &Arc<Self>) -> usize {
-        if self.enter(Phase::Stopping) == Phase::Stopping {
-            // Someone is at it already, maybe further down on this very stack.
-            return 0;
-        }
-        Local::visit(self, || {
-            let cancel = |task| {
-                self.cancel(task);
-                self.queue.task_done(None);
-            };
-            let (mut futures, mut closures) = (Vec::new(), Vec::new());
-            // What is dropped may fork; in the child nothing more is taken or dropped.
-            let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
-            while let Some(task) = next() {
-                if task.look().is_some_and(|look| look.is_future) {
-                    self.request_cancel(&task);
-                    futures.push(task);
-                } else if futures.is_empty() {
-                    cancel(task);
-                } else {
-                    // What it drops may wait for one of the futures, which are in no queue.
-                    closures.push(task);
-                }
-            }
-            // A thread of the pool drops them, and those that nobody has woken.
-            futures.into_iter().for_each(|task| self.push_back(task));
-            for task in closures {
-                match self.is_forked() {
-                    true => std::mem::forget(task),
-                    false => cancel(task),
-                }
-            }
-            if self.is_forked() {
-                return;
-            }
-            for future in self.spawned.all() {
-                if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
-                    self.counts.stopped.one_more();
-                }
-            }
-        });
-        self.check_quiescence();
-        self.counts.stopped.get()
-    }
-
-    pub(super) fn cancel(&self, task: PoolTask) {
-        if task.cancel(CancelReason::Shutdown) {
-            self.counts.stopped.one_more();
-        }
-    }
-
-    /// Cancels a future that is to be run once more.
-    pub(super) fn request_cancel(&self, future: &PoolTask) {
-        if future.request_cancel(CancelReason::Shutdown) {
-            self.counts.stopped.one_more();
-        }
-    }
-
-    /// Lets go of the tombstones in the queues of a pool, if they are more than half of what came from outside:
-    /// for one who has left many, while the threads of the pool have no time for that.
-    pub(crate) fn sweep(link: PoolLink) {
-        let Some(pool) = Self::of(link) else {
-            return;
-        };
-        let tombstones = link.tombstones();
-        if tombstones > pool.queue.waiting_outside() / 2 {
-            link.swept();
-            pool.queue.sweep_any(tombstones / 2, PoolTask::is_tombstone);
-            // What was kept was in no queue for a moment, and a tombstone may have been the last task.
-            pool.task_pushed();
-            pool.check_quiescence();
-        }
     }
 
     /// Calls `body` as a task of the pool would be, if this thread is inside already.
@@ -238,8 +210,8 @@ impl Pool {
         result
     }
 
-    /// Calls `body` on this thread as a task of the pool would be, which counts until it has returned; as
-    /// none if the pool takes no more.
+    /// Calls `body` on this thread as a task of the pool would be, and counts it as a task until it has
+    /// returned; outside the pool if that takes no more tasks.
     pub(crate) fn call_here<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
         let is_here = self.is_here();
         if !is_here && self.accept().is_err() {
@@ -256,25 +228,12 @@ impl Pool {
         result.expect("it was called")
     }
 
-    /// Lets this thread see the others off when it ends, if it is one of the pool's.
+    /// Has this thread join the other threads when it ends, if it is a worker of the pool.
     pub(crate) fn join_others_from_here(&self) {
-        if let Some(local) = self.part_of_this_thread().filter(|local| local.is_worker) {
-            local.joins_others.set(true);
-        }
-    }
-
-    /// Returns `true` if the pool's end would wait for this thread: it is one of the pool's, or a guest, or
-    /// [stands in the way](Local::in_the_way).
-    pub(crate) fn waits_for_this_thread(&self) -> bool {
-        let stands_in_the_way = || {
-            let is_listed = |pools: &RefCell<Vec<_>>| pools.borrow().contains(&self.link);
-            IN_THE_WAY.try_with(is_listed).unwrap_or(false)
-        };
-        self.is_here() || HOME.with(Cell::get) == self.id() || stands_in_the_way()
-    }
-
-    /// Tells whether this thread is one of the pool's, and its thread-locals live, or a guest.
-    pub(crate) fn is_here(&self) -> bool {
-        self.part_of_this_thread().is_some()
+        with_part_of(self, |part| {
+            if let Some(local) = part.filter(|local| local.is_worker) {
+                local.joins_others.set(true);
+            }
+        });
     }
 }

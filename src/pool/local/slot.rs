@@ -1,134 +1,143 @@
-//! How a thread comes by a slot, and leaves it.
+//! How a thread comes by a slot, and gives it up.
 //!
-//! A thread that is about to wait in a task gives its slot up, so another can run what is there
-//! meanwhile. When the wait is over it takes any vacant slot, or goes on without one: it pushes to the
-//! injector then and counts in the shard of outsiders. When its task has ended it tries again, and
-//! rests if all slots are taken. It is *away* from when it gives a slot up until it has one again or
-//! rests; so many may be away as the user says, and a wait beyond that keeps its slot.
+//! A worker that is about to wait in a task gives its slot up, so that another thread can run what is
+//! there meanwhile. When the wait is over the worker takes any vacant slot, or goes on without one: then
+//! it pushes to the injector, and counts in the shared shard of the tally. When its task has ended it
+//! tries again, and rests if all slots are taken. A worker is *away* from when it gives its slot up until
+//! it has a slot again or rests. The user limits how many workers may be away; a wait beyond that keeps
+//! its slot.
 
 use std::time::{Duration, Instant};
 
-use super::{HERE, Local, Wait};
+use super::Local;
+use super::held::Wait;
+use super::here::{self, with_chain};
 use crate::fork;
 use crate::pool::slots::{ReservedSlot, Slept};
 use crate::pool::spares::Rested;
 use crate::wait::{Deadline, set_blocking_hooks};
 
-/// A sleep that costs more than it spares: to be woken takes some microseconds on both sides.
+/// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both sides.
 const NAP: Duration = Duration::from_micros(120);
 
 impl Local {
-    /// Hears what there is to hear for one that has a slot: gives it up if there are too many, and tells the
-    /// user what nobody has told.
-    pub(in crate::pool) fn hear(&self) {
+    /// Returns `true` if this thread holds a slot.
+    #[inline]
+    pub(in crate::pool) fn has_slot(&self) -> bool {
+        self.held.has_slot()
+    }
+
+    /// Returns `true` if there is nothing that this thread has to know before its next task.
+    #[inline]
+    pub(in crate::pool) fn no_flags(&self) -> bool {
+        self.shared.slots.no_flags()
+    }
+
+    /// Obeys the flags: tells the user what nobody has told, and gives the slot up if there is a surplus.
+    pub(in crate::pool) fn obey_flags(&self) {
         let slots = &self.shared.slots;
-        if slots.is_something_untold() {
+        if slots.has_untold() {
             self.shared.tell_untold();
             if self.shared.is_forked() {
                 return;
             }
         }
         self.publish_yielded();
-        let local_queue = match slots.are_too_many() {
-            true => self.local_queue.take(),
-            false => return,
-        };
-        if let Some(local_queue) = local_queue {
-            let kept = slots.resign(local_queue, self.searching.get());
-            if kept.is_some() {
-                self.local_queue.replace(kept);
-            } else {
-                self.searching.set(false);
-                self.shared.look_for_tasks();
+        if !slots.has_surplus() {
+            return;
+        }
+        if let Some((queue, searching)) = self.held.take() {
+            match slots.retire(queue, searching) {
+                Err(kept) => self.held.put(kept),
+                Ok(()) => self.shared.look_for_tasks(),
             }
         }
     }
 
-    /// Sleeps until there may be a task, or the pool has ended; `false`: the thread is to leave.
+    /// Sleeps until there may be a task, or the pool has ended. Returns `false` if the thread is to
+    /// leave.
     ///
-    /// Not in a child process that a waker has forked just now: nobody would wake it.
+    /// It does not sleep in a child process that a waker has forked just now, where nobody would wake it.
     pub(in crate::pool) fn sleep(&self) -> bool {
         if self.shared.is_forked() {
             return true;
         }
-        let Some(index) = self.slot_index() else {
+        let Some(index) = self.held.index() else {
             return self.rest();
         };
-        let (shared, asleep) = (&self.shared, Instant::now());
-        let keep_alive_deadline = self.keep_alive_deadline();
-        let was_searching = self.searching.get();
-        let last_look = || shared.last_look();
-        let slept = shared
-            .slots
-            .sleep(index, was_searching, keep_alive_deadline, last_look);
-        // Whoever wakes a thread counts it as searching.
-        self.searching.set(true);
-        self.spin_pays.set(asleep.elapsed() < NAP);
-        let leaves = slept == Slept::Through && self.may_leave();
+        let (pool, asleep) = (&self.shared, Instant::now());
+        let deadline = self.keep_alive_deadline();
+        let searching = self.held.take_searching();
+        let last_look = || pool.last_look();
+        let (slept, searching) = pool.slots.sleep(index, searching, deadline, last_look);
+        self.held.set_searching(Some(searching));
+        self.held.set_spin_pays(asleep.elapsed() < NAP);
+        let leaves = slept == Slept::TimedOut && self.leave();
         if leaves {
             self.give_slot_up();
         }
         !leaves
     }
 
-    /// Leaves the slot vacant.
+    /// Leaves the slot vacant, if this thread holds one.
     fn give_slot_up(&self) {
-        if let Some(local_queue) = self.local_queue.take() {
-            let was_searching = self.searching.take();
-            self.shared.slots.give_up(local_queue, was_searching);
+        if let Some((queue, searching)) = self.held.take() {
+            self.shared.slots.give_up(queue, searching);
             self.shared.look_for_tasks();
         }
     }
 
-    /// Without a slot and a task: takes a slot, or rests until there is one; `false`: the thread is to
-    /// leave.
+    /// Without a slot and a task: takes a slot, or rests until there is one. Returns `false` if the
+    /// thread is to leave.
     fn rest(&self) -> bool {
         self.note_idle();
-        let shared = &self.shared;
-        if self.away.take() {
-            shared.roster.is_back();
+        let pool = &self.shared;
+        if self.held.take_away() {
+            pool.staff.roster.is_back();
         }
         // The task that has ended here may have been the last.
-        shared.check_quiescence();
-        if shared.is_forked() || self.take_slot() {
+        pool.check_quiescence();
+        if pool.is_forked() || self.take_slot() {
             return true;
         }
         let joined = || {
-            shared.look_for_tasks();
-            !shared.has_ended()
+            pool.look_for_tasks();
+            !pool.slots.have_ended()
         };
-        match shared.spares.wait(self.keep_alive_deadline(), joined) {
+        let deadline = self.keep_alive_deadline();
+        match pool.staff.spares.wait(deadline, joined) {
             Rested::Given(reserved) => {
                 self.occupy(reserved);
                 true
             }
             Rested::Told => true,
-            Rested::Through => !self.may_leave(),
+            Rested::TimedOut => !self.leave(),
         }
     }
 
-    /// How long the thread may have nothing to do before it leaves.
+    /// Returns when this thread may leave, if it has nothing to do from now on.
     fn keep_alive_deadline(&self) -> Deadline {
         match self.joins_others.get() {
-            // It waits for the others at the end, so it is there until then.
+            // It joins the others at the pool's end, so it stays until then.
             true => Deadline::NEVER,
             false => self.shared.keep_alive_deadline(),
         }
     }
 
-    /// Tells whether the thread is to leave, which it then has to.
-    fn may_leave(&self) -> bool {
-        !self.joins_others.get() && self.shared.may_leave()
+    /// Counts this thread as leaving. Returns `false` if it has to stay.
+    #[must_use = "`true`: the thread has to leave"]
+    fn leave(&self) -> bool {
+        !self.joins_others.get() && self.shared.leave()
     }
 
-    /// Takes a slot if one is vacant and not too many.
+    /// Takes a slot if one is vacant and there is no surplus.
     fn take_slot(&self) -> bool {
-        let (slots, spares) = (&self.shared.slots, &self.shared.spares);
-        // Or one that was given to a thread which still sleeps.
-        let Some(reserved) = slots.reserve_slot().or_else(|| spares.take_back()) else {
+        let (slots, spares) = (&self.shared.slots, &self.shared.staff.spares);
+        // Or a slot that was given to a spare thread which still sleeps.
+        let Some(reserved) = slots.reserve().or_else(|| spares.take_back()) else {
             return false;
         };
-        match slots.withdraw(reserved) {
+        match slots.retire_reserved(reserved) {
             Some(reserved) => {
                 self.occupy(reserved);
                 true
@@ -141,65 +150,63 @@ impl Local {
     }
 
     fn occupy(&self, reserved: ReservedSlot) {
-        self.local_queue
-            .replace(Some(self.shared.slots.occupy(reserved)));
-        // Whoever claims a reserved slot counts its thread as searching.
-        self.searching.set(true);
+        self.held.put(self.shared.slots.occupy(reserved));
     }
 
-    /// Before this thread waits in a task: gives its slot up if it has one and may; `false` if it waits
-    /// already.
-    fn leave(&self) -> bool {
-        if self.wait.get() != Wait::Not {
+    /// Before this thread waits in a task: gives its slot up, if it has one and may. Returns `false` if
+    /// the thread waits already.
+    fn begin_wait(&self) -> bool {
+        if self.held.wait() != Wait::Not {
             return false;
         }
-        // First, so that whatever is called meanwhile takes no slot again.
-        self.wait.set(Wait::Uncovered);
+        // First, so that code which is called meanwhile takes no slot again.
+        self.held.set_wait(Wait::Uncovered);
         self.publish_yielded();
         if self.shared.is_forked() {
             // A thread was to be started, and the user has forked when asked for its name.
             return false;
         }
         if self.has_slot() {
-            if !self.shared.may_go_away() {
+            if !self.shared.go_away() {
                 return true;
             }
-            self.away.set(true);
+            self.held.set_away();
         }
-        self.wait.set(Wait::Covered);
-        self.shared.one_waits();
+        self.held.set_wait(Wait::Covered);
+        if let Some(bound) = &self.shared.bound {
+            bound.worker_blocks();
+        }
         self.give_slot_up();
         true
     }
 
     /// After this thread has waited: takes a slot if it has none and one is vacant.
-    fn come_back(&self) {
-        if self.wait.get() == Wait::Covered {
-            self.shared.one_waits_no_more();
+    fn end_wait(&self) {
+        if self.held.wait() == Wait::Covered {
+            if let Some(bound) = &self.shared.bound {
+                bound.worker_resumes();
+            }
         }
         if !self.has_slot() && self.take_slot() {
-            if self.away.take() {
-                self.shared.roster.is_back();
+            if self.held.take_away() {
+                self.shared.staff.roster.is_back();
             }
             self.stop_searching();
         }
-        self.wait.set(Wait::Not);
+        self.held.set_wait(Wait::Not);
     }
 
-    /// This thread's part of the pool that it is a resident of, if it is inside.
-    fn home<'a>() -> Option<&'a Self> {
-        Self::chain().find(|local| local.is_worker)
+    /// Calls `body` with what this thread has of the pool that it is a worker of, if it is inside.
+    fn with_home<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
+        with_chain(|mut chain| body(chain.find(|local| local.is_worker)))
     }
 
-    /// Has the threads of pools give their slots up around waits, and stop in a forked child.
-    pub(crate) fn hook_in() {
+    /// Has workers give their slots up around waits, and end their pools in a forked child.
+    pub(crate) fn set_hooks() {
         set_blocking_hooks(
-            || Self::home().is_some_and(Self::leave),
-            || Self::home().into_iter().for_each(Self::come_back),
+            || Self::with_home(|home| home.is_some_and(Self::begin_wait)),
+            || Self::with_home(|home| home.into_iter().for_each(Self::end_wait)),
         );
-        fork::on_child(|| {
-            Self::chain().for_each(|local| local.shared.end_in_the_child());
-            HERE.with(|here| here.set(std::ptr::null()));
-        });
+        fork::on_child(here::end_in_the_child);
     }
 }

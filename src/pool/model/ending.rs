@@ -16,7 +16,7 @@ fn what_is_accepted_runs_and_the_thread_ends() {
         shared.close();
         worker.join().unwrap();
         assert_eq!(ran.load(Ordering::Relaxed), 1);
-        assert!(shared.has_ended());
+        assert!(shared.slots.have_ended());
     });
 }
 
@@ -31,29 +31,30 @@ fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
         let shared = pool(1, start_none);
         let (ran, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (part, end) = (Arc::clone(&shared), Arc::clone(&ended));
-        let reserved = shared.slots.reserve_slot().unwrap();
+        let reserved = shared.slots.reserve().unwrap();
         let spawn = |worker: &Arc<Worker>| {
             let worker = Arc::clone(worker);
             ThreadBuilder::new().spawn(move || {
-                Local::enter(Arc::clone(&part), &worker, reserved, true, worker::work);
-                part.roster.count_out();
+                Local::enter(Arc::clone(&part), &worker, reserved, worker::work);
+                part.staff.roster.count_out();
                 end.store(1, Ordering::Relaxed);
             })
         };
         assert!(
             shared
+                .staff
                 .roster
                 .start(1, |number| Some(default_name(number)), spawn)
                 .is_ok()
         );
-        shared.roster.count_out();
+        shared.staff.roster.count_out();
         assert!(submit(&shared, &ran));
         let shut_down = move || {
             shared.close();
-            shared.roster.join();
+            shared.staff.roster.join();
             assert_eq!(ran.load(Ordering::Relaxed), 1);
             assert_eq!(ended.load(Ordering::Relaxed), 1);
-            assert!(shared.has_ended());
+            assert!(shared.slots.have_ended());
         };
         let other = thread::spawn(shut_down.clone());
         shut_down();
@@ -63,27 +64,27 @@ fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
 
 /// What a thread without tasks does until the pool has ended.
 fn sleep_until_the_end(shared: &Arc<Pool>) {
-    let reserved = shared.slots.reserve_slot().unwrap();
-    let local_queue = shared.slots.occupy(reserved);
-    let mut searching = true;
-    while !shared.has_ended() {
-        if shared.wants_attention() {
+    let reserved = shared.slots.reserve().unwrap();
+    let (own, mut searching) = shared.slots.occupy(reserved);
+    while !shared.slots.have_ended() {
+        if shared.queue.tally.wants_attention() {
             shared.check_quiescence();
         }
         let last_look = || shared.last_look();
-        let slept = shared
-            .slots
-            .sleep(local_queue.index(), searching, Deadline::NEVER, last_look);
+        let (slept, woken) =
+            shared
+                .slots
+                .sleep(own.index(), searching.take(), Deadline::NEVER, last_look);
         assert!(slept == Slept::Woken);
-        searching = true;
+        searching = Some(woken);
     }
-    shared.slots.vacate(local_queue, searching);
+    shared.slots.give_up_at_the_end(own, searching);
 }
 
 /// What a thread does after its last task: it leaves when the pool has ended, without another look.
 fn finish_the_last_task(shared: &Arc<Pool>) {
     shared.queue.task_done(None);
-    if !shared.has_ended() {
+    if !shared.slots.have_ended() {
         shared.check_quiescence();
     }
 }
@@ -99,13 +100,13 @@ fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
         assert!(shared.accept().is_ok());
         shared.close();
         let searcher = {
-            let (shared, reserved) = (Arc::clone(&shared), shared.slots.reserve_slot().unwrap());
+            let (shared, reserved) = (Arc::clone(&shared), shared.slots.reserve().unwrap());
             thread::spawn(move || {
                 finish_the_last_task(&shared);
                 let mut late = shared.idle_joiner();
                 assert!(late.poll(Waker::noop()));
-                let local_queue = shared.slots.occupy(reserved);
-                shared.slots.vacate(local_queue, true);
+                let (own, searching) = shared.slots.occupy(reserved);
+                shared.slots.give_up_at_the_end(own, searching);
             })
         };
         sleep_until_the_end(&shared);
@@ -172,7 +173,7 @@ fn stopping_cancels_or_runs_each_task_and_the_thread_ends() {
             1,
             "the closure is gone, run or not"
         );
-        assert!(shared.has_ended());
+        assert!(shared.slots.have_ended());
     });
 }
 

@@ -18,8 +18,8 @@ fn pending_future(shared: &Arc<Pool>) -> (HandleRef<()>, Arc<AtomicUsize>, Waker
         }
     });
     shared.accept().unwrap();
-    let (task, handle) = shared.make_future((), future);
-    shared.run_on_caller(task);
+    let (task, handle) = shared.make_future(None, (), future);
+    shared.run_here(task);
     let waker = waker.lock().unwrap().take();
     (handle, over, waker.expect("it was polled"))
 }
@@ -56,14 +56,14 @@ fn a_future_that_gave_way_is_run_by_another_while_its_thread_waits() {
             wait.wait();
         };
         shared.accept().unwrap();
-        let (first, handle) = shared.make_future((), sets);
+        let (first, handle) = shared.make_future(None, (), sets);
         shared.accept().unwrap();
-        let (second, waited) = shared.make_future((), waits);
+        let (second, waited) = shared.make_future(None, (), waits);
         shared.push(first);
         shared.push(second);
         shared.close();
-        shared.roster.join();
-        assert!(handle.is_done() && waited.is_done() && shared.has_ended());
+        shared.staff.roster.join();
+        assert!(handle.is_done() && waited.is_done() && shared.slots.have_ended());
     });
 }
 
@@ -84,7 +84,7 @@ fn a_pool_that_is_closed_while_a_future_is_woken_ends_after_it() {
         });
         shared.close();
         worker.join().unwrap();
-        assert!(handle.is_done() && shared.has_ended());
+        assert!(handle.is_done() && shared.slots.have_ended());
         drop(shared);
         waking.join().unwrap();
     });
@@ -104,13 +104,13 @@ fn a_future_spawned_while_the_pool_stops_is_cancelled_or_refused() {
         };
         let mut handle = None;
         if shared.accept().is_ok() {
-            let (task, end) = shared.make_future((), pending::<()>());
+            let (task, end) = shared.make_future(None, (), pending::<()>());
             shared.push(task);
             handle = Some(end);
         }
         stopper.join().unwrap();
         worker.join().unwrap();
-        assert!(shared.has_ended());
+        assert!(shared.slots.have_ended());
         if let Some(end) = handle {
             let outcome = end.try_take();
             assert!(outcome.is_ok_and(|outcome| outcome.is_err()));

@@ -6,9 +6,9 @@ use super::*;
 #[test]
 fn a_task_pushed_while_the_only_thread_falls_asleep_is_found() {
     model(3, || {
-        let bare = bare(1);
+        let bare = Bare::new(1);
         let taker = start_taker(&bare, 1);
-        push(&bare, 7);
+        bare.push(7);
         assert_eq!(taker.join().unwrap(), 7);
     });
 }
@@ -17,14 +17,14 @@ fn a_task_pushed_while_the_only_thread_falls_asleep_is_found() {
 #[test]
 fn a_thread_that_sleeps_among_stray_wake_ups_is_woken_for_a_task() {
     model(3, || {
-        let bare = bare(1);
-        let reserved = bare.1.reserve_slot().unwrap();
+        let bare = Bare::new(1);
+        let reserved = bare.slots.reserve().unwrap();
         let stray = unpark_this_thread();
         let pusher = {
             let bare = Arc::clone(&bare);
-            thread::spawn(move || push(&bare, 7))
+            thread::spawn(move || bare.push(7))
         };
-        assert_eq!(take(&bare, reserved, 1), 7);
+        assert_eq!(bare.take(reserved, 1), 7);
         pusher.join().unwrap();
         stray.join().unwrap();
     });
@@ -36,13 +36,13 @@ fn a_thread_that_sleeps_among_stray_wake_ups_is_woken_for_a_task() {
 #[test]
 fn a_task_pushed_while_a_thread_fails_to_start_is_found() {
     model(3, || {
-        let bare = bare(2);
+        let bare = Bare::new(2);
         let taker = start_taker(&bare, 2);
         let other = {
             let bare = Arc::clone(&bare);
-            thread::spawn(move || push(&bare, 3))
+            thread::spawn(move || bare.push(3))
         };
-        push(&bare, 4);
+        bare.push(4);
         assert_eq!(taker.join().unwrap(), 7);
         other.join().unwrap();
     });
@@ -62,7 +62,7 @@ fn two_tasks_that_wait_for_each_other_find_two_threads() {
         workers
             .into_iter()
             .for_each(|worker| worker.join().unwrap());
-        assert!(shared.has_ended());
+        assert!(shared.slots.have_ended());
     });
 }
 
@@ -90,7 +90,7 @@ fn two_tasks_that_wait_for_each_other_have_a_second_thread_started() {
         let shared = pool_that_starts(2);
         submit_two_that_wait_for_each_other(&shared);
         shared.close();
-        shared.roster.join();
-        assert!(shared.has_ended());
+        shared.staff.roster.join();
+        assert!(shared.slots.have_ended());
     });
 }

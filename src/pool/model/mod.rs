@@ -7,7 +7,6 @@
 mod ending;
 mod futures;
 mod idle;
-mod queue;
 mod slots;
 mod spares;
 
@@ -19,16 +18,19 @@ use std::time::Duration;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::pool::config::{Config, DropBehavior, Hooks, Overflow, default_name};
+use crate::attributes::Attributes;
+use crate::pool::config::{Config, Limits, ThreadSetup};
+use crate::pool::hooks::{Hooks, default_name};
+use crate::pool::idle::Searching;
 use crate::pool::local::{Local, Pool, PoolTask};
+use crate::pool::queue::TaskQueue;
+use crate::pool::queue::local::LocalQueue;
 use crate::pool::roster::{NotStarted, Roster, Worker};
 use crate::pool::slots::{LastLook, ReservedSlot, Slept, Slots};
 use crate::pool::spares::Rested;
-use crate::pool::tally::Tally;
-use crate::pool::task_queue::TaskQueue;
 use crate::pool::threads::start_thread;
 use crate::pool::worker;
-use crate::primitive::{ThreadBuilder, current, fence};
+use crate::primitive::{ThreadBuilder, current};
 use crate::sync::event::Event;
 use crate::task::cell::HandleRef;
 use crate::wait::Deadline;
@@ -43,21 +45,23 @@ fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
 type Start = fn(&Arc<Pool>, ReservedSlot) -> Result<(), (ReservedSlot, NotStarted)>;
 
 fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
-    Local::hook_in();
+    Local::set_hooks();
     let config = Config {
         threads,
         max_threads: threads,
-        min_threads: threads,
-        max_spare_threads: 4,
-        keep_alive: Duration::MAX,
+        limits: Limits {
+            min_threads: threads,
+            max_spare_threads: 4,
+            keep_alive: Duration::MAX,
+        },
+        setup: ThreadSetup {
+            stack_size: 1 << 20,
+            attributes: Attributes::of_this_thread(),
+            processors: 2,
+        },
         first_names: Vec::new(),
-        queue_capacity: None,
-        overflow: Overflow::default(),
-        on_drop: DropBehavior::default(),
-        stack_size: 1 << 20,
-        attributes: crate::attributes::Attributes::of_this_thread(),
-        processors: 2,
         hooks: Hooks::default(),
+        bound: None,
     };
     Pool::new(config, start_thread)
 }
@@ -65,13 +69,13 @@ fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
 /// A pool with one thread, which starts the others when it has to.
 fn pool_that_starts(threads: usize) -> Arc<Pool> {
     let shared = pool(threads, |pool, reserved| start_thread(pool, reserved, None));
-    let first = shared.slots.reserve_slot().unwrap();
+    let first = shared.slots.reserve().unwrap();
     assert!(start_thread(&shared, first, None).is_ok());
-    shared.roster.count_out();
+    shared.staff.roster.count_out();
     shared
 }
 
-/// For a pool that has all its threads.
+/// For a pool that has all its threads, or none.
 fn start_none(_: &Arc<Pool>, reserved: ReservedSlot) -> Result<(), (ReservedSlot, NotStarted)> {
     Err((reserved, NotStarted::NotWanted))
 }
@@ -89,11 +93,11 @@ fn start_busy_worker(shared: &Arc<Pool>) -> thread::JoinHandle<()> {
 }
 
 fn start(shared: &Arc<Pool>, work: fn(&Local) -> bool) -> thread::JoinHandle<()> {
-    let reserved = shared.slots.reserve_slot().unwrap();
+    let reserved = shared.slots.reserve().unwrap();
     let shared = Arc::clone(shared);
-    let worker = Arc::new(Worker::foreign());
+    let worker = Arc::new(Worker::unlisted());
     thread::spawn(move || {
-        Local::enter(shared, &worker, reserved, true, work);
+        Local::enter(shared, &worker, reserved, work);
     })
 }
 
@@ -109,61 +113,119 @@ fn submit(shared: &Arc<Pool>, ran: &Arc<AtomicUsize>) -> bool {
     accepted
 }
 
-/// The queue and the slots, with nothing but the protocol around them: no shutdown comes to wake a
-/// thread by chance.
-type Bare = Arc<(TaskQueue<usize>, Slots<usize>)>;
-
-fn bare(slots: usize) -> Bare {
-    let (queue, lanes) = TaskQueue::new(slots);
-    queue.use_slots(slots);
-    Arc::new((queue, Slots::new(lanes, slots)))
+/// The queue and the slots, with nothing but the protocol around them: no shutdown wakes a thread by
+/// chance.
+struct Bare {
+    queue: TaskQueue<usize>,
+    slots: Slots<usize>,
 }
 
-fn push(bare: &Bare, task: usize) {
-    bare.0.push(task, None);
-    give_up(bare, bare.1.task_pushed());
-}
+/// A slot that a thread holds, with the evidence that it searches, if it does.
+type Occupied = (LocalQueue<usize>, Option<Searching>);
 
-/// Whoever comes to start a thread cannot.
-fn give_up((queue, slots): &(TaskQueue<usize>, Slots<usize>), reserved: Option<ReservedSlot>) {
-    if let Some(reserved) = reserved {
-        slots.leave_vacant(reserved, true, || queue.has_tasks());
+impl Bare {
+    fn new(slots: usize) -> Arc<Self> {
+        Self::with(slots, slots)
+    }
+
+    /// With `wanted` of the slots enabled.
+    fn with(slots: usize, wanted: usize) -> Arc<Self> {
+        let (queue, local_queues) = TaskQueue::new(slots);
+        queue.tally.use_slots(wanted);
+        let slots = Slots::new(local_queues, wanted);
+        Arc::new(Self { queue, slots })
+    }
+
+    fn push(&self, task: usize) {
+        self.queue.push(task, None);
+        self.leave_vacant(self.slots.wake_for_push());
+    }
+
+    /// What a thread does that cannot start another for a slot.
+    fn leave_vacant(&self, reserved: Option<ReservedSlot>) {
+        if let Some(reserved) = reserved {
+            let has_tasks = || self.queue.has_tasks();
+            self.slots.leave_vacant(reserved, has_tasks);
+        }
+    }
+
+    fn last_look(&self) -> LastLook {
+        match self.queue.has_tasks() {
+            true => LastLook::Tasks,
+            false => LastLook::Nothing,
+        }
+    }
+
+    /// F1 to F3.
+    fn end_search(&self, searching: Option<Searching>) -> Option<ReservedSlot> {
+        self.slots.end_search(searching?, || self.queue.has_tasks())
+    }
+
+    /// Takes a slot for a thread that is busy for good, and does not look at the queues.
+    fn occupy_busy(&self) -> LocalQueue<usize> {
+        let (own, searching) = self.slots.occupy(self.slots.reserve().unwrap());
+        let _ = self.slots.end_search(searching.unwrap(), || false);
+        own
+    }
+
+    /// V3 of a thread that has left its slot.
+    fn look_for_tasks(&self) -> Option<ReservedSlot> {
+        match self.queue.has_tasks() {
+            true => self.slots.wake_for_push(),
+            false => None,
+        }
+    }
+
+    /// Takes that many tasks: searching at first and after each wake-up, busy after each task.
+    fn take(&self, reserved: ReservedSlot, tasks: usize) -> usize {
+        let (own, mut searching) = self.slots.occupy(reserved);
+        let (mut taken, mut sum) = (0, 0);
+        while taken < tasks {
+            if let Some(task) = own.pop().or_else(|| self.queue.find_near(&own)) {
+                self.leave_vacant(self.end_search(searching.take()));
+                (taken, sum) = (taken + 1, sum + task);
+                continue;
+            }
+            let (index, last_look) = (own.index(), || self.last_look());
+            let (_, woken) = self
+                .slots
+                .sleep(index, searching.take(), Deadline::NEVER, last_look);
+            searching = Some(woken);
+        }
+        sum
+    }
+
+    /// Takes a task in a slot that was reserved, as a new thread would, gives the slot up, and goes on
+    /// with the next that it finds reserved.
+    fn take_and_give_up(&self, mut reserved: Option<ReservedSlot>) -> usize {
+        let mut sum = 0;
+        while let Some(given) = reserved.take() {
+            let (own, mut searching) = self.slots.occupy(given);
+            if let Some(task) = self.queue.find_near(&own) {
+                sum += task;
+                reserved = self.end_search(searching.take());
+            }
+            self.slots.give_up(own, searching);
+            reserved = reserved.or_else(|| self.look_for_tasks());
+        }
+        sum
     }
 }
 
-fn look(queue: &TaskQueue<usize>) -> LastLook {
-    match queue.has_tasks() {
-        true => LastLook::Tasks,
-        false => LastLook::Nothing,
-    }
-}
-
-/// A thread that takes so many tasks.
-fn start_taker(bare: &Bare, tasks: usize) -> thread::JoinHandle<usize> {
+/// Starts a thread that takes that many tasks.
+fn start_taker(bare: &Arc<Bare>, tasks: usize) -> thread::JoinHandle<usize> {
     let bare = Arc::clone(bare);
-    let reserved = bare.1.reserve_slot().unwrap();
-    thread::spawn(move || take(&bare, reserved, tasks))
+    let reserved = bare.slots.reserve().unwrap();
+    thread::spawn(move || bare.take(reserved, tasks))
 }
 
-/// Takes so many tasks: searching at first and when it was woken, busy after each.
-fn take(bare: &Bare, reserved: ReservedSlot, tasks: usize) -> usize {
-    let (queue, slots) = &**bare;
-    let local_queue = slots.occupy(reserved);
-    let (mut searching, mut taken, mut sum) = (true, 0, 0);
-    while taken < tasks {
-        let found = local_queue.pop().or_else(|| queue.find_near(&local_queue));
-        if found.is_some() && searching {
-            give_up(bare, slots.found(|| queue.has_tasks()));
-        }
-        if let Some(task) = found {
-            (searching, taken, sum) = (false, taken + 1, sum + task);
-            continue;
-        }
-        let last_look = || look(queue);
-        let _ = slots.sleep(local_queue.index(), searching, Deadline::NEVER, last_look);
-        searching = true;
-    }
-    sum
+/// Starts a thread that pushes a task, and is the new thread for it if there has to be one.
+fn start_pusher(bare: &Arc<Bare>) -> thread::JoinHandle<usize> {
+    let bare = Arc::clone(bare);
+    thread::spawn(move || {
+        bare.queue.push(7, None);
+        bare.take_and_give_up(bare.slots.wake_for_push())
+    })
 }
 
 /// Unparks this thread for no reason, from another.

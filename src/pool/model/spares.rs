@@ -18,11 +18,12 @@ fn a_vacancy_and_a_spare_thread_meet() {
                     shared.look_for_tasks();
                     true
                 };
-                let Rested::Given(reserved) = shared.spares.wait(Deadline::NEVER, joined) else {
+                let Rested::Given(reserved) = shared.staff.spares.wait(Deadline::NEVER, joined)
+                else {
                     unreachable!("nobody tells it, and it has time");
                 };
-                let worker = Arc::new(Worker::foreign());
-                Local::enter(shared, &worker, reserved, true, |local| {
+                let worker = Arc::new(Worker::unlisted());
+                Local::enter(shared, &worker, reserved, |local| {
                     local.run(&mut local.find_near());
                     false
                 });
@@ -44,21 +45,23 @@ fn a_vacancy_that_is_taken_back_is_had_by_one() {
         let given = Arc::new(AtomicUsize::new(0));
         let spare = {
             let (shared, given) = (Arc::clone(&shared), Arc::clone(&given));
-            thread::spawn(move || match shared.spares.wait(Deadline::NEVER, || true) {
-                Rested::Given(_) => given.fetch_add(1, Ordering::Relaxed),
-                Rested::Told | Rested::Through => 0,
-            })
+            thread::spawn(
+                move || match shared.staff.spares.wait(Deadline::NEVER, || true) {
+                    Rested::Given(_) => given.fetch_add(1, Ordering::Relaxed),
+                    Rested::Told | Rested::TimedOut => 0,
+                },
+            )
         };
-        let reserved = shared.slots.reserve_slot().unwrap();
-        let mut kept = shared.spares.hand(reserved);
+        let reserved = shared.slots.reserve().unwrap();
+        let mut kept = shared.staff.spares.hand(reserved);
         let is_handed = kept.is_none();
-        kept = kept.or_else(|| shared.spares.take_back());
+        kept = kept.or_else(|| shared.staff.spares.take_back());
         if kept.is_some() {
             // Whoever had nothing yet goes on resting, until it is told.
-            while !shared.spares.has_any() {
+            while !shared.staff.spares.has_any() {
                 thread::yield_now();
             }
-            shared.spares.tell_all();
+            shared.staff.spares.tell_all();
         }
         spare.join().unwrap();
         let given = given.load(Ordering::Relaxed);
@@ -80,14 +83,14 @@ fn two_vacancies_reach_two_spare_threads() {
         let spares = [(); 2].map(|()| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let rested = shared.spares.wait(Deadline::NEVER, || true);
+                let rested = shared.staff.spares.wait(Deadline::NEVER, || true);
                 assert!(matches!(rested, Rested::Given(_)));
             })
         });
         for _ in 0..2 {
-            let mut reserved = shared.slots.reserve_slot();
+            let mut reserved = shared.slots.reserve();
             while let Some(kept) = reserved.take() {
-                reserved = shared.spares.hand(kept);
+                reserved = shared.staff.spares.hand(kept);
                 thread::yield_now();
             }
         }
@@ -104,14 +107,14 @@ fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_vacancy() {
         let giver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut reserved = shared.slots.reserve_slot();
+                let mut reserved = shared.slots.reserve();
                 while let Some(kept) = reserved.take() {
-                    reserved = shared.spares.hand(kept);
+                    reserved = shared.staff.spares.hand(kept);
                     thread::yield_now();
                 }
             })
         };
-        let rested = shared.spares.wait(Deadline::NEVER, || true);
+        let rested = shared.staff.spares.wait(Deadline::NEVER, || true);
         assert!(matches!(rested, Rested::Given(_)));
         giver.join().unwrap();
         stray.join().unwrap();

@@ -1,11 +1,21 @@
-//! The tally against a joiner.
+//! A model of the tally: finishers against a joiner.
 
-use super::*;
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::tally::Tally;
+use crate::primitive::fence;
+use crate::wait::Deadline;
 
 /// Bug: `is_quiescent` reads the accepted counts first. Bug: the joiner's fence J3 is left out.
 #[test]
 fn a_joiner_returns_when_all_is_finished_and_not_before() {
-    model(3, || {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 100_000;
+    builder.check(|| {
         let tally = Arc::new(Tally::new(2));
         tally.use_slots(2);
         let finished = Arc::new(AtomicUsize::new(0));
@@ -24,7 +34,7 @@ fn a_joiner_returns_when_all_is_finished_and_not_before() {
         let (first, second) = (finish(0), finish(1));
         let accepting = Arc::clone(&tally);
         let finisher = thread::spawn(move || {
-            // The task begets another, which the second thread has in time to finish it first.
+            // The task submits another, which the second thread may finish first.
             accepting.accept_inside(0);
             let other = thread::spawn(second);
             first();

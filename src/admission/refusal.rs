@@ -1,0 +1,42 @@
+//! Why a task was not admitted.
+
+use crate::error::{CancelReason, TrySubmitError};
+use crate::pool::Pool;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Full,
+    /// The queue is full, and by its policy the task is dropped without further notice.
+    Dropped,
+    Shutdown,
+    /// The pool belongs to another process.
+    Forked,
+}
+
+impl Refusal {
+    /// Why a pool takes no more tasks.
+    pub(super) fn of_closed(pool: &Pool) -> Self {
+        match pool.is_forked() {
+            true => Self::Forked,
+            false => Self::Shutdown,
+        }
+    }
+
+    /// The error that gives `closure` back.
+    pub(crate) fn with<F>(self, closure: F) -> TrySubmitError<F> {
+        match self {
+            Self::Full | Self::Dropped => TrySubmitError::Full(closure),
+            Self::Shutdown => TrySubmitError::Shutdown(closure),
+            Self::Forked => TrySubmitError::Forked(closure),
+        }
+    }
+
+    /// The reason with which the task's handle resolves to cancelled.
+    pub(crate) fn reason(self) -> CancelReason {
+        match self {
+            Self::Full | Self::Dropped => CancelReason::Rejected,
+            Self::Shutdown => CancelReason::Shutdown,
+            Self::Forked => CancelReason::Forked,
+        }
+    }
+}

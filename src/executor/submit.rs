@@ -1,0 +1,344 @@
+//! How closures are submitted.
+
+use std::any::Any;
+use std::time::Duration;
+
+use super::PoolRef;
+use crate::admission::{self, Patience, Refusal};
+use crate::error::{JoinError, TrySubmitError};
+use crate::handle::JoinHandle;
+use crate::pool::{Make, Pool, PoolTask};
+use crate::scope::lend;
+use crate::task::Token;
+use crate::trampoline;
+use crate::unwind;
+use crate::wait::Deadline;
+
+/// What is done with a task that the pool does not take.
+pub(super) trait Refuse: Make {
+    fn refuse(self, refusal: Refusal, pool: &PoolRef) -> Self::Handle;
+}
+
+/// A closure with a handle.
+pub(super) struct WithHandle<F>(pub(super) F);
+
+impl<F, T> Make for WithHandle<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Handle = JoinHandle<T>;
+
+    #[inline(always)]
+    fn make<P: Token>(self, pool: &Pool, _: Option<usize>, token: P) -> (PoolTask, JoinHandle<T>) {
+        let (task, handle) = PoolTask::with_handle(token, self.0);
+        (task, JoinHandle::new(handle, pool.link))
+    }
+}
+
+impl<F, T> Refuse for WithHandle<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    /// Drops the closure; the handle resolves when it is gone.
+    fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<T> {
+        let (task, handle) = PoolTask::with_handle((), self.0);
+        trampoline::call(move || {
+            task.cancel(refusal.reason());
+        });
+        JoinHandle::new(handle, pool.pool.link)
+    }
+}
+
+/// A closure that borrows from the submitter, which waits for it.
+struct Lent<F>(F);
+
+impl<F> Make for Lent<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    type Handle = JoinHandle<()>;
+
+    fn make<P: Token>(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        token: P,
+    ) -> (PoolTask, JoinHandle<()>) {
+        WithHandle(self.0).make(pool, slot, token)
+    }
+}
+
+impl<F> Refuse for Lent<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    /// Drops the closure here and now, since it borrows.
+    fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<()> {
+        unwind::discard(self.0);
+        JoinHandle::refused(refusal.reason(), pool.pool.link)
+    }
+}
+
+/// A closure without a handle.
+struct Detached<F>(F);
+
+impl<F> Make for Detached<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    type Handle = ();
+
+    #[inline(always)]
+    fn make<P: Token>(self, _: &Pool, _: Option<usize>, token: P) -> (PoolTask, ()) {
+        (PoolTask::detached(token, self.0), ())
+    }
+}
+
+impl<F> Refuse for Detached<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    fn refuse(self, refusal: Refusal, pool: &PoolRef) {
+        match refusal {
+            Refusal::Dropped => trampoline::call(move || drop(self.0)),
+            Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
+                pool.turn_away(boxed(self.0), refusal);
+            }
+        }
+    }
+}
+
+impl PoolRef {
+    /// Submits a closure and returns a handle to its result.
+    ///
+    /// # Blocking
+    ///
+    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is full: its
+    /// policy may be to wait for room ([`Overflow::Block`](crate::Overflow::Block)) or to run the
+    /// task here ([`Overflow::CallerRuns`](crate::Overflow::CallerRuns)). Tasks of the pool itself
+    /// never wait here; what they submit is admitted over capacity.
+    ///
+    /// # Errors
+    ///
+    /// None at the call. If the pool was shut down or turns the task away, the
+    /// handle resolves to cancelled with the
+    /// [`CancelReason`](crate::CancelReason), and the closure is dropped here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handle = pool.submit(|| "flour".len());
+    /// assert_eq!(handle.join()?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit<F, T>(&self, closure: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place_or_refuse(WithHandle(closure))
+    }
+
+    /// Submits a closure if there is room for it now; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) whatever the overflow
+    /// policy and whoever asks, or [`Shutdown`](TrySubmitError::Shutdown).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handle = pool.try_submit(|| 42)?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_submit<F, T>(&self, closure: F) -> Result<JoinHandle<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place(WithHandle(closure), Patience::Never)
+            .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
+    }
+
+    /// Submits a closure, and waits for room no longer than `timeout`.
+    ///
+    /// Whatever the overflow policy is. [`Duration::ZERO`] takes what room there is;
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Blocking
+    ///
+    /// Until there is room or the time is over; those who wait are served in order of arrival. Tasks
+    /// of the pool itself never wait here; what they submit is admitted over capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) when the time is over, or
+    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool was or is shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(1).build()?;
+    /// for n in 0..100 {
+    ///     if let Err(refused) = pool.submit_timeout(move || n, Duration::from_secs(10)) {
+    ///         eprintln!("stuck: {refused}");
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_timeout<F, T>(
+        &self,
+        closure: F,
+        timeout: Duration,
+    ) -> Result<JoinHandle<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let patience = Patience::Until(Deadline::after(timeout));
+        self.place(WithHandle(closure), patience)
+            .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
+    }
+
+    /// Runs a closure in the pool, waits for it, and gives what it returned.
+    ///
+    /// The closure may borrow. Called by one of the pool's own tasks it is called at once.
+    ///
+    /// # Blocking
+    ///
+    /// Until the closure has returned, or was cancelled and dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the closure panicked, or was cancelled: because the pool did not take it, was
+    /// stopped, or dropped it for a newer one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let grains = vec![1, 2, 3];
+    /// let sum: i32 = pool.install(|| grains.iter().sum())?;
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn install<F, R>(&self, closure: F) -> Result<R, JoinError>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        let mut closure = Some(closure);
+        let call = || closure.take().expect("it is called once")();
+        if let Some(result) = self.pool.call_inside(call) {
+            return result.map_err(JoinError::panicked);
+        }
+        let closure = closure.expect("it was not called");
+        lend::run_elsewhere(closure, |closure| self.place_or_refuse(Lent(closure)))
+    }
+
+    /// Submits a closure whose end nobody waits for.
+    ///
+    /// Small closures cost no allocation. A panic in the closure ends there: it is reported by
+    /// the panic hook, as for any thread, then goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler), and the thread goes on.
+    ///
+    /// # Blocking
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// # Errors
+    ///
+    /// None at the call. A closure that is turned away goes to
+    /// [`on_rejected`](crate::Builder::on_rejected), or is dropped here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # use std::sync::Arc;
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let sacks = Arc::new(AtomicU32::new(0));
+    /// for _ in 0..10 {
+    ///     let sacks = Arc::clone(&sacks);
+    ///     pool.execute(move || { sacks.fetch_add(1, Ordering::Relaxed); });
+    /// }
+    /// pool.shutdown();
+    /// assert_eq!(sacks.load(Ordering::Relaxed), 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn execute<F>(&self, closure: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.place_or_refuse(Detached(closure));
+    }
+
+    /// Submits a closure whose end nobody waits for, if there is room now; never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_submit`](Self::try_submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(10).build()?;
+    /// if let Err(refused) = pool.try_execute(|| println!("in the pool")) {
+    ///     let closure = refused.into_inner();
+    ///     closure(); // here instead
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_execute<F>(&self, closure: F) -> Result<(), TrySubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.place(Detached(closure), Patience::Never)
+            .map_err(|(refusal, Detached(closure))| refusal.with(closure))
+    }
+
+    #[inline(always)]
+    pub(super) fn place<M: Make>(
+        &self,
+        make: M,
+        patience: Patience,
+    ) -> Result<M::Handle, (Refusal, M)> {
+        admission::place(&self.pool, self.capacity.as_ref(), make, patience)
+    }
+
+    #[inline(always)]
+    pub(super) fn place_or_refuse<M: Refuse>(&self, make: M) -> M::Handle {
+        match self.place(make, Patience::Policy) {
+            Ok(handle) => handle,
+            Err((refusal, make)) => {
+                self.pool.counts.rejected.add_one();
+                make.refuse(refusal, self)
+            }
+        }
+    }
+
+    /// Hands a closure that was refused to the user's hook, or drops it.
+    pub(super) fn turn_away(&self, closure: Box<dyn FnOnce() + Send>, refusal: Refusal) {
+        let pool = self.pool.clone();
+        trampoline::call(move || pool.hooks.rejected(closure, refusal.reason()));
+    }
+}
+
+/// Boxes a closure, unless it is boxed already: one that is rejected again and again gets no deeper.
+fn boxed<F: FnOnce() + Send + 'static>(closure: F) -> Box<dyn FnOnce() + Send> {
+    let mut closure = Some(closure);
+    let any: &mut dyn Any = &mut closure;
+    let boxed = any.downcast_mut::<Option<Box<dyn FnOnce() + Send>>>();
+    match boxed.and_then(Option::take) {
+        Some(boxed) => boxed,
+        None => Box::new(closure.expect("it was not taken")),
+    }
+}

@@ -1,0 +1,38 @@
+//! Counts of what happens so rarely that it is counted in one place.
+
+use crate::primitive::{AtomicUsize, Ordering};
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Tasks that were refused, or dropped in favour of newer tasks.
+    pub(crate) rejected: Count,
+    /// Tasks submitted by the pool's own tasks that were admitted although the queue was full.
+    pub(crate) over_capacity: Count,
+    /// Runs of series that were left out because the queue was full.
+    pub(crate) skipped: Count,
+    /// Tasks that the end of the pool has cancelled.
+    pub(crate) stopped: Count,
+    /// Threads that the system failed to start when there was work for them.
+    pub(crate) failed_starts: Count,
+    /// Waits that kept their slots because too many threads were away already.
+    pub(crate) uncovered_waits: Count,
+}
+
+/// A count that orders nothing.
+pub(crate) struct Count(AtomicUsize);
+
+impl Default for Count {
+    fn default() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+}
+
+impl Count {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,168 @@
+//! The user's functions, and how they are called: thread names, thread hooks, panics, refusals and
+//! warnings.
+//!
+//! All of them may panic, wait, fork, and use the pool. So no lock is held while one is called, and a
+//! panic ends here.
+
+use std::any::Any;
+use std::io;
+
+use crate::error::{CancelReason, Rejected, Warning};
+use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
+use crate::unwind::{self, Payload};
+
+/// The user's functions, as the builder collects them.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) thread_start: Option<Box<ThreadStart>>,
+    pub(crate) thread_stop: Option<Box<dyn Fn(usize) + Send + Sync>>,
+    pub(crate) thread_name: Option<Box<ThreadName>>,
+    pub(crate) panic: Option<Box<PanicHandler>>,
+    pub(crate) rejected: Option<Box<dyn Fn(Rejected) + Send + Sync>>,
+    pub(crate) warning: Option<Box<dyn Fn(Warning) + Send + Sync>>,
+}
+
+/// Takes the value that a task panicked with.
+type PanicHandler = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
+
+/// Returns the name of the thread with the given number.
+type ThreadName = dyn Fn(usize) -> String + Send + Sync;
+
+/// Decides whether the thread with the given number may run tasks.
+type ThreadStart = dyn Fn(usize) -> io::Result<()> + Send + Sync;
+
+/// Returns the name of a thread for which the user gives none.
+pub(crate) fn default_name(number: usize) -> String {
+    format!("workmill-{number}")
+}
+
+/// Bits of `warned`.
+const OF_STARTS: u8 = 1;
+const OF_SPARES: u8 = 2;
+
+/// Calls the hooks of one pool.
+pub(crate) struct HookCaller {
+    hooks: Hooks,
+    /// The names of the first threads, which the builder has asked for.
+    first_names: Vec<String>,
+    /// What the user has been warned of.
+    warned: AtomicU8,
+    /// Why a thread could not be started, found by a thread that calls no hooks.
+    untold: Mutex<Option<io::Error>>,
+}
+
+impl HookCaller {
+    pub(crate) fn new(hooks: Hooks, first_names: Vec<String>) -> Self {
+        Self {
+            hooks,
+            first_names,
+            warned: AtomicU8::new(0),
+            untold: Mutex::new(None),
+        }
+    }
+
+    /// Returns the name for a thread; called once a thread.
+    pub(crate) fn thread_name(&self, number: usize) -> String {
+        if let Some(name) = self.first_names.get(number) {
+            return name.clone();
+        }
+        let given = self.hooks.thread_name.as_ref();
+        let given = given.map(|name| unwind::catch(|| name(number)));
+        match given {
+            Some(Ok(name)) => name.replace('\0', "\u{fffd}"),
+            // The thread is needed, so it gets a name although the hook has panicked.
+            Some(Err(_)) | None => default_name(number),
+        }
+    }
+
+    /// Returns `true` if the user decides whether a thread may run tasks.
+    pub(crate) fn has_thread_start(&self) -> bool {
+        self.hooks.thread_start.is_some()
+    }
+
+    /// Asks the user whether the thread may run tasks.
+    pub(crate) fn thread_start(&self, number: usize) -> io::Result<()> {
+        let Some(hook) = &self.hooks.thread_start else {
+            return Ok(());
+        };
+        unwind::catch(|| hook(number)).unwrap_or_else(|payload| {
+            let message = payload.message().unwrap_or("no message");
+            Err(io::Error::other(format!(
+                "on_thread_start panicked: {message}"
+            )))
+        })
+    }
+
+    /// Tells the user that the thread has run its last task.
+    pub(crate) fn thread_stop(&self, number: usize) {
+        if let Some(hook) = &self.hooks.thread_stop {
+            if let Err(payload) = unwind::catch(|| hook(number)) {
+                self.panicked(payload);
+            }
+        }
+    }
+
+    /// Tells the user of a panic that no handle shows.
+    pub(crate) fn panicked(&self, payload: Payload) {
+        if let Some(handler) = &self.hooks.panic {
+            // A handler that panics has reported that by its own panic.
+            drop(unwind::catch(|| handler(payload.into_inner())));
+        }
+    }
+
+    /// Hands a refused closure to the user, or drops it.
+    pub(crate) fn rejected(&self, closure: Box<dyn FnOnce() + Send>, reason: CancelReason) {
+        let Some(hook) = &self.hooks.rejected else {
+            return drop(closure);
+        };
+        if let Err(payload) = unwind::catch(|| hook(Rejected::new(closure, reason))) {
+            self.panicked(payload);
+        }
+    }
+
+    /// Warns the user of a thread that could not be started, or refused to start.
+    pub(crate) fn start_failed(&self, error: io::Error) {
+        self.warn(OF_STARTS, Warning::ThreadNotStarted(error));
+    }
+
+    /// A thread has started, so the next failure is worth a warning again.
+    pub(crate) fn thread_has_started(&self) {
+        self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
+    }
+
+    /// Warns the user that a wait keeps its slot, because `most` threads are away already.
+    pub(crate) fn spares_used_up(&self, most: usize) {
+        self.warn(OF_SPARES, Warning::SpareThreadsUsedUp(most));
+    }
+
+    /// Keeps why a thread could not be started, until a thread that may call hooks
+    /// [takes](Self::take_untold) it.
+    pub(crate) fn keep_untold(&self, error: io::Error) {
+        *lock(&self.untold) = Some(error);
+    }
+
+    pub(crate) fn take_untold(&self) -> Option<io::Error> {
+        lock(&self.untold).take()
+    }
+
+    /// Warns the user of something that goes worse than promised, once for each kind.
+    #[cold]
+    fn warn(&self, kind: u8, warning: Warning) {
+        if self.warned.fetch_or(kind, Ordering::Relaxed) & kind != 0 {
+            return unwind::discard(warning);
+        }
+        let told = unwind::catch(|| match &self.hooks.warning {
+            Some(hook) => hook(warning),
+            None => eprintln!("workmill: {warning}"),
+        });
+        if let Err(payload) = told {
+            self.panicked(payload);
+        }
+    }
+}
+
+impl Drop for HookCaller {
+    fn drop(&mut self) {
+        unwind::discard(std::mem::take(&mut self.hooks));
+    }
+}

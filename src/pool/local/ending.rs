@@ -1,0 +1,99 @@
+//! How a pool is closed and stopped.
+
+use std::sync::Arc;
+
+use super::{Local, Pool, PoolTask};
+use crate::error::CancelReason;
+use crate::pool::shared::Phase;
+use crate::task::cell::Cancelled;
+
+impl Pool {
+    /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to its end.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.enter(Phase::Closing);
+    }
+
+    /// Enters a phase, and returns the phase before.
+    fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
+        // What is not due is dropped as if by a task, which the pool's end waits for. If this is refused,
+        // the thread that closed the pool before drops it.
+        let is_first = self.accept().is_ok();
+        let before = self.refuse(phase);
+        if is_first {
+            Local::visit(self, || self.scheduled.close());
+            self.queue.task_done(None);
+        }
+        if self.is_forked() {
+            // What was dropped has forked.
+            return before;
+        }
+        // Last: a waker that is called may wait for the pool's end.
+        if let Some(bound) = &self.bound {
+            bound.closed();
+        }
+        self.check_quiescence();
+        before
+    }
+
+    /// Closes the pool and cancels what has not begun. Returns the number of tasks that it cancelled.
+    pub(crate) fn stop(self: &Arc<Self>) -> usize {
+        if self.enter(Phase::Stopping) == Phase::Stopping {
+            // A thread is at it already, maybe further down on this very stack.
+            return 0;
+        }
+        Local::visit(self, || self.cancel_all());
+        self.check_quiescence();
+        self.counts.stopped.get()
+    }
+
+    fn cancel_all(self: &Arc<Self>) {
+        let cancel = |task| {
+            self.cancel_at_the_end(task);
+            self.queue.task_done(None);
+        };
+        let (mut futures, mut closures) = (Vec::new(), Vec::new());
+        // What is dropped may fork; in the child nothing more is taken or dropped.
+        let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
+        while let Some(task) = next() {
+            if task.look().is_some_and(|look| look.is_future) {
+                self.request_cancel_at_the_end(&task);
+                futures.push(task);
+            } else if futures.is_empty() {
+                cancel(task);
+            } else {
+                // What it drops may wait for one of the futures, which are in no queue.
+                closures.push(task);
+            }
+        }
+        // A worker drops them, and those that nobody has woken.
+        futures.into_iter().for_each(|task| self.push_back(task));
+        for task in closures {
+            match self.is_forked() {
+                true => std::mem::forget(task),
+                false => cancel(task),
+            }
+        }
+        if self.is_forked() {
+            return;
+        }
+        for future in self.spawned.all() {
+            if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
+                self.counts.stopped.add_one();
+            }
+        }
+    }
+
+    /// Cancels a task because the pool is stopping.
+    pub(super) fn cancel_at_the_end(&self, task: PoolTask) {
+        if task.cancel(CancelReason::Shutdown) {
+            self.counts.stopped.add_one();
+        }
+    }
+
+    /// Requests the cancel of a future, which is to be run once more, because the pool is stopping.
+    pub(super) fn request_cancel_at_the_end(&self, future: &PoolTask) {
+        if future.request_cancel(CancelReason::Shutdown) {
+            self.counts.stopped.add_one();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Which pools this thread is inside: the pointer to its innermost `Local`, and the chain from there
+//! outwards.
+//!
+//! References to the `Local`s of a thread are lent to closures only, for as long as these run.
+
+#![expect(
+    unsafe_code,
+    reason = "a thread finds its own `Local` through a pointer to its stack"
+)]
+
+use std::cell::{Cell, RefCell};
+
+use super::{Local, Pool};
+use crate::fork::Stamp;
+use crate::pool::link::PoolLink;
+use crate::primitive::thread_cell;
+use crate::unwind::OnDrop;
+
+// The innermost `Local` of this thread, or null.
+thread_cell!(HERE: *const Local = std::ptr::null());
+
+// The pool that cannot end before this thread does, to the end of its last thread-local.
+thread_cell!(HOME: Option<PoolLink> = None);
+
+std::thread_local! {
+    /// Pools whose end may depend on what this thread does now, though the thread is not inside.
+    static IN_THE_WAY: RefCell<Vec<PoolLink>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The `Local`s of this thread, innermost first.
+pub(super) struct Chain<'a>(Option<&'a Local>);
+
+impl<'a> Iterator for Chain<'a> {
+    type Item = &'a Local;
+
+    fn next(&mut self) -> Option<&'a Local> {
+        let local = self.0?;
+        // SAFETY: a chain begins at the innermost `Local`, so this one is on the chain. Then `outer` is
+        // null, or what `HERE` was when this one was installed, which is on the chain for longer than
+        // this one; see `with_innermost`.
+        self.0 = unsafe { local.outer.get().as_ref() };
+        Some(local)
+    }
+}
+
+/// Calls `body` with the innermost `Local` of this thread, if the thread is inside a pool.
+#[inline]
+pub(super) fn with_innermost<R>(body: impl FnOnce(Option<&Local>) -> R) -> R {
+    let here = HERE.with(Cell::get);
+    // SAFETY: the pointer is null, or was set on this thread by `with_here`: to a `Local` that `install`
+    // borrows further down this very stack, or to the `outer` of one, which is the same for another
+    // `install`, further down. Each of these calls puts the pointer back before it returns, so it has
+    // not returned. It borrows the `Local` for longer than `body` runs, and shared only. The
+    // reference cannot outlive `body`, which is given it for any lifetime.
+    body(unsafe { here.as_ref() })
+}
+
+/// Calls `body` with all `Local`s of this thread.
+pub(super) fn with_chain<R>(body: impl FnOnce(Chain<'_>) -> R) -> R {
+    with_innermost(|innermost| body(Chain(innermost)))
+}
+
+/// Calls `body` with what this thread has of `pool`, if it is inside: as a worker, if it is one.
+#[inline]
+pub(super) fn with_part_of<R>(pool: &Pool, body: impl FnOnce(Option<&Local>) -> R) -> R {
+    with_innermost(|innermost| {
+        body(match innermost {
+            Some(local) if local.is_worker && local.is_part_of(pool) => Some(local),
+            Some(local) => part_of(pool, local),
+            None => None,
+        })
+    })
+}
+
+/// Looks for a `Local` of `pool` on the chain that begins with `innermost`.
+#[cold]
+fn part_of<'a>(pool: &Pool, innermost: &'a Local) -> Option<&'a Local> {
+    let parts = || Chain(Some(innermost)).filter(|local| local.is_part_of(pool));
+    parts().find(|local| local.is_worker).or(parts().next())
+}
+
+impl Local {
+    /// Calls `body` with what this thread has of the pool that it is innermost inside: as a worker, if
+    /// it is one.
+    pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
+        with_innermost(|innermost| {
+            body(match innermost {
+                Some(local) if !local.is_worker => part_of(&local.shared, local),
+                innermost => innermost,
+            })
+        })
+    }
+
+    /// Puts this on the thread's chain, as the innermost, for as long as `body` runs.
+    pub(super) fn install(&self, body: impl FnOnce(&Self)) {
+        debug_assert!(self.outer.get().is_null(), "on the chain once");
+        self.outer.set(HERE.with(Cell::get));
+        let _end = OnDrop(|| self.outer.set(std::ptr::null()));
+        with_here(self, || body(self));
+    }
+
+    /// Calls `body`, which a worker runs between two tasks, outside the pool.
+    #[inline]
+    pub(in crate::pool) fn outside<R>(&self, body: impl FnOnce() -> R) -> R {
+        let result = with_here(self.outer.get(), body);
+        if self.shared.is_forked() {
+            // What was called has forked, and this is the child.
+            self.shared.end_in_the_child();
+        }
+        result
+    }
+
+    /// Notes that nothing on this thread is to wait for the end of this pool, to the thread's very end.
+    pub(in crate::pool) fn settle(pool: &Pool) {
+        HOME.with(|home| home.set(Some(pool.link)));
+    }
+
+    /// Calls `body`, which a task of this pool may wait for, or its end: so nothing on this thread waits
+    /// for the pool's end meanwhile. The thread does not count as inside.
+    pub(crate) fn in_the_way<R>(pool: PoolLink, body: impl FnOnce() -> R) -> R {
+        if cfg!(workmill_loom) {
+            // The model's threads share the thread that they run on.
+            return body();
+        }
+        // While a thread ends its list may be gone already.
+        let listed = IN_THE_WAY.try_with(|pools| pools.borrow_mut().push(pool));
+        let _end = OnDrop(|| {
+            if listed.is_ok() {
+                let _ = IN_THE_WAY.try_with(|pools| pools.borrow_mut().pop());
+            }
+        });
+        body()
+    }
+}
+
+impl Pool {
+    /// Returns `true` if this thread is inside the pool: a worker whose thread-locals live, or a foreign
+    /// thread.
+    pub(crate) fn is_here(&self) -> bool {
+        with_part_of(self, |part| part.is_some())
+    }
+
+    /// Returns `true` if the pool's end would wait for this thread: it is inside, it is a worker that
+    /// drops its thread-locals, or it [stands in the way](Local::in_the_way).
+    pub(crate) fn waits_for_this_thread(&self) -> bool {
+        let is_home = || HOME.with(Cell::get) == Some(self.link);
+        let is_in_the_way = || {
+            let is_listed = |pools: &RefCell<Vec<_>>| pools.borrow().contains(&self.link);
+            IN_THE_WAY.try_with(is_listed).unwrap_or(false)
+        };
+        self.is_here() || is_home() || is_in_the_way()
+    }
+}
+
+/// Ends the pools that this thread is inside, in a child process that the thread has forked: there it
+/// is inside nothing.
+pub(super) fn end_in_the_child() {
+    with_chain(|chain| chain.for_each(|local| local.shared.end_in_the_child()));
+    HERE.with(|pointer| pointer.set(std::ptr::null()));
+}
+
+/// Has the pointer lead to `here` while `body` runs, and then to where it led before; in a child process
+/// to nothing.
+#[inline]
+fn with_here<R>(here: *const Local, body: impl FnOnce() -> R) -> R {
+    let process = Stamp::now();
+    let before = HERE.with(|pointer| pointer.replace(here));
+    let _back = OnDrop(|| {
+        let before = match process.is_here() {
+            true => before,
+            false => std::ptr::null(),
+        };
+        HERE.with(|pointer| pointer.set(before));
+    });
+    body()
+}

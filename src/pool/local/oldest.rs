@@ -1,0 +1,74 @@
+//! How the task that has waited longest is dropped in favour of a new one.
+
+use std::sync::Arc;
+
+use super::{Local, Pool, PoolTask};
+use crate::error::CancelReason;
+
+/// The task that makes room for another.
+enum Oldest {
+    /// A closure, or the tombstone of a closure that was cancelled just now.
+    Closure(PoolTask),
+    /// A future whose cancel was requested.
+    Future,
+}
+
+impl Pool {
+    /// Cancels the task that has waited longest among the tasks from outside that have not begun.
+    /// Returns `false` if there is none.
+    pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
+        // User code is called in here, and may fork.
+        while !self.is_forked() {
+            let mut futures = Vec::new();
+            let oldest = self.find_first_to_drop(&mut futures);
+            // They were in no queue for a moment, and are back when user code is called, which may wait
+            // for one of them. If the cancel of one was requested, a worker drops it.
+            futures.into_iter().for_each(|task| self.push_back(task));
+            let was_waiting = match oldest {
+                None => return false,
+                Some(Oldest::Future) => true,
+                Some(Oldest::Closure(task)) => {
+                    let mut was_waiting = false;
+                    Local::visit(self, || {
+                        was_waiting = task.cancel(CancelReason::Rejected);
+                    });
+                    self.queue.task_done(None);
+                    self.check_quiescence();
+                    was_waiting
+                }
+            };
+            if was_waiting {
+                self.counts.rejected.add_one();
+                return true;
+            }
+            self.link.tombstone_met();
+        }
+        false
+    }
+
+    /// Finds the task from outside that has waited longest, except tombstones, and futures that have
+    /// begun, which go to `futures`.
+    fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
+        while let Some(oldest) = self.queue.find_oldest() {
+            let Some(look) = oldest.look() else {
+                drop(oldest);
+                self.queue.task_done(None);
+                self.check_quiescence();
+                if self.is_forked() {
+                    return None;
+                }
+                self.link.tombstone_met();
+                continue;
+            };
+            if !look.is_future {
+                return Some(Oldest::Closure(oldest));
+            }
+            let requested = look.waits && oldest.request_cancel(CancelReason::Rejected);
+            futures.push(oldest);
+            if requested {
+                return Some(Oldest::Future);
+            }
+        }
+        None
+    }
+}

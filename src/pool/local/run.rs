@@ -1,0 +1,95 @@
+//! How a worker runs a task, and what the task tells it.
+
+use super::{Local, PoolTask};
+use crate::task::{Context, Name, Ran};
+use crate::unwind::Payload;
+
+impl Local {
+    /// Runs a task, or cancels it if the pool is stopping.
+    #[inline]
+    pub(in crate::pool) fn run(&self, found: &mut Option<PoolTask>) {
+        if self.held.is_searching() {
+            self.outside(|| self.stop_searching());
+        }
+        match self.run_or_cancel(found) {
+            Ran::Yields => found
+                .take()
+                .into_iter()
+                .for_each(|task| self.put_behind(task)),
+            ran => self.count_if_ended(ran),
+        }
+    }
+
+    /// Counts a task if it has ended.
+    #[inline]
+    pub(super) fn count_if_ended(&self, ran: Ran) {
+        match ran {
+            Ran::Ended | Ran::Tombstone => {
+                self.held.with_queue(|own| self.shared.queue.task_done(own));
+            }
+            Ran::GoesOn | Ran::Yields => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn run_or_cancel(&self, found: &mut Option<PoolTask>) -> Ran {
+        if self.shared.is_stopping() {
+            return self.cancel(found);
+        }
+        let ran = PoolTask::run(found, self);
+        if ran == Ran::Tombstone {
+            self.shared.link.tombstone_met();
+        }
+        ran
+    }
+
+    #[cold]
+    fn cancel(&self, found: &mut Option<PoolTask>) -> Ran {
+        let look = found.as_ref().and_then(PoolTask::look);
+        self.running.note(look.map(|look| look.name));
+        let pool = &self.shared;
+        if look.is_some_and(|look| look.is_future) {
+            found
+                .iter()
+                .for_each(|task| pool.request_cancel_at_the_end(task));
+            return PoolTask::run(found, self);
+        }
+        found
+            .take()
+            .into_iter()
+            .for_each(|task| pool.cancel_at_the_end(task));
+        Ran::Ended
+    }
+
+    /// Notes that the worker runs nothing.
+    pub(in crate::pool) fn note_idle(&self) {
+        self.running.note(None);
+    }
+}
+
+impl Context for Local {
+    #[inline]
+    fn begins(&self, name: &'static Name) {
+        self.running.note(Some(name));
+    }
+
+    #[inline]
+    fn can_be_joined(&self, cell: *const ()) {
+        self.running.set_task(cell);
+    }
+
+    #[inline]
+    fn returned(&self) {
+        self.running.set_task(std::ptr::null());
+    }
+
+    fn panicked(&self, payload: Payload) {
+        self.shared.hooks.panicked(payload);
+    }
+
+    fn future_ended(&self, key: usize) {
+        if !self.shared.is_forked() {
+            self.shared.spawned.remove(key);
+        }
+    }
+}

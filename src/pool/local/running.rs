@@ -1,0 +1,101 @@
+//! What a thread runs: a task of the pool, and above it tasks that are run inline.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use crate::pool::roster::Worker;
+use crate::task::Name;
+
+pub(super) struct Running {
+    /// Where the thread notes the name of what it runs.
+    worker: Arc<Worker>,
+    /// The cell of the task whose closure runs, if it has one, or null. Tasks that are run inline are in
+    /// `inline`.
+    task: Cell<*const ()>,
+    /// The cells of the tasks that are run inline, the outer tasks first.
+    inline: RefCell<Vec<*const ()>>,
+    /// Tasks run inline since the local queue was swept last.
+    inline_runs: Cell<usize>,
+    stack: Stack,
+}
+
+/// The part of the stack on which tasks may be run inline.
+#[derive(Clone, Copy)]
+pub(super) struct Stack {
+    /// Where the thread's first `Local` begins on the stack, as an address.
+    start: usize,
+    /// The number of bytes from there on that may be used before no more tasks are run inline.
+    room: usize,
+}
+
+impl Stack {
+    /// The stack from here on.
+    pub(super) fn from_here(room: usize) -> Self {
+        let start = std::ptr::from_ref(&room).addr();
+        Self { start, room }
+    }
+}
+
+impl Running {
+    pub(super) fn new(worker: Arc<Worker>, stack: Stack) -> Self {
+        Self {
+            worker,
+            task: Cell::new(std::ptr::null()),
+            inline: RefCell::new(Vec::new()),
+            inline_runs: Cell::new(0),
+            stack,
+        }
+    }
+
+    /// Notes the name of what the thread runs.
+    #[inline]
+    pub(super) fn note(&self, name: Option<&'static Name>) {
+        self.worker.note_running(name);
+    }
+
+    /// Notes the cell of the task that runs, or null.
+    #[inline]
+    pub(super) fn set_task(&self, cell: *const ()) {
+        self.task.set(cell);
+    }
+
+    /// Adds the cells of all tasks that run on the thread.
+    pub(super) fn collect(&self, cells: &mut Vec<*const ()>) {
+        cells.extend(self.inline.borrow().iter());
+        cells.push(self.task.get());
+    }
+
+    pub(super) fn stack(&self) -> Stack {
+        self.stack
+    }
+
+    /// Returns `true` if so much of the stack is used that no task should be run on top of it.
+    pub(super) fn is_deep(&self) -> bool {
+        let here = std::ptr::from_ref(&self).addr();
+        self.stack.start.abs_diff(here) > self.stack.room
+    }
+
+    /// Returns `true` if a task is run inline.
+    pub(super) fn runs_inline(&self) -> bool {
+        !self.inline.borrow().is_empty()
+    }
+
+    /// Calls `body`, which runs the task of this cell inline, and does not unwind.
+    pub(super) fn inline<R>(&self, cell: *const (), body: impl FnOnce() -> R) -> R {
+        self.inline.borrow_mut().push(cell);
+        let result = body();
+        self.inline.borrow_mut().pop();
+        result
+    }
+
+    /// Counts a task that was run inline, and returns the number since the last sweep.
+    pub(super) fn count_inline_run(&self) -> usize {
+        self.inline_runs.set(self.inline_runs.get() + 1);
+        self.inline_runs.get()
+    }
+
+    /// The local queue has been swept.
+    pub(super) fn reset_inline_runs(&self) {
+        self.inline_runs.set(0);
+    }
+}

@@ -1,0 +1,129 @@
+//! The local queue of one slot.
+
+use std::cell::Cell;
+
+use super::deque::{Stealer, Worker, insist};
+
+/// The number of tasks that a holder takes from its local queue before the injector has its turn, so
+/// that tasks which submit tasks cannot keep the rest waiting forever.
+const LOCAL_BUDGET: usize = 61;
+
+/// Before each batch of this number from the injector the holder steals from another slot, so that
+/// what lies in a local queue behind a long task does not wait until the injector runs dry.
+const STEAL_INTERVAL: usize = 8;
+
+/// The queue of one slot, first in, first out. It is used by the thread that holds the slot; other
+/// threads steal half of it.
+pub(in crate::pool) struct LocalQueue<T> {
+    index: usize,
+    tasks: Worker<T>,
+    /// Takes from the queue as other threads do.
+    thief: Stealer<T>,
+    /// The tasks that may be taken before the injector has its turn.
+    budget: Cell<usize>,
+    /// The batches that may be taken from the injector before another slot has its turn.
+    until_steal: Cell<usize>,
+}
+
+impl<T> LocalQueue<T> {
+    pub(super) fn new(index: usize) -> Self {
+        let tasks = Worker::new_fifo();
+        Self {
+            index,
+            thief: tasks.stealer(),
+            tasks,
+            budget: Cell::new(LOCAL_BUDGET),
+            until_steal: Cell::new(STEAL_INTERVAL),
+        }
+    }
+
+    /// Returns the index of the slot that the queue belongs to.
+    #[inline]
+    pub(in crate::pool) fn index(&self) -> usize {
+        self.index
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&self, task: T) {
+        self.tasks.push(task);
+    }
+
+    pub(in crate::pool) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(in crate::pool) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Takes the next task, unless it is the injector's turn.
+    ///
+    /// Tasks are four words. This hands on what the queue gave, unopened, because taking a task out of
+    /// its `Option` and putting it back is two copies.
+    #[inline]
+    pub(in crate::pool) fn pop(&self) -> Option<T> {
+        let left = self.budget.get();
+        if left == 0 {
+            return None;
+        }
+        self.budget.set(left - 1);
+        self.tasks.pop()
+    }
+
+    /// Takes the next task, whoever's turn it is.
+    pub(super) fn pop_regardless(&self) -> Option<T> {
+        self.tasks.pop()
+    }
+
+    /// Spends the budget for up to `tasks` tasks that lie elsewhere, and returns the number of those
+    /// that may run before it is the injector's turn. They count even if they do not run.
+    pub(in crate::pool) fn spend(&self, tasks: usize) -> usize {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(tasks));
+        left.min(tasks)
+    }
+
+    /// Returns `true` if it is the injector's turn.
+    pub(super) fn is_spent(&self) -> bool {
+        self.budget.get() == 0
+    }
+
+    /// Starts the next budget: the injector has had its turn.
+    pub(super) fn renew(&self) {
+        self.budget.set(LOCAL_BUDGET);
+    }
+
+    /// Returns `true` once every [`STEAL_INTERVAL`] calls: another slot has its turn.
+    pub(super) fn is_time_to_steal(&self) -> bool {
+        let left = self.until_steal.get().checked_sub(1);
+        self.until_steal.set(left.unwrap_or(STEAL_INTERVAL));
+        left.is_none()
+    }
+
+    /// Where a thread that steals several tasks, or takes a batch, puts all but the first.
+    pub(super) fn batch(&self) -> &Worker<T> {
+        &self.tasks
+    }
+
+    pub(super) fn stealer(&self) -> Stealer<T> {
+        self.tasks.stealer()
+    }
+
+    /// Drops the tombstones and returns their number; the other tasks keep their order.
+    #[must_use = "the tombstones have to be counted as finished"]
+    pub(super) fn sweep(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
+        // Not one by one to the other end: a task that is stolen meanwhile would be one too few, and
+        // the oldest of the rest would go round twice. And stolen, not popped: a queue that is popped
+        // empty gives its memory back, to ask for it again at once.
+        let mut tombstones = 0;
+        let is_kept = |task: &T| {
+            let is_tombstone = is_tombstone(task);
+            tombstones += usize::from(is_tombstone);
+            !is_tombstone
+        };
+        let all = std::iter::from_fn(|| insist(|| self.thief.steal()));
+        let kept: Vec<_> = all.filter(is_kept).collect();
+        kept.into_iter().for_each(|task| self.tasks.push(task));
+        tombstones
+    }
+}

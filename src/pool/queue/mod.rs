@@ -1,0 +1,170 @@
+//! The queue of a pool's work: where tasks are pushed, and in which order they are found.
+//!
+//! Each slot has a [`LocalQueue`]: its holder pushes there and takes from there,
+//! and other threads [steal] half of it. All other threads push to one [injector], from which the
+//! holders take in batches when their local queues are empty, and one task now and then while those are
+//! not. The [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done`
+//! and `join`, split up so that the threads of a pool share as little as possible.
+//!
+//! # Protocol
+//! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that is
+//! refused pushes nothing.
+
+mod deque;
+mod injector;
+pub(super) mod local;
+#[cfg(all(test, workmill_loom))]
+mod model;
+mod steal;
+pub(super) mod tally;
+#[cfg(all(test, not(workmill_loom)))]
+mod tests;
+
+use self::injector::Injector;
+use self::local::LocalQueue;
+use self::steal::Stealers;
+use self::tally::Tally;
+
+pub(super) struct TaskQueue<T> {
+    injector: Injector<T>,
+    stealers: Stealers<T>,
+    pub(super) tally: Tally,
+}
+
+impl<T> TaskQueue<T> {
+    /// Makes the queue for the given number of slots, and returns the slots' local queues with it.
+    pub(super) fn new(slots: usize) -> (Self, Vec<LocalQueue<T>>) {
+        let queues: Vec<_> = (0..slots).map(LocalQueue::new).collect();
+        let queue = Self {
+            injector: Injector::new(),
+            stealers: Stealers::new(&queues),
+            tally: Tally::new(slots),
+        };
+        (queue, queues)
+    }
+
+    /// Pushes a task that was accepted.
+    #[inline(always)]
+    pub(super) fn push(&self, task: T, own: Option<&LocalQueue<T>>) {
+        match own {
+            Some(own) => own.push(task),
+            None => self.injector.push(task),
+        }
+    }
+
+    /// Accepts a task from a thread that runs a task of the pool, closed or not.
+    #[inline]
+    pub(super) fn accept_inside(&self, own: Option<&LocalQueue<T>>) {
+        match own {
+            Some(own) => self.tally.accept_inside(own.index()),
+            None => self.tally.accept_without_slot(),
+        }
+    }
+
+    /// Takes the next task after [`LocalQueue::pop`] found none: because it is the injector's turn, or
+    /// because the local queue is empty.
+    pub(super) fn find_near(&self, own: &LocalQueue<T>) -> Option<T> {
+        if own.is_spent() {
+            own.renew();
+            return self.find_oldest().or_else(|| own.pop_regardless());
+        }
+        let stolen = self.steal_in_turn(own);
+        stolen.or_else(|| self.find_batch(own))
+    }
+
+    /// Takes a task from elsewhere than the local queue: from the injector, or from another slot if that
+    /// has its turn.
+    pub(super) fn find_elsewhere(&self, own: &LocalQueue<T>) -> Option<T> {
+        own.renew();
+        let stolen = self.steal_in_turn(own);
+        stolen.or_else(|| self.find_oldest())
+    }
+
+    /// Takes a task from the injector or from another slot, and some more into the local queue, which is
+    /// empty. With `leave_last` it does not take the only task of another slot.
+    pub(super) fn find_far(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        let injected = self.find_batch(own);
+        injected.or_else(|| self.steal(own, leave_last))
+    }
+
+    /// Takes a task from anywhere, for a thread without a slot.
+    pub(super) fn find_any(&self) -> Option<T> {
+        let oldest = self.find_oldest();
+        oldest.or_else(|| self.stealers.steal_any(self.tally.used_slots()))
+    }
+
+    /// Takes the task that has been in the injector longest.
+    pub(super) fn find_oldest(&self) -> Option<T> {
+        self.injector.take_oldest()
+    }
+
+    /// Takes a task from the injector, and some more into the local queue, which is empty.
+    ///
+    /// The injector's next turn comes after those: what came from outside keeps its order.
+    fn find_batch(&self, own: &LocalQueue<T>) -> Option<T> {
+        own.renew();
+        self.injector.take_batch(own.batch())
+    }
+
+    fn steal_in_turn(&self, own: &LocalQueue<T>) -> Option<T> {
+        match own.is_time_to_steal() {
+            true => self.steal(own, false),
+            false => None,
+        }
+    }
+
+    fn steal(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        self.stealers
+            .steal(self.tally.used_slots(), own, leave_last)
+    }
+
+    /// Returns the number of tasks in the injector.
+    pub(super) fn injected(&self) -> usize {
+        self.injector.len()
+    }
+
+    /// Returns `true` if a task may be found.
+    pub(super) fn has_tasks(&self) -> bool {
+        !self.injector.is_empty() || !self.stealers.are_empty(self.tally.used_slots())
+    }
+
+    /// Counts a task that was found, and has ended, as finished.
+    #[inline]
+    pub(super) fn task_done(&self, own: Option<&LocalQueue<T>>) {
+        match own {
+            Some(own) => self.tally.finish_inside(own.index()),
+            None => self.tally.finish_outside(),
+        }
+    }
+
+    /// Drops the tombstones of a local queue. The other tasks keep their order, and are in no queue for
+    /// a moment.
+    pub(super) fn sweep_local(&self, own: &LocalQueue<T>, is_tombstone: impl Fn(&T) -> bool) {
+        let tombstones = own.sweep(is_tombstone);
+        self.all_done(tombstones, Some(own));
+    }
+
+    /// Drops the tombstones of a local queue and of the injector, like
+    /// [`sweep_local`](Self::sweep_local).
+    pub(super) fn sweep(&self, own: &LocalQueue<T>, is_tombstone: impl Fn(&T) -> bool) {
+        self.sweep_local(own, &is_tombstone);
+        let tombstones = self.injector.sweep(&is_tombstone);
+        self.all_done(tombstones, Some(own));
+    }
+
+    /// Drops the tombstones of the injector, for a thread without a slot; and those of all local queues,
+    /// if the injector had fewer than `expected`.
+    pub(super) fn sweep_any(&self, expected: usize, is_tombstone: impl Fn(&T) -> bool) {
+        let mut tombstones = self.injector.sweep(&is_tombstone);
+        if tombstones < expected {
+            let used = self.tally.used_slots();
+            let kept = |task| self.injector.push(task);
+            tombstones += self.stealers.sweep(used, &is_tombstone, kept);
+        }
+        self.all_done(tombstones, None);
+    }
+
+    fn all_done(&self, tasks: usize, own: Option<&LocalQueue<T>>) {
+        (0..tasks).for_each(|_| self.task_done(own));
+    }
+}
