@@ -20,7 +20,7 @@ where
 {
     type Handle = JoinHandle<F::Output>;
 
-    #[inline]
+    #[inline(always)]
     fn make<P: Token>(
         self,
         pool: &Pool,

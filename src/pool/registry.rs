@@ -13,11 +13,13 @@ impl<T> Registry<T> {
     }
 
     /// Adds a value and returns its key.
+    #[inline]
     pub(super) fn insert(&mut self, value: T) -> usize {
         self.0.insert(value)
     }
 
     /// Takes out the value under `key`, if there is one.
+    #[inline]
     pub(super) fn take(&mut self, key: usize) -> Option<T> {
         let taken = self.0.try_remove(key);
         if self.0.is_empty() && self.0.capacity() > KEPT {

@@ -102,6 +102,14 @@ impl Local {
         }
     }
 
+    /// Pushes a task that was accepted, to the local queue if this thread holds a slot.
+    #[inline(always)]
+    pub(super) fn push(&self, task: PoolTask) {
+        self.held
+            .with_queue(|own| self.shared.queue.push(task, own));
+        self.shared.task_pushed();
+    }
+
     /// Returns the index of the slot that this thread holds, if it holds one.
     pub(crate) fn slot_index(&self) -> Option<usize> {
         self.held.index()

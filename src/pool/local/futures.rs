@@ -51,6 +51,7 @@ impl Pool {
 
     /// Makes a task of a future that this thread has accepted, and registers it. `slot` is the slot that
     /// this thread holds, if it does.
+    #[inline]
     pub(crate) fn make_future<P, F>(
         &self,
         slot: Option<usize>,
@@ -73,17 +74,11 @@ fn push_woken(link: PoolLink, task: PoolTask) {
         // Its pool has no threads here, and to drop it might wait for a lock of the parent's forever.
         return std::mem::forget(task);
     }
-    let task = with_innermost(|local| match local {
-        Some(local) if local.shared.link == link => {
-            local.shared.push(task);
-            None
-        }
-        _ => Some(task),
-    });
-    if let Some(task) = task {
-        match Pool::of(link) {
+    with_innermost(|local| match local {
+        Some(local) if local.is_worker && local.shared.link == link => local.push(task),
+        _ => match Pool::of(link) {
             Some(pool) => pool.push(task),
             None => unreachable!("a pool with unfinished tasks exists"),
-        }
-    }
+        },
+    });
 }

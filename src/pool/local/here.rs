@@ -44,7 +44,7 @@ impl<'a> Iterator for Chain<'a> {
 }
 
 /// Calls `body` with the innermost `Local` of this thread, if the thread is inside a pool.
-#[inline]
+#[inline(always)]
 pub(super) fn with_innermost<R>(body: impl FnOnce(Option<&Local>) -> R) -> R {
     let here = HERE.with(Cell::get);
     // SAFETY: the pointer is null, or was set on this thread by `with_here`: to a `Local` that `install`
@@ -61,7 +61,7 @@ pub(super) fn with_chain<R>(body: impl FnOnce(Chain<'_>) -> R) -> R {
 }
 
 /// Calls `body` with what this thread has of `pool`, if it is inside: as a worker, if it is one.
-#[inline]
+#[inline(always)]
 pub(super) fn with_part_of<R>(pool: &Pool, body: impl FnOnce(Option<&Local>) -> R) -> R {
     with_innermost(|innermost| {
         body(match innermost {

@@ -22,14 +22,14 @@ impl Local {
         let is_first = self.yielded.is_empty();
         let all_busy = || self.shared.slots.idle.are_all_busy();
         if !self.has_slot() || is_first && !all_busy() {
-            return self.shared.push(task);
+            return self.push(task);
         }
         if is_first {
             self.let_local_go_first();
         }
         match task.narrow() {
             Ok(task) => self.yielded.push(task),
-            Err(task) => return self.shared.push(task),
+            Err(task) => return self.push(task),
         }
         self.yielded.set_used(true);
     }
@@ -88,7 +88,7 @@ impl Local {
             };
             match next.run_once(self) {
                 Err(task) if self.has_slot() => self.yielded.push(task),
-                Err(task) => self.outside(|| self.shared.push(task.widen())),
+                Err(task) => self.outside(|| self.push(task.widen())),
                 Ok(ran) => self.count_if_ended(ran),
             }
         }
