@@ -1,12 +1,12 @@
 //! `CancelToken`: asks work that has begun to stop.
 //!
-//! A token is an [`Event`] that is never cleared, and what is to be called then. Its children are among
-//! that, as plain data, so that neither a long chain of them nor its drop recurses.
+//! A token is an [`Event`] that is never cleared, with callbacks. Its children are among these, as
+//! plain data, so that neither cancelling nor dropping a long chain of tokens recurses.
 //!
-//! A callback is registered under the lock while the event is not set; the call that sets the event
-//! looks at all callbacks under the lock after that. So each of them is either called by that call, or
-//! finds the event set and is called at once. Whoever takes a callback out under the lock has it: to call
-//! it, or to drop it.
+//! A callback is registered under the lock, while the event is not set. The call that sets the
+//! event looks at all callbacks under the lock after that. So each callback is either found by that
+//! call, or finds the event set and is called at once. The thread that takes a callback out under
+//! the lock owns it, to call or to drop it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,19 +18,21 @@ use super::event::Event;
 use crate::primitive::{Mutex, lock};
 use crate::trampoline;
 
-/// Tells work to stop: one side cancels, the other looks, waits, or is called back.
+/// A token by which work is asked to stop. One side cancels it; the other checks it, waits for it,
+/// or registers a callback.
 ///
-/// Nothing is stopped by force: a task that is to be cancelled while it runs looks at
-/// [`is_cancelled`](Self::is_cancelled) from time to time. Clones are the same token. Like C#'s
-/// `CancellationToken`, and Java's interrupt with an object to hold on to.
+/// Nothing is stopped by force: a task that is to be cancelled while it runs calls
+/// [`is_cancelled`](Self::is_cancelled) from time to time. Clones are the same token. It is like
+/// C#'s `CancellationToken`, and like Java's interrupt with an object to hold on to.
 ///
 /// # Ordering
 ///
-/// What was done before [`cancel`](Self::cancel) has happened before any wait that it ends goes on.
+/// Everything before [`cancel`](Self::cancel) happens before everything after a wait that it ends.
 ///
 /// # Dropping
 ///
-/// Cancels nothing. Callbacks that were not called are dropped with the last clone.
+/// Dropping a token cancels nothing. Callbacks that were not called are dropped with the last
+/// clone.
 ///
 /// # Examples
 ///
@@ -56,34 +58,39 @@ pub struct CancelToken(Arc<Inner>);
 struct Inner {
     cancelled: Event,
     callbacks: Mutex<Callbacks>,
-    /// How it is registered with its parent, which lives as long.
+    /// The registration with the parent, which lives at least as long.
     parent: Option<Registration>,
 }
 
-/// What is to be called, in the order in which it was registered.
+/// The callbacks, in the order in which they were registered.
 #[derive(Default)]
 struct Callbacks {
+    /// The key of the next callback.
     next: u64,
     waiting: BTreeMap<u64, Callback>,
 }
 
 enum Callback {
+    /// Cancels a child.
     Child(Weak<Inner>),
+    /// Calls a closure.
     Call(Box<dyn FnOnce() + Send>),
 }
 
+/// A callback that is registered with a token.
 struct Registration {
     with: Arc<Inner>,
     key: u64,
 }
 
 impl CancelToken {
-    /// Makes a token that is not cancelled.
+    /// Creates a token that is not cancelled.
     pub fn new() -> Self {
         Self(Arc::new(Inner::new(None)))
     }
 
-    /// Makes a token that is cancelled when this one is; cancelling it leaves this one alone.
+    /// Creates a child of this token, which is cancelled when this token is. Cancelling the child
+    /// does not cancel this token.
     ///
     /// # Examples
     ///
@@ -110,20 +117,21 @@ impl CancelToken {
         })
     }
 
-    /// Cancels the token and its children: wakes everyone who waits, and calls every callback on this
-    /// thread, those of a token in the order in which they were registered, and before its children's.
+    /// Cancels the token and its children. Wakes all waiters, and calls all callbacks on this
+    /// thread: the callbacks of a token in the order in which they were registered, and before
+    /// those of its children.
     ///
-    /// Cancelling twice does nothing more; a second call at the same time does not wait for the
-    /// callbacks of the first. Callbacks may cancel other tokens, and so on: in a long chain they are put off,
-    /// as with [`JoinHandle::on_done`](crate::JoinHandle::on_done). One that is put off can still be taken
-    /// back.
+    /// Cancelling a cancelled token has no effect, and does not wait for callbacks that another
+    /// call of `cancel` is calling. Callbacks may cancel other tokens, and so on: in a long chain
+    /// they are put off, like those of [`JoinHandle::on_done`](crate::JoinHandle::on_done). A
+    /// callback that is put off can still be removed by dropping its [`CancelCallback`].
     pub fn cancel(&self) {
         let mut open = vec![Arc::clone(&self.0)];
         while let Some(token) = open.pop() {
             if !token.cancelled.set_first() {
                 continue;
             }
-            // Nothing is added any more, since the token is cancelled.
+            // No callback is added from now on, since the token is cancelled.
             let keys: Vec<_> = lock(&token.callbacks).waiting.keys().copied().collect();
             for key in keys {
                 let child = {
@@ -135,8 +143,8 @@ impl CancelToken {
                 match child {
                     Some(child) => open.extend(child),
                     None => {
-                        // It is taken out when it is called, which may be put off: until then it can be
-                        // taken back.
+                        // The call may be put off. The callback is taken out only when it is
+                        // called, so it can be removed until then.
                         let token = Arc::clone(&token);
                         trampoline::call(move || token.call(key));
                     }
@@ -145,44 +153,47 @@ impl CancelToken {
         }
     }
 
-    /// Tells whether the token was cancelled.
+    /// Returns `true` if the token was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.is_set()
     }
 
-    /// Waits until the token is cancelled.
+    /// Blocks until the token is cancelled.
     ///
     /// # Blocking
     ///
-    /// Until [`cancel`](Self::cancel) is called on this token or on one that it descends from.
+    /// Blocks until [`cancel`](Self::cancel) is called on this token or on a token that it descends
+    /// from.
     pub fn wait(&self) {
         self.0.cancelled.wait();
     }
 
-    /// Waits until the token is cancelled, but no longer than `timeout`; `false` if the time was over
-    /// first. A sleep that can be ended early.
+    /// Blocks until the token is cancelled, but no longer than `timeout`. Returns `false` if the
+    /// time was over first. This is a sleep that can be ended early.
     ///
-    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until the token is cancelled or the time is over.
+    /// Blocks until the token is cancelled or the time is over.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.0.cancelled.wait_timeout(timeout)
     }
 
-    /// Waits until the token is cancelled, without blocking the thread. Dropping the future ends the
-    /// wait.
+    /// Waits until the token is cancelled, without blocking the thread. Dropping the future ends
+    /// the wait.
     pub async fn wait_async(&self) {
         self.0.cancelled.wait_async().await;
     }
 
-    /// Has `callback` called when the token is cancelled, on the thread that cancels it; at once, on
-    /// this thread, if it is. In a long chain of callbacks it is put off, as [`cancel`](Self::cancel) says.
+    /// Registers a callback that is called when the token is cancelled, on the thread that cancels
+    /// it. If the token is cancelled already, calls `callback` at once on this thread. In a long
+    /// chain of callbacks the call is put off, as described at [`cancel`](Self::cancel).
     ///
-    /// The callback is registered until what comes back is dropped, unless that is
-    /// [kept](CancelCallback::keep). No lock is held while it is called, so it may do anything with this
-    /// token and with others. A panic in it ends there: the others are called all the same.
+    /// The callback is registered until the returned [`CancelCallback`] is dropped, unless that is
+    /// [kept](CancelCallback::keep). No lock is held while the callback is called, so it may do
+    /// anything with this token and with others. A panic in it is contained, and the other
+    /// callbacks are called all the same.
     ///
     /// # Examples
     ///
@@ -209,7 +220,7 @@ impl CancelToken {
         CancelCallback(registered)
     }
 
-    /// Registers what `make` makes, unless the token is cancelled.
+    /// Registers the callback that `make` returns, unless the token is cancelled.
     fn register<R>(
         &self,
         make: impl FnOnce(Option<Registration>) -> (R, Callback),
@@ -227,7 +238,7 @@ impl CancelToken {
     }
 }
 
-/// The token is cancelled already.
+/// An error: the token is cancelled already.
 struct Cancelled;
 
 impl Default for CancelToken {
@@ -245,7 +256,7 @@ impl fmt::Debug for CancelToken {
 }
 
 impl Inner {
-    /// Calls a callback, unless it was taken back.
+    /// Calls a callback, unless it was removed.
     fn call(&self, key: u64) {
         let callback = lock(&self.callbacks).waiting.remove(&key);
         if let Some(Callback::Call(call)) = callback {
@@ -266,7 +277,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = mem::take(&mut lock(&self.callbacks).waiting);
         drop_all(callbacks.into_values());
-        // One after the other, not one inside the other: a chain of children may be long.
+        // One parent after the other and not recursively, since a chain of children may be long.
         let mut next = self.parent.take();
         while let Some(registration) = next {
             registration.end();
@@ -276,30 +287,32 @@ impl Drop for Inner {
 }
 
 impl Registration {
-    /// Takes the callback out, if it was not called; its drop is user code.
+    /// Removes the callback, unless it was called, and drops it, which is user code.
     fn end(&self) {
         let callback = lock(&self.with.callbacks).waiting.remove(&self.key);
         drop_all(callback);
     }
 }
 
-/// Drops what was not called. It may own what keeps others registered, and these others likewise.
+/// Drops callbacks that were not called. A callback may own the registration of another, which may
+/// own the registration of a third, and so on.
 fn drop_all(callbacks: impl IntoIterator<Item = Callback>) {
     for callback in callbacks {
         trampoline::call(move || drop(callback));
     }
 }
 
-/// A callback that waits for a [`CancelToken`]; made by [`CancelToken::on_cancel`].
+/// A callback that is registered with a [`CancelToken`]. It is returned by
+/// [`CancelToken::on_cancel`].
 ///
-/// Dropping it takes the callback back, unless it was called. It does not wait for one that is being
-/// called on another thread at that moment.
-#[must_use = "dropped, the callback is never called"]
+/// Dropping it removes the callback, unless it was called. It does not wait for a callback that is
+/// being called on another thread at that moment.
+#[must_use = "the callback is removed when this is dropped"]
 pub struct CancelCallback(Option<Registration>);
 
 impl CancelCallback {
-    /// Leaves the callback registered for as long as the token lives. One that owns a clone of its token
-    /// keeps that alive until it is cancelled.
+    /// Keeps the callback registered for as long as the token lives. A callback that owns a clone
+    /// of its token keeps the token alive until the token is cancelled.
     pub fn keep(mut self) {
         self.0 = None;
     }

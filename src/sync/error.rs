@@ -1,17 +1,19 @@
-//! What can fail in a semaphore or a queue.
+//! The errors of semaphores and queues.
 //!
-//! An error that refuses an item carries it back, and is formatted without the item's help.
+//! An error that refuses an item carries the item back, and its `Debug` and `Display` do not use
+//! the item's.
 
 use std::error::Error;
 use std::fmt;
 
-/// Says why no permit will ever be given.
+/// An error returned by [`Semaphore::acquire`](crate::Semaphore::acquire): the permits will never
+/// be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// The semaphore was closed.
     Closed,
-    /// More permits were asked for than the semaphore can ever have.
+    /// More permits were requested than the semaphore can ever have.
     TooMany,
 }
 
@@ -23,15 +25,17 @@ impl fmt::Display for AcquireError {
 
 impl Error for AcquireError {}
 
-/// Says why no permit was given without waiting, or in time.
+/// An error returned by [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) and
+/// [`Semaphore::acquire_timeout`](crate::Semaphore::acquire_timeout): the permits were not granted
+/// without waiting, or in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryAcquireError {
-    /// Too few permits were free, or others wait for some already.
+    /// Too few permits were free, or other callers were waiting for permits.
     NoPermits,
     /// The semaphore was closed.
     Closed,
-    /// More permits were asked for than the semaphore can ever have.
+    /// More permits were requested than the semaphore can ever have.
     TooMany,
 }
 
@@ -40,7 +44,7 @@ impl fmt::Display for TryAcquireError {
         f.write_str(match self {
             Self::NoPermits => "no permit is free",
             Self::Closed => "the semaphore was closed",
-            Self::TooMany => "the semaphore never has so many permits",
+            Self::TooMany => "more permits were requested than the semaphore can ever have",
         })
     }
 }
@@ -48,7 +52,7 @@ impl fmt::Display for TryAcquireError {
 impl Error for TryAcquireError {}
 
 impl TryAcquireError {
-    /// The same for one who waits, unless waiting helps.
+    /// Returns the error for a caller that waits, or `None` if waiting may help.
     pub(crate) fn for_good(self) -> Option<AcquireError> {
         match self {
             Self::NoPermits => None,
@@ -67,7 +71,8 @@ impl From<AcquireError> for TryAcquireError {
     }
 }
 
-/// Says that more permits were added than the semaphore can have; nothing has changed.
+/// An error returned by [`Semaphore::add_permits`](crate::Semaphore::add_permits): there would be
+/// more permits than the semaphore can have. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleaseError;
 
@@ -79,12 +84,13 @@ impl fmt::Display for ReleaseError {
 
 impl Error for ReleaseError {}
 
-/// Says that a queue was closed, and gives the item back.
+/// An error returned by [`Queue::put`](crate::Queue::put): the queue was closed. It contains the
+/// item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PutError<T>(pub T);
 
 impl<T> PutError<T> {
-    /// Gives the item back.
+    /// Returns the item.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -104,30 +110,32 @@ impl<T> fmt::Display for PutError<T> {
 
 impl<T> Error for PutError<T> {}
 
-/// Says why a queue did not take an item without waiting, or in time, and gives it back.
+/// An error returned by [`Queue::try_put`](crate::Queue::try_put) and
+/// [`Queue::put_timeout`](crate::Queue::put_timeout): the item was not put without waiting, or in
+/// time. It contains the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryPutError<T> {
-    /// There was no room.
+    /// There was no room in the queue.
     Full(T),
     /// The queue was closed.
     Closed(T),
 }
 
 impl<T> TryPutError<T> {
-    /// Gives the item back.
+    /// Returns the item.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(item) | Self::Closed(item) => item,
         }
     }
 
-    /// Tells whether there was no room.
+    /// Returns `true` if there was no room in the queue.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
-    /// Tells whether the queue was closed.
+    /// Returns `true` if the queue was closed.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
     }
@@ -159,25 +167,27 @@ impl<T> fmt::Display for TryPutError<T> {
 
 impl<T> Error for TryPutError<T> {}
 
-/// Says that a queue was closed and that nothing is left in it.
+/// An error returned by [`Queue::get`](crate::Queue::get): the queue is closed and empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetError;
 
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue was closed, and is empty")
+        f.write_str("the queue is closed and empty")
     }
 }
 
 impl Error for GetError {}
 
-/// Says why a queue gave no item without waiting, or in time.
+/// An error returned by [`Queue::try_get`](crate::Queue::try_get) and
+/// [`Queue::get_timeout`](crate::Queue::get_timeout): there was no item without waiting, or in
+/// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryGetError {
-    /// There was no item.
+    /// There was no item in the queue.
     Empty,
-    /// The queue was closed, and nothing is left in it.
+    /// The queue is closed and empty.
     Closed,
 }
 
@@ -198,7 +208,8 @@ impl fmt::Display for TryGetError {
 
 impl Error for TryGetError {}
 
-/// Says that more items were reported done than were taken; nothing has changed.
+/// An error returned by [`Queue::task_done`](crate::Queue::task_done): more items would be reported
+/// done than were taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskDoneError;
 

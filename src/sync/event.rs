@@ -1,8 +1,8 @@
 //! `Event`: a flag to wait for.
 //!
-//! The flag is written without a lock. Whoever waits for it stands in a [`WaitQueue`]; to be notified there
-//! is to be released, whatever has become of the flag since, which is why a waiter that is present at
-//! [`set`](Event::set) need not be quick.
+//! The flag is written without a lock, and waiters wait in a [`WaitQueue`]. A waiter that is
+//! notified there is released, whatever has become of the flag since. So a waiter that is present
+//! at a [`set`](Event::set) need not be quick.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -13,14 +13,14 @@ use super::wait_queue::{WaitQueue, Waiter};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::wait::{Deadline, block_until};
 
-/// A flag that is set and cleared, and that any number of threads and futures wait for.
+/// A flag that can be set and cleared, and that any number of threads and futures can wait for.
 ///
-/// Like Python's `threading.Event`, with the forms of this crate: all of them may wait for one event at
-/// the same time.
+/// It is like Python's `threading.Event`, with the four forms of this crate. Threads and futures
+/// can wait for one event at the same time.
 ///
 /// # Ordering
 ///
-/// What was done before [`set`](Self::set) has happened before a wait that it ends goes on.
+/// Everything before [`set`](Self::set) happens before everything after a wait that it ends.
 ///
 /// # Dropping
 ///
@@ -51,7 +51,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Makes an event that is not set.
+    /// Creates an event that is not set.
     pub fn new() -> Self {
         Self {
             flag: AtomicBool::new(false),
@@ -59,10 +59,10 @@ impl Event {
         }
     }
 
-    /// Sets the flag, and releases everyone who waits.
+    /// Sets the flag, and releases all waiters.
     ///
-    /// Whoever waits at this moment is released even if [`clear`](Self::clear) follows at once. Setting
-    /// a flag that is set does nothing more.
+    /// Threads and futures that wait at this moment are released even if [`clear`](Self::clear)
+    /// follows at once. Setting a flag that is set has no effect.
     ///
     /// # Examples
     ///
@@ -75,40 +75,41 @@ impl Event {
         self.set_first();
     }
 
-    /// Sets the flag, and tells whether it was this call that did.
+    /// Sets the flag. Returns `true` if it was not set before.
     pub(crate) fn set_first(&self) -> bool {
-        // ORDERING: Release gives what was done before to `is_set`.
+        // ORDERING: Release pairs with Acquire in `is_set`.
         let before = self.flag.swap(true, Ordering::AcqRel);
         self.waiters.notify_all();
         !before
     }
 
-    /// Clears the flag: who waits from now on waits for the next [`set`](Self::set).
+    /// Clears the flag. A wait that begins from now on is ended by the next [`set`](Self::set).
     pub fn clear(&self) {
         self.flag.store(false, Ordering::Release);
     }
 
-    /// Tells whether the flag is set.
+    /// Returns `true` if the flag is set.
     pub fn is_set(&self) -> bool {
         self.flag.load(Ordering::Acquire)
     }
 
-    /// Waits until the flag is set.
+    /// Blocks until the flag is set.
     ///
     /// # Blocking
     ///
-    /// Until the flag is set; not at all if it is.
+    /// Blocks until the flag is set, and not at all if it is.
     pub fn wait(&self) {
         self.wait_until(Deadline::NEVER);
     }
 
-    /// Waits until the flag is set, but no longer than `timeout`; `false` if the time was over first.
+    /// Blocks until the flag is set, but no longer than `timeout`. Returns `false` if the time was
+    /// over first.
     ///
-    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until the flag is set or the time is over.
+    /// Blocks until the flag is set or the time is over.
     ///
     /// # Examples
     ///
@@ -146,18 +147,19 @@ impl Event {
         .await;
     }
 
+    /// Blocks until the flag is set. Returns `false` if `deadline` comes first.
     fn wait_until(&self, deadline: Deadline) -> bool {
         let mut waiter = self.waiters.waiter();
         let released = block_until(deadline, |waker| {
             self.poll(&mut waiter, waker).then_some(())
         });
-        // It may have been released at the very end.
+        // The waiter may have been released at the deadline.
         released.is_some() || waiter.spend()
     }
 
-    /// Tells whether the waiter that has `waiter` is released; if not, `waker` is called when it is.
+    /// Returns `true` if the waiter is released. If not, `waker` is called when it is.
     fn poll(&self, waiter: &mut Waiter<'_>, waker: &Waker) -> bool {
-        // The last look is behind the fence that the line makes when somebody stands in it.
+        // The last look comes after the fence that the queue makes when a waiter joins it.
         let released = self.is_set() || waiter.enqueue(waker) || self.is_set();
         if released {
             waiter.spend();

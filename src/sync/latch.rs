@@ -1,4 +1,4 @@
-//! `Latch`: an [`Event`] that is set by the last of so many.
+//! `Latch`: an [`Event`] that is set by the last of a number of calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::event::Event;
 use crate::primitive::{AtomicUsize, Ordering};
 
-/// Opens once so many have counted down, and stays open.
+/// A latch that opens once it has been counted down to zero, and stays open.
 ///
-/// Java calls it `CountDownLatch`, C++ `std::latch`. What counts down and what waits may be threads,
-/// tasks of a pool and futures, all at the same time.
+/// It is like Java's `CountDownLatch` and C++'s `std::latch`. Threads, tasks of a pool and futures
+/// can count down and wait, all at the same time.
 ///
 /// # Ordering
 ///
-/// What was done before each [`count_down`](Self::count_down) has happened before any wait that the
-/// last of them ends goes on.
+/// Everything before each [`count_down`](Self::count_down) happens before everything after a wait
+/// that the last of them ends.
 ///
 /// # Dropping
 ///
@@ -40,8 +40,8 @@ pub struct Latch {
 }
 
 impl Latch {
-    /// Makes a latch that opens after `count` calls of [`count_down`](Self::count_down); with none it
-    /// is open.
+    /// Creates a latch that opens after `count` calls of [`count_down`](Self::count_down). With a
+    /// count of 0 it is open.
     pub fn new(count: usize) -> Self {
         let latch = Self {
             left: AtomicUsize::new(count),
@@ -53,10 +53,12 @@ impl Latch {
         latch
     }
 
-    /// Counts down by one, and opens the latch if it was the last. On an open latch it does nothing.
+    /// Counts down by one, and opens the latch if the count becomes 0. Has no effect on an open
+    /// latch.
     pub fn count_down(&self) {
         let less = |left: usize| left.checked_sub(1);
-        // ORDERING: AcqRel hands what everyone did before on to the one that opens.
+        // ORDERING: AcqRel pairs with itself. The thread that opens the latch so takes on
+        // everything before all other calls, and hands it on.
         let before = self
             .left
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
@@ -65,37 +67,40 @@ impl Latch {
         }
     }
 
-    /// Tells how many are still to count down, a snapshot, may be stale.
+    /// Returns the number of calls of [`count_down`](Self::count_down) that are left until the
+    /// latch opens. This is a snapshot and may be stale.
     pub fn count(&self) -> usize {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// Tells whether the latch is open, so that no wait would wait.
+    /// Returns `true` if the latch is open.
     pub fn is_open(&self) -> bool {
         self.open.is_set()
     }
 
-    /// Waits until the latch is open.
+    /// Blocks until the latch is open.
     ///
     /// # Blocking
     ///
-    /// Until the last one has counted down.
+    /// Blocks until the count is 0.
     pub fn wait(&self) {
         self.open.wait();
     }
 
-    /// Waits until the latch is open, but no longer than `timeout`; `false` if the time was over first.
+    /// Blocks until the latch is open, but no longer than `timeout`. Returns `false` if the time
+    /// was over first.
     ///
-    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until the last one has counted down or the time is over.
+    /// Blocks until the count is 0 or the time is over.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.open.wait_timeout(timeout)
     }
 
-    /// Waits until the latch is open, without blocking the thread. Dropping the future ends the wait.
+    /// Waits until the latch is open, without blocking the thread. Dropping the future ends the
+    /// wait.
     ///
     /// # Examples
     ///
@@ -110,11 +115,11 @@ impl Latch {
         self.open.wait_async().await;
     }
 
-    /// Counts down by one, and then waits for the others.
+    /// Counts down by one, and then blocks until the latch is open.
     ///
     /// # Blocking
     ///
-    /// As [`wait`](Self::wait).
+    /// Blocks until the count is 0.
     pub fn arrive_and_wait(&self) {
         self.count_down();
         self.wait();

@@ -12,29 +12,30 @@ use super::permits::{MAX_PERMITS, Permits, Wait};
 use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::wait::Deadline;
 
-/// After so long the longest waiter at an unfair semaphore no longer lets newcomers pass.
+/// How long the longest waiter of an unfair semaphore waits before newcomers are kept from passing
+/// it.
 const STARVE_AFTER: Duration = Duration::from_millis(1);
 
-/// Counts permits, and lets those who find too few wait their turn.
+/// A counting semaphore: callers that find too few permits wait until others release some.
 ///
-/// Like Python's `threading.Semaphore`, Java's and tokio's, with the four forms of this crate: they
-/// may all wait at one semaphore at the same time, threads and futures of any runtime alike.
+/// It is like Python's `threading.Semaphore`, Java's and tokio's, with the four forms of this
+/// crate. Threads and futures of any runtime can wait for one semaphore at the same time.
 ///
-/// A semaphore without permits is a signal: [`new(0)`](Self::new), and whoever has something to tell
-/// calls [`add_permits`](Self::add_permits).
+/// A semaphore without permits is a signal: create it by [`new(0)`](Self::new), and call
+/// [`add_permits`](Self::add_permits) to send the signal.
 ///
 /// # Fairness
 ///
-/// First come, first served, with hand-off: a released permit belongs to the longest
-/// waiter at once, and nobody who comes later can take it. Who wants several waits at the head of the
-/// line until there are enough, and those behind it wait with it, so that it does not starve. Under
-/// contention hand-off costs a thread switch for each permit; [`unfair`](Self::unfair) saves most of
-/// them.
+/// Permits are granted in order of arrival, by hand-off: a released permit belongs to the longest
+/// waiter at once, and no later caller can take it. A waiter that wants several permits stays at
+/// the head of the queue until there are enough, and the waiters behind it wait too, so that it
+/// does not starve. Under contention hand-off costs a thread switch for each permit.
+/// [`unfair`](Self::unfair) avoids most of them.
 ///
 /// # Ordering
 ///
-/// What was done before permits were released or added has happened before the next owner of them
-/// goes on.
+/// Everything before permits are released or added happens before everything after they are
+/// acquired next.
 ///
 /// # Dropping
 ///
@@ -72,26 +73,28 @@ impl Semaphore {
     /// The largest number of permits that a semaphore can hold.
     pub const MAX_PERMITS: usize = MAX_PERMITS;
 
-    /// Makes a semaphore with so many free permits, that serves in order of arrival.
+    /// Creates a semaphore with the given number of free permits, which grants permits in order of
+    /// arrival.
     ///
     /// # Panics
     ///
-    /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     pub fn new(permits: usize) -> Self {
         Self {
             permits: Permits::new(permits, MAX_PERMITS, None),
         }
     }
 
-    /// Makes a semaphore that lets newcomers take what is free although others wait.
+    /// Creates a semaphore with the given number of free permits, from which newcomers may take
+    /// free permits although others wait.
     ///
-    /// A thread that releases a permit and takes one again at once need not be switched for another, so
-    /// this is faster under contention. Nobody starves: once the longest waiter has waited for a
-    /// millisecond it is served like in a fair one.
+    /// This is faster under contention, since a thread that releases a permit and acquires one
+    /// again at once need not be switched for another thread. No waiter starves: once the longest
+    /// waiter has waited for a millisecond, it is served by hand-off.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new).
+    /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     ///
     /// # Examples
     ///
@@ -107,26 +110,27 @@ impl Semaphore {
         }
     }
 
-    /// Waits for a permit.
+    /// Acquires a permit, and blocks until there is one.
     ///
     /// # Blocking
     ///
-    /// Until a permit is handed to this thread or the semaphore is closed.
+    /// Blocks until a permit is granted or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::Closed`] if the semaphore is or gets closed.
+    /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait.
     #[inline]
     pub fn acquire(&self) -> Result<Permit<'_>, AcquireError> {
         self.acquire_many(1)
     }
 
-    /// Takes a permit if one is free; never waits.
+    /// Acquires a permit if one is free. Never waits.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError::NoPermits`] if none is free or others wait, at an [`unfair`](Self::unfair) one
-    /// for too long; [`TryAcquireError::Closed`] if the semaphore is closed.
+    /// [`TryAcquireError::NoPermits`] if no permit is free or other callers wait (for an
+    /// [`unfair`](Self::unfair) semaphore, if they have waited for too long);
+    /// [`TryAcquireError::Closed`] if the semaphore is closed.
     ///
     /// # Examples
     ///
@@ -144,18 +148,19 @@ impl Semaphore {
         self.try_acquire_many(1)
     }
 
-    /// Waits for a permit, but no longer than `timeout`.
+    /// Acquires a permit, and blocks until there is one, but no longer than `timeout`.
     ///
-    /// [`Duration::ZERO`] takes what is there; [`Duration::MAX`] waits for ever.
+    /// With [`Duration::ZERO`] this is [`try_acquire`](Self::try_acquire). With [`Duration::MAX`]
+    /// it waits forever.
     ///
     /// # Blocking
     ///
-    /// Until a permit is handed to this thread, the time is over, or the semaphore is closed.
+    /// Blocks until a permit is granted, the time is over, or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError::NoPermits`] when the time is over, [`TryAcquireError::Closed`] if the
-    /// semaphore is or gets closed.
+    /// [`TryAcquireError::NoPermits`] if the time is over, [`TryAcquireError::Closed`] if the
+    /// semaphore is closed, or is closed during the wait.
     ///
     /// # Examples
     ///
@@ -169,16 +174,17 @@ impl Semaphore {
         self.acquire_many_timeout(1, timeout)
     }
 
-    /// Returns a future that waits for a permit.
+    /// Returns a future that acquires a permit.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the line; a permit that it was given meanwhile goes to the
+    /// Dropping the future ends the wait. A permit that was granted to it meanwhile goes to the
     /// next waiter.
     ///
     /// # Errors
     ///
-    /// The future gives [`AcquireError::Closed`] if the semaphore is or gets closed.
+    /// The future resolves to [`AcquireError::Closed`] if the semaphore is closed, or is closed
+    /// during the wait.
     ///
     /// # Examples
     ///
@@ -194,15 +200,16 @@ impl Semaphore {
         self.acquire_many_async(1)
     }
 
-    /// Waits for so many permits, which are given all at once.
+    /// Acquires the given number of permits, all at once, and blocks until there are enough.
     ///
     /// # Blocking
     ///
-    /// As [`acquire`](Self::acquire).
+    /// Blocks until the permits are granted or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire`, and [`AcquireError::TooMany`] at once if there can never be so many.
+    /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait;
+    /// [`AcquireError::TooMany`] at once if the semaphore can never have that many permits.
     ///
     /// # Examples
     ///
@@ -218,27 +225,29 @@ impl Semaphore {
         Ok(Permit(Held::new(self, permits)))
     }
 
-    /// Takes so many permits if they are free; never waits.
+    /// Acquires the given number of permits if they are free. Never waits.
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Self::try_acquire), and [`TryAcquireError::TooMany`] if there can never be so
-    /// many.
+    /// The errors of [`try_acquire`](Self::try_acquire), and [`TryAcquireError::TooMany`] if the
+    /// semaphore can never have that many permits.
     #[inline]
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.permits.try_take(permits)?;
         Ok(Permit(Held::new(self, permits)))
     }
 
-    /// Waits for so many permits, but no longer than `timeout`.
+    /// Acquires the given number of permits, and blocks until there are enough, but no longer than
+    /// `timeout`.
     ///
     /// # Blocking
     ///
-    /// As [`acquire_timeout`](Self::acquire_timeout).
+    /// Blocks until the permits are granted, the time is over, or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire_timeout`, and [`TryAcquireError::TooMany`] at once if there can never be so many.
+    /// The errors of [`acquire_timeout`](Self::acquire_timeout), and [`TryAcquireError::TooMany`]
+    /// at once if the semaphore can never have that many permits.
     pub fn acquire_many_timeout(
         &self,
         permits: usize,
@@ -248,33 +257,34 @@ impl Semaphore {
         Ok(Permit(Held::new(self, permits)))
     }
 
-    /// Returns a future that waits for so many permits.
+    /// Returns a future that acquires the given number of permits.
     ///
     /// # Cancellation
     ///
-    /// As [`acquire_async`](Self::acquire_async).
+    /// Dropping the future ends the wait. Permits that were granted to it meanwhile go to the next
+    /// waiters.
     ///
     /// # Errors
     ///
-    /// The future gives what [`acquire_many`](Self::acquire_many) does.
+    /// The future resolves to the errors of [`acquire_many`](Self::acquire_many).
     pub fn acquire_many_async(&self, permits: usize) -> Acquire<'_> {
         Acquire(Wait::new(self, permits))
     }
 
-    /// Waits like [`acquire`](Self::acquire) for a permit that owns a share of the semaphore, to be
-    /// carried into a task.
+    /// Acquires a permit that owns a share of the semaphore, so that it can be moved into a task.
+    /// Blocks until there is one, like [`acquire`](Self::acquire).
     ///
     /// # Blocking
     ///
-    /// As `acquire`.
+    /// Blocks until a permit is granted or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire`.
+    /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait.
     ///
     /// # Examples
     ///
-    /// No more than three tasks wait for a thread or run:
+    /// At most three tasks wait for a thread or run at any time:
     ///
     /// ```
     /// use std::sync::Arc;
@@ -291,25 +301,25 @@ impl Semaphore {
         self.acquire_many_owned(1)
     }
 
-    /// Takes like [`try_acquire`](Self::try_acquire) a permit that owns a share of the semaphore.
+    /// Acquires a permit that owns a share of the semaphore, if one is free. Never waits.
     ///
     /// # Errors
     ///
-    /// As `try_acquire`.
+    /// The errors of [`try_acquire`](Self::try_acquire).
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
 
-    /// Waits like [`acquire_timeout`](Self::acquire_timeout) for a permit that owns a share of the
-    /// semaphore.
+    /// Acquires a permit that owns a share of the semaphore, and blocks until there is one, but no
+    /// longer than `timeout`.
     ///
     /// # Blocking
     ///
-    /// As `acquire_timeout`.
+    /// Blocks until a permit is granted, the time is over, or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire_timeout`.
+    /// The errors of [`acquire_timeout`](Self::acquire_timeout).
     pub fn acquire_owned_timeout(
         self: &Arc<Self>,
         timeout: Duration,
@@ -317,25 +327,26 @@ impl Semaphore {
         self.acquire_many_owned_timeout(1, timeout)
     }
 
-    /// Returns a future like [`acquire_async`](Self::acquire_async) that borrows nothing, nor does the
-    /// permit that it gives.
+    /// Returns a future that acquires a permit, like [`acquire_async`](Self::acquire_async). The
+    /// future and its permit own a share of the semaphore, and borrow nothing.
     ///
     /// # Errors
     ///
-    /// As `acquire_async`.
+    /// The errors of `acquire_async`.
     pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwned {
         self.acquire_many_owned_async(1)
     }
 
-    /// Waits for so many permits that own a share of the semaphore.
+    /// Acquires the given number of permits, which own a share of the semaphore, and blocks until
+    /// there are enough.
     ///
     /// # Blocking
     ///
-    /// As [`acquire_many`](Self::acquire_many).
+    /// Blocks until the permits are granted or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire_many`.
+    /// The errors of [`acquire_many`](Self::acquire_many).
     pub fn acquire_many_owned(
         self: &Arc<Self>,
         permits: usize,
@@ -344,11 +355,12 @@ impl Semaphore {
         Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
     }
 
-    /// Takes so many permits that own a share of the semaphore, if they are free; never waits.
+    /// Acquires the given number of permits, which own a share of the semaphore, if they are free.
+    /// Never waits.
     ///
     /// # Errors
     ///
-    /// As [`try_acquire_many`](Self::try_acquire_many).
+    /// The errors of [`try_acquire_many`](Self::try_acquire_many).
     pub fn try_acquire_many_owned(
         self: &Arc<Self>,
         permits: usize,
@@ -357,15 +369,16 @@ impl Semaphore {
         Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
     }
 
-    /// Waits for so many permits that own a share of the semaphore, but no longer than `timeout`.
+    /// Acquires the given number of permits, which own a share of the semaphore, and blocks until
+    /// there are enough, but no longer than `timeout`.
     ///
     /// # Blocking
     ///
-    /// As [`acquire_many_timeout`](Self::acquire_many_timeout).
+    /// Blocks until the permits are granted, the time is over, or the semaphore is closed.
     ///
     /// # Errors
     ///
-    /// As `acquire_many_timeout`.
+    /// The errors of [`acquire_many_timeout`](Self::acquire_many_timeout).
     pub fn acquire_many_owned_timeout(
         self: &Arc<Self>,
         permits: usize,
@@ -375,24 +388,31 @@ impl Semaphore {
         Ok(OwnedPermit(Held::new(Arc::clone(self), permits)))
     }
 
-    /// Returns a future that waits for so many permits, and borrows nothing.
+    /// Returns a future that acquires the given number of permits. The future and its permits own a
+    /// share of the semaphore, and borrow nothing.
     ///
     /// # Errors
     ///
-    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// The errors of [`acquire_many_async`](Self::acquire_many_async).
     pub fn acquire_many_owned_async(self: &Arc<Self>, permits: usize) -> AcquireOwned {
         AcquireOwned(Wait::new(Arc::clone(self), permits))
     }
 
+    /// Takes permits, and waits for them without a limit.
     #[inline]
     fn take(&self, permits: usize) -> Result<(), AcquireError> {
         let taken = self.permits.take_until(permits, Deadline::NEVER);
-        taken.map_err(|error| error.for_good().expect("a wait without end lasts"))
+        taken.map_err(|error| {
+            error
+                .for_good()
+                .expect("a wait without a deadline ends for good")
+        })
     }
 
+    /// Takes permits, and waits for them no longer than `timeout`.
     fn take_timeout(&self, permits: usize, timeout: Duration) -> Result<(), TryAcquireError> {
-        // Asked first, so that the clock is read only by those who wait, and who does not leaves no
-        // trace in the line.
+        // Tried first, so that the clock is read only by callers that wait, and callers that do not
+        // wait leave no trace in the queue.
         match self.permits.try_take(permits) {
             Err(TryAcquireError::NoPermits) if !timeout.is_zero() => {
                 self.permits.take_until(permits, Deadline::after(timeout))
@@ -401,12 +421,12 @@ impl Semaphore {
         }
     }
 
-    /// Adds permits, which nobody has acquired before.
+    /// Adds permits to the semaphore that nobody has acquired before.
     ///
     /// # Errors
     ///
-    /// [`ReleaseError`] if more than [`MAX_PERMITS`](Self::MAX_PERMITS) would be free, or more than a
-    /// [`BoundedSemaphore`] has; nothing has changed then.
+    /// [`ReleaseError`] if more permits than [`MAX_PERMITS`](Self::MAX_PERMITS) would be free, or
+    /// more than a [`BoundedSemaphore`] has. Nothing has changed then.
     ///
     /// # Examples
     ///
@@ -422,16 +442,16 @@ impl Semaphore {
         self.permits.add(permits)
     }
 
-    /// Tells how many permits are free, a snapshot, may be stale.
+    /// Returns the number of free permits. This is a snapshot and may be stale.
     ///
-    /// That can be some although others wait, if the longest waiter wants more.
+    /// Permits can be free although others wait, if the longest waiter wants more.
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }
 
-    /// Closes the semaphore: all who wait, now or later, get an error.
+    /// Closes the semaphore: all waiting and all later calls and futures fail.
     ///
-    /// Permits that are out stay valid. Closing twice does nothing more.
+    /// Acquired permits stay valid. Closing a closed semaphore has no effect.
     ///
     /// # Examples
     ///
@@ -447,7 +467,7 @@ impl Semaphore {
         self.permits.close();
     }
 
-    /// Tells whether the semaphore was closed.
+    /// Returns `true` if the semaphore was closed.
     pub fn is_closed(&self) -> bool {
         self.permits.is_closed()
     }
@@ -462,11 +482,11 @@ impl fmt::Debug for Semaphore {
     }
 }
 
-/// A semaphore that never has more permits than it began with.
+/// A semaphore that never has more permits than it was created with.
 ///
-/// Like Python's `threading.BoundedSemaphore`: it is there to find the mistake of releasing what was
-/// not acquired. It dereferences to the [`Semaphore`] in it, so all the ways to acquire are those of a
-/// semaphore; its clones are the same semaphore.
+/// It is like Python's `threading.BoundedSemaphore`, and finds the mistake of releasing permits
+/// that were not acquired. It dereferences to its [`Semaphore`], whose methods acquire permits. Its
+/// clones are the same semaphore.
 ///
 /// # Examples
 ///
@@ -476,7 +496,7 @@ impl fmt::Debug for Semaphore {
 /// let keys = BoundedSemaphore::new(2);
 /// assert_eq!(keys.acquire_many(3).unwrap_err(), AcquireError::TooMany);
 /// keys.acquire_many(2)?.forget();
-/// assert!(keys.release(3).is_err(), "only two are out");
+/// assert!(keys.release(3).is_err(), "only two are acquired");
 /// keys.release(2)?;
 /// assert!(keys.release(1).is_err());
 /// assert_eq!(keys.available_permits(), 2);
@@ -486,11 +506,12 @@ impl fmt::Debug for Semaphore {
 pub struct BoundedSemaphore(Arc<Semaphore>);
 
 impl BoundedSemaphore {
-    /// Makes a semaphore with so many free permits, that serves in order of arrival.
+    /// Creates a semaphore with the given number of free permits, which grants permits in order of
+    /// arrival.
     ///
     /// # Panics
     ///
-    /// If `permits` is more than [`Semaphore::MAX_PERMITS`].
+    /// Panics if `permits` is more than [`Semaphore::MAX_PERMITS`].
     pub fn new(permits: usize) -> Self {
         Self(Arc::new(Semaphore {
             permits: Permits::new(permits, permits, None),
@@ -499,17 +520,19 @@ impl BoundedSemaphore {
 
     /// Releases permits that were acquired and [forgotten](Permit::forget).
     ///
-    /// Those that are still with a [`Permit`] are released with it once more: until then more may be
-    /// out than the semaphore has, and what is over when it is dropped comes to nothing.
+    /// Permits that a [`Permit`] still holds are released a second time when it is dropped. Until
+    /// then more permits may be acquired than the semaphore has, and the excess is dropped with the
+    /// [`Permit`].
     ///
     /// # Errors
     ///
-    /// [`ReleaseError`] if more would be free than the semaphore began with; nothing has changed then.
+    /// [`ReleaseError`] if more permits would be free than the semaphore was created with. Nothing
+    /// has changed then.
     pub fn release(&self, permits: usize) -> Result<(), ReleaseError> {
         self.add_permits(permits)
     }
 
-    /// Tells with how many permits it began.
+    /// Returns the number of permits that the semaphore was created with.
     pub fn max_permits(&self) -> usize {
         self.permits.max()
     }
@@ -533,10 +556,11 @@ impl fmt::Debug for BoundedSemaphore {
     }
 }
 
-/// Waits for permits; made by [`Semaphore::acquire_async`] and
-/// [`acquire_many_async`](Semaphore::acquire_many_async).
+/// A future that acquires permits.
 ///
-/// Dropping it leaves the line, and passes on what it was given meanwhile.
+/// It is returned by [`Semaphore::acquire_async`] and
+/// [`acquire_many_async`](Semaphore::acquire_many_async). Dropping it ends the wait, and passes on
+/// permits that were granted to it meanwhile.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Acquire<'a>(Wait<&'a Semaphore>);
 
@@ -556,10 +580,11 @@ impl fmt::Debug for Acquire<'_> {
     }
 }
 
-/// Waits for permits, and borrows nothing; made by [`Semaphore::acquire_owned_async`] and
-/// [`acquire_many_owned_async`](Semaphore::acquire_many_owned_async).
+/// A future that acquires permits, and owns a share of the semaphore.
 ///
-/// Dropping it leaves the line, and passes on what it was given meanwhile.
+/// It is returned by [`Semaphore::acquire_owned_async`] and
+/// [`acquire_many_owned_async`](Semaphore::acquire_many_owned_async). Dropping it ends the wait,
+/// and passes on permits that were granted to it meanwhile.
 #[must_use = "futures do nothing unless awaited"]
 pub struct AcquireOwned(Wait<Arc<Semaphore>>);
 
@@ -579,6 +604,7 @@ impl fmt::Debug for AcquireOwned {
     }
 }
 
+/// Formats a future that waits for permits.
 fn fmt_wait<S: Deref<Target = Semaphore>>(
     name: &str,
     wait: &Wait<S>,
@@ -597,7 +623,7 @@ impl AsRef<Permits> for Semaphore {
     }
 }
 
-/// Permits that are out; dropped, they are given back.
+/// Acquired permits. Dropping them gives them back.
 struct Held<S: Deref<Target = Semaphore>> {
     semaphore: S,
     permits: usize,
@@ -624,21 +650,23 @@ impl<S: Deref<Target = Semaphore>> Drop for Held<S> {
     }
 }
 
-/// One permit or several, which borrow their semaphore. Dropping it releases them, while unwinding
-/// too.
+/// One or more permits, which borrow their semaphore. Dropping this releases them, also during
+/// unwinding.
 ///
-/// Give it a name: `let _permit = …` holds it to the end of the block, while `let _ = …` drops it at
-/// once. Who waits for a signal, and not for a place, [forgets](Self::forget) it.
-#[must_use = "a permit is released when it is dropped"]
+/// Bind it to a name: `let _permit = …` holds the permits to the end of the block, while
+/// `let _ = …` drops them at once. If the semaphore is a signal, and not a limit,
+/// [`forget`](Self::forget) the permit.
+#[must_use = "the permits are released when this is dropped"]
 pub struct Permit<'a>(Held<&'a Semaphore>);
 
 impl Permit<'_> {
-    /// Tells how many permits these are.
+    /// Returns the number of permits.
     pub fn permits(&self) -> usize {
         self.0.permits
     }
 
-    /// Drops the permits without releasing them: the semaphore has so many less.
+    /// Drops the permits without releasing them. The semaphore has that many permits less from then
+    /// on.
     ///
     /// # Examples
     ///
@@ -659,18 +687,19 @@ impl fmt::Debug for Permit<'_> {
     }
 }
 
-/// One permit or several, which own a share of their semaphore. Dropping it releases them, while
-/// unwinding too.
-#[must_use = "a permit is released when it is dropped"]
+/// One or more permits, which own a share of their semaphore. Dropping this releases them, also
+/// during unwinding.
+#[must_use = "the permits are released when this is dropped"]
 pub struct OwnedPermit(Held<Arc<Semaphore>>);
 
 impl OwnedPermit {
-    /// Tells how many permits these are.
+    /// Returns the number of permits.
     pub fn permits(&self) -> usize {
         self.0.permits
     }
 
-    /// Drops the permits without releasing them: the semaphore has so many less.
+    /// Drops the permits without releasing them. The semaphore has that many permits less from then
+    /// on.
     pub fn forget(mut self) {
         self.0.permits = 0;
     }

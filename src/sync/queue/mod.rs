@@ -1,6 +1,6 @@
 //! Queues that threads and futures put items into and take them from, and that can be joined.
 //!
-//! Here is the public face; [`engine`] is what it does.
+//! This file has the public types; the work is done in [`engine`].
 
 mod direct;
 mod engine;
@@ -20,13 +20,14 @@ use crate::sync::error::{GetError, PutError, TaskDoneError, TryGetError, TryPutE
 use crate::unwind;
 use crate::wait::Deadline;
 
-/// A queue that gives items out in the order in which they came in.
+/// A queue that gives items out in the order in which they were put.
 ///
-/// Python's `queue.Queue` and `multiprocessing.JoinableQueue`; see [`Queue`] for all that it can do.
+/// It corresponds to Python's `queue.Queue` and `multiprocessing.JoinableQueue`. See [`Queue`] for
+/// its methods.
 ///
 /// # Examples
 ///
-/// Two cooks, two who eat, and an end for all:
+/// Two cooks put dishes, two guests eat them, and the queue is closed in the end:
 ///
 /// ```
 /// use std::thread;
@@ -48,7 +49,7 @@ use crate::wait::Deadline;
 /// ```
 pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 
-/// A queue that gives out what came in last; see [`Queue`] for all that it can do.
+/// A queue that gives out the item that was put last. See [`Queue`] for its methods.
 ///
 /// # Examples
 ///
@@ -60,13 +61,14 @@ pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 /// ```
 pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 
-/// A queue that gives out the smallest item first, and of equal ones the first that came in; see
-/// [`Queue`] for all that it can do.
+/// A queue that gives out the smallest item first, and equal items in the order in which they were
+/// put. See [`Queue`] for its methods.
 ///
-/// As in Python, and the other way round than [`BinaryHeap`](std::collections::BinaryHeap). If
-/// comparing items panics, so does the put, and the item is dropped and not in the queue; taking items
-/// compares nothing. A comparison, and the drop of an item whose comparison panics, must not use the
-/// queue itself: they would wait for ever.
+/// The order is that of Python, and the reverse of [`BinaryHeap`](std::collections::BinaryHeap)'s.
+///
+/// If comparing items panics, the put panics too, and its item is dropped and not in the queue.
+/// Taking an item compares nothing. A comparison must not use the queue itself, nor must the drop
+/// of an item whose comparison panics: they would wait forever.
 ///
 /// # Examples
 ///
@@ -78,38 +80,38 @@ pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 /// ```
 pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 
-/// A queue for any number of threads, tasks and futures, that can be bounded, closed and joined.
+/// A queue for any number of threads, tasks and futures, which can be bounded, closed and joined.
 ///
-/// [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] are this type, each with another order. It is
-/// shared by reference or in an [`Arc`](std::sync::Arc); threads, tasks of a pool and futures of any
-/// runtime use one queue at the same time.
+/// [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] are this type with different orders. A
+/// queue is shared by reference or in an [`Arc`](std::sync::Arc). Threads, tasks of a pool and
+/// futures of any runtime can use it at the same time.
 ///
 /// # Capacity
 ///
-/// A put into a full queue waits for room. [`unbounded`](Self::unbounded) never waits.
-/// [`bounded(0)`](Self::bounded) has no room at all: each put waits until a get takes its item, or hands
-/// it to one that waits. Who waits for room or for items is woken in order of arrival, but newcomers may
-/// be faster.
+/// A put into a full queue waits for room. A put into an [`unbounded`](Self::unbounded) queue never
+/// waits. A queue that is [`bounded(0)`](Self::bounded) never has room: a put waits until a get
+/// takes its item, or hands the item to a get that waits. Waiting puts and gets are woken in order
+/// of arrival, but newcomers may be faster.
 ///
 /// # Joining
 ///
-/// An item is *unfinished* from its put until it is reported done: by the drop of the [`TaskGuard`] that
-/// [`get_task`](Self::get_task) gives, or by [`task_done`](Self::task_done) after a
-/// [`get`](Self::get). [`join`](Self::join) waits until nothing is unfinished.
+/// An item is *unfinished* from its put until it is reported done: by the drop of the [`TaskGuard`]
+/// that [`get_task`](Self::get_task) returns, or by [`task_done`](Self::task_done) after a
+/// [`get`](Self::get). [`join`](Self::join) waits until no item is unfinished.
 ///
 /// # Closing
 ///
-/// [`close`](Self::close) refuses all puts from then on and lets the gets empty the queue; then they
-/// end. [`close_and_drain`](Self::close_and_drain) empties it at once.
+/// After [`close`](Self::close) all puts are refused. Gets go on until the queue is empty, and fail
+/// from then on. [`close_and_drain`](Self::close_and_drain) empties the queue at once.
 ///
 /// # Ordering
 ///
-/// What was done before an item was put has happened before its get gives it; what was done before it
-/// was reported done has happened before a `join` that this ends returns.
+/// Everything before the put of an item happens before everything after its get. Everything before
+/// an item is reported done happens before the return of a `join` that waits for it.
 ///
 /// # Dropping
 ///
-/// Drops the items that are left.
+/// Dropping the queue drops the items that are left in it.
 ///
 /// # Examples
 ///
@@ -129,32 +131,34 @@ pub struct Queue<T, O> {
 }
 
 impl<T, O: Order<T>> Queue<T, O> {
-    /// Makes a queue that holds at most so many items; with 0 it hands each from a put to a get.
+    /// Creates a queue that holds at most `capacity` items. With a capacity of 0 each item goes
+    /// directly from a put to a get.
     ///
-    /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). Any number will do: a [`JoinableQueue`] for
-    /// up to 65,536 items takes the memory for them at once, and every other queue as items come.
+    /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). The capacity can be any number: a
+    /// [`JoinableQueue`] for up to 65,536 items allocates memory for them at once, and every other
+    /// queue as items come.
     pub fn bounded(capacity: usize) -> Self {
         Self {
             engine: Engine::bounded(capacity),
         }
     }
 
-    /// Makes a queue that holds any number of items.
+    /// Creates a queue that holds any number of items.
     pub fn unbounded() -> Self {
         Self {
             engine: Engine::unbounded(),
         }
     }
 
-    /// Puts an item in; waits for room.
+    /// Puts an item into the queue, and blocks until there is room.
     ///
     /// # Blocking
     ///
-    /// While the queue is full. Without capacity until the item is taken.
+    /// Blocks while the queue is full, or without capacity until the item is taken.
     ///
     /// # Errors
     ///
-    /// [`PutError`] with the item if the queue is or gets closed.
+    /// [`PutError`] with the item if the queue is closed, or is closed during the wait.
     #[inline]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         match self.engine.put_now(item) {
@@ -167,10 +171,10 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Puts an item in if there is room; never waits.
+    /// Puts an item into the queue if there is room. Never waits.
     ///
-    /// Without capacity: if somebody waits for an item. If that one is a future that is dropped before it
-    /// is polled again, the item goes to the next get.
+    /// Without capacity, the item is put if a get waits. If that get is a future that is dropped
+    /// before it is polled again, the item goes to the next get.
     ///
     /// # Errors
     ///
@@ -179,18 +183,20 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.engine.put_now(item)
     }
 
-    /// Puts an item in; waits for room, but no longer than `timeout`.
+    /// Puts an item into the queue, and blocks until there is room, but no longer than `timeout`.
     ///
-    /// [`Duration::ZERO`] is [`try_put`](Self::try_put); [`Duration::MAX`] waits for ever.
+    /// With [`Duration::ZERO`] this is [`try_put`](Self::try_put). With [`Duration::MAX`] it waits
+    /// forever.
     ///
     /// # Blocking
     ///
-    /// While the queue is full and the time is not over. Without capacity until the item is taken or
-    /// the time is over.
+    /// Blocks while the queue is full, or without capacity until the item is taken, until the time
+    /// is over.
     ///
     /// # Errors
     ///
-    /// [`TryPutError`] with the item when the time is over, or if the queue is or gets closed.
+    /// [`TryPutError`] with the item if the time is over, or if the queue is closed, or is closed
+    /// during the wait.
     ///
     /// # Examples
     ///
@@ -212,19 +218,21 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Puts an item in; waits for room without blocking the thread.
+    /// Returns a future that puts an item into the queue, and waits for room without blocking the
+    /// thread.
     ///
     /// The wait begins when the future is first polled.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future drops the item, unless it was put. Without capacity it may have been taken
-    /// although the future has not said so yet, since it was dropped before it was polled again.
-    /// [`Put::withdraw`] ends the wait as well, and tells.
+    /// Dropping the future drops the item, unless it was put. Without capacity a get may have taken
+    /// the item although the future has not been polled since. [`Put::withdraw`] ends the wait too,
+    /// and returns the item if it was not put.
     ///
     /// # Errors
     ///
-    /// The future gives [`PutError`] with the item if the queue is or gets closed.
+    /// The future resolves to [`PutError`] with the item if the queue is closed, or is closed
+    /// during the wait.
     ///
     /// # Examples
     ///
@@ -240,13 +248,13 @@ impl<T, O: Order<T>> Queue<T, O> {
         Put::new(&self.engine, item)
     }
 
-    /// Takes an item; waits for one.
+    /// Takes an item out of the queue, and blocks until there is one.
     ///
-    /// It is unfinished until [`task_done`](Self::task_done) is called for it.
+    /// The item is unfinished until [`task_done`](Self::task_done) is called for it.
     ///
     /// # Blocking
     ///
-    /// While the queue is empty and not closed.
+    /// Blocks while the queue is empty and not closed.
     ///
     /// # Errors
     ///
@@ -259,12 +267,12 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.engine.get_until(Deadline::NEVER).map_err(|_| GetError)
     }
 
-    /// Takes an item if there is one; never waits.
+    /// Takes an item out of the queue if there is one. Never waits.
     ///
     /// # Errors
     ///
-    /// [`TryGetError::Empty`] if there is none, [`TryGetError::Closed`] once the queue is closed and
-    /// empty.
+    /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
+    /// and empty.
     pub fn try_get(&self) -> Result<T, TryGetError> {
         match self.engine.look_for_item() {
             Some(decided) => decided.map_err(TryGetError::from),
@@ -272,17 +280,18 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Takes an item; waits for one, but no longer than `timeout`.
+    /// Takes an item out of the queue, and blocks until there is one, but no longer than `timeout`.
     ///
-    /// [`Duration::ZERO`] is [`try_get`](Self::try_get); [`Duration::MAX`] waits for ever.
+    /// With [`Duration::ZERO`] this is [`try_get`](Self::try_get). With [`Duration::MAX`] it waits
+    /// forever.
     ///
     /// # Blocking
     ///
-    /// While the queue is empty and not closed, and the time is not over.
+    /// Blocks while the queue is empty and not closed, until the time is over.
     ///
     /// # Errors
     ///
-    /// [`TryGetError::Empty`] when the time is over, [`TryGetError::Closed`] once the queue is closed
+    /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
         match self.try_get() {
@@ -293,30 +302,30 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Takes an item; waits for one without blocking the thread.
+    /// Takes an item out of the queue, and waits for one without blocking the thread.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future loses nothing: an item is taken only when the future gives it.
+    /// Dropping the future loses nothing: an item is taken only when the future resolves to it.
     ///
     /// # Errors
     ///
-    /// The future gives [`GetError`] once the queue is closed and empty.
+    /// The future resolves to [`GetError`] once the queue is closed and empty.
     pub async fn get_async(&self) -> Result<T, GetError> {
         let items = self.engine.ledger.getters();
         items.wait_async(|| self.engine.look_for_item()).await
     }
 
-    /// Takes an item like [`get`](Self::get), which is reported done when the guard is dropped, while
-    /// unwinding too.
+    /// Takes an item out of the queue, and blocks until there is one, like [`get`](Self::get). The
+    /// item is reported done when the guard is dropped, also during unwinding.
     ///
     /// # Blocking
     ///
-    /// As `get`.
+    /// Blocks while the queue is empty and not closed.
     ///
     /// # Errors
     ///
-    /// As `get`.
+    /// [`GetError`] once the queue is closed and empty.
     ///
     /// # Examples
     ///
@@ -333,37 +342,43 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.get().map(|item| self.guard(item))
     }
 
-    /// Takes an item like [`try_get`](Self::try_get), with a guard.
+    /// Takes an item out of the queue if there is one, like [`try_get`](Self::try_get), and returns
+    /// it in a guard that reports it done.
     ///
     /// # Errors
     ///
-    /// As `try_get`.
+    /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
+    /// and empty.
     pub fn try_get_task(&self) -> Result<TaskGuard<'_, T>, TryGetError> {
         self.try_get().map(|item| self.guard(item))
     }
 
-    /// Takes an item like [`get_timeout`](Self::get_timeout), with a guard.
+    /// Takes an item out of the queue, and blocks for at most `timeout`, like
+    /// [`get_timeout`](Self::get_timeout). It is returned in a guard that reports it done.
     ///
     /// # Blocking
     ///
-    /// As `get_timeout`.
+    /// Blocks while the queue is empty and not closed, until the time is over.
     ///
     /// # Errors
     ///
-    /// As `get_timeout`.
+    /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
+    /// and empty.
     pub fn get_task_timeout(&self, timeout: Duration) -> Result<TaskGuard<'_, T>, TryGetError> {
         self.get_timeout(timeout).map(|item| self.guard(item))
     }
 
-    /// Takes an item like [`get_async`](Self::get_async), with a guard.
+    /// Takes an item out of the queue, and waits for one without blocking the thread, like
+    /// [`get_async`](Self::get_async). It is returned in a guard that reports it done.
     ///
     /// # Errors
     ///
-    /// As `get_async`.
+    /// The future resolves to [`GetError`] once the queue is closed and empty.
     pub async fn get_task_async(&self) -> Result<TaskGuard<'_, T>, GetError> {
         self.get_async().await.map(|item| self.guard(item))
     }
 
+    /// Wraps a taken item in a guard.
     fn guard(&self, item: T) -> TaskGuard<'_, T> {
         TaskGuard {
             item: Some(item),
@@ -371,11 +386,12 @@ impl<T, O: Order<T>> Queue<T, O> {
         }
     }
 
-    /// Reports that an item which was taken is done.
+    /// Reports a taken item done.
     ///
     /// # Errors
     ///
-    /// [`TaskDoneError`] if it was called more often than items were taken; nothing has changed then.
+    /// [`TaskDoneError`] if all items that were taken have been reported done. Nothing has changed
+    /// then.
     ///
     /// # Examples
     ///
@@ -392,29 +408,29 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.engine.ledger.finish()
     }
 
-    /// Waits until nothing is unfinished.
+    /// Blocks until no item is unfinished.
     ///
     /// # Blocking
     ///
-    /// Until every item that was put has been reported done; not at all if nothing is unfinished. Items
-    /// that are put before this thread wakes up are waited for too.
+    /// Blocks until every item that was put has been reported done, and not at all if no item is
+    /// unfinished. Items that are put before this thread wakes up are waited for too.
     pub fn join(&self) {
         self.engine.join_until(Deadline::NEVER);
     }
 
-    /// Waits until nothing is unfinished, but no longer than `timeout`; `false` if the time was over
-    /// first.
+    /// Blocks until no item is unfinished, but no longer than `timeout`. Returns `false` if the
+    /// time was over first.
     ///
-    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// As [`join`](Self::join), or until the time is over.
+    /// Blocks until every item that was put has been reported done, or the time is over.
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.engine.join_until(Deadline::after(timeout))
     }
 
-    /// Waits until nothing is unfinished, without blocking the thread. Dropping the future ends the
+    /// Waits until no item is unfinished, without blocking the thread. Dropping the future ends the
     /// wait.
     pub async fn join_async(&self) {
         let joiners = self.engine.ledger.joiners();
@@ -423,14 +439,16 @@ impl<T, O: Order<T>> Queue<T, O> {
             .await;
     }
 
-    /// Counts the items that were put and have not been reported done, a snapshot, may be stale.
+    /// Returns the number of items that were put and have not been reported done. This is a
+    /// snapshot and may be stale.
     pub fn unfinished(&self) -> usize {
         self.engine.ledger.unfinished()
     }
 
-    /// Refuses all puts from now on, those that wait too; gets go on until the queue is empty.
+    /// Closes the queue: all puts are refused from now on, and so are puts that wait. Gets go on
+    /// until the queue is empty.
     ///
-    /// Closing twice does nothing more.
+    /// Closing a closed queue has no effect.
     ///
     /// # Examples
     ///
@@ -447,10 +465,10 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.engine.close();
     }
 
-    /// Closes the queue, and takes out all that is in it, in its order.
+    /// Closes the queue, and returns all items that are in it, in the queue's order.
     ///
-    /// What comes back is not unfinished any more. [`join`](Self::join) goes on to wait for items that
-    /// have been taken before.
+    /// The returned items are no longer unfinished. [`join`](Self::join) still waits for items that
+    /// were taken before.
     ///
     /// # Examples
     ///
@@ -467,42 +485,47 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.engine.close_and_drain()
     }
 
-    /// Tells whether the queue was closed.
+    /// Returns `true` if the queue was closed.
     pub fn is_closed(&self) -> bool {
         self.engine.ledger.is_closed()
     }
 
-    /// Counts the items in the queue, a snapshot, may be stale.
+    /// Returns the number of items in the queue. This is a snapshot and may be stale.
     ///
-    /// Without capacity there are none.
+    /// Without capacity it is 0.
     pub fn len(&self) -> usize {
         self.engine.len()
     }
 
-    /// Tells whether nothing is in the queue, a snapshot, may be stale.
+    /// Returns `true` if no item is in the queue. This is a snapshot and may be stale.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Tells whether there is no room in the queue, a snapshot, may be stale. Without capacity there never is.
+    /// Returns `true` if there is no room in the queue. This is a snapshot and may be stale.
+    ///
+    /// Without capacity there never is room.
     pub fn is_full(&self) -> bool {
         self.engine.is_full()
     }
 
-    /// Tells how many items it holds at most; `None` for any number.
+    /// Returns the largest number of items that the queue holds, or `None` for any number.
     pub fn capacity(&self) -> Option<usize> {
         self.engine.capacity
     }
 
-    /// Takes items until the queue is closed and empty; waits for each as [`get`](Self::get) does.
+    /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
+    /// item as [`get`](Self::get) does.
     ///
-    /// So does `for item in &queue`.
+    /// `for item in &queue` uses this iterator.
     pub fn iter(&self) -> Iter<'_, T, O> {
         Iter { queue: self }
     }
 
-    /// Takes items until the queue is closed and empty, each with a guard as
-    /// [`get_task`](Self::get_task) gives it. Guards that are kept keep [`join`](Self::join) waiting.
+    /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
+    /// item as [`get_task`](Self::get_task) does, and returns it in a guard.
+    ///
+    /// [`join`](Self::join) waits for guards that are kept.
     ///
     /// # Examples
     ///
@@ -512,7 +535,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// queue.close();
     /// for task in queue.iter_tasks() {
     ///     println!("{}", *task);
-    /// } // where it is reported done
+    /// } // the guard is dropped here, which reports the item done
     /// queue.join();
     /// ```
     pub fn iter_tasks(&self) -> IterTasks<'_, T, O> {
@@ -540,18 +563,19 @@ impl<'a, T, O: Order<T>> IntoIterator for &'a Queue<T, O> {
     }
 }
 
-/// An item that was taken, and is reported done when this is dropped; made by [`Queue::get_task`].
+/// A taken item, which is reported done when the guard is dropped.
 ///
-/// The item is dropped first, so when [`join`](Queue::join) returns it is gone.
+/// It is returned by [`Queue::get_task`]. The item is dropped before it is reported done, so it is
+/// gone when [`join`](Queue::join) returns.
 #[must_use = "the item is reported done when this is dropped"]
 pub struct TaskGuard<'a, T> {
-    /// `None` only while it is dropped.
+    /// `None` only while the guard is dropped.
     item: Option<T>,
     ledger: &'a Ledger,
 }
 
 impl<T> TaskGuard<'_, T> {
-    /// Takes the item out, and reports it done.
+    /// Returns the item, and reports it done.
     pub fn into_inner(mut self) -> T {
         self.item.take().expect("it is there until the drop")
     }
@@ -574,7 +598,7 @@ impl<T> DerefMut for TaskGuard<'_, T> {
 impl<T> Drop for TaskGuard<'_, T> {
     fn drop(&mut self) {
         unwind::discard(self.item.take());
-        // Somebody may have reported it done by hand.
+        // An error means that the item was reported done by `task_done`.
         let _ = self.ledger.finish();
     }
 }
@@ -585,7 +609,9 @@ impl<T: fmt::Debug> fmt::Debug for TaskGuard<'_, T> {
     }
 }
 
-/// Takes items until the queue is closed and empty; made by [`Queue::iter`].
+/// An iterator that takes items until the queue is closed and empty.
+///
+/// It is returned by [`Queue::iter`].
 pub struct Iter<'a, T, O> {
     queue: &'a Queue<T, O>,
 }
@@ -604,8 +630,9 @@ impl<T, O: Order<T>> fmt::Debug for Iter<'_, T, O> {
     }
 }
 
-/// Takes items until the queue is closed and empty, each with a guard; made by
-/// [`Queue::iter_tasks`].
+/// An iterator that takes items until the queue is closed and empty, and returns each in a guard.
+///
+/// It is returned by [`Queue::iter_tasks`].
 pub struct IterTasks<'a, T, O> {
     queue: &'a Queue<T, O>,
 }
