@@ -1,7 +1,7 @@
 //! The ways in which a task or a pool can fail.
 //!
-//! An error that refuses a value carries the value back, and its `Debug` and `Display` do not use the
-//! value's. The errors of [`sync`](crate::sync) and of the timer are in their folders.
+//! An error that refuses a value carries the value back, and its `Debug` and `Display` do not use
+//! the value's. The errors of [`sync`](crate::sync) and of the timer are in their folders.
 
 use std::any::Any;
 use std::error::Error;
@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::unwind::Payload;
 
-/// Says why a task gave no value: it panicked, or it was cancelled.
+/// An error returned by [`JoinHandle::join`](crate::JoinHandle::join) and the other ways to wait
+/// for a task: the task panicked, or it was cancelled.
 ///
-/// Given by [`JoinHandle::join`](crate::JoinHandle::join) and its siblings. Dropping the
-/// error drops what the task panicked with; a panic in that drop is contained.
+/// Dropping the error drops the payload that the task panicked with. A panic in that drop is
+/// contained.
 ///
 /// # Examples
 ///
@@ -34,16 +35,17 @@ enum Cause {
     Cancelled(CancelReason),
 }
 
-/// On the heap: a panic is rare, and the error lies in every result cell. Shared by the errors that
-/// a [`SharedHandle`](crate::SharedHandle) gives.
+/// A panic. It is on the heap, since panics are rare and the error lies in every result cell. The
+/// errors that a [`SharedHandle`](crate::SharedHandle) returns share it.
 struct Panicked {
     message: Option<String>,
-    /// Until someone takes it. In a lock because a payload may be unfit for sharing; nobody ever
-    /// waits for it.
+    /// `None` once the payload was taken. It is in a lock since a payload need not be `Sync`;
+    /// nobody ever waits for the lock.
     payload: Mutex<Option<Payload>>,
 }
 
 impl JoinError {
+    /// Creates the error of a task that panicked.
     pub(crate) fn panicked(payload: Payload) -> Self {
         let message = payload.message().map(str::to_owned);
         let payload = Mutex::new(Some(payload));
@@ -52,7 +54,7 @@ impl JoinError {
         }
     }
 
-    /// The same error for another handle; both say the same, the payload is given once.
+    /// Returns a copy of the error for another handle. Only one of the copies returns the payload.
     pub(crate) fn share(&self) -> Self {
         let cause = match &self.cause {
             Cause::Panicked(panicked) => Cause::Panicked(Arc::clone(panicked)),
@@ -61,23 +63,24 @@ impl JoinError {
         Self { cause }
     }
 
+    /// Creates the error of a task that was cancelled.
     pub(crate) fn cancelled(reason: CancelReason) -> Self {
         Self {
             cause: Cause::Cancelled(reason),
         }
     }
 
-    /// Tells whether the task panicked.
+    /// Returns `true` if the task panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self.cause, Cause::Panicked(_))
     }
 
-    /// Tells whether the task was cancelled before it began.
+    /// Returns `true` if the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.cause, Cause::Cancelled(_))
     }
 
-    /// Says why the task was cancelled, or `None` if it panicked.
+    /// Returns why the task was cancelled, or `None` if it panicked.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         match self.cause {
             Cause::Cancelled(reason) => Some(reason),
@@ -85,14 +88,16 @@ impl JoinError {
         }
     }
 
-    /// Gives what the task panicked with, to look at or to resume with.
+    /// Returns the payload that the task panicked with, for example for
+    /// [`resume_unwind`](std::panic::resume_unwind).
     ///
-    /// Of the errors that one [`SharedHandle`](crate::SharedHandle) and its clones give, the first
-    /// gets it; the others get the [`panic_message`](Self::panic_message) as a `String`.
+    /// Of the errors that one [`SharedHandle`](crate::SharedHandle) and its clones return, only the
+    /// first that is asked returns the payload. The others return the
+    /// [`panic_message`](Self::panic_message) as a `String`.
     ///
     /// # Panics
     ///
-    /// If the task did not panic; ask [`is_panic`](Self::is_panic) first.
+    /// Panics if the task did not panic. Check [`is_panic`](Self::is_panic) first.
     ///
     /// # Examples
     ///
@@ -115,7 +120,7 @@ impl JoinError {
         }
     }
 
-    /// Takes what the task panicked with, unless it was taken before.
+    /// Takes the payload that the task panicked with, unless it was taken before.
     pub(crate) fn take_payload(&self) -> Option<Payload> {
         match &self.cause {
             Cause::Panicked(panicked) => panicked
@@ -127,7 +132,7 @@ impl JoinError {
         }
     }
 
-    /// Gives the text that the task panicked with, if it was text.
+    /// Returns the message that the task panicked with, if the payload is a string.
     pub fn panic_message(&self) -> Option<&str> {
         match &self.cause {
             Cause::Panicked(panicked) => panicked.message.as_deref(),
@@ -161,7 +166,7 @@ impl fmt::Display for JoinError {
 
 impl Error for JoinError {}
 
-/// Says who cancelled a task, and why.
+/// The reason for which a task was cancelled.
 ///
 /// # Examples
 ///
@@ -177,16 +182,16 @@ impl Error for JoinError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelReason {
-    /// [`JoinHandle::cancel`](crate::JoinHandle::cancel) came before a thread did.
+    /// The task was cancelled by [`JoinHandle::cancel`](crate::JoinHandle::cancel).
     Cancelled,
     /// The pool was shut down.
     Shutdown,
-    /// The pool was full and its [`Overflow`](crate::Overflow) policy turned the task away.
+    /// The pool was full, and its [`Overflow`](crate::Overflow) policy rejected the task.
     Rejected,
-    /// Tasks join each other in a ring, and this join gave up. The task that it waited for has not been
-    /// cancelled: it goes on if the others do.
+    /// Tasks join each other in a cycle, and this join gave up. The task that it waited for has not
+    /// been cancelled: it goes on if the others do.
     Deadlock,
-    /// The pool belongs to the process that this one was forked from; here it has no threads.
+    /// The pool belongs to the process that this one was forked from, and has no threads here.
     Forked,
 }
 
@@ -202,10 +207,10 @@ impl fmt::Display for CancelReason {
     }
 }
 
-/// A closure without a handle that the pool did not take.
+/// A closure without a handle that the pool did not accept.
 ///
-/// Given to the function of [`Builder::on_rejected`](crate::Builder::on_rejected), which may keep
-/// it, run it, or drop it.
+/// It is passed to the function of [`Builder::on_rejected`](crate::Builder::on_rejected), which may
+/// keep it, run it, or drop it.
 ///
 /// # Examples
 ///
@@ -229,11 +234,12 @@ pub struct Rejected {
 }
 
 impl Rejected {
+    /// Creates a rejected closure.
     pub(crate) fn new(closure: Box<dyn FnOnce() + Send>, reason: CancelReason) -> Self {
         Self { closure, reason }
     }
 
-    /// Says why it was not taken.
+    /// Returns why the closure was not accepted.
     pub fn reason(&self) -> CancelReason {
         self.reason
     }
@@ -242,12 +248,12 @@ impl Rejected {
     ///
     /// # Panics
     ///
-    /// If the closure does.
+    /// Panics if the closure panics.
     pub fn run(self) {
         (self.closure)();
     }
 
-    /// Gives the closure back.
+    /// Returns the closure.
     pub fn into_inner(self) -> Box<dyn FnOnce() + Send> {
         self.closure
     }
@@ -261,7 +267,8 @@ impl fmt::Debug for Rejected {
     }
 }
 
-/// Gives a closure back that the pool did not take.
+/// An error returned by [`PoolRef::try_submit`](crate::PoolRef::try_submit) and other methods: the
+/// pool did not accept the closure, which the error contains.
 ///
 /// # Examples
 ///
@@ -279,28 +286,28 @@ impl fmt::Debug for Rejected {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrySubmitError<F> {
-    /// As many tasks wait as the pool's capacity allows.
+    /// As many tasks wait for a thread as the pool's capacity allows.
     Full(F),
     /// The pool was shut down.
     Shutdown(F),
-    /// The pool belongs to the process that this one was forked from; here it has no threads.
+    /// The pool belongs to the process that this one was forked from, and has no threads here.
     Forked(F),
 }
 
 impl<F> TrySubmitError<F> {
-    /// Gives the closure back.
+    /// Returns the closure.
     pub fn into_inner(self) -> F {
         match self {
             Self::Full(closure) | Self::Shutdown(closure) | Self::Forked(closure) => closure,
         }
     }
 
-    /// Tells whether the pool was full, so that a later try may succeed.
+    /// Returns `true` if the pool was full. A later try may succeed.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
-    /// Tells whether the pool was shut down, so that no later try will succeed.
+    /// Returns `true` if the pool was shut down. No later try will succeed.
     pub fn is_shutdown(&self) -> bool {
         matches!(self, Self::Shutdown(_))
     }
@@ -328,8 +335,9 @@ impl<F> fmt::Display for TrySubmitError<F> {
 
 impl<F> Error for TrySubmitError<F> {}
 
-/// A thing that goes worse than a pool promises, though nothing is lost; given to the function of
-/// [`Builder::on_warning`](crate::Builder::on_warning).
+/// A problem because of which a pool does worse than it promises, although nothing is lost.
+///
+/// It is passed to the function of [`Builder::on_warning`](crate::Builder::on_warning).
 ///
 /// # Examples
 ///
@@ -345,14 +353,14 @@ impl<F> Error for TrySubmitError<F> {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The system would not start a thread for which there is work, or
-    /// [`on_thread_start`](crate::Builder::on_thread_start) would not let it. The pool goes on with those
-    /// that it has, and tries again with the next task that is submitted.
+    /// The system failed to start a thread for which there is work, or
+    /// [`on_thread_start`](crate::Builder::on_thread_start) refused it. The pool goes on with the
+    /// threads that it has, and tries again with the next task that is submitted.
     ThreadNotStarted(io::Error),
     /// A task waits, and as many threads wait in tasks already as
-    /// [`max_spare_threads`](crate::Builder::max_spare_threads) says. This wait, and others from now on,
-    /// keep their place in the pool: if all places are kept, and what they wait for is still queued,
-    /// the pool hangs.
+    /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows. This wait, and others from
+    /// now on, keep their slots: if all slots are kept, and the tasks that they wait for are still
+    /// queued, the pool hangs.
     SpareThreadsUsedUp(usize),
 }
 
@@ -362,16 +370,17 @@ impl fmt::Display for Warning {
             Self::ThreadNotStarted(error) => write!(f, "a thread could not be started: {error}"),
             Self::SpareThreadsUsedUp(most) => write!(
                 f,
-                "{most} threads wait in tasks, and no more may: tasks that wait keep their place"
+                "{most} threads wait in tasks, and no more may: tasks that wait keep their slots"
             ),
         }
     }
 }
 
-/// Says that a wait was refused because it could never end.
+/// An error returned by [`PoolRef::wait_idle`](crate::PoolRef::wait_idle) and its other forms: the
+/// wait was refused because it could never end.
 ///
-/// A task that waits until its own pool is idle waits for itself. And in a child process, made by a fork,
-/// a pool of the parent's never gets on.
+/// A task that waits until its own pool is idle would wait for itself. In a child process that was
+/// made by a fork, a pool of the parent never makes progress.
 ///
 /// # Examples
 ///
@@ -392,10 +401,10 @@ impl fmt::Display for WouldDeadlock {
 
 impl Error for WouldDeadlock {}
 
-/// Says that a pool had not ended in time, and what it was at.
+/// An error returned by [`ThreadPoolExecutor::shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout): the pool
+/// had not ended in time. It says what the pool was doing.
 ///
-/// Given by [`shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout). A picture of one moment: each
-/// part may have changed since.
+/// This is a snapshot and may be stale.
 ///
 /// # Examples
 ///
@@ -436,18 +445,18 @@ impl StillRunning {
         }
     }
 
-    /// Tells how many accepted tasks had not ended, running or waiting, those included that were
-    /// cancelled and that no thread has met since.
+    /// Returns the number of accepted tasks that had not ended, running or waiting. This includes
+    /// cancelled tasks that no thread has met since.
     pub fn unfinished(&self) -> usize {
         self.unfinished
     }
 
-    /// Tells how many threads had not left the pool.
+    /// Returns the number of threads that had not left the pool.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Names the threads that ran tasks.
+    /// Returns the threads that ran tasks.
     pub fn busy(&self) -> &[BusyThread] {
         &self.busy
     }
@@ -474,7 +483,7 @@ impl fmt::Display for StillRunning {
 
 impl Error for StillRunning {}
 
-/// A thread of a pool, and what it ran when [`StillRunning`] was made.
+/// A thread of a pool, and the task that it ran when [`StillRunning`] was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusyThread {
     thread: String,
@@ -486,14 +495,14 @@ impl BusyThread {
         Self { thread, task }
     }
 
-    /// Gives the name of the thread.
+    /// Returns the name of the thread.
     pub fn thread(&self) -> &str {
         &self.thread
     }
 
-    /// Names the task, by the type of its closure.
+    /// Returns the name of the task, which is the type of its closure.
     ///
-    /// As [`std::any::type_name`] does it: for people to read, not to be relied on.
+    /// It comes from [`std::any::type_name`]: it is for people to read, and must not be relied on.
     pub fn task(&self) -> &'static str {
         self.task
     }

@@ -57,8 +57,8 @@ impl Latch {
     /// latch.
     pub fn count_down(&self) {
         let less = |left: usize| left.checked_sub(1);
-        // ORDERING: AcqRel pairs with itself. The thread that opens the latch so takes on
-        // everything before all other calls, and hands it on.
+        // ORDERING: AcqRel pairs with itself, so everything before each call happens before the
+        // event is set.
         let before = self
             .left
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);

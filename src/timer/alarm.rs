@@ -1,48 +1,53 @@
-//! What is to be called at which time, and the thread that calls it.
+//! The thread of the timer, and the actions that it runs at their deadlines.
 //!
-//! There is one thread for the whole process. It starts with the first entry and never ends. The entries
-//! are under one lock ([`entries`](super::entries)); they come out by deadline, and those of one deadline in
-//! the order in which they came. The thread takes out what is due, a batch at a time, and calls it
-//! without the lock. When nothing is due it sleeps until the first deadline, but
-//! no shorter than [`PAUSE`] from when it last called something, so that entries which follow each other
-//! closely are called together; without a deadline, for ever.
+//! There is one thread for the whole process. It starts with the first entry and never ends. The
+//! entries are under one lock ([`entries`](super::entries)). They come out by deadline, and entries
+//! with equal deadlines in the order in which they were inserted. The thread takes out what is due,
+//! a batch at a time, and runs it without the lock. When nothing is due, it sleeps until the first
+//! deadline, or forever if there is none. But it sleeps at least [`PAUSE`] from the moment at which
+//! it last ran something, so that entries which follow each other closely are run together.
 //!
-//! # No deadline is slept through
+//! # Why no deadline is slept through
 //!
-//! While the thread holds the lock it looks at all entries and notes how long it is going to sleep
-//! ([`Rest`]); then it parks. Look and note are one step, since both are under the lock. An entry that comes later finds that note:
+//! While the thread holds the lock, it looks at all entries and notes how long it is going to sleep
+//! ([`Rest`]); then it parks. The look and the note are one step, since both are under the lock. A
+//! thread that inserts an entry later finds the note:
 //!
-//! - The thread sleeps too long for it. It is unparked, and noted as awake. If it has not parked yet, its
-//!   park returns at once. Then it looks again, and the entry is there.
-//! - The thread wakes by itself before the deadline, and looks again.
-//! - The thread is awake. It looks again before it sleeps.
+//! - The timer's thread sleeps too long for the entry. It is unparked, and noted as awake. If it
+//!   has not parked yet, its park returns at once. Then it looks again, and the entry is there.
+//! - The timer's thread wakes by itself before the deadline, and looks again.
+//! - The timer's thread is awake. It looks again before it sleeps.
 //!
-//! User code that is called on this thread may park too, and so take a wake-up that was meant for the
-//! thread. That does no harm: it is called while the thread is awake, so a look follows.
+//! User code that is called on the timer's thread may park too, and so use up a wake-up that was
+//! meant for the thread. That does no harm: user code is called while the thread is awake, so a
+//! look follows.
 //!
-//! An entry that is forgotten wakes nobody, so the thread may wake once for a deadline that is gone.
+//! An entry that is removed wakes nobody, so the thread may wake once for a deadline that is gone.
 //!
 //! # What a sleeper relies on
 //!
-//! An entry goes in two ways: its owner takes it out, or its deadline has come by a clock that
-//! never goes back. So who waits for a moment needs no word from here but the wake-up: it looks at the
-//! clock, and if its entry is gone before its time, it was another process's.
+//! An entry goes in two ways: its owner removes it, or its deadline has come by a clock that never
+//! goes back. So a future that waits for a moment needs nothing from the timer but the wake-up. It
+//! looks at the clock itself, and if its entry is gone before its time, the entry was in another
+//! process.
 //!
 //! # What is not done on this thread
 //!
-//! What takes long here makes everyone late, and user code that waits for the time would wait for ever.
-//! So only wakers are called here. A due task, or one that a waker pushes, may need another thread in
-//! its pool: that is started [elsewhere], since the system takes its time over it, and the user is asked for
-//! the thread's name. So is a pool dropped that has nobody else left.
+//! An action that takes long delays all others, and user code that waits for the timer would wait
+//! forever. So the only user code that is called here is wakers. A task that is due, or one that a
+//! waker pushes, may need another thread in its pool. That thread is started [elsewhere], since it
+//! takes the system a while, and since the user is asked for the thread's name. A pool whose last
+//! owner is this thread is dropped elsewhere too.
 //!
 //! # Forks
 //!
-//! A child has no timer thread, and the lock may be held for ever there. So it has another list, under
-//! another lock, as [`ProcessList`] gives it. An ancestor's entries may still be in that one; they are
-//! neither called nor dropped. Numbers go on in a child where they were in its parent, so the keys of both
-//! differ. If it is this thread that forks, in user code, it ends in the child and calls nothing more.
+//! A child process has no timer thread, and the lock may be held forever in it. So a child has
+//! another list under another lock, which [`ProcessList`] provides. The entries of an ancestor may
+//! still be in that list; they are neither called nor dropped. The numbers of entries go on in a
+//! child where they were in its parent, so keys of both processes differ. If the timer's thread
+//! itself forks, in user code, it ends in the child and calls nothing more there.
 //!
-//! Plain std under the model too: nothing is modelled here, since loom has no clock.
+//! Under the model this file uses std as it is: nothing here is modelled, since loom has no clock.
 //!
 //! [elsewhere]: call_elsewhere
 
@@ -59,28 +64,30 @@ use crate::attributes::Attributes;
 use crate::fork::{self, ProcessList, Stamp};
 use crate::unwind;
 
-/// How many entries are taken out at a time: others want the lock too, and may forget the next ones.
+/// The largest number of entries that are taken out at a time. Other threads want the lock too, and
+/// may remove the next entries.
 const BATCH: usize = 256;
 
-/// How long the thread leaves the processors to others after it has called something.
+/// How long the thread leaves the processors to other threads after it has run an action.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Holds this process's alarm in the last place, if there is one.
+/// The alarms. If there is one of this process, it is the last.
 static ALARMS: ProcessList<Alarm> = ProcessList::new();
 
-/// The number of the next entry. Counted under the lock.
+/// The number of the next entry. Written under the lock.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
+/// A closure that is called at a deadline.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
-/// What is called at a deadline.
+/// What the thread does at a deadline.
 pub(super) enum Action {
     Wake(Waker),
     Call(Callback),
 }
 
 impl Action {
-    /// Does it; a panic in it ends here.
+    /// Runs the action. A panic in it is contained.
     pub(super) fn run(self) {
         match self {
             Self::Wake(waker) => unwind::wake(waker),
@@ -103,38 +110,42 @@ impl From<Callback> for Action {
 
 /// How long the thread sleeps.
 #[derive(Clone, Copy)]
+#[must_use]
 enum Rest {
-    /// It looks at the entries before it sleeps again.
+    /// The thread is awake, and looks at the entries before it sleeps again.
     Awake,
     Until(Instant),
-    ForEver,
+    Forever,
 }
 
 impl Rest {
+    /// Returns `true` if the thread sleeps longer than until `end`.
     fn is_longer_than(self, end: Instant) -> bool {
         match self {
             Self::Awake => false,
             Self::Until(later) => end < later,
-            Self::ForEver => true,
+            Self::Forever => true,
         }
     }
 }
 
-/// The entries of one process. There are none without a thread.
+/// The entries of one process, and the thread that runs them. There are no entries without the
+/// thread.
 struct Alarm {
-    /// How often the process had forked when the thread was started.
+    /// The process in which the thread was started.
     process: Stamp,
     entries: Entries<Action>,
     rest: Rest,
-    /// Before this it looks at nothing.
+    /// The moment before which the thread looks at nothing.
     paused: Instant,
     thread: Thread,
 }
 
 impl Alarm {
+    /// Starts the thread. It waits for the lock of the alarms first.
     fn start() -> io::Result<Self> {
         let builder = thread::Builder::new().name("workmill-timer".to_owned());
-        // It serves all who wait, whoever was first.
+        // The thread serves the whole process, so its attributes are the process's.
         let attributes = Attributes::of_the_process();
         let body = move || {
             attributes.take_on();
@@ -151,19 +162,22 @@ impl Alarm {
     }
 }
 
-/// The alarm of this process.
+/// Returns the alarm of this process, if there is one.
 fn own(alarms: &mut [Alarm]) -> Option<&mut Alarm> {
     alarms.last_mut().filter(|alarm| alarm.process.is_here())
 }
 
-/// Has something called at `deadline`, after all that came before with the same deadline.
+/// Inserts an action that is run at `deadline`, after all actions that were inserted before it with
+/// an equal deadline.
 ///
-/// Gives it back if the thread cannot be started. The next call tries again.
+/// # Errors
+///
+/// The action, if the thread cannot be started. The next call tries again.
 pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Key, A> {
     fork::watch();
     let mut alarms = ALARMS.lock();
     if own(&mut alarms).is_none() {
-        // It waits for the lock first.
+        // The new thread waits for the lock, which this one holds.
         match Alarm::start() {
             Ok(alarm) => alarms.push(alarm),
             Err(_) => return Err(action),
@@ -185,12 +199,15 @@ pub(super) fn insert<A: Into<Action>>(deadline: Instant, action: A) -> Result<Ke
     Ok(key)
 }
 
-/// Takes an entry out; `None` if it was taken already.
+/// Removes an entry and returns its action, or `None` if it was taken out already.
+#[must_use = "the action is user code, to be dropped with care"]
 fn remove(key: Key) -> Option<Action> {
     own(&mut ALARMS.lock())?.entries.remove(key)
 }
 
-/// Takes out an entry that was inserted with a waker; `None` if it was taken already.
+/// Removes an entry that was inserted with a waker, and returns the waker, or `None` if the entry
+/// was taken out already.
+#[must_use = "the waker must be dropped by `unwind::discard`, or kept"]
 pub(super) fn take_waker(key: Key) -> Option<Waker> {
     match remove(key)? {
         Action::Wake(waker) => Some(waker),
@@ -198,26 +215,31 @@ pub(super) fn take_waker(key: Key) -> Option<Waker> {
     }
 }
 
-/// Tells whether the entry is there and wakes what `waker` does.
+/// Returns `true` if the entry is there and wakes the task that `waker` wakes.
+#[must_use]
 pub(super) fn will_wake(key: Key, waker: &Waker) -> bool {
     let mut alarms = ALARMS.lock();
     let entry = own(&mut alarms).and_then(|alarm| alarm.entries.get_mut(key));
     matches!(entry, Some(Action::Wake(other)) if other.will_wake(waker))
 }
 
-/// Calls `callback` on the timer's thread at `deadline`, once, unless it is forgotten before.
+/// Calls `callback` on the timer's thread at `deadline`, once, unless [`forget`] is called before.
 ///
-/// Gives it back if there is no such thread and none can be started.
+/// # Errors
+///
+/// The callback, if the timer's thread cannot be started.
 pub(crate) fn call_at(deadline: Instant, callback: Callback) -> Result<Key, Callback> {
     insert(deadline, callback)
 }
 
-/// Drops what the entry would have called, here, unless the thread has taken it already.
+/// Removes an entry, and drops its action on the calling thread, unless the timer's thread has
+/// taken it already.
 pub(crate) fn forget(key: Key) {
     unwind::discard(remove(key));
 }
 
-/// Takes out what is due, a batch at most, and tells how long there is nothing to do.
+/// Takes out what is due, at most [`BATCH`] entries, into `due`. Returns how long there is nothing
+/// to do.
 fn look(due: &mut Vec<Action>) -> Rest {
     let mut alarms = ALARMS.lock();
     let alarm = own(&mut alarms).expect("the thread has ended in a child");
@@ -234,7 +256,7 @@ fn look(due: &mut Vec<Action>) -> Rest {
     alarm.rest = match alarm.entries.next_deadline() {
         _ if !due.is_empty() => Rest::Awake,
         Some(first) => Rest::Until(first.max(alarm.paused)),
-        None => Rest::ForEver,
+        None => Rest::Forever,
     };
     alarm.rest
 }
@@ -243,18 +265,18 @@ std::thread_local! {
     static IS_TIMER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns `true` if this is the thread that calls what is due.
+/// Returns `true` if the calling thread is the timer's.
 pub(crate) fn is_this_thread() -> bool {
     IS_TIMER.with(Cell::get)
 }
 
-/// Calls `body`, which may take its time or call user code, on a thread of its own.
+/// Calls `body`, which may take long or call user code, on a new thread.
 pub(crate) fn call_elsewhere(body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let builder = thread::Builder::new().name("workmill-starter".to_owned());
     builder.spawn(|| unwind::contain(body)).map(drop)
 }
 
-/// The life of the thread.
+/// Runs what is due, and sleeps in between: the life of the thread.
 fn run() {
     IS_TIMER.with(|is_timer| is_timer.set(true));
     let process = Stamp::now();
@@ -266,7 +288,7 @@ fn run() {
                 while let Some(action) = due.next() {
                     action.run();
                     if !process.is_here() {
-                        // The rest is the parent's.
+                        // The actions that are left are the parent's.
                         return mem::forget(due);
                     }
                 }
@@ -274,7 +296,7 @@ fn run() {
             Rest::Until(end) => {
                 thread::park_timeout(end.saturating_duration_since(Instant::now()));
             }
-            Rest::ForEver => thread::park(),
+            Rest::Forever => thread::park(),
         }
     }
 }
@@ -287,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callbacks_are_called_in_order_but_for_those_that_are_forgotten() {
+    fn callbacks_are_called_in_order_except_forgotten_ones() {
         let (tell, told) = mpsc::channel();
         let (start, hour) = (Instant::now(), Duration::from_secs(3600));
         let note = |after: Duration, what: i32| {
@@ -309,13 +331,13 @@ mod tests {
         later.into_iter().for_each(forget);
         assert_eq!(told.recv().unwrap(), (5, timer));
         forget(forgotten);
-        // What was forgotten was dropped at once.
+        // Forgotten callbacks were dropped at once.
         drop(tell);
         assert_eq!(told.recv(), Err(mpsc::RecvError));
     }
 
     #[test]
-    fn a_callback_may_ask_for_others_and_forget_them() {
+    fn a_callback_may_insert_others_and_forget_them() {
         let (tell, told) = mpsc::channel();
         let again = Box::new(move || {
             let never = Instant::now() + Duration::from_secs(3600);

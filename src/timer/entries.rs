@@ -1,9 +1,10 @@
 //! The timer's entries by deadline: cheap to insert, and taken out in order.
 //!
 //! Most entries are due later, and many are removed before that. So far deadlines are kept in
-//! *buckets*, one for each [`WIDTH`] of time, unsorted. When the time of a bucket comes, its entries
-//! move to an ordered map, from which they are taken one by one. An entry that is inserted for that
-//! time from then on goes to the map too. The map is small, so it stays in the processor's caches.
+//! *buckets*, one for each [`WIDTH`] of time, unsorted. When the time of a bucket comes, its
+//! entries move to an ordered map, from which they are taken one by one. An entry that is inserted
+//! for that time from then on goes to the map too. The map is small, so it stays in the processor's
+//! caches.
 //!
 //! # Invariant
 //! An entry whose bucket lies before the *horizon* is in the map, and every other entry is in its
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 /// The span of time that one bucket covers.
 const WIDTH: Duration = Duration::from_millis(16);
 
-/// The number of entries from which on a bucket closes the gaps that removed entries have left, once
-/// these are more than half.
+/// The number of entries from which on a bucket closes the gaps that removed entries have left,
+/// once these are more than half.
 const MANY: usize = 32;
 
 /// Identifies an entry. No other entry ever has the same key.
@@ -112,8 +113,8 @@ impl<A> Entries<A> {
         Some(action)
     }
 
-    /// Takes out the first entry if it is due at `now`. The first entry has the earliest deadline and,
-    /// among entries with that deadline, the smallest number.
+    /// Takes out the first entry if it is due at `now`. The first entry has the earliest deadline
+    /// and, among entries with that deadline, the smallest number.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<A> {
         if self.near.is_empty() {
             self.advance(now);

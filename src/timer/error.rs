@@ -1,11 +1,9 @@
-//! What can fail in the timer.
+//! The error of the timer.
 
 use std::error::Error;
 use std::fmt;
 
-/// Says that a future was not ready in time.
-///
-/// Given by [`timer::timeout`](crate::timer::timeout).
+/// An error returned by [`timeout`](crate::timer::timeout): the future was not ready in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 

@@ -19,26 +19,26 @@
 //! });
 //! ```
 //!
-//! They need no pool. Under them is one thread for the whole process, `workmill-timer`, which starts
-//! when a sleep is first waited for and sleeps until the next deadline; nothing ticks. It calls the wakers
-//! of all who sleep, one after the other, so a waker that takes its time makes others late. A panic in a
-//! waker is contained. If the system will not start the thread, a future that sleeps asks to be polled
-//! again and again, and is ready in time all the same.
+//! They need no pool. Under them is one thread for the whole process, `workmill-timer`, which
+//! starts when a sleep is first polled, and sleeps until the next deadline. Nothing ticks. It calls
+//! the wakers of all futures that sleep, one after the other, so a waker that takes long delays the
+//! others. A panic in a waker is contained. If the system fails to start the thread, a future that
+//! sleeps asks to be polled again and again, and is ready in time all the same.
 //!
-//! Only wakers are called there. If what they wake needs another thread in its pool, a thread
-//! `workmill-starter` starts that one, and ends.
+//! The only user code that is called on this thread is wakers. If a woken task needs another thread
+//! in its pool, a thread `workmill-starter` starts that thread, and ends.
 //!
-//! The thread serves the whole process, so it does not matter who was the first to sleep: all signals are
-//! blocked on it, and on Linux it has the nice value and the processors of the process's first thread, as
-//! far as the system allows.
+//! The thread serves the whole process, so it does not matter which thread was the first to sleep.
+//! All signals are blocked on it, and on Linux it has the nice value and the processors of the
+//! process's first thread, as far as the system allows.
 //!
-//! Nothing is ready before its time. What is due within a millisecond after others waits for that to be
-//! over, and is woken together with all that is due by then. How much later still depends on the
-//! system, and on who else is waiting for a processor. The clock is [`Instant`]'s. A time that it cannot
-//! tell is never, so [`Duration::MAX`] is for ever.
+//! No future is ready before its time. What is due within a millisecond after other wake-ups waits
+//! until that is over, and is woken together with all that is due by then. How much later depends
+//! on the system, and on other threads that wait for a processor. The clock is [`Instant`]'s. A
+//! moment that it cannot represent never comes, so [`Duration::MAX`] is forever.
 //!
-//! In a child process made by a fork, what was made before the fork goes on, and wakes whoever polls
-//! it there.
+//! In a child process made by a fork, futures that were made before the fork go on, and wake the
+//! task that polls them there.
 
 pub(crate) mod alarm;
 pub(crate) mod entries;
@@ -56,10 +56,11 @@ use pin_project_lite::pin_project;
 pub use self::error::Elapsed;
 use crate::unwind;
 
-/// Waits so long, from now on.
+/// Returns a future that waits for `duration` from now on.
 ///
-/// The time begins here, not when the future is first polled. [`Duration::ZERO`] is ready at the first
-/// poll; [`Duration::MAX`], or any that the clock cannot tell the end of, never is.
+/// The time begins with this call, not when the future is first polled. With [`Duration::ZERO`] the
+/// future is ready at the first poll. With [`Duration::MAX`], or any duration whose end the clock
+/// cannot represent, it never is.
 ///
 /// # Examples
 ///
@@ -75,7 +76,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep::new(Instant::now().checked_add(duration))
 }
 
-/// Waits until a moment; not at all if it has come.
+/// Returns a future that waits until `deadline`, and not at all if that has come.
 ///
 /// # Examples
 ///
@@ -91,10 +92,10 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(Some(deadline))
 }
 
-/// Waits until a moment; made by [`sleep`] and [`sleep_until`].
+/// A future that waits until a moment. It is returned by [`sleep`] and [`sleep_until`].
 ///
-/// Ready when the moment has come, and whenever it is polled after that. Dropping it gives its waker back
-/// at once.
+/// It is ready when the moment has come, and whenever it is polled after that. Dropping it drops
+/// its waker at once.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: Option<Instant>,
@@ -103,8 +104,9 @@ pub struct Sleep {
 
 /// Where the waker of the last poll is.
 enum Told {
+    /// There is none, or it is being called.
     Nowhere,
-    /// In the entry with this key, unless the timer's thread has taken it.
+    /// In the entry with this key, unless the timer's thread has taken that.
     Timer(entries::Key),
     /// Here, since there is no deadline.
     Here(Waker),
@@ -118,23 +120,23 @@ impl Sleep {
         }
     }
 
-    /// Tells when it ends; `None` is never.
+    /// Returns the moment at which the wait ends, or `None` if it never ends.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Tells whether the moment has come.
+    /// Returns `true` if the moment has come.
     pub fn is_elapsed(&self) -> bool {
         self.deadline.is_some_and(|end| end <= Instant::now())
     }
 
-    /// Gives it another deadline, whether the one before has come or not.
+    /// Changes the deadline, whether the last one has come or not.
     ///
-    /// Who waits for it goes on waiting, for the new one.
+    /// A task that waits for the future goes on waiting, for the new deadline.
     ///
     /// # Examples
     ///
-    /// Closing what nobody has used for a while:
+    /// Closes something that has not been used for a while:
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -151,6 +153,7 @@ impl Sleep {
         self.move_to(Some(deadline));
     }
 
+    /// Changes the deadline; `None` is never.
     fn move_to(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
         // If the timer's thread has taken the entry, the waker is being called, and a poll follows.
@@ -159,6 +162,8 @@ impl Sleep {
         }
     }
 
+    /// Takes the waker of the last poll, unless it is being called.
+    #[must_use = "the waker must be dropped by `unwind::discard`, or kept"]
     fn take_waker(&mut self) -> Option<Waker> {
         match mem::replace(&mut self.told, Told::Nowhere) {
             Told::Nowhere => None,
@@ -167,7 +172,7 @@ impl Sleep {
         }
     }
 
-    /// Gives the deadline when it has come.
+    /// Polls, and returns the deadline when it has come.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         if let Some(deadline) = self.deadline.filter(|end| *end <= Instant::now()) {
             self.leave();
@@ -186,7 +191,7 @@ impl Sleep {
         Poll::Pending
     }
 
-    /// Has `waker` called at the deadline, or keeps it for one that may be set.
+    /// Registers `waker` for the deadline, or keeps it for a deadline that may be set.
     fn tell(&mut self, waker: Waker) {
         let Some(deadline) = self.deadline else {
             self.told = Told::Here(waker);
@@ -194,12 +199,13 @@ impl Sleep {
         };
         match alarm::insert(deadline, waker) {
             Ok(key) => self.told = Told::Timer(key),
-            // Without a thread that could call it, the waker is called here: until there is one, or
-            // the time has come, the future is polled again and again.
+            // There is no thread that could call the waker, so it is called here: until there is
+            // such a thread, or the time has come, the future is polled again and again.
             Err(waker) => unwind::wake(waker),
         }
     }
 
+    /// Drops the waker of the last poll.
     fn leave(&mut self) {
         unwind::discard(self.take_waker());
     }
@@ -227,16 +233,19 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Waits for a future, but no longer than `duration`, from now on.
+/// Returns a future that waits for `future`, but no longer than `duration` from now on.
 ///
-/// The future is polled first, so one that is ready by then wins, however late it is polled. A handle that
-/// is dropped with the [`Timeout`] detaches its task; by
-/// [`cancel_on_drop`](crate::JoinHandle::cancel_on_drop) it cancels it.
-/// [`Duration::ZERO`] polls it once; [`Duration::MAX`] waits for ever.
+/// `future` is polled before the clock is looked at. So if it is ready, its output is returned,
+/// however late it is polled. With [`Duration::ZERO`] it is polled once; [`Duration::MAX`] waits
+/// forever.
+///
+/// `future` is dropped with the [`Timeout`]. A [`JoinHandle`](crate::JoinHandle) that is dropped so
+/// detaches its task; with [`cancel_on_drop`](crate::JoinHandle::cancel_on_drop) the task is
+/// cancelled.
 ///
 /// # Errors
 ///
-/// [`Elapsed`] if the time was over first. The future is dropped with the [`Timeout`].
+/// The future resolves to [`Elapsed`] if the time was over first.
 ///
 /// # Examples
 ///
@@ -258,11 +267,12 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     }
 }
 
-/// Waits for a future, but no longer than until a moment; the rest is like [`timeout`].
+/// Returns a future that waits for `future`, but no longer than until `deadline`. In all else it is
+/// like [`timeout`].
 ///
 /// # Errors
 ///
-/// [`Elapsed`] if the moment came first.
+/// The future resolves to [`Elapsed`] if the deadline came first.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
         future: future.into_future(),
@@ -271,9 +281,10 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
 }
 
 pin_project! {
-    /// Waits for a future, but only so long; made by [`timeout`] and [`timeout_at`].
+    /// A future that waits for another one for a limited time. It is returned by [`timeout`] and
+    /// [`timeout_at`].
     ///
-    /// Dropping it drops the future, and gives its waker back at once.
+    /// Dropping it drops the other future, and its own waker, at once.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
         #[pin]
@@ -283,7 +294,7 @@ pin_project! {
 }
 
 impl<F> Timeout<F> {
-    /// Gives the future back.
+    /// Returns the future that was waited for.
     pub fn into_inner(self) -> F {
         self.future
     }
@@ -309,16 +320,16 @@ impl<F> fmt::Debug for Timeout<F> {
     }
 }
 
-/// Ticks at once, and then each time that so long has passed.
+/// Returns an [`Interval`] that ticks at once, and then each time that `period` has passed.
 ///
-/// The ticks keep the phase of the first, which is now: how late one is taken moves no other. Ticks
-/// whose time passes while nobody waits for them are skipped: one of them comes, late, and then the next
-/// that is to come. After [`Duration::MAX`], or any that the clock cannot tell the end of, no second tick
-/// comes.
+/// The ticks keep the phase of the first tick, which is now: a tick that is taken late does not
+/// move the next ones. If the time of several ticks passes while nobody waits for them, one of them
+/// comes, late, and the others are skipped. With [`Duration::MAX`], or any period whose end the
+/// clock cannot represent, no second tick comes.
 ///
 /// # Panics
 ///
-/// If `period` is zero.
+/// Panics if `period` is zero.
 ///
 /// # Examples
 ///
@@ -339,23 +350,23 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, next }
 }
 
-/// Ticks in equal distances; made by [`interval`].
+/// Ticks once in each period. It is returned by [`interval`].
 pub struct Interval {
     period: Duration,
     next: Sleep,
 }
 
 impl Interval {
-    /// Waits for the next tick, and gives the moment that it was meant for.
+    /// Waits for the next tick, and returns the moment that it was due at.
     ///
-    /// Dropping the future loses no tick: the next call waits for the same.
+    /// Dropping the future loses no tick: the next call waits for that tick.
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
     /// Polls for the next tick, like [`tick`](Self::tick).
     ///
-    /// If it has not come, the waker of the last call is woken when it does.
+    /// If the tick has not come, the waker of the last call is woken when it comes.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let tick = ready!(self.next.poll_deadline(cx));
         let next = following(tick, self.period, Instant::now());
@@ -363,7 +374,8 @@ impl Interval {
         Poll::Ready(tick)
     }
 
-    /// Has the next tick come when a period has passed from now on, and the others in phase with it.
+    /// Restarts the interval: the next tick comes when a period has passed from now on, and later
+    /// ticks are in phase with it.
     ///
     /// # Examples
     ///
@@ -381,7 +393,7 @@ impl Interval {
         self.next.move_to(Instant::now().checked_add(self.period));
     }
 
-    /// Tells how far the ticks are apart.
+    /// Returns the time between two ticks.
     pub fn period(&self) -> Duration {
         self.period
     }
@@ -396,11 +408,12 @@ impl fmt::Debug for Interval {
     }
 }
 
-/// The first moment after `now` that is in phase with `tick`, if the clock can tell it.
+/// Returns the first moment after `now` that is in phase with `tick`, if the clock can represent
+/// it.
 pub(crate) fn following(tick: Instant, period: Duration, now: Instant) -> Option<Instant> {
     const SECOND: u128 = 1_000_000_000;
     let late = now.saturating_duration_since(tick).as_nanos() % period.as_nanos();
-    // Less than a period, so both parts fit.
+    // This is less than a period, so both parts fit.
     let late = Duration::new((late / SECOND) as u64, (late % SECOND) as u32);
     now.checked_add(period - late)
 }

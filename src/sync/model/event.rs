@@ -1,4 +1,4 @@
-//! Lines and events.
+//! Wait queues, events and tokens.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::sync::event::Event;
 use crate::sync::wait_queue::WaitQueue;
 use crate::wait::Deadline;
 
-/// Bug: who stands in line makes no fence. Bug: who notifies makes none.
+/// Bug: a waiter that joins the queue makes no fence. Bug: a notifier makes none.
 #[test]
 fn a_change_is_seen_or_its_notification_comes() {
     model(|| {
@@ -29,13 +29,13 @@ fn a_change_is_seen_or_its_notification_comes() {
     });
 }
 
-/// Bug: a place that is dropped with a turn keeps it.
+/// Bug: a waiter that is dropped with a notification keeps it.
 #[test]
 fn a_notification_that_is_not_spent_is_passed_on() {
     model(|| {
         let shared = Arc::new((AtomicUsize::new(0), WaitQueue::new()));
         let taken = |shared: &(AtomicUsize, WaitQueue)| {
-            let take = |things: usize| things.checked_sub(1);
+            let take = |items: usize| items.checked_sub(1);
             let order = Ordering::Relaxed;
             shared.0.fetch_update(order, order, take).ok()
         };
@@ -52,7 +52,7 @@ fn a_notification_that_is_not_spent_is_passed_on() {
     });
 }
 
-/// Bug: a waiter that finds itself notified stands in line again.
+/// Bug: a waiter that finds itself notified joins the queue again.
 #[test]
 fn a_waiter_present_at_a_set_is_released_though_it_is_cleared_at_once() {
     model(|| {
@@ -73,7 +73,7 @@ fn a_waiter_present_at_a_set_is_released_though_it_is_cleared_at_once() {
     });
 }
 
-/// Bug: the flag is set after those in the line have been notified.
+/// Bug: the flag is set after the waiters have been notified.
 #[test]
 fn a_set_releases_every_waiter_against_clears_and_other_sets() {
     model(|| {
@@ -93,7 +93,7 @@ fn a_set_releases_every_waiter_against_clears_and_other_sets() {
     });
 }
 
-/// Bug: who is woken where it stands takes it that it was notified.
+/// Bug: a waiter that is woken without a notification believes that it was notified.
 #[test]
 fn a_wait_for_an_event_among_stray_wake_ups_ends_when_it_is_set() {
     bounded_model(2, || {
@@ -111,7 +111,7 @@ fn a_wait_for_an_event_among_stray_wake_ups_ends_when_it_is_set() {
     });
 }
 
-/// Bug: a callback is registered without a look whether the token is cancelled.
+/// Bug: a callback is registered without checking whether the token is cancelled.
 #[test]
 fn a_callback_is_called_once_whether_it_comes_before_the_cancel_or_after() {
     model(|| {

@@ -1,7 +1,8 @@
-//! Models of what threads wait for: those who wait against those who give.
+//! Models of what threads wait for: waiters against threads that notify, release or put.
 //!
-//! Loom has no clock, so a timeout is the waiter's own giving up, at any moment. Each model
-//! has been seen to fail with the bug that its comment names; `.ci/mutants` puts those back.
+//! Loom has no clock, so a timeout is modelled by a waiter that gives up by itself, at any moment.
+//! Each model has been seen to fail with the bug that its comment names; `.ci/mutants` puts those
+//! bugs back.
 
 mod event;
 mod permits;
@@ -26,14 +27,14 @@ fn bounded_model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-/// Polls once, with a waker that does nothing.
+/// Polls `future` once, with a waker that does nothing.
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     let mut cx = Context::from_waker(Waker::noop());
     std::pin::Pin::new(future).poll(&mut cx)
 }
 
-/// Waits on this thread as all blocking waits do, while another unparks it and calls its waker for
-/// no reason.
+/// Waits for `future` on this thread as all blocking waits do, while another thread unparks it and
+/// calls its waker for no reason.
 fn wait_among_strays<T>(future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     let mut strays = None;
@@ -51,5 +52,5 @@ fn wait_among_strays<T>(future: impl Future<Output = T>) -> T {
         }
     });
     strays.expect("it was polled").join().unwrap();
-    value.expect("it waits for ever")
+    value.expect("it waits forever")
 }

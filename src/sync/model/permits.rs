@@ -11,14 +11,14 @@ use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::sync::semaphore::Semaphore;
 use crate::wait::Deadline;
 
-/// Bug: a release that found WAITING serves nobody. Bug: WAITING is set without expecting the word as
-/// it was seen.
+/// Bug: a release that found WAITING serves nobody. Bug: WAITING is set without expecting the word
+/// that was seen.
 #[test]
 fn a_permit_goes_from_hand_to_hand_and_is_never_held_twice() {
     model(|| {
         let keys = Arc::new((Semaphore::new(1), AtomicUsize::new(0)));
-        // The count is read and written in two steps, which only one may be in at a time, and
-        // each has to see what the last wrote.
+        // The count is read and written in two steps. Only one thread may be between them at a
+        // time, and it has to see what the last one wrote.
         let sing = |keys: &(Semaphore, AtomicUsize)| {
             let permit = keys.0.acquire().expect("nobody closes it");
             let count = keys.1.load(Ordering::Relaxed);
@@ -36,11 +36,11 @@ fn a_permit_goes_from_hand_to_hand_and_is_never_held_twice() {
     });
 }
 
-/// Bug: many are added before what is too much is taken off.
+/// Bug: many permits are added before the excess is taken off.
 #[test]
 fn many_permits_that_are_given_back_at_once_do_not_wrap() {
     model(|| {
-        // Others were added in place of those that are given back.
+        // Other permits were added in place of the ones that are given back.
         let permits = Arc::new(Permits::new(MAX_PERMITS, MAX_PERMITS, None));
         let others = [(); 2].map(|()| {
             let permits = Arc::clone(&permits);
@@ -53,7 +53,7 @@ fn many_permits_that_are_given_back_at_once_do_not_wrap() {
     });
 }
 
-/// Bug: who is woken where it stands takes it that it has its permit.
+/// Bug: a waiter that is woken without a notification believes that it has its permit.
 #[test]
 fn a_wait_for_a_permit_among_stray_wake_ups_ends_with_one() {
     bounded_model(2, || {
@@ -73,7 +73,7 @@ fn a_wait_for_a_permit_among_stray_wake_ups_ends_with_one() {
     });
 }
 
-/// Bug: a waiter that gives up forgets the permit that it was given.
+/// Bug: a waiter that gives up forgets the permit that was granted to it.
 #[test]
 fn a_permit_that_comes_at_the_moment_of_a_timeout_goes_to_the_next() {
     model(|| {
@@ -85,7 +85,8 @@ fn a_permit_that_comes_at_the_moment_of_a_timeout_goes_to_the_next() {
             let keys = Arc::clone(&keys);
             thread::spawn(move || drop(keys.acquire().expect("nobody closes it")))
         };
-        // Handed to the head of the line, which has gone by the time it could be used.
+        // The permit is handed to the head of the queue, which is dropped before it uses the
+        // permit.
         drop(held);
         drop(head);
         next.join().unwrap();
@@ -93,7 +94,7 @@ fn a_permit_that_comes_at_the_moment_of_a_timeout_goes_to_the_next() {
     });
 }
 
-/// Bug: whoever gives up leaves WAITING behind.
+/// Bug: a waiter that gives up leaves WAITING set.
 #[test]
 fn a_timeout_against_a_release_loses_no_permit() {
     model(|| {
@@ -104,13 +105,13 @@ fn a_timeout_against_a_release_loses_no_permit() {
         };
         let taken = keys.take_until(1, Deadline::after(Duration::ZERO));
         releaser.join().unwrap();
-        // Given up or used: either way none is lost.
+        // The permit was used or the wait given up: either way no permit is lost.
         assert_eq!(keys.available(), usize::from(taken.is_err()));
         assert_eq!(keys.try_take(1).is_ok(), taken.is_err());
     });
 }
 
-/// Bug: `close` does not notify those in the line.
+/// Bug: `close` does not notify the waiters.
 #[test]
 fn closing_wakes_every_waiter() {
     model(|| {
@@ -132,8 +133,8 @@ fn closing_wakes_every_waiter() {
     });
 }
 
-/// A permit that is taken when none is free is owed: the release that pays it wakes nobody, and the
-/// next one wakes the waiter.
+/// A permit that is taken when none is free is a debt: the release that pays it wakes nobody, and
+/// the next release wakes the waiter.
 ///
 /// Bug: a debt counts as very many free permits.
 #[test]
@@ -150,7 +151,7 @@ fn a_debt_is_paid_before_a_waiter_is_served_and_the_waiter_is_served() {
                     keys.take_until(1, Deadline::NEVER).is_ok(),
                     "nobody closes it"
                 );
-                // Both of those that were taken have been given back.
+                // Both permits that were taken have been given back.
                 assert_eq!(held.load(Ordering::Relaxed), 0);
                 keys.give_back(1);
             })
@@ -167,7 +168,7 @@ fn a_debt_is_paid_before_a_waiter_is_served_and_the_waiter_is_served() {
     });
 }
 
-/// Bug: whoever leaves the line serves nobody.
+/// Bug: a waiter that leaves the queue serves nobody.
 #[test]
 fn a_waiter_behind_one_that_wants_much_is_served_when_that_one_leaves() {
     model(|| {
@@ -185,7 +186,7 @@ fn a_waiter_behind_one_that_wants_much_is_served_when_that_one_leaves() {
     });
 }
 
-/// Bug: who wants several is given them while too few are free.
+/// Bug: a waiter that wants several permits is granted them while too few are free.
 #[test]
 fn several_permits_are_given_at_once() {
     model(|| {
@@ -208,7 +209,7 @@ fn several_permits_are_given_at_once() {
     });
 }
 
-/// Three take turns by the unfair rule, of which one may have to wait twice.
+/// Three threads share one permit by the unfair rule. One of them may have to wait twice.
 fn take_unfairly_in_three_threads(starve_after: Duration) {
     model(move || {
         let keys = Arc::new((Permits::new(1, 1, Some(starve_after)), AtomicUsize::new(0)));
@@ -229,19 +230,19 @@ fn take_unfairly_in_three_threads(starve_after: Duration) {
     });
 }
 
-/// Bug: a waiter that was nudged and finds nothing sleeps without setting WAITING.
+/// Bug: a waiter that was woken to retry and finds nothing sleeps without setting WAITING.
 #[test]
 fn nobody_sleeps_through_an_unfair_release() {
     take_unfairly_in_three_threads(Duration::MAX);
 }
 
-/// Bug: a hungry head is notified of a permit that was not taken off the word.
+/// Bug: a starving head is notified of a permit that was not taken off the word.
 #[test]
 fn a_starving_head_is_served_by_hand_off() {
     take_unfairly_in_three_threads(Duration::ZERO);
 }
 
-/// Bug: whoever leaves the line serves nobody.
+/// Bug: a waiter that leaves the queue serves nobody.
 #[test]
 fn a_head_woken_to_retry_that_gives_up_lets_the_next_retry() {
     model(|| {

@@ -23,7 +23,7 @@ fn items_go_through_a_full_and_an_empty_queue() {
     });
 }
 
-/// Bug: `is_drained` looks at the queue alone, and not at what is on its way into it.
+/// Bug: `is_drained` looks at the closed flag alone, and not at items on their way into the queue.
 #[test]
 fn an_item_that_was_accepted_is_got_though_the_queue_is_closed() {
     model(|| {
@@ -42,7 +42,8 @@ fn an_item_that_was_accepted_is_got_though_the_queue_is_closed() {
     });
 }
 
-/// Bug: a get of the last item tells nobody that the queue is drained. Bug: `close` wakes nobody.
+/// Bug: a get of the last item notifies nobody that the queue is drained. Bug: `close` wakes
+/// nobody.
 #[test]
 fn every_getter_of_a_closed_queue_comes_to_an_end() {
     model(|| {
@@ -82,7 +83,7 @@ fn a_putter_that_waits_at_a_close_gets_its_item_back() {
     });
 }
 
-/// Bug: `task_done` tells nobody.
+/// Bug: `task_done` notifies nobody.
 #[test]
 fn a_join_returns_when_nothing_was_unfinished_at_some_moment() {
     model(|| {
@@ -92,7 +93,7 @@ fn a_join_returns_when_nothing_was_unfinished_at_some_moment() {
             let queue = Arc::clone(&queue);
             thread::spawn(move || {
                 drop(queue.get_task().unwrap());
-                // It may be waited for, and may not: either is a moment.
+                // The join may wait for this item or not: at either moment nothing was unfinished.
                 queue.put(2).unwrap();
                 drop(queue.get_task().unwrap());
             })
@@ -104,14 +105,14 @@ fn a_join_returns_when_nothing_was_unfinished_at_some_moment() {
     });
 }
 
-/// Bug: a retraction tells nobody who joins.
+/// Bug: a retraction does not notify the joiners.
 #[test]
 fn a_put_that_is_refused_keeps_no_joiner_waiting() {
     model(|| {
         let queue = Arc::new(JoinableQueue::unbounded());
         queue.put(1).unwrap();
         let task = queue.get_task().unwrap();
-        // Counted for a moment, if it is let in just before the queue is closed.
+        // The put is counted for a moment, if it comes just before the close.
         let putter = {
             let queue = Arc::clone(&queue);
             thread::spawn(move || queue.put(2).is_ok())
@@ -129,8 +130,8 @@ fn a_put_that_is_refused_keeps_no_joiner_waiting() {
     });
 }
 
-/// Bug: whoever offers an item tells nobody. Bug: what is handed over to one that gives up is kept
-/// from the next.
+/// Bug: a putter that offers an item notifies nobody. Bug: an item that was handed over to a getter
+/// that gives up is kept from the next getter.
 #[test]
 fn without_capacity_each_item_goes_from_a_put_to_a_get() {
     model(|| {
@@ -152,7 +153,7 @@ fn without_capacity_each_item_goes_from_a_put_to_a_get() {
     });
 }
 
-/// Bug: `close` leaves those who offer asleep.
+/// Bug: `close` does not wake putters that offer items.
 #[test]
 fn an_offer_is_taken_or_comes_back_when_the_queue_is_closed() {
     model(|| {

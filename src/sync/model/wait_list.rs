@@ -10,12 +10,12 @@ use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::{Signal, WaitList};
 use crate::wait::{Deadline, block_until};
 
-/// A waker that does nothing, for waiters that look by themselves.
+/// Returns a waker that does nothing, for waiters that are not woken.
 fn idle_waker() -> std::task::Waker {
     std::task::Waker::noop().clone()
 }
 
-/// Bug: `redeem` says something else than the ticket was notified of.
+/// Bug: `redeem` returns another signal than the one that the ticket was notified with.
 #[test]
 fn a_notification_is_used_or_passed_on_when_its_waiter_gives_up() {
     model(|| {
