@@ -177,12 +177,7 @@ impl Permits {
         );
         Self {
             word: AtomicUsize::new(free * PERMIT),
-            bars: CLOSED
-                | if starve_after.is_none() {
-                    WAITING
-                } else {
-                    STARVING
-                },
+            bars: CLOSED | starve_after.map_or(WAITING, |_| STARVING),
             starve_after,
             max,
             waiters: Mutex::new(WaitList::new()),
