@@ -1,16 +1,17 @@
-//! What the system gives a new thread from the thread that starts it: which signals are blocked, on
-//! which processors it may run, and its nice value.
+//! What a new thread inherits from the thread that starts it: its signal mask, the processors on
+//! which it may run, and its nice value.
 //!
-//! Threads of a pool are started late, and by whoever has work for them. So that it does not matter
-//! who that is, they take on the attributes of the thread that built the pool. A thread is
-//! [started](Attributes::start) with all signals blocked, so that none reaches it before it has
-//! taken on its mask.
+//! Threads of a pool are started late, by any thread that has work for them. So that this thread
+//! makes no difference, they take on the attributes of the thread that built the pool. A thread is
+//! [started](Attributes::start) with all signals blocked, so that no signal reaches it before it
+//! has taken on its mask.
 //!
-//! Signals on Unix, the rest on Linux; elsewhere a thread keeps what it was started with.
+//! The signal mask is known on Unix, the other attributes on Linux. Elsewhere a thread keeps what
+//! it was started with.
 
 #![cfg_attr(
     all(unix, not(any(miri, workmill_loom))),
-    expect(unsafe_code, reason = "std knows nothing of what threads inherit")
+    expect(unsafe_code, reason = "std has no functions for what threads inherit")
 )]
 
 use crate::unwind::OnDrop;
@@ -23,7 +24,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Those of this thread.
+    /// Returns the attributes of this thread.
     pub(crate) fn of_this_thread() -> Self {
         Self {
             signals: signals::Mask::of_this_thread(),
@@ -32,8 +33,8 @@ impl Attributes {
         }
     }
 
-    /// Those of the process's first thread, with all signals blocked that come from elsewhere: for a
-    /// thread that serves the whole process.
+    /// Returns the attributes of the process's first thread, with all signals blocked that come
+    /// from elsewhere. They are for a thread that serves the whole process.
     pub(crate) fn of_the_process() -> Self {
         let first = linux::first_thread();
         Self {
@@ -43,12 +44,13 @@ impl Attributes {
         }
     }
 
-    /// Returns the number of processors that a thread may run on.
+    /// Returns the number of processors on which a thread may run, if it is known.
     pub(crate) fn processors(&self) -> Option<usize> {
         self.processors.as_ref().map(linux::Processors::count)
     }
 
-    /// Calls `start`, which starts a thread that [takes on](Self::take_on) some attributes.
+    /// Calls `start`, which starts a thread that [takes on](Self::take_on) attributes. All signals
+    /// are blocked meanwhile.
     pub(crate) fn start<R>(start: impl FnOnce() -> R) -> R {
         let before = signals::Mask::all().replace();
         let _back = OnDrop(|| {
@@ -59,8 +61,8 @@ impl Attributes {
         start()
     }
 
-    /// Gives this thread the attributes. What the system does not allow stays as it is: a lower nice
-    /// value needs a privilege.
+    /// Gives these attributes to this thread. An attribute that the system does not allow stays as
+    /// it is: a lower nice value needs a privilege.
     pub(crate) fn take_on(&self) {
         if let Some(processors) = &self.processors {
             processors.set();
@@ -68,7 +70,7 @@ impl Attributes {
         if let Some(nice) = self.nice {
             nice.set();
         }
-        // Last, so that signals meet a thread that is as it is to be.
+        // Last, so that a signal finds the thread with its other attributes.
         if let Some(signals) = &self.signals {
             signals.set();
         }
@@ -80,15 +82,16 @@ mod signals {
     use std::mem::MaybeUninit;
     use std::ptr;
 
-    /// Which signals are blocked.
+    /// The signals that are blocked.
     #[derive(Clone, Copy)]
     pub(super) struct Mask(libc::sigset_t);
 
     impl Mask {
-        /// All but those that a thread sends itself by what it does, which would end the process unheard.
+        /// Returns all signals, except those that a thread causes by its own faults. If these were
+        /// blocked, they would end the process without a handler.
         pub(super) fn all() -> Self {
             let mut mask = MaybeUninit::zeroed();
-            // SAFETY: it is given room for a set, and fills it.
+            // SAFETY: the pointer leads to room for a set, which the function fills.
             unsafe { libc::sigfillset(mask.as_mut_ptr()) };
             for own in [
                 libc::SIGSEGV,
@@ -97,10 +100,10 @@ mod signals {
                 libc::SIGFPE,
                 libc::SIGTRAP,
             ] {
-                // SAFETY: there is a set, as it was just filled.
+                // SAFETY: the pointer leads to a set, which was just filled.
                 unsafe { libc::sigdelset(mask.as_mut_ptr(), own) };
             }
-            // SAFETY: all zeros are a set, and so is what was made of them.
+            // SAFETY: all zeros are a valid set, and so is what the functions made of them.
             Self(unsafe { mask.assume_init() })
         }
 
@@ -108,22 +111,23 @@ mod signals {
             Self::change(ptr::null())
         }
 
-        /// Sets this, and gives back what was set before.
+        /// Sets the mask of this thread, and returns the one before.
         pub(super) fn replace(&self) -> Option<Self> {
             Self::change(&self.0)
         }
 
+        /// Sets the mask of this thread.
         pub(super) fn set(&self) {
             let _before = self.replace();
         }
 
         fn change(new: *const libc::sigset_t) -> Option<Self> {
             let mut before = MaybeUninit::zeroed();
-            // SAFETY: `new` is null or leads to a set, and there is room for another. Which signals are
-            // blocked on this thread is nobody's memory.
+            // SAFETY: `new` is null or leads to a set, and `before` has room for another. Changing
+            // the mask accesses no other memory.
             let failed =
                 unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, new, before.as_mut_ptr()) };
-            // SAFETY: all zeros are a set, and so is what was made of them.
+            // SAFETY: all zeros are a valid set, and so is what the functions made of them.
             (failed == 0).then(|| Self(unsafe { before.assume_init() }))
         }
     }
@@ -157,51 +161,54 @@ mod linux {
 
     pub(super) const THIS_THREAD: libc::pid_t = 0;
 
-    /// Its number is that of the process.
+    /// Returns the number of the process's first thread, which is that of the process.
     pub(super) fn first_thread() -> libc::pid_t {
-        // SAFETY: it has no duties, and always succeeds.
+        // SAFETY: the function has no duties, and always succeeds.
         unsafe { libc::getpid() }
     }
 
-    /// The processors that a thread may run on. On a machine with more than 1,024 of them nothing is known.
+    /// The processors on which a thread may run. On a machine with more than 1,024 processors they
+    /// are not known.
     pub(super) struct Processors(libc::cpu_set_t);
 
     impl Processors {
         pub(super) fn of(thread: libc::pid_t) -> Option<Self> {
             let mut set = MaybeUninit::zeroed();
-            // SAFETY: there is room for a set, of the size that is said.
+            // SAFETY: the pointer leads to room for a set of the given size.
             let failed = unsafe {
                 libc::sched_getaffinity(thread, size_of::<libc::cpu_set_t>(), set.as_mut_ptr())
             };
-            // SAFETY: all zeros are a set, and so is what the system has made of them.
+            // SAFETY: all zeros are a valid set, and so is what the system made of them.
             (failed == 0).then(|| Self(unsafe { set.assume_init() }))
         }
 
         pub(super) fn count(&self) -> usize {
-            // SAFETY: it reads the set.
+            // SAFETY: the function reads the set.
             let count = unsafe { libc::CPU_COUNT(&self.0) };
             usize::try_from(count).unwrap_or(1).max(1)
         }
 
         pub(super) fn set(&self) {
-            // SAFETY: it reads the two sets.
+            // SAFETY: the function reads the two sets.
             let is_same = |other: Self| unsafe { libc::CPU_EQUAL(&other.0, &self.0) };
             if Self::of(THIS_THREAD).is_some_and(is_same) {
                 return;
             }
-            // SAFETY: there is a set, of the size that is said. Where this thread runs is nobody's memory.
+            // SAFETY: the pointer leads to a set of the given size. The processors on which this
+            // thread runs are not memory that Rust knows.
             unsafe { libc::sched_setaffinity(THIS_THREAD, size_of::<libc::cpu_set_t>(), &self.0) };
         }
     }
 
-    /// A nice value; each thread has its own.
+    /// A nice value. Each thread has its own.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub(super) struct Nice(libc::c_long);
 
     impl Nice {
         pub(super) fn of(thread: libc::pid_t) -> Option<Self> {
-            // Not libc's function, which tells a value of -1 from an error by `errno` alone.
-            // SAFETY: it takes two numbers, and reads no memory.
+            // A system call, because the function of libc distinguishes a value of -1 from an error
+            // only by `errno`.
+            // SAFETY: the call takes two numbers, and accesses no memory.
             let answer = unsafe {
                 libc::syscall(
                     libc::SYS_getpriority,
@@ -209,7 +216,7 @@ mod linux {
                     thread as libc::c_long,
                 )
             };
-            // The system says 20 less the value, so that errors are below zero.
+            // The system returns 20 minus the value, so that errors are below zero.
             (answer > 0).then(|| Self(20 - answer))
         }
 
@@ -217,7 +224,7 @@ mod linux {
             if Self::of(THIS_THREAD) == Some(self) {
                 return;
             }
-            // SAFETY: it takes three numbers, and reads no memory.
+            // SAFETY: the call takes three numbers, and accesses no memory.
             unsafe {
                 libc::syscall(
                     libc::SYS_setpriority,

@@ -1,25 +1,25 @@
-//! Which process this is: a child that was forked has none of its parent's threads.
+//! Recognises a forked child, which has none of its parent's threads except the one that forked.
 //!
-//! In a child there is only the thread that forked, so whatever waits for another thread waits for
-//! ever, and a lock that another thread held stays locked. So what belongs to a process is marked with
-//! a [`Stamp`] when it is made, and left alone where [`Stamp::is_here`] returns `false`.
+//! In a child, a wait for another thread never ends, and a lock that another thread held stays
+//! locked. Therefore what belongs to one process is marked with a [`Stamp`] when it is created, and
+//! left alone where [`Stamp::is_here`] returns `false`.
 //!
-//! Forks are counted from the first pool or sleep on. Miri has no forks, and nothing that tells of
-//! them.
+//! Forks are counted from the first pool or sleep on. Miri has no forks, and no function that would
+//! report them.
 
 #![cfg_attr(
     all(unix, not(any(workmill_loom, miri))),
-    expect(unsafe_code, reason = "std knows nothing of forks")
+    expect(unsafe_code, reason = "std has no handler for forks")
 )]
 
 use std::ops::{Deref, DerefMut};
-// The standard library's under the model, too: nothing here orders anything.
+// Those of the standard library in the models too, because nothing here orders anything.
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use count::{on_child, watch};
 
-/// The process in which something was made.
+/// The process in which something was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp(usize);
 
@@ -30,7 +30,7 @@ impl Stamp {
         Self(count::forks())
     }
 
-    /// Returns `true` if this is the process that the stamp was made in, and not a child of it.
+    /// Returns `true` if this is the process in which the stamp was created, and not a child of it.
     #[inline]
     pub(crate) fn is_here(self) -> bool {
         count::forks() == self.0
@@ -41,6 +41,7 @@ impl Stamp {
 pub(crate) struct AtomicStamp(AtomicUsize);
 
 impl AtomicStamp {
+    /// Returns the stamp of this process.
     pub(crate) fn now() -> Self {
         Self(AtomicUsize::new(count::forks()))
     }
@@ -56,11 +57,11 @@ impl AtomicStamp {
     }
 }
 
-/// A value that is dropped only in the process that made it. In a forked child it is forgotten: its drop
-/// might take a lock that a thread of the parent holds.
+/// A value that is dropped only in the process that created it. In a forked child it is forgotten,
+/// because its drop might take a lock that a thread of the parent holds.
 #[derive(Debug)]
 pub(crate) struct NotInherited<T> {
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     value: Option<T>,
     made: Stamp,
 }
@@ -73,7 +74,7 @@ impl<T> NotInherited<T> {
         }
     }
 
-    /// The value, in the process that made it.
+    /// Returns the value, or `None` in a forked child.
     pub(crate) fn into_inner(mut self) -> Option<T> {
         match self.made.is_here() {
             true => self.value.take(),
@@ -104,12 +105,12 @@ impl<T> Drop for NotInherited<T> {
     }
 }
 
-/// Children of children of children. The next uses the first one's list again, which is as good as
-/// any unless it was locked when that one forked.
+/// The number of generations of forked children that have a list of their own. The next one uses
+/// the first list again, which works unless a thread held its lock when that process forked.
 const GENERATIONS: usize = 64;
 
-/// A list of the whole process, under a lock. A forked child has another than its parent, because
-/// who holds that one's lock may not be there.
+/// A list of the whole process, under a lock. A forked child uses another list than its parent,
+/// because the thread that holds the lock of that list may not exist in the child.
 pub(crate) struct ProcessList<T>([Mutex<Vec<T>>; GENERATIONS]);
 
 impl<T> ProcessList<T> {
@@ -123,7 +124,7 @@ impl<T> ProcessList<T> {
     }
 }
 
-/// Counts the forks out of which this process has come as the child.
+/// Counts the forks that led to this process: 0 in the first process, one more in each child.
 #[cfg(all(unix, not(any(workmill_loom, miri))))]
 mod count {
     use std::sync::OnceLock;
@@ -142,8 +143,8 @@ mod count {
     pub(crate) fn watch() {
         static WATCHED: OnceLock<()> = OnceLock::new();
         WATCHED.get_or_init(|| {
-            // SAFETY: the handler lives as long as the process, and does what a handler may: it
-            // writes an atomic number, and calls a function that promised to take no lock.
+            // SAFETY: the handler lives as long as the process, and does only what a handler may
+            // do: it writes an atomic number, and calls a function that promised to take no lock.
             unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
         });
     }

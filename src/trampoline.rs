@@ -1,21 +1,22 @@
-//! Calls of user code that may lead to the next of its kind, and so for ever: made one inside another
-//! only so deep.
+//! Calls of user code that may lead to the next call of their kind, without end. They are nested
+//! only to a limited depth.
 //!
-//! A callback may cancel another task, whose callback cancels the next; what a cancelled task captured
-//! may cancel a task when it is dropped; a callback of a refused task may submit again, and be refused.
-//! Written as plain calls, such chains end with the stack. So each of these calls passes here. On a
-//! thread on which they have used up [`DEEP`] the next is put off, until the outermost has returned.
+//! A callback may cancel another task, whose callback cancels the next. The drop of what a
+//! cancelled task captured may cancel a task. A callback of a refused task may submit again, and be
+//! refused. Written as plain calls, such chains overflow the stack. So each of these calls passes
+//! here. On a thread on which they have used [`DEEP`] bytes of the stack, the next call is put off
+//! until the outermost has returned.
 //!
-//! # What is put off is not waited for in vain
-//! What a thread waits for may depend on a call that it has put off itself. So [`catch_up`] makes these
-//! calls before every wait of this crate, at every look at a handle that has not resolved, and where a
-//! thread enters a pool or leaves it. Waits of others it does not see, unless they are in
-//! [`blocking`](crate::blocking). The calls are made on top of whatever the thread does then, so a lock
-//! that it has taken since, and still holds, is held meanwhile; hence [`DEEP`] is far beyond what programs
-//! nest that do not go on for ever.
+//! # No wait depends on a call that was put off
+//! A thread may wait for something that depends on a call that it has put off itself. So
+//! [`catch_up`] makes these calls before every wait of this crate, at every look at a handle that
+//! has not resolved, and where a thread enters or leaves a pool. It does not see the waits of other
+//! libraries, unless they are in [`blocking`](crate::blocking). The calls are made on top of
+//! whatever the thread does then. A lock that it has taken in between, and still holds, is held
+//! meanwhile. Therefore [`DEEP`] is far more than a program uses whose chains end.
 //!
 //! # Forks
-//! In a child the calls that its parent's thread had put off are forgotten: the parent makes them.
+//! A forked child forgets the calls that its parent's thread had put off. The parent makes them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,10 +24,11 @@ use std::{mem, process};
 
 use crate::unwind;
 
-/// How many bytes of the stack these calls may use, from the outermost on.
+/// The number of bytes of the stack that these calls may use, from the outermost call on.
 const DEEP: usize = 64 << 10;
 
-/// How many they may use, if they wait themselves, before a wait leaves to others what was put off.
+/// The number of bytes that these calls may use before a wait inside them no longer makes the calls
+/// that were put off, and leaves them to the calls further out.
 const TOO_DEEP: usize = 2 * DEEP;
 
 std::thread_local! {
@@ -40,29 +42,31 @@ std::thread_local! {
 
 /// The calls of one thread.
 struct Calls {
-    /// Where on the stack the outermost began, as an address; 0 if none is under way.
+    /// The address on the stack at which the outermost call began, or 0 if there is none.
     outermost: Cell<usize>,
     put_off: RefCell<VecDeque<PutOff>>,
 }
 
 struct PutOff {
     body: Box<dyn FnOnce()>,
-    /// Whose it is.
+    /// The process that put the call off.
     process: u32,
 }
 
-/// Calls `body`, now or when the outermost of these calls has returned. A panic in it ends here.
+/// Calls `body`, at once or when the outermost of these calls has returned. A panic in it ends
+/// here.
 pub(crate) fn call(body: impl FnOnce() + 'static) {
     let mut body = Some(body);
-    // The model's threads share the one that they run on; and it makes no such chains.
+    // All threads of a model share one thread and its thread-locals, and models have no such
+    // chains.
     if !cfg!(workmill_loom) {
-        // While a thread ends its calls may be gone already.
+        // While a thread ends, its thread-local may be gone already. Then `body` is called below.
         let _ = CALLS.try_with(|calls| calls.call(&mut body));
     }
     body.take().into_iter().for_each(make);
 }
 
-/// Makes a call; a panic in it ends here.
+/// Calls `body`. A panic in it ends here.
 fn make(body: impl FnOnce()) {
     drop(unwind::catch(body));
 }
@@ -80,7 +84,7 @@ pub(crate) fn catch_up() {
 }
 
 impl Calls {
-    /// How many bytes of the stack have been used since the outermost call began.
+    /// Returns the number of bytes of the stack that were used since the outermost call began.
     fn used(&self) -> usize {
         let here = 0_u8;
         let here = std::ptr::from_ref(&here).addr();
@@ -127,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// What the calls have seen of each other.
+    /// What the calls have recorded about each other.
     #[derive(Default)]
     struct Seen {
         inside: Cell<usize>,
@@ -151,12 +155,12 @@ mod tests {
         let seen = Rc::new(Seen::default());
         let first = Rc::clone(&seen);
         call(move || chain(100_000, first));
-        // One of these takes some hundreds of bytes.
+        // One of these calls takes some hundred bytes.
         assert!((2..=DEEP / 50).contains(&seen.deepest.get()));
         assert!(seen.order.borrow().iter().rev().copied().eq(0..=100_000));
     }
 
-    /// Calls `last` as deep as calls are made one inside another, and not put off.
+    /// Calls `last` at the greatest depth at which calls are nested and not put off.
     fn at_the_bottom(last: impl FnOnce() + 'static) {
         let was_called = Rc::new(Cell::new(false));
         let called = Rc::clone(&was_called);

@@ -1,8 +1,10 @@
 //! How a thread waits for anything that calls a waker: [`block_until`].
 //!
-//! Only threads of a pool that have nothing to do park elsewhere, in `pool/slots.rs` and
-//! `pool/spares.rs`. A thread that is about to wait in one of a pool's tasks lets the pool know by a
-//! hook, which the pool sets with [`set_blocking_hooks`]: this module knows no pool.
+//! Every wait of the crate that parks goes through this function. The exceptions are the timer's
+//! thread (`timer/alarm.rs`) and workers that have nothing to do (`pool/slots.rs`,
+//! `pool/spares.rs`). A thread that is about to wait inside a task gives its slot to another
+//! thread. The pool does that in hooks, which it sets with [`set_blocking_hooks`], so this module
+//! knows no pool.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -14,29 +16,30 @@ use crate::primitive::{
 };
 use crate::trampoline;
 
-/// A moment after which waiting ends, or never.
+/// The moment at which a wait ends, or never.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
     pub(crate) const NEVER: Self = Self(None);
 
-    /// The moment `timeout` from now; a moment beyond what the clock can say is never.
+    /// Returns the moment `timeout` from now, or never if the clock cannot represent it.
     pub(crate) fn after(timeout: Duration) -> Self {
         Self(Instant::now().checked_add(timeout))
     }
 
-    /// Returns `true` if waiting never ends by itself.
+    /// Returns `true` if the wait never ends by itself.
     pub(crate) fn is_never(self) -> bool {
         self.0.is_none()
     }
 
-    /// Tells whether the moment has come.
+    /// Returns `true` if the moment has come.
     pub(crate) fn is_over(self) -> bool {
         self.remaining() == Some(Duration::ZERO)
     }
 
-    /// Parks this thread until it is unparked or the moment has come, or for no reason at all.
+    /// Parks this thread until it is unparked or the moment has come. It may also return
+    /// spuriously.
     pub(crate) fn park(self) {
         match self.remaining() {
             None => park(),
@@ -50,7 +53,7 @@ impl Deadline {
     }
 }
 
-/// What a thread does before it waits and, if the answer was yes, after it has waited.
+/// What a thread does before it blocks and, if `before` returned `true`, after that.
 struct Hooks {
     before: fn() -> bool,
     after: fn(),
@@ -58,21 +61,25 @@ struct Hooks {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
-/// Has `before` called by every thread that is about to wait, and `after` when it has waited, if the
-/// answer was yes. Set once; both may be called while unwinding, and must not unwind.
+/// Sets the functions that [`Blocking`] calls: `before` when a thread is about to block and, if
+/// that returned `true`, `after` when it has blocked.
+///
+/// Only the first caller's functions are called. They may be called while the thread unwinds, and
+/// must not unwind themselves.
 pub(crate) fn set_blocking_hooks(before: fn() -> bool, after: fn()) {
     HOOKS.get_or_init(|| Hooks { before, after });
 }
 
-/// A wait of this thread's, for as long as it is kept: another may have its place in a pool.
-#[must_use = "the place is taken back when this is dropped"]
+/// A wait of this thread, until it is dropped. Another thread may have its slot meanwhile.
+#[must_use = "the slot is taken back when this is dropped"]
 pub(crate) struct Blocking {
     after: Option<fn()>,
-    /// It is this thread that has to come back.
+    /// The thread that began the wait must end it.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Blocking {
+    /// Begins a wait: makes the calls that this thread has put off, then calls the hook.
     pub(crate) fn begin() -> Self {
         trampoline::catch_up();
         let hooks = HOOKS.get().filter(|hooks| (hooks.before)());
@@ -91,16 +98,16 @@ impl Drop for Blocking {
     }
 }
 
-/// Calls `poll` until it gives a value, parking this thread in between.
+/// Calls `poll` until it returns a value, and parks this thread in between. Returns `None` when
+/// `deadline` has passed; `poll` was called at least once by then.
 ///
-/// `poll` must see to it that the waker is called when its answer may have changed. It need not order
-/// its reads: what was done before a wake-up is seen by the poll that follows (see [`Sleeper`]). Where
-/// nothing has been woken yet, between the moment at which a poll leaves its waker somewhere and the
-/// last look that it takes, there is a lock, a fence or an exchange in each wait of this crate.
-/// `poll` is called again after every wake-up, so a spurious one does no harm. Gives
-/// `None` when `deadline` has passed; `poll` has been called at least once by then.
+/// `poll` must arrange that the waker is called when its answer may have changed. It is called
+/// again after every wake-up, so a spurious one does no harm. It need not order its reads: the poll
+/// that follows a wake-up sees what was done before it (see [`Sleeper`]). Before the first wake-up
+/// there is no such order. Therefore each wait of this crate has a lock, a fence or an exchange
+/// between leaving its waker and its last look.
 ///
-/// A thread that runs a pool's task gives its place in the pool up before it parks.
+/// Inside a task, the thread gives its slot to another thread before it parks.
 pub(crate) fn block_until<R>(
     deadline: Deadline,
     mut poll: impl FnMut(&Waker) -> Option<R>,
@@ -115,7 +122,8 @@ pub(crate) fn block_until<R>(
                 return Some(value);
             }
             if was_told && sleeper.is_told() {
-                // A future that wakes itself may wait for what others have to do first.
+                // A future that wakes itself may wait for something that other threads have to do
+                // first.
                 blocking.get_or_insert_with(Blocking::begin);
                 yield_now();
             }
@@ -125,10 +133,10 @@ pub(crate) fn block_until<R>(
                     return None;
                 }
                 match blocking {
-                    // It takes a moment, in which the wait may end.
+                    // This takes a moment, in which the wait may end, so look again before parking.
                     None => blocking = Some(Blocking::begin()),
                     Some(_) => {
-                        // A poll calls user code.
+                        // The poll called user code, which may have put calls off.
                         trampoline::catch_up();
                         if !sleeper.is_told() {
                             deadline.park();
@@ -140,25 +148,27 @@ pub(crate) fn block_until<R>(
     })
 }
 
-/// A thread that waits, as its waker knows it.
+/// A thread that waits, as its waker sees it.
 ///
-/// A wake-up is kept here, and not only in the thread's own token: `poll` calls user code (the wakers of
-/// others), which may park, and so take the token. It may wait by [`block_until`] itself; then the wait
-/// below looks once more.
+/// A wake-up is noted here, and not only in the thread's park token, because `poll` calls user code
+/// (the wakers of others), which may park and thereby consume the token. The user code may also
+/// wait in a [`block_until`] of its own. Then the outer wait polls once more.
 ///
 /// # Why no wake-up is lost
-/// *Waiter:* (B1) exchange `told` for `false`; (B2) poll; (B3) park until `told` is `true`, and begin
-/// anew. *Waker:* (K1) change what `poll` reads; (K2) exchange `told` for `true`; (K3) unpark.
+/// *Waiter:* (B1) exchange `told` for `false`; (B2) poll; (B3) park until `told` is `true`, and
+/// start again at B1. *Waker:* (K1) change what `poll` reads; (K2) exchange `told` for `true`; (K3)
+/// unpark.
 ///
-/// `told` changes by exchanges only, so B1 and each K2 have one order. If K2 comes after B1, the waiter
-/// finds `told` set at B3, or is unparked after it has looked. If K2 comes before B1, B1 reads what K2
-/// wrote, or what a later exchange wrote: these all go on with the release sequence of K2, whoever makes
-/// them. So K1 happens before B2, whatever `poll` does; a load is enough.
+/// `told` is changed by exchanges only, so B1 and each K2 have one order. If K2 comes after B1, the
+/// waiter finds `told` set at B3, or is unparked after it has looked. If K2 comes before B1, then
+/// B1 reads what K2 wrote, or what a later exchange wrote. Every such exchange, on whatever thread,
+/// continues the release sequence of K2. So K1 happens before B2, whatever `poll` does; a load is
+/// enough.
 ///
 /// # Why not otherwise
-/// A plain store at B1 may lie in the store buffer until `poll` has read what K1 is about to change, and
-/// then land on top of K2. A plain store at K2, or [at the end](AtTheEnd), breaks the release sequence
-/// of an earlier waker, whose K1 the next poll may then miss.
+/// A plain store at B1 may stay in the store buffer until `poll` has read what K1 is about to
+/// change, and then overwrite K2. A plain store at K2, or [at the end](AtTheEnd), breaks the
+/// release sequence of an earlier waker, whose K1 the next poll may then miss.
 struct Sleeper {
     thread: Thread,
     told: AtomicBool,
@@ -174,7 +184,7 @@ impl Sleeper {
 
     /// B1.
     fn begin(&self) {
-        // ORDERING: Acquire takes what every waker before released in `wake_by_ref`.
+        // ORDERING: Acquire takes what all earlier wakers released in `wake_by_ref`.
         self.told.swap(false, Ordering::Acquire);
     }
 
@@ -183,12 +193,12 @@ impl Sleeper {
     }
 }
 
-/// Has the wait below, if there is one, look once more when this one ends.
+/// Makes the outer wait of this thread, if there is one, poll once more when this one ends.
 struct AtTheEnd<'a>(&'a Sleeper);
 
 impl Drop for AtTheEnd<'_> {
     fn drop(&mut self) {
-        // ORDERING: an exchange, so that what wakers before have released is not hidden from `begin`.
+        // ORDERING: an exchange, so that what earlier wakers released is not hidden from `begin`.
         self.0.told.swap(true, Ordering::Relaxed);
     }
 }
@@ -199,13 +209,13 @@ impl Wake for Sleeper {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // K2. ORDERING: Release hands what was done before to the next `poll`, by way of `begin`.
+        // K2. ORDERING: Release hands what was done before to the next poll, through `begin`.
         self.told.swap(true, Ordering::Release);
         self.thread.unpark();
     }
 }
 
-/// Lends what this thread waits with, which is made once a thread.
+/// Calls `body` with the sleeper and the waker of this thread, which are created once a thread.
 fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
     fn new() -> (Arc<Sleeper>, Waker) {
         let sleeper = Sleeper::new();
@@ -216,15 +226,15 @@ fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
     let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
         body.take().expect("a body runs once")(sleeper, waker)
     };
-    // While a thread ends its own may be gone already; then a new one will do.
+    // While a thread ends, its thread-local may be gone already. Then new ones will do.
     SLEEPER.try_with(&mut run).unwrap_or_else(|_| run(&new()))
 }
 
-/// Spins until `done` says yes; `false` when the budget ran out first.
+/// Spins until `done` returns `true`. Returns `false` if the budget runs out first.
 ///
-/// The pauses between two looks double, because each look takes the cache line that it reads
-/// away from the thread that is about to write it. Under the model it only asks once: a spin
-/// adds nothing there but schedules.
+/// The pauses between two looks double, because each look takes the cache line that it reads away
+/// from the thread that is about to write it. In a model `done` is called only once, because a spin
+/// adds nothing there except schedules.
 pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
     if !cfg!(workmill_loom) {
         for look in 0..budget.doublings {
@@ -246,10 +256,10 @@ pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
 /// How long to spin before parking.
 #[derive(Clone, Copy)]
 pub(crate) struct Spin {
-    /// Pauses of the processor after the first look.
+    /// The number of processor pauses after the first look.
     pub(crate) pauses: u32,
-    /// How many looks there are before the core is given away between them.
+    /// The number of looks with pauses between them.
     pub(crate) doublings: u32,
-    /// How many looks there are after those, each followed by giving the core away.
+    /// The number of looks after those. The thread yields the processor after each.
     pub(crate) yields: u32,
 }

@@ -1,4 +1,5 @@
-//! Futures without a pool: a thread that waits for one, and a future that lets others go first.
+//! Futures without a pool: a function that blocks until a future is ready, and a future that
+//! yields.
 
 #[cfg(all(test, workmill_loom))]
 mod model;
@@ -10,16 +11,16 @@ use std::task::{Context, Poll};
 
 use crate::wait::{Deadline, block_until};
 
-/// Polls a future on this thread until it gives its output.
+/// Polls a future on this thread until it is ready, and returns its output.
 ///
-/// It needs no pool, and the future need not be [`Send`]. Inside a task the thread's place in the pool
-/// goes to other tasks while the future is pending, as in any other wait. What the future spawns it has
-/// to spawn in some pool; with [`PoolRef::block_on`](crate::PoolRef::block_on) that is the
+/// This needs no pool, and the future need not be [`Send`]. Inside a task the thread gives its slot
+/// to another thread while the future is pending, as in any other wait. To spawn, the future needs
+/// a pool. With [`PoolRef::block_on`](crate::PoolRef::block_on) that pool is the
 /// [`current`](crate::current) one.
 ///
 /// # Blocking
 ///
-/// Until the future is ready.
+/// Blocks until the future is ready.
 ///
 /// # Panics
 ///
@@ -43,16 +44,16 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     block_until(Deadline::NEVER, poll).expect("there is no deadline")
 }
 
-/// Lets what else there is for this thread to run go first, once.
+/// Yields once to the other tasks that this thread has to run.
 ///
-/// A future that computes for long awaits this now and then, so that others on the same thread get on.
-/// In a pool it goes to the end of the thread's own queue, behind closures and futures alike. A task that
-/// is submitted from outside waits for at most 61 tasks that a thread takes after that, and for the one
-/// that the thread had taken before.
+/// A future that computes for a long time awaits this now and then, so that other futures on the
+/// same thread make progress. In a pool it goes to the end of the thread's own queue, behind
+/// closures and futures alike. A task that is submitted from outside waits for at most 61 tasks
+/// that a thread takes after that, and for the one that the thread had taken before.
 ///
 /// # Cancellation
 ///
-/// Dropping it does nothing.
+/// Dropping the future has no effect.
 ///
 /// # Examples
 ///
@@ -75,7 +76,7 @@ pub fn yield_now() -> YieldNow {
     YieldNow { has_yielded: false }
 }
 
-/// Lets others go first; made by [`yield_now`].
+/// A future that yields once, created by [`yield_now`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct YieldNow {
     has_yielded: bool,

@@ -1,7 +1,7 @@
-//! Models of a thread that waits for a future, against those who wake it.
+//! Models of a thread that waits for a future, against the threads that wake it.
 //!
-//! What the futures here read when they are polled again is read by a plain load, which orders
-//! nothing: so the wait itself has to.
+//! The futures here read by a plain load, which orders nothing. So the wait itself must order what
+//! they read after a wake-up.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use loom::thread;
 
 use super::block_on;
 
-/// Ready when all its flags are set. At its first poll it starts a thread for each, which sets the flag
-/// and then wakes; with `in_vain` the thread wakes once before that, too.
+/// A future that is ready when all its flags are set. Its first poll starts a thread for each flag,
+/// which sets the flag and then wakes the future. With `in_vain` the thread also wakes it once
+/// before.
 struct Flags {
     flags: Vec<Arc<AtomicBool>>,
     has_begun: bool,
     in_vain: bool,
-    /// Waits for a future of its own in the second poll.
+    /// The second poll waits for another future.
     nested: bool,
 }
 
@@ -62,7 +63,7 @@ impl Future for Flags {
     }
 }
 
-/// So many preemptions, or it takes minutes.
+/// Explores schedules with at most two preemptions. More would take minutes.
 fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
@@ -80,13 +81,13 @@ fn a_wake_up_in_vain_hides_no_later_one() {
     });
 }
 
-/// Bug: a waker tells by a plain store.
+/// Bug: a waker notes the wake-up by a plain store.
 #[test]
 fn of_two_who_wake_neither_hides_the_other() {
     bounded_model(|| block_on(Flags::new(2)));
 }
 
-/// Bug: the end of a wait inside tells the one around it by a plain store.
+/// Bug: the end of an inner wait notifies the outer wait by a plain store.
 #[test]
 fn a_wait_in_a_poll_hides_no_wake_up() {
     bounded_model(|| {

@@ -1,4 +1,4 @@
-//! What the models run on: loom's names, and what loom lacks.
+//! The building blocks of the models: those of loom, and what loom lacks.
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
@@ -17,8 +17,8 @@ loom::thread_local! {
     static TOKEN: Token = Token::default();
 }
 
-/// A thread that is parked by a lock. Loom's own loses wake-ups that come while the thread waits
-/// for a lock or for another's end.
+/// A thread that parks with a lock and a condition variable. Loom's own parking loses wake-ups that
+/// come while the thread waits for a lock or for the end of another thread.
 #[derive(Clone)]
 pub(crate) struct Thread {
     id: loom::thread::ThreadId,
@@ -51,7 +51,7 @@ pub(crate) fn park() {
     }
 }
 
-/// Loom has no clock: a timed wait that reaches this point just gives way.
+/// Loom has no clock, so a timed wait that reaches this point only yields.
 pub(crate) fn park_timeout(_: std::time::Duration) {
     yield_now();
 }

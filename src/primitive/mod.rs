@@ -1,8 +1,8 @@
-//! The building blocks that the rest of the crate stands on: std's, or loom's in their place.
+//! The building blocks of the crate: those of std, or those of loom in the models.
 //!
-//! Everything above this room takes its atomics, locks, cells, threads and parking from here, so that
-//! the models run the very code that users run. Under `--cfg workmill_loom` the names below are those
-//! of `loom`; the cfg is the crate's own, so a user's `--cfg loom` never reaches in.
+//! The modules above this one take atomics, locks, cells, threads and parking from here, so that
+//! the models run the code that users run. Under `--cfg workmill_loom` the names below are those of
+//! `loom`. This cfg is the crate's own, so a user's `--cfg loom` has no effect here.
 
 #[cfg(workmill_loom)]
 mod loom;
@@ -14,7 +14,7 @@ pub(crate) use self::loom::*;
 #[cfg(not(workmill_loom))]
 pub(crate) use self::os::*;
 
-/// What the standard library gives.
+/// The building blocks of the standard library.
 #[cfg(not(workmill_loom))]
 mod os {
     pub(crate) use std::hint::spin_loop;
@@ -28,7 +28,7 @@ mod os {
     };
     pub(crate) use std::thread_local;
 
-    /// [`std::cell::UnsafeCell`] with loom's face: access lasts as long as a closure.
+    /// [`std::cell::UnsafeCell`] with loom's interface: an access lasts as long as a closure runs.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
@@ -46,7 +46,7 @@ mod os {
     }
 }
 
-/// Takes a lock whose data stay consistent whatever panicked while it was held.
+/// Takes a lock and ignores poisoning: its data stay consistent whatever panics while it is held.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
@@ -55,8 +55,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A value on cache lines of its own.
 ///
-/// 128 bytes: two lines, because x86 fetches them in pairs. For words that several
-/// threads write; not for the cells of tasks, whose alignment must stay cheap to allocate.
+/// 128 bytes are two lines, because x86 fetches lines in pairs. For words that several threads
+/// write. Not for the cells of tasks, which must stay cheap to allocate.
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
 
@@ -68,9 +68,9 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-/// A place for a reference to something that lives for ever, to be set and read by anyone.
+/// An atomic `Option<&'static T>`.
 ///
-/// Orders nothing: what it refers to was there from the beginning.
+/// It orders nothing: the value that it refers to was there from the beginning.
 pub(crate) struct AtomicStatic<T: 'static>(AtomicPtr<T>);
 
 #[expect(unsafe_code, reason = "std has no atomic reference")]
@@ -87,24 +87,28 @@ impl<T: Sync> AtomicStatic<T> {
 
     pub(crate) fn get(&self) -> Option<&'static T> {
         let value = self.0.load(Ordering::Relaxed).cast_const();
-        // SAFETY: the pointer is null or was made from a reference that lives for ever, by `set`.
+        // SAFETY: the pointer is null, or `set` made it from a reference that is `'static`.
         unsafe { value.as_ref() }
     }
 }
 
-/// A `Cell` of each thread's own, of a type that is `Copy`, with a constant to begin with. It has no
-/// destructor, so it outlives those thread-locals that do.
+/// Declares a thread-local `Cell` of a `Copy` type with a constant initial value. It has no
+/// destructor, so it outlives the thread-locals that have one.
 #[cfg(not(workmill_loom))]
 macro_rules! thread_cell {
     ($name:ident: $type:ty = $initial:expr) => {
-        thread_local!(static $name: std::cell::Cell<$type> = const { std::cell::Cell::new($initial) });
+        thread_local! {
+            static $name: std::cell::Cell<$type> = const { std::cell::Cell::new($initial) };
+        }
     };
 }
 
 #[cfg(workmill_loom)]
 macro_rules! thread_cell {
     ($name:ident: $type:ty = $initial:expr) => {
-        loom::thread_local!(static $name: std::cell::Cell<$type> = std::cell::Cell::new($initial));
+        loom::thread_local! {
+            static $name: std::cell::Cell<$type> = std::cell::Cell::new($initial);
+        }
     };
 }
 

@@ -58,7 +58,7 @@ thread_cell!(POLLED: *const () = std::ptr::null());
 #[repr(C)]
 struct Cell<F: Future, P, S> {
     header: Header,
-    /// Is called with the task when it was woken.
+    /// Called with the task whenever it was woken.
     schedule: S,
     /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
@@ -376,7 +376,7 @@ where
         let cell = self.cell();
         let id = self.header.as_ptr().cast_const().cast();
         let mut kept = None;
-        // A future that gave way has been polled before.
+        // A future that yielded was polled before, so it holds no token.
         if cell.wakes.begin_poll() {
             kept = self.token().map(Token::begin);
         }
@@ -467,11 +467,11 @@ impl<Cx: Context> Task<Cx> {
             }),
         });
         let header = cell.cast();
-        let end = HandleRef::new(header);
-        let key = register(end.task_ref());
+        let handle = HandleRef::new(header);
+        let key = register(handle.task_ref());
         // SAFETY: the cell is live, because we have its references.
         let cell = unsafe { Functions::<F, P, S, Cx>::cell(header) };
         cell.key.store(key, Ordering::Relaxed);
-        (Functions::<F, P, S, Cx>::task(header), end)
+        (Functions::<F, P, S, Cx>::task(header), handle)
     }
 }

@@ -1,7 +1,7 @@
-//! Models of the end of a cell: every schedule of two threads that meet at one task.
+//! Models of a cell: every schedule of threads that meet at one task.
 //!
-//! Each model has been seen to fail with the bug in it that its comment names; `.ci/mutants`
-//! puts those bugs back.
+//! Each model was seen to fail with the bug that its comment names. `.ci/mutants` puts those bugs
+//! back.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -16,7 +16,7 @@ use crate::task::{Nowhere, job};
 use crate::unwind;
 use crate::wait::{Deadline, block_until};
 
-/// Counts drops; a second drop, or none, shows at the end.
+/// Counts its drops. A second drop, or a missing one, shows at the end.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -25,7 +25,8 @@ impl Drop for Counted {
     }
 }
 
-/// Counts its drop and panics in it; the payload, if it is dropped, does the same once more.
+/// Counts its drop, and panics in it. The payload of that panic counts its drop too, and panics
+/// again.
 pub(super) struct Bomb {
     drops: Arc<AtomicUsize>,
     is_payload: bool,
@@ -50,12 +51,12 @@ impl Drop for Bomb {
                 is_payload: true,
             }),
         };
-        // As `panic!`, but without a word to the user in each schedule.
+        // Like `panic!`, but without a message to the user in each schedule.
         std::panic::resume_unwind(payload);
     }
 }
 
-/// Counts of what a task's closure and result went through.
+/// Counts the runs of a task's closure, and the drops of its captures and its results.
 #[derive(Default, Clone)]
 struct Seen {
     runs: Arc<AtomicUsize>,
@@ -64,7 +65,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// A task that captures something and returns something.
+    /// Returns a task that captures a value and returns a value.
     fn task(&self) -> (Runnable, HandleRef<Counted>) {
         self.task_with(Counted)
     }
@@ -88,7 +89,7 @@ impl Seen {
     }
 }
 
-/// For three threads: so many preemptions, or it takes minutes.
+/// Explores schedules with at most three preemptions. With three threads, more would take minutes.
 fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
@@ -133,7 +134,7 @@ fn a_task_is_either_cancelled_or_run() {
     });
 }
 
-/// Bug: as before.
+/// Bug: `leave_queue` stores instead of exchanging.
 #[test]
 fn a_claimed_task_runs_once() {
     loom::model(|| {
@@ -147,8 +148,8 @@ fn a_claimed_task_runs_once() {
     });
 }
 
-/// Bug: `leave` sets HANDLE_GONE without looking whether DONE came first. Bug: the task's end
-/// does not look for HANDLE_GONE.
+/// Bug: `leave` sets HANDLE_GONE without checking whether DONE came first. Bug: `finish` does not
+/// check HANDLE_GONE.
 #[test]
 fn a_dropped_handle_leaves_nothing_behind() {
     loom::model(|| {
@@ -161,13 +162,12 @@ fn a_dropped_handle_leaves_nothing_behind() {
     });
 }
 
-/// What the task returns is dropped by its handle if that goes after the task has ended, and by the
-/// task if the handle has gone before that or meanwhile.
+/// The result is dropped by the handle if the task has ended before. Otherwise the ender drops it.
 ///
 /// Bug: a panic in the drop of the outcome is not contained. Bug: its payload is dropped, not
 /// forgotten.
 #[test]
-fn a_result_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
+fn a_result_that_panics_in_its_drop_is_contained_whichever_reference_drops_it() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task_with(Bomb::new);
@@ -178,7 +178,7 @@ fn a_result_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
     });
 }
 
-/// A waker whose use is an access to a tracked cell, so that a use after it was given up shows.
+/// A waker whose use is an access to a tracked cell, so that a use after its last drop shows.
 struct Tracked(loom::sync::atomic::AtomicUsize);
 
 impl Wake for Tracked {
@@ -228,7 +228,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
     });
 }
 
-/// Bug: a tombstone is freed by the handle's end alone.
+/// Bug: the runnable reference of a tombstone never frees the cell.
 #[test]
 fn a_cancelled_tombstone_and_its_handle_go_in_any_order() {
     loom::model(|| {
@@ -245,10 +245,10 @@ fn a_cancelled_tombstone_and_its_handle_go_in_any_order() {
     });
 }
 
-/// A `TaskRef` cancels while the task starts, and the handle goes meanwhile; whoever is last frees
-/// the cell, and what the task returned is dropped by exactly one.
+/// A `TaskRef` cancels while the task starts and the handle is dropped. The last reference frees
+/// the cell, and exactly one drops the result.
 ///
-/// Bug: a `TaskRef` is not counted when the others look whether they are last.
+/// Bug: the other references ignore a `TaskRef` when they check whether they are the last.
 #[test]
 fn a_task_ref_cancels_while_the_task_starts_and_the_handle_goes() {
     bounded_model(|| {

@@ -1,7 +1,7 @@
-//! Models of a future's cell: wake-ups, polls, cancelling and the departures of its ends.
+//! Models of a future's cell: wake-ups, polls, cancels, and the departures of its references.
 //!
-//! Each model has been seen to fail with the bug in it that its comment names; `.ci/mutants` puts those
-//! bugs back.
+//! Each model was seen to fail with the bug that its comment names. `.ci/mutants` puts those bugs
+//! back.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,14 +21,16 @@ use crate::task::{Nowhere, Ran, Task, Token};
 use crate::unwind;
 use crate::wait::{Deadline, block_until};
 
-/// For three threads and more: so many preemptions, or it takes minutes.
+/// Explores schedules with at most `preemptions` preemptions. With three threads, more would take
+/// minutes.
 fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(body);
 }
 
-/// Counts drops; a second drop, or none, shows at the end. What it counts is no part of the model.
+/// Counts its drops. A second drop, or a missing one, shows at the end. The count is no part of the
+/// model.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -43,7 +45,7 @@ impl Token for Counted {
     fn begin(self) {}
 }
 
-/// What a future has gone through, and those who run it.
+/// The queue of a model's futures, and counts of what they have gone through.
 #[derive(Clone)]
 struct Stage {
     queue: Arc<Mutex<VecDeque<Task<Nowhere>>>>,
@@ -51,16 +53,17 @@ struct Stage {
     futures: Arc<AtomicUsize>,
     outputs: Arc<AtomicUsize>,
     tokens: Arc<AtomicUsize>,
-    /// A waker of it, once it has been polled.
+    /// A waker of the future, once it was polled.
     waker: Arc<Mutex<Option<Waker>>>,
 }
 
-/// Is pending until what it waits for has happened.
+/// A future that is pending until `is_over` is not 0.
 struct Waits {
     stage: Stage,
-    /// Read and written without an order of its own: the wake-up has to bring it.
+    /// Read and written without an order: the wake-up must provide it.
     is_over: Arc<loom::sync::atomic::AtomicUsize>,
-    /// Whether it has given its waker away: only once, since that takes a lock, which has an order.
+    /// Whether the future has stored its waker. It does so only once, because that takes a lock,
+    /// which orders.
     is_known: bool,
     _kept: Counted,
 }
@@ -92,7 +95,7 @@ impl Stage {
         }
     }
 
-    /// A future that is pending until `is_over` is not 0.
+    /// Returns a future that is pending until `is_over` is not 0.
     fn spawn(
         &self,
         is_over: &Arc<loom::sync::atomic::AtomicUsize>,
@@ -109,7 +112,7 @@ impl Stage {
         Task::future(token, future, schedule, |_: TaskRef| 0)
     }
 
-    /// Runs what is there, and tells whether the future has ended.
+    /// Runs the queued tasks. Returns `true` if the future has ended.
     fn run_all(&self) -> bool {
         let mut has_ended = false;
         loop {
@@ -131,7 +134,7 @@ impl Stage {
         self.run_all()
     }
 
-    /// A thread that runs what is there, and this task.
+    /// Starts a thread that runs the queued tasks, and `task`.
     fn start(&self, task: Option<Task<Nowhere>>) -> thread::JoinHandle<bool> {
         let stage = self.clone();
         thread::spawn(move || {
@@ -145,7 +148,8 @@ impl Stage {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// All is over, and no end is left.
+    /// Asserts that the queue is empty, and that the future, its outputs and its token were dropped
+    /// as often as expected.
     fn assert(self, outputs: usize) {
         assert!(self.queue.lock().unwrap().is_empty(), "nothing is queued");
         drop(self.waker.lock().unwrap().take());
@@ -165,17 +169,17 @@ fn is_over(now: usize) -> Arc<loom::sync::atomic::AtomicUsize> {
     Arc::new(loom::sync::atomic::AtomicUsize::new(now))
 }
 
-/// A future that is pending is woken while it is polled again, by one who makes it ready.
+/// A pending future is made ready and woken while it is polled again.
 ///
-/// Bug: a future goes to rest although it was woken. Bug: a wake-up is not scheduled. Bug: a poll may
-/// not see what was done before the wake-up.
+/// Bug: a future goes to rest although it was woken. Bug: a wake-up is not scheduled. Bug: a poll
+/// may not see what was done before the wake-up.
 #[test]
 fn a_future_woken_while_it_is_polled_is_polled_again() {
     model(2, || {
         let (stage, over) = (Stage::new(), is_over(0));
         let (task, handle) = stage.spawn(&over);
         assert!(!stage.run(task));
-        // Woken for nothing, so that a poll is on its way.
+        // Woken without a cause, so that a poll is on its way.
         stage.wake();
         let runner = stage.start(None);
         over.fetch_add(1, Relaxed);
@@ -188,9 +192,9 @@ fn a_future_woken_while_it_is_polled_is_polled_again() {
     });
 }
 
-/// One who is late wakes while the future ends, and has the last waker when all others have gone.
+/// A waker is used while the future ends, and dropped when all other references have gone.
 ///
-/// Bug: a waker that is dropped stays an end.
+/// Bug: the drop of a waker does not drop its reference.
 #[test]
 fn a_waker_may_be_used_and_dropped_while_the_future_ends_and_after_it() {
     model(3, || {
@@ -214,7 +218,8 @@ fn a_waker_may_be_used_and_dropped_while_the_future_ends_and_after_it() {
     });
 }
 
-/// Bug: a future that was cancelled meanwhile delivers all the same. Bug: who cancels it does not wake it.
+/// Bug: a future that was cancelled during its poll publishes its output. Bug: a cancel does not
+/// wake the future.
 #[test]
 fn a_future_that_is_polled_is_cancelled_as_cancel_says() {
     for ready in [0, 1] {
@@ -232,7 +237,7 @@ fn a_future_that_is_polled_is_cancelled_as_cancel_says() {
             assert_eq!(said == Cancelled::Soon, outcome.is_err());
             assert!(ready == 1 || outcome.is_err());
             drop(outcome);
-            // It may have been polled to its end and cancelled then.
+            // The future may have returned its output, and been cancelled after that.
             let outputs = stage.outputs.load(Relaxed);
             assert!(said == Cancelled::Soon || outputs == 1);
             stage.assert(outputs);
@@ -240,9 +245,10 @@ fn a_future_that_is_polled_is_cancelled_as_cancel_says() {
     }
 }
 
-/// What it held while it waited is given back by the one who was first.
+/// The token is dropped once, by the first poll or by the cancel.
 ///
-/// Bug: whoever polls it takes the token, cancelled or not. Bug: whoever cancels it does not.
+/// Bug: the first poll takes the token although the future was cancelled. Bug: a cancel does not
+/// take the token.
 #[test]
 fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_once() {
     model(3, || {
@@ -271,7 +277,7 @@ fn a_future_that_is_cancelled_before_or_in_its_first_poll_gives_its_token_back_o
 
 /// Bug: a panic in the drop of the outcome is not contained.
 #[test]
-fn an_output_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
+fn an_output_that_panics_in_its_drop_is_contained_whichever_reference_drops_it() {
     model(3, || {
         let (outputs, tokens) = (Arc::new(AtomicUsize::new(0)), Arc::default());
         let output = Arc::clone(&outputs);
@@ -289,7 +295,7 @@ fn an_output_that_panics_in_its_drop_is_contained_whichever_end_drops_it() {
     });
 }
 
-/// Bug: the task's end does not look for HANDLE_GONE.
+/// Bug: `finish` does not check HANDLE_GONE.
 #[test]
 fn a_dropped_handle_of_a_future_leaves_nothing_behind() {
     model(3, || {
@@ -305,9 +311,9 @@ fn a_dropped_handle_of_a_future_leaves_nothing_behind() {
     });
 }
 
-/// A task that is dropped unrun, while somebody cancels it.
+/// A task is dropped before it was run, while another thread cancels it.
 ///
-/// Bug: whoever comes second says that it was first.
+/// Bug: the second of two cancels returns that it was the first.
 #[test]
 fn a_future_that_is_never_run_is_cancelled_once() {
     model(3, || {
