@@ -14,10 +14,10 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// The size of a cache line in bytes, on most machines.
-const LINE: usize = 64;
+const CACHE_LINE: usize = 64;
 
 /// The alignment in bytes that any allocator provides at no cost.
-const USUAL: usize = 16;
+const USUAL_ALIGN: usize = 16;
 
 /// The contents of a block. `repr(C)` so that a pointer to them is a pointer to the value.
 #[repr(C)]
@@ -30,8 +30,8 @@ struct Kept<T> {
 impl<T> Kept<T> {
     const LAYOUT: Layout = {
         let own = align_of::<Self>();
-        let align = if own > USUAL { own } else { USUAL };
-        let missing = LINE.saturating_sub(align);
+        let align = if own > USUAL_ALIGN { own } else { USUAL_ALIGN };
+        let missing = CACHE_LINE.saturating_sub(align);
         match Layout::from_size_align(size_of::<Self>() + missing, align) {
             Ok(layout) => layout,
             Err(_) => panic!("the value is too large"),
@@ -47,17 +47,17 @@ pub(super) fn new<T>(value: T) -> NonNull<T> {
     let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
         handle_alloc_error(layout);
     };
-    let before = block.addr().get().next_multiple_of(LINE) - block.addr().get();
+    let before = block.addr().get().next_multiple_of(CACHE_LINE) - block.addr().get();
     let kept = Kept {
         value,
-        before: before.try_into().expect("it is less than a line"),
+        before: before.try_into().expect("it is less than a cache line"),
     };
     // SAFETY: the block begins at a multiple of the layout's alignment. If that is less than a
     // line, the next line is no further away than the bytes that were requested beyond the size. If
     // not, the block begins with a line.
     let place = unsafe { block.add(before) }.cast::<Kept<T>>();
-    // SAFETY: from `place` on the block has room for the value. The begin of a line is aligned for
-    // it, and so is the begin of the block if the value's alignment is larger than a line.
+    // SAFETY: from `place` on the block has room for the value. The start of a line is aligned for
+    // it, and so is the start of the block if the value's alignment is larger than a line.
     unsafe { place.write(kept) };
     place.cast()
 }
@@ -73,7 +73,7 @@ pub(super) unsafe fn free<T>(value: NonNull<T>) {
     let before = unsafe { (*kept).before };
     // SAFETY: the block begins that many bytes before the value, whose pointer was derived from it.
     let block = unsafe { value.cast::<u8>().sub(before.into()) };
-    // SAFETY: `new` allocated the block with this layout, and by our duty nobody uses it again.
+    // SAFETY: `new` allocated the block with this layout, and by our duty it is not used again.
     unsafe { dealloc(block.as_ptr(), Kept::<T>::LAYOUT) };
 }
 
@@ -84,7 +84,7 @@ mod tests {
     fn keeps<T: Copy + PartialEq + std::fmt::Debug>(value: T) {
         let blocks: Vec<_> = (0..100).map(|_| new(value)).collect();
         for block in blocks {
-            assert_eq!(block.addr().get() % LINE.max(align_of::<T>()), 0);
+            assert_eq!(block.addr().get() % CACHE_LINE.max(align_of::<T>()), 0);
             // SAFETY: `new` stored a value of this type.
             assert_eq!(unsafe { block.read() }, value);
             // SAFETY: `new` returned the pointer, and the value needs no drop.

@@ -172,7 +172,8 @@ impl<Cx: Context> Task<Cx> {
         unsafe { call(NonNull::from(&mut task.words).cast(), Op::Cancel(&reason)) == Ran::Ended }
     }
 
-    /// Returns the task in one word, or as it was if the work does not fit. Futures do.
+    /// Returns the task in one word, as futures fit, or an error with the task if its work does
+    /// not.
     pub(crate) fn narrow(self) -> Result<Task<Cx, Word>, Self> {
         let mut word = MaybeUninit::uninit();
         let words = NonNull::from(&self.words).cast();
@@ -228,6 +229,8 @@ impl<Cx, W> Drop for Task<Cx, W> {
     }
 }
 
+/// Does with the work in the words what `op` says.
+///
 /// # Safety
 /// The words hold a `W`, which is not used again after any [`Op`] that consumes it.
 unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
@@ -251,7 +254,7 @@ fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
         }
     };
     match op {
-        Op::Run(_) => unreachable!("it is not for this"),
+        Op::Run(_) => unreachable!("`call` runs the work"),
         Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(*reason)),
         Op::RequestCancel(reason) => unless(!work.request_cancel(*reason)),
         Op::Look(look) => {
