@@ -1,4 +1,4 @@
-//! Random programs that finish with a thread for each task finish on pools of every kind, and with the
+//! Random programs that finish with a thread for each task finish on pools of every kind, with the
 //! same results.
 
 mod program;
@@ -20,33 +20,34 @@ use workmill::{
 
 use crate::support::HANG;
 
-use self::program::{Channel, Gate, How, Lock, Plan, Program, Step, plans, plans_that_set_threads};
+use self::program::{Channel, Flag, How, Lock, Plan, Program, Step, plans, plans_that_set_threads};
 
-/// So long one may take that is tried because a larger one has failed.
+/// The time that a program may take which is tried because a larger one has failed.
 const LIMIT_OF_SMALLER: Duration = Duration::from_secs(10);
 
-/// So many threads may be set.
+/// The largest number of threads that a program sets.
 const MOST_THREADS: usize = 8;
 
 /// A program as it runs.
 struct World {
     program: Arc<Program>,
-    /// Where the tasks run; on a thread for each if there is none.
+    /// The pools that the tasks run in; with none, each task has a thread.
     pools: Vec<ThreadPoolExecutor>,
-    tasks: Vec<Place>,
+    tasks: Vec<TaskState>,
     locks: Vec<LockInUse>,
-    gates: Vec<GateInUse>,
+    flags: Vec<FlagInUse>,
     latches: Vec<Latch>,
     channels: Vec<ChannelInUse>,
-    /// Where tasks tell their number when they end, with what they return unless they panic.
+    /// Tasks send their number here when they end, and the value that they return unless they
+    /// panic.
     tell: mpsc::Sender<(usize, Option<u64>)>,
 }
 
-/// What is known of a task.
+/// The state of a task.
 #[derive(Default)]
-struct Place {
+struct TaskState {
     runs: AtomicUsize,
-    /// Its last step, from 1.
+    /// The number of its last step, from 1.
     at: AtomicUsize,
     handle: Mutex<Option<Handle>>,
     /// Set when the handle is there.
@@ -59,14 +60,14 @@ enum Handle {
     Thread(Arc<Returned>),
 }
 
-/// What a thread has returned.
+/// The value that a thread has returned.
 #[derive(Default)]
 struct Returned(Mutex<Option<u64>>, Condvar);
 
 struct LockInUse {
     lock: AnyLock,
     permits: usize,
-    /// How many permits are held.
+    /// The number of permits that are held.
     held: AtomicUsize,
     takings: AtomicUsize,
 }
@@ -77,7 +78,7 @@ enum AnyLock {
     Bounded(BoundedSemaphore),
 }
 
-/// What keeps a lock from others.
+/// Keeps others from a lock.
 enum Guard<'a> {
     Mutex(#[expect(dead_code, reason = "it is dropped")] MutexGuard<'a, ()>),
     Permit(Permit<'a>),
@@ -94,7 +95,7 @@ impl Guard<'_> {
     }
 }
 
-enum GateInUse {
+enum FlagInUse {
     Event(Event),
     Token(CancelToken),
     Condvar(Mutex<bool>, Condvar),
@@ -104,20 +105,20 @@ enum ChannelInUse {
     Queue {
         queue: Box<JoinableQueue<u64>>,
         got: AtomicUsize,
-        /// The sum of what was got.
+        /// The sum of the items that were taken out.
         sum: AtomicU64,
     },
     Tokens(Semaphore),
 }
 
-/// What a program comes to, whatever the order in which its tasks run.
+/// The outcome of a program, which does not depend on the order in which its tasks run.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    /// Of each task.
+    /// The number of runs of each task.
     runs: Vec<usize>,
     returned: Vec<u64>,
     takings: Vec<usize>,
-    /// How many items each channel has given and kept, and their sums.
+    /// For each channel the numbers of items taken out and left, and the sum of all.
     items: Vec<(usize, usize, u64)>,
 }
 
@@ -128,13 +129,13 @@ impl World {
         tell: mpsc::Sender<(usize, Option<u64>)>,
     ) -> Arc<Self> {
         let locks = program.locks.iter().map(|&lock| LockInUse::new(lock));
-        let gates = program.gates.iter().map(|&gate| GateInUse::new(gate));
+        let flags = program.flags.iter().map(|&flag| FlagInUse::new(flag));
         let channels = program.channels.iter();
         Arc::new(Self {
             pools,
-            tasks: program.tasks.iter().map(|_| Place::default()).collect(),
+            tasks: program.tasks.iter().map(|_| TaskState::default()).collect(),
             locks: locks.collect(),
-            gates: gates.collect(),
+            flags: flags.collect(),
             latches: program.latches.iter().map(|&n| Latch::new(n)).collect(),
             channels: channels.map(|&kind| ChannelInUse::new(kind)).collect(),
             program: Arc::clone(program),
@@ -142,7 +143,7 @@ impl World {
         })
     }
 
-    /// Runs a task to its end and tells of it.
+    /// Runs a task to its end and reports it.
     fn run(self: &Arc<Self>, task: usize) -> u64 {
         self.tasks[task].runs.fetch_add(1, Ordering::SeqCst);
         let steps = AssertUnwindSafe(|| self.run_steps(task));
@@ -162,7 +163,7 @@ impl World {
                 Step::SetThreads(threads) => self.set_threads(threads),
                 Step::Spawn(child) => self.spawn(task, child),
                 Step::Join(other, how) => {
-                    // The order of the joins tells.
+                    // The result depends on the order of the joins.
                     returned = returned
                         .wrapping_mul(31)
                         .wrapping_add(self.join(other, how));
@@ -171,12 +172,12 @@ impl World {
                     held.push((lock, self.locks[lock].take(permits, how)));
                 }
                 Step::LetGo(lock) => {
-                    let place = held.iter().position(|(other, _)| *other == lock);
-                    let (_, guard) = held.remove(place.expect("it is held"));
+                    let index = held.iter().position(|(other, _)| *other == lock);
+                    let (_, guard) = held.remove(index.expect("it is held"));
                     self.locks[lock].let_go(guard);
                 }
-                Step::Open(gate) => self.gates[gate].open(),
-                Step::Pass(gate, how) => self.gates[gate].pass(how),
+                Step::Set(flag) => self.flags[flag].set(),
+                Step::WaitFor(flag, how) => self.flags[flag].wait(how),
                 Step::CountDown(latch) => self.latches[latch].count_down(),
                 Step::Meet(latch) => self.latches[latch].arrive_and_wait(),
                 Step::Await(latch, how) => {
@@ -229,12 +230,12 @@ impl World {
                 }
             }
         };
-        let place = &self.tasks[child];
-        *place.handle.lock().unwrap() = handle;
-        place.has_handle.set();
+        let state = &self.tasks[child];
+        *state.handle.lock().unwrap() = handle;
+        state.has_handle.set();
     }
 
-    /// The pool that a child is to run in; the parent's own is the one it is in.
+    /// Returns the pool that a child is to run in. Its parent's pool is the current one.
     fn pool_for(&self, parent: usize, child: usize) -> Option<PoolRef> {
         let index = |task: usize| self.program.tasks[task].pool % self.pools.len();
         if self.pools.is_empty() {
@@ -247,7 +248,7 @@ impl World {
     }
 
     fn join(&self, other: usize, how: How) -> u64 {
-        let Place {
+        let TaskState {
             handle, has_handle, ..
         } = &self.tasks[other];
         has_handle.wait();
@@ -273,7 +274,7 @@ impl World {
         joined.unwrap()
     }
 
-    /// Where the tasks are that have not ended.
+    /// Describes where the tasks are that have not ended.
     fn stuck(&self, ended: &[Option<u64>]) -> String {
         let mut stuck = String::new();
         for (n, task) in self.program.tasks.iter().enumerate() {
@@ -286,7 +287,7 @@ impl World {
         stuck
     }
 
-    /// What a program has come to of which all tasks have ended.
+    /// Returns the outcome of a program all of whose tasks have ended.
     fn outcome(&self, returned: Vec<u64>) -> Outcome {
         let runs = self
             .tasks
@@ -364,7 +365,7 @@ impl LockInUse {
         drop(guard);
     }
 
-    /// How often it was taken; all is given back by now.
+    /// Returns how often the lock was taken. All permits are back by now.
     fn takings(&self) -> usize {
         match &self.lock {
             AnyLock::Mutex(mutex) => assert!(mutex.try_lock().is_ok()),
@@ -379,27 +380,27 @@ impl LockInUse {
     }
 }
 
-impl GateInUse {
-    fn new(gate: Gate) -> Self {
-        match gate {
-            Gate::Event => Self::Event(Event::new()),
-            Gate::Token => Self::Token(CancelToken::new()),
-            Gate::Condvar => Self::Condvar(Mutex::new(false), Condvar::new()),
+impl FlagInUse {
+    fn new(flag: Flag) -> Self {
+        match flag {
+            Flag::Event => Self::Event(Event::new()),
+            Flag::Token => Self::Token(CancelToken::new()),
+            Flag::Condvar => Self::Condvar(Mutex::new(false), Condvar::new()),
         }
     }
 
-    fn open(&self) {
+    fn set(&self) {
         match self {
             Self::Event(event) => event.set(),
             Self::Token(token) => token.cancel(),
-            Self::Condvar(is_open, opened) => {
-                *is_open.lock().unwrap() = true;
-                opened.notify_all();
+            Self::Condvar(is_set, was_set) => {
+                *is_set.lock().unwrap() = true;
+                was_set.notify_all();
             }
         }
     }
 
-    fn pass(&self, how: How) {
+    fn wait(&self, how: How) {
         match (self, how) {
             (Self::Event(event), How::Plain) => event.wait(),
             (Self::Event(event), How::Timed) => assert!(event.wait_timeout(Duration::MAX)),
@@ -409,9 +410,9 @@ impl GateInUse {
             (Self::Token(token), How::Timed) => assert!(token.wait_timeout(Duration::MAX)),
             (Self::Token(token), How::Nested) => blocking(|| token.wait()),
             (Self::Token(token), How::Awaited) => blocking(|| block_on(token.wait_async())),
-            (Self::Condvar(is_open, opened), _) => blocking(|| {
-                let is_open = is_open.lock().unwrap();
-                drop(opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+            (Self::Condvar(is_set, was_set), _) => blocking(|| {
+                let is_set = is_set.lock().unwrap();
+                drop(was_set.wait_while(is_set, |is_set| !*is_set).unwrap());
             }),
         }
     }
@@ -422,7 +423,7 @@ impl ChannelInUse {
         let queue = match channel {
             Channel::Tokens => return Self::Tokens(Semaphore::new(0)),
             Channel::Queue(None) => JoinableQueue::unbounded(),
-            Channel::Queue(Some(places)) => JoinableQueue::bounded(places),
+            Channel::Queue(Some(capacity)) => JoinableQueue::bounded(capacity),
         };
         Self::Queue {
             queue: Box::new(queue),
@@ -493,16 +494,16 @@ impl ChannelInUse {
     }
 }
 
-/// What kind of pool a program runs on, if on any.
+/// The kind of pool that a program runs on.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
-    /// With none there is a thread for each task.
+    /// With none, each task has a thread.
     pools: usize,
     threads: usize,
     queue_capacity: Option<usize>,
-    /// Threads that have nothing to do end at once, and there may be no more of them than it takes.
+    /// Idle threads end at once, and there are no more spare threads than the program needs.
     is_tight: bool,
-    /// The pool is shut down as soon as those outside have ended.
+    /// The pool is shut down as soon as the tasks outside have ended.
     ends_early: bool,
 }
 
@@ -532,7 +533,7 @@ impl Kind {
     }
 }
 
-/// Threads and capacities, each with each.
+/// Returns each number of threads with each capacity.
 fn kinds(pools: usize) -> Vec<Kind> {
     let kind = |threads, queue_capacity| Kind {
         pools,
@@ -548,7 +549,7 @@ fn kinds(pools: usize) -> Vec<Kind> {
         .collect()
 }
 
-/// Runs a program; an error tells why it did not finish.
+/// Runs a program; an error says why it did not finish.
 fn run(program: &Arc<Program>, kind: Kind, limit: Duration) -> Result<Outcome, String> {
     let pools: Vec<_> = (0..kind.pools).map(|_| kind.build(program)).collect();
     let (tell, told) = mpsc::channel();
@@ -562,7 +563,7 @@ fn run(program: &Arc<Program>, kind: Kind, limit: Duration) -> Result<Outcome, S
     }
     .watch(&pools);
     if outcome.is_err() {
-        // So that the drop does not wait for what hangs.
+        // The drop must not wait for a task that hangs.
         pools.iter().for_each(|pool| pool.shutdown_background());
     }
     outcome
@@ -621,7 +622,7 @@ impl Run {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// Hears of the end of a task.
+    /// Waits for the end of a task.
     fn hear(&mut self) -> Result<(), String> {
         let told = self.told.recv_timeout(self.remaining());
         self.check(told.is_ok(), || "hangs".to_owned())?;
@@ -659,7 +660,7 @@ impl Run {
 
 /// Runs programs with a thread for each task, then on pools of these kinds.
 ///
-/// Of every hundred cases that proptest would try so many are tried.
+/// Tries the given percentage of the cases that proptest would try.
 fn holds_on(kinds: &[Kind], percent: u32, plans: impl Strategy<Value = Plan>) {
     let config = Config {
         cases: Config::default().cases * percent / 100,

@@ -1,53 +1,55 @@
 //! Programs of tasks that wait for each other, and finish with a thread for each task.
 //!
 //! # How a program is woven
-//! A [`Plan`] is a list of moves. They are made one after the other by a weaver, which knows what each
-//! task has done so far: a move gives a task one step more, and only if that step, locks aside, would
-//! not wait after all the steps given so far. A move that cannot be made is left out, so every list of
-//! moves is a plan. Their order is in no program: there each task has its own steps, one after the
-//! other, and they may wait for what another task does much later.
+//! A [`Plan`] is a list of moves. A weaver makes them one after the other, and knows what each task
+//! has done so far. A move adds a step to a task, but only if that step, locks aside, does not wait
+//! after all the steps added so far. A move that cannot be made is left out, so every list of moves
+//! is a plan. A program does not contain the order of the moves: each task has its own steps, one
+//! after the other, which may wait for a step that another task does much later.
 //!
 //! # Why each program finishes
-//! *Without locks:* of the steps that have not been done take the one that was woven first. All that was
-//! woven before it is done, and then it does not wait, whatever else is done:
-//! - A gate, once open, stays so; a latch is counted down as often as its count; tasks stay ended.
-//! - A *pair* is a channel with one task that puts and one that gets, so the n-th get waits for the n-th
-//!   put, and, if there are c places, the n-th put for get n - c. Without places they are woven at once.
+//! *Without locks:* of the steps that have not been done take the one that was woven first. All
+//! steps that were woven before it are done, so it does not wait, whatever else is done:
+//! - A flag, once set, stays set; a latch is counted down as often as its count; tasks stay ended.
+//! - A *pair* is a channel with one task that puts and one that gets. So the n-th get waits for the
+//!   n-th put, and, if the capacity is c, the n-th put for get n - c. Without capacity both are
+//!   woven at once.
 //! - A *collector* has room for all items, and one task gets: no other takes its items away.
-//! - A *heap* has room for all items, and all are put in before the first get is woven.
-//! - A *drain* is woven at once: tasks that do nothing but get until all is got that others put, who do
-//!   nothing else meanwhile either. So while one of them has to put, another has to get.
-//! - A channel is joined when nothing more is put in, and as much was got.
+//! - A *stock* has room for all items, and all are put in before the first get is woven.
+//! - *Many to many* is woven at once: some tasks do nothing but put, others nothing but get, until
+//!   all items are taken. So while one of them has to put, another has to get.
+//! - A channel is joined when no more items are put in, and all have been taken.
 //!
-//! *With locks* (a semaphore is one with several holders) a step that was woven early may be late, because
-//! others have the lock. So the weaver notes for each step which *takings* of locks it may need, itself
-//! or by what it waits for, and which of them have surely been when it is done. (Both, because a get
-//! needs some put, and nobody knows which.) While a task holds a lock it is given no step that may need
-//! the taking of a lock of the same or a lower number, unless that had surely been when its own was
-//! taken. Say all are stuck. Then a task is for a lock that another holds, and that one is stuck in a
-//! step; of what this step may need, and has not been done, take again what was woven first. It is
-//! stuck only if it is the taking of a lock, which then has a higher number, and which a third task
-//! holds. And so on without end; but there are only so many locks.
+//! *With locks* (a semaphore is a lock with several holders) a step that was woven early may be
+//! late, because others have the lock. So the weaver notes for each step which *takings* of locks
+//! it may need, itself or by the steps that it waits for, and which takings have surely happened
+//! when it is done. (Both, because a get needs some put, and it is not known which.) While a task
+//! holds a lock, it gets no step that may need the taking of a lock of an equal or a lower number,
+//! unless that taking had surely happened when its own lock was taken. Suppose that all tasks are
+//! stuck. Then a task waits for a lock that another task holds, and the holder is stuck in a step.
+//! Of the steps that this step may need, and that have not been done, take again the one that was
+//! woven first. It is stuck only if it is the taking of a lock. That lock has a higher number, and
+//! a third task holds it. And so on without end; but the number of locks is finite.
 
 use std::fmt;
 
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::sample::select;
 
-/// No program has more tasks.
+/// The most tasks that a program has.
 const TASKS: usize = 120;
 
-/// No program takes locks more often: so many bits a [`Past`] has.
+/// The most takings of locks in a program: the number of bits of a [`LockHistory`].
 const TAKINGS: usize = 128;
 
-/// Tasks, and what they wait on.
+/// Tasks, and the things that they wait on.
 #[derive(Clone, Default)]
 pub(crate) struct Program {
     pub(crate) tasks: Vec<Task>,
-    /// So many of the tasks, the first, are threads outside of all pools.
+    /// The first tasks, this many, are threads outside of all pools.
     pub(crate) outside: usize,
     pub(crate) locks: Vec<Lock>,
-    pub(crate) gates: Vec<Gate>,
+    pub(crate) flags: Vec<Flag>,
     /// The counts of the latches.
     pub(crate) latches: Vec<usize>,
     pub(crate) channels: Vec<Channel>,
@@ -56,39 +58,39 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Task {
     pub(crate) steps: Vec<Step>,
-    /// The first of two pools, or the second. Where there is one only it means nothing.
+    /// The first of two pools, or the second. It means nothing if there is only one.
     pub(crate) pool: usize,
-    /// How many tasks join it.
+    /// The number of tasks that join this one.
     pub(crate) joiners: usize,
 }
 
-/// What a task does. A number says with which task, lock, gate, latch or channel.
+/// A step of a task. The numbers name a task, a lock, a flag, a latch or a channel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     Yield,
     SetThreads(usize),
     Spawn(usize),
     Join(usize, How),
-    /// Takes so many permits of a lock.
+    /// Takes a number of permits of a lock.
     Take(usize, usize, How),
     LetGo(usize),
-    Open(usize),
-    Pass(usize, How),
+    Set(usize),
+    WaitFor(usize, How),
     CountDown(usize),
     Await(usize, How),
     /// Counts a latch down and waits for the others.
     Meet(usize),
     Put(usize, How),
     Get(usize, How),
-    /// Waits until all items of a channel have been got and done.
+    /// Waits until all items of a channel have been taken and done.
     Finish(usize, How),
 }
 
-/// In which form a step waits, if there are several.
+/// The form in which a step waits, if there are several.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum How {
     Plain,
-    /// With a limit of time that is never over.
+    /// With a time limit that never passes.
     Timed,
     /// Within [`blocking`](workmill::blocking).
     Nested,
@@ -96,7 +98,7 @@ pub(crate) enum How {
     Awaited,
 }
 
-/// What a task can hold.
+/// A lock that tasks can hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lock {
     Mutex,
@@ -114,35 +116,35 @@ impl Lock {
     }
 }
 
-/// What is closed at first and is opened once.
+/// Unset at first, and set once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Gate {
+pub(crate) enum Flag {
     Event,
     Token,
-    /// Nothing of the crate's.
+    /// None of the crate's own.
     Condvar,
 }
 
-/// What items go through.
+/// Passes items on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Channel {
-    /// A queue with so many places, or with any number of them.
+    /// A queue with this capacity, or with room for any number of items.
     Queue(Option<usize>),
-    /// A semaphore whose permits are items.
+    /// A semaphore whose permits are the items.
     Tokens,
 }
 
-/// Of what a [`Program`] is woven.
+/// The plan that a [`Program`] is woven from.
 #[derive(Clone)]
 pub(crate) struct Plan {
     outside: usize,
     locks: Vec<Lock>,
-    /// Whether tasks join in the end those of their children that nobody has joined, and how.
+    /// The form in which tasks join, in the end, their children that nobody has joined; if they do.
     joins_children: Option<How>,
     moves: Vec<Move>,
 }
 
-/// Gives some tasks a step each. A number picks one of those there are.
+/// Adds a step to some tasks. A number picks one of the things there are.
 #[derive(Clone)]
 struct Move {
     what: What,
@@ -160,8 +162,8 @@ enum What {
     Spawn,
     Chain,
     Join,
-    Open,
-    Pass,
+    Set,
+    WaitFor,
     Take,
     LetGo,
     CountDown,
@@ -169,41 +171,43 @@ enum What {
     Meet,
     Pair,
     Collector,
-    Heap,
+    Stock,
     Put,
     Get,
-    Drain,
+    ManyToMany,
     Finish,
     SetThreads,
 }
 
 const ALL: [What; 19] = {
     use What::{
-        Await, Chain, Collector, CountDown, Drain, End, Finish, Get, Heap, Join, LetGo, Meet, Open,
-        Pair, Pass, Put, Spawn, Take, Yield,
+        Await, Chain, Collector, CountDown, End, Finish, Get, Join, LetGo, ManyToMany, Meet, Pair,
+        Put, Set, Spawn, Stock, Take, WaitFor, Yield,
     };
     [
-        Yield, End, Spawn, Chain, Join, Open, Pass, Take, LetGo, CountDown, Await, Meet, Pair,
-        Collector, Heap, Put, Get, Drain, Finish,
+        Yield, End, Spawn, Chain, Join, Set, WaitFor, Take, LetGo, CountDown, Await, Meet, Pair,
+        Collector, Stock, Put, Get, ManyToMany, Finish,
     ]
 };
 
-/// Plans, some of which are fond of trees, some of locks, and so on.
+/// Plans, some with a preference for trees, some for locks, and so on.
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     use What::{
-        Await, Chain, Collector, CountDown, Drain, End, Finish, Get, Heap, Join, LetGo, Meet, Open,
-        Pair, Pass, Put, Spawn, Take,
+        Await, Chain, Collector, CountDown, End, Finish, Get, Join, LetGo, ManyToMany, Meet, Pair,
+        Put, Set, Spawn, Stock, Take, WaitFor,
     };
     let moves = prop_oneof![
         moves(&ALL),
         moves(&[Spawn, Chain, Join, Join, End]),
         moves(&[Spawn, Take, Take, Join, End]),
-        moves(&[Spawn, Take, LetGo, Open, Pass, Pass]),
-        moves(&[Spawn, Open, Pass, Pass, CountDown, CountDown, Await, Meet]),
+        moves(&[Spawn, Take, LetGo, Set, WaitFor, WaitFor]),
         moves(&[
-            Spawn, Pair, Collector, Heap, Put, Put, Put, Get, Get, Finish
+            Spawn, Set, WaitFor, WaitFor, CountDown, CountDown, Await, Meet
         ]),
-        moves(&[Spawn, Take, Pair, Put, Get, Drain]),
+        moves(&[
+            Spawn, Pair, Collector, Stock, Put, Put, Put, Get, Get, Finish
+        ]),
+        moves(&[Spawn, Take, Pair, Put, Get, ManyToMany]),
     ];
     let joins_children = proptest::option::of(how());
     let locks = proptest::collection::vec(lock(), 0..5);
@@ -217,20 +221,20 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// The same with changes of the number of threads in between.
+/// Plans with changes of the number of threads in between.
 pub(crate) fn plans_that_set_threads() -> impl Strategy<Value = Plan> {
     let changes =
         proptest::collection::vec((0..200_usize, one_move(Just(What::SetThreads))), 0..12);
     (plans(), changes).prop_map(|(mut plan, changes)| {
-        for (place, change) in changes {
-            let place = place.min(plan.moves.len());
-            plan.moves.insert(place, change);
+        for (index, change) in changes {
+            let index = index.min(plan.moves.len());
+            plan.moves.insert(index, change);
         }
         plan
     })
 }
 
-/// Some moves, in bundles, of which a smaller plan goes without a whole one first.
+/// Some moves, in bundles. A smaller plan first goes without a whole bundle.
 fn moves(favourites: &'static [What]) -> impl Strategy<Value = Vec<Move>> {
     let what = prop_oneof![select(&ALL[..]), select(favourites)];
     let bundle = proptest::collection::vec(one_move(what), 0..15);
@@ -268,7 +272,7 @@ fn lock() -> impl Strategy<Value = Lock> {
 }
 
 impl Plan {
-    /// The program of this plan.
+    /// Weaves the program of this plan.
     pub(crate) fn weave(&self) -> Program {
         let mut weaver = Weaver::new(self);
         self.moves.iter().for_each(|one| weaver.make(one));
@@ -277,14 +281,15 @@ impl Plan {
     }
 }
 
-/// Takings of locks, a bit for each, that a step may need, and that have surely been when it is done.
+/// A bit for each taking of a lock: the takings that a step may need, and those that have surely
+/// happened when it is done.
 #[derive(Clone, Copy, Default)]
-struct Past {
+struct LockHistory {
     may: u128,
     must: u128,
 }
 
-impl Past {
+impl LockHistory {
     fn and(self, other: Self) -> Self {
         Self {
             may: self.may | other.may,
@@ -292,7 +297,7 @@ impl Past {
         }
     }
 
-    /// The past of what may have been done without this.
+    /// The history of a step that may have been done without this one.
     fn perhaps(self) -> Self {
         Self { must: 0, ..self }
     }
@@ -300,8 +305,8 @@ impl Past {
 
 /// A task as the weaver knows it.
 #[derive(Clone, Default)]
-struct Thread {
-    past: Past,
+struct KnownTask {
+    history: LockHistory,
     held: Vec<Held>,
     children: Vec<usize>,
     is_live: bool,
@@ -311,23 +316,23 @@ struct Thread {
 #[derive(Clone, Copy)]
 struct Held {
     lock: usize,
-    /// The takings that had surely been when it was taken, this one among them.
+    /// The takings that had surely happened when it was taken, this one among them.
     before: u128,
 }
 
 /// A latch as the weaver knows it.
-struct Count {
-    past: Past,
-    /// Nobody counts it down any more.
+struct KnownLatch {
+    history: LockHistory,
+    /// No task counts it down any more.
     is_awaited: bool,
 }
 
 /// A channel as the weaver knows it.
-struct Line {
+struct KnownChannel {
     mode: Mode,
-    puts: Vec<Past>,
-    gets: Vec<Past>,
-    /// Nothing more is put in.
+    puts: Vec<LockHistory>,
+    gets: Vec<LockHistory>,
+    /// No more items are put in.
     is_over: bool,
 }
 
@@ -336,32 +341,32 @@ enum Mode {
     Pair {
         from: usize,
         to: usize,
-        places: Option<usize>,
+        capacity: Option<usize>,
     },
     Collector {
         to: usize,
     },
-    Heap,
+    Stock,
 }
 
 #[derive(Default)]
 struct Weaver {
     program: Program,
-    threads: Vec<Thread>,
+    tasks: Vec<KnownTask>,
     /// The tasks that have not ended.
     live: Vec<usize>,
     /// The tasks in the pools that have ended.
     ended: Vec<usize>,
-    /// The pasts of the openings.
-    gates: Vec<Past>,
-    latches: Vec<Count>,
-    lines: Vec<Line>,
+    /// The histories of the steps that set the flags.
+    flags: Vec<LockHistory>,
+    latches: Vec<KnownLatch>,
+    channels: Vec<KnownChannel>,
     takings: usize,
-    /// For each lock the takings of it and of those with lower numbers.
+    /// For each lock its takings and those of locks with lower numbers.
     up_to: Vec<u128>,
 }
 
-/// The number of one of so many things: the last, or as much before it as `which` says.
+/// Picks one of `many` things: the last, or the one that is `which` before it.
 fn recent(many: usize, which: usize) -> Option<usize> {
     (many > 0).then(|| many - 1 - which % many)
 }
@@ -375,18 +380,18 @@ impl Weaver {
         weaver.program.locks.clone_from(&plan.locks);
         weaver.program.outside = plan.outside;
         for _ in 0..plan.outside {
-            weaver.add_task(Past::default(), 0);
+            weaver.add_task(LockHistory::default(), 0);
         }
         weaver
     }
 
-    fn add_task(&mut self, past: Past, pool: usize) -> usize {
-        let task = self.threads.len();
+    fn add_task(&mut self, history: LockHistory, pool: usize) -> usize {
+        let task = self.tasks.len();
         self.live.push(task);
-        self.threads.push(Thread {
-            past,
+        self.tasks.push(KnownTask {
+            history,
             is_live: true,
-            ..Thread::default()
+            ..KnownTask::default()
         });
         self.program.tasks.push(Task {
             pool: pool % 2,
@@ -395,7 +400,7 @@ impl Weaver {
         task
     }
 
-    /// So many tasks that have not ended, or fewer if there are not so many.
+    /// Returns `many` tasks that have not ended, or fewer if there are fewer.
     fn crowd(&self, by: usize, many: usize) -> Vec<usize> {
         let live = self.live.len();
         let crowd = (0..many.min(live)).map(|n| self.live[(by + n) % live]);
@@ -428,16 +433,16 @@ impl Weaver {
                     }
                 }
             }
-            What::Open => {
-                let kind = [Gate::Event, Gate::Token, Gate::Condvar][size % 3];
-                self.program.gates.push(kind);
-                self.gates.push(self.past(task));
-                self.step(task, Step::Open(self.gates.len() - 1));
+            What::Set => {
+                let kind = [Flag::Event, Flag::Token, Flag::Condvar][size % 3];
+                self.program.flags.push(kind);
+                self.flags.push(self.history(task));
+                self.step(task, Step::Set(self.flags.len() - 1));
             }
-            What::Pass => {
-                if let Some(gate) = recent(self.gates.len(), which) {
+            What::WaitFor => {
+                if let Some(flag) = recent(self.flags.len(), which) {
                     for task in self.crowd(by, many) {
-                        self.wait(task, self.gates[gate], Step::Pass(gate, how));
+                        self.wait(task, self.flags[flag], Step::WaitFor(flag, how));
                     }
                 }
             }
@@ -451,8 +456,8 @@ impl Weaver {
             What::Await => {
                 if let Some(latch) = recent(self.latches.len(), which) {
                     for task in self.crowd(by, many) {
-                        let past = self.latches[latch].past;
-                        let waits = self.wait(task, past, Step::Await(latch, how));
+                        let history = self.latches[latch].history;
+                        let waits = self.wait(task, history, Step::Await(latch, how));
                         self.latches[latch].is_awaited |= waits;
                     }
                 }
@@ -460,18 +465,18 @@ impl Weaver {
             What::Meet => self.meet(by, many),
             What::Pair => {
                 let to = self.crowd(by + 1 + which, 1)[0];
-                let places = [None, Some(0), Some(0), Some(1), Some(2)][size % 5];
+                let capacity = [None, Some(0), Some(0), Some(1), Some(2)][size % 5];
                 let from = task;
                 if from != to {
-                    self.add_line(Mode::Pair { from, to, places }, Channel::Queue(places));
+                    self.add_channel(Mode::Pair { from, to, capacity }, Channel::Queue(capacity));
                     (0..some).for_each(|_| self.put(by, 0, how));
                 }
             }
-            What::Collector => self.add_line(Mode::Collector { to: task }, unlimited(size)),
-            What::Heap => self.add_line(Mode::Heap, unlimited(size)),
+            What::Collector => self.add_channel(Mode::Collector { to: task }, unlimited(size)),
+            What::Stock => self.add_channel(Mode::Stock, unlimited(size)),
             What::Put => (0..some).for_each(|n| self.put(by + n * size, which, how)),
             What::Get => (0..some).for_each(|n| self.get(by + n * size, which, how)),
-            What::Drain => self.drain(one),
+            What::ManyToMany => self.many_to_many(one),
             What::Finish => self.finish(task, which, how),
         }
     }
@@ -480,64 +485,64 @@ impl Weaver {
         self.program.tasks[task].steps.push(step);
     }
 
-    fn past(&self, task: usize) -> Past {
-        self.threads[task].past
+    fn history(&self, task: usize) -> LockHistory {
+        self.tasks[task].history
     }
 
-    fn learn(&mut self, task: usize, past: Past) {
-        let own = &mut self.threads[task].past;
-        *own = own.and(past);
+    fn learn(&mut self, task: usize, history: LockHistory) {
+        let own = &mut self.tasks[task].history;
+        *own = own.and(history);
     }
 
-    /// Tells whether a task may wait for something with such a past.
-    fn may_wait(&self, task: usize, past: Past) -> bool {
-        let Thread {
-            past: own, held, ..
-        } = &self.threads[task];
-        let may = own.may | past.may;
+    /// Returns `true` if a task may wait for a step with such a history.
+    fn may_wait(&self, task: usize, history: LockHistory) -> bool {
+        let KnownTask {
+            history: own, held, ..
+        } = &self.tasks[task];
+        let may = own.may | history.may;
         let mut held = held.iter();
         held.all(|held| may & self.up_to[held.lock] & !held.before == 0)
     }
 
-    /// Gives a task a step that waits for something with such a past, if it may.
-    fn wait(&mut self, task: usize, past: Past, step: Step) -> bool {
-        let may = self.may_wait(task, past);
+    /// Adds a step that waits for one with such a history to a task, if the task may wait.
+    fn wait(&mut self, task: usize, history: LockHistory, step: Step) -> bool {
+        let may = self.may_wait(task, history);
         if may {
-            self.learn(task, past);
+            self.learn(task, history);
             self.step(task, step);
         }
         may
     }
 
-    /// The past of what these tasks wait for if they wait for each other, if they may.
-    fn common_past(&self, tasks: &[usize]) -> Option<Past> {
-        let pasts = tasks.iter().map(|&task| self.past(task));
-        let past = pasts.fold(Past::default(), Past::and);
-        let all = tasks.iter().all(|&task| self.may_wait(task, past));
-        all.then_some(past)
+    /// Returns the common history of tasks that wait for each other, if all of them may wait.
+    fn common_history(&self, tasks: &[usize]) -> Option<LockHistory> {
+        let histories = tasks.iter().map(|&task| self.history(task));
+        let history = histories.fold(LockHistory::default(), LockHistory::and);
+        let all = tasks.iter().all(|&task| self.may_wait(task, history));
+        all.then_some(history)
     }
 
     fn spawn(&mut self, parent: usize, pool: usize) -> Option<usize> {
-        if self.threads.len() == TASKS {
+        if self.tasks.len() == TASKS {
             return None;
         }
-        let child = self.add_task(self.past(parent), pool);
-        self.threads[parent].children.push(child);
+        let child = self.add_task(self.history(parent), pool);
+        self.tasks[parent].children.push(child);
         self.step(parent, Step::Spawn(child));
         Some(child)
     }
 
     fn join(&mut self, task: usize, other: usize, how: How) {
-        if self.wait(task, self.past(other), Step::Join(other, how)) {
+        if self.wait(task, self.history(other), Step::Join(other, how)) {
             self.program.tasks[other].joiners += 1;
         }
     }
 
     fn end(&mut self, task: usize) {
-        while !self.threads[task].held.is_empty() {
+        while !self.tasks[task].held.is_empty() {
             self.let_go(task, 0);
         }
-        self.threads[task].is_live = false;
+        self.tasks[task].is_live = false;
         self.live.retain(|&other| other != task);
         if task >= self.program.outside {
             self.ended.push(task);
@@ -546,14 +551,14 @@ impl Weaver {
 
     /// Ends the children before their parents, which may join them.
     fn end_all(&mut self, joins_children: Option<How>) {
-        for task in (0..self.threads.len()).rev() {
-            if !self.threads[task].is_live {
+        for task in (0..self.tasks.len()).rev() {
+            if !self.tasks[task].is_live {
                 continue;
             }
-            while !self.threads[task].held.is_empty() {
+            while !self.tasks[task].held.is_empty() {
                 self.let_go(task, 0);
             }
-            let mut children = self.threads[task].children.clone();
+            let mut children = self.tasks[task].children.clone();
             children.retain(|&child| self.program.tasks[child].joiners == 0);
             if task % 3 == 0 {
                 children.reverse();
@@ -574,9 +579,9 @@ impl Weaver {
         }
         let lock = which % locks.len();
         let permits = 1 + size % locks[lock].permits();
-        let mut held = self.threads[task].held.iter();
+        let mut held = self.tasks[task].held.iter();
         if held.any(|held| held.lock >= lock)
-            || !self.wait(task, Past::default(), Step::Take(lock, permits, how))
+            || !self.wait(task, LockHistory::default(), Step::Take(lock, permits, how))
         {
             return;
         }
@@ -587,17 +592,17 @@ impl Weaver {
             .for_each(|up_to| *up_to |= taking);
         self.learn(
             task,
-            Past {
+            LockHistory {
                 may: taking,
                 must: taking,
             },
         );
-        let before = self.past(task).must;
-        self.threads[task].held.push(Held { lock, before });
+        let before = self.history(task).must;
+        self.tasks[task].held.push(Held { lock, before });
     }
 
     fn let_go(&mut self, task: usize, which: usize) {
-        let held = &mut self.threads[task].held;
+        let held = &mut self.tasks[task].held;
         if let Some(held) = recent(held.len(), which).map(|index| held.remove(index)) {
             self.step(task, Step::LetGo(held.lock));
         }
@@ -606,36 +611,39 @@ impl Weaver {
     fn count_down(&mut self, by: usize, which: usize, many: usize) {
         let mut latch = recent(self.latches.len(), which);
         if latch.is_none_or(|latch| self.latches[latch].is_awaited) {
-            latch = Some(self.add_latch(Past::default(), false));
+            latch = Some(self.add_latch(LockHistory::default(), false));
         }
         let latch = latch.expect("there is one now");
         for task in self.crowd(by, many) {
-            self.latches[latch].past = self.latches[latch].past.and(self.past(task));
+            self.latches[latch].history = self.latches[latch].history.and(self.history(task));
             self.program.latches[latch] += 1;
             self.step(task, Step::CountDown(latch));
         }
     }
 
-    fn add_latch(&mut self, past: Past, is_awaited: bool) -> usize {
+    fn add_latch(&mut self, history: LockHistory, is_awaited: bool) -> usize {
         self.program.latches.push(0);
-        self.latches.push(Count { past, is_awaited });
+        self.latches.push(KnownLatch {
+            history,
+            is_awaited,
+        });
         self.latches.len() - 1
     }
 
     fn meet(&mut self, by: usize, many: usize) {
         let tasks = self.crowd(by, 1 + many);
-        if let Some(past) = self.common_past(&tasks) {
-            let latch = self.add_latch(past, true);
+        if let Some(history) = self.common_history(&tasks) {
+            let latch = self.add_latch(history, true);
             self.program.latches[latch] = tasks.len();
             for task in tasks {
-                self.wait(task, past, Step::Meet(latch));
+                self.wait(task, history, Step::Meet(latch));
             }
         }
     }
 
-    fn add_line(&mut self, mode: Mode, channel: Channel) {
+    fn add_channel(&mut self, mode: Mode, channel: Channel) {
         self.program.channels.push(channel);
-        self.lines.push(Line {
+        self.channels.push(KnownChannel {
             mode,
             puts: Vec::new(),
             gets: Vec::new(),
@@ -644,104 +652,109 @@ impl Weaver {
     }
 
     fn put(&mut self, by: usize, which: usize, how: How) {
-        let Some(channel) = recent(self.lines.len(), which) else {
+        let Some(channel) = recent(self.channels.len(), which) else {
             return;
         };
-        let line = &self.lines[channel];
-        let (puts, gets) = (line.puts.len(), line.gets.len());
-        let (task, past) = match line.mode {
-            _ if line.is_over => return,
+        let known = &self.channels[channel];
+        let (puts, gets) = (known.puts.len(), known.gets.len());
+        let (task, history) = match known.mode {
+            _ if known.is_over => return,
             Mode::Pair {
                 from,
                 to,
-                places: Some(0),
+                capacity: Some(0),
             } => return self.pass_on(from, to, channel, how),
-            Mode::Pair { from, places, .. } => match places {
-                Some(places) if puts == gets + places => return,
-                Some(places) if puts >= places => (from, line.gets[puts - places]),
-                _ => (from, Past::default()),
+            Mode::Pair { from, capacity, .. } => match capacity {
+                Some(capacity) if puts == gets + capacity => return,
+                Some(capacity) if puts >= capacity => (from, known.gets[puts - capacity]),
+                _ => (from, LockHistory::default()),
             },
-            Mode::Heap if gets > 0 => return,
-            Mode::Heap | Mode::Collector { .. } => (self.crowd(by, 1)[0], Past::default()),
+            Mode::Stock if gets > 0 => return,
+            Mode::Stock | Mode::Collector { .. } => (self.crowd(by, 1)[0], LockHistory::default()),
         };
-        if self.threads[task].is_live && self.wait(task, past, Step::Put(channel, how)) {
-            let past = self.past(task);
-            self.lines[channel].puts.push(past);
+        if self.tasks[task].is_live && self.wait(task, history, Step::Put(channel, how)) {
+            let history = self.history(task);
+            self.channels[channel].puts.push(history);
         }
     }
 
-    /// A put and the get of the same item, where there is no place for it in between.
+    /// Adds a put and the get of the same item, which has no room in between.
     fn pass_on(&mut self, from: usize, to: usize, channel: usize, how: How) {
-        if !self.threads[from].is_live || !self.threads[to].is_live {
+        if !self.tasks[from].is_live || !self.tasks[to].is_live {
             return;
         }
-        if let Some(past) = self.common_past(&[from, to]) {
-            self.wait(from, past, Step::Put(channel, how));
-            self.wait(to, past, Step::Get(channel, how));
-            self.lines[channel].puts.push(past);
-            self.lines[channel].gets.push(past);
+        if let Some(history) = self.common_history(&[from, to]) {
+            self.wait(from, history, Step::Put(channel, how));
+            self.wait(to, history, Step::Get(channel, how));
+            self.channels[channel].puts.push(history);
+            self.channels[channel].gets.push(history);
         }
     }
 
     fn get(&mut self, by: usize, which: usize, how: How) {
-        let Some(channel) = recent(self.lines.len(), which) else {
+        let Some(channel) = recent(self.channels.len(), which) else {
             return;
         };
-        let Line {
+        let KnownChannel {
             mode, puts, gets, ..
-        } = &self.lines[channel];
+        } = &self.channels[channel];
         let n = gets.len();
         if n == puts.len() {
             return;
         }
-        let all = |puts: &[Past]| puts.iter().fold(Past::default(), |all, &put| all.and(put));
-        let (task, past) = match *mode {
+        let all = |puts: &[LockHistory]| {
+            puts.iter()
+                .fold(LockHistory::default(), |all, &put| all.and(put))
+        };
+        let (task, history) = match *mode {
             Mode::Pair { to, .. } => (to, puts[n]),
             Mode::Collector { to } => (to, all(&puts[..=n]).perhaps()),
-            Mode::Heap => (self.crowd(by, 1)[0], all(puts).perhaps()),
+            Mode::Stock => (self.crowd(by, 1)[0], all(puts).perhaps()),
         };
-        if self.threads[task].is_live && self.wait(task, past, Step::Get(channel, how)) {
-            let past = self.past(task);
-            self.lines[channel].gets.push(past);
+        if self.tasks[task].is_live && self.wait(task, history, Step::Get(channel, how)) {
+            let history = self.history(task);
+            self.channels[channel].gets.push(history);
         }
     }
 
-    fn drain(&mut self, one: &Move) {
+    fn many_to_many(&mut self, one: &Move) {
         let (from, to) = (1 + one.which % 4, 1 + one.size % 4);
         let tasks = self.crowd(one.by, from + to);
-        let Some(past) = self
-            .common_past(&tasks)
+        let Some(history) = self
+            .common_history(&tasks)
             .filter(|_| tasks.len() == from + to)
         else {
             return;
         };
-        let places = [Some(0), Some(1), Some(3), None][one.size / 4 % 4];
-        self.add_line(Mode::Heap, Channel::Queue(places));
-        let channel = self.lines.len() - 1;
+        let capacity = [Some(0), Some(1), Some(3), None][one.size / 4 % 4];
+        self.add_channel(Mode::Stock, Channel::Queue(capacity));
+        let channel = self.channels.len() - 1;
         for (n, task) in tasks.into_iter().enumerate() {
             let (step, others) = match n < from {
                 true => (Step::Put(channel, one.how), to),
                 false => (Step::Get(channel, one.how), from),
             };
             for _ in 0..others * one.many.div_ceil(4) {
-                self.wait(task, past.perhaps(), step);
+                self.wait(task, history.perhaps(), step);
             }
         }
-        let line = &mut self.lines[channel];
-        line.puts.push(past);
-        line.gets.push(past);
+        let known = &mut self.channels[channel];
+        known.puts.push(history);
+        known.gets.push(history);
     }
 
     fn finish(&mut self, task: usize, which: usize, how: How) {
-        let Some(channel) = recent(self.lines.len(), which) else {
+        let Some(channel) = recent(self.channels.len(), which) else {
             return;
         };
-        let Line { puts, gets, .. } = &self.lines[channel];
+        let KnownChannel { puts, gets, .. } = &self.channels[channel];
         let is_queue = matches!(self.program.channels[channel], Channel::Queue(_));
         if is_queue && puts.len() == gets.len() {
             let both = puts.iter().chain(gets).copied();
-            let past = both.fold(Past::default(), Past::and).perhaps();
-            self.lines[channel].is_over |= self.wait(task, past, Step::Finish(channel, how));
+            let history = both
+                .fold(LockHistory::default(), LockHistory::and)
+                .perhaps();
+            self.channels[channel].is_over |= self.wait(task, history, Step::Finish(channel, how));
         }
     }
 }
@@ -757,15 +770,15 @@ fn unlimited(size: usize) -> Channel {
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "locks: {:?}", self.locks)?;
-        writeln!(f, "gates: {:?}", self.gates)?;
+        writeln!(f, "flags: {:?}", self.flags)?;
         writeln!(f, "latches: {:?}", self.latches)?;
         writeln!(f, "channels: {:?}", self.channels)?;
         for (n, task) in self.tasks.iter().enumerate() {
-            let place = match n < self.outside {
+            let whereabouts = match n < self.outside {
                 true => "outside".to_owned(),
                 false => format!("in pool {}, joined by {}", task.pool, task.joiners),
             };
-            writeln!(f, "task {n} ({place}): {:?}", task.steps)?;
+            writeln!(f, "task {n} ({whereabouts}): {:?}", task.steps)?;
         }
         Ok(())
     }
