@@ -8,7 +8,7 @@ use workmill::{JoinableQueue, ThreadPoolExecutor};
 
 use crate::awaiting::{future_turn, timers};
 use crate::contenders::channels::{self, AsyncChannel, Crossbeam, Flume, Kanal, SyncChannel};
-use crate::contenders::in_place::InPlace;
+use crate::contenders::inline::Inline;
 use crate::contenders::ours::{Background, OursCurrent};
 use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
@@ -21,8 +21,8 @@ use crate::waiting::{
     contended_wait, fair_turn, queue_turn, queue1_turn, uncontended_turn, unfair_turn,
 };
 use crate::workloads::{
-    Countdown, Row, Setup, Turn, WARM_UP, any_turn, idle_after, in_place_turn, reach_turn,
-    repeated, start_stop, submit_turn,
+    Countdown, Row, Setup, Turn, WARM_UP, any_turn, idle_after, inline_turn, reach_turn, repeated,
+    start_stop, submit_turn,
 };
 
 /// One line of the tables.
@@ -197,9 +197,9 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "floor",
-        about: "the same loop without a pool: the closure is called in place",
+        about: "the same loop without a pool: the closure is called inline",
         side: Side::Floor,
-        turn: in_place_turn::<InPlace>,
+        turn: inline_turn::<Inline>,
     },
 ];
 

@@ -27,7 +27,7 @@ use crate::contenders::{Block, Contender, Execute, Halve};
 use crate::measure::{Sample, measured};
 use crate::waiting::{Crowd, hold_for_a_while};
 use crate::workloads::{
-    Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartLine, WARM_UP, compute, with_pool,
+    Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute, with_pool,
 };
 
 /// Halves the work, down to so many leaves. With the root as many tasks are submitted as there are
@@ -83,7 +83,7 @@ pub(crate) fn contended_tasks(setup: &Setup, times: usize) -> Sample {
         let crowd = Arc::new(crowd);
         for _ in 0..OUTSIDE_THREADS {
             let crowd = Arc::clone(&crowd);
-            let wait = |start: &StartLine| workmill::blocking(|| start.wait());
+            let wait = |start: &StartBarrier| workmill::blocking(|| start.wait());
             pool.execute(move || crowd.take_part(wait));
         }
         crowd.measured(setup)

@@ -10,7 +10,7 @@ use crate::contenders::channels::Queue;
 use crate::contenders::semaphores::{ExchangePair, Semaphore};
 use crate::measure::{Sample, measured};
 use crate::workloads::{
-    Countdown, LIGHT, OUTSIDE_THREADS, PAIRS, Row, Setup, StartLine, Turn, WARM_UP, compute,
+    Countdown, LIGHT, OUTSIDE_THREADS, PAIRS, Row, Setup, StartBarrier, Turn, WARM_UP, compute,
 };
 
 /// The rows of a semaphore that serves in order of arrival.
@@ -86,7 +86,7 @@ pub(crate) fn hold_for_a_while() {
 fn contended_threads<S: Semaphore>(setup: &Setup, crowd: &Crowd<S, impl Fn() + Sync>) -> Sample {
     thread::scope(|scope| {
         for _ in 0..OUTSIDE_THREADS {
-            scope.spawn(|| crowd.take_part(StartLine::wait));
+            scope.spawn(|| crowd.take_part(StartBarrier::wait));
         }
         crowd.measured(setup)
     })
@@ -99,7 +99,7 @@ pub(crate) struct Crowd<S, H> {
     hold: H,
     /// How many hold one while they warm up.
     holders: AtomicUsize,
-    start: StartLine,
+    start: StartBarrier,
     left: &'static Countdown,
     /// How often they take a permit, all together.
     times: usize,
@@ -113,7 +113,7 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
             semaphore: S::new(Self::PERMITS),
             hold,
             holders: AtomicUsize::new(0),
-            start: StartLine::of(OUTSIDE_THREADS),
+            start: StartBarrier::of(OUTSIDE_THREADS),
             left: Countdown::from(OUTSIDE_THREADS),
             times,
         }
@@ -121,7 +121,7 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
 
     /// What each of them does. While it warms up, it makes sure that permits are what the semaphore
     /// gives; `wait_for` waits for the start.
-    pub(crate) fn take_part(&self, wait_for: impl FnOnce(&StartLine)) {
+    pub(crate) fn take_part(&self, wait_for: impl FnOnce(&StartBarrier)) {
         let check = || {
             assert!(self.holders.fetch_add(1, Ordering::Relaxed) < Self::PERMITS);
             self.holders.fetch_sub(1, Ordering::Relaxed);
@@ -165,7 +165,7 @@ fn passed<Q: Queue>(
 ) -> Sample {
     let pairs = senders.len();
     let share = items / pairs;
-    let start = StartLine::of(2 * pairs);
+    let start = StartBarrier::of(2 * pairs);
     let consumers_left = Countdown::from(pairs);
     let sum = AtomicUsize::new(0);
     let sample = thread::scope(|scope| {

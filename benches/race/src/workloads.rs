@@ -275,13 +275,13 @@ pub(crate) fn submit_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<
 }
 
 /// The rows of a contender that runs every closure before `execute` returns.
-pub(crate) fn in_place_turn<C: Contender>(row: Row) -> Option<Turn>
+pub(crate) fn inline_turn<C: Contender>(row: Row) -> Option<Turn>
 where
     Own: Submit<C::Pool>,
 {
     match row {
         // It would recurse too deep.
-        Row::Chain => Some(chain_in_place),
+        Row::Chain => Some(chain_inline),
         // It has no queue.
         Row::MemoryExecute | Row::MemorySubmit => None,
         Row::NestedJoin => Some(nested_join::<C, C::Pool>),
@@ -322,12 +322,12 @@ impl Countdown {
 }
 
 /// Where threads stand until the clock starts.
-pub(crate) struct StartLine {
+pub(crate) struct StartBarrier {
     ready: &'static Countdown,
     barrier: Barrier,
 }
 
-impl StartLine {
+impl StartBarrier {
     /// For so many threads, and the one that measures.
     pub(crate) fn of(threads: usize) -> Self {
         Self {
@@ -429,7 +429,7 @@ pub(crate) const PAIRS: usize = 4;
 fn spawn_ext4<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
     with_pool::<C>(setup, |pool| {
         let countdown = Countdown::from(tasks);
-        let start = StartLine::of(OUTSIDE_THREADS);
+        let start = StartBarrier::of(OUTSIDE_THREADS);
         thread::scope(|scope| {
             for _ in 0..OUTSIDE_THREADS {
                 let (pool, start) = (pool.clone(), &start);
@@ -482,7 +482,7 @@ fn chain<C: Contender, R: Reach<C::Pool>>(setup: &Setup, tasks: usize) -> Sample
     })
 }
 
-fn chain_in_place(setup: &Setup, tasks: usize) -> Sample {
+fn chain_inline(setup: &Setup, tasks: usize) -> Sample {
     let countdown = Countdown::from(1);
     measured(tasks, setup.counting, || {
         for left in (0..tasks).rev() {

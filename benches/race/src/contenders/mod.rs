@@ -1,7 +1,7 @@
 //! What is compared: the pools behind one face, the semaphores and the queues behind one each.
 
 pub(crate) mod channels;
-pub(crate) mod in_place;
+pub(crate) mod inline;
 pub(crate) mod ours;
 pub(crate) mod queues;
 pub(crate) mod runtimes;

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use super::{Contender, Execute, Own, Submit};
 
 #[derive(Clone)]
-pub(crate) struct InPlace;
+pub(crate) struct Inline;
 
-impl Contender for InPlace {
+impl Contender for Inline {
     type Pool = Self;
 
     const HAS_THREADS: bool = false;
@@ -23,16 +23,16 @@ impl Contender for InPlace {
     fn stop(self) {}
 }
 
-impl Execute for InPlace {
+impl Execute for Inline {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
         closure();
     }
 }
 
-impl Submit<InPlace> for Own {
+impl Submit<Inline> for Own {
     type Handle = usize;
 
-    fn submit(_pool: &InPlace, closure: impl FnOnce() -> usize + Send + 'static) -> usize {
+    fn submit(_pool: &Inline, closure: impl FnOnce() -> usize + Send + 'static) -> usize {
         black_box(closure())
     }
 
