@@ -1,5 +1,5 @@
-//! Where panics abort, as with `panic = "abort"`: nothing of the crate panics by itself, and a panic of
-//! the user's ends the process whoever waits.
+//! Where panics abort, as with `panic = "abort"`: the crate itself never panics, and a panic of the
+//! user's ends the process, whichever threads wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use workmill::{Builder, Event, JoinHandle, Overflow, PoolRef, ThreadPoolExecutor
 
 use crate::support::{add_one, in_child, in_child_then, limited, occupy};
 
-/// Has a panic end the process before anything is unwound.
+/// Makes a panic end the process before anything is unwound.
 fn abort_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("{panic}");
@@ -19,7 +19,7 @@ fn abort_on_panic() {
     }));
 }
 
-/// Submits tasks of several kinds, and gives the handles of some.
+/// Submits tasks of several kinds, and returns the handles of some.
 fn submit_some(pool: &PoolRef, runs: &Arc<AtomicUsize>) -> Vec<JoinHandle<usize>> {
     let count = || {
         let runs = Arc::clone(runs);
@@ -87,7 +87,7 @@ fn without_a_panic_of_the_users_there_is_none() {
 
 #[cfg(unix)]
 #[test]
-fn a_panic_ends_the_process_whoever_waits() {
+fn a_panic_ends_the_process_whichever_threads_wait() {
     use std::os::unix::process::ExitStatusExt;
 
     let body = || {

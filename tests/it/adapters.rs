@@ -1,4 +1,4 @@
-//! Other libraries run on the pool: each by its own trait, behind the feature of its name.
+//! Other libraries run on the pool, each by its own trait, behind the feature of its name.
 
 #[cfg(feature = "futures-core")]
 mod futures_core;

@@ -1,4 +1,4 @@
-//! What holds for everything that can be waited for.
+//! Promises that hold for everything that can be waited for.
 
 use std::fs;
 use std::path::Path;
@@ -14,9 +14,9 @@ use workmill::{CancelToken, Event, JoinableQueue, Latch, Semaphore};
 
 use crate::support::{Hostile, limited};
 
-/// Something to wait for, with nobody let through at first.
+/// Something to wait for, which lets nobody through at first.
 trait Waited: Send + Sync + 'static {
-    /// Waits so long; `true` if it came.
+    /// Waits for no longer than `timeout`; returns `true` if the wait ended well.
     fn wait_timeout(&self, timeout: Duration) -> bool;
     fn wait(&self);
     fn wait_async(&self) -> impl Future<Output = ()>;
@@ -24,7 +24,7 @@ trait Waited: Send + Sync + 'static {
     fn open(&self);
 }
 
-/// For what waits under these names itself.
+/// For types that have waits of these names themselves.
 macro_rules! waited {
     ($kind:ident, $open:ident) => {
         impl Waited for $kind {
@@ -91,7 +91,7 @@ impl Waited for Get {
     }
 }
 
-/// Waits for room, or for somebody who takes the item.
+/// Waits for room, or for a getter that takes the item.
 struct Put(JoinableQueue<()>);
 
 impl Put {
@@ -120,7 +120,7 @@ impl Waited for Put {
     }
 }
 
-/// Waits until nothing is unfinished.
+/// Waits until no item is unfinished.
 struct Join(JoinableQueue<()>);
 
 impl Waited for Join {
@@ -166,14 +166,14 @@ fn while_opened<W: Waited>(waited: &W, body: impl FnOnce()) {
     thread::scope(|scope| {
         let opener = scope.spawn(|| waited.open());
         body();
-        // Who hands over needs somebody who takes.
+        // A hand-over needs a thread that takes the item.
         while !opener.is_finished() {
             waited.wait_timeout(Duration::from_millis(1));
         }
     });
 }
 
-fn takes_zero_and_for_ever<W: Waited>(waited: W) {
+fn takes_zero_and_forever<W: Waited>(waited: W) {
     assert!(!waited.wait_timeout(Duration::ZERO));
     let (began, limit) = (Instant::now(), Duration::from_millis(5));
     assert!(!waited.wait_timeout(limit));
@@ -182,8 +182,8 @@ fn takes_zero_and_for_ever<W: Waited>(waited: W) {
 }
 
 #[test]
-fn every_timed_wait_takes_zero_and_for_ever() {
-    for_each_kind!(takes_zero_and_for_ever);
+fn every_timed_wait_takes_zero_and_forever() {
+    for_each_kind!(takes_zero_and_forever);
 }
 
 fn is_not_ended_by_strays<W: Waited>(waited: W) {
@@ -224,7 +224,7 @@ fn contains_what_wakers_do<W: Waited>(waited: W) {
     let other = pin!(waited.wait_async());
     while_opened(&waited, || future::block_on(other));
     let mut cx = Context::from_waker(&wakers[2]);
-    // Woken or not, it has its place, and may have what it waited for.
+    // Woken or not, it is in the queue, and may have what it waited for.
     let _ = hostile.as_mut().poll(&mut cx);
     drop(hostile);
     wakers.into_iter().for_each(std::mem::forget);

@@ -14,7 +14,7 @@ fn bounded(capacity: usize, overflow: Overflow) -> ThreadPoolExecutor {
 }
 
 #[test]
-fn a_full_pool_gives_the_closure_back_to_those_who_ask() {
+fn a_full_pool_gives_the_closure_back_to_callers_that_ask() {
     limited(|| {
         let pool = bounded(2, Overflow::Block);
         let release = occupy(&pool);
@@ -106,7 +106,7 @@ fn no_more_wait_than_the_capacity_allows() {
             }
         });
         pool.shutdown();
-        // Three that wait, two that have begun and are not counted out yet.
+        // Three that wait, and two that have begun and are not yet counted out.
         assert!(most.load(Ordering::SeqCst) <= 5, "{most:?}");
     });
 }
@@ -133,7 +133,7 @@ fn the_pools_own_tasks_are_never_turned_away() {
             let children = pool.submit(|| {
                 let pool = workmill::current().unwrap();
                 let children: Vec<_> = (0..100).map(|n| pool.submit(move || n)).collect();
-                // Who asks is told: those that were let in over capacity count.
+                // The callers are told: tasks that were admitted over capacity count.
                 assert!(pool.try_submit(|| 101).unwrap_err().is_full());
                 let children = children.into_iter().map(|child| child.join().unwrap());
                 let sum = children.sum::<i32>();

@@ -1,4 +1,4 @@
-//! `cancel` tells the truth, and a task's parts are dropped once whenever its handle goes.
+//! `cancel` tells the truth, and the parts of a task are dropped once whenever its handle goes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -50,7 +50,7 @@ fn a_cancelled_task_has_dropped_its_captures_and_the_pool_goes_on() {
         assert_eq!(drops.count(), 1000);
         assert!(handles.iter().all(|handle| handle.is_finished()));
         release.set();
-        // The shells are met and counted.
+        // The tombstones are met and counted.
         pool.wait_idle().unwrap();
         for handle in handles {
             assert!(handle.join().unwrap_err().is_cancelled());
@@ -109,7 +109,7 @@ fn submit_cancel_shutdown_in_a_row_ends() {
     });
 }
 
-/// How many bytes this process has in memory.
+/// Returns the number of bytes of memory that are resident.
 #[cfg(target_os = "linux")]
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -118,8 +118,8 @@ fn resident() -> usize {
     kilobytes.trim().parse::<usize>().unwrap() * 1024
 }
 
-/// One thread never comes back, the other has some long tasks before it comes to those that were
-/// cancelled. Their memory is there for others as soon as it is done with one of these.
+/// One worker never comes back, the other runs some long tasks before it meets the cancelled ones.
+/// Their memory can be used by others as soon as it has finished one of the long tasks.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
@@ -152,16 +152,16 @@ fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
         assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
         busy.set();
         pool.shutdown();
-        // The second round and those after it find room in what the first took.
+        // The second round and the later ones find room in the memory that the first took.
         let (first, last) = (sizes[1] - sizes[0], sizes[4] - sizes[0]);
         assert!(first > 10_000_000 && last < first * 3 / 2, "{sizes:?}");
     });
 }
 
-/// One thread that never comes back to its lane, in which each child leaves an empty shell.
+/// A worker that never comes back to its local queue, in which each child leaves a tombstone.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_task_that_submits_and_joins_for_ever_does_not_fill_its_lane() {
+fn a_task_that_submits_and_joins_forever_does_not_fill_its_local_queue() {
     in_child(&[], || {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let grown = pool.submit(|| {

@@ -1,4 +1,4 @@
-//! What calls back may lead to the next call, and that to another, without end: the stack does not grow.
+//! A callback may lead to the next call, and that to another, without end: the stack does not grow.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::support::{Drops, add_one, limited, occupy};
 /// More than fit on a stack of eight megabytes.
 const STEPS: usize = 100_000;
 
-/// On a stack of the usual size; the tests' own threads have larger ones.
+/// Calls `body` on a stack of the usual size; those of the tests' own threads are larger.
 fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
     limited(|| {
         let thread = std::thread::Builder::new().stack_size(512 << 10);
@@ -115,7 +115,7 @@ fn a_callback_that_is_never_called_may_keep_the_next_one_and_so_on() {
     });
 }
 
-/// Submits until it has been refused so often, each time from the callback of the last task.
+/// Submits until it has been refused `left` times, each time from the callback of the last task.
 fn submit_again(pool: &PoolRef, refused: Arc<AtomicUsize>) {
     if refused.load(Ordering::SeqCst) == STEPS {
         return;
@@ -169,7 +169,7 @@ fn a_rejected_closure_may_be_executed_again_and_so_on() {
         pool.shutdown();
         pool.execute(|| ());
         assert_eq!(refused.load(Ordering::SeqCst), STEPS);
-        // Or the pool would keep itself alive.
+        // Otherwise the pool would keep itself alive.
         again.lock().unwrap().take();
     });
 }
@@ -245,7 +245,7 @@ fn what_is_refused_may_be_submitted_for_later_again_and_so_on() {
     });
 }
 
-/// Calls `body` in so many callbacks, one inside another, that the next is put off.
+/// Calls `body` in so many callbacks, one inside another, that the next one is put off.
 fn at_the_bottom(body: impl FnOnce() + Send + 'static) {
     fn go_down(token: CancelToken, body: Box<dyn FnOnce() + Send>) {
         let was_called = Arc::new(AtomicBool::new(false));

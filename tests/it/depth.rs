@@ -1,4 +1,5 @@
-//! Tasks that join each other to any depth overflow no stack: what would go too deep runs elsewhere.
+//! Tasks that join each other to any depth overflow no stack: a task that would go too deep runs
+//! elsewhere.
 
 use std::thread;
 
@@ -6,7 +7,7 @@ use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor, current};
 
 use crate::support::{Flag, in_child, occupy};
 
-/// Submits a task that does the same with one level less, and joins it; says how many there were.
+/// Submits a task that descends one level less, and joins it; returns the number of levels.
 fn descend(levels: usize) -> usize {
     if levels == 0 {
         return 0;
@@ -15,7 +16,7 @@ fn descend(levels: usize) -> usize {
     next.join().unwrap() + 1
 }
 
-/// The same by handles that can be cloned.
+/// Does so with handles that can be cloned.
 fn descend_by_shared_handles(levels: usize) -> usize {
     if levels == 0 {
         return 0;
@@ -52,7 +53,7 @@ fn two_thousand_tasks_join_each_other_on_small_stacks() {
     });
 }
 
-/// Calls `body` on a thread outside of all pools with a stack of so many bytes.
+/// Calls `body` on a thread outside of all pools with a stack of the given size.
 fn on_a_stack_of<R: Send + 'static>(bytes: usize, body: impl FnOnce() -> R + Send + 'static) -> R {
     let thread = thread::Builder::new().stack_size(bytes);
     thread.spawn(body).unwrap().join().unwrap()
@@ -77,7 +78,7 @@ fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
                 let submitter = thread::current().id();
                 let outermost = pool.submit(move || {
                     assert_eq!(thread::current().id(), submitter);
-                    // What goes too deep for the submitter is run by the thread of the pool.
+                    // Tasks that go too deep for the submitter are run by the worker.
                     release.set();
                     descend(1000)
                 });
@@ -87,7 +88,7 @@ fn a_thousand_tasks_join_each_other_below_one_that_its_submitter_runs() {
     });
 }
 
-/// As [`descend`], by turns in two pools.
+/// Descends as [`descend`] does, alternating between two pools.
 fn descend_in_turn(levels: usize, this: PoolRef, other: PoolRef) -> usize {
     if levels == 0 {
         return 0;
@@ -98,20 +99,21 @@ fn descend_in_turn(levels: usize, this: PoolRef, other: PoolRef) -> usize {
 }
 
 #[test]
-fn tasks_of_two_pools_join_each_other_by_turns_on_one_small_stack() {
+fn tasks_of_two_pools_join_each_other_alternately_on_one_small_stack() {
     in_child(&[], || {
         let one = Builder::new().threads(1).stack_size(128 << 10);
         let one = one.build().unwrap();
         let (this, (other, release)) = (one.handle(), full());
         let outermost = one.submit(move || {
-            // The thread of the one pool is a guest of the other from here on, so each of the two has
-            // the tasks of both run in place; what goes too deep takes a thread for each level.
+            // From here on the worker of the one pool is a foreign thread in the other, so the
+            // tasks of both pools run inline; a task that goes too deep takes a thread for each
+            // level.
             let that = other.handle();
-            let guest = other.submit(move || {
+            let foreign = other.submit(move || {
                 release.set();
                 descend_in_turn(400, that, this)
             });
-            guest.join().unwrap()
+            foreign.join().unwrap()
         });
         assert_eq!(outermost.join().unwrap(), 400);
     });

@@ -1,4 +1,4 @@
-//! A pool ends in order: what was accepted resolves, and everyone who waits for the end returns.
+//! A pool ends in order: accepted tasks resolve, and all threads that wait for the end return.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,7 +76,7 @@ fn shutdown_from_a_task_closes_and_returns() {
         assert_eq!(closer.join().unwrap().join().unwrap(), 42);
         assert_eq!(before.join().unwrap(), 7);
         assert!(pool.submit(|| 8).join().unwrap_err().is_cancelled());
-        // Nobody waits for the end, and it comes.
+        // No thread waits for the end, and it comes.
         until(|| pool.is_terminated());
     });
 }
@@ -264,7 +264,7 @@ fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
         let (waiter, late) = (pool.clone(), Drops::default());
         let capture = late.value();
         let submitter = thread::spawn(move || waiter.submit(move || drop(capture)).join());
-        // Nothing shows that it waits; the shutdown may come before it does, and then refuses.
+        // Nothing shows that it waits; if the shutdown comes first, the submission is refused.
         let ender = thread::spawn(move || pool.shutdown());
         let error = submitter.join().unwrap().unwrap_err();
         assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
@@ -341,7 +341,7 @@ fn captures_that_are_cancelled_may_ask_for_the_end_and_do_not_wait_for_it() {
         }
         assert_eq!(pool.shutdown_now(), 10_000);
         release.set();
-        // Out of the cancelling, waiting is waiting again.
+        // Once the cancelling is over, waits are real again.
         pool.shutdown();
         assert!(pool.is_terminated());
     });
@@ -367,7 +367,7 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
                         add_one(&called);
                     });
                     LATE.with_borrow_mut(|values| values.push(Box::new(late)));
-                    // Both threads have to take one.
+                    // Each of the two threads has to take one.
                     add_one(&arrived);
                     go.wait();
                 });
@@ -375,7 +375,7 @@ fn thread_locals_of_a_worker_may_call_the_pool_while_it_ends() {
             until(|| arrived.load(Ordering::SeqCst) == 2);
             release.set();
             pool.shutdown();
-            // The end of the threads was waited for, thread-locals and all.
+            // The shutdown waited for the end of the threads, thread-locals included.
             assert_eq!(called.load(Ordering::SeqCst), 2);
         }
     });
@@ -396,7 +396,8 @@ fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
         let reference = pool.handle();
         let ender = thread::spawn(move || pool.shutdown());
         until(|| reference.is_shutdown());
-        // The gate closes a moment later; what is asked of it while it is closed is the point.
+        // The capacity is closed a moment later; the point is what happens to a request while it is
+        // closed.
         until(|| {
             reference
                 .try_execute(|| ())
@@ -409,7 +410,7 @@ fn tasks_of_a_bounded_pool_may_ask_for_more_while_it_ends() {
 }
 
 #[test]
-fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
+fn a_shutdown_that_takes_too_long_names_the_busy_threads_and_their_tasks() {
     limited(|| {
         let builder = Builder::new()
             .threads(3)
@@ -424,7 +425,7 @@ fn a_shutdown_that_takes_too_long_names_who_is_busy_with_what() {
         };
         let mut error = timed_out();
         assert!(pool.is_shutdown() && !pool.is_terminated());
-        // Whoever ran the third has told its outcome, and may be about to count it.
+        // The worker that ran the third task has told its outcome, and may not yet have counted it.
         while error.unfinished() > 2 || error.busy().len() > 2 {
             error = timed_out();
         }
@@ -677,7 +678,7 @@ fn what_shutdown_now_cancels_shows_everywhere_at_once() {
             let joiner = scope.spawn(|| shared.join().unwrap_err().cancel_reason());
             let awaiter = scope.spawn(|| block_on(plain).unwrap_err().cancel_reason());
             assert_eq!(pool.shutdown_now(), 54);
-            // While a thread is still busy: those who wait are woken by whoever cancels.
+            // While a worker is still busy: the canceller wakes the threads that wait.
             assert_eq!(called.load(Ordering::SeqCst), 50);
             assert_eq!(joiner.join().unwrap(), Some(CancelReason::Shutdown));
             assert_eq!(awaiter.join().unwrap(), Some(CancelReason::Shutdown));
@@ -728,7 +729,7 @@ fn what_was_sent_to_the_background_survives_a_panicking_owner() {
     });
 }
 
-/// Does something when it is woken, on whatever thread that is.
+/// Calls a function when it is woken, on whichever thread that is.
 struct OnWake<F>(F);
 
 impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
@@ -737,7 +738,7 @@ impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
     }
 }
 
-/// Waits for idleness with a waker of its own, and gives back what it was woken on.
+/// Waits for the pool to become idle, with a waker that calls `on_wake`.
 fn wake_when_idle(pool: &PoolRef, on_wake: impl Fn() + Send + Sync + 'static) {
     let waker = Arc::new(OnWake(on_wake)).into();
     let (release, waiting) = (occupy(pool), pool.clone());
@@ -745,7 +746,7 @@ fn wake_when_idle(pool: &PoolRef, on_wake: impl Fn() + Send + Sync + 'static) {
     let mut context = Context::from_waker(&waker);
     assert!(idle.as_mut().poll(&mut context).is_pending());
     release.set();
-    // It stays in the line until it is woken.
+    // It stays in the queue until it is woken.
     std::mem::forget(idle);
 }
 
@@ -768,8 +769,7 @@ fn a_waker_that_takes_its_time_holds_up_nobody_but_its_thread() {
     });
 }
 
-/// Whatever the thread was about when it found that it has to wake somebody: searching, or on its
-/// way to sleep.
+/// The worker may be searching, or on its way to sleep, when it finds that it has to wake a waiter.
 #[test]
 fn a_waker_that_waits_for_a_task_waits_for_the_other_thread() {
     limited(|| {
@@ -803,10 +803,11 @@ fn a_waker_is_outside_of_the_pool_that_calls_it() {
             wake_when_idle(&pool, move || {
                 assert!(workmill::current().is_none());
                 sender.send(reference.submit(|| 42)).unwrap();
-                // Polled where it is woken: the pool is idle or goes on with what was just submitted.
+                // Polled where it is woken: the pool is idle, or goes on with the task that was
+                // just submitted.
                 let mut again = Box::pin(idle.wait_idle_async());
                 let _ = block_on(future::poll_once(&mut again));
-                // Would wait for this very thread.
+                // Must not wait: that would be for this very thread.
                 idle.shutdown();
             });
             pool.shutdown();
@@ -836,7 +837,7 @@ fn all_threads_leave_though_somebody_waits_until_the_pool_is_idle_when_it_ends()
     });
 }
 
-/// Cancels what owns the pool, while a task of that pool is about to join it.
+/// Cancels the owner of the pool, while a task of that pool is about to join it.
 fn cancel_the_owner(own: impl FnOnce(&PoolRef, ThreadPoolExecutor) -> JoinHandle<()>) {
     let pool = ThreadPoolExecutor::new(1).unwrap();
     let (release, reference) = (Flag::default(), pool.handle());
@@ -856,7 +857,7 @@ fn cancel_the_owner(own: impl FnOnce(&PoolRef, ThreadPoolExecutor) -> JoinHandle
 }
 
 #[test]
-fn a_cancel_that_drops_the_last_owner_does_not_wait_for_who_joins_what_is_cancelled() {
+fn a_cancel_that_drops_the_last_owner_does_not_wait_for_a_task_that_joins_the_cancelled_one() {
     limited(|| {
         let hour = Duration::from_secs(3600);
         cancel_the_owner(|pool, owner| pool.submit(move || drop(owner)));

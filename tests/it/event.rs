@@ -1,4 +1,4 @@
-//! Events, latches and tokens release everyone who waits, once and for all of the forms.
+//! Events, latches and tokens release all waiters, once and for all of the forms.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -33,7 +33,7 @@ fn a_flag_is_set_and_cleared_and_waited_for() {
 }
 
 #[test]
-fn whoever_waits_at_a_set_is_released_though_a_clear_follows_at_once() {
+fn threads_that_wait_at_a_set_are_released_though_a_clear_follows_at_once() {
     limited(|| {
         let event = Arc::new(Event::new());
         let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(event.wait_async())).collect();
@@ -43,7 +43,7 @@ fn whoever_waits_at_a_set_is_released_though_a_clear_follows_at_once() {
         event.set();
         event.clear();
         waiting.into_iter().for_each(future::block_on);
-        // The same with threads, tasks of a pool and time limits.
+        // Threads, tasks of a pool and time limits do so together.
         let pool = ThreadPoolExecutor::new(2).unwrap();
         for _ in 0..200 {
             let asked = Arc::new(Latch::new(3));
@@ -132,7 +132,7 @@ fn a_latch_opens_when_the_last_has_counted_down() {
 }
 
 #[test]
-fn a_token_releases_those_who_wait_and_its_children_but_not_its_parent() {
+fn a_token_releases_its_waiters_and_its_children_but_not_its_parent() {
     limited(|| {
         let root = CancelToken::new();
         let (left, right) = (root.child(), root.child());
@@ -196,7 +196,7 @@ fn callbacks_are_called_once_on_the_cancelling_thread_in_order_and_without_a_loc
             move || {
                 assert!(token.is_cancelled());
                 called.lock().unwrap().push((name, thread::current().id()));
-                // Anything may be done with it, as at any other time.
+                // It may be used as at any other time.
                 token.cancel();
                 drop(token.on_cancel(|| ()));
             }
@@ -217,7 +217,7 @@ fn callbacks_are_called_once_on_the_cancelling_thread_in_order_and_without_a_loc
                 .unwrap()
         });
         drop((second, last));
-        // Too late, so at once, and here.
+        // Too late, so it is called at once, and here.
         token.on_cancel(note("late")).keep();
         let here = thread::current().id();
         let expected = [

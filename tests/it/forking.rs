@@ -1,5 +1,5 @@
-//! A process that was forked from a pool's has no part of the pool: whatever it asks it is told so at
-//! once, and nothing is begun there. The pool itself does not notice.
+//! A process that was forked from a pool's has no part of the pool: each call of it returns at once
+//! and says so, and no task begins there. The pool itself does not notice.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,17 +21,17 @@ use workmill::{
 
 use crate::support::{Flag, alone, occupy};
 
-/// After this time a child hangs. Many times what any takes.
+/// The time after which a child hangs: many times what any takes.
 const HANG: Duration = Duration::from_secs(60);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A child of this process; not waited for, it is a zombie.
+/// A child of this process. If it is not waited for, it stays a zombie.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Child(Pid);
 
-/// Forks, and calls `body` in the child, which then ends: well unless that panics.
+/// Forks, and calls `body` in the child, which then ends: well unless `body` panics.
 pub(crate) fn fork(body: impl FnOnce()) -> Child {
     fork_and_go_on().unwrap_or_else(|| {
         or_else_end_badly(body);
@@ -44,7 +44,7 @@ fn or_else_end_badly<R>(body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| exit(1))
 }
 
-/// Forks; gives nothing in the child, which ends after some minutes if its parent is not there to
+/// Forks; returns `None` in the child, which ends after some minutes if its parent is not there to
 /// kill it.
 #[expect(unsafe_code, reason = "std does not fork")]
 pub(crate) fn fork_and_go_on() -> Option<Child> {
@@ -60,7 +60,7 @@ pub(crate) fn fork_and_go_on() -> Option<Child> {
     }
 }
 
-/// Ends this process without calling anything that stands behind it.
+/// Ends this process without running anything on the way.
 #[expect(unsafe_code, reason = "std ends processes with ceremony only")]
 pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: it has no duties.
@@ -70,7 +70,7 @@ pub(crate) fn exit(status: i32) -> ! {
 impl Child {
     /// Waits for its end; kills it and fails if it hangs.
     ///
-    /// No other thread waits for it, so none starts or ends here while others are forked.
+    /// No other thread waits for it, so no thread starts or ends here while others fork.
     fn wait(self) -> WaitStatus {
         let began = Instant::now();
         loop {
@@ -93,7 +93,7 @@ impl Child {
     }
 }
 
-/// The child says what it has begun of its parent's by how it ends.
+/// The exit status of the child says that it has begun a task of its parent's.
 fn only_in(process: u32) {
     if process::id() != process {
         exit(13);
@@ -120,7 +120,7 @@ fn all_resolve(mut handle: impl FnMut() -> JoinHandle<i32>) {
     assert_forked(other.join());
 }
 
-/// Submits in every way; each is refused.
+/// Submits in every way; each submission is refused.
 fn all_is_refused(pool: &PoolRef) {
     all_resolve(|| pool.submit(|| unreachable!()));
     assert_forked(pool.submit(|| unreachable!()).try_join().unwrap());
@@ -159,8 +159,9 @@ fn nothing_waits(pool: &ThreadPoolExecutor) {
 
 /// Makes a pool and uses it.
 ///
-/// Only in the child of a process none of whose threads was just starting or ending: std takes a lock for
-/// both, which stays locked in the child, and is asked for by the next thread that starts or ends.
+/// Only in the child of a process none of whose threads was just starting or ending: std takes a
+/// lock for both, which stays locked in the child, and the next thread that starts or ends asks for
+/// it.
 fn a_new_pool_works() {
     let pool = Builder::new().threads(2).queue_capacity(100);
     let pool = pool.build().unwrap();
@@ -182,7 +183,7 @@ fn a_new_pool_works() {
     assert!(pool.is_terminated());
 }
 
-/// A pool of so many threads, two of which have started.
+/// Returns a pool of the given number of threads, two of which have started.
 fn started(threads: usize) -> ThreadPoolExecutor {
     let pool = ThreadPoolExecutor::new(threads).unwrap();
     let barrier = Arc::new(Barrier::new(2));
@@ -196,8 +197,8 @@ fn started(threads: usize) -> ThreadPoolExecutor {
     pool
 }
 
-/// Pools of two threads, without bounds and with each policy, whose closures without a handle come to
-/// a list when they are turned away.
+/// Pools of two threads, without bounds and with each policy, each with a list of the closures
+/// without a handle that it turned away.
 fn pools() -> Vec<(ThreadPoolExecutor, Arc<Mutex<Vec<CancelReason>>>)> {
     let policies = [
         Overflow::Block,
@@ -261,7 +262,7 @@ fn handles_from_before_the_fork_resolve_in_the_child_and_go_on_in_the_parent() {
             let ended = pool.submit(|| 42);
             pool.wait_idle().unwrap();
             let release = Flag::default();
-            // Two run; as many more wait as may.
+            // Two run; two more wait where the capacity allows.
             let task = || {
                 let release = release.clone();
                 pool.try_submit(move || {
@@ -409,15 +410,15 @@ fn a_child_makes_pools_of_its_own_and_has_children_too() {
 /// What runs below a task that may fork.
 type Below = Box<dyn FnOnce(&ThreadPoolExecutor) -> Option<Child> + Send>;
 
-/// Calls `below` in all places where a task of a pool may be, and gives what it gave.
+/// Calls `below` everywhere a task of a pool may be, and returns the results.
 fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
     let one = || ThreadPoolExecutor::new(1).unwrap();
     let mut all = Vec::new();
-    // A task that a thread has taken from the queue.
+    // In a task that a worker has taken from the queue.
     let (pool, body) = (one(), below());
     let owner = pool.clone();
     all.push(pool.submit(move || body(&owner)).join().unwrap());
-    // One that another joins.
+    // In a task that another joins.
     let (pool, body) = (one(), below());
     let owner = pool.clone();
     let joins = pool.submit(move || {
@@ -425,24 +426,24 @@ fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
         next.join().unwrap()
     });
     all.push(joins.join().unwrap());
-    // One that has given its place up, to a thread that has started before.
+    // In a task that has given its slot up, to a thread that has started before.
     let (pool, body) = (started(1), below());
     let owner = pool.clone();
     let waits = pool.submit(move || blocking(|| body(&owner)));
     all.push(waits.join().unwrap());
-    // A callback.
+    // In a callback.
     let (pool, body) = (one(), below());
     let (owner, release, (tell, told)) = (pool.clone(), occupy(&pool), mpsc::channel());
     pool.submit(|| ())
         .on_done(move |_| tell.send(body(&owner)).unwrap());
     release.set();
     all.push(told.recv().unwrap());
-    // One that a task calls.
+    // In a closure that a task installs.
     let (pool, body) = (one(), below());
     let owner = pool.clone();
     let calls = pool.submit(move || owner.install(|| body(&owner)).unwrap());
     all.push(calls.join().unwrap());
-    // A future that has given way before.
+    // In a future that has yielded before.
     let (pool, body) = (one(), below());
     let owner = pool.clone();
     let future = pool.spawn(async move {
@@ -454,7 +455,7 @@ fn in_all_places(below: impl Fn() -> Below) -> Vec<Option<Child>> {
     all
 }
 
-/// Queues tasks that nobody may run or drop in a child.
+/// Queues tasks that must not be run or dropped in a child.
 fn queue_behind(pool: &PoolRef) -> Vec<JoinHandle<()>> {
     struct OnlyIn(u32);
     impl Drop for OnlyIn {
@@ -469,7 +470,7 @@ fn queue_behind(pool: &PoolRef) -> Vec<JoinHandle<()>> {
     (0..3).map(task).collect()
 }
 
-/// What a task finds when it goes on in a child.
+/// Checks what a task finds when it goes on in a child.
 fn outside_of(pool: &ThreadPoolExecutor) {
     assert!(current().is_none() && workmill::worker_index().is_none());
     all_is_refused(pool);
@@ -486,7 +487,7 @@ fn a_task_that_forks_is_outside_of_its_pool_in_the_child() {
             Box::new(|pool| {
                 let behind = queue_behind(pool);
                 Some(fork(|| {
-                    // Where the task has given its place up they may have run before the fork.
+                    // Where the task has given its slot up they may have run before the fork.
                     let behind = behind.into_iter().filter(|task| !task.is_finished());
                     behind.for_each(|task| assert_forked(task.join()));
                     outside_of(pool);
@@ -558,7 +559,7 @@ fn a_submitter_that_runs_a_task_itself_goes_on_in_the_child() {
 }
 
 #[test]
-fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_child() {
+fn a_worker_that_was_a_foreign_thread_in_another_pool_when_it_forked_runs_nothing_in_the_child() {
     alone(|| {
         let home = ThreadPoolExecutor::new(1).unwrap();
         let builder = Builder::new().threads(1).queue_capacity(1);
@@ -588,7 +589,7 @@ fn a_thread_that_was_a_guest_of_another_pool_when_it_forked_runs_nothing_in_the_
     });
 }
 
-/// Forks once, when it is called first; the child is sent to whoever waits for it.
+/// Forks once, at the first call, and sends the child to the receiver.
 fn forks_once() -> (impl Fn() + Send + Sync, mpsc::Receiver<Child>) {
     let (tell, told) = mpsc::channel();
     let tell = Mutex::new(Some(tell));
@@ -605,7 +606,7 @@ fn forks_once() -> (impl Fn() + Send + Sync, mpsc::Receiver<Child>) {
 fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
     alone(|| {
         let process = process::id();
-        // As it starts.
+        // As the thread starts.
         let (forks, told) = forks_once();
         let builder = Builder::new().threads(1).on_thread_start(move |_| {
             forks();
@@ -614,26 +615,26 @@ fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
         let pool = builder.build().unwrap();
         pool.submit(move || only_in(process)).join().unwrap();
         told.recv().unwrap().ends_well();
-        // As it stops.
+        // As the thread stops.
         let (forks, told) = forks_once();
         let builder = Builder::new().threads(1).on_thread_stop(move |_| forks());
         drop(builder.build().unwrap());
         told.recv().unwrap().ends_well();
-        // As it takes notice of a panic.
+        // As the panic handler is called.
         let (forks, told) = forks_once();
         let builder = Builder::new().threads(1).panic_handler(move |_| forks());
         let pool = builder.build().unwrap();
         pool.execute(|| panic!("as it may"));
         drop(queue_behind(&pool));
         told.recv().unwrap().ends_well();
-        // As it wakes one who waits until the pool is idle.
+        // As the thread wakes a waiter for idleness.
         let (forks, told) = forks_once();
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let release = occupy(&pool);
         let _idle = calls_when_idle(&pool, forks);
         release.set();
         told.recv().unwrap().ends_well();
-        // The same on a thread without a place, which another has that sleeps.
+        // On a thread without a slot, since a sleeping thread has it.
         let (forks, told) = forks_once();
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (event, goes_on, release) = (Arc::new(Event::new()), Flag::default(), Flag::default());
@@ -643,19 +644,19 @@ fn a_thread_that_forks_in_a_function_of_the_users_runs_nothing_in_the_child() {
             arrives.set();
             pass.wait();
         });
-        let takes_its_place = pool.submit(move || {
+        let takes_its_slot = pool.submit(move || {
             event.set();
             goes_on.wait();
         });
-        takes_its_place.join().unwrap();
+        takes_its_slot.join().unwrap();
         let _idle = calls_when_idle(&pool, forks);
         release.set();
         told.recv().unwrap().ends_well();
     });
 }
 
-/// Has a function called when the pool is idle, which it is not yet; for as long as what comes back is
-/// kept.
+/// Calls a function when the pool becomes idle, which it is not yet, as long as the returned future
+/// is kept.
 fn calls_when_idle(
     pool: &PoolRef,
     function: impl Fn() + Send + Sync + 'static,
@@ -715,7 +716,7 @@ fn a_child_never_waits_whatever_the_threads_of_its_parent_are_at() {
     });
 }
 
-/// Begins to sleep until a moment, when a function is called.
+/// Begins to sleep until a deadline, at which a function is called.
 fn calls_at(deadline: Instant, function: impl Fn() + Send + Sync + 'static) -> Option<Sleep> {
     let mut sleep = sleep_until(deadline);
     let waker = Waker::from(Arc::new(OnWake(function)));
@@ -723,13 +724,13 @@ fn calls_at(deadline: Instant, function: impl Fn() + Send + Sync + 'static) -> O
     polled.is_pending().then_some(sleep)
 }
 
-/// Sleeps until the timer's thread wakes it, which has started by then.
+/// Sleeps until the timer's thread wakes it; that thread has started by then.
 fn sleeps() {
     loop {
         let (tell, woken) = mpsc::channel();
         let deadline = Instant::now() + Duration::from_millis(5);
         let called = calls_at(deadline, move || tell.send(()).unwrap());
-        // Else this thread was held up for longer than that.
+        // Otherwise this thread was held up for longer than that.
         if let Some(called) = called {
             woken.recv().unwrap();
             assert!(called.is_elapsed());
@@ -749,7 +750,7 @@ fn a_child_has_a_timer_of_its_own_and_its_children_too() {
                 fork(|| descend(generations - 1, long)).ends_well();
                 sleeps();
             }
-            // What an ancestor waited for is waited for here, or given up, like any other.
+            // A wait that an ancestor began goes on here, or is given up, like any other.
             let soon = Instant::now() + Duration::from_millis(5);
             for (index, mut sleep) in long.drain(..).enumerate() {
                 if index % 2 == 0 {
@@ -760,7 +761,7 @@ fn a_child_has_a_timer_of_its_own_and_its_children_too() {
             }
             sleeps();
         }
-        // With more generations than there are lists for, a lock may be held for ever.
+        // With more generations than there are lists for, a lock may stay held forever.
         descend(10, &mut Vec::new());
     });
 }

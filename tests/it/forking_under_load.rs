@@ -1,8 +1,9 @@
-//! A forked child takes no lock of its parent's pool, which a thread of the parent may have held when it
-//! forked: not when it drops what waited, nor when it returns from a call into the pool.
+//! A forked child takes no lock of its parent's pool, which a thread of the parent may have held
+//! when it forked: not when it drops a future that waited, nor when it returns from a call into the
+//! pool.
 //!
-//! Other threads are at those locks all the time. A child that takes one hangs sooner or later, and is
-//! killed by its alarm.
+//! Other threads take those locks all the time. A child that takes one hangs sooner or later, and
+//! its alarm kills it.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,7 @@ use crate::support::{Flag, alone, meet, occupy};
 
 const FORKS: usize = 400;
 
-/// Has three threads do `load` again and again while `forks` is called many times.
+/// Three threads do `load` again and again while `forks` is called many times.
 fn under_load(load: impl Fn() + Sync, forks: impl FnMut()) {
     many_under_load(FORKS, load, forks);
 }
@@ -37,7 +38,7 @@ fn many_under_load(times: usize, load: impl Fn() + Sync, mut forks: impl FnMut()
                 }
             });
         }
-        // A child whose thread ends takes a lock of std's, which threads take that start as well.
+        // A child whose thread ends takes a lock of std's, which threads that start take as well.
         begun.wait();
         let tested = catch_unwind(AssertUnwindSafe(|| (0..times).for_each(|_| forks())));
         over.store(true, Ordering::Relaxed);
@@ -45,7 +46,7 @@ fn many_under_load(times: usize, load: impl Fn() + Sync, mut forks: impl FnMut()
     });
 }
 
-/// Polls a future that waits, once.
+/// Polls a future once; it waits.
 fn begin<F: Future>(future: F) -> Pin<Box<F>> {
     let mut future = Box::pin(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -172,7 +173,8 @@ fn a_child_returns_from_a_task_whose_outcome_others_wait_for() {
             FORKS / 4,
             || waits_for_idleness(&pool),
             || {
-                // No thread may start or end meanwhile: std has a lock for that, which the child needs too.
+                // No thread may start or end meanwhile: std has a lock for that, which the child
+                // needs too.
                 let release = Flag::default();
                 let go = release.clone();
                 let shared = pool.submit(move || {

@@ -231,7 +231,7 @@ fn a_shared_handle_gives_everyone_the_outcome_however_they_ask() {
 }
 
 #[test]
-fn a_shared_handle_is_joined_in_place_inside_the_pool() {
+fn a_shared_handle_is_joined_inline_inside_the_pool() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let sum = pool.submit(|| {

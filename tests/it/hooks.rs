@@ -170,7 +170,7 @@ impl std::fmt::Display for Explosive {
 impl std::error::Error for Explosive {}
 
 #[test]
-fn errors_of_starts_that_panic_in_drop_are_contained_but_for_the_one_that_is_told() {
+fn errors_of_starts_that_panic_in_drop_are_contained_except_the_one_that_is_returned() {
     limited(|| {
         let builder = Builder::new().threads(4);
         let error = builder
@@ -224,7 +224,7 @@ fn a_start_hook_may_shut_the_pool_down() {
 }
 
 #[test]
-fn whoever_is_asked_for_a_name_may_shut_the_pool_down() {
+fn a_function_that_names_threads_may_shut_the_pool_down() {
     limited(|| {
         let built = Built::default();
         let pool = Arc::clone(&built);

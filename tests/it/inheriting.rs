@@ -101,7 +101,7 @@ fn of_three_threads(pool: &PoolRef) -> [Attributes; 3] {
 }
 
 #[test]
-fn late_threads_are_as_the_one_that_built_the_pool() {
+fn late_threads_are_like_the_one_that_built_the_pool() {
     alone(|| {
         let nice = may_be_less_nice();
         let (builder, pool) = (own(), ThreadPoolExecutor::new(3).unwrap());
@@ -118,7 +118,7 @@ fn late_threads_are_as_the_one_that_built_the_pool() {
 }
 
 #[test]
-fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
+fn threads_of_a_pool_that_another_thread_built_are_like_that_thread() {
     alone(|| {
         let builder = thread::spawn(|| {
             become_another();
@@ -130,7 +130,7 @@ fn threads_of_a_pool_that_another_thread_built_are_as_that_one() {
 }
 
 #[test]
-fn spare_threads_are_as_the_one_that_built_the_pool() {
+fn spare_threads_are_like_the_one_that_built_the_pool() {
     alone(|| {
         let nice = may_be_less_nice();
         let (builder, pool) = (own(), ThreadPoolExecutor::new(1).unwrap());
@@ -150,7 +150,7 @@ fn spare_threads_are_as_the_one_that_built_the_pool() {
 }
 
 #[test]
-fn the_timers_thread_is_as_the_process_and_hears_no_signal() {
+fn the_timers_thread_is_like_the_process_and_blocks_every_signal() {
     alone(|| {
         let (nice, process) = (may_be_less_nice(), own());
         let sleeper = || {

@@ -23,13 +23,13 @@ mod inheriting;
 mod interop;
 mod invariant;
 mod large;
-mod later;
 #[cfg(target_os = "linux")]
 mod memory;
 mod overflow;
 mod panicking;
 mod queue;
 mod queue_property;
+mod scheduling;
 mod semaphore;
 #[cfg(unix)]
 mod signals;

@@ -73,7 +73,7 @@ fn a_caller_runs_closures_without_handles_too_and_survives_their_panics() {
 }
 
 #[test]
-fn a_guest_in_one_pool_still_belongs_to_the_other() {
+fn a_worker_that_is_a_foreign_thread_in_another_pool_still_belongs_to_its_own() {
     limited(|| {
         let outer = ThreadPoolExecutor::new(1).unwrap();
         let inner = full(1, Overflow::CallerRuns).build().unwrap();
@@ -297,7 +297,7 @@ fn a_timed_submission_from_inside_does_not_wait() {
 }
 
 #[test]
-fn one_submission_drops_one_task_whatever_the_gate_owes() {
+fn one_submission_drops_one_task_however_far_the_pool_is_over_capacity() {
     limited(|| {
         let pool = full(2, Overflow::DropOldest).build().unwrap();
         let (arrived, release) = (Flag::default(), Flag::default());
@@ -329,7 +329,7 @@ fn one_submission_drops_one_task_whatever_the_gate_owes() {
 }
 
 #[test]
-fn a_submitter_that_waits_does_not_take_the_place_of_the_newest() {
+fn a_submitter_that_waits_is_not_dropped_as_the_newest() {
     limited(|| {
         for round in 0..1000_u32 {
             let pool = full(1, Overflow::DropOldest).build().unwrap();

@@ -676,7 +676,7 @@ fn items_that_cannot_be_shared_can_be_queued() {
 }
 
 #[test]
-fn a_queue_may_have_more_places_than_there_is_memory() {
+fn a_queue_may_have_more_capacity_than_there_is_memory() {
     limited(|| {
         for capacity in [1 << 17, 1 << 40, usize::MAX] {
             let queue = JoinableQueue::bounded(capacity);
@@ -690,7 +690,7 @@ fn a_queue_may_have_more_places_than_there_is_memory() {
 }
 
 #[test]
-fn a_large_queue_has_no_more_places_than_it_says() {
+fn a_large_queue_holds_no_more_items_than_its_capacity() {
     limited(|| {
         let capacity = (1 << 16) + 1;
         let queue = Arc::new(JoinableQueue::bounded(capacity));

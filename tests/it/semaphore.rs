@@ -73,7 +73,7 @@ fn is_waiting<F: Future + Unpin>(waiter: &mut F) -> bool {
 }
 
 #[test]
-fn who_wants_several_is_not_overtaken_and_gets_them_at_once() {
+fn a_waiter_for_several_permits_is_not_overtaken_and_gets_them_at_once() {
     limited(|| {
         let keys = Semaphore::new(2);
         let held = keys.acquire().unwrap();
@@ -127,7 +127,7 @@ fn when_the_head_that_wants_much_gives_up_the_next_is_served_at_once() {
 }
 
 #[test]
-fn newcomers_pass_at_an_unfair_semaphore_but_starve_nobody() {
+fn newcomers_overtake_at_an_unfair_semaphore_but_starve_nobody() {
     limited(|| {
         let keys = Arc::new(Semaphore::unfair(1));
         let held = keys.acquire().unwrap();
@@ -154,7 +154,7 @@ fn newcomers_pass_at_an_unfair_semaphore_but_starve_nobody() {
 }
 
 #[test]
-fn who_has_waited_long_at_an_unfair_semaphore_is_given_the_next_permit() {
+fn a_waiter_that_has_waited_long_at_an_unfair_semaphore_gets_the_next_permit() {
     limited(|| {
         let keys = Semaphore::unfair(2);
         let mut held: Vec<_> = (0..2).map(|_| keys.acquire().unwrap()).collect();

@@ -43,7 +43,7 @@ fn children_are_run_once_while_thieves_fight_for_the_last() {
 }
 
 #[test]
-fn children_are_run_once_while_their_lane_grows() {
+fn children_are_run_once_while_their_local_queue_grows() {
     limited(|| {
         const TASKS: usize = 1_000_000;
         let pool = ThreadPoolExecutor::new(3).unwrap();

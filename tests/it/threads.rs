@@ -94,7 +94,7 @@ fn by_default_there_can_be_four_times_as_many_threads_and_none_ends_soon() {
 }
 
 #[test]
-fn threads_that_have_nothing_to_do_end_but_for_those_that_stay_and_come_again() {
+fn idle_threads_end_except_those_that_stay_and_come_again() {
     limited(|| {
         for stay in [1, 2, 4] {
             let names = Arc::<Mutex<BTreeSet<_>>>::default();

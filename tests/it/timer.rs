@@ -440,7 +440,7 @@ fn an_interval_ticks_at_once_and_then_in_phase() {
 }
 
 #[test]
-fn ticks_that_are_missed_are_skipped_but_for_one() {
+fn ticks_that_are_missed_are_skipped_except_one() {
     limited(|| {
         let mut ticks = interval(SHORT);
         let first = block_on(ticks.tick());
@@ -552,7 +552,7 @@ fn timers_may_be_sent_shared_moved_and_shown() {
 }
 
 #[test]
-fn a_sleep_for_ever_that_is_given_a_deadline_wakes_who_waits() {
+fn a_sleep_forever_that_gets_a_deadline_wakes_its_waiter() {
     limited(|| {
         let (waker, count) = counting();
         for mut never in [

@@ -191,7 +191,7 @@ fn a_task_in_any_wait_of_this_crate_gives_its_slot_up() {
 }
 
 #[test]
-fn no_more_tasks_are_taken_up_than_there_are_places() {
+fn no_more_tasks_are_taken_up_than_there_are_slots() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(3).unwrap();
         let crowd = Crowd::default();
@@ -221,7 +221,7 @@ fn no_more_tasks_are_taken_up_than_there_are_places() {
 }
 
 #[test]
-fn at_the_limit_further_waits_keep_their_place_and_are_counted_and_reported_once() {
+fn at_the_limit_further_waits_keep_their_slot_and_are_counted_and_reported_once() {
     limited(|| {
         let (tell, told) = mpsc::channel();
         let tell = Mutex::new(tell);
@@ -254,7 +254,7 @@ fn at_the_limit_further_waits_keep_their_place_and_are_counted_and_reported_once
 }
 
 #[test]
-fn without_spare_threads_every_wait_keeps_its_place() {
+fn without_spare_threads_every_wait_keeps_its_slot() {
     limited(|| {
         let builder = Builder::new().threads(1).max_spare_threads(0);
         let pool = builder.on_warning(drop).build().unwrap();
@@ -271,7 +271,7 @@ fn without_spare_threads_every_wait_keeps_its_place() {
 }
 
 #[test]
-fn of_joins_that_wait_for_each_other_in_a_ring_one_gives_up() {
+fn of_joins_that_wait_for_each_other_in_a_cycle_one_gives_up() {
     for threads in [1, 2, 8] {
         for ring in [1, 2, 3, 7] {
             limited(move || {
@@ -305,7 +305,7 @@ fn of_joins_that_wait_for_each_other_in_a_ring_one_gives_up() {
 
 /// The cell of a task is free for others once its callback has the outcome.
 #[test]
-fn a_callback_that_joins_a_long_task_is_in_no_ring() {
+fn a_callback_that_joins_a_long_task_is_in_no_cycle() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         for _ in 0..20 {
@@ -330,7 +330,7 @@ fn a_callback_that_joins_a_long_task_is_in_no_ring() {
 }
 
 #[test]
-fn who_installs_a_closure_that_waits_for_it_is_not_the_one_that_gives_up() {
+fn a_task_that_installs_a_closure_that_joins_the_task_is_not_the_one_that_gives_up() {
     limited(|| {
         for _ in 0..20 {
             let outer = ThreadPoolExecutor::new(1).unwrap();

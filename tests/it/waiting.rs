@@ -171,7 +171,7 @@ fn a_handle_that_was_awaited_and_dropped_leaves_its_task_alone() {
 }
 
 #[test]
-fn cancelling_wakes_whoever_awaits() {
+fn cancelling_wakes_a_task_that_awaits() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let release = occupy(&pool);
@@ -185,7 +185,7 @@ fn cancelling_wakes_whoever_awaits() {
 }
 
 #[test]
-fn is_running_tells_where_a_task_stands() {
+fn is_running_shows_the_state_of_a_task() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (arrived, release) = (Flag::default(), Flag::default());
@@ -282,7 +282,7 @@ fn own_time() -> Duration {
 /// more there is.
 #[cfg(target_os = "linux")]
 #[test]
-fn many_children_are_joined_in_place_in_no_more_than_their_time() {
+fn many_children_are_joined_inline_in_no_more_than_their_time() {
     /// Has this thread's time for a task that joins so many children, time after time.
     fn takes(pool: &ThreadPoolExecutor, times: u32, children: u64) -> Duration {
         let task = pool.submit(move || {
@@ -306,7 +306,7 @@ fn many_children_are_joined_in_place_in_no_more_than_their_time() {
 }
 
 #[test]
-fn in_every_timed_wait_zero_looks_once_and_max_waits_for_ever() {
+fn in_every_timed_wait_zero_looks_once_and_max_waits_forever() {
     limited(|| {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let pool = builder.build().unwrap();
@@ -376,7 +376,7 @@ fn nothing_of_a_task_is_kept_once_it_has_ended() {
 }
 
 #[test]
-fn a_ring_of_joins_whose_time_never_ends_is_broken_like_any_other() {
+fn a_cycle_of_joins_whose_time_never_ends_is_broken_like_any_other() {
     limited(|| {
         for shared in [false, true] {
             let pool = ThreadPoolExecutor::new(2).unwrap();

@@ -45,7 +45,7 @@ fn flag() -> (Flag, Arc<AtomicBool>, Receiver<Waker>) {
 }
 
 #[test]
-fn a_wake_up_is_seen_by_who_only_looks_at_a_flag() {
+fn a_wake_up_is_seen_by_a_future_that_only_looks_at_a_flag() {
     rounds(12, 2_000, |_| {
         let (future, is_set, wakers) = flag();
         thread::scope(|scope| {
@@ -76,7 +76,7 @@ fn a_wake_up_is_seen_after_others_in_vain() {
 }
 
 #[test]
-fn a_wake_up_is_seen_whoever_else_wakes_in_vain() {
+fn a_wake_up_is_seen_though_others_wake_in_vain() {
     rounds(12, 2_000, |round| {
         let (future, is_set, wakers) = flag();
         thread::scope(|scope| {
@@ -152,7 +152,7 @@ fn a_wake_up_is_seen_that_comes_while_the_thread_waits_for_something_else() {
 }
 
 #[test]
-fn a_wake_up_is_seen_by_who_waits_in_a_task() {
+fn a_wake_up_is_seen_by_a_wait_in_a_task() {
     rounds(4, 1_000, |_| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (future, is_set, wakers) = flag();
@@ -169,7 +169,7 @@ fn a_wake_up_is_seen_by_who_waits_in_a_task() {
 }
 
 #[test]
-fn what_a_permit_guards_is_seen_by_who_is_given_it() {
+fn what_a_permit_guards_is_seen_by_the_next_holder() {
     rounds(12, 2_000, |_| {
         let (semaphore, guarded) = (Semaphore::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {

@@ -63,7 +63,7 @@ fn a_permit_goes_from_hand_to_hand() {
 }
 
 #[test]
-fn who_gives_up_takes_no_permit_along() {
+fn a_waiter_that_gives_up_takes_no_permit_along() {
     rounds(2, 500, |_| {
         let semaphore = Arc::new(Semaphore::new(0));
         let taken = thread::scope(|scope| {
@@ -91,7 +91,7 @@ fn who_gives_up_takes_no_permit_along() {
 }
 
 #[test]
-fn closing_wakes_who_waits_for_a_permit() {
+fn closing_wakes_a_waiter_for_a_permit() {
     rounds(2, 500, |_| {
         let semaphore = BoundedSemaphore::new(1);
         let permit = semaphore.acquire().unwrap();
@@ -198,7 +198,7 @@ fn items_go_through<O: Order<Box<usize>> + Sync>(queue: &Queue<Box<usize>, O>) {
 }
 
 #[test]
-fn items_go_through_a_queue_with_places() {
+fn items_go_through_a_queue_with_capacity() {
     rounds(1, 500, |_| {
         items_go_through(&JoinableQueue::bounded(1));
         items_go_through(&JoinableQueue::unbounded());
@@ -219,7 +219,7 @@ fn items_go_through_a_queue_with_an_order() {
 }
 
 #[test]
-fn who_gives_up_takes_no_item_along() {
+fn a_waiter_that_gives_up_takes_no_item_along() {
     rounds(2, 500, |round| {
         let counted = Counted::default();
         let queue = JoinableQueue::bounded(round % 2);

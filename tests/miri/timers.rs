@@ -98,7 +98,7 @@ fn closures_have_their_time() {
 }
 
 #[test]
-fn who_waits_for_so_long_gives_up() {
+fn a_wait_with_a_limit_gives_up() {
     rounds(1, 50, |_| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let event = Arc::new(Event::new());

@@ -1,4 +1,5 @@
-//! What is generic in `futures::task::Spawn` runs on the pool, and hears when the pool is shut down.
+//! Code that is generic over `futures::task::Spawn` runs on the pool, and learns when the pool is
+//! shut down.
 
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};

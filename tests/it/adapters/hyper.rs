@@ -1,4 +1,4 @@
-//! hyper runs on the pool, and has its time from the timer.
+//! hyper runs on the pool, with the crate's timer.
 
 use std::future::{Future, ready};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -61,7 +61,7 @@ impl rt::Write for Socket {
     }
 }
 
-/// Answers with what it was sent, and the length of the path.
+/// Answers with the body that it was sent and the length of the path.
 async fn echo(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
     assert!(current().is_some());
     let path = request.uri().path().len().to_string();
@@ -72,7 +72,8 @@ async fn echo(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>
         .expect("the header is in order"))
 }
 
-/// Serves connections on the pool, each as a task that hyper's trait spawns, and sends how each ended.
+/// Serves connections on the pool, each as a task that hyper's trait spawns, and sends how each
+/// ended.
 fn serve(pool: &PoolRef, head: Duration) -> (SocketAddr, mpsc::Receiver<hyper::Result<()>>) {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();

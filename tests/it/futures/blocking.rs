@@ -26,7 +26,7 @@ fn the_pool_can_be_blocked_on() {
 }
 
 #[test]
-fn a_task_that_blocks_on_a_future_gives_its_place_up() {
+fn a_task_that_blocks_on_a_future_gives_its_slot_up() {
     limited(|| {
         let pool = one_thread();
         let outer = pool.submit(|| {

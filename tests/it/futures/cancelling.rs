@@ -166,7 +166,7 @@ fn a_future_that_is_cancelled_before_its_first_poll_is_never_polled() {
 }
 
 #[test]
-fn cancelled_futures_are_dropped_once_by_threads_of_the_pool() {
+fn cancelled_futures_are_dropped_once_by_workers() {
     limited(|| {
         for by_shutdown in [false, true] {
             let pool = ThreadPoolExecutor::new(2).unwrap();

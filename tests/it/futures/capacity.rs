@@ -155,7 +155,7 @@ fn without_capacity_a_future_is_accepted_only_if_a_thread_is_free() {
 }
 
 #[test]
-fn those_who_await_room_are_served_in_order_of_arrival() {
+fn submitters_that_await_room_are_served_in_order_of_arrival() {
     limited(|| {
         let pool = full(1, Overflow::Reject);
         let (release, queued) = (occupy(&pool), pool.submit(|| 0));
@@ -176,7 +176,7 @@ fn those_who_await_room_are_served_in_order_of_arrival() {
 }
 
 #[test]
-fn who_leaves_the_line_for_room_passes_the_turn_on() {
+fn a_submitter_that_leaves_the_queue_for_room_passes_the_notification_on() {
     limited(|| {
         let pool = full(1, Overflow::Reject);
         let drops = Drops::default();
@@ -215,7 +215,7 @@ fn who_leaves_the_line_for_room_passes_the_turn_on() {
 }
 
 #[test]
-fn who_awaits_room_of_a_pool_that_is_shut_down_has_the_closure_back() {
+fn a_submitter_that_awaits_room_of_a_pool_that_is_shut_down_gets_the_closure_back() {
     limited(|| {
         for is_granted in [false, true] {
             let pool = full(1, Overflow::Block);

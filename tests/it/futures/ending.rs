@@ -171,7 +171,7 @@ fn the_last_owner_may_be_dropped_with_a_future() {
 }
 
 #[test]
-fn who_waits_in_vain_for_the_end_is_told_the_type_of_a_future() {
+fn a_shutdown_that_takes_too_long_names_the_type_of_a_future() {
     struct Baking(Flag, Flag);
 
     impl Future for Baking {

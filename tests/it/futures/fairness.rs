@@ -14,7 +14,7 @@ use super::{one_thread, watched};
 use crate::support::{add_one, limited, occupy, until};
 
 #[test]
-fn a_future_that_gives_way_inside_a_blocked_task_lets_queued_tasks_run() {
+fn a_future_that_yields_inside_a_blocked_task_lets_queued_tasks_run() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let is_set = Arc::new(AtomicUsize::new(0));
@@ -81,7 +81,7 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
 }
 
 #[test]
-fn closures_that_submit_themselves_for_ever_do_not_starve_a_future() {
+fn closures_that_submit_themselves_forever_do_not_starve_a_future() {
     fn again(
         runs: Arc<AtomicUsize>,
         is_over: Arc<AtomicBool>,
@@ -123,7 +123,7 @@ fn closures_that_submit_themselves_for_ever_do_not_starve_a_future() {
 }
 
 #[test]
-fn what_comes_from_outside_gets_its_turn_while_all_threads_run_futures_that_give_way() {
+fn tasks_from_outside_run_while_all_threads_run_futures_that_yield() {
     limited(|| {
         for threads in [1, 2, 4] {
             let pool = ThreadPoolExecutor::new(threads).unwrap();
@@ -152,7 +152,7 @@ fn what_comes_from_outside_gets_its_turn_while_all_threads_run_futures_that_give
 }
 
 #[test]
-fn futures_on_one_thread_that_give_way_take_turns_in_order() {
+fn futures_that_yield_on_one_thread_alternate_in_order() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let turns = Arc::<Mutex<Vec<_>>>::default();
@@ -179,7 +179,7 @@ fn futures_on_one_thread_that_give_way_take_turns_in_order() {
 }
 
 #[test]
-fn a_thread_with_futures_that_give_way_runs_what_another_has_no_time_for() {
+fn a_thread_with_futures_that_yield_runs_a_task_that_another_has_no_time_for() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let (go, wait) = mpsc::channel();
@@ -204,7 +204,7 @@ fn a_thread_with_futures_that_give_way_runs_what_another_has_no_time_for() {
 }
 
 #[test]
-fn a_thread_that_is_too_many_begins_nothing_after_a_future_has_given_way() {
+fn a_surplus_thread_begins_nothing_after_a_future_has_yielded() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let release = occupy(&pool);

@@ -24,7 +24,7 @@ fn a_closure_runs_when_its_time_has_come() {
 }
 
 #[test]
-fn those_that_are_due_first_run_first_whatever_the_order_of_the_calls() {
+fn tasks_that_are_due_first_run_first_whatever_the_order_of_the_calls() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let mut apart = 4 * SHORT;
@@ -406,7 +406,7 @@ fn the_handle_of_a_series_resolves_when_its_last_run_is_over_and_its_captures_ar
 }
 
 #[test]
-fn a_series_between_two_runs_is_dropped_by_whoever_cancels_it() {
+fn a_series_between_two_runs_is_dropped_by_its_canceller() {
     limited(|| {
         let (pool, drops) = (ThreadPoolExecutor::new(1).unwrap(), Drops::default());
         let held = drops.value();
