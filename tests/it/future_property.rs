@@ -1,5 +1,6 @@
-//! Random trees of futures and closures that wait for each other end, whatever is cancelled meanwhile
-//! and whenever the pool is stopped: every handle resolves, and everything is dropped once.
+//! Random trees of futures and closures that wait for each other end, whatever is cancelled
+//! meanwhile and whenever the pool is stopped: every handle resolves, and everything is dropped
+//! once.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -24,13 +25,13 @@ use workmill::{
 
 use crate::support::{Counted, Drops, HANG, until, within};
 
-/// So long one waits who does not want to wait for long.
+/// The length of a short wait.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// So long a tree may take that is tried because a larger one has failed.
+/// The time that a tree may take which is tried because a larger one has failed.
 const LIMIT_OF_SMALLER: Duration = Duration::from_secs(10);
 
-/// What runs as one task.
+/// The plan of a task.
 #[derive(Debug, Clone)]
 struct Node {
     is_future: bool,
@@ -40,29 +41,29 @@ struct Node {
 #[derive(Debug, Clone)]
 enum Step {
     Yield,
-    /// Has a permit of one of the semaphores for a while.
+    /// Holds a permit of one of the semaphores for a while.
     Take(usize),
-    /// Gets so many items from a future of its own.
+    /// Gets the given number of items from a future of its own.
     Get(usize),
     Child(Node, How),
-    /// Cancels whichever task that is.
+    /// Cancels some task, which may be any.
     Cancel(usize),
     Panic,
 }
 
-/// How one waits for a child.
+/// The form in which a task waits for a child.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum How {
-    /// As befits: a future awaits, a closure joins.
+    /// A future awaits, a closure joins.
     Plain,
     /// A future joins in its poll, a closure blocks on the handle.
     Other,
-    /// For a moment, and if that was not enough to the end.
+    /// For a moment, and if that was not enough, to the end.
     Timed,
-    /// For a moment, and if that was not enough it is cancelled.
+    /// For a moment, and if that was not enough, the child is cancelled.
     NotLate,
     Shared,
-    /// When everything else has been done.
+    /// After all other steps.
     Last,
     Never,
     /// The handle cancels when it is dropped, which is at once.
@@ -77,7 +78,8 @@ struct Plan {
     overflow: Overflow,
     /// Nothing is cancelled, and nothing panics.
     is_calm: bool,
-    /// When so many tasks have begun the pool is stopped; from inside or outside.
+    /// The pool is stopped when this many tasks have begun; from inside if `true`, else from
+    /// outside.
     stop: Option<(usize, bool)>,
 }
 
@@ -138,7 +140,8 @@ fn hows() -> impl Strategy<Value = How> {
 }
 
 impl Node {
-    /// What it returns if nothing goes wrong: how many it has waited for, itself included.
+    /// The value that it returns if nothing goes wrong: the number of tasks that it has waited for,
+    /// itself included.
     fn expected(&self) -> usize {
         let mut sum = 1;
         for step in &self.steps {
@@ -163,14 +166,14 @@ struct World {
     stop: Option<(usize, bool)>,
     begun: AtomicUsize,
     pool: ThreadPoolExecutor,
-    /// What the tasks keep.
+    /// Counts the drops of the values that tasks keep.
     drops: Drops,
     made: AtomicUsize,
     semaphores: [Semaphore; 2],
     tasks: Mutex<Vec<CancelHandle>>,
-    /// By the number of a task: whether it was cancelled for sure.
+    /// By the number of a task: whether `cancel` returned `true`.
     said: Mutex<HashMap<usize, bool>>,
-    /// Whether it gave a value.
+    /// By the number of a task: whether it gave a value.
     gave: Mutex<HashMap<usize, bool>>,
 }
 
@@ -196,7 +199,7 @@ impl World {
         (tasks.len() - 1, handle)
     }
 
-    /// Starts one that sends so many items.
+    /// Starts a future that sends the given number of items.
     fn start_sender(&self, items: usize) -> (async_channel::Receiver<usize>, Handle) {
         let (sender, receiver) = async_channel::bounded(1);
         let kept = self.keep();

@@ -1,4 +1,4 @@
-//! Futures on the pool's threads: as good as closures, and as orderly.
+//! Futures run on the pool's threads as well as closures, and in as good an order.
 
 mod blocking;
 mod cancelling;
@@ -25,7 +25,7 @@ fn full(capacity: usize, overflow: Overflow) -> ThreadPoolExecutor {
     builder.overflow(overflow).build().unwrap()
 }
 
-/// The pool has one thread, so whatever runs afterwards shows that this one lives.
+/// The pool has one thread, so the next task shows that the thread lives.
 fn assert_alive(pool: &PoolRef) {
     assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
     assert_eq!(pool.spawn(async { 43 }).join().unwrap(), 43);
@@ -36,12 +36,12 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, JoinError>) -> Option<CancelRea
     outcome.unwrap_err().cancel_reason()
 }
 
-/// Returns when the thread of a pool of one has run everything that is queued now.
+/// Returns when the only thread of the pool has run everything that is queued now.
 fn settle(pool: &PoolRef) {
     pool.submit(|| ()).join().unwrap();
 }
 
-/// Tells on which thread it is dropped.
+/// Sends the thread that it is dropped on.
 struct Tell(mpsc::Sender<ThreadId>);
 
 impl Drop for Tell {
@@ -50,11 +50,11 @@ impl Drop for Tell {
     }
 }
 
-/// A future that notes how often it is polled and where, and keeps something until it is dropped.
+/// A future that notes how often it is polled and where, and keeps a value until it is dropped.
 struct Watched {
     polls: Arc<Mutex<Vec<ThreadId>>>,
     wakers: mpsc::Sender<Waker>,
-    /// So often it is pending.
+    /// The number of polls that return pending.
     pending: usize,
     _kept: Box<dyn Send>,
 }
@@ -68,13 +68,13 @@ impl Future for Watched {
         if polls.len() > self.pending {
             return Poll::Ready(polls.len());
         }
-        // Not everybody looks.
+        // The receiver may be gone.
         let _ = self.wakers.send(cx.waker().clone());
         Poll::Pending
     }
 }
 
-/// What is seen of one from outside.
+/// The view of a [`Watched`] future from outside.
 struct Seen {
     polls: Arc<Mutex<Vec<ThreadId>>>,
     wakers: mpsc::Receiver<Waker>,
@@ -85,7 +85,7 @@ impl Seen {
         self.polls.lock().unwrap().len()
     }
 
-    /// Waits until it is pending, and wakes it.
+    /// Waits until the future is pending, and wakes it.
     fn wake(&self) {
         self.wakers.recv().unwrap().wake();
     }

@@ -1,4 +1,4 @@
-//! What can be done with a handle beside joining it: cancel from elsewhere, share, call back.
+//! Handles can do more than join: cancel from elsewhere, be shared, call back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -187,7 +187,7 @@ fn a_callback_may_do_anything_that_a_task_may() {
             let grandchild = owner.submit(|| ());
             grandchild.on_done(move |_| sender.send(sum).unwrap());
             owner.shutdown();
-            // The last owner may well be dropped here.
+            // The last owner may be dropped here.
             drop(owner);
         });
         drop(pool);
@@ -214,7 +214,7 @@ fn a_shared_handle_gives_everyone_the_outcome_however_they_ask() {
             let timed = scope.spawn(|| handle.join_timeout(Duration::MAX).unwrap().unwrap());
             let awaiting = handle.clone();
             let awaiter = scope.spawn(move || block_on(awaiting).unwrap());
-            // One who gives up leaves the others to be woken.
+            // A joiner that gives up leaves the others to be woken.
             assert!(handle.join_timeout(Duration::from_millis(20)).is_none());
             let mut dropped = handle.clone();
             assert!(block_on(future::poll_once(&mut dropped)).is_none());

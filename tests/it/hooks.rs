@@ -68,7 +68,7 @@ fn when_a_start_fails_building_says_so_and_nothing_is_left() {
                 .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AddrInUse);
             assert_eq!(error.to_string(), "no such core");
-            // Those that had started have stopped, and nobody else has.
+            // The threads that had started have stopped, and no others.
             assert_eq!(sorted(&started), sorted(&stopped));
             assert!(!sorted(&started).contains(&failing));
         }
@@ -182,11 +182,11 @@ fn errors_of_starts_that_panic_in_drop_are_contained_except_the_one_that_is_retu
     });
 }
 
-/// A pool that is built, for a function of the user's that is part of it; taken out in the end, or it would
-/// keep itself alive.
+/// A pool, for a function of the user's that is part of the pool. It is taken out in the end;
+/// otherwise the pool would keep itself alive.
 type Built = Arc<Mutex<Option<ThreadPoolExecutor>>>;
 
-/// Has the only thread of `pool` wait until the event is set, so that others start.
+/// Makes the only thread of `pool` wait until the returned event is set, so that others start.
 fn wait_in(pool: &PoolRef) -> (Arc<Event>, JoinHandle<()>) {
     let (begun, event) = (Arc::new(Event::new()), Arc::new(Event::new()));
     let (tell, wait) = (Arc::clone(&begun), Arc::clone(&event));
@@ -214,7 +214,7 @@ fn a_start_hook_may_shut_the_pool_down() {
         let pool = builder.build().unwrap();
         *built.lock().unwrap() = Some(pool.clone());
         let (event, waits) = wait_in(&pool);
-        // For this a thread is started, with the number 1.
+        // A thread is started for this, with the number 1.
         let late = pool.submit(move || event.set());
         late.join().unwrap();
         waits.join().unwrap();
@@ -276,7 +276,7 @@ fn nothing_of_the_users_is_called_on_the_timers_thread_but_wakers() {
             .thread_name(move |number| {
                 if number > 0 {
                     note(&names);
-                    // Whoever waits for the time here would wait for ever on the timer's thread.
+                    // A wait for the time here would last forever on the timer's thread.
                     block_on(sleep(Duration::from_millis(1)));
                 }
                 format!("miller-{number}")

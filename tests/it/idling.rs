@@ -95,7 +95,7 @@ fn many_threads_on_one_processor_get_the_work_done() {
     });
 }
 
-/// What the kernel knows of a thread.
+/// The costs of a thread, as the kernel counts them.
 #[cfg(target_os = "linux")]
 #[derive(Debug, PartialEq)]
 pub(crate) struct Costs {
@@ -103,11 +103,11 @@ pub(crate) struct Costs {
     time: u64,
     /// Its context switches of both kinds.
     switches: u64,
-    /// It waits for something else than a processor.
+    /// Whether it waits for something else than a processor.
     sleeps: bool,
 }
 
-/// What each thread has cost whose name begins like this.
+/// Returns the costs of each thread whose name begins with `prefix`.
 #[cfg(target_os = "linux")]
 pub(crate) fn costs(prefix: &str) -> Vec<Costs> {
     let read =
@@ -130,14 +130,14 @@ pub(crate) fn costs(prefix: &str) -> Vec<Costs> {
         .collect()
 }
 
-/// Asserts that the threads of such names, once they have come to rest, cost nothing for two seconds, and
-/// tells how many there are.
+/// Asserts that the threads with this prefix, once they have come to rest, cost nothing for two
+/// seconds; returns the number of them.
 #[cfg(target_os = "linux")]
 fn cost_nothing(prefix: &str) -> usize {
     use std::time::Duration;
 
-    // Not synchronisation: the sleep is the time that is measured. The first ones let the
-    // threads come to rest: one that has to wait for a processor costs nothing for a while, too.
+    // Not synchronisation: the sleep is the time that is measured. The first sleeps let the threads
+    // come to rest: a thread that has to wait for a processor costs nothing for a while, too.
     let mut before = costs(prefix);
     loop {
         thread::sleep(Duration::from_millis(100));

@@ -1,5 +1,5 @@
-//! Threads begin as the thread that built the pool, whenever they start and whoever has work for them; the
-//! timer's as the process.
+//! Threads begin with the attributes of the thread that built the pool, whenever they start and
+//! whichever thread has work for them; the timer's thread begins with those of the process.
 
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Barrier};
@@ -10,7 +10,7 @@ use workmill::{Event, PoolRef, ThreadPoolExecutor};
 
 use crate::support::{Flag, alone};
 
-/// What a thread has from the one that started it: how many processors, its nice value, and whether
+/// The attributes that a thread inherits: the number of its processors, its nice value, and whether
 /// SIGUSR1 is blocked.
 type Attributes = (i32, i32, bool);
 
@@ -61,7 +61,7 @@ fn become_another() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, mask.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Whether a nice value can be lowered again here.
+/// Returns `true` if a nice value can be lowered again here.
 fn may_be_less_nice() -> bool {
     let tries = thread::spawn(|| {
         become_another();
@@ -74,7 +74,7 @@ fn may_be_less_nice() -> bool {
     tries.join().unwrap()
 }
 
-/// What is expected of a thread that is to be like one with `attributes`.
+/// Returns the expectation of a thread that is to be like one with `attributes`.
 fn like(attributes: Attributes, nice: bool) -> impl Fn(&Attributes) -> bool {
     move |other| {
         let (processors, value, blocked) = attributes;
@@ -82,7 +82,8 @@ fn like(attributes: Attributes, nice: bool) -> impl Fn(&Attributes) -> bool {
     }
 }
 
-/// What the three threads of a pool have, of which this thread starts all but the first.
+/// Returns the attributes of the three threads of a pool, of which this thread starts all but the
+/// first.
 fn of_three_threads(pool: &PoolRef) -> [Attributes; 3] {
     let barrier = Arc::new(Barrier::new(3));
     let ask = |begun: Option<Flag>| {
@@ -112,7 +113,7 @@ fn late_threads_are_like_the_one_that_built_the_pool() {
         let (answers, other) = thread::scope(|scope| scope.spawn(submitter).join().unwrap());
         assert_ne!(other, builder);
         assert!(answers.iter().all(like(builder, nice)), "{answers:?}");
-        // And the submitter has lost nothing.
+        // The submitter has lost nothing.
         assert!(other.2);
     });
 }
@@ -158,7 +159,7 @@ fn the_timers_thread_is_like_the_process_and_blocks_every_signal() {
             workmill::block_on(workmill::timer::sleep(Duration::from_millis(1)));
         };
         thread::spawn(sleeper).join().unwrap();
-        // Its own words: what the system says of the thread with that name.
+        // The words of the system about the thread with that name.
         let timer = std::fs::read_dir("/proc/self/task")
             .unwrap()
             .find_map(|entry| {

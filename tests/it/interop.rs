@@ -1,5 +1,5 @@
-//! What is awaited here can be awaited under tokio and smol as well, and what others have made can be
-//! awaited in a pool.
+//! Futures of this crate can be awaited under tokio and smol as well, and those of others in a
+//! pool.
 
 use std::future::{Future, pending};
 use std::io;
@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_millis(5);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Makes a runtime of tokio's with two threads and with timers.
+/// Creates a tokio runtime with two threads and with timers.
 fn tokio_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -37,7 +37,7 @@ fn tokio_runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// Makes a pool of two threads.
+/// Creates a pool of two threads.
 fn pool() -> Arc<ThreadPoolExecutor> {
     Arc::new(ThreadPoolExecutor::new(2).unwrap())
 }
@@ -72,7 +72,7 @@ fn in_pool<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) 
     pool().spawn(future).join().unwrap()
 }
 
-/// Runs such a future everywhere, one after the other.
+/// Runs a future in every runtime, one after the other.
 fn everywhere<F: Future<Output = ()> + Send + 'static>(make: fn() -> F) {
     limited(move || {
         in_tokio(make());
@@ -322,7 +322,7 @@ fn time_limits_of_tokio_and_of_this_crate_work_around_each_other() {
             let semaphore = Semaphore::new(0);
             let limit = tokio::time::timeout(SHORT, semaphore.acquire_async());
             assert!(limit.await.is_err());
-            // It left the line, so the next that stands there is the first.
+            // It left the queue, so the next waiter is the first.
             let mut next = pin!(semaphore.acquire_async());
             assert!(poll_once(&mut next).await.is_none());
             semaphore.add_permits(1).unwrap();
@@ -346,7 +346,7 @@ fn what_loses_a_select_takes_nothing_with_it() {
             }
         });
         for n in 0..200 {
-            // A wait that is given up once it stands in line, unless an item comes first.
+            // A wait that is given up once it is in the queue, unless an item comes first.
             let given_up = select! {
                 item = pin!(queue.get_async().fuse()) => Some(item),
                 () = pin!(yield_now().fuse()) => None,
@@ -489,14 +489,14 @@ fn tasks_of_tokio_and_smol_are_awaited_in_a_pool() {
             start.elapsed()
         });
         assert!(slept.join().unwrap() >= SHORT);
-        // Their threads wait in ours, too.
+        // Threads of other runtimes wait in ours, too.
         let tokio = runtime.handle().clone();
         let waits = pool.submit(move || {
             let handle = current().unwrap().spawn(async { 42 });
             blocking(|| tokio.block_on(async { handle.await.unwrap() }))
         });
         assert_eq!(waits.join().unwrap(), 42);
-        // And a pool's threads can be those of an executor.
+        // The threads of a pool can be those of an executor.
         let executor = Arc::new(Executor::new());
         let runs = Arc::clone(&executor);
         let running = pool.spawn(async move { runs.run(pending::<()>()).await });
@@ -597,7 +597,8 @@ fn a_pool_serves_packets() {
             client.get_ref().connect(address).unwrap();
             for round in 0..100_u8 {
                 let mut answer = [0; 16];
-                // Again and again, should packets get lost; and answers to an earlier one are late.
+                // Again and again, in case packets get lost; and answers to an earlier packet are
+                // late.
                 loop {
                     client.send(&[round]).await.unwrap();
                     let answered = timeout(50 * SHORT, client.recv(&mut answer)).await;

@@ -1,5 +1,5 @@
 //! Every ending is thrown at pools of every kind, and each accepted task resolves exactly once: its
-//! closure is dropped once, what it returned is dropped once, and its handle agrees with both.
+//! closure is dropped once, its result is dropped once, and its handle agrees with both.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,17 +14,17 @@ use workmill::{
 
 use crate::support::{Bomb, add_one, limited_part, until};
 
-/// What became of one closure that was offered to a pool.
+/// The fate of a closure that was offered to a pool.
 #[derive(Default)]
 struct Fate {
     runs: AtomicUsize,
     closure_drops: AtomicUsize,
     results: AtomicUsize,
     result_drops: AtomicUsize,
-    /// Values and panics that its handle or callback gave.
+    /// The values and panics that its handle or callback gave.
     ended: AtomicUsize,
     cancelled: AtomicUsize,
-    /// Whether somebody waits for the outcome.
+    /// Whether the outcome is waited for.
     watched: AtomicUsize,
 }
 
@@ -76,7 +76,7 @@ impl Traced {
     }
 }
 
-/// A stream of numbers that is the same for the same seed.
+/// A stream of numbers, which depends only on the seed.
 #[derive(Clone)]
 struct Dice(u64);
 
@@ -120,7 +120,7 @@ impl Target {
     }
 }
 
-/// A closure of some kind, with its fate in the book.
+/// Creates a closure of some kind, with its fate in the book.
 fn closure(
     dice: &mut Dice,
     book: &Offered,
@@ -185,7 +185,7 @@ fn offer(dice: &mut Dice, book: &Offered, target: &Target, depth: u32) {
     keep(dice, handle, fate, depth);
 }
 
-/// What is given back is ours to drop, panics and all.
+/// Drops a closure that was given back; a panic of the drop ends here.
 fn drop_contained<F>(refused: TrySubmitError<F>) {
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(refused)))
         .map_err(std::mem::forget);
@@ -350,7 +350,7 @@ fn round(seed: u64) {
         end(&mut dice, &target);
     });
     until(|| target.pool.is_terminated());
-    // A canceller may still be dropping what it cancelled.
+    // A canceller may still be dropping the tasks that it cancelled.
     let book = std::mem::take(&mut *book.lock().unwrap());
     for (index, fate) in book.iter().enumerate() {
         until(|| Arc::strong_count(fate) == 1);

@@ -1,4 +1,4 @@
-//! What the crate promises, a module for each promise.
+//! The promises of the crate, a module for each.
 
 mod aborting;
 mod adapters;

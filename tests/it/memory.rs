@@ -1,4 +1,5 @@
-//! When memory runs out nothing hangs: what the pool needs it gets, or the process ends with a word.
+//! When memory runs out nothing hangs: the pool gets what it needs, or the process ends with a
+//! message.
 
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex};
@@ -11,11 +12,11 @@ use workmill::{Builder, PoolRef, current};
 use crate::idling::costs;
 use crate::support::{LIMIT, alone, assert_success, in_child, in_child_then, limited, meet};
 
-/// What was got hold of, in pieces.
+/// Allocated memory, in pieces.
 type Hoard = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Allocates until there is no more, at first in large pieces; keeps all of it. If the last are large, too,
-/// half of such a piece is left.
+/// Allocates until there is no more, at first in large pieces; keeps all of it. If the last pieces
+/// are large too, half of such a piece is left.
 fn exhaust(hoard: &Hoard, least: usize) {
     let mut left = Vec::<u8>::new();
     if least >= 1 << 20 {
@@ -33,7 +34,7 @@ fn exhaust(hoard: &Hoard, least: usize) {
     }
 }
 
-/// Has tasks use memory up while others are submitted, wait, and are joined.
+/// Runs tasks that use memory up, while others are submitted, wait, and are joined.
 fn use_memory_up(pool: &PoolRef, least: usize) {
     for _ in 0..10 {
         let hoard = Hoard::default();
@@ -62,8 +63,8 @@ fn use_memory_up(pool: &PoolRef, least: usize) {
 fn tasks_that_use_memory_up_in_large_pieces_leave_the_pool_enough() {
     in_child(&LIMIT, || {
         limited(|| {
-            // All threads that there will be start before: std has no other answer than the end of the
-            // process if there is room for a new thread's stack, but not for that of its signals.
+            // All threads that there will be start before: if there is room for a new thread's
+            // stack, but not for that of its signals, std can only end the process.
             let builder = Builder::new().threads(4).max_spare_threads(0);
             let pool = builder.on_warning(drop).build().unwrap();
             meet(&pool, 4);
@@ -82,7 +83,7 @@ fn tasks_that_use_memory_up_to_the_last_bytes_hang_nothing() {
             use_memory_up(&pool, 64);
         });
     };
-    // The process cannot be told that there is no memory but by its end.
+    // The process cannot be told that there is no memory except by its end.
     in_child_then(&LIMIT, body, |output| {
         if output.status.signal() == Some(libc::SIGABRT) {
             assert!(!output.stderr.is_empty());
@@ -115,7 +116,7 @@ fn a_sleep_ends_in_time_though_the_timer_thread_cannot_be_started() {
 fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
     in_child(&LIMIT, || {
         limited(|| {
-            // Four gigabytes of closures in all, of one that the process has.
+            // Four gigabytes of closures in all, where the process has one.
             let cancel_many = |pool: &PoolRef| {
                 for _ in 0..4_000_000 {
                     let flour = std::hint::black_box([0_u8; 1_000]);
@@ -130,7 +131,8 @@ fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
             assert!(!kept.is_finished());
             release.set();
             assert_eq!(kept.join().unwrap(), 42);
-            // From inside, where they lie in the queue of a thread that is busy itself.
+            // From inside, where the closures lie in the local queue of a thread that is busy
+            // itself.
             let kept = pool.submit(move || {
                 let pool = current().unwrap();
                 let kept = pool.submit(|| 42);
@@ -143,7 +145,7 @@ fn cancelled_tasks_leave_nothing_behind_while_the_threads_are_busy() {
     });
 }
 
-/// How many bytes of memory the process has allocated and not freed.
+/// Returns the number of bytes that the process has allocated and not freed.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "std does not count")]
 fn allocated() -> usize {

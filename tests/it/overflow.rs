@@ -1,5 +1,5 @@
-//! Each policy does what it says to a task that finds the pool full, and loses nothing in silence
-//! that it does not say it loses.
+//! Each policy does what it says to a task that finds the pool full, and loses no task in silence
+//! except those it says it loses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,7 @@ fn a_caller_that_runs_its_task_counts_as_inside() {
             owner.shutdown();
             let error = owner.shutdown_timeout(Duration::MAX).unwrap_err();
             assert_eq!(error.unfinished(), 3);
-            // What it submits is let in and runs, though the pool is closed and full.
+            // The task that it submits is let in and runs, though the pool is closed and full.
             inside.submit(|| 42)
         });
         assert!(workmill::current().is_none());
@@ -66,7 +66,7 @@ fn a_caller_runs_closures_without_handles_too_and_survives_their_panics() {
         assert_eq!(panics.load(Ordering::SeqCst), 1);
         release.set();
         pool.shutdown();
-        // Closed, it refuses; the caller does not run what the pool would not.
+        // Closed, the pool refuses; the caller does not run a task that was refused.
         let late = pool.submit(|| 1).join().unwrap_err();
         assert_eq!(late.cancel_reason(), Some(CancelReason::Shutdown));
     });
@@ -82,7 +82,7 @@ fn a_worker_that_is_a_foreign_thread_in_another_pool_still_belongs_to_its_own() 
         let (mine, other) = (outer.clone(), inner.handle());
         let threads = outer.submit(move || {
             let both = other.submit(move || {
-                // In place: the thread belongs to the outer pool all the while.
+                // Inline: the thread is a worker of the outer pool all the while.
                 let joined = mine.submit(|| {
                     let own = workmill::current().unwrap();
                     assert_eq!(workmill::worker_index(), Some(0));
@@ -152,7 +152,7 @@ fn a_dropped_oldest_may_shut_the_pool_down_from_its_capture() {
         let inside = pool.clone();
         let capture = OnDrop(Some(move || inside.shutdown()));
         let oldest = pool.submit(move || drop(capture));
-        // Would wait for the very task that it drops.
+        // Must not wait: that would be for the very task that it drops.
         drop(pool.submit(|| 2));
         assert!(pool.is_shutdown());
         assert!(rejected(oldest.join()));
@@ -317,7 +317,7 @@ fn one_submission_drops_one_task_however_far_the_pool_is_over_capacity() {
         let (oldest, older) = (pool.submit(|| 4), pool.submit(|| 5));
         go.set();
         arrived.wait();
-        // Five wait where two may; the new one comes for one of them.
+        // Five wait where two may; the new one replaces one of them.
         let newest = pool.submit(|| 6);
         release.set();
         assert_eq!(parent.join().unwrap(), [1, 2, 3]);

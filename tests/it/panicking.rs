@@ -6,7 +6,7 @@ use workmill::ThreadPoolExecutor;
 
 use crate::support::{Bomb, Drops, in_child, limited, occupy};
 
-/// The pool has one thread, so whatever runs afterwards shows that this one lives.
+/// The pool has one thread, so the next task shows that the thread lives.
 fn assert_alive(pool: &ThreadPoolExecutor) {
     assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
     assert!(pool.wait_idle().is_ok());
@@ -93,7 +93,7 @@ fn a_capture_that_panics_in_drop_is_contained_and_the_handle_resolves() {
             let _kept = &bomb;
             7
         });
-        // The drop of the captures is the last thing a call does, so its panic is the outcome.
+        // The drop of the captures is the last thing that a call does, so its panic is the outcome.
         assert!(handle.join().unwrap_err().is_panic());
         // Forgotten captures drop nothing, so there the result comes through.
         let bomb = Bomb { depth: 2 };

@@ -1,4 +1,5 @@
-//! What is submitted for later runs when its time has come, and not before; or never, at once.
+//! A task that is submitted for later runs when its time has come, and not before; or never, at
+//! once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -35,7 +36,8 @@ fn tasks_that_are_due_first_run_first_whatever_the_order_of_the_calls() {
                 pool.submit_after(n * apart, move || sender.send(n).unwrap());
             }
             drop(sender);
-            // Else this thread was held up, and what was called last may be due last.
+            // Otherwise this thread was held up, and the task that was submitted last may be due
+            // last.
             let in_time = start.elapsed() < apart;
             let order: Vec<_> = receiver.iter().collect();
             if in_time {
@@ -280,7 +282,7 @@ fn a_run_that_is_dropped_for_a_newer_task_does_not_end_its_series() {
             let (release, runs) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
             let count = Arc::clone(&runs);
             let series = pool.submit_every(Every::delay(pause), move || add_one(&count));
-            // Due after the first run, and let in over it.
+            // Due after the first run, and let in over the capacity.
             let due = pool.submit_after(Duration::ZERO, || ());
             until(|| pool.metrics().over_capacity == 1);
             let newer = pool.submit(|| 1);
@@ -289,12 +291,12 @@ fn a_run_that_is_dropped_for_a_newer_task_does_not_end_its_series() {
             due.join().unwrap();
             let skipped = || pool.metrics().skipped_runs;
             if pause == SHORT {
-                // It goes on. The next may have been due before the flag was set, and be left out
-                // too.
+                // The series goes on. The next run may have been due before the flag was set, and
+                // be left out too.
                 until(|| runs.load(Ordering::SeqCst) >= 3);
                 assert!(skipped() >= 1);
             } else {
-                // The next is far away.
+                // The next run is far away.
                 pool.wait_idle().unwrap();
                 assert_eq!((runs.load(Ordering::SeqCst), skipped()), (0, 1));
                 assert!(!series.is_finished());
@@ -364,7 +366,7 @@ fn a_series_at_no_rate_is_refused() {
     let _ = Every::rate(Duration::ZERO);
 }
 
-/// A series with a run under way, which ends when the flag is set: then `over` is one more.
+/// Starts a series with a run under way, which ends when the flag is set: then `over` is one more.
 fn in_a_run(pool: &ThreadPoolExecutor, over: &Arc<AtomicUsize>) -> (JoinHandle<()>, Drops, Flag) {
     let (begun, release, drops) = (Flag::default(), Flag::default(), Drops::default());
     let (arrives, go, held, count) = (

@@ -79,7 +79,7 @@ fn the_pool_does_not_end_before_it_has_been_blocked_on() {
                     begun.set();
                     receiver.recv().await.unwrap();
                     blocked.set();
-                    // Though the pool is closed: this is a task of it.
+                    // Though the pool is closed: this is one of its tasks.
                     current().unwrap().spawn(async { 1 }).await.unwrap()
                 })
             });
@@ -107,7 +107,7 @@ fn a_task_joins_a_future_of_its_own_pool() {
             inner.join().unwrap()
         });
         assert_eq!(outer.join().unwrap(), 1);
-        // One that joins itself is told.
+        // A future that joins itself is told so.
         let (sender, receiver) = mpsc::channel::<JoinHandle<()>>();
         let (tell, told) = mpsc::channel();
         let itself = pool.spawn(async move {

@@ -104,7 +104,7 @@ fn it_is_too_late_to_cancel_a_future_that_has_given_its_output() {
         let (arrived, release) = (Flag::default(), Flag::default());
         let handle = pool.spawn(watched(0, Slow(arrived.clone(), release.clone())).0);
         arrived.wait();
-        // It drops what it had, and its outcome is not told yet.
+        // It drops its captures, and its outcome is not told yet.
         assert!(!handle.cancel() && !handle.is_finished());
         assert_eq!(pool.shutdown_now(), 0);
         release.set();

@@ -1,4 +1,4 @@
-//! In a pool with a capacity a future counts until its first poll, and room can be awaited.
+//! In a pool with a capacity, a future counts until its first poll, and room can be awaited.
 
 use std::future::ready;
 use std::pin::pin;
@@ -28,7 +28,7 @@ fn a_future_takes_room_until_it_is_polled_first() {
         assert_eq!(waiter.join().unwrap().join().unwrap(), 2);
         let waker = seen.wakers.recv().unwrap();
         let release = occupy(&pool);
-        // Neither while it is pending nor when it is woken.
+        // It takes room neither while it is pending nor when it is woken.
         waker.wake();
         let last = pool.try_submit(|| 3).unwrap();
         release.set();
@@ -67,7 +67,7 @@ fn a_caller_polls_a_future_once() {
         assert_eq!(pool.spawn(ready(1)).join().unwrap(), 1);
         let panics = pool.spawn(async { panic!("on the caller") });
         assert!(panics.join().unwrap_err().is_panic());
-        // As one of the pool's, so it may not wait for the pool.
+        // It is polled as a task of the pool, so it may not wait for the pool.
         let inside = pool.spawn(async { current().unwrap().wait_idle().is_err() });
         assert!(inside.join().unwrap());
         seen.wake();
@@ -145,7 +145,7 @@ fn without_capacity_a_future_is_accepted_only_if_a_thread_is_free() {
         let (future, seen) = watched(1, ());
         let pending = pool.spawn(future);
         let waker = seen.wakers.recv().unwrap();
-        // A pending future keeps no thread, so there comes a moment when it is free.
+        // A pending future keeps no thread, so there comes a moment when the thread is free.
         until(|| pool.try_submit(|| 2).is_ok());
         waker.wake();
         assert_eq!(pending.join().unwrap(), 2);
@@ -203,7 +203,7 @@ fn a_submitter_that_leaves_the_queue_for_room_passes_the_notification_on() {
             });
             pool.wait_idle().unwrap();
         }
-        // What was granted to somebody who left is there again.
+        // The permit that was granted to a submitter that left is there again.
         let (release, queued) = (occupy(&pool), pool.submit(|| 0));
         let mut last = Box::pin(pool.submit_async(|| 1));
         assert!(block_on(poll_once(&mut last)).is_none());

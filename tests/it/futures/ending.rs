@@ -1,4 +1,4 @@
-//! The end of the pool waits for its futures or cancels them.
+//! The end of the pool waits for its futures, or cancels them.
 
 use std::future::{Future, pending};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Futures that give way again and again, and closures, leave each other their share.
+//! Futures that yield again and again, and closures, leave each other their share.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
         let (tell, arrived) = mpsc::channel();
         let stubborn = pool.spawn(poll_fn(move |cx| {
             if count.fetch_add(1, Ordering::SeqCst) == 100 {
-                // Between two polls something comes from outside.
+                // Between two polls a task comes from outside.
                 tell.send(()).unwrap();
                 go.recv().unwrap();
             }
@@ -186,7 +186,7 @@ fn a_thread_with_futures_that_yield_runs_a_task_that_another_has_no_time_for() {
         let goes = Arc::new(AtomicBool::new(true));
         let flag = Arc::clone(&goes);
         let busy = pool.submit(move || {
-            // To the queue of this thread, which has no time for it.
+            // Into the local queue of this thread, which has no time for it.
             current()
                 .unwrap()
                 .execute(move || flag.store(false, Ordering::SeqCst));
@@ -218,7 +218,7 @@ fn a_surplus_thread_begins_nothing_after_a_future_has_yielded() {
             owner.set_threads(1).unwrap();
             yield_now().await;
         });
-        // Time in which it would begin.
+        // Time in which the task would begin.
         let moment = Duration::from_millis(50);
         assert_eq!(begun.recv_timeout(moment), Err(RecvTimeoutError::Timeout));
         release.set();

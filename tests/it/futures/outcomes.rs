@@ -1,4 +1,4 @@
-//! What becomes of a future is told by its handle, as with a closure; a panic is one outcome more.
+//! The handle of a future tells its outcome, as that of a closure does; a panic is an outcome too.
 
 use std::future::{Future, pending};
 use std::panic::panic_any;
@@ -171,7 +171,7 @@ fn futures_that_are_polled_after_their_end_panic_in_their_own_task() {
         let error = pool.spawn(Twice(Box::pin(handle))).join().unwrap_err();
         let message = "the outcome of this JoinHandle was given before";
         assert_eq!(error.panic_message(), Some(message));
-        // The pool itself polls none that has ended, however often it is woken.
+        // The pool itself polls no future that has ended, however often it is woken.
         let (future, seen) = watched(1, ());
         let handle = pool.spawn(future);
         let waker = seen.wakers.recv().unwrap();

@@ -55,7 +55,7 @@ fn a_waker_may_be_used_after_the_end_of_the_pool() {
         let clone = waker.clone();
         assert!(clone.will_wake(&waker));
         drop(waker);
-        // Another pool in the place of the first.
+        // Another pool, after the first.
         let other = one_thread();
         clone.wake_by_ref();
         thread::spawn(move || clone.wake()).join().unwrap();
@@ -92,7 +92,7 @@ fn wakers_are_used_while_the_pool_is_dropped() {
                     });
                 }
                 scope.spawn(|| {
-                    // Enough of them that a pool which joins its tasks ends.
+                    // Often enough that a pool which joins its tasks ends.
                     while !handle.is_finished() {
                         waker.wake_by_ref();
                         thread::yield_now();
@@ -116,12 +116,12 @@ fn wakers_that_panic_do_not_hinder_the_future_that_wakes_them() {
             let mut handle = pool.spawn(future);
             let wakers = [(); 2].map(|()| Waker::from(Arc::new(Hostile)));
             for waker in &wakers {
-                // The second takes the place of the first.
+                // The second replaces the first.
                 let mut cx = Context::from_waker(waker);
                 assert!(Pin::new(&mut handle).poll(&mut cx).is_pending());
             }
             let waker = seen.wakers.recv().unwrap();
-            // Of the first this is the last share, of the second the handle has one.
+            // This is the last reference to the first; the handle has another to the second.
             let dropped =
                 wakers.map(|waker| catch_unwind(AssertUnwindSafe(|| drop(waker))).is_ok());
             assert_eq!(dropped, [false, true]);
