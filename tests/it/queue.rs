@@ -1,4 +1,5 @@
-//! Queues give out every item once, in their order, to whoever waits, and know when all is done.
+//! Queues give every item out once, in order, to the getters that wait, and know when all items are
+//! done.
 
 use std::cell::Cell;
 use std::cmp::Ordering as Compared;
@@ -81,7 +82,7 @@ fn items_come_out_in_the_order_of_the_queue() {
         assert_eq!(letters(fifo.close_and_drain()), "abcde");
         assert_eq!(letters(lifo.close_and_drain()), "edcba");
         let smallest = smallest.close_and_drain();
-        // Of equal ones the first to come is the first to go.
+        // Of equal items the first that came goes first.
         assert_eq!(letters(smallest.into_iter().map(|item| item.0)), "bedac");
     });
 }
@@ -385,12 +386,12 @@ fn without_capacity_a_put_returns_when_its_item_is_taken() {
         assert!(is_waiting(put.as_mut()));
         assert_eq!(queue.try_get(), Ok('b'));
         assert_eq!(future::block_on(put), Ok(()));
-        // One that is given up is not taken.
+        // A get that is given up takes no item.
         let mut put = Box::pin(queue.put_async('c'));
         assert!(is_waiting(put.as_mut()));
         drop(put);
         assert_eq!(queue.try_get(), Err(TryGetError::Empty));
-        // Somebody waits, so there is no need to.
+        // A getter waits, so there is no need to.
         let mut get = Box::pin(queue.get_async());
         assert!(is_waiting(get.as_mut()));
         assert_eq!(queue.try_put('d'), Ok(()));
@@ -400,7 +401,7 @@ fn without_capacity_a_put_returns_when_its_item_is_taken() {
             "only one waits"
         );
         assert_eq!(future::block_on(get), Ok('d'));
-        // What was handed to one that gives up is the next one's.
+        // An item that was handed to a getter that gives up goes to the next.
         let mut get = Box::pin(queue.get_async());
         assert!(is_waiting(get.as_mut()));
         assert_eq!(queue.try_put('f'), Ok(()));
@@ -430,7 +431,7 @@ fn without_capacity_as_many_are_handed_over_as_wait_and_nobody_is_overtaken() {
     });
 }
 
-/// Does something when it is woken.
+/// Calls a function when it is woken.
 struct Calls(Box<dyn Fn() + Send + Sync>);
 
 impl std::task::Wake for Calls {
@@ -486,7 +487,7 @@ fn dropped_and_timed_out_waits_lose_no_item_and_no_wake_up() {
             let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(queue.get_async())).collect();
             assert!(waiting.iter_mut().all(|get| is_waiting(get.as_mut())));
             queue.try_put(1).unwrap();
-            // The first has been told of it and goes; the last has to be told instead.
+            // The first waiter has been notified and goes; the last has to be notified instead.
             let mut last = waiting.pop().unwrap();
             let second = waiting.pop().unwrap();
             let told = Arc::new(AtomicUsize::new(0));
@@ -501,7 +502,7 @@ fn dropped_and_timed_out_waits_lose_no_item_and_no_wake_up() {
                 assert_eq!(future::block_on(last), Ok(1));
             }
         }
-        // Many at once, with the clock running.
+        // Many at once, with time limits.
         let queue = JoinableQueue::bounded(2);
         let got = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -540,7 +541,7 @@ fn waker_that_counts(count: &Arc<AtomicUsize>) -> std::task::Waker {
 
 thread_local!(static FUSE: Cell<usize> = const { Cell::new(usize::MAX) });
 
-/// Panics when it has been compared so many times on this thread.
+/// Panics when it has been compared the given number of times on this thread.
 #[derive(Debug)]
 struct Touchy(u32);
 
@@ -710,7 +711,7 @@ fn a_large_queue_holds_no_more_items_than_its_capacity() {
             .sum();
         assert_eq!((put, queue.len()), (capacity, capacity));
         assert!(queue.is_full() && queue.put_timeout(0, Duration::ZERO).is_err());
-        // Who waits for room has it when there is.
+        // A putter that waits for room has it when there is some.
         let waits = {
             let queue = Arc::clone(&queue);
             thread::spawn(move || queue.put(7).unwrap())
@@ -727,13 +728,14 @@ fn a_put_that_is_withdrawn_tells_whether_its_item_was_put() {
         for capacity in [0, 1] {
             let queue = JoinableQueue::bounded(capacity);
             (0..capacity).for_each(|_| queue.put("before").unwrap());
-            // Never polled; polled, and nothing has come; and what comes back is there once.
+            // Never polled; polled, and nothing has come; and an item that comes back is there
+            // once.
             let mut put = queue.put_async("early");
             assert_eq!((put.withdraw(), put.withdraw()), (Some("early"), None));
             let mut put = queue.put_async("late");
             assert!(future::block_on(future::poll_once(&mut put)).is_none());
             assert_eq!((put.withdraw(), put.withdraw()), (Some("late"), None));
-            // What was put is not given back, though the future has not said so.
+            // The item was put, so it is not given back, though the future has not reported it.
             let mut put = queue.put_async("taken");
             assert!(future::block_on(future::poll_once(&mut put)).is_none());
             if capacity == 0 {

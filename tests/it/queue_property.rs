@@ -1,5 +1,5 @@
-//! Every queue does what a plain collection does, whatever is asked of it and from whichever thread,
-//! and wakes somebody for whom there is something.
+//! Every queue does the same as a plain collection, whatever is asked of it and from whichever
+//! thread, and wakes a waiter for which there is something.
 
 use std::cmp::{Ordering as Compared, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -44,7 +44,7 @@ impl PartialEq for Item {
 
 impl Eq for Item {}
 
-/// What a queue of the same order would be without threads.
+/// A queue of each order, without threads.
 trait Plain: Default {
     fn push(&mut self, item: Item);
     fn pop(&mut self) -> Option<Item>;
@@ -79,7 +79,7 @@ impl Plain for Vec<Item> {
     }
 }
 
-/// With a number for each, as they came in.
+/// Each item with its number, in order of arrival.
 #[derive(Default)]
 struct Heap {
     next: usize,
@@ -103,7 +103,7 @@ impl Plain for Heap {
     }
 }
 
-/// What is done in one step. An index says which of those that wait.
+/// An operation. An index picks one of the waits.
 #[derive(Debug, Clone)]
 enum Step {
     TryPut(u8),
@@ -133,7 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What came of a wait.
+/// The outcome of a wait.
 #[derive(Debug)]
 enum Outcome {
     Put(Result<(), PutError<Item>>),
@@ -311,7 +311,7 @@ impl<P: Plain, O: Order<Item> + Send + Sync + 'static> Run<P, O> {
 
     fn poll(&mut self, mut waiting: Waiting) {
         let (polled, mut waiting) = self.crew.call(move || {
-            // A new waker each time, as it happens to futures that are moved from task to task.
+            // A new waker each time, as when a future moves from task to task.
             waiting.woken = Arc::new(Flag(AtomicBool::new(false)));
             let waker = Waker::from(Arc::clone(&waiting.woken));
             let polled = waiting

@@ -1,4 +1,4 @@
-//! Permits are counted exactly and go to those who wait, in order of arrival.
+//! Permits are counted exactly and go to the waiters, in order of arrival.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,13 +25,13 @@ fn never_more_hold_an_unfair_permit_than_there_are() {
 fn never_more_than_four_inside(keys: Semaphore) {
     limited(|| {
         let (keys, inside) = (Arc::new(keys), Arc::new(AtomicUsize::new(0)));
-        let guests: Vec<_> = (0..20)
-            .map(|guest| {
+        let singers: Vec<_> = (0..20)
+            .map(|singer| {
                 let (keys, inside) = (Arc::clone(&keys), Arc::clone(&inside));
                 thread::spawn(move || {
                     for round in 0..500 {
                         let many = round % 4 + 1;
-                        let permit = match (guest + round) % 3 {
+                        let permit = match (singer + round) % 3 {
                             0 => keys.acquire_many(many).unwrap(),
                             1 => keys.acquire_many_timeout(many, Duration::MAX).unwrap(),
                             _ => future::block_on(keys.acquire_many_async(many)).unwrap(),
@@ -43,7 +43,9 @@ fn never_more_than_four_inside(keys: Semaphore) {
                 })
             })
             .collect();
-        guests.into_iter().for_each(|guest| guest.join().unwrap());
+        singers
+            .into_iter()
+            .for_each(|singer| singer.join().unwrap());
         assert_eq!(keys.available_permits(), 4);
     });
 }
@@ -53,16 +55,16 @@ fn waiters_are_served_in_order_and_not_overtaken() {
     limited(|| {
         let keys = Semaphore::new(1);
         let held = keys.acquire().unwrap();
-        let mut line: Vec<_> = (0..5).map(|_| Box::pin(keys.acquire_async())).collect();
-        for waiter in &mut line {
+        let mut waiters: Vec<_> = (0..5).map(|_| Box::pin(keys.acquire_async())).collect();
+        for waiter in &mut waiters {
             assert!(future::block_on(future::poll_once(waiter)).is_none());
         }
         drop(held);
-        for mut waiter in line {
+        for mut waiter in waiters {
             assert_eq!(keys.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
             assert_eq!(keys.available_permits(), 0);
             let permit = future::block_on(future::poll_once(&mut waiter));
-            drop(permit.expect("it is its turn").unwrap());
+            drop(permit.expect("it is notified").unwrap());
         }
         assert_eq!(keys.available_permits(), 1);
     });
@@ -110,7 +112,7 @@ fn when_the_head_that_wants_much_gives_up_the_next_is_served_at_once() {
         assert!(!is_waiting(&mut first), "one was free all the time");
         assert!(!is_waiting(&mut second), "it was given back");
         drop(held);
-        // The same when the head runs out of time.
+        // Likewise when the first waiter runs out of time.
         let all = keys.acquire_many(2).unwrap();
         thread::scope(|scope| {
             let head = scope.spawn(|| {
@@ -139,7 +141,7 @@ fn newcomers_overtake_at_an_unfair_semaphore_but_starve_nobody() {
         drop(newcomer);
         drop(waiter);
         assert_eq!(keys.available_permits(), 1);
-        // One that takes every permit again at once, and a thread that waits among that.
+        // One thread takes every permit again at once, another waits beside it.
         let (stop, got) = (AtomicUsize::new(0), Arc::clone(&keys));
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -259,12 +261,12 @@ fn permits_that_were_released_twice_at_the_same_time_leave_as_many_as_there_were
             });
             assert_eq!(keys.available_permits(), 2);
         }
-        // The same with all that fit.
-        let gate = Arc::new(Semaphore::new(2));
-        let held = [(); 2].map(|()| gate.acquire_owned().unwrap());
-        gate.add_permits(Semaphore::MAX_PERMITS).unwrap();
+        // Now with all the permits that fit.
+        let full = Arc::new(Semaphore::new(2));
+        let held = [(); 2].map(|()| full.acquire_owned().unwrap());
+        full.add_permits(Semaphore::MAX_PERMITS).unwrap();
         held.into_iter().for_each(drop);
-        assert_eq!(gate.available_permits(), Semaphore::MAX_PERMITS);
+        assert_eq!(full.available_permits(), Semaphore::MAX_PERMITS);
     });
 }
 
@@ -285,13 +287,13 @@ fn a_waiter_that_leaves_passes_on_what_it_was_given() {
     limited(|| {
         let keys = Semaphore::new(1);
         let held = keys.acquire().unwrap();
-        let mut line: Vec<_> = (0..3).map(|_| Box::pin(keys.acquire_async())).collect();
-        for waiter in &mut line {
+        let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(keys.acquire_async())).collect();
+        for waiter in &mut waiters {
             assert!(future::block_on(future::poll_once(waiter)).is_none());
         }
-        let mut line = line.into_iter();
-        let (head, second, mut third) = (line.next(), line.next(), line.next().unwrap());
-        // One leaves before it is given anything, one after.
+        let mut waiters = waiters.into_iter();
+        let (head, second, mut third) = (waiters.next(), waiters.next(), waiters.next().unwrap());
+        // One waiter leaves before it is given anything, one after.
         drop(second);
         drop(held);
         drop(head);
@@ -386,8 +388,8 @@ fn wakers_that_panic_cost_nobody_a_permit() {
     limited(|| {
         let keys = Semaphore::new(1);
         let held = keys.acquire().unwrap();
-        let mut line: Vec<_> = (0..2).map(|_| Box::pin(keys.acquire_async())).collect();
-        for waiter in &mut line {
+        let mut waiters: Vec<_> = (0..2).map(|_| Box::pin(keys.acquire_async())).collect();
+        for waiter in &mut waiters {
             let waker = Waker::from(Arc::new(Hostile));
             assert!(
                 waiter
@@ -403,13 +405,13 @@ fn wakers_that_panic_cost_nobody_a_permit() {
                     .poll(&mut Context::from_waker(&other))
                     .is_pending()
             );
-            // The last share of the first is this one, so its drop panics here, not in there.
+            // This is the last reference to the first, so its drop panics here, not inside.
             assert!(catch_unwind(AssertUnwindSafe(|| drop(waker))).is_err());
             std::mem::forget(other);
         }
         drop(held);
-        let mut line = line.into_iter();
-        let (mut head, next) = (line.next().unwrap(), line.next().unwrap());
+        let mut waiters = waiters.into_iter();
+        let (mut head, next) = (waiters.next().unwrap(), waiters.next().unwrap());
         let waker = Waker::from(Arc::new(Hostile));
         let granted = head.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(matches!(granted, Poll::Ready(Ok(_))));

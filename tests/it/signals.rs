@@ -18,13 +18,13 @@ extern "C" fn count_signals(_: libc::c_int) {
     add_one(&SIGNALS);
 }
 
-/// Has SIGALRM interrupt whatever waits in the kernel, and lets nothing wait on there by itself.
+/// Makes SIGALRM interrupt every wait in the kernel, none of which goes on by itself.
 #[expect(unsafe_code, reason = "std handles no signals")]
 fn handle_signals() {
     // SAFETY: zeroes are an action without flags, SA_RESTART among them, and without a mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = count_signals as extern "C" fn(libc::c_int) as usize;
-    // SAFETY: the action is one, and its handler does nothing but to count.
+    // SAFETY: the action is one, and its handler does nothing except count.
     let done = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
     assert_eq!(done, 0);
 }
@@ -59,7 +59,7 @@ impl Victims {
         }
     }
 
-    /// A pool of so many threads, all of which are victims.
+    /// Creates a pool of the given number of threads, all of which are victims.
     fn pool(&self, threads: usize, capacity: usize) -> ThreadPoolExecutor {
         let (come, go) = (self.clone(), self.clone());
         let builder = Builder::new().threads(threads).queue_capacity(capacity);
@@ -81,7 +81,7 @@ fn takes(time: Duration, wait: impl FnOnce(Duration) -> bool) {
     assert!(before.elapsed() >= time, "{:?}", before.elapsed());
 }
 
-/// Waits in every way for what does not come.
+/// Waits in every way for something that does not come.
 fn wait_in_vain(busy: &PoolRef, full: &PoolRef) {
     let time = Duration::from_millis(3);
     let (event, token, latch) = (Event::new(), CancelToken::new(), Latch::new(1));
@@ -103,7 +103,7 @@ fn wait_in_vain(busy: &PoolRef, full: &PoolRef) {
     takes(time, |time| full.submit_timeout(|| (), time).is_ok());
 }
 
-/// Waits in every way for what comes a little later, by a thread of its own.
+/// Waits in every way for something that comes a little later, from a thread of its own.
 fn wait_for_good(busy: &PoolRef) {
     let (event, semaphore) = (Event::new(), Semaphore::new(0));
     let queue = JoinableQueue::bounded(1);
@@ -129,7 +129,7 @@ fn wait_for_good(busy: &PoolRef) {
         assert_eq!(queue.unfinished(), 0);
     });
     let slow = busy.submit(|| {
-        // As above.
+        // Not synchronisation: the sleep is the time in which signals come.
         thread::sleep(Duration::from_millis(3));
         current().unwrap().submit(|| 42).join().unwrap()
     });
@@ -149,7 +149,7 @@ fn waits_that_are_interrupted_again_and_again_end_as_they_should() {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
                         victims.interrupt();
-                        // Not synchronisation: so often they come.
+                        // Not synchronisation: the sleep is the time between two signals.
                         thread::sleep(Duration::from_millis(1));
                     }
                 });

@@ -69,14 +69,14 @@ fn threads_have_their_names_and_indices() {
     });
 }
 
-/// How many threads this process has.
+/// Returns the number of threads of this process.
 #[cfg(target_os = "linux")]
 fn live_threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Waits until there are no more threads than that: who is joined has ended for its process, and is
-/// counted by the system for a moment longer.
+/// Waits until the process has no more threads than that: a joined thread has ended for its
+/// process, and the system counts it for a moment longer.
 #[cfg(target_os = "linux")]
 fn are_gone_but(threads: usize) {
     until(|| live_threads() <= threads);
@@ -143,7 +143,7 @@ fn when_a_thread_that_has_a_say_cannot_start_the_others_end_and_the_error_is_the
         let error = builder.on_thread_start(|_| Ok(())).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
         are_gone_but(before);
-        // What there is room for still works.
+        // A pool for which there is room still works.
         let pool = ThreadPoolExecutor::new(1).unwrap();
         assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
     });
@@ -196,7 +196,7 @@ impl Waiter {
     }
 }
 
-/// Hears of threads that could not be started.
+/// Creates a warning handler, and a receiver of the failed starts that it hears of.
 fn failed_starts() -> (impl Fn(Warning) + Send + Sync, mpsc::Receiver<io::Error>) {
     let (tell, told) = mpsc::channel();
     let tell = Mutex::new(tell);
@@ -207,7 +207,7 @@ fn failed_starts() -> (impl Fn(Warning) + Send + Sync, mpsc::Receiver<io::Error>
     (hear, told)
 }
 
-/// Has tasks wait, each of which needs a thread, until there is none for one.
+/// Submits tasks that wait, each of which needs a thread, until no thread can be started for one.
 fn wait_until_a_start_fails(pool: &PoolRef) -> Vec<Waiter> {
     let failed = pool.metrics().failed_starts;
     let mut waiters = Vec::new();
@@ -230,7 +230,7 @@ fn when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends() {
         let pool = builder.on_warning(hear).build().unwrap();
         let mut waiters = wait_until_a_start_fails(&pool);
         assert!(told.recv().is_ok());
-        // The last one waits for a thread, and these behind it.
+        // The last one waits for a thread, and these are behind it.
         let behind: Vec<_> = (0..10).map(|n| pool.submit(move || n)).collect();
         until(|| pool.metrics().live_threads == waiters.len() - 1);
         assert!(waiters.len() > 3, "{} are too few", waiters.len());
@@ -242,7 +242,7 @@ fn when_a_spare_thread_cannot_start_its_task_runs_as_soon_as_a_wait_ends() {
             assert_eq!(task.join().unwrap(), n);
         }
         assert!(told.try_recv().is_err(), "it is reported once");
-        // Until another could be started, and one more could not.
+        // Until another thread could be started, and one more could not.
         drop(in_the_way);
         let live = pool.metrics().live_threads;
         waiters.extend(wait_until_a_start_fails(&pool));

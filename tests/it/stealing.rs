@@ -1,4 +1,4 @@
-//! Every task is run once, whoever finds it.
+//! Every task is run once, whichever worker finds it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use workmill::ThreadPoolExecutor;
 
 use crate::support::{limited, until};
 
-/// One count a task.
+/// A count for each task.
 fn counts(tasks: usize) -> Arc<[AtomicUsize]> {
     (0..tasks).map(|_| AtomicUsize::new(0)).collect()
 }
@@ -26,7 +26,8 @@ fn children_are_run_once_while_thieves_fight_for_the_last() {
         let pool = ThreadPoolExecutor::new(3).unwrap();
         let ran = counts(ROUNDS);
         let seen = Arc::clone(&ran);
-        // The parent pushes one and runs it at once, so the lane holds one task over and over.
+        // The parent pushes one and runs it at once, so the local queue holds one task over and
+        // over.
         fn step(seen: &Arc<[AtomicUsize]>, index: usize) {
             let next = Arc::clone(seen);
             if index < seen.len() {
@@ -110,7 +111,7 @@ fn a_worker_that_breeds_its_own_work_takes_outside_work_within_61_tasks_of_its_o
     const MOST: usize = 61 + 1;
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        // One task that submits itself again until it sees that the outsider has run.
+        // A task that submits itself again until it sees that the outsider has run.
         struct Breeder {
             bred: AtomicUsize,
             seen: AtomicUsize,
@@ -137,7 +138,8 @@ fn a_worker_that_breeds_its_own_work_takes_outside_work_within_61_tasks_of_its_o
                 outsider.seen.store(1, Ordering::SeqCst);
                 bred.saturating_sub(at.load(Ordering::SeqCst))
             });
-            // Counted after the push, so what is bred between the two is not held against the pool.
+            // Counted after the push, so tasks that are submitted between the two are not held
+            // against the pool.
             submitted.store(breeder.bred.load(Ordering::SeqCst), Ordering::SeqCst);
             let waited = handle.join().unwrap();
             assert!(waited <= MOST, "{waited}");

@@ -1,4 +1,4 @@
-//! What the tests share: hang limits, child processes, hostile values and gates.
+//! Shared by the tests: hang limits, child processes, hostile values and flags.
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,8 +9,8 @@ use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// After this time a test hangs. Many times what any takes, also while others want the processors:
-/// it is no measure of how fast the crate is.
+/// The time after which a test hangs. It is many times what any takes, also while others want the
+/// processors: it does not measure how fast the crate is.
 pub(crate) const HANG: Duration = Duration::from_secs(300);
 
 /// Runs a test's body, which fails when it hangs.
@@ -18,7 +18,7 @@ pub(crate) fn limited<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'stat
     within(HANG, body)
 }
 
-/// The same for a part of a test, which is called so if it hangs.
+/// Runs a part of a test, which fails by this name when it hangs.
 pub(crate) fn limited_part<R: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> R + Send + 'static,
@@ -155,16 +155,16 @@ fn read_to_the_end(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> 
     })
 }
 
-/// Sees to it that this process, which has a group of its own, does not outlive the one that
-/// started it, whatever ends that.
+/// Makes sure that this process, which has a group of its own, does not outlive its parent,
+/// whatever ends that.
 fn end_with_the_parent() {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .expect("the system knows this");
 }
 
-/// Tells whether a child has ended, and leaves it a zombie, so that its number stays that of its
-/// group.
+/// Returns `true` if a child has ended, and leaves it a zombie, so that its number stays that of
+/// its group.
 #[cfg(unix)]
 fn has_ended(child: &mut Child) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -180,13 +180,13 @@ fn has_ended(child: &mut Child) -> bool {
     ended.expect("the child can be waited for").is_some()
 }
 
-/// Ends a child, unless it has ended, with all that it has started.
+/// Ends a child, unless it has ended, and all processes that it has started.
 fn end_all(mut child: Child) -> ExitStatus {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, Signal, kill_process_group};
 
-        // Some systems refuse to kill what has ended.
+        // Some systems refuse to kill a process that has ended.
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     }
     let _ = child.kill();
@@ -202,7 +202,7 @@ fn printed(output: &Output) -> String {
     )
 }
 
-/// Both of them hold the ends of the pipes, and only who has ended lets go of them.
+/// Both processes hold the ends of the pipes, and only a process that has ended lets go of them.
 #[cfg(unix)]
 #[test]
 fn a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told() {
@@ -228,8 +228,8 @@ fn a_child_that_hangs_is_ended_with_its_own_and_what_it_printed_is_told() {
     });
 }
 
-/// A wrapper that leaves a child a gigabyte of address space: room for a dozen threads with stacks of
-/// 64 MiB, if the allocator does not reserve as much again for each of them.
+/// A wrapper that leaves a child a gigabyte of address space: room for a dozen threads with stacks
+/// of 64 MiB, if the allocator does not reserve as much again for each of them.
 #[cfg(target_os = "linux")]
 pub(crate) const LIMIT: [&str; 3] = [
     "sh",
@@ -274,7 +274,7 @@ pub(crate) fn occupy(pool: &workmill::PoolRef) -> Flag {
     release
 }
 
-/// Has so many tasks wait until all of them run.
+/// Runs the given number of tasks, each of which waits until all of them run.
 pub(crate) fn meet(pool: &workmill::PoolRef, tasks: usize) {
     let barrier = Arc::new(Barrier::new(tasks));
     let handles: Vec<_> = (0..tasks)
@@ -345,24 +345,24 @@ impl Drop for Counted {
     }
 }
 
-/// Gives way until `done` says yes; for what nobody can be waited for.
+/// Yields until `done` returns `true`, where there is nothing to wait for.
 pub(crate) fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         thread::yield_now();
     }
 }
 
-/// What many tasks do to show that they ran.
+/// Counts a task that runs.
 pub(crate) fn add_one(count: &AtomicUsize) {
     count.fetch_add(1, Ordering::SeqCst);
 }
 
-/// How many run at a time.
+/// Counts the tasks that run at a time.
 #[derive(Clone, Default)]
 pub(crate) struct Crowd(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Crowd {
-    /// Is one of those that run, for a moment.
+    /// Counts the caller for a moment.
     pub(crate) fn join_in(&self) {
         let (busy, most) = &*self.0;
         most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -370,7 +370,7 @@ impl Crowd {
         busy.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// The most that there were at a time.
+    /// Returns the most callers that were counted at a time.
     pub(crate) fn most(&self) -> usize {
         self.0.1.load(Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
-//! How many threads a pool has: they come when they are needed and end when they are not, and the number
-//! of tasks that run at a time can be changed.
+//! The number of threads of a pool: they come when they are needed and end when they are not, and
+//! the number of tasks that run at a time can be changed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::support::{Crowd, Drops, Flag, add_one, limited, meet, occupy, until};
 /// Soon over, and longer than it takes a thread to find the next task.
 const SOON: Duration = Duration::from_millis(20);
 
-/// Has so many tasks wait, which gives as many places up, and then go on.
+/// Runs the given number of tasks that wait, so that as many slots are given up, and then go on.
 fn wait_together(pool: &PoolRef, tasks: usize) {
     let event = Arc::new(Event::new());
     let wait = || {
@@ -80,7 +80,7 @@ fn by_default_there_can_be_four_times_as_many_threads_and_none_ends_soon() {
             pool.set_threads(most).unwrap();
             assert!(pool.set_threads(most + 1).is_err());
         }
-        // However short the time, those that the pool began with stay.
+        // However short the time, the threads that the pool began with stay.
         let pool = Builder::new().threads(3).keep_alive(Duration::ZERO);
         let pool = pool.build().unwrap();
         meet(&pool, 3);
@@ -131,7 +131,7 @@ fn spare_threads_end_too() {
             until(|| live(&pool) == 1);
             assert_eq!(pool.submit(|| 42).join().unwrap(), 42);
         }
-        // Those that wait are not counted among those that stay.
+        // Threads that wait are not counted among those that stay.
         let event = Arc::new(Event::new());
         let wait = Arc::clone(&event);
         let waits = pool.submit(move || wait.wait());
@@ -211,7 +211,7 @@ fn with_fewer_threads_no_more_tasks_run_at_a_time_once_the_others_have_ended() {
                     pool.submit(move || crowd.join_in())
                 })
                 .collect();
-            // The first to end take no other task.
+            // The first thread to end takes no other task.
             releases.iter().for_each(Flag::set);
             tasks.into_iter().for_each(|task| task.join().unwrap());
             let most = crowd.most();
@@ -265,7 +265,7 @@ fn a_pool_without_capacity_takes_as_many_tasks_as_it_has_threads_now() {
         first.join().unwrap();
         assert!(is_full(), "two run");
         thread::scope(|scope| {
-            // Those who wait are let in when there are more.
+            // Submitters that wait are let in when there are more threads.
             let waits = scope.spawn(|| pool.submit(|| 42).join().unwrap());
             pool.set_threads(3).unwrap();
             assert_eq!(waits.join().unwrap(), 42);
@@ -427,8 +427,8 @@ fn while_the_number_of_threads_changes_every_task_runs_once() {
     }
 }
 
-/// Submits tasks that count themselves, wait, join each other or do nothing, and joins them; says how
-/// many there were.
+/// Submits tasks that count themselves, wait, join each other or do nothing, and joins them;
+/// returns the number of tasks.
 fn mixed(pool: &PoolRef, runs: &Arc<AtomicUsize>, kind: usize) -> usize {
     let count = || {
         let runs = Arc::clone(runs);

@@ -1,5 +1,5 @@
-//! Sleeps end at their time and not before, in order, whoever else sleeps; they cost nothing when they
-//! are gone.
+//! Sleeps end at their time and not before, in order, whichever tasks sleep; they cost nothing when
+//! they are gone.
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +46,7 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Waits until the timer's thread has woken all whose time comes before or at `deadline`.
+/// Waits until the timer's thread has woken all sleeps whose time comes before or at `deadline`.
 fn all_are_woken(deadline: Instant) {
     loop {
         let latch = Arc::new(Latch::new(1));
@@ -58,7 +58,7 @@ fn all_are_woken(deadline: Instant) {
     }
 }
 
-/// Gives the order in which sleeps with such deadlines, that begin in this order, are woken.
+/// Returns the order in which sleeps with these deadlines, which begin in this order, are woken.
 fn order_of(deadlines: impl Fn(Instant) -> Vec<Instant>) -> Vec<usize> {
     let mut lead = Duration::from_millis(30);
     loop {
@@ -122,7 +122,7 @@ fn a_sleep_takes_its_time_which_begins_when_it_is_made() {
         assert!(Instant::now() >= deadline && until.is_elapsed());
         // Ready for good.
         block_on(until);
-        // A moment that has been.
+        // A moment in the past.
         let past = Instant::now();
         assert_eq!(block_on(poll_once(sleep_until(past))), Some(()));
     });
@@ -272,7 +272,7 @@ fn only_the_waker_of_the_last_poll_is_woken() {
         for waker in [&first, &first, &last, &first, &last, &last] {
             assert!(poll(&mut sleep, waker).is_pending());
         }
-        // The waker stays when the time is moved.
+        // The waker stays when the deadline is moved.
         let deadline = Instant::now() + SHORT;
         sleep.reset(deadline);
         all_are_woken(deadline);
@@ -349,7 +349,7 @@ fn a_waker_may_use_the_timer_itself() {
         let (woken, inner) = (Arc::clone(&latch), Mutex::new(Some(sleep(HOUR))));
         let busy = waker(move || {
             drop(inner.lock().unwrap().take());
-            // It is the timer's own thread that would end this sleep; so it may not wait for one.
+            // The timer's own thread would end this sleep; so it may not wait for it.
             assert!(block_on(poll_once(sleep(HOUR))).is_none());
             let mut next = sleep(SHORT);
             let told = Arc::clone(&woken);
@@ -477,7 +477,7 @@ fn an_interval_begins_anew_with_a_period_of_waiting() {
         ticks.reset();
         let first = block_on(ticks.tick());
         assert!(first >= start + SHORT);
-        // While somebody waits, too.
+        // While a receiver waits, too.
         let (waker, woken) = counting();
         let mut ticks = interval(HOUR);
         block_on(ticks.tick());

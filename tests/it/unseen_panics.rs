@@ -1,4 +1,4 @@
-//! A panic is seen: by whoever has the handle, or else by the panic handler, and never by both.
+//! A panic is seen by the holder of the handle, or else by the panic handler, and never by both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use workmill::{Builder, Every, ThreadPoolExecutor};
 
 use crate::support::{Bomb, Flag, add_one, limited, occupy, until};
 
-/// A pool of one thread, and how often its panic handler was called.
+/// A pool of one thread, and the number of calls of its panic handler.
 fn pool() -> (ThreadPoolExecutor, Arc<AtomicUsize>) {
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
@@ -17,7 +17,7 @@ fn pool() -> (ThreadPoolExecutor, Arc<AtomicUsize>) {
     (pool.unwrap(), heard)
 }
 
-/// Every way to start something that panics, and to keep no handle of it.
+/// All ways to start a task that panics, and to keep no handle of it.
 type Start = fn(&ThreadPoolExecutor) -> Box<dyn FnOnce() + Send>;
 
 const WAYS: [Start; 7] = [
@@ -65,7 +65,7 @@ fn a_panic_whose_handle_is_dropped_after_it_reaches_the_handler() {
         for start in WAYS {
             let (pool, heard) = pool();
             let drop_handle = start(&pool);
-            // What is due at once has run when this has.
+            // A task that is due at once has run when this one has.
             let due = pool.submit_after(Duration::from_millis(5), || ());
             due.join().unwrap();
             pool.wait_idle().unwrap();
@@ -94,7 +94,7 @@ fn a_panic_that_a_handle_has_given_does_not_reach_the_handler() {
     });
 }
 
-/// The run has begun, and panics when the flag is set.
+/// Returns when the run has begun; it panics when the flag is set.
 fn last_run(pool: &ThreadPoolExecutor, every: Every) -> (workmill::JoinHandle<()>, Flag) {
     let (begun, release) = (Flag::default(), Flag::default());
     let (arrives, go) = (begun.clone(), release.clone());
@@ -146,7 +146,7 @@ fn a_handle_that_outlives_its_pool_tells_no_other_pool() {
         let task = first.submit(|| panic!("late"));
         first.shutdown();
         drop(first);
-        // Whatever the first pool has left is used again now.
+        // What the first pool has left behind is used again now.
         let others: Vec<_> = (0..4).map(|_| pool()).collect();
         drop(task);
         assert!(

@@ -1,4 +1,5 @@
-//! Waiting inside the pool never hangs it: what finishes with a thread for each task finishes here.
+//! Waiting inside the pool never hangs it: a program that finishes with a thread for each task
+//! finishes here.
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -61,14 +62,14 @@ fn three_hundred_tasks_wait_on_five_threads_for_an_event_that_the_last_one_sets(
     });
 }
 
-/// A wait, and what ends it.
+/// A wait, and the call that ends it.
 type Pair = (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>);
 
 fn pair(wait: impl FnOnce() + Send + 'static, end: impl FnOnce() + Send + 'static) -> Pair {
     (Box::new(wait), Box::new(end))
 }
 
-/// The name of a wait, and what makes it; some wait for the other pool of one thread that is given.
+/// The name of a wait, and the function that makes it; some wait for the given pool of one thread.
 type Row = (&'static str, fn(&ThreadPoolExecutor) -> Pair);
 
 /// The waits of this crate.
@@ -273,13 +274,14 @@ fn without_spare_threads_every_wait_keeps_its_slot() {
 #[test]
 fn of_joins_that_wait_for_each_other_in_a_cycle_one_gives_up() {
     for threads in [1, 2, 8] {
-        for ring in [1, 2, 3, 7] {
+        for length in [1, 2, 3, 7] {
             limited(move || {
                 let pool = ThreadPoolExecutor::new(threads).unwrap();
-                let barrier = Arc::new(Barrier::new(ring));
+                let barrier = Arc::new(Barrier::new(length));
                 let (tell, told) = mpsc::channel();
-                let (senders, receivers): (Vec<_>, Vec<_>) =
-                    (0..ring).map(|_| mpsc::channel::<JoinHandle<()>>()).unzip();
+                let (senders, receivers): (Vec<_>, Vec<_>) = (0..length)
+                    .map(|_| mpsc::channel::<JoinHandle<()>>())
+                    .unzip();
                 let tasks = receivers.into_iter().map(|receiver| {
                     let (barrier, tell) = (Arc::clone(&barrier), tell.clone());
                     pool.submit(move || {
@@ -290,12 +292,12 @@ fn of_joins_that_wait_for_each_other_in_a_cycle_one_gives_up() {
                 });
                 let tasks: Vec<_> = tasks.collect();
                 for (n, task) in tasks.into_iter().enumerate() {
-                    senders[(n + 1) % ring].send(task).unwrap();
+                    senders[(n + 1) % length].send(task).unwrap();
                 }
                 pool.shutdown();
                 drop(tell);
                 let (joined, gave_up): (Vec<_>, Vec<_>) = told.iter().partition(Result::is_ok);
-                assert_eq!((joined.len(), gave_up.len()), (ring - 1, 1));
+                assert_eq!((joined.len(), gave_up.len()), (length - 1, 1));
                 let error = gave_up.into_iter().next().unwrap().unwrap_err();
                 assert_eq!(error.cancel_reason(), Some(CancelReason::Deadlock));
             });

@@ -1,4 +1,4 @@
-//! Every form of waiting gives the outcome once, and a waiter runs only what it waits for.
+//! Every form of waiting gives the outcome once, and a waiter runs only the task that it waits for.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -270,7 +270,7 @@ fn several_threads_wait_until_idle_at_once() {
     });
 }
 
-/// The time for which this thread has had a processor.
+/// Returns the time for which this thread has had a processor.
 #[cfg(target_os = "linux")]
 fn own_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
@@ -278,12 +278,12 @@ fn own_time() -> Duration {
     Duration::from_nanos(nanoseconds.parse().unwrap())
 }
 
-/// What is left over in the lane by each join is swept now and then, which must not cost more the
-/// more there is.
+/// The tombstones that joins leave in the local queue are swept now and then, which must not cost
+/// more the more there are.
 #[cfg(target_os = "linux")]
 #[test]
 fn many_children_are_joined_inline_in_no_more_than_their_time() {
-    /// Has this thread's time for a task that joins so many children, time after time.
+    /// Returns this thread's time for a task that joins `children` children, again and again.
     fn takes(pool: &ThreadPoolExecutor, times: u32, children: u64) -> Duration {
         let task = pool.submit(move || {
             let (pool, start) = (workmill::current().unwrap(), own_time());
@@ -301,7 +301,7 @@ fn many_children_are_joined_inline_in_no_more_than_their_time() {
         // Many at a time, or as many a few at a time: ten times as long if each went over all
         // others.
         let (few, many) = (takes(&pool, 10, 10_000), takes(&pool, 1, 100_000));
-        assert!(many < 4 * few, "{many:?} in place of {few:?}");
+        assert!(many < 4 * few, "{many:?} instead of {few:?}");
     });
 }
 
@@ -330,11 +330,11 @@ fn in_every_timed_wait_zero_looks_once_and_max_waits_forever() {
             assert_eq!(late.join_timeout(Duration::MAX).unwrap().unwrap(), 3);
             assert_eq!(joiner.join().unwrap().unwrap().unwrap(), 1);
             assert_eq!(idler.join().unwrap(), Ok(true));
-            // Nobody can release what it never had; the end of the semaphore ends the wait.
+            // There is no permit to release; the end of the semaphore ends the wait.
             keys.close();
             assert!(acquirer.join().unwrap().is_err());
         });
-        // What is there is taken, however short the time.
+        // A ready outcome is taken, however short the time.
         assert_eq!(shared.join_timeout(zero).unwrap().unwrap(), 1);
         pool.wait_idle().unwrap();
         assert!(pool.wait_idle_timeout(zero).unwrap());
@@ -365,7 +365,7 @@ fn nothing_of_a_task_is_kept_once_it_has_ended() {
         let joined = shared.join().unwrap();
         assert_eq!(held(&capture), 2, "a shared one is kept, and cloned");
         drop((shared, joined));
-        // Whoever ended the task may just be telling others.
+        // The thread that ended the task may still be telling others.
         pool.wait_idle().unwrap();
         assert_eq!(held(&capture), 0);
         let kept = Arc::clone(&capture);

@@ -12,7 +12,7 @@ use workmill::{Semaphore, ThreadPoolExecutor, block_on};
 
 use crate::rounds;
 
-/// Hands its waker over when it is polled first. From then on it only looks, and orders nothing by it.
+/// Hands its waker over in its first poll. From then on it only looks, and orders nothing by it.
 struct Flag {
     is_set: Arc<AtomicBool>,
     hand_over: Option<Sender<Waker>>,
@@ -33,7 +33,7 @@ impl Future for Flag {
     }
 }
 
-/// A future that waits for a flag, the flag, and where the future's waker comes.
+/// A future that waits for a flag, the flag, and the receiver of the future's waker.
 fn flag() -> (Flag, Arc<AtomicBool>, Receiver<Waker>) {
     let (sender, wakers) = channel();
     let is_set = Arc::new(AtomicBool::new(false));

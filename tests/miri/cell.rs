@@ -1,4 +1,4 @@
-//! The cell of a closure: who runs, joins, cancels, shares or drops it, in any order.
+//! The cell of a closure, with threads that run, join, cancel, share or drop it, in any order.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The cell of a future: who polls, wakes, cancels, ends or drops it, in any order.
+//! The cell of a future, with threads that poll, wake, cancel, end or drop it, in any order.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::{Counted, rounds};
 struct Asks {
     is_over: Arc<AtomicBool>,
     to: Sender<Waker>,
-    /// Tells whether it was dropped.
+    /// Shows whether it was dropped.
     kept: Counted,
 }
 
@@ -86,7 +86,7 @@ fn a_future_is_woken_from_elsewhere() {
         drop(pool);
         let (other, wakers) = wakes.join().unwrap();
         other.wake();
-        // The wakers that it handed over keep its cell, and they only.
+        // The wakers that it handed over keep its cell, and nothing else does.
         drop((output, wakers));
         assert_eq!(counted.others(), 0);
     });
@@ -184,16 +184,16 @@ fn a_future_whose_handle_is_dropped_goes_on() {
 fn a_waker_may_outlive_its_future_and_the_pool() {
     rounds(2, 500, |_| {
         let counted = Counted::default();
-        let place = Arc::new(Mutex::new(None::<Waker>));
+        let waker_cell = Arc::new(Mutex::new(None::<Waker>));
         let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (kept, put) = (counted.clone(), Arc::clone(&place));
+        let (kept, put) = (counted.clone(), Arc::clone(&waker_cell));
         let handle = pool.spawn(poll_fn(move |cx| {
             let _ = &kept;
             *put.lock().unwrap() = Some(cx.waker().clone());
             Poll::Ready(())
         }));
         handle.join().unwrap();
-        let waker = place.lock().unwrap().take().unwrap();
+        let waker = waker_cell.lock().unwrap().take().unwrap();
         let elsewhere = waker.clone();
         let wakes = thread::spawn(move || elsewhere.wake());
         drop(pool);

@@ -1,4 +1,4 @@
-//! What threads wait for, without a pool: all of it by threads and by futures at once.
+//! Things that threads wait for, without a pool, by threads and by futures at once.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -19,12 +19,12 @@ use crate::{Counted, rounds};
 /// Long enough that it does not pass, short enough for a test that fails.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Polls a future once, for the place in line that it takes.
+/// Polls a future once, so that it joins the queue.
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// A count that goes wrong if two have it at a time.
+/// A count that goes wrong if two threads have it at a time.
 fn count_up(count: &AtomicUsize) {
     let seen = count.load(Ordering::Relaxed);
     thread::yield_now();
@@ -227,7 +227,7 @@ fn a_waiter_that_gives_up_takes_no_item_along() {
             let has_time = scope.spawn(|| queue.get_timeout(LONG).map(drop));
             let hasty = scope.spawn(|| queue.get_timeout(Duration::ZERO).is_ok());
             {
-                // It is put at once, or given back here, unless somebody takes it in between.
+                // It is put at once, or given back here, unless a getter takes it in between.
                 let mut gives_up = pin!(queue.put_async(counted.clone()));
                 drop(poll(gives_up.as_mut()));
             }
@@ -237,7 +237,7 @@ fn a_waiter_that_gives_up_takes_no_item_along() {
             }
             drop(queue.try_put(counted.clone()));
             let _ = hasty.join().unwrap();
-            // Somebody waits still, or has got one.
+            // A getter still waits, or has got an item.
             drop(queue.put_timeout(counted.clone(), Duration::ZERO));
             queue.close();
             let _ = has_time.join().unwrap();

@@ -1,4 +1,4 @@
-//! Futures with a time. The thread that keeps the time lives as long as the process.
+//! Futures with a time limit or a sleep. The timer's thread lives as long as the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

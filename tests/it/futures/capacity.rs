@@ -165,7 +165,10 @@ fn submitters_that_await_room_are_served_in_order_of_arrival() {
             assert!(poll_once(&mut first).await.is_none());
             assert!(poll_once(&mut second).await.is_none());
             assert!(queued.cancel());
-            assert!(poll_once(&mut second).await.is_none(), "it is not its turn");
+            assert!(
+                poll_once(&mut second).await.is_none(),
+                "the first comes first"
+            );
             assert!(pool.try_submit(|| 3).is_err(), "nobody overtakes");
             let handle = poll_once(&mut first).await.unwrap().unwrap();
             release.set();
