@@ -13,6 +13,7 @@
 //!
 //! The timer's thread calls and drops nothing of the user's here: it only moves tasks into the pool.
 
+mod booking;
 mod every;
 #[cfg(all(test, workmill_loom))]
 mod model;
@@ -30,9 +31,7 @@ use series::Series;
 use crate::error::CancelReason;
 use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
-use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
-use crate::timer::alarm;
-use crate::timer::entries::Key;
+use crate::pool::PoolTask;
 
 impl PoolRef {
     /// Submits a closure when so much time has passed.
@@ -150,64 +149,5 @@ impl PoolRef {
             end.cancel(reason);
         }
         JoinHandle::new(end, link)
-    }
-}
-
-/// Where something that is not due is known.
-struct Booking {
-    link: PoolLink,
-    key: Option<Key>,
-    place: Option<usize>,
-}
-
-impl Booking {
-    fn new(link: PoolLink) -> Self {
-        Self {
-            link,
-            key: None,
-            place: None,
-        }
-    }
-
-    /// Takes all out of this, so that it can be [cancelled](Self::cancel) without a lock.
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(self.link))
-    }
-
-    /// Makes it known to the pool.
-    fn add(&mut self, pool: &Pool, postponed: Arc<dyn Postponed>) -> Result<(), CancelReason> {
-        if pool.is_forked() {
-            return Err(CancelReason::Forked);
-        }
-        self.place = Some(
-            pool.scheduled
-                .add(postponed)
-                .ok_or(CancelReason::Shutdown)?,
-        );
-        Ok(())
-    }
-
-    /// Has the timer call `callback` when it is `due`; not at all if that is never.
-    fn set_alarm(
-        &mut self,
-        due: Option<Instant>,
-        callback: impl FnOnce() + Send + 'static,
-    ) -> Result<(), CancelReason> {
-        if let Some(due) = due {
-            let key = alarm::call_at(due, Box::new(callback));
-            self.key = Some(key.map_err(|_| CancelReason::Rejected)?);
-        }
-        Ok(())
-    }
-
-    /// Takes it out of both places. The caller holds no lock.
-    fn cancel(self) {
-        if let Some(key) = self.key {
-            alarm::forget(key);
-        }
-        let pool = self.place.and_then(|_| Pool::of(self.link));
-        if let (Some(pool), Some(place)) = (pool, self.place) {
-            pool.scheduled.remove(place);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Booking;
+use super::booking::Booking;
 use crate::admission::{Capacity, CapacityPermit};
 use crate::error::CancelReason;
 use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
@@ -49,7 +49,7 @@ impl Once {
         let inside = &mut *lock(&self.inside);
         inside.task = Some((task, end));
         let once = Arc::clone(self);
-        inside.booking.add(pool, once.clone())?;
+        inside.booking.register(pool, once.clone())?;
         inside.booking.set_alarm(due, move || once.come_due())
     }
 
@@ -58,7 +58,7 @@ impl Once {
         let Some(pool) = Pool::of(self.link) else {
             return;
         };
-        let (task, place) = {
+        let (task, registered) = {
             let mut inside = lock(&self.inside);
             if inside.task.is_none() {
                 return;
@@ -68,11 +68,11 @@ impl Once {
                 return pool.check_quiescence();
             }
             inside.permit = CapacityPermit::anyway(&pool, self.capacity.as_ref());
-            inside.booking.key = None;
-            (inside.task.take(), inside.booking.place.take())
+            inside.booking.alarm_has_rung();
+            (inside.task.take(), inside.booking.take_registered())
         };
-        if let Some(place) = place {
-            pool.scheduled.remove(place);
+        if let Some(registered) = registered {
+            pool.scheduled.remove(registered);
         }
         if let Some((task, end)) = task {
             end.come_due();

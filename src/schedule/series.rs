@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context as PollContext, Poll};
 use std::time::Instant;
 
-use super::Booking;
+use super::booking::Booking;
 use super::every::Every;
 use crate::admission::{Capacity, CapacityPermit};
 use crate::error::CancelReason;
@@ -83,7 +83,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     /// Has the first run come. If it is refused the caller cancels the handle.
     pub(super) fn begin(self: &Arc<Self>, pool: &Pool) -> Result<(), CancelReason> {
         let inside = &mut *lock(&self.inside);
-        inside.booking.add(pool, self.clone())?;
+        inside.booking.register(pool, self.clone())?;
         self.set_alarm(inside)
     }
 
@@ -103,7 +103,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         if inside.end.is_none() {
             return;
         }
-        inside.booking.key = None;
+        inside.booking.alarm_has_rung();
         let Some(permit) = CapacityPermit::if_room(self.capacity.as_ref()) else {
             pool.counts.skipped.add_one();
             // The pool closes, or there is a thread: this is it.
