@@ -26,7 +26,7 @@ fn what_is_accepted_runs_and_the_thread_ends() {
 /// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait
 /// for the one who does.
 #[test]
-fn two_who_shut_a_pool_down_both_return_when_all_is_done() {
+fn two_threads_that_shut_a_pool_down_both_return_when_all_is_done() {
     model(1, || {
         let shared = pool(1, start_none);
         let (ran, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -116,7 +116,7 @@ fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
 
 /// Bug: whoever calls out the end does not wake once more who waits.
 #[test]
-fn who_waits_until_all_is_done_while_the_pool_closes_behind_a_task_is_woken() {
+fn a_joiner_is_woken_while_the_pool_closes_behind_a_task() {
     model(3, || {
         let shared = pool(1, start_none);
         // So it is worth a look around at any time.

@@ -7,7 +7,7 @@ use super::*;
 /// Bug: the spare does not look for a reserved slot once it is in the list (R2). Bug: who could not start a
 /// thread does not look at the list again (V4).
 #[test]
-fn a_vacancy_and_a_spare_thread_meet() {
+fn a_reserved_slot_and_a_spare_thread_meet() {
     model(3, || {
         let shared = pool(1, start_none);
         let ran = Arc::new(AtomicUsize::new(0));
@@ -39,7 +39,7 @@ fn a_vacancy_and_a_spare_thread_meet() {
 ///
 /// Bug: the spare leaves although what it was given is gone.
 #[test]
-fn a_vacancy_that_is_taken_back_is_had_by_one() {
+fn a_reserved_slot_that_is_taken_back_has_one_owner() {
     model(3, || {
         let shared = pool(1, start_none);
         let given = Arc::new(AtomicUsize::new(0));
@@ -77,7 +77,7 @@ fn a_vacancy_that_is_taken_back_is_had_by_one() {
 ///
 /// Bug: it looks at what others were given first.
 #[test]
-fn two_vacancies_reach_two_spare_threads() {
+fn two_reserved_slots_reach_two_spare_threads() {
     model(2, || {
         let shared = pool(2, start_none);
         let spares = [(); 2].map(|()| {
@@ -100,7 +100,7 @@ fn two_vacancies_reach_two_spare_threads() {
 
 /// Bug: a spare thread that is unparked takes it that it was told to leave.
 #[test]
-fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_vacancy() {
+fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_slot() {
     model(3, || {
         let shared = pool(1, start_none);
         let stray = unpark_this_thread();
