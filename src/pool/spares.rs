@@ -136,9 +136,8 @@ impl Spares {
         let may_leave = || spare.is_told() || self.has_given();
         spin_until(LOOK, may_leave);
         loop {
-            let is_over = deadline.is_over();
-            if may_leave() || is_over {
-                if let Some(rested) = self.leave(&spare, is_over) {
+            if may_leave() || deadline.is_over() {
+                if let Some(rested) = self.leave(&spare, deadline) {
                     return rested;
                 }
             }
@@ -148,18 +147,18 @@ impl Spares {
 
     /// Takes a thread out of the list if its rest has ended, with the slot that it was given, or else a
     /// slot that another thread was given.
-    fn leave(&self, spare: &Arc<Spare>, is_over: bool) -> Option<Rested> {
+    fn leave(&self, spare: &Arc<Spare>, deadline: Deadline) -> Option<Rested> {
         let mut resting = lock(&self.resting);
-        let place = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
-        let place = resting.iter().position(place)?;
-        let own = self.take_given(&mut resting[place..=place]);
+        let is_own = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
+        let index = resting.iter().position(is_own)?;
+        let own = self.take_given(&mut resting[index..=index]);
         let rested = match own.or_else(|| self.take_given(&mut resting)) {
             Some(reserved) => Rested::Given(reserved),
             None if spare.is_told() => Rested::Told,
-            None if is_over => Rested::TimedOut,
+            None if deadline.is_over() => Rested::TimedOut,
             None => return None,
         };
-        resting.remove(place);
+        resting.remove(index);
         Some(rested)
     }
 }

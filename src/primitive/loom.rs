@@ -1,5 +1,6 @@
 //! The building blocks of the models: those of loom, and what loom lacks.
 
+pub(crate) use loom::alloc::Track;
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
 use loom::sync::Condvar;

@@ -4,11 +4,13 @@
 //! the models run the code that users run. Under `--cfg workmill_loom` the names below are those of
 //! `loom`. This cfg is the crate's own, so a user's `--cfg loom` has no effect here.
 
+mod atomic_static;
 #[cfg(workmill_loom)]
 mod loom;
 
 use std::ops::Deref;
 
+pub(crate) use self::atomic_static::AtomicStatic;
 #[cfg(workmill_loom)]
 pub(crate) use self::loom::*;
 #[cfg(not(workmill_loom))]
@@ -68,30 +70,6 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-/// An atomic `Option<&'static T>`.
-///
-/// It orders nothing: the value that it refers to was there from the beginning.
-pub(crate) struct AtomicStatic<T: 'static>(AtomicPtr<T>);
-
-#[expect(unsafe_code, reason = "std has no atomic reference")]
-impl<T: Sync> AtomicStatic<T> {
-    pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
-    }
-
-    #[inline]
-    pub(crate) fn set(&self, value: Option<&'static T>) {
-        let value = value.map_or(std::ptr::null(), std::ptr::from_ref);
-        self.0.store(value.cast_mut(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> Option<&'static T> {
-        let value = self.0.load(Ordering::Relaxed).cast_const();
-        // SAFETY: the pointer is null, or `set` made it from a reference that is `'static`.
-        unsafe { value.as_ref() }
-    }
-}
-
 /// Declares a thread-local `Cell` of a `Copy` type with a constant initial value. It has no
 /// destructor, so it outlives the thread-locals that have one.
 #[cfg(not(workmill_loom))]
@@ -106,7 +84,7 @@ macro_rules! thread_cell {
 #[cfg(workmill_loom)]
 macro_rules! thread_cell {
     ($name:ident: $type:ty = $initial:expr) => {
-        loom::thread_local! {
+        $crate::primitive::thread_local! {
             static $name: std::cell::Cell<$type> = std::cell::Cell::new($initial);
         }
     };

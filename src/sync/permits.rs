@@ -481,13 +481,13 @@ impl Permits {
             && (is_unfair || seen & WAITING <= new & WAITING)
     }
 
-    /// Takes permits for a waiter that is in the queue, by the unfair rule. Returns `false` if it
-    /// has to wait on.
+    /// Takes permits for a waiter that is in the queue, by the unfair rule, unless one of the bits
+    /// `bars` is set. Returns `false` if it has to wait on.
     #[must_use]
-    fn retry(&self, permits: usize, is_head: bool) -> bool {
+    fn retry(&self, permits: usize, bars: usize) -> bool {
         loop {
             let seen = self.word.load(Ordering::Relaxed);
-            if has(seen, permits) && (is_head || seen & STARVING == 0) {
+            if has(seen, permits) && seen & bars == 0 {
                 if self.take_from(seen, permits).is_ok() {
                     return true;
                 }
@@ -614,7 +614,8 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
             return (Poll::Ready(answer), Some(waker));
         }
         let is_head = waiters.is_head(&ticket);
-        if from.starve_after.is_some() && from.retry(self.permits, is_head) {
+        let bars = if is_head { 0 } else { STARVING };
+        if from.starve_after.is_some() && from.retry(self.permits, bars) {
             let left = waiters.redeem(ticket).err();
             from.settle(&waiters, is_head);
             return (Poll::Ready(Ok(())), left.map(|(other, _)| other));

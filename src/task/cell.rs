@@ -55,7 +55,7 @@ pub(super) struct Header {
     pub(super) waiter: UnsafeCell<Option<Box<Waiter>>>,
     /// Makes the model fail if a cell is never freed.
     #[cfg(workmill_loom)]
-    _leak_check: loom::alloc::Track<()>,
+    _leak_check: crate::primitive::Track<()>,
 }
 
 /// The waker of the thread or future that waits for the handle. In a forked child it is not called:
@@ -69,7 +69,7 @@ impl Header {
             vtable,
             waiter: UnsafeCell::new(None),
             #[cfg(workmill_loom)]
-            _leak_check: loom::alloc::Track::new(()),
+            _leak_check: crate::primitive::Track::new(()),
         }
     }
 }

@@ -287,7 +287,8 @@ fn is_modelled(path: &[String]) -> bool {
     let path: Vec<_> = path[1..].iter().map(|it| &**it).collect();
     match path[..] {
         ["sync", item, ..] => ["atomic", "Mutex", "Condvar", "RwLock"].contains(&item),
-        ["thread", ..] => true,
+        ["thread", item, ..] => !["available_parallelism", "panicking"].contains(&item),
+        ["thread"] => true,
         _ => false,
     }
 }

@@ -16,7 +16,15 @@ const FILE_LINES: usize = 600;
 const FUNCTION_LINES: usize = 70;
 
 /// Files that may be longer, and why.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/sync/semaphore.rs", "public documentation"),
+    ("src/sync/queue/mod.rs", "public documentation"),
+    ("src/sync/permits.rs", "one protocol with its argument"),
+    (
+        "src/task/cell.rs",
+        "one block of memory: all code that may touch it",
+    ),
+];
 
 /// No line is too wide, except rows of tables and links that have no place to be broken.
 fn wide_lines(tree: &Tree) -> Vec<Violation> {

@@ -7,7 +7,7 @@ use super::held::Held;
 use super::here::{with_innermost, with_part_of};
 use super::running::{Running, Stack};
 use super::yield_queue::YieldQueue;
-use super::{Local, Pool, PoolTask};
+use super::{Kind, Local, Pool, PoolTask};
 use crate::pool::queue::tally::Closed;
 use crate::pool::roster::Worker;
 use crate::pool::slots::ReservedSlot;
@@ -39,18 +39,18 @@ pub(crate) trait Make: Sized {
 }
 
 impl Local {
-    fn new(pool: Arc<Pool>, worker: Arc<Worker>, is_worker: bool) -> Self {
-        let room = match is_worker {
+    fn new(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
+        let room = match kind {
             // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's stack.
-            true => pool.staff.setup.stack_size / 4 * 3,
-            false => FOREIGN_STACK,
+            Kind::Worker => pool.staff.setup.stack_size / 4 * 3,
+            Kind::Foreign => FOREIGN_STACK,
         };
         let stack = with_innermost(|innermost| {
             innermost.map_or_else(|| Stack::from_here(room), |local| local.running.stack())
         });
         Self {
             shared: pool,
-            is_worker,
+            kind,
             held: Held::nothing(),
             yielded: YieldQueue::default(),
             running: Running::new(worker, stack),
@@ -67,7 +67,7 @@ impl Local {
         reserved: ReservedSlot,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
-        let local = Self::new(pool, Arc::clone(worker), true);
+        let local = Self::new(pool, Arc::clone(worker), Kind::Worker);
         local.held.put(local.shared.slots.occupy(reserved));
         let mut before_the_end = false;
         local.install(|local| before_the_end = work(local));
@@ -95,7 +95,7 @@ impl Local {
             // Calls that were put off outside are made outside, and those put off inside are made inside.
             trampoline::catch_up();
             let foreign = Arc::clone(&pool.staff.roster.foreign);
-            Self::new(Arc::clone(pool), foreign, false).install(|_| {
+            Self::new(Arc::clone(pool), foreign, Kind::Foreign).install(|_| {
                 body();
                 trampoline::catch_up();
             });
@@ -239,7 +239,7 @@ impl Pool {
     /// Has this thread join the other threads when it ends, if it is a worker of the pool.
     pub(crate) fn join_others_from_here(&self) {
         with_part_of(self, |part| {
-            if let Some(local) = part.filter(|local| local.is_worker) {
+            if let Some(local) = part.filter(|local| local.is_worker()) {
                 local.joins_others.set(true);
             }
         });

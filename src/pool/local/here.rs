@@ -65,7 +65,7 @@ pub(super) fn with_chain<R>(body: impl FnOnce(Chain<'_>) -> R) -> R {
 pub(super) fn with_part_of<R>(pool: &Pool, body: impl FnOnce(Option<&Local>) -> R) -> R {
     with_innermost(|innermost| {
         body(match innermost {
-            Some(local) if local.is_worker && local.is_part_of(pool) => Some(local),
+            Some(local) if local.is_worker() && local.is_part_of(pool) => Some(local),
             Some(local) => part_of(pool, local),
             None => None,
         })
@@ -76,7 +76,7 @@ pub(super) fn with_part_of<R>(pool: &Pool, body: impl FnOnce(Option<&Local>) -> 
 #[cold]
 fn part_of<'a>(pool: &Pool, innermost: &'a Local) -> Option<&'a Local> {
     let parts = || Chain(Some(innermost)).filter(|local| local.is_part_of(pool));
-    parts().find(|local| local.is_worker).or(parts().next())
+    parts().find(|local| local.is_worker()).or(parts().next())
 }
 
 impl Local {
@@ -85,7 +85,7 @@ impl Local {
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
         with_innermost(|innermost| {
             body(match innermost {
-                Some(local) if !local.is_worker => part_of(&local.shared, local),
+                Some(local) if !local.is_worker() => part_of(&local.shared, local),
                 innermost => innermost,
             })
         })

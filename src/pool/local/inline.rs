@@ -22,7 +22,7 @@ impl Local {
         let ours = innermost.unwrap_or_else(|| Self::visit_inline(from, task));
         if ours {
             with_chain(|chain| {
-                let mut workers = chain.filter(is_from).filter(|local| local.is_worker);
+                let mut workers = chain.filter(is_from).filter(|local| local.is_worker());
                 workers.next().into_iter().for_each(Self::count_inline_run);
             });
         }

@@ -58,8 +58,7 @@ pub(crate) type Pool = Shared<PoolTask>;
 /// What one thread has of a pool. Each group of fields is changed by its own module only.
 pub(crate) struct Local {
     pub(crate) shared: Arc<Pool>,
-    /// `true` for a worker, `false` for a foreign thread.
-    is_worker: bool,
+    kind: Kind,
     /// The slot that the thread holds, with its local queue. A foreign thread has none.
     held: Held<PoolTask>,
     /// The futures that gave way on this thread.
@@ -74,7 +73,19 @@ pub(crate) struct Local {
     outer: Cell<*const Self>,
 }
 
+/// On which side of a pool a thread is that is inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Worker,
+    Foreign,
+}
+
 impl Local {
+    #[inline]
+    fn is_worker(&self) -> bool {
+        self.kind == Kind::Worker
+    }
+
     fn is_part_of(&self, pool: &Pool) -> bool {
         std::ptr::eq(&raw const *self.shared, pool)
     }

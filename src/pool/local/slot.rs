@@ -198,7 +198,7 @@ impl Local {
 
     /// Calls `body` with what this thread has of the pool that it is a worker of, if it is inside.
     fn with_home<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
-        with_chain(|mut chain| body(chain.find(|local| local.is_worker)))
+        with_chain(|mut chain| body(chain.find(|local| local.is_worker())))
     }
 
     /// Has workers give their slots up around waits, and end their pools in a forked child.

@@ -39,10 +39,22 @@ impl<T> YieldQueue<T> {
         self.is_used.get()
     }
 
-    /// Sets what [`is_used`](Self::is_used) returns: after the queue may have been emptied or filled.
+    /// Makes [`is_used`](Self::is_used) return `true`: the queue may have been filled.
     #[inline]
-    pub(super) fn set_used(&self, is_used: bool) {
-        self.is_used.set(is_used);
+    pub(super) fn mark_used(&self) {
+        self.is_used.set(true);
+    }
+
+    /// Makes [`is_used`](Self::is_used) exact again.
+    #[inline]
+    pub(super) fn refresh_used(&self) {
+        self.is_used.set(!self.is_empty());
+    }
+
+    /// Makes [`is_used`](Self::is_used) return `false`: the queue is about to be emptied.
+    #[inline]
+    pub(super) fn mark_unused(&self) {
+        self.is_used.set(false);
     }
 
     pub(super) fn is_empty(&self) -> bool {

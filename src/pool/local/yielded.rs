@@ -31,7 +31,7 @@ impl Local {
             Ok(task) => self.yielded.push(task),
             Err(task) => return self.push(task),
         }
-        self.yielded.set_used(true);
+        self.yielded.mark_used();
     }
 
     /// Has all that is in the local queue by now go before the next future.
@@ -62,7 +62,7 @@ impl Local {
     /// Returns the number of futures that may run before this thread looks again whose turn it is.
     fn begin_turn(&self) -> usize {
         let yielded = &self.yielded;
-        yielded.set_used(!yielded.is_empty());
+        yielded.refresh_used();
         if yielded.local_first() > 0 || !self.keeps_yielded() {
             return 0;
         }
@@ -96,7 +96,7 @@ impl Local {
             self.let_local_go_first();
         }
         // A poll may have emptied the yield queue, before it gave way itself.
-        self.yielded.set_used(true);
+        self.yielded.mark_used();
     }
 
     /// Takes the next task of the local queue, or of the yield queue, which may have some.
@@ -142,7 +142,7 @@ impl Local {
 
     /// Flushes the yield queue to the local queue.
     pub(super) fn publish_yielded(&self) {
-        self.yielded.set_used(false);
+        self.yielded.mark_unused();
         if self.yielded.is_empty() {
             return;
         }
