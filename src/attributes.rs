@@ -1,5 +1,5 @@
-//! What a new thread inherits from the thread that starts it: its signal mask, the processors on
-//! which it may run, and its nice value.
+//! The attributes that a new thread inherits from the thread that starts it: its signal mask, the
+//! processors on which it may run, and its nice value.
 //!
 //! Threads of a pool are started late, by any thread that has work for them. So that this thread
 //! makes no difference, they take on the attributes of the thread that built the pool. A thread is
@@ -61,7 +61,7 @@ impl Attributes {
         start()
     }
 
-    /// Gives these attributes to this thread. An attribute that the system does not allow stays as
+    /// Sets these attributes on this thread. An attribute that the system does not allow stays as
     /// it is: a lower nice value needs a privilege.
     pub(crate) fn take_on(&self) {
         if let Some(processors) = &self.processors {

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+// The standard library's under the model, too: the lock orders nothing else.
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::unwind::Payload;

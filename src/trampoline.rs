@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// What the calls have recorded about each other.
+    /// The records that the calls have made about each other.
     #[derive(Default)]
     struct Seen {
         inside: Cell<usize>,

@@ -53,7 +53,7 @@ impl Deadline {
     }
 }
 
-/// What a thread does before it blocks and, if `before` returned `true`, after that.
+/// The functions that a thread calls before it blocks and, if `before` returned `true`, after that.
 struct Hooks {
     before: fn() -> bool,
     after: fn(),

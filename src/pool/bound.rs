@@ -1,12 +1,12 @@
-//! What a pool knows of the capacity of its queue.
+//! The part of a capacity that the pool itself knows.
 
 use std::any::Any;
 use std::sync::Arc;
 
 /// A bound on what may be submitted to a pool, as the pool sees it.
 ///
-/// Permits and policies are decided above the pool (`admission/`). The pool only tells its bound what
-/// happens to the threads that the bound may count.
+/// Permits and policies are decided above the pool (`admission/`). The pool only tells its bound
+/// what happens to the threads that the bound may count.
 pub(crate) trait Bound: Send + Sync {
     /// A worker is about to wait inside its task, and runs nothing meanwhile.
     fn worker_blocks(&self);

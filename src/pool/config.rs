@@ -9,7 +9,7 @@ use super::bound::Bound;
 use super::hooks::Hooks;
 use crate::attributes::Attributes;
 
-/// What a pool is made from.
+/// The settings from which a pool is made.
 pub(crate) struct Config {
     /// The number of tasks that may run at a time.
     pub(crate) threads: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Limits {
     pub(crate) keep_alive: Duration,
 }
 
-/// What each thread of a pool is started with, whichever thread starts it.
+/// The settings with which each worker is started, no matter which thread starts it.
 pub(crate) struct ThreadSetup {
     /// In bytes.
     pub(crate) stack_size: usize,

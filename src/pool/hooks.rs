@@ -1,8 +1,8 @@
 //! The user's functions, and how they are called: thread names, thread hooks, panics, refusals and
 //! warnings.
 //!
-//! All of them may panic, wait, fork, and use the pool. So no lock is held while one is called, and a
-//! panic ends here.
+//! All of them may panic, wait, fork, and use the pool. So no lock is held while one is called, and
+//! a panic ends here.
 
 use std::any::Any;
 use std::io;
@@ -45,7 +45,7 @@ pub(crate) struct HookCaller {
     hooks: Hooks,
     /// The names of the first threads, which the builder has asked for.
     first_names: Vec<String>,
-    /// What the user has been warned of.
+    /// The kinds of warnings that the user has had.
     warned: AtomicU8,
     /// Why a thread could not be started, found by a thread that calls no hooks.
     untold: Mutex<Option<io::Error>>,
@@ -93,7 +93,7 @@ impl HookCaller {
         })
     }
 
-    /// Tells the user that the thread has run its last task.
+    /// Calls the hook for a thread that has run its last task.
     pub(crate) fn thread_stop(&self, number: usize) {
         if let Some(hook) = &self.hooks.thread_stop {
             if let Err(payload) = unwind::catch(|| hook(number)) {
@@ -102,7 +102,7 @@ impl HookCaller {
         }
     }
 
-    /// Tells the user of a panic that no handle shows.
+    /// Calls the handler of panics that no handle shows.
     pub(crate) fn panicked(&self, payload: Payload) {
         if let Some(handler) = &self.hooks.panic {
             // A handler that panics has reported that by its own panic.

@@ -2,68 +2,69 @@
 //!
 //! # Words
 //! The holder of a slot is *busy* (it runs tasks, or looks where it would look between two tasks),
-//! *searching* (it has nothing and looks everywhere, for a short while), or *asleep* (parked). A slot
-//! without a holder is *vacant*. One packed word counts the searching, the asleep and the vacant. It is
-//! written only when the state of a thread or slot changes.
+//! *searching* (it has nothing and looks everywhere, for a short while), or *asleep* (parked). A
+//! slot without a holder is *vacant*. One packed word counts the searching, the asleep and the
+//! vacant. It is written only when the state of a thread or slot changes.
 //!
 //! A *claim* is the right to wake one sleeper, or to fill one vacant slot with a thread when nobody
-//! sleeps. It is made by moving one unit from asleep or vacant to searching in the word; which sleeper
-//! or slot it is for is settled after that (`pool/slots.rs`). So a thread counts as searching before it
-//! has started. A thread that counts as searching holds a [`Searching`].
+//! sleeps. It is made by moving one unit from asleep or vacant to searching in the word; which
+//! sleeper or slot it is for is settled after that (`pool/slots.rs`). So a thread counts as
+//! searching before it has started. A thread that counts as searching holds a [`Searching`].
 //!
 //! # Invariants
-//! 1. A task that has been pushed is seen by a busy or searching thread before that thread sleeps, or
-//!    wakes a sleeper.
-//! 2. At most half of the slots search (two at least), not counting the threads that were just woken or
-//!    started.
-//! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot is
-//!    marked before it is counted, and unmarked after a claim.
-//! 4. Until the pool has ended there is a thread that holds a slot, or a thread that waits and will look
-//!    for a slot when its wait is over: threads that have nothing to do end only while more threads are
-//!    there than have to stay, and at least one has to stay.
+//! 1. A task that has been pushed is seen by a busy or searching thread before that thread sleeps,
+//!    or wakes a sleeper.
+//! 2. At most half of the slots search (two at least), not counting the threads that were just
+//!    woken or started.
+//! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot
+//!    is marked before it is counted, and unmarked after a claim.
+//! 4. Until the pool has ended there is a thread that holds a slot, or a thread that waits and will
+//!    look for a slot when its wait is over: threads that have nothing to do end only while more
+//!    threads are there than have to stay, and at least one has to stay.
 //!
 //! # Protocol
-//! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches, and a
-//! thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread.
-//! *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3) look at
-//! every queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4) park until a
-//! thread has claimed it, which may be itself. If the pool has ended, or a thread waits for the pool to
-//! be quiescent, the sleeper claims a sleeper no matter who searches, itself if it can, and gets up.
-//! *Searcher that found something:* (F1) count itself no longer searching; if it was the last, (F2) full
-//! fence; (F3) look at every queue, and if there is a task do P3 and P4.
-//! *Thread that leaves its slot vacant*, because it is going to wait, or because it has nothing to do
-//! and ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look at
-//! every queue, and if there is a task do P3 and P4.
-//! *Starter that fails:* V1 to V3, but P4 for a sleeper only, not for a vacant slot again. *New thread
-//! that first calls the user's hook:* F1 to F3 before the hook is called, for a sleeper only, too.
-//! *Thread that disables a slot:* V2 and V3 after the slot is uncounted; a thread that enables a slot,
-//! V1 to V3.
+//! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches, and
+//! a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread. *Sleeper:*
+//! (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3) look at every
+//! queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4) park until a
+//! thread has claimed it, which may be itself. If the pool has ended, or a thread waits for the
+//! pool to be quiescent, the sleeper claims a sleeper no matter who searches, itself if it can, and
+//! gets up. *Searcher that found something:* (F1) count itself no longer searching; if it was the
+//! last, (F2) full fence; (F3) look at every queue, and if there is a task do P3 and P4. *Thread
+//! that leaves its slot vacant*, because it is going to wait, or because it has nothing to do and
+//! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look
+//! at every queue, and if there is a task do P3 and P4. *Starter that fails:* V1 to V3, but P4 for
+//! a sleeper only, not for a vacant slot again. *New thread that first calls the user's hook:* F1
+//! to F3 before the hook is called, for a sleeper only, too. *Thread that disables a slot:* V2 and
+//! V3 after the slot is uncounted; a thread that enables a slot, V1 to V3.
 //!
 //! # Why no wake-up is lost
-//! Take a push and the thread that is the last to leave its searching or waking state after it. One of
-//! the fences P2 and S2 (or F2, or V2) comes first in the one order of all such fences.
+//! Take a push and the thread that is the last to leave its searching or waking state after it. One
+//! of the fences P2 and S2 (or F2, or V2) comes first in the one order of all such fences.
 //!
-//! *P2 first:* the look S3 (or F3, V3) sees the task, unless the task has been taken: to be run, or to
-//! be pushed to another local queue, with P2 to P4 (or by a searcher, with F1 to F3) after that, and the
-//! argument begins anew. If the task is seen, P3 and P4 are done on its behalf.
+//! *P2 first:* the look S3 (or F3, V3) sees the task, unless the task has been taken: to be run, or
+//! to be pushed to another local queue, with P2 to P4 (or by a searcher, with F1 to F3) after that,
+//! and the argument begins anew. If the task is seen, P3 and P4 are done on its behalf.
 //!
-//! *S2 (or F2, V2) first:* P3 sees the sleeper or the vacant slot counted (or the searcher gone). If it
-//! nevertheless reads that a thread searches, that thread leaves its state later, by S1, F1 or V1, and
-//! the argument holds for it; there are finitely many threads, so the argument ends with a thread that
-//! sees the task, or with a P3 that reads no searcher. A claim that fails does so because the word
-//! changed, and reads it again. If nobody sleeps, nothing is vacant and nobody searches, all holders are
-//! busy, and each passes S1 to S3 before it sleeps, or V1 to V3 before it waits or ends.
+//! *S2 (or F2, V2) first:* P3 sees the sleeper or the vacant slot counted (or the searcher gone).
+//! If it nevertheless reads that a thread searches, that thread leaves its state later, by S1, F1
+//! or V1, and the argument holds for it; there are finitely many threads, so the argument ends with
+//! a thread that sees the task, or with a P3 that reads no searcher. A claim that fails does so
+//! because the word changed, and reads it again. If nobody sleeps, nothing is vacant and nobody
+//! searches, all holders are busy, and each passes S1 to S3 before it sleeps, or V1 to V3 before it
+//! waits or ends.
 //!
-//! A vacant slot for which there is no thread stays vacant. It is claimed again by the next push, by a
-//! thread whose wait is over and by a thread that has ended a task without a slot
-//! (`pool/local/slot.rs`). By invariant 4 that is needed only while every thread of the pool waits. So a
-//! task never waits for a thread that cannot be started unless all existing threads are waiting.
+//! A vacant slot for which there is no thread stays vacant. It is claimed again by the next push,
+//! by a thread whose wait is over and by a thread that has ended a task without a slot
+//! (`pool/local/slot.rs`). By invariant 4 that is needed only while every worker waits.
+//! So a task never waits for a thread that cannot be started unless all existing threads are
+//! waiting.
 //!
 //! # Why not otherwise
-//! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread that
-//! finds a task (not only by the last searcher, when there is more) wakes threads in vain in a
-//! ping-pong. A read-modify-write on this word in place of the fence P2 would move its cache line to
-//! every pusher.
+//! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread
+//! that finds a task (not only by the last searcher, when there is more) wakes threads in vain in a
+//! ping-pong. A read-modify-write on this word in place of the fence P2 would move its cache line
+//! to every pusher.
 
 use std::fmt;
 
@@ -80,7 +81,8 @@ pub(crate) const MAX_SLOTS: usize = FIELD as usize;
 /// The packed word.
 pub(super) struct Idle {
     counts: Padded<AtomicU64>,
-    /// The number of threads that may search at a time. Only written when the number of slots changes.
+    /// The number of threads that may search at a time. Only written when the number of slots
+    /// changes.
     max_searching: AtomicU64,
 }
 
@@ -91,7 +93,7 @@ pub(super) struct Idle {
 #[derive(Debug)]
 pub(super) struct Searching(());
 
-/// What a claim is for.
+/// The thing that a claim is for.
 #[must_use]
 #[derive(Debug)]
 pub(super) enum Claim {
@@ -150,7 +152,8 @@ impl Idle {
         }
     }
 
-    /// V1 and V2 for a slot that is newly enabled, and vacant. The caller has marked the slot before.
+    /// V1 and V2 for a slot that is newly enabled, and vacant. The caller has marked the slot
+    /// before.
     pub(super) fn enable_vacant(&self) {
         self.add(VACANT, None);
         // V2. ORDERING: pairs with P2 in `claim_for_push`.
@@ -172,7 +175,8 @@ impl Idle {
     /// P2 to P4 of a pusher.
     #[inline]
     pub(super) fn claim_for_push(&self) -> Option<Claim> {
-        // P2. ORDERING: pairs with S2 in `fall_asleep`, F2 in `end_search`, and V2 in `leave_vacant`.
+        // P2. ORDERING: pairs with S2 in `fall_asleep`, F2 in `end_search`, and V2 in
+        // `leave_vacant`.
         fence(Ordering::SeqCst);
         let wanted = |counts: Counts| match counts.searching() {
             0 => counts.claimable(),
@@ -290,8 +294,8 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// Busy or searching to vacant, without a last look: the pool has ended. The caller has marked the
-    /// slot before.
+    /// Busy or searching to vacant, without a last look: the pool has ended. The caller has marked
+    /// the slot before.
     pub(super) fn leave_at_the_end(&self, searching: Option<Searching>) {
         self.add(VACANT, searching);
     }

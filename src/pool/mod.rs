@@ -1,16 +1,17 @@
 //! The machine: threads that hold slots, find tasks and run them.
 //!
 //! A pool in five nouns: tasks wait in a [`queue`]; a thread that holds a [slot](slots) runs them;
-//! [`idle`] counts the threads that sleep or search, so that a push wakes one thread at most; [`spares`]
-//! are threads without a slot, which stand in for those that wait; and the [`roster`] knows all threads.
+//! [`idle`] counts the threads that sleep or search, so that a push wakes one thread at most;
+//! [`spares`] are threads without a slot, which stand in for those that wait; and the [`roster`]
+//! knows all threads.
 //!
 //! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
-//! [`counts`] and [`bound`] (what the pool knows of a capacity) are plain data; [`queue`] has the order
-//! of tasks, and the tally that knows when all are done; [`idle`], [`slots`], [`spares`] and [`roster`]
-//! have an argument each; [`link`] is what handles keep of a pool; [`spawned`] are the futures that have
-//! not ended, [`scheduled`] what is not due; [`shared`] is all of it together; [`staffing`] sees to it
-//! that there are threads; [`local`] is what one thread has of the pool; [`worker`] is one thread's loop;
-//! [`threads`] starts and ends them.
+//! [`counts`] and [`bound`] (what the pool knows of a capacity) are plain data; [`queue`] has the
+//! order of tasks, and the tally that knows when all are done; [`idle`], [`slots`], [`spares`] and
+//! [`roster`] have an argument each; [`link`] is what handles keep of a pool; [`spawned`] are the
+//! futures that have not ended, [`scheduled`] what is not due; [`shared`] is all of it together;
+//! [`staffing`] sees to it that there are threads; [`local`] is what one thread has of the pool;
+//! [`worker`] is one thread's loop; [`threads`] starts and ends them.
 
 mod bound;
 mod config;

@@ -1,22 +1,22 @@
 //! Which threads of a pool are alive, what they are called, and who waits until none is.
 //!
 //! # Words
-//! Workers have *numbers*, from 0; a number is used again when its worker has left. A worker *stays*
-//! until it has decided to leave. It is *alive* until it has left the pool, on the last lines of
-//! `run_thread`, and *ends* when its thread-locals are gone. It is *away* while it runs a task, or waits
-//! in one, without a slot (`pool/local/slot.rs`).
+//! Workers have *numbers*, from 0; a number is used again when its worker has left. A worker
+//! *stays* until it has decided to leave. It is *alive* until it has left the pool, on the last
+//! lines of `run_thread`, and *ends* when its thread-locals are gone. It is *away* while it runs a
+//! task, or waits in one, without a slot (`pool/local/slot.rs`).
 //!
 //! # Invariants
-//! 1. Once no worker is alive, none will be: only a pool with a worker that is alive, or one that is
-//!    being built, takes another in. So a thread that has seen that all workers have left need not look
-//!    again.
-//! 2. A thread that sees that a worker has left finds the worker's handle, or the handle of a worker that
-//!    joins it before it ends itself: a worker that left later, or the successor in the number. Workers
-//!    join only workers whose numbers were free before they freed theirs, or took it; so never in a
-//!    circle.
-//! 3. A worker leaves before the pool's end only while more workers stay, and are not away, than have to.
-//!    Both are counted in one word, so a worker cannot leave on the strength of another that is just
-//!    about to go away.
+//! 1. Once no worker is alive, none will be: only a pool with a worker that is alive, or one that
+//!    is being built, takes another in. So a thread that has seen that all workers have left need
+//!    not look again.
+//! 2. A thread that sees that a worker has left finds the worker's handle, or the handle of a
+//!    worker that joins it before it ends itself: a worker that left later, or the successor in the
+//!    number. Workers join only workers whose numbers were free before they freed theirs, or took
+//!    it; so never in a circle.
+//! 3. A worker leaves before the pool's end only while more workers stay, and are not away, than
+//!    have to. Both are counted in one word, so a worker cannot leave on the strength of another
+//!    that is just about to go away.
 
 use std::fmt;
 use std::io;
@@ -43,7 +43,7 @@ pub(super) struct Roster {
     joining: Mutex<()>,
     /// The threads that wait until all workers have left.
     waiters: WaitQueue,
-    /// What foreign threads note is written here, and never read.
+    /// Foreign threads write here what they run; it is never read.
     pub(super) foreign: Arc<Worker>,
 }
 
@@ -98,7 +98,7 @@ struct Entry {
 
 /// One thread of a pool.
 ///
-/// What it runs is on cache lines of its own: it is written for each task.
+/// The name of the running task is on cache lines of its own, since it is written for each task.
 pub(super) struct Worker {
     number: usize,
     name: String,
@@ -144,8 +144,8 @@ impl Worker {
 }
 
 impl Roster {
-    /// A roster that counts the builder of the pool, which is [counted out](Self::count_out) when the
-    /// pool is built.
+    /// A roster that counts the builder of the pool, which is [counted out](Self::count_out) when
+    /// the pool is built.
     pub(super) fn new() -> Self {
         Self {
             alive: AtomicUsize::new(1),
@@ -157,8 +157,8 @@ impl Roster {
         }
     }
 
-    /// Starts a worker, which is [counted out](Self::count_out) in the end, unless `most` workers stay
-    /// already or all have left.
+    /// Starts a worker, which is [counted out](Self::count_out) in the end, unless `most` workers
+    /// stay already or all have left.
     ///
     /// `name` is given the number and returns a name; if it returns none this is a child process.
     pub(super) fn start(
@@ -211,7 +211,8 @@ impl Roster {
         worker: &Arc<Worker>,
         spawn: impl FnOnce(&Arc<Worker>) -> io::Result<ThreadHandle<()>>,
     ) -> io::Result<()> {
-        // Locked until the handle is kept: a thread that sees that the worker has left finds its handle.
+        // Locked until the handle is kept: a thread that sees that the worker has left finds its
+        // handle.
         let mut workers = lock(&self.workers);
         let entry = &mut workers[worker.number];
         let started = spawn(worker).map(|handle| {
@@ -233,8 +234,8 @@ impl Roster {
             .is_ok()
     }
 
-    /// Counts a worker as leaving that has nothing to do. Returns `false` if it has to stay, because no
-    /// more than `least` workers are present.
+    /// Counts a worker as leaving that has nothing to do. Returns `false` if it has to stay,
+    /// because no more than `least` workers are present.
     #[must_use = "`true`: the worker has to leave"]
     pub(super) fn leave(&self, least: usize) -> bool {
         self.change(STAYING.wrapping_neg(), |crew| crew.present() > least)
@@ -263,8 +264,8 @@ impl Roster {
         debug_assert!(before.staying() > 0, "{before:?}");
     }
 
-    /// Frees the number of a worker that leaves before the pool's end. Returns the handles of workers
-    /// that left before, for the worker to [join](join_thread) at its very end.
+    /// Frees the number of a worker that leaves before the pool's end. Returns the handles of
+    /// workers that left before, for the worker to [join](join_thread) at its very end.
     pub(super) fn free_number(&self, worker: &Worker) -> Vec<ThreadHandle<()>> {
         let mut workers = lock(&self.workers);
         let free = workers.iter_mut().filter(|entry| !entry.is_taken);
@@ -362,8 +363,8 @@ pub(crate) struct Watcher<'a> {
 impl Watcher<'_> {
     /// Returns `true` if all workers have left; if not, `waker` is called when they have.
     pub(crate) fn poll(&mut self, waker: &std::task::Waker) -> bool {
-        // In this order, with the fence of the wait queue in between: a worker that leaves after the look
-        // finds us in the queue.
+        // In this order, with the fence of the wait queue in between: a worker that leaves after
+        // the look finds us in the queue.
         self.waiter.enqueue(waker);
         self.roster.all_left()
     }

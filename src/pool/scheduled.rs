@@ -1,6 +1,6 @@
-//! What was submitted for later, so that the end of the pool can cancel what is not due.
+//! The tasks that were submitted for later, so that the end of the pool can cancel those not due.
 //!
-//! What is not due is no task of the pool yet: nothing waits for it except its handle.
+//! A task that is not due does not count as accepted yet: nothing waits for it except its handle.
 
 use std::sync::Arc;
 

@@ -1,19 +1,20 @@
 //! The pool as all its threads share it, and the phases of its life.
 //!
 //! The struct has a field for each module below; what several of them do together is in the modules
-//! above: [`staffing`](super::staffing) sees to it that there are threads, and [`local`](super::local)
-//! has what depends on the thread that calls.
+//! above: [`staffing`](super::staffing) sees to it that there are threads, and
+//! [`local`](super::local) has what depends on the thread that calls.
 //!
 //! # Phases
-//! Open, then closing (outsiders are refused, all that was accepted is finished), then perhaps stopping
-//! (what has not begun is cancelled). The phase only grows. The end comes when the pool is closed and
-//! quiescent, which it then stays (`pool/queue/tally.rs`). The thread that finds this sets a flag for all
-//! slot holders (`pool/slots.rs`), and the threads leave.
+//! Open, then closing (outsiders are refused, all that was accepted is finished), then perhaps
+//! stopping (what has not begun is cancelled). The phase only grows. The end comes when the pool is
+//! closed and quiescent, which it then stays (`pool/queue/tally.rs`). The thread that finds this
+//! sets a flag for all slot holders (`pool/slots.rs`), and the threads leave.
 //!
 //! # Forks
-//! In a child process there is only the thread that forked. The pools that this thread is inside are
-//! stopping there, and at their end. No thread of the child waits for anything of a pool of the parent's,
-//! or takes a lock of it, since the lock may be held by a thread that does not exist there.
+//! In a child process there is only the thread that forked. The pools that this thread is inside
+//! are stopping there, and at their end. No thread of the child waits for anything of a pool of the
+//! parent's, or takes a lock of it, since the lock may be held by a thread that does not exist
+//! there.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -115,8 +116,8 @@ impl<T: Send + 'static> Shared<T> {
         !self.life.process.is_here()
     }
 
-    /// Ends the pool in a child process, on the thread that forked inside it: nothing is begun there any
-    /// more.
+    /// Ends the pool in a child process, on the thread that forked inside it: nothing is begun
+    /// there any more.
     pub(super) fn end_in_the_child(&self) {
         let stopping = Phase::Stopping as u8;
         self.life.phase.store(stopping, Ordering::Relaxed);
@@ -136,8 +137,8 @@ impl<T: Send + 'static> Shared<T> {
             .inspect_err(|Closed| self.check_quiescence())
     }
 
-    /// Accepts a task that has just come due. Returns `false` if the pool has closed, which cancels the
-    /// task then.
+    /// Accepts a task that has just come due. Returns `false` if the pool has closed, which cancels
+    /// the task then.
     ///
     /// It calls no user code: the caller [checks](Self::check_quiescence) after a refusal.
     #[must_use = "`false`: the task must not be pushed"]
@@ -178,7 +179,8 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Wakes the joiners if the pool is quiescent, and ends the pool if it is closed, too.
     ///
-    /// A thread that has finished a task calls this before it goes on to anything but the next task.
+    /// A thread that has finished a task calls this before it goes on to anything but the next
+    /// task.
     pub(crate) fn check_quiescence(&self) {
         if self.is_forked() {
             return;
@@ -191,16 +193,16 @@ impl<T: Send + 'static> Shared<T> {
             fence(Ordering::SeqCst);
             self.slots.wake_all();
             self.staff.spares.tell_all();
-            // Once more, for all threads that have finished a task since: threads that see the end do
-            // not check any more. Last, since it calls user code.
+            // Once more, for all threads that have finished a task since: threads that see the end
+            // do not check any more. Last, since it calls user code.
             self.queue.tally.wake_joiners();
         }
     }
 
     /// The last look of a thread that is counted asleep by now, behind a full fence.
     ///
-    /// It calls no user code: if there are joiners to wake, or an end to announce, the thread has to get
-    /// up.
+    /// It calls no user code: if there are joiners to wake, or an end to announce, the thread has
+    /// to get up.
     pub(super) fn last_look(&self) -> LastLook {
         if self.slots.have_ended() || self.queue.tally.wants_a_check() {
             LastLook::Wanted

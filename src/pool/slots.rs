@@ -1,35 +1,35 @@
 //! The right to run tasks, and which threads have it.
 //!
 //! # Words
-//! A *slot* is the right to run: a permit of the pool's inner semaphore. A thread takes up tasks only
-//! while it holds a slot. With the slot go a local queue and a shard of the tally, which only the holder
-//! writes. A slot is *held* by a running thread, *asleep* with a parked thread, *vacant* with its local
-//! queue left in it, or *disabled*, because the pool is to run fewer tasks at a time than it has slots.
-//! A [`ReservedSlot`] was vacant and is to be given to a thread.
+//! A *slot* is the right to run: a permit of the pool's inner semaphore. A thread takes up tasks
+//! only while it holds a slot. With the slot go a local queue and a shard of the tally, which only
+//! the holder writes. A slot is *held* by a running thread, *asleep* with a parked thread, *vacant*
+//! with its local queue left in it, or *disabled*, because the pool is to run fewer tasks at a time
+//! than it has slots. A [`ReservedSlot`] was vacant and is to be given to a thread.
 //!
 //! # Invariants
-//! 1. A slot's local queue is in the slot while the slot is vacant, disabled or reserved, else with the
-//!    thread that has the slot.
-//! 2. A slot is marked ASLEEP or VACANT before it is counted so in [`Idle`], and unmarked by a thread
-//!    that holds a claim. So a claim always finds a marked slot, if it keeps looking.
-//! 3. The flag SURPLUS is set while more slots are enabled than are wanted; both change under one lock.
-//!    A thread that holds a slot, or a reserved slot that it is to fill, checks the flags before a task
-//!    is taken up, and disables that slot.
+//! 1. A slot's local queue is in the slot while the slot is vacant, disabled or reserved, else with
+//!    the thread that has the slot.
+//! 2. A slot is marked ASLEEP or VACANT before it is counted so in [`Idle`], and unmarked by a
+//!    thread that holds a claim. So a claim always finds a marked slot, if it keeps looking.
+//! 3. The flag SURPLUS is set while more slots are enabled than are wanted; both change under one
+//!    lock. A thread that holds a slot, or a reserved slot that it is to fill, checks the flags
+//!    before a task is taken up, and disables that slot.
 //!
 //! # Why it does not matter when work comes
-//! A thread that is about to wait [gives its slot up](Slots::give_up), and looks for tasks once the slot
-//! is counted vacant; a thread that pushes later finds the vacant slot. When its wait is over the thread
-//! [takes](Slots::reserve) any vacant slot, as if the slot had been claimed for it. `pool/idle.rs` has
-//! the argument for both.
+//! A thread that is about to wait [gives its slot up](Slots::give_up), and looks for tasks once the
+//! slot is counted vacant; a thread that pushes later finds the vacant slot. When its wait is over
+//! the thread [takes](Slots::reserve) any vacant slot, as if the slot had been claimed for it.
+//! `pool/idle.rs` has the argument for both.
 //!
 //! # Why a sleeper that finds work wakes itself
-//! A claim is for any sleeper, so a sleeper that wants to get up again cannot take itself back: a thread
-//! may have claimed it already. It makes a claim like every other thread, with itself as the first
-//! choice. Either it gets itself, or another thread is on the way to it. It does so, too, when it has
-//! slept for so long that its thread is to end.
+//! A claim is for any sleeper, so a sleeper that wants to get up again cannot take itself back: a
+//! thread may have claimed it already. It makes a claim like every other thread, with itself as the
+//! first choice. Either it gets itself, or another thread is on the way to it. It does so, too,
+//! when it has slept past its keep-alive time.
 //!
-//! A task may be left to a thread that is searching. What is to be done when the pool is quiescent may
-//! not: that thread may have seen the end, and leave without another look.
+//! A task may be left to a thread that is searching. The duties at quiescence may not: that thread
+//! may have seen the end, and leave without another look.
 
 use super::idle::{Claim, Idle, Searching};
 use super::queue::local::LocalQueue;
@@ -62,12 +62,13 @@ pub(super) struct Slots<T> {
 }
 
 struct Slot<T> {
-    /// Which of the four the slot is. Changed by the holder, or by a thread that has claimed the slot.
+    /// Which of the four the slot is. Changed by the holder, or by a thread that has claimed the
+    /// slot.
     mark: AtomicU8,
     inside: Mutex<Inside<T>>,
 }
 
-/// What is in a slot: one of the two.
+/// The content of a slot.
 enum Inside<T> {
     /// The slot is vacant, disabled or reserved.
     Queue(LocalQueue<T>),
@@ -84,7 +85,7 @@ pub(super) struct ReservedSlot {
     searching: Option<Searching>,
 }
 
-/// What the last look before its sleep told a thread.
+/// The result of a thread's last look before its sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastLook {
     /// There is nothing to do.
@@ -140,8 +141,8 @@ impl<T> Slots<T> {
     /// Sets the number of slots that are to be enabled, at most [`max`](Self::max), and returns the
     /// number before.
     ///
-    /// Enables missing slots as vacant; the caller goes on as if it had pushed a task. Surplus slots are
-    /// disabled when their holders next check the flags.
+    /// Enables missing slots as vacant; the caller goes on as if it had pushed a task. Surplus
+    /// slots are disabled when their holders next check the flags.
     pub(super) fn set_wanted(&self, wanted: usize) -> usize {
         let mut enabled = lock(&self.enabled);
         let before = self.wanted();
@@ -307,7 +308,8 @@ impl<T> Slots<T> {
         (queue, reserved.searching)
     }
 
-    /// Leaves a slot vacant whose holder is going to wait, or to end. The caller looks for tasks then.
+    /// Leaves a slot vacant whose holder is going to wait, or to end. The caller looks for tasks
+    /// then.
     pub(super) fn give_up(&self, queue: LocalQueue<T>, searching: Option<Searching>) {
         self.mark_vacant(queue);
         self.idle.leave_vacant(searching);
@@ -326,8 +328,8 @@ impl<T> Slots<T> {
         slot.mark.store(VACANT, Ordering::Relaxed);
     }
 
-    /// Makes sure that a task which was just pushed is found: wakes a sleeper, or returns a slot that
-    /// the caller has to fill, or to [leave vacant](Self::leave_vacant).
+    /// Makes sure that a task which was just pushed is found: wakes a sleeper, or returns a slot
+    /// that the caller has to fill, or to [leave vacant](Self::leave_vacant).
     #[inline]
     pub(super) fn wake_for_push(&self) -> Option<ReservedSlot> {
         match self.idle.claim_for_push()? {
@@ -357,8 +359,8 @@ impl<T> Slots<T> {
         None
     }
 
-    /// F1 to F3 for a thread that has yet to start, and may refuse to: wakes a sleeper if one might be
-    /// needed, but reserves no other slot, for which the thread might refuse to start, too.
+    /// F1 to F3 for a thread that has yet to start, and may refuse to: wakes a sleeper if one might
+    /// be needed, but reserves no other slot, for which the thread might refuse to start, too.
     pub(super) fn end_search_early(
         &self,
         reserved: &mut ReservedSlot,
@@ -381,15 +383,16 @@ impl<T> Slots<T> {
         last_look: impl FnOnce() -> LastLook,
     ) -> (Slept, Searching) {
         let mark = &self.slots[index].mark;
-        // ORDERING: Relaxed. `fall_asleep` publishes it before any thread can claim. The fence in there,
-        // S2, also keeps this store before all that the last look reads.
+        // ORDERING: Relaxed. `fall_asleep` publishes it before any thread can claim. The fence in
+        // there, S2, also keeps this store before all that the last look reads.
         mark.store(ASLEEP, Ordering::Relaxed);
         self.idle.fall_asleep(searching);
         match last_look() {
             LastLook::Nothing => {}
             LastLook::Tasks => {
-                // Not a vacant slot: as long as this thread is not claimed it is a sleeper itself, and
-                // if it is claimed it will look again. In that case it is unmarked and not parked yet.
+                // Not a vacant slot: as long as this thread is not claimed it is a sleeper itself,
+                // and if it is claimed it will look again. In that case it is unmarked and not
+                // parked yet.
                 if let Some(searching) = self.idle.claim_wanted_sleeper() {
                     let _ = self.wake_rather(index, searching);
                 }
@@ -413,8 +416,8 @@ impl<T> Slots<T> {
         (Slept::Woken, self.idle.woken())
     }
 
-    /// Claims a sleeper, itself if it can. Returns `None` if other threads have claimed all sleepers,
-    /// and are about to wake them.
+    /// Claims a sleeper, itself if it can. Returns `None` if other threads have claimed all
+    /// sleepers, and are about to wake them.
     fn wakes_up_by_itself(&self, index: usize) -> Option<Searching> {
         let searching = self.idle.claim_any_sleeper()?;
         self.wake_rather(index, searching)
@@ -464,7 +467,8 @@ impl<T> Slots<T> {
 }
 
 impl<T> Slot<T> {
-    /// Ends the slot's sleep or vacancy. Returns `false` if the slot was not marked so.
+    /// Takes the given mark from the slot, which is held then. Returns `false` if the slot was not
+    /// marked so.
     fn unmark(&self, mark: u8) -> bool {
         // ORDERING: Acquire and Release hand over what was done before.
         self.mark.load(Ordering::Relaxed) == mark

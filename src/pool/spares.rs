@@ -1,19 +1,20 @@
 //! Threads without a slot that wait to be given one.
 //!
-//! A worker comes here when it has ended a task after a wait and all slots are taken, and when its slot
-//! is disabled. The worker that came last is the first to be used again, so the others get the chance to
-//! end.
+//! A worker comes here when it has ended a task after a wait and all slots are taken, and when its
+//! slot is disabled. The worker that came last is the first to be used again, so the others get the
+//! chance to end.
 //!
-//! A thread that was given a reserved slot may take a while to get a processor. Until it has, another
-//! thread that is awake may [take the slot back](Spares::take_back) and use it at once: a thread that
-//! comes back from a wait, or one that rests and has not parked yet.
+//! A thread that was given a reserved slot may take a while to get a processor. Until it has,
+//! another thread that is awake may [take the slot back](Spares::take_back) and use it at once: a
+//! thread that comes back from a wait, or one that rests and has not parked yet.
 //!
 //! # Why no vacant slot waits beside a spare thread
-//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacant slot, reserve the slot and hand it
-//! to a thread in the list. *Thread that has a reserved slot and no thread for it:* look at the list, try
-//! to start a thread; (V1) count the slot vacant; (V2) full fence; (V3) look for tasks; (V4) look at the
-//! list again. R1 and V4 happen under one lock, so nothing that R2 reads is read before R1 is seen. If R1
-//! is first, V4 sees the spare. If not, R2 sees what was counted in V1, and the tasks that V3 would see.
+//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacant slot, reserve the slot and
+//! hand it to a thread in the list. *Thread that has a reserved slot and no thread for it:* look at
+//! the list, try to start a thread; (V1) count the slot vacant; (V2) full fence; (V3) look for
+//! tasks; (V4) look at the list again. R1 and V4 happen under one lock, so nothing that R2 reads is
+//! read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in
+//! V1, and the tasks that V3 would see.
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use super::slots::ReservedSlot;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, current, lock};
 use crate::wait::{Deadline, Spin, spin_until};
 
-/// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to wake
-/// a thread.
+/// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to
+/// wake a thread.
 const LOOK: Spin = Spin {
     pauses: 16,
     doublings: 1,
@@ -70,7 +71,7 @@ impl Spares {
         lock(&self.resting).iter().any(Entry::is_free)
     }
 
-    /// Gives a reserved slot to the thread that came last, or gives it back if there is none.
+    /// Hands a reserved slot to the thread that came last, or returns it if there is none.
     pub(super) fn hand(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
         let thread = {
             let mut resting = lock(&self.resting);
@@ -85,7 +86,8 @@ impl Spares {
         None
     }
 
-    /// Takes a reserved slot back from a thread that has been given it and has not got up, if any has.
+    /// Takes a reserved slot back from a thread that has been given it and has not got up, if any
+    /// has.
     pub(super) fn take_back(&self) -> Option<ReservedSlot> {
         if !self.has_given() {
             return None;
@@ -119,8 +121,8 @@ impl Spares {
 
     /// Rests until a reserved slot is given, or `deadline`.
     ///
-    /// R1 and R2: `joined` is called once this thread is in the list, and returns `true` if the thread is
-    /// to rest.
+    /// R1 and R2: `joined` is called once this thread is in the list, and returns `true` if the
+    /// thread is to rest.
     pub(super) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
         let spare = Arc::new(Spare {
             thread: current(),
@@ -145,8 +147,8 @@ impl Spares {
         }
     }
 
-    /// Takes a thread out of the list if its rest has ended, with the slot that it was given, or else a
-    /// slot that another thread was given.
+    /// Takes a thread out of the list if its rest has ended, with the slot that it was given, or
+    /// else a slot that another thread was given.
     fn leave(&self, spare: &Arc<Spare>, deadline: Deadline) -> Option<Rested> {
         let mut resting = lock(&self.resting);
         let is_own = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);

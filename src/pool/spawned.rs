@@ -1,7 +1,8 @@
 //! The futures that have not ended, so that the end of the pool can cancel those that nobody wakes.
 //!
-//! In parts with locks of their own: what a worker spawns is in the part of its slot, and what comes from
-//! outside goes to all parts round-robin, so that threads which end such futures seldom meet.
+//! In parts with locks of their own: what a worker spawns is in the part of its slot, and what
+//! comes from outside goes to all parts round-robin, so that threads which end such futures seldom
+//! meet.
 
 // The standard library's under the model, too: it orders nothing.
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Sees to it that there are threads for the work: fills vacant slots, and decides how many threads may
-//! be there, be away, and leave.
+//! Sees to it that there are threads for the work: fills vacant slots, and decides how many threads
+//! may be there, be away, and leave.
 
 use std::sync::Arc;
 
@@ -73,8 +73,8 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Gives a reserved slot to a thread: a spare thread, or a new one. If there is none the slot stays
-    /// vacant.
+    /// Hands a reserved slot to a thread: a spare thread, or a new one. If there is none the slot
+    /// stays vacant.
     #[cold]
     pub(super) fn fill(self: &Arc<Self>, reserved: ReservedSlot) {
         match alarm::is_this_thread() {
@@ -109,7 +109,7 @@ impl<T: Send + 'static> Shared<T> {
             .for_each(|reserved| self.fill_elsewhere(reserved));
     }
 
-    /// Tells the user of a thread that could not be started, where that could not be told.
+    /// Warns the user of a thread that could not be started by a thread that calls no hooks.
     pub(super) fn tell_untold(&self) {
         self.slots.clear_untold();
         let error = self.hooks.take_untold();
@@ -153,8 +153,8 @@ impl<T: Send + 'static> Shared<T> {
         self.hooks.start_failed(error);
     }
 
-    /// V1 to V4: leaves a slot vacant for which there is no thread. Returns a reserved slot if there may
-    /// be a thread after all.
+    /// V1 to V4: leaves a slot vacant for which there is no thread. Returns a reserved slot if
+    /// there may be a thread after all.
     pub(super) fn leave_vacant(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
         self.slots.leave_vacant(reserved, || self.queue.has_tasks());
         // V4. A thread may have come to rest meanwhile.
@@ -178,8 +178,8 @@ impl<T: Send + 'static> Shared<T> {
         self.staff.limits.min_threads.min(self.threads())
     }
 
-    /// Counts a worker as away from its slot. Returns `false` if too many are away, in which case the
-    /// worker has to keep the slot.
+    /// Counts a worker as away from its slot. Returns `false` if too many are away, in which case
+    /// the worker has to keep the slot.
     #[must_use = "`false`: the slot has to be kept"]
     pub(super) fn go_away(&self) -> bool {
         let most = self.staff.limits.max_spare_threads;
@@ -191,7 +191,8 @@ impl<T: Send + 'static> Shared<T> {
         may
     }
 
-    /// Returns when a thread that has nothing to do from now on may leave: never, if it has to stay.
+    /// Returns when a thread that has nothing to do from now on may leave: never, if it has to
+    /// stay.
     pub(super) fn keep_alive_deadline(&self) -> Deadline {
         match self.staff.roster.has_to_spare(self.least_threads()) {
             true => Deadline::after(self.staff.limits.keep_alive),

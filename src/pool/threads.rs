@@ -12,13 +12,13 @@ use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
 
-/// Tells the builder of the pool how a thread has started, if the user has a hook for that.
+/// Reports to the builder of the pool how a thread has started, if the user has a hook for that.
 type Started = oneshot::Sender<io::Result<()>>;
 
 /// Starts a pool with its first thread; the others follow when there is work for them.
 ///
-/// If the user has a hook for the start of threads all threads start now, so that the caller gets the
-/// hook's errors.
+/// If the user has a hook for the start of threads all threads start now, so that the caller gets
+/// the hook's errors.
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
     Local::set_hooks();
     let pool = Pool::new(config, |pool, reserved| start_thread(pool, reserved, None));
@@ -63,7 +63,8 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
         .into_iter()
         .map(|answer| answer.recv().unwrap_or_else(dead));
     let (_, mut errors): (Vec<_>, Vec<_>) = answers.partition(io::Result::is_ok);
-    // The first is returned; the others are the user's values, which may panic when they are dropped.
+    // The first is returned; the others are the user's values, which may panic when they are
+    // dropped.
     let first = errors.drain(..errors.len().min(1)).next();
     unwind::discard(errors);
     first.unwrap_or(Ok(()))
@@ -120,7 +121,8 @@ pub(super) fn start_thread(
     })
 }
 
-/// The body of a worker's thread. In a child process that a hook of the user's has forked, it returns.
+/// The body of a worker's thread. In a child process that a hook of the user's has forked, it
+/// returns.
 fn run_thread(
     pool: &Arc<Pool>,
     worker: &Arc<Worker>,
@@ -176,7 +178,7 @@ fn run_thread(
     worker.join_predecessor();
 }
 
-/// Tells the builder of the pool how a thread has started.
+/// Reports to the builder of the pool how a thread has started.
 fn answer(started: Option<Started>, outcome: io::Result<()>) {
     if let Some(started) = started {
         // The builder does not listen any more if another thread could not be started.

@@ -3,11 +3,11 @@
 use super::local::{Local, PoolTask};
 use crate::wait::{Spin, spin_until};
 
-/// How long a worker without tasks searches before it sleeps: about as long as it takes to wake another
-/// thread, which may then bring the next task.
+/// How long a worker without tasks searches before it sleeps: about as long as it takes to wake
+/// another thread, which may then bring the next task.
 ///
-/// Mostly by giving the processor away: on as many processors as there are threads, that other thread has
-/// to run somewhere, too.
+/// Mostly by giving the processor away: on as many processors as there are threads, that other
+/// thread has to run somewhere, too.
 const SEARCH: Spin = Spin {
     pauses: 16,
     doublings: 1,
@@ -31,8 +31,8 @@ const WATCH: Spin = Spin {
 /// The number of looks at such workers before a searcher takes the only task of one all the same.
 const WATCHES: usize = 16;
 
-/// Runs tasks until the pool has ended, or there has been nothing to do for so long that the thread is to
-/// leave. Returns `true` in the latter case.
+/// Runs tasks until the pool has ended, or the thread has had nothing to do for its keep-alive time
+/// and is to leave. Returns `true` in the latter case.
 pub(super) fn work(local: &Local) -> bool {
     loop {
         // Before the flags are checked, since a poll may have set one.
@@ -88,10 +88,11 @@ fn search(local: &Local) -> Option<PoolTask> {
     task
 }
 
-/// Goes on looking, for a while, as long as other workers make progress with tasks that come one by one.
+/// Goes on looking, for a while, as long as other workers make progress with tasks that come one by
+/// one.
 ///
-/// As in a chain, in which each task submits the next: to steal a task would only hold the chain up, and
-/// if this worker fell asleep the next push would wake it again.
+/// As in a chain, in which each task submits the next: to steal a task would only hold the chain
+/// up, and if this worker fell asleep the next push would wake it again.
 fn watch(local: &Local) -> Option<PoolTask> {
     let mut before = local.finished_by_others();
     for _ in 0..WATCHES {

@@ -53,7 +53,7 @@ impl Latch {
         latch
     }
 
-    /// Counts down by one, and opens the latch if the count becomes 0. Has no effect on an open
+    /// Counts down by one, and opens the latch if the count becomes 0. It does nothing to an open
     /// latch.
     pub fn count_down(&self) {
         let less = |left: usize| left.checked_sub(1);

@@ -1,4 +1,4 @@
-//! What threads and tasks wait for. Each thing can be waited for in four forms.
+//! Objects that threads and tasks wait for, each in four forms.
 //!
 //! The plain verb blocks, `try_` never waits, `_timeout` waits for at most the given time, and
 //! `_async` returns a future. All four work on one object at once. Nothing here needs a pool, and

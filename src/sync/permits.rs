@@ -299,7 +299,7 @@ impl Permits {
         Ok(())
     }
 
-    /// Gives back permits that were taken. If others were added in their place meanwhile, those
+    /// Puts back permits that were taken. If others were added in their place meanwhile, those
     /// above `max` are dropped.
     #[inline]
     pub(crate) fn give_back(&self, permits: usize) {
@@ -318,7 +318,7 @@ impl Permits {
         }
     }
 
-    /// Gives back more permits than [`FEW`]. Added in one piece, these might overflow the word
+    /// Puts back more permits than [`FEW`]. Added in one piece, these might overflow the word
     /// before the excess is taken off again.
     #[cold]
     fn give_back_many(&self, permits: usize) {

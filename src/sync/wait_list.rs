@@ -52,7 +52,7 @@ pub(crate) struct Ticket(usize);
 /// How a waiter was notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// It alone was notified. What it waits for is its own now, or worth another look.
+    /// It alone was notified. The thing that it waits for is its own now, or worth another look.
     One,
     /// All waiters were notified at once.
     All,

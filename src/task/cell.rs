@@ -43,15 +43,15 @@ use crate::task::context::{Closure, Context, Job, Name};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
-/// What a task's handle returns in the end.
+/// The result that a task's handle returns in the end.
 pub(crate) type Outcome<T> = Result<T, JoinError>;
 
 /// The part of a cell that is the same for every task.
 pub(super) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
-    /// A pointer to the heap, because every cell has this field, and few tasks are waited for so
-    /// long that it is filled.
+    /// A pointer to the heap, because every cell has this field, and most tasks end before it is
+    /// filled.
     pub(super) waiter: UnsafeCell<Option<Box<Waiter>>>,
     /// Makes the model fail if a cell is never freed.
     #[cfg(workmill_loom)]
@@ -88,7 +88,7 @@ union Stage<F, T> {
     outcome: ManuallyDrop<Outcome<T>>,
 }
 
-/// What can be done to a cell without knowing its types.
+/// The functions of a cell, for callers that do not know its types.
 ///
 /// Each function has these duties:
 /// 1. The header is that of a live cell that was made with the vtable's types.
@@ -110,7 +110,7 @@ pub(super) struct Vtable {
     pub(super) free: unsafe fn(NonNull<Header>),
 }
 
-/// What can be done to a future's cell (`task/future.rs`), with the duties of [`Vtable`].
+/// The functions of a future's cell (`task/future.rs`), with the duties of [`Vtable`].
 pub(super) struct FutureVtable {
     /// Drops the token that the future held while it waited.
     pub(super) release: unsafe fn(NonNull<Header>),
@@ -383,8 +383,8 @@ impl Drop for Runnable {
     }
 }
 
-/// What every reference except the runnable can do: see how far the task has come, cancel it, and
-/// run it inline.
+/// The operations of every reference except the runnable: see how far the task has come, cancel it,
+/// and run it inline.
 pub(crate) struct RawTask(NonNull<Header>);
 
 // SAFETY: a `RawTask` reads the state word, cancels and runs. The thread that wins the exchange for
@@ -556,7 +556,7 @@ impl Drop for Doomed {
     }
 }
 
-/// What [`RawTask::cancel`] found.
+/// The result of [`RawTask::cancel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancelled {
     /// The task was queued, and will never run.

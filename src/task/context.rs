@@ -1,11 +1,11 @@
-//! What a task and the pool that runs it have in common: what the task reports, what it holds, its
+//! The vocabulary of a task and the pool that runs it: what the task reports, what it holds, its
 //! name, and the result of running it.
 
 use std::marker::PhantomData;
 
 use crate::unwind::Payload;
 
-/// What a task reports to the thread that runs it.
+/// The events that a task reports to the thread that runs it.
 pub(crate) trait Context {
     /// The closure with this name is about to be called.
     fn begins(&self, name: &'static Name);
@@ -37,7 +37,7 @@ pub(crate) enum Ran {
     Yields,
 }
 
-/// What can be seen of a task that has something left to run.
+/// A view of a task that has something left to run.
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) name: &'static Name,
@@ -74,7 +74,7 @@ impl Name {
     }
 }
 
-/// What a task holds while it waits, such as a permit.
+/// Something that a task holds while it waits, such as a permit.
 pub(crate) trait Token: Send + 'static {
     /// The part of the token that is kept until the closure has returned.
     type Kept;

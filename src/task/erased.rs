@@ -40,7 +40,7 @@ pub(crate) struct Task<Cx, W = Words> {
     not_sync: PhantomData<*mut ()>,
 }
 
-/// What to do with the work. Each variant has one reference, so that any fits in two registers.
+/// An operation on the work. Each variant has one reference, so that any fits in two registers.
 enum Op<'a, Cx> {
     /// Run the work. This consumes it, unless it yields.
     Run(&'a Cx),
@@ -59,7 +59,7 @@ enum Op<'a, Cx> {
 // SAFETY: the words hold a `Work`, which is `Send`.
 unsafe impl<Cx, W> Send for Task<Cx, W> {}
 
-/// What the words of a task can hold.
+/// Work that the words of a task can hold.
 pub(super) trait Work<Cx>: Send + Sized + 'static {
     /// Runs the work. Never unwinds. After [`Ran::Yields`] the bytes that `self` was copied from
     /// hold the work still.

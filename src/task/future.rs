@@ -63,7 +63,7 @@ struct Cell<F: Future, P, S> {
     /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
     wakes: Wakes,
-    /// What the future holds until it is polled for the first time.
+    /// The token that the future holds until it is polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
 }

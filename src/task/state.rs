@@ -125,7 +125,7 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// What the ender of a task must do after [`State::finish`].
+/// The duty of the ender of a task after [`State::finish`].
 #[must_use]
 pub(super) enum Finish {
     /// Nothing. The outcome belongs to the handle, and the cell may be gone already.
@@ -137,7 +137,7 @@ pub(super) enum Finish {
     Abandoned,
 }
 
-/// What [`State::request_cancel`] found.
+/// The result of [`State::request_cancel`].
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CancelRequest {
@@ -160,7 +160,7 @@ pub(super) enum Ender {
     Other,
 }
 
-/// What a departing handle finds.
+/// The state that a departing handle finds.
 #[must_use]
 pub(super) enum Leave {
     /// The task has not ended. Its ender will drop the outcome. The handle is gone.

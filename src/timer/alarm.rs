@@ -54,6 +54,7 @@
 use std::cell::Cell;
 use std::io;
 use std::mem;
+// The standard library's under the model, too: see above.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::thread::{self, Thread};
@@ -80,7 +81,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 /// A closure that is called at a deadline.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
-/// What the thread does at a deadline.
+/// The action of the thread at a deadline.
 pub(super) enum Action {
     Wake(Waker),
     Call(Callback),

@@ -32,10 +32,10 @@
 //! All signals are blocked on it, and on Linux it has the nice value and the processors of the
 //! process's first thread, as far as the system allows.
 //!
-//! No future is ready before its time. What is due within a millisecond after other wake-ups waits
-//! until that is over, and is woken together with all that is due by then. How much later depends
-//! on the system, and on other threads that wait for a processor. The clock is [`Instant`]'s. A
-//! moment that it cannot represent never comes, so [`Duration::MAX`] is forever.
+//! No future is ready before its time. A future that is due within a millisecond after other
+//! wake-ups waits until that is over, and is woken together with all that is due by then. How much
+//! later depends on the system, and on other threads that wait for a processor. The clock is
+//! [`Instant`]'s. A moment that it cannot represent never comes, so [`Duration::MAX`] is forever.
 //!
 //! In a child process made by a fork, futures that were made before the fork go on, and wake the
 //! task that polls them there.

@@ -28,7 +28,12 @@ const fn retired(pattern: &'static str, instead: &'static str) -> Retired {
 const RETIRED: &[Retired] = &[
     // Names, and the words around them.
     retired("residents?", "worker"),
-    retired("guests?", "foreign thread"),
+    Retired {
+        pattern: "guests?",
+        instead: "foreign thread",
+        within: "",
+        allowed: &[("sync/queue/mod.rs", "an example with cooks and guests")],
+    },
     retired("threads? of the pool", "worker"),
     retired("lanes?", "local queue (LocalQueue)"),
     retired(
@@ -47,10 +52,15 @@ const RETIRED: &[Retired] = &[
     retired("Pass", "CapacityPermit"),
     retired("Gate", "Capacity (admission), StartLatch (scope)"),
     retired("Origin", "PoolLink"),
-    retired(
-        "call(s|ed|ing)? off",
-        "request cancel (request_cancel, CancelRequest)",
-    ),
+    Retired {
+        pattern: "call(s|ed|ing)? off",
+        instead: "request cancel (request_cancel, CancelRequest)",
+        within: "",
+        allowed: &[
+            ("trampoline.rs", "it puts calls off"),
+            ("wait.rs", "a poll may have put calls off"),
+        ],
+    },
     retired("(run|runs|ran|running) in place", "run inline (run_inline)"),
     retired(
         "look(s|ed|ing)? around",

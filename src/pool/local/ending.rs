@@ -8,15 +8,16 @@ use crate::pool::shared::Phase;
 use crate::task::cell::Cancelled;
 
 impl Pool {
-    /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to its end.
+    /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to
+    /// its end.
     pub(crate) fn close(self: &Arc<Self>) {
         self.enter(Phase::Closing);
     }
 
     /// Enters a phase, and returns the phase before.
     fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
-        // What is not due is dropped as if by a task, which the pool's end waits for. If this is refused,
-        // the thread that closed the pool before drops it.
+        // Tasks that are not due are dropped as if by a task, which the pool's end waits for. If
+        // this is refused, the thread that closed the pool before drops it.
         let is_first = self.accept().is_ok();
         let before = self.refuse(phase);
         if is_first {
@@ -24,7 +25,7 @@ impl Pool {
             self.queue.task_done(None);
         }
         if self.is_forked() {
-            // What was dropped has forked.
+            // A drop has forked.
             return before;
         }
         // Last: a waker that is called may wait for the pool's end.
@@ -35,7 +36,8 @@ impl Pool {
         before
     }
 
-    /// Closes the pool and cancels what has not begun. Returns the number of tasks that it cancelled.
+    /// Closes the pool and cancels what has not begun. Returns the number of tasks that it
+    /// cancelled.
     pub(crate) fn stop(self: &Arc<Self>) -> usize {
         if self.enter(Phase::Stopping) == Phase::Stopping {
             // A thread is at it already, maybe further down on this very stack.
@@ -52,7 +54,7 @@ impl Pool {
             self.queue.task_done(None);
         };
         let (mut futures, mut closures) = (Vec::new(), Vec::new());
-        // What is dropped may fork; in the child nothing more is taken or dropped.
+        // A drop may fork; in the child nothing more is taken or dropped.
         let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
         while let Some(task) = next() {
             if task.look().is_some_and(|look| look.is_future) {
@@ -61,7 +63,7 @@ impl Pool {
             } else if futures.is_empty() {
                 cancel(task);
             } else {
-                // What it drops may wait for one of the futures, which are in no queue.
+                // Its drop may wait for one of the futures, which are in no queue.
                 closures.push(task);
             }
         }

@@ -15,8 +15,8 @@ use crate::task::{Ran, Token};
 use crate::trampoline;
 use crate::unwind::{self, OnDrop, Payload};
 
-/// The number of bytes of a foreign thread's stack that may be used before no more tasks are run inline:
-/// every thread has that much, one may hope.
+/// The number of bytes of a foreign thread's stack that may be used before no more tasks are run
+/// inline: every thread has that much, one may hope.
 const FOREIGN_STACK: usize = 64 << 10;
 
 /// How a worker has left its pool.
@@ -29,11 +29,11 @@ pub(in crate::pool) struct Left {
 
 /// Something that becomes a task when it is accepted.
 pub(crate) trait Make: Sized {
-    /// What the submitter gets for it.
+    /// The handle that the submitter gets.
     type Handle;
 
-    /// Makes the task, which holds `token` until it begins. `slot` is the slot of this thread, if it has
-    /// one in the pool.
+    /// Makes the task, which holds `token` until it begins. `slot` is the slot of this thread, if
+    /// it has one in the pool.
     fn make<P: Token>(self, pool: &Pool, slot: Option<usize>, token: P)
     -> (PoolTask, Self::Handle);
 }
@@ -41,7 +41,8 @@ pub(crate) trait Make: Sized {
 impl Local {
     fn new(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
         let room = match kind {
-            // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's stack.
+            // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's
+            // stack.
             Kind::Worker => pool.staff.setup.stack_size / 4 * 3,
             Kind::Foreign => FOREIGN_STACK,
         };
@@ -59,8 +60,8 @@ impl Local {
         }
     }
 
-    /// Takes the slot that was reserved for this thread, and calls `work` as a worker of the pool. `work`
-    /// returns `true` if the thread leaves before the pool's end.
+    /// Takes the slot that was reserved for this thread, and calls `work` as a worker of the pool.
+    /// `work` returns `true` if the thread leaves before the pool's end.
     pub(in crate::pool) fn enter(
         pool: Arc<Pool>,
         worker: &Arc<Worker>,
@@ -86,13 +87,14 @@ impl Local {
         }
     }
 
-    /// Calls `body` inside the pool: as a foreign thread, unless the pool is this thread's innermost
-    /// already.
+    /// Calls `body` inside the pool: as a foreign thread, unless the pool is this thread's
+    /// innermost already.
     pub(super) fn visit(pool: &Arc<Pool>, body: impl FnOnce()) {
         if with_innermost(|local| local.is_some_and(|local| local.is_part_of(pool))) {
             body();
         } else {
-            // Calls that were put off outside are made outside, and those put off inside are made inside.
+            // Calls that were put off outside are made outside, and those put off inside are made
+            // inside.
             trampoline::catch_up();
             let foreign = Arc::clone(&pool.staff.roster.foreign);
             Self::new(Arc::clone(pool), foreign, Kind::Foreign).install(|_| {
@@ -117,10 +119,11 @@ impl Local {
 }
 
 impl Pool {
-    /// Accepts a task, makes it and pushes it. Gives everything back if the pool takes no more.
+    /// Accepts a task, makes it and pushes it. Returns it if the pool takes no more.
     ///
     /// The thread looks once whether it is inside: nothing of the user's runs before the push.
-    // Inlined, like all on the way of a submission, so that what goes from hand to hand stays in registers.
+    // Inlined, like all on the way of a submission, so that what goes from hand to hand stays in
+    // registers.
     #[inline(always)]
     pub(crate) fn place<M: Make, P: Token>(
         self: &Arc<Self>,
@@ -140,8 +143,8 @@ impl Pool {
         Ok(handle)
     }
 
-    /// Accepts a task, makes it and runs it on this thread, as a task of the pool. Gives it back if the
-    /// pool takes no more.
+    /// Accepts a task, makes it and runs it on this thread, as a task of the pool. Returns it if
+    /// the pool takes no more.
     pub(crate) fn run_on_caller<M: Make>(self: &Arc<Self>, make: M) -> Result<M::Handle, M> {
         if self.accept().is_err() {
             return Err(make);
@@ -183,8 +186,8 @@ impl Pool {
         }
     }
 
-    /// Pushes a task that was taken from a queue; not in a child process, where a queue may be left in
-    /// the middle of a change forever.
+    /// Pushes a task that was taken from a queue; not in a child process, where a queue may be left
+    /// in the middle of a change forever.
     pub(super) fn push_back(self: &Arc<Self>, task: PoolTask) {
         match self.is_forked() {
             true => std::mem::forget(task),
@@ -218,8 +221,8 @@ impl Pool {
         result
     }
 
-    /// Calls `body` on this thread as a task of the pool would be, and counts it as a task until it has
-    /// returned; outside the pool if that takes no more tasks.
+    /// Calls `body` on this thread as a task of the pool would be, and counts it as a task until it
+    /// has returned; outside the pool if that takes no more tasks.
     pub(crate) fn call_here<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
         let is_here = self.is_here();
         if !is_here && self.accept().is_err() {
@@ -236,7 +239,7 @@ impl Pool {
         result.expect("it was called")
     }
 
-    /// Has this thread join the other threads when it ends, if it is a worker of the pool.
+    /// Makes this thread join the other workers when it ends, if it is a worker of the pool.
     pub(crate) fn join_others_from_here(&self) {
         with_part_of(self, |part| {
             if let Some(local) = part.filter(|local| local.is_worker()) {

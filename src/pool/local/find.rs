@@ -36,8 +36,8 @@ impl Local {
         Some(task)
     }
 
-    /// Looks everywhere except in the local queue. With `leave_last` it does not take the only task of
-    /// another slot.
+    /// Looks everywhere except in the local queue. With `leave_last` it does not take the only task
+    /// of another slot.
     pub(in crate::pool) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
         self.held
             .with_queue(|own| self.shared.queue.find_far(own?, leave_last))
@@ -71,10 +71,11 @@ impl Local {
         }
     }
 
-    /// Checks for quiescence if a thread waits for that, before the worker spends time on searching.
+    /// Checks for quiescence if a thread waits for that, before the worker spends time on
+    /// searching.
     ///
-    /// Threads that wait may have brought wakers of their own, which are user code: it runs while the
-    /// worker is busy, so that other workers are woken for new tasks meanwhile.
+    /// Threads that wait may have brought wakers of their own, which are user code: it runs while
+    /// the worker is busy, so that other workers are woken for new tasks meanwhile.
     pub(in crate::pool) fn check_quiescence_if_wanted(&self) {
         if self.shared.queue.tally.wants_attention() {
             self.stop_searching();

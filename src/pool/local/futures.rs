@@ -1,11 +1,11 @@
 //! Where a future goes when it is woken.
 //!
 //! To the local queue of the thread that wakes it, behind what is there, if that is a worker of the
-//! pool; from elsewhere to the injector, like what is submitted there. So the future waits its turn among
-//! the closures, and neither kind can keep the other from running.
+//! pool; from elsewhere to the injector, like what is submitted there. So the future waits its turn
+//! among the closures, and neither kind can keep the other from running.
 //!
-//! A future has a [`PoolLink`], as a handle has, and keeps no share of the pool. It is woken only while it
-//! is unfinished, and a pool whose tasks are unfinished exists.
+//! A future has a [`PoolLink`], as a handle has, and keeps no share of the pool. It is woken only
+//! while it is unfinished, and a pool whose tasks are unfinished exists.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -18,8 +18,8 @@ use crate::task::Token;
 use crate::task::cell::HandleRef;
 use crate::timer::alarm;
 
-/// A pool that was reached by its link. If this is the last that keeps the pool, and is dropped on the
-/// timer's thread, the pool is dropped on another.
+/// A pool that was reached by its link. If this is the last that keeps the pool, and is dropped on
+/// the timer's thread, the pool is dropped on another.
 pub(crate) struct Reached(Option<Arc<Pool>>);
 
 impl Deref for Reached {
@@ -49,8 +49,8 @@ impl Pool {
         Some(Reached(Some(pool)))
     }
 
-    /// Makes a task of a future that this thread has accepted, and registers it. `slot` is the slot that
-    /// this thread holds, if it does.
+    /// Makes a task of a future that this thread has accepted, and registers it. `slot` is the slot
+    /// that this thread holds, if it does.
     #[inline]
     pub(crate) fn make_future<P, F>(
         &self,
@@ -71,7 +71,8 @@ impl Pool {
 
 fn push_woken(link: PoolLink, task: PoolTask) {
     if link.is_forked() {
-        // Its pool has no threads here, and to drop it might wait for a lock of the parent's forever.
+        // Its pool has no threads here, and to drop it might wait for a lock of the parent's
+        // forever.
         return std::mem::forget(task);
     }
     with_innermost(|local| match local {

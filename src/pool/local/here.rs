@@ -1,5 +1,5 @@
-//! Which pools this thread is inside: the pointer to its innermost `Local`, and the chain from there
-//! outwards.
+//! Which pools this thread is inside: the pointer to its innermost `Local`, and the chain from
+//! there outwards.
 //!
 //! References to the `Local`s of a thread are lent to closures only, for as long as these run.
 
@@ -35,9 +35,9 @@ impl<'a> Iterator for Chain<'a> {
 
     fn next(&mut self) -> Option<&'a Local> {
         let local = self.0?;
-        // SAFETY: a chain begins at the innermost `Local`, so this one is on the chain. Then `outer` is
-        // null, or what `HERE` was when this one was installed, which is on the chain for longer than
-        // this one; see `with_innermost`.
+        // SAFETY: a chain begins at the innermost `Local`, so this one is on the chain. Then
+        // `outer` is null, or what `HERE` was when this one was installed, which is on the chain
+        // for longer than this one; see `with_innermost`.
         self.0 = unsafe { local.outer.get().as_ref() };
         Some(local)
     }
@@ -47,11 +47,11 @@ impl<'a> Iterator for Chain<'a> {
 #[inline(always)]
 pub(super) fn with_innermost<R>(body: impl FnOnce(Option<&Local>) -> R) -> R {
     let here = HERE.with(Cell::get);
-    // SAFETY: the pointer is null, or was set on this thread by `with_here`: to a `Local` that `install`
-    // borrows further down this very stack, or to the `outer` of one, which is the same for another
-    // `install`, further down. Each of these calls puts the pointer back before it returns, so it has
-    // not returned. It borrows the `Local` for longer than `body` runs, and shared only. The
-    // reference cannot outlive `body`, which is given it for any lifetime.
+    // SAFETY: the pointer is null, or was set on this thread by `with_here`: to a `Local` that
+    // `install` borrows further down this very stack, or to the `outer` of one, which is the same
+    // for another `install`, further down. Each of these calls puts the pointer back before it
+    // returns, so it has not returned. It borrows the `Local` for longer than `body` runs, and
+    // shared only. The reference cannot outlive `body`, which is given it for any lifetime.
     body(unsafe { here.as_ref() })
 }
 
@@ -80,8 +80,8 @@ fn part_of<'a>(pool: &Pool, innermost: &'a Local) -> Option<&'a Local> {
 }
 
 impl Local {
-    /// Calls `body` with what this thread has of the pool that it is innermost inside: as a worker, if
-    /// it is one.
+    /// Calls `body` with what this thread has of the pool that it is innermost inside: as a worker,
+    /// if it is one.
     pub(crate) fn with<R>(body: impl FnOnce(Option<&Self>) -> R) -> R {
         with_innermost(|innermost| {
             body(match innermost {
@@ -104,19 +104,20 @@ impl Local {
     pub(in crate::pool) fn outside<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = with_here(self.outer.get(), body);
         if self.shared.is_forked() {
-            // What was called has forked, and this is the child.
+            // The body has forked, and this is the child.
             self.shared.end_in_the_child();
         }
         result
     }
 
-    /// Notes that nothing on this thread is to wait for the end of this pool, to the thread's very end.
+    /// Notes that nothing on this thread is to wait for the end of this pool, to the thread's very
+    /// end.
     pub(in crate::pool) fn settle(pool: &Pool) {
         HOME.with(|home| home.set(Some(pool.link)));
     }
 
-    /// Calls `body`, which a task of this pool may wait for, or its end: so nothing on this thread waits
-    /// for the pool's end meanwhile. The thread does not count as inside.
+    /// Calls `body`, which a task of this pool may wait for, or its end: so nothing on this thread
+    /// waits for the pool's end meanwhile. The thread does not count as inside.
     pub(crate) fn in_the_way<R>(pool: PoolLink, body: impl FnOnce() -> R) -> R {
         if cfg!(workmill_loom) {
             // The model's threads share the thread that they run on.
@@ -134,14 +135,14 @@ impl Local {
 }
 
 impl Pool {
-    /// Returns `true` if this thread is inside the pool: a worker whose thread-locals live, or a foreign
-    /// thread.
+    /// Returns `true` if this thread is inside the pool: a worker whose thread-locals live, or a
+    /// foreign thread.
     pub(crate) fn is_here(&self) -> bool {
         with_part_of(self, |part| part.is_some())
     }
 
-    /// Returns `true` if the pool's end would wait for this thread: it is inside, it is a worker that
-    /// drops its thread-locals, or it [stands in the way](Local::in_the_way).
+    /// Returns `true` if the pool's end would wait for this thread: it is inside, it is a worker
+    /// that drops its thread-locals, or it [stands in the way](Local::in_the_way).
     pub(crate) fn waits_for_this_thread(&self) -> bool {
         let is_home = || HOME.with(Cell::get) == Some(self.link);
         let is_in_the_way = || {
@@ -152,15 +153,14 @@ impl Pool {
     }
 }
 
-/// Ends the pools that this thread is inside, in a child process that the thread has forked: there it
-/// is inside nothing.
+/// Ends the pools that this thread is inside, in a child process that the thread has forked: there
+/// it is inside nothing.
 pub(super) fn end_in_the_child() {
     with_chain(|chain| chain.for_each(|local| local.shared.end_in_the_child()));
     HERE.with(|pointer| pointer.set(std::ptr::null()));
 }
 
-/// Has the pointer lead to `here` while `body` runs, and then to where it led before; in a child process
-/// to nothing.
+/// Sets the pointer to `here` while `body` runs, and then back; in a child process to null.
 #[inline]
 fn with_here<R>(here: *const Local, body: impl FnOnce() -> R) -> R {
     let process = Stamp::now();

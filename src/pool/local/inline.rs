@@ -8,8 +8,8 @@ use crate::pool::link::PoolLink;
 use crate::task::cell::RawTask;
 
 impl Local {
-    /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and there is
-    /// enough left of the stack.
+    /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and
+    /// there is enough left of the stack.
     pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
         if !task.can_run_inline() {
             return;
@@ -28,8 +28,8 @@ impl Local {
         }
     }
 
-    /// Runs a task inline, of a pool that this thread is inside, but not innermost: the task has to find
-    /// its own pool innermost.
+    /// Runs a task inline, of a pool that this thread is inside, but not innermost: the task has to
+    /// find its own pool innermost.
     fn visit_inline(from: PoolLink, task: &RawTask) -> bool {
         let pool = with_chain(|mut chain| {
             let local = chain.find(|local| local.shared.link == from)?;
@@ -44,8 +44,8 @@ impl Local {
         ours
     }
 
-    /// Runs a task inline. Returns `false` if another thread has begun it, or the stack is nearly used
-    /// up.
+    /// Runs a task inline. Returns `false` if another thread has begun it, or the stack is nearly
+    /// used up.
     fn try_inline(&self, task: &RawTask) -> bool {
         !self.running.is_deep() && self.running.inline(task.id(), || task.run_inline(self))
     }

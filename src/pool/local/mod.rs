@@ -1,28 +1,29 @@
-//! What one thread has of a pool.
+//! The part that one thread has of a pool.
 //!
-//! A thread's [`Local`] leads a task that submits to the local queue of the slot that the thread holds,
-//! and lets every entry point know whether it was called from inside. A thread-local pointer leads to
-//! the innermost `Local` ([`here`]). The pointer is put aside while a worker runs code of the pool
-//! between two tasks, so that what is called there (the wakers of threads that wait until the pool is
-//! quiescent, and the user's hooks) is outside the pool.
+//! A thread's [`Local`] leads a task that submits to the local queue of the slot that the thread
+//! holds, and lets every entry point know whether it was called from inside. A thread-local pointer
+//! leads to the innermost `Local` ([`here`]). The pointer is put aside while a worker runs code of
+//! the pool between two tasks, so that what is called there (the wakers of threads that wait until
+//! the pool is quiescent, and the user's hooks) is outside the pool.
 //!
 //! # Workers and foreign threads
-//! A *worker* is one of the pool's threads. A *foreign thread* runs code of the pool for a moment: a
-//! task that it submitted itself to a full pool, or the drop of a task that it cancels. It counts as
-//! inside for that time. Until it has gone the task is unfinished, so the pool's end must not be waited
-//! for on that thread. A foreign thread of one pool may be a worker of another, or foreign there, too:
-//! the `Local`s of a thread form a chain, from the innermost outwards. A task that is run inline finds
-//! its own pool innermost, so there may be a `Local` as a foreign thread above that of a worker of the
-//! same pool.
+//! A *worker* is one of the pool's threads. A *foreign thread* runs code of the pool for a moment:
+//! a task that it submitted itself to a full pool, or the drop of a task that it cancels. It counts
+//! as inside for that time. Until it has gone the task is unfinished, so the pool's end must not be
+//! waited for on that thread. A foreign thread of one pool may be a worker of another, or foreign
+//! there, too: the `Local`s of a thread form a chain, from the innermost outwards. A task that is
+//! run inline finds its own pool innermost, so there may be a `Local` as a foreign thread above
+//! that of a worker of the same pool.
 //!
 //! # In this folder
 //! `Local` has a group of fields for each of these: [`held`] is the slot that the thread holds,
 //! [`running`] what it runs, and [`yield_queue`] keeps the futures that gave way on it. The other
-//! modules add the verbs: [`entry`] how a thread comes inside, and what a pool does for the thread that
-//! calls; [`find`] how a worker looks for tasks; [`run`] how it runs them; [`inline`] how it runs a task
-//! that it waits for; [`slot`] how it gives its slot up and takes one; [`futures`] where a future goes
-//! when it is woken; [`yielded`] when those run that gave way; [`ending`] how a pool is closed and
-//! stopped; [`oldest`] how a task is dropped in favour of another; [`sweep`] how tombstones are removed.
+//! modules add the verbs: [`entry`] how a thread comes inside, and what a pool does for the thread
+//! that calls; [`find`] how a worker looks for tasks; [`run`] how it runs them; [`inline`] how it
+//! runs a task that it waits for; [`slot`] how it gives its slot up and takes one; [`futures`]
+//! where a future goes when it is woken; [`yielded`] when those run that gave way; [`ending`] how a
+//! pool is closed and stopped; [`oldest`] how a task is dropped in favour of another; [`sweep`] how
+//! tombstones are removed.
 
 mod ending;
 mod entry;
@@ -55,7 +56,7 @@ pub(crate) type PoolTask = Task<Local>;
 /// A pool of such tasks.
 pub(crate) type Pool = Shared<PoolTask>;
 
-/// What one thread has of a pool. Each group of fields is changed by its own module only.
+/// The part that one thread has of a pool. Each group of fields is changed by its own module only.
 pub(crate) struct Local {
     pub(crate) shared: Arc<Pool>,
     kind: Kind,
@@ -63,10 +64,10 @@ pub(crate) struct Local {
     held: Held<PoolTask>,
     /// The futures that gave way on this thread.
     yielded: YieldQueue<Task<Self, Word>>,
-    /// What the thread runs.
+    /// The tasks that the thread runs.
     running: Running,
-    /// Whether this thread has to join the others at its end, because the pool's last owner was dropped
-    /// on it.
+    /// Whether this thread has to join the others at its end, because the pool's last owner was
+    /// dropped on it.
     joins_others: Cell<bool>,
     /// The `Local` that was innermost on this thread before; null unless this one is on the chain.
     /// Written by `here` alone.

@@ -21,8 +21,8 @@ impl Pool {
         while !self.is_forked() {
             let mut futures = Vec::new();
             let oldest = self.find_first_to_drop(&mut futures);
-            // They were in no queue for a moment, and are back when user code is called, which may wait
-            // for one of them. If the cancel of one was requested, a worker drops it.
+            // They were in no queue for a moment, and are back when user code is called, which may
+            // wait for one of them. If the cancel of one was requested, a worker drops it.
             futures.into_iter().for_each(|task| self.push_back(task));
             let was_waiting = match oldest {
                 None => return false,
@@ -46,8 +46,8 @@ impl Pool {
         false
     }
 
-    /// Finds the task from outside that has waited longest, except tombstones, and futures that have
-    /// begun, which go to `futures`.
+    /// Finds the task from outside that has waited longest, except tombstones, and futures that
+    /// have begun, which go to `futures`.
     fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
         while let Some(oldest) = self.queue.find_oldest() {
             let Some(look) = oldest.look() else {

@@ -1,4 +1,4 @@
-//! What a thread runs: a task of the pool, and above it tasks that are run inline.
+//! The tasks that a thread runs: one from the queue, and above it tasks that are run inline.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::task::Name;
 pub(super) struct Running {
     /// Where the thread notes the name of what it runs.
     worker: Arc<Worker>,
-    /// The cell of the task whose closure runs, if it has one, or null. Tasks that are run inline are in
-    /// `inline`.
+    /// The cell of the task whose closure runs, if it has one, or null. Tasks that are run inline
+    /// are in `inline`.
     task: Cell<*const ()>,
     /// The cells of the tasks that are run inline, the outer tasks first.
     inline: RefCell<Vec<*const ()>>,
@@ -69,7 +69,7 @@ impl Running {
         self.stack
     }
 
-    /// Returns `true` if so much of the stack is used that no task should be run on top of it.
+    /// Returns `true` if too much of the stack is used to run a task on top of it.
     pub(super) fn is_deep(&self) -> bool {
         let here = std::ptr::from_ref(&self).addr();
         self.stack.start.abs_diff(here) > self.stack.room

@@ -1,11 +1,11 @@
 //! How a thread comes by a slot, and gives it up.
 //!
-//! A worker that is about to wait in a task gives its slot up, so that another thread can run what is
-//! there meanwhile. When the wait is over the worker takes any vacant slot, or goes on without one: then
-//! it pushes to the injector, and counts in the shared shard of the tally. When its task has ended it
-//! tries again, and rests if all slots are taken. A worker is *away* from when it gives its slot up until
-//! it has a slot again or rests. The user limits how many workers may be away; a wait beyond that keeps
-//! its slot.
+//! A worker that is about to wait in a task gives its slot up, so that another thread can run what
+//! is there meanwhile. When the wait is over the worker takes any vacant slot, or goes on without
+//! one: then it pushes to the injector, and counts in the shared shard of the tally. When its task
+//! has ended it tries again, and rests if all slots are taken. A worker is *away* from when it
+//! gives its slot up until it has a slot again or rests. The user limits how many workers may be
+//! away; a wait beyond that keeps its slot.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ use crate::pool::slots::{ReservedSlot, Slept};
 use crate::pool::spares::Rested;
 use crate::wait::{Deadline, set_blocking_hooks};
 
-/// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both sides.
+/// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
+/// sides.
 const NAP: Duration = Duration::from_micros(120);
 
 impl Local {
@@ -33,7 +34,8 @@ impl Local {
         self.shared.slots.no_flags()
     }
 
-    /// Obeys the flags: tells the user what nobody has told, and gives the slot up if there is a surplus.
+    /// Obeys the flags: tells the user what nobody has told, and gives the slot up if there is a
+    /// surplus.
     pub(in crate::pool) fn obey_flags(&self) {
         let slots = &self.shared.slots;
         if slots.has_untold() {
@@ -57,7 +59,8 @@ impl Local {
     /// Sleeps until there may be a task, or the pool has ended. Returns `false` if the thread is to
     /// leave.
     ///
-    /// It does not sleep in a child process that a waker has forked just now, where nobody would wake it.
+    /// It does not sleep in a child process that a waker has forked just now, where nobody would
+    /// wake it.
     pub(in crate::pool) fn sleep(&self) -> bool {
         if self.shared.is_forked() {
             return true;
@@ -153,8 +156,8 @@ impl Local {
         self.held.put(self.shared.slots.occupy(reserved));
     }
 
-    /// Before this thread waits in a task: gives its slot up, if it has one and may. Returns `false` if
-    /// the thread waits already.
+    /// Before this thread waits in a task: gives its slot up, if it has one and may. Returns
+    /// `false` if the thread waits already.
     fn begin_wait(&self) -> bool {
         if self.held.wait() != Wait::Not {
             return false;
@@ -201,7 +204,8 @@ impl Local {
         with_chain(|mut chain| body(chain.find(|local| local.is_worker())))
     }
 
-    /// Has workers give their slots up around waits, and end their pools in a forked child.
+    /// Sets the hooks by which workers give their slots up around waits, and pools end in a forked
+    /// child.
     pub(crate) fn set_hooks() {
         set_blocking_hooks(
             || Self::with_home(|home| home.is_some_and(Self::begin_wait)),

@@ -1,9 +1,9 @@
 //! When the tombstones in the queues of a pool are removed.
 //!
-//! A tombstone is what is left in a queue of a task that was cancelled, or run inline. A thread that
-//! takes it finds nothing to run. If there are many they are removed, in one go; never by the thread that
-//! cancels, except if the workers have no time for it, since that would change the order in which a pool
-//! of one thread runs its tasks.
+//! A tombstone is what is left in a queue of a task that was cancelled, or run inline. A thread
+//! that takes it finds nothing to run. If there are many they are removed, in one go; never by the
+//! thread that cancels, except if the workers have no time for it, since that would change the
+//! order in which a pool of one thread runs its tasks.
 
 use super::{Local, Pool, PoolTask};
 use crate::pool::link::{MANY_TOMBSTONES, PoolLink};
@@ -38,7 +38,8 @@ impl Local {
         }
     }
 
-    /// Counts a task that was run inline; its tombstone lies in a queue, most likely in the local one.
+    /// Counts a task that was run inline; its tombstone lies in a queue, most likely in the local
+    /// one.
     pub(super) fn count_inline_run(&self) {
         let runs = self.running.count_inline_run();
         if runs < INLINE_RUNS {
@@ -63,8 +64,8 @@ impl Local {
 }
 
 impl Pool {
-    /// Removes the tombstones in the queues of a pool, if they are more than half of what lies in the
-    /// injector: for a thread that has left many, while the workers have no time for it.
+    /// Removes the tombstones in the queues of a pool, if they are more than half of what lies in
+    /// the injector: for a thread that has left many, while the workers have no time for it.
     pub(crate) fn sweep(link: PoolLink) {
         let Some(pool) = Self::of(link) else {
             return;
@@ -73,8 +74,8 @@ impl Pool {
         if tombstones > pool.queue.injected() / 2 {
             link.swept();
             pool.queue.sweep_any(tombstones / 2, PoolTask::is_tombstone);
-            // The tasks that were kept were in no queue for a moment, and a tombstone may have been the
-            // last task.
+            // The tasks that were kept were in no queue for a moment, and a tombstone may have been
+            // the last task.
             pool.task_pushed();
             pool.check_quiescence();
         }

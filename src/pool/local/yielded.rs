@@ -1,16 +1,17 @@
 //! When the futures run that gave way, and go on after others.
 //!
-//! While every slot is taken up with work, no thread could take such a future off this thread's hands.
-//! So it stays in a queue of the thread's own, which costs neither fence nor exchange. The yield queue
-//! and the local queue take turns: first all that was in the local queue when the first future came to
-//! the yield queue, then all that is in the yield queue, and so on. So whatever comes to the end of
-//! either runs after what was there before, and neither keeps the other waiting. Now and then the thread
-//! looks at what came from outside, and at what other threads have, as it does with its local queue
-//! alone.
+//! While every slot is taken up with work, no thread could take such a future off this thread's
+//! hands. So it stays in a queue of the thread's own, which costs neither fence nor exchange. The
+//! yield queue and the local queue take turns: first all that was in the local queue when the first
+//! future came to the yield queue, then all that is in the yield queue, and so on. So whatever
+//! comes to the end of either runs after what was there before, and neither keeps the other
+//! waiting. Now and then the thread looks at what came from outside, and at what other threads
+//! have, as it does with its local queue alone.
 //!
-//! The yield queue is flushed to the local queue, where it can be stolen, when any worker is idle, before
-//! a new task begins, and before this thread blocks. So a future in the yield queue may wait, though
-//! another thread has nothing to do by now, for as long as one poll of another future takes.
+//! The yield queue is flushed to the local queue, where it can be stolen, when any worker is idle,
+//! before a new task begins, and before this thread blocks. So a future in the yield queue may
+//! wait, though another thread has nothing to do by now, for as long as one poll of another future
+//! takes.
 
 use super::{Local, PoolTask};
 use crate::pool::queue::local::LocalQueue;
@@ -34,7 +35,7 @@ impl Local {
         self.yielded.mark_used();
     }
 
-    /// Has all that is in the local queue by now go before the next future.
+    /// Puts all that is in the local queue by now before the next future.
     fn let_local_go_first(&self) {
         let len = |own: Option<&LocalQueue<_>>| own.map_or(0, LocalQueue::len);
         self.yielded.set_local_first(self.held.with_queue(len));

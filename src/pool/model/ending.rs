@@ -4,8 +4,8 @@ use super::*;
 
 /// The whole pool with one thread, as it is: tasks, shutdown and the thread's end.
 ///
-/// Bug: `close` does not look around. Bug: the end wakes nobody. Bug: a last look does not see that all
-/// is over.
+/// Bug: `close` does not check for quiescence. Bug: the end wakes nobody. Bug: a last look does not
+/// see that all is over.
 #[test]
 fn what_is_accepted_runs_and_the_thread_ends() {
     model(2, || {
@@ -21,10 +21,10 @@ fn what_is_accepted_runs_and_the_thread_ends() {
 }
 
 /// Both return when the task has run and the thread has ended, to the last of its thread-locals,
-/// whoever of them closes the pool and whoever sees the thread off.
+/// no matter which of them closes the pool and which joins the thread.
 ///
-/// Bug: the second close opens the pool again. Bug: who finds no thread to see off does not wait
-/// for the one who does.
+/// Bug: the second close opens the pool again. Bug: a thread that finds no handle to join does not
+/// wait for the thread that has it.
 #[test]
 fn two_threads_that_shut_a_pool_down_both_return_when_all_is_done() {
     model(1, || {
@@ -62,7 +62,7 @@ fn two_threads_that_shut_a_pool_down_both_return_when_all_is_done() {
     });
 }
 
-/// What a thread without tasks does until the pool has ended.
+/// Sleeps and wakes as a worker without tasks does, until the pool has ended.
 fn sleep_until_the_end(shared: &Arc<Pool>) {
     let reserved = shared.slots.reserve().unwrap();
     let (own, mut searching) = shared.slots.occupy(reserved);
@@ -81,7 +81,7 @@ fn sleep_until_the_end(shared: &Arc<Pool>) {
     shared.slots.give_up_at_the_end(own, searching);
 }
 
-/// What a thread does after its last task: it leaves when the pool has ended, without another look.
+/// Finishes a task as a worker does that leaves, without another look, if the pool has ended.
 fn finish_the_last_task(shared: &Arc<Pool>) {
     shared.queue.task_done(None);
     if !shared.slots.have_ended() {
@@ -89,10 +89,10 @@ fn finish_the_last_task(shared: &Arc<Pool>) {
     }
 }
 
-/// Somebody comes to wait when all is done, and stands in the line for a moment, while one thread searches
-/// and another falls asleep.
+/// A joiner comes to wait when all is done, and is in the wait queue for a moment, while one thread
+/// searches and another falls asleep.
 ///
-/// Bug: the one that falls asleep leaves it to the one that searches to look again.
+/// Bug: the thread that falls asleep leaves the check to the thread that searches.
 #[test]
 fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
     model(3, || {
@@ -114,12 +114,12 @@ fn a_thread_that_falls_asleep_at_the_end_while_another_searches_leaves() {
     });
 }
 
-/// Bug: whoever calls out the end does not wake once more who waits.
+/// Bug: the thread that announces the end does not wake the joiners once more.
 #[test]
 fn a_joiner_is_woken_while_the_pool_closes_behind_a_task() {
     model(3, || {
         let shared = pool(1, start_none);
-        // So it is worth a look around at any time.
+        // So it is worth a check at any time.
         let _other = shared.idle_joiner();
         let waiter = {
             let shared = Arc::clone(&shared);
@@ -138,7 +138,7 @@ fn a_joiner_is_woken_while_the_pool_closes_behind_a_task() {
 }
 
 /// Bug: `accept_outside` reads CLOSED before it counts, in two steps. Bug: a refusal is not
-/// followed by a look around, so that the end goes unnoticed.
+/// followed by a check for quiescence, so that the end goes unnoticed.
 #[test]
 fn a_submission_against_shutdown_runs_or_is_refused() {
     model(2, || {
@@ -177,10 +177,11 @@ fn stopping_cancels_or_runs_each_task_and_the_thread_ends() {
     });
 }
 
-/// Whoever starts a thread may come late: either the end waits for that thread, until its last
+/// A starter may come late: either the end waits for that thread, until its last
 /// thread-local is gone, or it is not started any more.
 ///
-/// Bug: a thread is taken in after all have left. Bug: its handle is kept after it may have left.
+/// Bug: a worker is taken in after all have left. Bug: its handle is kept only after it may have
+/// left.
 #[test]
 fn the_end_waits_for_every_thread_that_starts() {
     model(3, || {
@@ -189,11 +190,11 @@ fn the_end_waits_for_every_thread_that_starts() {
             let (roster, ended) = (Arc::clone(&roster), Arc::clone(&ended));
             thread::spawn(move || {
                 let part = Arc::clone(&roster);
-                let live = move || {
+                let run = move || {
                     part.count_out();
                     ended.store(1, Ordering::Relaxed);
                 };
-                let spawn = |_: &_| ThreadBuilder::new().spawn(live);
+                let spawn = |_: &_| ThreadBuilder::new().spawn(run);
                 roster
                     .start(9, |number| Some(default_name(number)), spawn)
                     .is_ok()
@@ -201,7 +202,7 @@ fn the_end_waits_for_every_thread_that_starts() {
         };
         roster.count_out();
         roster.join();
-        let seen_off = ended.load(Ordering::Relaxed) == 1;
-        assert_eq!(starter.join().unwrap(), seen_off);
+        let was_joined = ended.load(Ordering::Relaxed) == 1;
+        assert_eq!(starter.join().unwrap(), was_joined);
     });
 }

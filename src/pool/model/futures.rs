@@ -24,7 +24,7 @@ fn pending_future(shared: &Arc<Pool>) -> (HandleRef<()>, Arc<AtomicUsize>, Waker
     (handle, over, waker.expect("it was polled"))
 }
 
-/// Pending so many times, and each time wakes itself.
+/// Pending that many times, and each time wakes itself.
 async fn give_way(times: usize) {
     let mut left = times;
     poll_fn(move |cx| match left {
@@ -40,7 +40,8 @@ async fn give_way(times: usize) {
 
 /// One future gives way to another, which then waits for it: a second thread takes it up.
 ///
-/// Bug: what gave way stays in a line of the thread that waits. Bug: it is never looked at again.
+/// Bug: a future that gave way stays in the yield queue of the thread that waits. Bug: it is never
+/// looked at again.
 #[test]
 fn a_future_that_gave_way_is_run_by_another_while_its_thread_waits() {
     model(1, || {
@@ -67,10 +68,10 @@ fn a_future_that_gave_way_is_run_by_another_while_its_thread_waits() {
     });
 }
 
-/// Woken from elsewhere, by one who wakes once more when the pool may be gone.
+/// Woken from another thread, which wakes once more when the pool may be gone.
 ///
-/// Bug: a poll that is pending counts as finished. Bug: what is woken from elsewhere is announced to
-/// nobody.
+/// Bug: a poll that is pending counts as finished. Bug: the push of a future that is woken from
+/// another thread wakes nobody.
 #[test]
 fn a_pool_that_is_closed_while_a_future_is_woken_ends_after_it() {
     model(2, || {
@@ -90,9 +91,9 @@ fn a_pool_that_is_closed_while_a_future_is_woken_ends_after_it() {
     });
 }
 
-/// Nobody wakes it, so if the end of the pool misses it the thread never ends.
+/// Nobody wakes the future, so if the end of the pool misses it the worker never ends.
 ///
-/// Bug: the end does not look at those that are pending. Bug: it looks before it says so.
+/// Bug: the end does not look at pending futures. Bug: it looks before the phase has changed.
 #[test]
 fn a_future_spawned_while_the_pool_stops_is_cancelled_or_refused() {
     model(2, || {
@@ -121,7 +122,7 @@ fn a_future_spawned_while_the_pool_stops_is_cancelled_or_refused() {
 
 /// Two stop a future that is pending: it is dropped by the thread, and counted once.
 ///
-/// Bug: whoever is told that it was cancelled before counts it too.
+/// Bug: a thread that is told that the future was cancelled before counts it, too.
 #[test]
 fn a_pending_future_is_stopped_once() {
     model(2, || {

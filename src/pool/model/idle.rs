@@ -30,7 +30,8 @@ fn a_thread_that_sleeps_among_stray_wake_ups_is_woken_for_a_task() {
     });
 }
 
-/// Two push, and one of them tries to start a thread, so that the other takes it for a searching one.
+/// Two push, and one of them tries to start a thread, so that the other takes it for a searching
+/// one.
 ///
 /// Bug: a starter that fails does not look at the queues (V3). Bug: it makes no fence (V2).
 #[test]
@@ -80,8 +81,8 @@ fn submit_two_that_wait_for_each_other(shared: &Arc<Pool>) {
     }
 }
 
-/// The same when the second thread has yet to be started, by whoever finds that it is missing; and
-/// the pool's end waits for it.
+/// Two tasks that each wait for the other, when the second thread has yet to be started by the
+/// thread that finds it missing; and the pool's end waits for that thread.
 ///
 /// Bug: the last searcher does not look again after it has found something (F3).
 #[test]

@@ -113,8 +113,8 @@ fn submit(shared: &Arc<Pool>, ran: &Arc<AtomicUsize>) -> bool {
     accepted
 }
 
-/// The queue and the slots, with nothing but the protocol around them: no shutdown wakes a thread by
-/// chance.
+/// The queue and the slots, with nothing but the protocol around them: no shutdown wakes a thread
+/// by chance.
 struct Bare {
     queue: TaskQueue<usize>,
     slots: Slots<usize>,
@@ -141,7 +141,7 @@ impl Bare {
         self.leave_vacant(self.slots.wake_for_push());
     }
 
-    /// What a thread does that cannot start another for a slot.
+    /// Leaves a slot vacant, as a thread does that cannot start another thread.
     fn leave_vacant(&self, reserved: Option<ReservedSlot>) {
         if let Some(reserved) = reserved {
             let has_tasks = || self.queue.has_tasks();
@@ -195,8 +195,8 @@ impl Bare {
         sum
     }
 
-    /// Takes a task in a slot that was reserved, as a new thread would, gives the slot up, and goes on
-    /// with the next that it finds reserved.
+    /// Takes a task in a slot that was reserved, as a new thread would, gives the slot up, and goes
+    /// on with the next that it finds reserved.
     fn take_and_give_up(&self, mut reserved: Option<ReservedSlot>) -> usize {
         let mut sum = 0;
         while let Some(given) = reserved.take() {

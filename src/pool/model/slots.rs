@@ -17,8 +17,8 @@ fn a_task_pushed_while_a_slot_is_given_up_is_found() {
     });
 }
 
-/// A wait ends at once: the slot is given up and taken again, maybe by another thread, while a task is
-/// pushed.
+/// A wait ends at once: the slot is given up and taken again, maybe by another thread, while a task
+/// is pushed.
 ///
 /// Bug: the thread that comes back does not check whether it was the only searcher (F3).
 #[test]
@@ -96,8 +96,8 @@ fn a_task_pushed_while_a_slot_is_enabled_is_found() {
 /// The only thread of a pool waits for what a task does that is pushed behind it: another takes its
 /// slot, and it goes on with a slot or without.
 ///
-/// Bug: the slot is not given up. Bug: it is given up, but no task is looked for. Bug: the worker that
-/// has come back and is done does not check for quiescence.
+/// Bug: the slot is not given up. Bug: it is given up, but no task is looked for. Bug: the worker
+/// that has come back and is done does not check for quiescence.
 #[test]
 fn a_task_that_waits_for_a_later_one_sees_it_run() {
     model(1, || {

@@ -4,8 +4,8 @@ use super::*;
 
 /// No thread can be started for a reserved slot while another comes to rest, who would take it.
 ///
-/// Bug: the spare does not look for a reserved slot once it is in the list (R2). Bug: who could not start a
-/// thread does not look at the list again (V4).
+/// Bug: the spare does not look for a reserved slot once it is in the list (R2). Bug: who could not
+/// start a thread does not look at the list again (V4).
 #[test]
 fn a_reserved_slot_and_a_spare_thread_meet() {
     model(3, || {
@@ -57,7 +57,7 @@ fn a_reserved_slot_that_is_taken_back_has_one_owner() {
         let is_handed = kept.is_none();
         kept = kept.or_else(|| shared.staff.spares.take_back());
         if kept.is_some() {
-            // Whoever had nothing yet goes on resting, until it is told.
+            // If the spare had nothing yet it goes on resting, until it is told.
             while !shared.staff.spares.has_any() {
                 thread::yield_now();
             }
@@ -73,7 +73,8 @@ fn a_reserved_slot_that_is_taken_back_has_one_owner() {
     });
 }
 
-/// A spare thread that is awake may take what another was given, but not lose what it was given itself.
+/// A spare thread that is awake may take what another was given, but not lose what it was given
+/// itself.
 ///
 /// Bug: it looks at what others were given first.
 #[test]

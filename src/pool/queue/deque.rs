@@ -2,13 +2,14 @@
 //!
 //! # What the rest of the pool relies on
 //! 1. A task that was pushed is taken exactly once.
-//! 2. What happened before a push happens before what follows the taking of that task.
+//! 2. Everything before a push happens before everything after the taking of that task.
 //! 3. A push is a Release store (or stronger), and a check for emptiness makes Acquire loads and no
-//!    more. A thread whose push must be seen by a thread that checks at the same moment needs a full
-//!    fence on both sides, as in `pool/idle.rs`.
+//!    more. A thread whose push must be seen by a thread that checks at the same moment needs a
+//!    full fence on both sides, as in `pool/idle.rs`.
 //!
 //! A thread that takes several tasks at once holds all but the first of them in no queue for a
-//! moment, and then pushes them to its local queue: to other threads these are pushes like any other.
+//! moment, and then pushes them to its local queue: to other threads these are pushes like any
+//! other.
 
 #[cfg(not(workmill_loom))]
 pub(super) use crossbeam_deque::{Injector, Steal, Stealer, Worker};
@@ -29,8 +30,8 @@ pub(super) fn insist<T>(mut steal: impl FnMut() -> Steal<T>) -> Option<T> {
 /// Queues with the interface of crossbeam-deque that promise what the list at the top says, and no
 /// more.
 ///
-/// Emptiness is a word of its own, read without the lock, so that a check does not order more than it
-/// does outside the models.
+/// Emptiness is a word of its own, read without the lock, so that a check does not order more than
+/// it does outside the models.
 #[cfg(workmill_loom)]
 mod stand_in {
     use std::collections::VecDeque;

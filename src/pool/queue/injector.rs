@@ -3,14 +3,14 @@
 use super::deque::{Injector as Deque, Worker, insist};
 use crate::primitive::{AtomicUsize, Mutex, Ordering, Padded};
 
-/// The most tasks that are taken from the injector at once. Fewer than the budget of a local queue, so
-/// that a batch has been run when the injector has its next turn.
+/// The most tasks that are taken from the injector at once. Fewer than the budget of a local queue,
+/// so that a batch has been run when the injector has its next turn.
 const BATCH: usize = 32;
 
 pub(super) struct Injector<T> {
     new: Padded<Deque<T>>,
-    /// What was in the injector when it was swept, and goes before what is in `new`. Two queues, so
-    /// that the next sweep moves tasks from one to the other.
+    /// The tasks that were in the injector when it was swept, which go before those in `new`. Two
+    /// queues, so that the next sweep moves tasks from one to the other.
     swept: [Padded<Deque<T>>; 2],
     /// Which of the two was filled last, and thus holds the older tasks.
     older: AtomicUsize,
@@ -60,8 +60,8 @@ impl<T> Injector<T> {
         swept.chain([&*self.new])
     }
 
-    /// Drops the tombstones and returns their number. The other tasks keep their order, except that a
-    /// thread which looks meanwhile may find a task before the one that is just being moved.
+    /// Drops the tombstones and returns their number. The other tasks keep their order, except that
+    /// a thread which looks meanwhile may find a task before the one that is just being moved.
     #[must_use = "the tombstones have to be counted as finished"]
     pub(super) fn sweep(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
         let Ok(_alone) = self.sweeping.try_lock() else {

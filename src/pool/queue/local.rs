@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::deque::{Stealer, Worker, insist};
 
-/// The number of tasks that a holder takes from its local queue before the injector has its turn, so
-/// that tasks which submit tasks cannot keep the rest waiting forever.
+/// The number of tasks that a holder takes from its local queue before the injector has its turn,
+/// so that tasks which submit tasks cannot keep the rest waiting forever.
 const LOCAL_BUDGET: usize = 61;
 
 /// Before each batch of this number from the injector the holder steals from another slot, so that
@@ -58,8 +58,8 @@ impl<T> LocalQueue<T> {
 
     /// Takes the next task, unless it is the injector's turn.
     ///
-    /// Tasks are four words. This hands on what the queue gave, unopened, because taking a task out of
-    /// its `Option` and putting it back is two copies.
+    /// Tasks are four words. This hands on what the queue gave, unopened, because taking a task out
+    /// of its `Option` and putting it back is two copies.
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<T> {
         let left = self.budget.get();
@@ -70,13 +70,13 @@ impl<T> LocalQueue<T> {
         self.tasks.pop()
     }
 
-    /// Takes the next task, whoever's turn it is.
+    /// Takes the next task, even if it is the injector's turn.
     pub(super) fn pop_regardless(&self) -> Option<T> {
         self.tasks.pop()
     }
 
-    /// Spends the budget for up to `tasks` tasks that lie elsewhere, and returns the number of those
-    /// that may run before it is the injector's turn. They count even if they do not run.
+    /// Spends the budget for up to `tasks` tasks that lie elsewhere, and returns the number of
+    /// those that may run before it is the injector's turn. They count even if they do not run.
     pub(in crate::pool) fn spend(&self, tasks: usize) -> usize {
         let left = self.budget.get();
         self.budget.set(left.saturating_sub(tasks));
@@ -112,9 +112,9 @@ impl<T> LocalQueue<T> {
     /// Drops the tombstones and returns their number; the other tasks keep their order.
     #[must_use = "the tombstones have to be counted as finished"]
     pub(super) fn sweep(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
-        // Not one by one to the other end: a task that is stolen meanwhile would be one too few, and
-        // the oldest of the rest would go round twice. And stolen, not popped: a queue that is popped
-        // empty gives its memory back, to ask for it again at once.
+        // Not one by one to the other end: a task that is stolen meanwhile would be one too few,
+        // and the oldest of the rest would go round twice. And stolen, not popped: a queue that is
+        // popped empty gives its memory back, to ask for it again at once.
         let mut tombstones = 0;
         let is_kept = |task: &T| {
             let is_tombstone = is_tombstone(task);

@@ -1,10 +1,10 @@
 //! The queue of a pool's work: where tasks are pushed, and in which order they are found.
 //!
-//! Each slot has a [`LocalQueue`]: its holder pushes there and takes from there,
-//! and other threads [steal] half of it. All other threads push to one [injector], from which the
-//! holders take in batches when their local queues are empty, and one task now and then while those are
-//! not. The [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done`
-//! and `join`, split up so that the threads of a pool share as little as possible.
+//! Each slot has a [`LocalQueue`]: its holder pushes there and takes from there, and other threads
+//! [steal] half of it. All other threads push to one [injector], from which the holders take in
+//! batches when their local queues are empty, and one task now and then while those are not. The
+//! [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done` and
+//! `join`, split up so that the threads of a pool share as little as possible.
 //!
 //! # Protocol
 //! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that is
@@ -61,8 +61,8 @@ impl<T> TaskQueue<T> {
         }
     }
 
-    /// Takes the next task after [`LocalQueue::pop`] found none: because it is the injector's turn, or
-    /// because the local queue is empty.
+    /// Takes the next task after [`LocalQueue::pop`] found none: because it is the injector's turn,
+    /// or because the local queue is empty.
     pub(super) fn find_near(&self, own: &LocalQueue<T>) -> Option<T> {
         if own.is_spent() {
             own.renew();
@@ -72,16 +72,16 @@ impl<T> TaskQueue<T> {
         stolen.or_else(|| self.find_batch(own))
     }
 
-    /// Takes a task from elsewhere than the local queue: from the injector, or from another slot if that
-    /// has its turn.
+    /// Takes a task from elsewhere than the local queue: from the injector, or from another slot if
+    /// that has its turn.
     pub(super) fn find_elsewhere(&self, own: &LocalQueue<T>) -> Option<T> {
         own.renew();
         let stolen = self.steal_in_turn(own);
         stolen.or_else(|| self.find_oldest())
     }
 
-    /// Takes a task from the injector or from another slot, and some more into the local queue, which is
-    /// empty. With `leave_last` it does not take the only task of another slot.
+    /// Takes a task from the injector or from another slot, and some more into the local queue,
+    /// which is empty. With `leave_last` it does not take the only task of another slot.
     pub(super) fn find_far(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
         let injected = self.find_batch(own);
         injected.or_else(|| self.steal(own, leave_last))
@@ -137,8 +137,8 @@ impl<T> TaskQueue<T> {
         }
     }
 
-    /// Drops the tombstones of a local queue. The other tasks keep their order, and are in no queue for
-    /// a moment.
+    /// Drops the tombstones of a local queue. The other tasks keep their order, and are in no queue
+    /// for a moment.
     pub(super) fn sweep_local(&self, own: &LocalQueue<T>, is_tombstone: impl Fn(&T) -> bool) {
         let tombstones = own.sweep(is_tombstone);
         self.all_done(tombstones, Some(own));
@@ -152,8 +152,8 @@ impl<T> TaskQueue<T> {
         self.all_done(tombstones, Some(own));
     }
 
-    /// Drops the tombstones of the injector, for a thread without a slot; and those of all local queues,
-    /// if the injector had fewer than `expected`.
+    /// Drops the tombstones of the injector, for a thread without a slot; and those of all local
+    /// queues, if the injector had fewer than `expected`.
     pub(super) fn sweep_any(&self, expected: usize, is_tombstone: impl Fn(&T) -> bool) {
         let mut tombstones = self.injector.sweep(&is_tombstone);
         if tombstones < expected {

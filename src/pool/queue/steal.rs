@@ -22,8 +22,8 @@ impl<T> Stealers<T> {
     /// Takes a task of another slot, and up to half of what that slot has into `thief`. The search
     /// begins behind the thief's own slot.
     ///
-    /// With `leave_last` it leaves another slot's only task alone, because the slot's holder is most
-    /// likely about to run it.
+    /// With `leave_last` it leaves another slot's only task alone, because the slot's holder is
+    /// most likely about to run it.
     pub(super) fn steal(&self, used: usize, thief: &LocalQueue<T>, leave_last: bool) -> Option<T> {
         let (before, from) = self.0[..used].split_at(thief.index());
         from.iter()

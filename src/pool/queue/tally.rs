@@ -1,43 +1,43 @@
 //! Answers one question: is everything that was accepted finished?
 //!
 //! # Words
-//! A task is *accepted* before it is pushed. It is *finished* after its closure has ended, been dropped,
-//! or been met as a tombstone. The pool is *quiescent* when both counts are equal.
+//! A task is *accepted* before it is pushed. It is *finished* after its closure has ended, been
+//! dropped, or been met as a tombstone. The pool is *quiescent* when both counts are equal.
 //!
 //! # Invariants
 //! 1. Every count only grows. Each shard counts both, and a task may be accepted in one shard and
 //!    finished in another. Shards never disappear.
-//! 2. A slot's shard is written by the holder of the slot alone, with plain stores. All other threads
-//!    count in the shared shard, with read-modify-writes.
-//! 3. CLOSED is a bit of the shared count of accepted tasks. So an outsider learns in the exchange that
-//!    counts its task whether the task came before the end.
-//! 4. A thread that has finished a task and goes on to sleep, or to something outside the pool, calls
-//!    [`wants_attention`](Tally::wants_attention) behind a full fence. If the answer is `true` the thread
-//!    checks whether the pool is quiescent, and wakes the joiners if it is; unless the thread sees that
-//!    the pool has ended. The thread that announced the end does this once more for all threads that
-//!    finished tasks before.
+//! 2. A slot's shard is written by the holder of the slot alone, with plain stores. All other
+//!    threads count in the shared shard, with read-modify-writes.
+//! 3. CLOSED is a bit of the shared count of accepted tasks. So an outsider learns in the exchange
+//!    that counts its task whether the task came before the end.
+//! 4. A thread that has finished a task and goes on to sleep, or to something outside the pool,
+//!    calls [`wants_attention`](Tally::wants_attention) behind a full fence. If the answer is
+//!    `true` the thread checks whether the pool is quiescent, and wakes the joiners if it is;
+//!    unless the thread sees that the pool has ended. The thread that announced the end does this
+//!    once more for all threads that finished tasks before.
 //!
 //! # Why the answer is right
-//! [`is_quiescent`](Tally::is_quiescent) reads all finished counts, then all accepted counts. Let F be
-//! the finishes and A the acceptances that it saw. A task is accepted before it is pushed, run and
-//! finished, and a finish is published with Release and read with Acquire. So for each finish in F that
-//! task's acceptance, and the acceptances of all tasks that it pushed, are in A. Equal numbers then mean
-//! that A is exactly the tasks of F: each task has finished, and so have all its children. An acceptance
-//! that was not seen is an outsider's, made during the look. After CLOSED there are none of those, so a
-//! closed tally that was quiescent once stays quiescent, except for the moment in which an outsider that
-//! met CLOSED takes its acceptance back.
+//! [`is_quiescent`](Tally::is_quiescent) reads all finished counts, then all accepted counts. Let F
+//! be the finishes and A the acceptances that it saw. A task is accepted before it is pushed, run
+//! and finished, and a finish is published with Release and read with Acquire. So for each finish
+//! in F that task's acceptance, and the acceptances of all tasks that it pushed, are in A. Equal
+//! numbers then mean that A is exactly the tasks of F: each task has finished, and so have all its
+//! children. An acceptance that was not seen is an outsider's, made during the look. After CLOSED
+//! there are none of those, so a closed tally that was quiescent once stays quiescent, except for
+//! the moment in which an outsider that met CLOSED takes its acceptance back.
 //!
 //! # Why no joiner sleeps forever
-//! *Joiner:* (J1) raise `attention`; (J2) join the wait queue; (J3) full fence; (J4) look, and sleep if
-//! the tally is not quiescent. *Finisher:* (F1) count; (F2) full fence; (F3) read `attention`. If J3
-//! comes before F2, F3 sees the joiner, and the finisher takes the queue's lock and wakes the joiner. If
-//! F2 comes first, J4 sees F1. Of several finishers the last by the order of their fences sees the
-//! counts of all. A joiner that is woken looks again, because a new task may have come before the joiner
-//! was added to the wait queue.
+//! *Joiner:* (J1) raise `attention`; (J2) join the wait queue; (J3) full fence; (J4) look, and
+//! sleep if the tally is not quiescent. *Finisher:* (F1) count; (F2) full fence; (F3) read
+//! `attention`. If J3 comes before F2, F3 sees the joiner, and the finisher takes the queue's lock
+//! and wakes the joiner. If F2 comes first, J4 sees F1. Of several finishers the last by the order
+//! of their fences sees the counts of all. A joiner that is woken looks again, because a new task
+//! may have come before the joiner was added to the wait queue.
 //!
 //! # Why not otherwise
-//! One counter that goes up at each submission and down at each end moves a cache line to and fro for
-//! every task.
+//! One counter that goes up at each submission and down at each end moves a cache line to and fro
+//! for every task.
 
 use std::task::Waker;
 
@@ -97,9 +97,9 @@ impl Tally {
 
     /// Marks the first `slots` slots as used from now on; there is no way back.
     pub(in crate::pool) fn use_slots(&self, slots: usize) {
-        // ORDERING: Relaxed. The slots are given out after this, with orderings of their own. So a thread
-        // that must see what was pushed to a slot's queue, by fences on both sides, sees this too; and
-        // `unfinished` argues from there.
+        // ORDERING: Relaxed. The slots are given out after this, with orderings of their own. So a
+        // thread that must see what was pushed to a slot's queue, by fences on both sides, sees
+        // this too; and `unfinished` argues from there.
         self.used.fetch_max(slots, Ordering::Relaxed);
     }
 
@@ -130,14 +130,15 @@ impl Tally {
         Err(Closed)
     }
 
-    /// Accepts a task from the holder of slot `index`, closed or not: the task that runs there now has
-    /// not finished, so the tally cannot have been quiescent.
+    /// Accepts a task from the holder of slot `index`, closed or not: the task that runs there now
+    /// has not finished, so the tally cannot have been quiescent.
     #[inline]
     pub(super) fn accept_inside(&self, index: usize) {
         add_one(&self.slots[index].accepted);
     }
 
-    /// Accepts a task from a thread that runs one of the pool's tasks without a slot, closed or not.
+    /// Accepts a task from a thread that runs one of the pool's tasks without a slot, closed or
+    /// not.
     pub(super) fn accept_without_slot(&self) {
         self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);
     }
@@ -154,8 +155,8 @@ impl Tally {
         self.shared.finished.fetch_add(ONE, Ordering::Release);
     }
 
-    /// Returns what the holders of all slots except `index` have finished, in some unit: two answers
-    /// tell whether they make progress.
+    /// Returns what the holders of all slots except `index` have finished, in some unit: two
+    /// answers tell whether they make progress.
     pub(in crate::pool) fn finished_by_others(&self, index: usize) -> usize {
         let (before, from) = self.used().split_at(index);
         let others = before.iter().chain(&from[1..]);
@@ -178,8 +179,8 @@ impl Tally {
         self.shared.accepted.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Returns `true` if the pool is closed, or a thread waits for it to be quiescent. The caller has
-    /// made a full fence since it last counted a finish.
+    /// Returns `true` if the pool is closed, or a thread waits for it to be quiescent. The caller
+    /// has made a full fence since it last counted a finish.
     pub(in crate::pool) fn wants_attention(&self) -> bool {
         self.attention.load(Ordering::Relaxed) != 0
     }
@@ -189,10 +190,12 @@ impl Tally {
         self.unfinished() == 0
     }
 
-    /// Returns the number of tasks that are unfinished, or were at some moment since the call began.
+    /// Returns the number of tasks that are unfinished, or were at some moment since the call
+    /// began.
     pub(in crate::pool) fn unfinished(&self) -> usize {
-        // Asked twice: a shard that came into use meanwhile is among the second, if it was used before
-        // a finish among the first. What is finished in it and not seen is as if it were to come.
+        // Asked twice: a shard that came into use meanwhile is among the second, if it was used
+        // before a finish among the first. Tasks that were finished in it and not seen are as if
+        // they were to finish later.
         let shards = || self.used().iter().chain([&self.shared]);
         // ORDERING: Acquire takes what `add_one` and `finish_outside` released.
         let finished = shards().fold(0_usize, |sum, shard| {
@@ -204,16 +207,16 @@ impl Tally {
         accepted.wrapping_sub(finished) / ONE
     }
 
-    /// Returns `true` if the pool is quiescent and a thread has to [say so](Self::wake_if_quiescent): a
-    /// joiner waits, or the pool is closed. The caller has made a full fence since it last counted a
-    /// finish.
+    /// Returns `true` if the pool is quiescent and a thread has to [say
+    /// so](Self::wake_if_quiescent): a joiner waits, or the pool is closed. The caller has made a
+    /// full fence since it last counted a finish.
     pub(in crate::pool) fn wants_a_check(&self) -> bool {
         let wanted = || self.is_closed() || self.joiners.waiting() > 0;
         self.wants_attention() && self.is_quiescent() && wanted()
     }
 
-    /// Wakes the joiners if the pool is quiescent. Returns `true` if the pool is also closed, and so
-    /// stays quiescent. The caller has made a full fence since it last counted a finish.
+    /// Wakes the joiners if the pool is quiescent. Returns `true` if the pool is also closed, and
+    /// so stays quiescent. The caller has made a full fence since it last counted a finish.
     #[must_use = "`true`: the pool has to end"]
     pub(in crate::pool) fn wake_if_quiescent(&self) -> bool {
         if !self.wants_attention() || !self.is_quiescent() {
@@ -261,7 +264,8 @@ pub(crate) struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
-    /// Returns `true` if nothing is unfinished; if not, `waker` is called when that may have changed.
+    /// Returns `true` if nothing is unfinished; if not, `waker` is called when that may have
+    /// changed.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
         // J2 and J3: the fence in there pairs with the fence before `wants_attention`.
         self.waiter.enqueue(waker);
@@ -271,8 +275,8 @@ impl Joiner<'_> {
 
 impl Drop for Joiner<'_> {
     fn drop(&mut self) {
-        // A joiner that is in the wait queue and not counted is on its way out, and no finisher has to
-        // look for it.
+        // A joiner that is in the wait queue and not counted is on its way out, and no finisher has
+        // to look for it.
         self.tally.attention.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -54,7 +54,7 @@ impl<'a, T, O: Order<T>> Put<'a, T, O> {
     ///
     /// # Examples
     ///
-    /// Gives up a put that takes too long:
+    /// Abandons a put that takes too long:
     ///
     /// ```
     /// use std::time::Duration;
