@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// A regular file, or what to say of a place that could not be searched.
+/// A regular file, or a message about a directory that could not be searched.
 type Found = Result<PathBuf, String>;
 
-/// Gives every regular file under `paths` once, in bytewise order of the paths as printed.
+/// Returns every regular file under `paths` once, in bytewise order of the paths as printed.
 ///
 /// Each path is walked in order by itself; the walks are merged, so that files come in order
 /// whatever the order of the arguments.
@@ -38,7 +38,7 @@ pub(crate) fn in_order(paths: &[PathBuf]) -> impl Iterator<Item = Found> {
     })
 }
 
-/// Adds up the sizes of the files under `paths`; `None` when `stop` says so.
+/// Adds up the sizes of the files under `paths`; `None` when `stop` returns `true`.
 pub(crate) fn total_size(paths: &[PathBuf], stop: impl Fn() -> bool) -> Option<u64> {
     let mut bytes = 0;
     for path in in_order(paths).flatten() {
@@ -60,7 +60,7 @@ fn walk(path: &Path) -> walkdir::IntoIter {
         .into_iter()
 }
 
-/// What a name is sorted by: its bytes, and for a directory the slash that will follow.
+/// The sort key of a name: its bytes, and for a directory the slash that will follow.
 fn key(entry: &DirEntry) -> impl Iterator<Item = u8> {
     let slash = entry.file_type().is_dir().then_some(b'/');
     let name = entry.file_name().as_encoded_bytes();
@@ -106,7 +106,7 @@ impl Eq for Head {}
 
 /// A file to hash, a message, or nothing to do.
 ///
-/// What is no regular file is passed over, unless the user named it.
+/// Entries that are no regular files are passed over, unless the user named them.
 fn judge(entry: Entry) -> Option<Found> {
     let entry = match entry {
         Ok(entry) => entry,

@@ -1,4 +1,4 @@
-//! What the threads of the pool do: read a file and hash it, until told to stop.
+//! The work of the pool's threads: read a file and hash it, until told to stop.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,16 +13,16 @@ use sha2::{Digest, Sha256};
 /// A SHA-256 hash.
 pub(crate) type Hash = [u8; 32];
 
-/// How much is read, hashed and shown on the bar at a time.
+/// The number of bytes that are read, hashed and shown on the bar at a time.
 const CHUNK: usize = 128 << 10;
 
-/// Why a file has no hash.
+/// The reason why a file has no hash.
 pub(crate) enum Failure {
     Io(io::Error),
     Stopped,
 }
 
-/// Hashes files, tells a bar of it, and can be stopped.
+/// Hashes files, reports progress to a bar, and can be stopped.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     bar: ProgressBar,

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use crate::hashing::Hash;
 
-/// What a line of a list says.
+/// The content of a line of a list.
 pub(crate) enum Line {
     /// A file should have this hash.
     Entry(Hash, PathBuf),
     /// A remark, or nothing at all.
     Comment,
-    /// None of these.
+    /// Neither an entry nor a remark.
     Malformed,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn write(out: &mut dyn Write, hash: &Hash, path: &Path) -> io::Result
     out.write_all(b"\n")
 }
 
-/// Writes what a check has found about a file.
+/// Writes the verdict of a check on a file.
 ///
 /// Here `sha256sum` escapes a name only when it would break the line.
 pub(crate) fn write_verdict(out: &mut dyn Write, path: &Path, verdict: &str) -> io::Result<()> {
@@ -45,7 +45,7 @@ pub(crate) fn write_verdict(out: &mut dyn Write, path: &Path, verdict: &str) -> 
     writeln!(out, ": {verdict}")
 }
 
-/// A name as it is written, and the mark of the line if anything in it is escaped.
+/// Returns a name as it is written, and the mark of the line if anything in it is escaped.
 fn escaped(path: &Path) -> (&'static [u8], Vec<u8>) {
     let bytes = path.as_os_str().as_encoded_bytes();
     let mut name = Vec::with_capacity(bytes.len());
@@ -77,7 +77,7 @@ fn entry(line: &[u8]) -> Option<(Hash, PathBuf)> {
         None => (false, line),
     };
     let (digits, rest) = line.split_at_checked(2 * size_of::<Hash>())?;
-    // Two spaces, or one and an asterisk for what once was another way to read.
+    // Two spaces, or a space and an asterisk, which once meant another way to read.
     let name = rest.strip_prefix(b"  ").or(rest.strip_prefix(b" *"))?;
     let name = if is_escaped {
         unescaped(name)?

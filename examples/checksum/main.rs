@@ -5,12 +5,12 @@
 //! cargo run --release --example checksum -- --check FILE
 //! ```
 //!
-//! What it shows of the pool: a bounded queue that holds the walk back when the threads are busy,
-//! handles joined in the order in which they were submitted, and an orderly end on Ctrl-C. One
-//! thread walks and submits, the pool hashes, and the main thread joins and prints.
+//! It shows these parts of the pool: a bounded queue that holds the walk back when the threads are
+//! busy, handles joined in the order in which they were submitted, and an orderly end on Ctrl-C.
+//! One thread walks and submits, the pool hashes, and the main thread joins and prints.
 //!
-//! In reading order: [`files`] finds what to hash, [`hashing`] is what the pool's threads do,
-//! [`lines`] is the format of `sha256sum`.
+//! In reading order: [`files`] finds the files to hash, [`hashing`] is the work of the pool's
+//! threads, [`lines`] is the format of `sha256sum`.
 
 mod files;
 mod hashing;
@@ -30,11 +30,11 @@ use workmill::{Builder, JoinHandle, ThreadPoolExecutor};
 use hashing::{Failure, Hash, Hasher};
 use lines::Line;
 
-/// How many files may wait in the pool for each of its threads.
+/// The number of files that may wait in the pool for each of its threads.
 const QUEUED_A_THREAD: usize = 64;
-/// How many files may be hashed and wait for an earlier one to be printed.
+/// The number of files that may be hashed and wait for an earlier one to be printed.
 const UNPRINTED: usize = 16_384;
-/// What shells expect of a program that Ctrl-C ended.
+/// The exit status that shells expect of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 /// Hash every regular file under the paths with SHA-256, in parallel.
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
     match run(&arguments) {
         Ok(code) => code,
-        // Whoever read our output has seen enough.
+        // The reader of our output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     Ok(outcome.code())
 }
 
-/// What both uses of the program work with.
+/// The things that both uses of the program work with.
 struct Job {
     pool: ThreadPoolExecutor,
     hasher: Hasher,
@@ -131,7 +131,7 @@ impl Outcome {
 /// A file to hash.
 struct Listed {
     path: PathBuf,
-    /// What the list says, when there is one.
+    /// The hash in the list, when there is one.
     expected: Option<Hash>,
 }
 
@@ -141,7 +141,7 @@ struct Pending {
     hash: JoinHandle<Result<Hash, Failure>>,
 }
 
-/// Says what came of a file.
+/// Prints the outcome of a file.
 type Print<'a> = dyn FnMut(&mut dyn Write, &Listed, io::Result<Hash>) -> io::Result<()> + 'a;
 
 impl Job {
@@ -152,7 +152,8 @@ impl Job {
         Pending { file, hash }
     }
 
-    /// Joins what `submit_all` sends, in that order, and lets `print` say what came of it.
+    /// Joins the handles that `submit_all` sends, in that order, and passes the outcomes to
+    /// `print`.
     ///
     /// Stops early when the program was interrupted, or when printing fails.
     fn in_order(
@@ -168,7 +169,7 @@ impl Job {
                 self.hasher.stop();
             }
             if self.hasher.is_stopped() {
-                // Nothing that has not begun needs to be hashed any more.
+                // Files that have not begun need not be hashed any more.
                 self.pool.shutdown_now();
             }
             let submitted = submitter.join().expect("the submitting thread returns");
@@ -213,7 +214,7 @@ impl Job {
         self.bar.suspend(|| complain(message));
     }
 
-    /// Says what went wrong with a file.
+    /// Reports an error with a file.
     fn complain_about(&self, path: &Path, error: &dyn std::fmt::Display) {
         self.complain(&format_args!("{}: {error}", path.display()));
     }
@@ -267,7 +268,7 @@ fn hash(job: &Job, paths: &[PathBuf]) -> io::Result<Outcome> {
     })
 }
 
-/// What a check has found.
+/// The findings of a check.
 #[derive(Default)]
 struct Tally {
     matched: usize,
@@ -275,7 +276,7 @@ struct Tally {
     unreadable: usize,
 }
 
-/// Checks the files that a list names against the hashes that it gives.
+/// Checks the files that a list names against the hashes in the list.
 fn check(job: &Job, list: &Path) -> io::Result<Outcome> {
     let about_list =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", list.display()));
@@ -346,7 +347,7 @@ fn warn(job: &Job, count: usize, what: &str, is: &str) {
     }
 }
 
-/// A bar with bytes, speed and the time that is left; on a terminal only.
+/// A bar with bytes, speed and the remaining time; on a terminal only.
 fn progress_bar() -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
@@ -375,7 +376,7 @@ fn stop_on_signal(pool: &ThreadPoolExecutor, hasher: &Hasher) {
     }
 }
 
-/// A path from the bytes that a list gives, if the system takes them.
+/// Makes a path from the bytes in a list, if the system accepts them.
 fn path_from(bytes: Vec<u8>) -> Option<PathBuf> {
     #[cfg(unix)]
     let name = Some(std::os::unix::ffi::OsStringExt::from_vec(bytes));

@@ -1,4 +1,4 @@
-//! Programs that give way to one another, known from Python's generators, greenlet and gevent.
+//! Programs that yield to one another, known from Python's generators, greenlet and gevent.
 //!
 //! ```text
 //! cargo run --example coroutines             # all of them, one after the other
@@ -6,9 +6,9 @@
 //! cargo run --example coroutines -- --help   # what there is
 //! ```
 //!
-//! A coroutine is a future here: where Python says `yield`, `switch()` or `gevent.sleep(1)`, a future
-//! says `.await`. The pools have one thread, so that nothing but giving way can let the other go on.
-//! Each program checks by itself what must hold.
+//! A coroutine is a future here: where Python says `yield`, `switch()` or `gevent.sleep(1)`, a
+//! future says `.await`. The pools have one thread, so the other can go on only when one yields.
+//! Each program checks by itself that its promise holds.
 
 mod numbers;
 mod sleep;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// A second of the Python originals: a fifth of one is enough to see the same.
+/// A second of the Python originals: a fifth of a second is enough to see the same.
 const SECOND: Duration = Duration::from_millis(200);
 
 /// Show how futures give way to one another.

@@ -1,9 +1,9 @@
 //! A producer makes the numbers from 0 to 999, a consumer takes each of them from its hands.
 //!
-//! In Python the producer is a generator, `yield i` in a loop, and the consumer's `for num in g` has
-//! it make one number at a time. Here both are futures on one thread, with a queue without room
-//! between them: a put is ready when a get has the number, so neither runs ahead of the other. The
-//! end of the generator is the close of the queue.
+//! In Python the producer is a generator, `yield i` in a loop, and the consumer's `for num in g`
+//! makes it produce one number at a time. Here both are futures on one thread, with a queue without
+//! room between them: a put is ready when a get has the number, so neither runs ahead of the other.
+//! The end of the generator is the close of the queue.
 
 use std::error::Error;
 use std::sync::Arc;

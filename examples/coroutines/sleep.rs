@@ -1,9 +1,9 @@
 //! Two that sleep for a second take one second, not two.
 //!
-//! In Python `gevent.spawn(eat)` and `gevent.spawn(play)`, with a `gevent.sleep(1)` in each, or with
-//! a `time.sleep(1)` that `monkey.patch_all()` has replaced. Here [`sleep`] is for futures, and keeps
-//! no thread. Nothing is patched: [`thread::sleep`] keeps its thread, and [`blocking`] around it says
-//! so, which lets another thread run the pool's tasks meanwhile.
+//! In Python `gevent.spawn(eat)` and `gevent.spawn(play)`, with a `gevent.sleep(1)` in each, or
+//! with a `time.sleep(1)` that `monkey.patch_all()` has replaced. Here [`sleep`] is for futures,
+//! and keeps no thread. Nothing is patched: [`thread::sleep`] keeps its thread, and [`blocking`]
+//! around it says so, which enables another thread to run the pool's tasks meanwhile.
 
 use std::error::Error;
 use std::thread;

@@ -1,8 +1,8 @@
-//! One eats, another plays, and after each word it is the other's turn.
+//! One eats, another plays, and they switch after each word.
 //!
 //! In Python two greenlets that name each other: `g2.switch()` in `eat`, `g1.switch()` in `play`.
-//! Here a future says only that others may go first, with [`yield_now`]. On one thread, and with
-//! nobody else there, that is the other one: a thread takes its tasks first in, first out.
+//! Here a future only yields to others, with [`yield_now`]. On one thread, with no other task
+//! there, the other is next: a thread takes its tasks first in, first out.
 
 use std::error::Error;
 

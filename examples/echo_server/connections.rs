@@ -1,8 +1,8 @@
 //! A server that serves a thousand connections at the same time, and its clients.
 //!
-//! Each connection is a future of the server's pool, each client one of another pool. When all
-//! clients have hung up, the server ends in order: it accepts nobody, finishes the connections that
-//! are left, and then its threads leave.
+//! Each connection is a future of the server's pool, each client a future of another pool. When all
+//! clients have hung up, the server ends in order: it accepts no more connections, finishes those
+//! that are left, and then its threads end.
 
 use std::error::Error;
 use std::io;
@@ -17,14 +17,14 @@ use workmill::{Builder, CancelToken, DropBehavior, Latch, Semaphore, current};
 
 use crate::{LIMIT, Size, open_files};
 
-/// How many may be on their way to a connection. The system keeps some more until they are accepted;
-/// beyond these a client tries again after a second.
+/// The number of clients that may be connecting at a time. The system keeps some more connections
+/// until they are accepted; beyond these a client tries again after a second.
 const AT_THE_DOOR: usize = 100;
 
 pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
     let clients = size.clients.get();
     open_files::allow(2 * clients + 100)?; // both ends are here
-    // After an error what has not ended is cancelled, not waited for.
+    // After an error, clients that have not ended are cancelled, not waited for.
     let builder = || Builder::new().on_drop(DropBehavior::Cancel);
 
     let server = builder().threads(size.threads.get()).build()?;
@@ -77,7 +77,7 @@ async fn accept(
         };
         let (stream, client) = next?;
         let guests = Arc::clone(&guests);
-        // Nobody joins it: the shutdown of the pool waits for all.
+        // It is not joined: the shutdown of the pool waits for all.
         pool.spawn(async move {
             guests.enter();
             if let Err(error) = echo(stream).await {
@@ -101,7 +101,7 @@ async fn echo(mut stream: Async<TcpStream>) -> io::Result<()> {
 }
 
 /// Calls the server, and sends the first message; when all clients have been answered, the others.
-/// Tells how many were answered.
+/// Returns the number of answers.
 async fn call(client: usize, crowd: Arc<Crowd>) -> io::Result<usize> {
     let at_the_door = crowd.door.acquire_async().await.map_err(io::Error::other)?;
     let mut stream = Async::<TcpStream>::connect(crowd.address).await?;
@@ -126,11 +126,11 @@ async fn exchange(message: usize, client: usize, stream: &mut Async<TcpStream>) 
     Ok(())
 }
 
-/// What the clients share.
+/// Shared by the clients.
 struct Crowd {
     address: SocketAddr,
     door: Semaphore,
-    /// Nobody goes before everybody is there.
+    /// No client goes on before all are there.
     all_are_served: Latch,
     messages: usize,
 }

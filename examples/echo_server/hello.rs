@@ -2,7 +2,8 @@
 //!
 //! In Python two processes that agree on port 5000, with a socket of the kind `SOCK_STREAM` or
 //! `SOCK_DGRAM`, and `sendall`, `recv`, `sendto` and `recvfrom`. There the sender fails if it comes
-//! first. Here the receiver has its socket before the sender begins, and the system chooses the port.
+//! first. Here the receiver has its socket before the sender begins, and the system chooses the
+//! port.
 
 use std::error::Error;
 use std::io;
@@ -38,7 +39,8 @@ async fn send_stream(address: SocketAddr) -> io::Result<()> {
 
 async fn receive_stream(listener: Async<TcpListener>) -> io::Result<String> {
     let (mut stream, _) = listener.accept().await?;
-    // A stream knows no messages, and what was sent may come in pieces: this one ends with it.
+    // A stream knows no messages, and the bytes may come in pieces: this message ends with the
+    // stream.
     let mut message = String::new();
     stream.read_to_string(&mut message).await?;
     println!("{message}");

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The sockets are those of async-io, which has a thread of its own that waits for all of them and
-//! wakes the futures. The pool's threads run these. Everything stays on this machine, on ports that
-//! the system chooses. Each program checks by itself what must hold.
+//! wakes the futures. The pool's threads run the futures. Everything stays on this machine, on
+//! ports that the system chooses. Each program checks by itself that its promise holds.
 
 mod connections;
 mod hello;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// How long anything may take before the program gives up.
+/// The time after which the program gives up.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Send back what clients send.

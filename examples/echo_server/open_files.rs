@@ -1,8 +1,8 @@
-//! How many files and sockets a process may have open.
+//! The number of files and sockets that a process may have open.
 
 use std::io;
 
-/// Lets this process have so many open, if it may not yet.
+/// Allows this process to have the given number open, if it may not yet.
 #[cfg(unix)]
 pub(crate) fn allow(files: usize) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

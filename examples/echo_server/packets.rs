@@ -1,8 +1,8 @@
-//! A server of packets, and clients that send one again if it got lost.
+//! A server of packets, and clients that send a packet again if it got lost.
 //!
 //! Packets may get lost, come twice, or late: with many at a time the system throws some away, even
-//! within one machine. So a client waits for its turn, and for the answer only so long; then it sends
-//! the same again. And it leaves aside what is no answer to its last packet.
+//! within one machine. So a client waits for a permit to send, and no longer than a while for the
+//! answer; then it sends the packet again. It ignores packets that do not answer its last one.
 
 use std::error::Error;
 use std::io;
@@ -20,16 +20,16 @@ use crate::{LIMIT, Size, open_files};
 /// This machine, and any port that is free.
 const HERE: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-/// How many packets may be on their way.
+/// The number of packets that may be on their way.
 const ON_THE_WAY: usize = 50;
 
-/// How long a client waits for an answer before it sends the packet again.
+/// The time that a client waits for an answer before it sends the packet again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
     let clients = size.clients.get();
     open_files::allow(clients + 100)?;
-    // After an error what has not ended is cancelled, not waited for.
+    // After an error, clients that have not ended are cancelled, not waited for.
     let builder = || Builder::new().on_drop(DropBehavior::Cancel);
 
     let server = builder().threads(size.threads.get()).build()?;
@@ -61,7 +61,8 @@ pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends packets back where they came from, until it is told to stop; tells how many.
+/// Sends packets back where they came from, until it is told to stop; returns the number of
+/// packets.
 async fn echo(socket: Async<UdpSocket>, stop: CancelToken) -> io::Result<usize> {
     let mut buffer = [0; 1024];
     let mut echoed = 0;
@@ -80,7 +81,7 @@ async fn echo(socket: Async<UdpSocket>, stop: CancelToken) -> io::Result<usize> 
     }
 }
 
-/// Sends its packets, one after the other; tells how many were answered.
+/// Sends its packets, one after the other; returns the number of answers.
 async fn call(client: usize, crowd: Arc<Crowd>) -> io::Result<usize> {
     let socket = Async::<UdpSocket>::bind(HERE)?;
     socket.get_ref().connect(crowd.address)?;
@@ -110,7 +111,7 @@ async fn answer_to(packet: &[u8], socket: &Async<UdpSocket>) -> io::Result<()> {
     }
 }
 
-/// What the clients share.
+/// Shared by the clients.
 struct Crowd {
     address: SocketAddr,
     turns: Semaphore,

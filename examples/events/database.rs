@@ -13,7 +13,7 @@ use workmill::{CancelToken, Event, ThreadPoolExecutor};
 use crate::SECOND;
 
 const ATTEMPTS: u32 = 3;
-/// How long one of them takes: a second and a half.
+/// The length of a wait: a second and a half.
 const PATIENCE: Duration = Duration::from_millis(150);
 
 /// Waits for a database that is up after two seconds.
@@ -46,7 +46,7 @@ fn is_up(takes: Duration) -> Result<bool, Box<dyn Error>> {
     Ok(connecting.join()?)
 }
 
-/// What the two share.
+/// Shared by both tasks.
 struct Database {
     up: Event,
     given_up: CancelToken,
@@ -60,7 +60,7 @@ impl Database {
         }
     }
 
-    /// Tells whether the database was up in time.
+    /// Returns `true` if the database was up in time.
     fn connect(&self) -> bool {
         for _attempt in 0..ATTEMPTS {
             if self.up.wait_timeout(PATIENCE) {

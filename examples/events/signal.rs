@@ -1,4 +1,4 @@
-//! One thread waits for what another sets.
+//! One thread waits for the event that another sets.
 //!
 //! In Python `event.wait()` in one `threading.Thread` and `event.set()` in another. Here they are
 //! tasks of a pool, and the names of the methods are the same.

@@ -1,8 +1,8 @@
-//! One waits for an event for as long as it takes, another for two seconds; it is set after three.
+//! One waits for an event without a limit, another for two seconds; it is set after three.
 //!
 //! In Python `e.wait()` in one `Process` and `e.wait(2)` in another. Here they are tasks of a pool.
-//! The one with the timeout is joined before the event is set, so that it is never late and finds
-//! it set, however busy the machine is.
+//! The task with the timeout is joined before the event is set, so that it is never late and finds
+//! the event set, however busy the machine is.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Tells whether the event was set in the end.
+/// Returns `true` if the event was set in the end.
 fn wait_for_event(event: &Event) -> bool {
     println!("wait_for_event: starting");
     event.wait();
@@ -45,7 +45,7 @@ fn wait_for_event(event: &Event) -> bool {
     set
 }
 
-/// Tells whether the event was set in time, and how long that took.
+/// Returns whether the event was set in time, and how long that took.
 fn wait_for_event_timeout(event: &Event) -> (bool, Duration) {
     println!("wait_for_event_timeout: starting");
     let began = Instant::now();

@@ -1,8 +1,8 @@
 //! All that an event can do.
 //!
 //! In Python `is_set`, `set`, `wait` and `clear` of one `Event`, and a last `wait()` that never
-//! ends. They have the same names here; `wait(timeout=1)` is
-//! [`wait_timeout`](Event::wait_timeout), which tells whether the event was set in time.
+//! ends. They have the same names here; `wait(timeout=1)` is [`wait_timeout`](Event::wait_timeout),
+//! which returns `true` if the event was set in time.
 
 use std::error::Error;
 

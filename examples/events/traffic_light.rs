@@ -38,10 +38,10 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the light and the cars share.
+/// Shared by the light and the cars.
 struct Crossing {
     green: Event,
-    /// How often the light has switched. While `green` is set this is odd.
+    /// The number of times that the light has switched. While `green` is set it is odd.
     switched: AtomicU32,
     passed: Latch,
 }
@@ -64,7 +64,7 @@ impl Crossing {
         }
     }
 
-    /// Passes, and tells whether the light was green at any time since the car was there.
+    /// Passes, and returns `true` if the light was green at any time since the car was there.
     fn car(&self, number: u32) -> bool {
         let before = self.switched.load(SeqCst);
         if !self.green.is_set() {

@@ -110,7 +110,7 @@ pub(crate) fn daemons() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A kitchen that knows what was eaten.
+/// A kitchen that knows which dishes were eaten.
 struct Kitchen {
     dishes: JoinableQueue<String>,
     eaten: Mutex<Vec<String>>,
@@ -142,7 +142,7 @@ impl Kitchen {
         } // where the dish is reported done
     }
 
-    /// Gives the dishes that were eaten.
+    /// Returns the dishes that were eaten.
     fn eaten(&self) -> Vec<String> {
         self.eaten_so_far().clone()
     }
@@ -188,7 +188,7 @@ fn eat_until_closed(name: &str, kitchen: &JoinableQueue<String>) -> Vec<String> 
     eaten
 }
 
-/// Tells how long a cook or an eater is busy with a dish: one second to three.
+/// Returns how long a cook or an eater is busy with a dish: one second to three.
 fn pause(number: usize) -> Duration {
     [SECOND, 3 * SECOND, 2 * SECOND][number % 3]
 }

@@ -1,8 +1,8 @@
 //! One task puts a word into a queue, another takes it out.
 //!
 //! In Python `q.put('hello')` and `q.get()` in two processes, or `send` and `recv` of the ends of a
-//! `Pipe()`. Within a process a queue without room takes the place of the pipe: a put ends when the
-//! word has been taken.
+//! `Pipe()`. Within a process a queue without room replaces the pipe: a put ends when the word has
+//! been taken.
 
 use std::error::Error;
 use std::sync::Arc;

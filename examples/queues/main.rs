@@ -6,7 +6,7 @@
 //! cargo run --example queues -- --help      # what there is
 //! ```
 //!
-//! Each checks by itself what must hold.
+//! Each checks by itself that its promise holds.
 
 mod cooks;
 mod hand_over;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// A second of the Python originals: a tenth of one is enough to see the same.
+/// A second of the Python originals: a tenth of a second is enough to see the same.
 const SECOND: Duration = Duration::from_millis(100);
 
 /// Show what the queues are for.

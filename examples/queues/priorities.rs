@@ -46,7 +46,7 @@ fn consume(queue: &Messages) -> Vec<u32> {
     consumed
 }
 
-/// A message, which comes before all those with a larger number.
+/// A message, which comes before all messages with a larger number.
 struct Message {
     priority: u32,
     text: &'static str,

@@ -7,7 +7,7 @@
 //! | raises `Full` | an error that has the item in it |
 //! | raises `Empty` | an error |
 //! | `qsize()`, `full()`, `empty()` | `len`, `is_full`, `is_empty` |
-//! | `close()`, after which a `get()` waits for ever | `close`, after which it ends |
+//! | `close()`, after which a `get()` waits forever | `close`, after which it ends |
 //! | `join_thread()`, `cancel_join_thread()` | nothing: no thread stands behind a queue |
 
 use std::error::Error;

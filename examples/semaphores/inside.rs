@@ -1,8 +1,8 @@
-//! Who is inside: what shows that a semaphore lets in as many as it should, and no more.
+//! Counts the callers inside: it shows that a semaphore lets in as many as it should, and no more.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Counts who is inside, and remembers how many there were at most.
+/// Counts the callers inside, and remembers the most that there were.
 #[derive(Default)]
 pub(crate) struct Inside {
     now: AtomicUsize,
@@ -11,29 +11,29 @@ pub(crate) struct Inside {
 }
 
 impl Inside {
-    /// Says that somebody comes in.
+    /// Counts a caller that comes in.
     pub(crate) fn enter(&self) {
         let now = self.now.fetch_add(1, SeqCst) + 1;
         self.most.fetch_max(now, SeqCst);
         self.entered.fetch_add(1, SeqCst);
     }
 
-    /// Says that somebody goes.
+    /// Counts a caller that goes.
     pub(crate) fn leave(&self) {
         self.now.fetch_sub(1, SeqCst);
     }
 
-    /// Tells how many are inside.
+    /// Returns the number of callers inside.
     pub(crate) fn now(&self) -> usize {
         self.now.load(SeqCst)
     }
 
-    /// Tells how many were inside at the same time, at most.
+    /// Returns the most callers that were inside at the same time.
     pub(crate) fn most(&self) -> usize {
         self.most.load(SeqCst)
     }
 
-    /// Tells how often somebody came in.
+    /// Returns how often a caller came in.
     pub(crate) fn entered(&self) -> usize {
         self.entered.load(SeqCst)
     }

@@ -42,7 +42,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the guests share.
+/// Shared by the guests.
 struct Karaoke {
     keys: Semaphore,
     inside: Inside,
@@ -60,12 +60,12 @@ impl Karaoke {
     }
 }
 
-/// Tells how long a guest sings: one second to five.
+/// Returns how long a guest sings: one second to five.
 fn song(guest: u32) -> Duration {
     SECOND * (1 + guest * 3 % 5)
 }
 
-/// Tells how long all of them sing together.
+/// Returns how long all of them sing together.
 fn songs() -> Duration {
     (0..GUESTS).map(song).sum()
 }

@@ -1,6 +1,6 @@
-//! Four keys, and what the fifth who asks for one can do.
+//! Four keys, and what a fifth caller that asks for one can do.
 //!
-//! In Python five times `acquire()` on `Semaphore(4)`, the last of which waits for ever.
+//! In Python five times `acquire()` on `Semaphore(4)`, the last of which waits forever.
 //! `acquire(blocking=False)` is [`try_acquire`](Semaphore::try_acquire) here, `acquire(timeout=1)`
 //! is [`acquire_timeout`](Semaphore::acquire_timeout); `release()` is the drop of a permit.
 

@@ -7,7 +7,7 @@
 //! cargo run --example semaphores -- --help    # what there is
 //! ```
 //!
-//! Each checks by itself what must hold. [`inside`] is how they do it.
+//! Each checks by itself that its promise holds, with [`inside`].
 
 mod inside;
 mod karaoke;
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// A second of the Python originals: a tenth of one is enough to see the same.
+/// A second of the Python originals: a tenth of a second is enough to see the same.
 const SECOND: Duration = Duration::from_millis(100);
 
 /// Show what a semaphore is for.

@@ -2,7 +2,8 @@
 //!
 //! In Python this takes `threading.Semaphore(1)` with `release()` in a `finally`, and a flag under
 //! a `threading.Lock`. Here the [`Permit`](workmill::Permit) is released when it is dropped, and
-//! the flag is an [`Event`]: who waits for it for a second sleeps, but not past the end.
+//! the flag is an [`Event`]: a wait for it with a limit of a second is a sleep that ends early at
+//! the end.
 
 use std::error::Error;
 use std::thread;
@@ -27,7 +28,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
         workshop.exit.set();
         [producer, consumer].map(|worker| worker.join().expect("a worker does not panic"))
     });
-    // Every round but the last takes a second.
+    // Every round except the last takes a second.
     let at_most = 1 + began.elapsed().as_millis() / SECOND.as_millis();
     for rounds in rounds {
         let rounds = rounds?;
@@ -37,7 +38,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the two share.
+/// Shared by both tasks.
 struct Workshop {
     turn: Semaphore,
     exit: Event,
@@ -45,7 +46,7 @@ struct Workshop {
 }
 
 impl Workshop {
-    /// Works once a second; tells how many times it has.
+    /// Works once a second; returns the number of times.
     fn work(&self, name: &str) -> Result<u128, AcquireError> {
         let mut rounds = 0;
         loop {

@@ -1,8 +1,8 @@
 //! Two tasks add a million to one number, one by one.
 //!
 //! In Python a global variable, and `lock.acquire()` and `lock.release()` around each `count += 1`.
-//! Here the [`Mutex`] has the number inside, so that nobody gets at it without the lock; and an
-//! [`AtomicU32`] needs none.
+//! Here the [`Mutex`] has the number inside, so that it cannot be reached without the lock; and an
+//! [`AtomicU32`] needs no lock.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

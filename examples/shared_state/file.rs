@@ -1,7 +1,7 @@
 //! Two writers of one file, under a lock.
 //!
 //! In Python one takes the lock by `with lock:`, the other by `acquire()` and a `release()` in a
-//! `finally`. Here [`lock`](Mutex::lock) gives a guard, and its drop unlocks: at the end of the
+//! `finally`. Here [`lock`](Mutex::lock) returns a guard, and its drop unlocks: at the end of the
 //! function, or by [`drop`]. The lock has inside what it protects, the path of the file.
 
 use std::error::Error;
@@ -49,7 +49,7 @@ fn write_and_drop(file: &Mutex<PathBuf>) -> io::Result<()> {
     written
 }
 
-/// Appends a text word by word, so that two who did so at the same time would mix theirs up.
+/// Appends a text word by word, so that two writers at the same time would mix their words up.
 fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::options().create(true).append(true).open(path)?;
     for word in text.split_inclusive(' ') {

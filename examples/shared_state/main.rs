@@ -6,9 +6,9 @@
 //! cargo run --example shared_state -- --help # what there is
 //! ```
 //!
-//! What protects the data is from std, a [`Mutex`](std::sync::Mutex) or an
-//! [atomic](std::sync::atomic); what tells the others that it is there, and the threads, are from
-//! here. Each program checks by itself what must hold.
+//! The data is protected by std: a [`Mutex`](std::sync::Mutex) or an [atomic](std::sync::atomic).
+//! The threads, and the signals that the data is there, are from this crate. Each program checks by
+//! itself that its promise holds.
 
 mod count;
 mod file;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// A second of the Python originals: a tenth of one is enough to see the same.
+/// A second of the Python originals: a tenth of a second is enough to see the same.
 const SECOND: Duration = Duration::from_millis(100);
 
 /// Show how threads share data.

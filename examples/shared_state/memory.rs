@@ -1,7 +1,7 @@
 //! Data that one task writes and another reads.
 //!
 //! In Python `Value('i', 0)`, `Array('i', range(10))`, and memory that two processes map, with a
-//! `Semaphore(1)`. Within a process an atomic will do, or a [`Mutex`] with the data inside. In
+//! `Semaphore(1)`. Within a process an atomic is enough, or a [`Mutex`] with the data inside. In
 //! Python the reader may be first, and prints what was there before; here it waits for an
 //! [`Event`], or for a permit of a [`Semaphore`] that has none until the data is there.
 
@@ -35,7 +35,7 @@ pub(crate) fn value() -> Result<(), Box<dyn Error>> {
     let sending = pool.submit({
         let value = Arc::clone(&value);
         move || {
-            // Relaxed will do: what is done before `set` is there after `wait`.
+            // Relaxed is enough: a write before `set` is visible after `wait`.
             value.data.store(1, Relaxed);
             value.written.set();
         }

@@ -1,7 +1,7 @@
-//! Counts the bytes on the heap: an allocator that asks the system's and remembers how much.
+//! Counts the bytes on the heap: an allocator that uses the system's and remembers the sum.
 //!
-//! The stacks of threads are not on the heap, and what the system's allocator needs for itself is not
-//! counted.
+//! The stacks of threads are not on the heap, and the bytes that the system's allocator needs for
+//! itself are not counted.
 
 #![allow(unsafe_code)] // An allocator is unsafe to write.
 
@@ -14,12 +14,12 @@ static COUNTING: Counting = Counting;
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// Tells how many bytes are on the heap.
+/// Returns the number of bytes on the heap.
 pub(crate) fn now() -> usize {
     NOW.load(Relaxed)
 }
 
-/// Tells how many there were at most, since the program began.
+/// Returns the most bytes that there were, since the program began.
 pub(crate) fn most() -> usize {
     MOST.load(Relaxed)
 }
@@ -35,18 +35,18 @@ fn less(bytes: usize) {
     NOW.fetch_sub(bytes, Relaxed);
 }
 
-// SAFETY: Everything is passed on to `System` unchanged, and so are the caller's duties. What the
-// trait does by default to grow a block or to fill it with zeros is done by these two.
+// SAFETY: Everything is passed on to `System` unchanged, and so are the caller's duties. The
+// trait's default ways to grow a block or to fill it with zeros use these two.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         more(layout.size());
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         less(layout.size());
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         unsafe { System.dealloc(block, layout) }
     }
 }

@@ -6,10 +6,10 @@
 //! cargo run --release --example sleepers -- --help    # what there is
 //! ```
 //!
-//! A tutorial about Python's coroutines asks: with 50,000 tasks, are we to start 50,000 threads? And
-//! with 300 threads that all wait, who does the work? A future that waits is a few hundred bytes on
-//! the heap, and has no thread. [`heap`] counts the bytes. Each program checks by itself what must
-//! hold.
+//! A tutorial about Python's coroutines asks: with 50,000 tasks, are we to start 50,000 threads?
+//! And with 300 threads that all wait, which does the work? A future that waits is a few hundred
+//! bytes on the heap, and has no thread. [`heap`] counts the bytes. Each program checks by itself
+//! that its promise holds.
 
 mod heap;
 mod sleeping;
@@ -19,7 +19,7 @@ use std::error::Error;
 
 use clap::{Parser, ValueEnum};
 
-/// How many threads the pools have.
+/// The number of threads of the pools.
 const THREADS: usize = 5;
 
 /// Show how little tasks take that wait.

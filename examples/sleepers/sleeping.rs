@@ -1,6 +1,6 @@
 //! 50,000 futures that sleep for a second, all at the same time, on five threads.
 //!
-//! What else the program does is small beside that: it starts them, and they say that they have slept.
+//! The program does little else: it starts them, and they report that they have slept.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let (began, before) = (Instant::now(), heap::now());
     for _ in 0..TASKS {
         let night = Arc::clone(&night);
-        // The handle is not needed: dropped, it lets the task go on.
+        // The handle is not needed: its drop lets the task go on.
         pool.spawn(async move { night.sleep().await });
     }
     night.in_bed.wait();
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the sleepers share.
+/// Shared by the sleepers.
 struct Night {
     in_bed: Latch,
     awake: AtomicUsize,

@@ -1,7 +1,7 @@
 //! 300 tasks wait for an event that the next one sets, on five threads.
 //!
 //! In a pool of Python's that hangs as soon as all threads wait: the last task never gets one. Here
-//! futures that wait have no thread anyway; and closures that wait give their places in the pool to
+//! futures that wait have no thread anyway; and closures that wait give their slots in the pool to
 //! others, for which it starts more threads.
 
 use std::error::Error;
@@ -65,7 +65,7 @@ pub(crate) fn closures() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where they wait until it is opened.
+/// An office in front of which tasks wait until it opens.
 struct Office {
     arrived: Latch,
     open: Event,
@@ -79,7 +79,7 @@ impl Office {
         }
     }
 
-    /// Opens it; tells how many threads there are just before.
+    /// Opens the office; returns the number of threads just before.
     fn open(&self) -> usize {
         let pool = workmill::current().expect("a task has a pool");
         let threads = pool.metrics().live_threads;
