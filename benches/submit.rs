@@ -12,7 +12,7 @@ use contenders::{Book, ByHand, Contender, chain, pingpong, spawn_ext, submit_all
 use criterion::{BenchmarkId, Criterion, Throughput};
 use workmill::ThreadPoolExecutor;
 
-/// A workload for one contender: the pool, and how many tasks.
+/// A workload for one contender: the pool, and the number of tasks.
 type Workload<C> = fn(&C, usize);
 
 /// Names, sizes, and the workloads in the same order.

@@ -1,4 +1,4 @@
-//! The pools that are compared, behind one face, and the workloads they are given.
+//! The pools that are compared, behind one trait, and the workloads they are given.
 //!
 //! *Ours* is this crate. *By hand* is what one writes in twenty lines from crossbeam-channel and
 //! oneshot. *Book* is the pool of the Rust book's last chapter: a receiver in a mutex.
@@ -15,7 +15,7 @@ type Closure = Box<dyn FnOnce() + Send>;
 
 /// A pool under comparison. A clone reaches the same threads.
 pub(crate) trait Contender: Clone + Send + 'static {
-    /// What waits for a result.
+    /// Waits for a result.
     type Handle;
 
     const NAME: &str;
@@ -125,9 +125,9 @@ impl Contender for Book {
     }
 }
 
-/// Counts tasks down and unparks whoever waits for the last.
+/// Counts tasks down and unparks the thread that waits for the last.
 ///
-/// Leaked, so that no task pays for a share of it.
+/// Leaked, so that no task pays for a reference to it.
 struct Countdown {
     left: AtomicUsize,
     waiter: Thread,
@@ -154,7 +154,7 @@ impl Countdown {
     }
 }
 
-/// So many empty closures from outside, then waits for all.
+/// Submits empty closures from outside, then waits for all.
 pub(crate) fn spawn_ext<C: Contender>(pool: &C, tasks: usize) {
     let countdown = Countdown::from(tasks);
     for _ in 0..tasks {
@@ -163,7 +163,7 @@ pub(crate) fn spawn_ext<C: Contender>(pool: &C, tasks: usize) {
     countdown.wait();
 }
 
-/// So many closures with results from outside, then joins every handle.
+/// Submits closures with results from outside, then joins every handle.
 pub(crate) fn submit_all<C: Contender>(pool: &C, tasks: usize) {
     let handles: Vec<_> = (0..tasks).map(|n| pool.submit(move || n)).collect();
     for (n, handle) in handles.into_iter().enumerate() {

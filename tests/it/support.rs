@@ -52,8 +52,8 @@ fn run_within<R: Send + 'static>(
 
 const CHILD: &str = "WORKMILL_TEST_CHILD";
 
-/// The time after which a child hangs. If its body has a limit as well, that one fails first: it knows
-/// more.
+/// The time after which a child hangs. If its body has a limit as well, that one fails first: it
+/// knows more.
 const LIMIT_OF_CHILD: Duration = HANG.saturating_add(Duration::from_secs(30));
 
 /// Runs the test that this is called from again in a process of its own, where it calls `body`, and
@@ -79,10 +79,11 @@ pub(crate) fn alone(body: impl FnOnce() + Send + 'static) {
     in_child_within(LIMIT_OF_CHILD, &test, &[], || limited(body), check);
 }
 
-/// Returns the path of the test function that a closure is written in, as the test program takes it.
+/// Returns the path of the test function that a closure is written in, as the test program takes
+/// it.
 ///
-/// What std calls a closure is not guaranteed, so [`in_child_within`] asserts that there is a test
-/// of that path.
+/// std does not guarantee the name of a closure, so [`in_child_within`] asserts that there is a
+/// test of that path.
 fn test_of<F: FnOnce()>(_body: &F) -> String {
     let path = std::any::type_name::<F>().split("::{{closure}}").next();
     let test = path.and_then(|path| path.split_once("::"));
@@ -90,8 +91,8 @@ fn test_of<F: FnOnce()>(_body: &F) -> String {
 }
 
 /// Runs the test of the path `test` again in a child, where it calls `body`, and calls `check` with
-/// the outcome here. A child that takes longer than `limit` is killed, and this panics with what the
-/// child has printed.
+/// the outcome here. A child that takes longer than `limit` is killed, and this panics with the
+/// output of the child.
 fn in_child_within(
     limit: Duration,
     test: &str,
@@ -244,7 +245,8 @@ pub(crate) fn assert_success(output: &Output) {
 
 /// Unset at first; blocks the threads that wait for it until it is set.
 ///
-/// Unlike [`Event`](workmill::Event) it knows nothing of pools: a worker that waits for it stays busy.
+/// Unlike [`Event`](workmill::Event) it knows nothing of pools: a worker that waits for it stays
+/// busy.
 #[derive(Clone, Default)]
 pub(crate) struct Flag(Arc<(Mutex<bool>, Condvar)>);
 

@@ -1,10 +1,10 @@
-//! The rows of futures: what waits here keeps no thread waiting.
+//! The rows of futures: no thread waits here, only futures do.
 //!
-//! Only pools that take futures take part. They are given the same futures, from outside and without
-//! a handle, and yield and sleep each in its own way. The channels are the same for everybody.
+//! Only pools that take futures take part. They are given the same futures, from outside and
+//! without a handle, and yield and sleep each in its own way. The channels are the same for all.
 //!
-//! The floor is one thread that polls the same futures in turn, whether or not they were woken. Sleeps
-//! have none.
+//! The floor is one thread that polls the same futures in turn, whether or not they were woken.
+//! Sleeps have none.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -21,7 +21,7 @@ use crate::contenders::{Contender, Sleep, Spawn};
 use crate::measure::{Sample, measured};
 use crate::workloads::{Countdown, Row, Setup, Turn, WARM_UP, with_pool};
 
-/// The rows of futures in which time does not matter.
+/// Returns the turn in the rows of futures in which time does not matter.
 pub(crate) fn future_turn<C: Contender<Pool: Spawn>>(row: Row) -> Option<Turn> {
     match row {
         Row::YieldMany => Some(yield_many::<C>),
@@ -30,7 +30,7 @@ pub(crate) fn future_turn<C: Contender<Pool: Spawn>>(row: Row) -> Option<Turn> {
     }
 }
 
-/// How many futures `yield_many` has.
+/// The number of futures of `yield_many`.
 pub(crate) const YIELDING: usize = 200;
 
 fn yield_many<C: Contender<Pool: Spawn>>(setup: &Setup, yields: usize) -> Sample {
@@ -44,7 +44,7 @@ pub(crate) fn yield_many_in_turn(setup: &Setup, yields: usize) -> Sample {
 
 /// While they warm up, it makes sure that a future which yields is polled again.
 fn yielded<S: Spawn + 'static>(setup: &Setup, yields: usize, pool: &S, run: impl Fn()) -> Sample {
-    /// Yields so often.
+    /// Yields `times` times.
     async fn yielding<S: Spawn>(times: usize, countdown: &'static Countdown) {
         for _ in 0..times {
             S::yield_now().await;
@@ -75,7 +75,7 @@ fn yielded<S: Spawn + 'static>(setup: &Setup, yields: usize, pool: &S, run: impl
     })
 }
 
-/// How many pairs of futures `async_pingpong` has.
+/// The number of pairs of futures of `async_pingpong`.
 pub(crate) const TALKING: usize = 100;
 
 fn async_pingpong<C: Contender<Pool: Spawn>>(setup: &Setup, trips: usize) -> Sample {
@@ -88,7 +88,7 @@ pub(crate) fn async_pingpong_in_turn(setup: &Setup, trips: usize) -> Sample {
 }
 
 fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> Sample {
-    /// What both of a pair count down, and where the one that asks adds up its right answers.
+    /// The countdown of both futures of a pair, and the sum of right answers of the one that asks.
     #[derive(Clone)]
     struct Tally {
         countdown: &'static Countdown,
@@ -136,9 +136,11 @@ fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> S
     sample
 }
 
-/// They are not spawned in the order in which they wake, but in a scrambled one, the same each time.
+/// The futures are not spawned in the order in which they wake, but in a scrambled order, which is
+/// the same each time.
 pub(crate) fn timers<C: Contender<Pool: Sleep>>(setup: &Setup, sleeps: usize) -> Sample {
-    /// How far apart they wake, if all begin at once: 100,000 of them are spread over a second.
+    /// The time between two wake-ups, if all begin at once: 100,000 of them are spread over a
+    /// second.
     const APART: Duration = Duration::from_micros(10);
     /// A prime, so that its multiples leave each remainder once.
     const STRIDE: u64 = 2_654_435_761;
@@ -162,7 +164,7 @@ pub(crate) fn timers<C: Contender<Pool: Sleep>>(setup: &Setup, sleeps: usize) ->
     })
 }
 
-/// No pool at all: futures that whoever has spawned them polls in turn.
+/// No pool at all: futures that are polled in turn where they are spawned.
 #[derive(Default)]
 struct InTurn(RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>);
 

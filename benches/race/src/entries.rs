@@ -1,4 +1,4 @@
-//! Who takes part in which row, and how.
+//! The contenders of each row, and how they take part.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) side: Side,
-    /// What it does in a row, if it takes part.
+    /// Its turn in a row, if it takes part.
     pub(crate) turn: fn(Row) -> Option<Turn>,
 }
 
@@ -52,13 +52,13 @@ type Rayon = Arc<rayon::ThreadPool>;
 type Tokio = tokio::runtime::Runtime;
 type Futures = futures::executor::ThreadPool;
 
-/// Those who are compared with each other, in the order of the first round.
+/// Contenders that are compared with each other, in the order of the first round.
 pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) entries: &'static [Entry],
 }
 
-/// Everybody. No row has contenders of two groups.
+/// All groups. No row has contenders of two of them.
 pub(crate) const GROUPS: [Group; 3] = [
     Group {
         name: "pools",
@@ -131,7 +131,7 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "tokio",
-        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers but for timers",
+        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers except for timers",
         side: Side::Other,
         turn: tokio_turn,
     },
@@ -391,7 +391,7 @@ fn chili_turn(row: Row) -> Option<Turn> {
     }
 }
 
-/// A pool whose tasks so many threads run, the one that calls `join` included.
+/// Creates a pool whose tasks the given number of threads run, the caller of `join` included.
 fn chili(threads: usize) -> chili::ThreadPool {
     chili::ThreadPool::with_config(chili::Config {
         thread_count: NonZero::new(threads),

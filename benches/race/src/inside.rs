@@ -1,21 +1,23 @@
 //! The rows in which tasks wait: for each other, for time to pass, and for permits.
 //!
-//! # Who takes part
-//! Contenders have different answers to a task that waits, and not all have one to each question.
+//! # The contenders
+//! Contenders have different answers to a task that waits, and not all have an answer to each
+//! question.
 //!
-//! *For each other:* in ours a task that nobody has begun is run where it is joined, and if it runs
-//! already another thread has the place of the one that waits. A thread of rayon's runs other tasks
+//! *For each other:* in ours a task that has not begun is run where it is joined, and if it runs
+//! already another thread has the slot of the task that waits. A thread of rayon's runs other tasks
 //! meanwhile, as one of chili's does; tokio's tasks are futures. The other pools would stand still.
-//! What rayon and chili call join makes no handle, and leaves its tasks on the stack.
+//! The function that rayon and chili call join makes no handle, and leaves its tasks on the stack.
 //!
-//! *For time to pass:* ours has up to 512 threads beside the two that have places, and starts one when
-//! there is a place for it. Tokio has up to 512 that run nothing but what blocks. In rusty_pool there
-//! may be as many beside its two, all alike, so that all may compute at a time; it starts one for each
-//! task that finds none idle when it comes in, so how many it has is luck. With *threads* two compute,
-//! and each task that sleeps is a thread. By hand nothing is done: the two sleep.
+//! *For time to pass:* ours has up to 512 threads beside the two that have slots, and starts one
+//! when there is a slot for it. Tokio has up to 512 that run nothing except what blocks. In
+//! rusty_pool there may be as many beside its two, all alike, so that all may compute at a time; it
+//! starts one for each task that finds none idle when it comes in, so their number is a matter of
+//! luck. With *threads* two compute, and each task that sleeps is a thread. By hand nothing is
+//! done: the two sleep.
 //!
-//! *For permits:* it is four threads that wait, in every case; the question is what it costs them to be
-//! a pool's. Futures that await a permit are another matter, since no thread waits.
+//! *For permits:* four threads wait, in every case; the question is what it costs them to be a
+//! pool's. Futures that await a permit are another matter, since no thread waits.
 
 use std::sync::Arc;
 use std::thread;
@@ -30,15 +32,15 @@ use crate::workloads::{
     Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute, with_pool,
 };
 
-/// Halves the work, down to so many leaves. With the root as many tasks are submitted as there are
-/// leaves, so an operation is a task.
+/// Halves the work, down to the given number of leaves. With the root as many tasks are submitted
+/// as there are leaves, so an operation is a task.
 pub(crate) fn nested_join<C: Contender, H: Halve<C::Pool>>(setup: &Setup, leaves: usize) -> Sample {
     with_pool::<C>(setup, |pool| {
         halved(setup, leaves, |levels| H::leaves(pool, levels))
     })
 }
 
-/// Measures what counts the leaves that so many levels have, after a few to warm up.
+/// Measures a function that counts the leaves of a number of levels, after a few to warm up.
 pub(crate) fn halved(setup: &Setup, leaves: usize, count: impl Fn(u32) -> usize) -> Sample {
     let levels = WARM_UP.ilog2();
     assert_eq!(count(levels), 1 << levels);
@@ -46,8 +48,8 @@ pub(crate) fn halved(setup: &Setup, leaves: usize, count: impl Fn(u32) -> usize)
     measured(leaves, setup.counting, || assert_eq!(count(levels), leaves))
 }
 
-/// One task in ten sleeps. The pool has been given some of both kinds before, so that there are threads
-/// for those that sleep, if not for all that will.
+/// One task in ten sleeps. The pool has been given some of both kinds before, so that there are
+/// threads for some of those that sleep, if not for all.
 pub(crate) fn blocking_mix<C: Contender<Pool: Block>>(setup: &Setup, tasks: usize) -> Sample {
     const SLEEP: Duration = Duration::from_millis(1);
     let mix = |pool: &C::Pool, tasks, countdown: &'static Countdown| {
@@ -76,7 +78,7 @@ pub(crate) fn blocking_mix<C: Contender<Pool: Block>>(setup: &Setup, tasks: usiz
 /// Four tasks on a pool that has as many threads as the others.
 ///
 /// All have begun when the clock starts, though no more may run at a time than there are threads:
-/// those that wait for the start give their places up, too.
+/// those that wait for the start give their slots up, too.
 pub(crate) fn contended_tasks(setup: &Setup, times: usize) -> Sample {
     with_pool::<ThreadPoolExecutor>(setup, |pool| {
         let crowd = Crowd::<workmill::Semaphore, _>::new(times, hold_for_a_while);
@@ -90,7 +92,7 @@ pub(crate) fn contended_tasks(setup: &Setup, times: usize) -> Sample {
     })
 }
 
-/// The same on a pool that has a thread for each.
+/// Four tasks on a pool that has a thread for each.
 pub(crate) fn contended_tasks4(setup: &Setup, times: usize) -> Sample {
     let setup = Setup {
         threads: OUTSIDE_THREADS,

@@ -1,8 +1,9 @@
 //! Compares workmill with other thread pools, semaphores and queues.
 //!
-//! The contenders take turns round by round inside one process, so that what disturbs the machine
-//! disturbs all of them alike. Each turn builds its pool, warms it, measures one workload and drops
-//! the pool; likewise a semaphore or a queue. See `--list` for the rows and who takes part in them.
+//! The contenders take turns round by round inside one process, so that a disturbance of the
+//! machine disturbs all of them alike. Each turn builds its pool, warms it, measures one workload
+//! and drops the pool; likewise a semaphore or a queue. See `--list` for the rows and their
+//! contenders.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
@@ -99,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs all rounds of a row. Everybody has one sample a round.
+/// Runs all rounds of a row. Each contender has one sample a round.
 fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
     let mut tracks = Vec::new();
     let mut turns = Vec::new();
@@ -137,7 +138,7 @@ fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) 
     tracks
 }
 
-/// The floor takes part in every row that has one, whoever else does.
+/// The floor takes part in every row that has one, whichever contenders are named.
 fn is_wanted(entry: &Entry, wanted: &[String]) -> bool {
     entry.is_floor() || wanted.is_empty() || wanted.iter().any(|part| entry.name.contains(part))
 }

@@ -1,4 +1,4 @@
-//! What is measured and how: the clock, processor time, context switches and the heap.
+//! The measurements: the clock, processor time, context switches and the heap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// What one turn of one contender measured, in totals.
+/// The measurements of one turn of one contender, in totals.
 #[derive(Clone, Serialize)]
 pub(crate) struct Sample {
     pub(crate) ops: usize,
@@ -23,11 +23,12 @@ pub(crate) struct Sample {
     pub(crate) heap: Option<Heap>,
 }
 
-/// What happened on the heap while it was counted.
+/// The heap, while it was counted.
 #[derive(Clone, Serialize)]
 pub(crate) struct Heap {
     pub(crate) allocations: u64,
-    /// Bytes that were allocated and not freed, as the allocator rounds them, with its own word a block.
+    /// Bytes that were allocated and not freed, as the allocator rounds them, with its own word for
+    /// each block.
     pub(crate) live_bytes: i64,
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn measured(ops: usize, counting: bool, work: impl FnOnce()) -> Sampl
     }
 }
 
-/// What the process has used since it began.
+/// The usage of the process since it began.
 struct Usage {
     cpu: Duration,
     voluntary_switches: i64,
@@ -72,9 +73,9 @@ struct Usage {
 }
 
 impl Usage {
-    /// Reads what the kernel has noted down, once it has done so for the threads of these clocks.
+    /// Reads the kernel's counts, once they are up to date for the threads of these clocks.
     ///
-    /// For a thread that runs on another processor it does that only now and then, some
+    /// For a thread that runs on another processor the kernel updates them only now and then, some
     /// milliseconds apart, but also when it is asked for that thread's clock.
     fn now(clocks: &[libc::clockid_t]) -> Self {
         for clock in clocks {
@@ -112,12 +113,12 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
 }
 
-/// As far as the system keeps names.
+/// The names of the timers' threads, as far as the system keeps them.
 const TIMERS: [&str; 2] = ["async-io", "workmill-timer"];
 
 /// Waits until this is the only thread of the process, so that no thread that is about to end runs
-/// into the next turn. Some pools cannot wait for their threads. Those of our timers and async-io's never
-/// end, and sleep while there are none.
+/// into the next turn. Some pools cannot wait for their threads. The threads of our timers and
+/// async-io's never end, and sleep while there are none.
 pub(crate) fn await_end_of_threads() {
     let limit = Instant::now() + Duration::from_secs(10);
     let name = |thread: &DirEntry| fs::read_to_string(thread.path().join("comm"));
@@ -136,7 +137,8 @@ static COUNTING: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 
-/// The system's allocator, which counts while it is told to. A reallocation counts as an allocation.
+/// The system's allocator, which counts while it is told to. A reallocation counts as an
+/// allocation.
 pub(crate) struct CountingAllocator;
 
 /// Counts a block that was allocated (`sign` 1) or is about to be freed (-1).
@@ -149,7 +151,7 @@ fn count(pointer: *mut u8, layout: Layout, sign: i64) {
     }
 }
 
-/// What a live block takes of the heap.
+/// The share of a live block in the heap.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn footprint(pointer: *mut u8, _: Layout) -> usize {
     // SAFETY: The block is live, and `System` has it from malloc.
@@ -165,14 +167,14 @@ fn footprint(_: *mut u8, layout: Layout) -> usize {
 // SAFETY: Everything is passed on to `System` unchanged, and so are the caller's duties.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         let block = unsafe { System.alloc(layout) };
         count(block, layout, 1);
         block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         let block = unsafe { System.alloc_zeroed(layout) };
         count(block, layout, 1);
         block
@@ -180,7 +182,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(pointer, layout, -1);
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         let block = unsafe { System.realloc(pointer, layout, size) };
         count(block, layout, 1);
         block
@@ -188,12 +190,12 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(pointer, layout, -1);
-        // SAFETY: As above.
+        // SAFETY: The caller's duties are those of `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// The median of the values, or NaN if there are none.
+/// Returns the median of the values, or NaN if there are none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

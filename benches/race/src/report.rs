@@ -1,4 +1,4 @@
-//! What was measured, as tables and as JSON.
+//! The measurements, as tables and as JSON.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::entries::{Entry, Side};
 use crate::measure::{Sample, median};
 use crate::workloads::{Figure, Row, light_ns};
 
-/// What one contender measured in one row.
+/// The measurements of one contender in one row.
 pub(crate) struct Track {
     entry: &'static Entry,
     pub(crate) samples: Vec<Sample>,
@@ -57,7 +57,7 @@ pub(crate) struct Facts {
     threads: usize,
     rounds: usize,
     scale: f64,
-    /// What a light task of `uneven` computes, in nanoseconds.
+    /// The time in which a light task of `uneven` computes, in nanoseconds.
     light_ns: f64,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct RowReport {
     comparisons: Vec<Comparison>,
 }
 
-/// One contender's line. The figures are medians over the rounds, if not named otherwise.
+/// One contender's line. The figures are medians over the rounds, unless another name says so.
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
@@ -132,7 +132,7 @@ struct Comparison {
     name: &'static str,
     /// The median over the rounds of each round's ratio.
     gross: f64,
-    /// The ratio of the medians less the floor, if that is one and both are above it.
+    /// The ratio of the medians less the floor, if there is a floor and both are above it.
     net: Option<f64>,
 }
 

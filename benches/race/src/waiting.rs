@@ -1,7 +1,7 @@
 //! The rows without a pool: threads that wait for permits or for each other's items.
 //!
 //! A turn makes the semaphore or the queue, uses it a little on every thread to warm it up, and
-//! measures the workload. All threads stand ready when the clock starts.
+//! measures the workload. All threads are ready when the clock starts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +13,7 @@ use crate::workloads::{
     Countdown, LIGHT, OUTSIDE_THREADS, PAIRS, Row, Setup, StartBarrier, Turn, WARM_UP, compute,
 };
 
-/// The rows of a semaphore that serves in order of arrival.
+/// Returns the turn in the rows of a semaphore that serves in order of arrival.
 pub(crate) fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
     match row {
         Row::Semaphore => Some(alone::<S>),
@@ -22,7 +22,7 @@ pub(crate) fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
     }
 }
 
-/// The rows of a semaphore at which newcomers may pass those who wait.
+/// Returns the turn in the rows of a semaphore at which newcomers may overtake waiters.
 pub(crate) fn unfair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
     match row {
         Row::SemaphoreUnfair => Some(alone::<S>),
@@ -31,12 +31,12 @@ pub(crate) fn unfair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
     }
 }
 
-/// The rows in which nobody waits.
+/// Returns the turn in the rows in which no thread waits.
 pub(crate) fn uncontended_turn<S: Semaphore>(row: Row) -> Option<Turn> {
     matches!(row, Row::Semaphore | Row::SemaphoreUnfair).then_some(alone::<S> as Turn)
 }
 
-/// Both rows of queues.
+/// Returns the turn in both rows of queues.
 pub(crate) fn queue_turn<Q: Queue>(row: Row) -> Option<Turn>
 where
     Q::Sender: Clone,
@@ -48,7 +48,7 @@ where
     }
 }
 
-/// The row with one producer and one consumer.
+/// Returns the turn in the row with one producer and one consumer.
 pub(crate) fn queue1_turn<Q: Queue>(row: Row) -> Option<Turn> {
     (row == Row::Queue1).then_some(queue1::<Q> as Turn)
 }
@@ -92,16 +92,16 @@ fn contended_threads<S: Semaphore>(setup: &Setup, crowd: &Crowd<S, impl Fn() + S
     })
 }
 
-/// Four that want two permits, again and again.
+/// Four threads or tasks that want two permits, again and again.
 pub(crate) struct Crowd<S, H> {
     semaphore: S,
-    /// What is done with a permit.
+    /// The use of a permit.
     hold: H,
-    /// How many hold one while they warm up.
+    /// The number of threads or tasks that hold a permit while they warm up.
     holders: AtomicUsize,
     start: StartBarrier,
     left: &'static Countdown,
-    /// How often they take a permit, all together.
+    /// The number of permits that they take, all together.
     times: usize,
 }
 
@@ -119,8 +119,8 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
         }
     }
 
-    /// What each of them does. While it warms up, it makes sure that permits are what the semaphore
-    /// gives; `wait_for` waits for the start.
+    /// The share of each of them. While it warms up, it makes sure that permits are what the
+    /// semaphore gives; `wait_for` waits for the start.
     pub(crate) fn take_part(&self, wait_for: impl FnOnce(&StartBarrier)) {
         let check = || {
             assert!(self.holders.fetch_add(1, Ordering::Relaxed) < Self::PERMITS);

@@ -1,4 +1,4 @@
-//! The rows: what the contenders are given to do.
+//! The rows: the workloads of the contenders.
 //!
 //! A turn is one contender's share of a round: it builds the pool, gives it some tasks to warm up,
 //! measures the workload until its last task has ended, and drops the pool. The rows in which tasks
@@ -18,21 +18,21 @@ use crate::inside::nested_join;
 use crate::measure::{Sample, measured};
 use crate::waiting::contended_alone;
 
-/// How many tasks a pool is given before the clock starts, or how often a thread does what is
-/// measured.
+/// The number of tasks that a pool is given before the clock starts, or of repetitions that a
+/// thread makes.
 pub(crate) const WARM_UP: usize = 1_000;
 
-/// Steps of [`compute`] that take about 100 ns on a current machine.
+/// The steps of [`compute`] that take about 100 ns on a current machine.
 pub(crate) const LIGHT: usize = 64;
 
-/// What a turn needs to know besides how many operations to do.
+/// The settings of a turn, besides the number of operations.
 pub(crate) struct Setup {
     pub(crate) threads: usize,
     /// Whether the heap is counted; the times do not count then.
     pub(crate) counting: bool,
 }
 
-/// One contender's share of a round, with so many operations.
+/// One contender's share of a round, with the given number of operations.
 pub(crate) type Turn = fn(&Setup, usize) -> Sample;
 
 /// A workload, and a table of the report.
@@ -96,7 +96,7 @@ pub(crate) const ROWS: [Row; 26] = [
     Row::Timers,
 ];
 
-/// What a row compares.
+/// The figure that a row compares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Figure {
     /// Nanoseconds by the clock, per operation.
@@ -172,7 +172,7 @@ impl Row {
         }
     }
 
-    /// How many operations a turn has. In `idle` an operation is a millisecond.
+    /// Returns the number of operations of a turn. In `idle` an operation is a millisecond.
     pub(crate) fn ops(self, scale: f64) -> usize {
         let whole = match self {
             Self::SpawnExt | Self::SpawnExt4 | Self::SpawnNested => 200_000,
@@ -199,7 +199,7 @@ impl Row {
             // As many for each future, and for each pair of them.
             Self::YieldMany => ops.next_multiple_of(YIELDING),
             Self::AsyncPingpong => ops.next_multiple_of(TALKING),
-            // The whole tree that has at most so many leaves.
+            // The whole tree that has at most that many leaves.
             Self::Tree => tree_size(ops.ilog10().max(1)),
             // All leaves of a tree that halves.
             Self::NestedJoin => 1 << ops.ilog2(),
@@ -216,8 +216,8 @@ impl Row {
         }
     }
 
-    /// Whether the tasks compute. Then several threads do at once what the floor does alone, which
-    /// is no lower bound.
+    /// Returns `true` if the tasks compute. Then several threads do at once what the floor does
+    /// alone, which is no lower bound.
     pub(crate) fn computes(self) -> bool {
         matches!(
             self,
@@ -225,18 +225,18 @@ impl Row {
         )
     }
 
-    /// Whether one round is enough.
+    /// Returns `true` if one round is enough.
     pub(crate) fn once(self) -> bool {
         matches!(self.figure(), Figure::CpuInAll | Figure::Bytes)
     }
 }
 
-/// All rows; results come by way of `S`, and tasks reach their pool by clones.
+/// Returns the turn in all rows; results come by way of `S`, and tasks reach their pool by clones.
 pub(crate) fn any_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<Turn> {
     execute_turn::<C>(row).or_else(|| submit_turn::<C, S>(row))
 }
 
-/// The rows in which no task has a result.
+/// Returns the turn in the rows in which no task has a result.
 fn execute_turn<C: Contender>(row: Row) -> Option<Turn> {
     let turn: Turn = match row {
         Row::SpawnExt => spawn_ext::<C>,
@@ -251,7 +251,7 @@ fn execute_turn<C: Contender>(row: Row) -> Option<Turn> {
     Some(turn)
 }
 
-/// The rows in which tasks reach their pool, by way of `R`.
+/// Returns the turn in the rows in which tasks reach their pool, by way of `R`.
 pub(crate) fn reach_turn<C: Contender, R: Reach<C::Pool>>(row: Row) -> Option<Turn> {
     let turn: Turn = match row {
         Row::SpawnNested => spawn_nested::<C, R>,
@@ -262,7 +262,7 @@ pub(crate) fn reach_turn<C: Contender, R: Reach<C::Pool>>(row: Row) -> Option<Tu
     Some(turn)
 }
 
-/// The rows in which tasks have results, by way of `S`.
+/// Returns the turn in the rows in which tasks have results, by way of `S`.
 pub(crate) fn submit_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<Turn> {
     let turn: Turn = match row {
         Row::SubmitAll => submit_all::<C, S>,
@@ -274,7 +274,7 @@ pub(crate) fn submit_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<
     Some(turn)
 }
 
-/// The rows of a contender that runs every closure before `execute` returns.
+/// Returns the turn of a contender that runs every closure before `execute` returns.
 pub(crate) fn inline_turn<C: Contender>(row: Row) -> Option<Turn>
 where
     Own: Submit<C::Pool>,
@@ -292,9 +292,9 @@ where
     }
 }
 
-/// Counts tasks down and unparks whoever waits for the last.
+/// Counts tasks down and unparks the thread that waits for the last.
 ///
-/// Leaked, so that no task pays for a share of it.
+/// Leaked, so that no task pays for a reference to it.
 pub(crate) struct Countdown {
     left: AtomicUsize,
     waiter: Thread,
@@ -321,14 +321,14 @@ impl Countdown {
     }
 }
 
-/// Where threads stand until the clock starts.
+/// Holds threads back until the clock starts.
 pub(crate) struct StartBarrier {
     ready: &'static Countdown,
     barrier: Barrier,
 }
 
 impl StartBarrier {
-    /// For so many threads, and the one that measures.
+    /// For the given number of threads, and the one that measures.
     pub(crate) fn of(threads: usize) -> Self {
         Self {
             ready: Countdown::from(threads),
@@ -362,7 +362,7 @@ pub(crate) fn compute(steps: usize) {
     black_box(value);
 }
 
-/// Measures what a light task of `uneven` computes, in nanoseconds.
+/// Measures the time in which a light task of `uneven` computes, in nanoseconds.
 pub(crate) fn light_ns() -> f64 {
     let times = (0..101).map(|_| measured(100, false, || (0..100).for_each(|_| compute(LIGHT))));
     crate::measure::median(times.map(|sample| sample.per_op(sample.wall_ns)))
@@ -422,10 +422,10 @@ fn spawn_ext<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
 
 pub(crate) const OUTSIDE_THREADS: usize = 4;
 
-/// How many producers `queue4` has, and how many consumers.
+/// The number of producers of `queue4`, and of consumers.
 pub(crate) const PAIRS: usize = 4;
 
-/// The outside threads stand ready when the clock starts.
+/// The outside threads are ready when the clock starts.
 fn spawn_ext4<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
     with_pool::<C>(setup, |pool| {
         let countdown = Countdown::from(tasks);
@@ -494,7 +494,7 @@ fn chain_inline(setup: &Setup, tasks: usize) -> Sample {
     })
 }
 
-/// How many tasks a ten-way tree has, with its root at level 0.
+/// Returns the number of tasks of a ten-way tree, with its root at level 0.
 fn tree_size(levels: u32) -> usize {
     (0..=levels).map(|level| 10_usize.pow(level)).sum()
 }
@@ -642,7 +642,7 @@ fn memory_submit<C: Contender, S: Submit<C::Pool>>(setup: &Setup, tasks: usize) 
     })
 }
 
-/// Keeps all threads of the pool busy until the barrier that it gives is waited at.
+/// Keeps all threads of the pool busy until the returned barrier is waited at.
 fn hold_threads(pool: &impl Execute, threads: usize) -> Arc<Barrier> {
     let barrier = Arc::new(Barrier::new(threads + 1));
     for _ in 0..threads {
@@ -666,7 +666,7 @@ pub(crate) fn start_stop<C: Contender>(setup: &Setup, cycles: usize) -> Sample {
     })
 }
 
-/// Measures a cycle that counts down once, done so often.
+/// Measures a cycle that counts down once, repeated `cycles` times.
 pub(crate) fn repeated(setup: &Setup, cycles: usize, cycle: impl Fn(&'static Countdown)) -> Sample {
     let countdowns: Vec<_> = (0..cycles).map(|_| Countdown::from(1)).collect();
     measured(cycles, setup.counting, || {

@@ -134,7 +134,7 @@ impl Queue for SyncChannel {
     }
 }
 
-/// What one writes in twenty lines from std.
+/// A queue that one writes in twenty lines from std.
 pub(crate) struct ByHand {
     items: Mutex<VecDeque<usize>>,
     capacity: usize,

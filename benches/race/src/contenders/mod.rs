@@ -1,4 +1,4 @@
-//! What is compared: the pools behind one face, the semaphores and the queues behind one each.
+//! The contenders: the pools, the semaphores and the queues, each behind one trait.
 
 pub(crate) mod channels;
 pub(crate) mod inline;
@@ -30,7 +30,7 @@ pub(crate) trait Contender: Sized {
     fn stop(self);
 }
 
-/// What a task holds to reach the pool `P` that it runs on.
+/// Held by a task to reach the pool `P` that it runs on.
 pub(crate) trait Reach<P>: Send + 'static {
     /// The pool, as reached from inside a task.
     type Inside: Execute;
@@ -57,7 +57,7 @@ impl<P: Execute + Clone + Send + 'static> Reach<P> for P {
     }
 }
 
-/// How the pool `P` is given closures whose results are joined.
+/// Gives the pool `P` closures whose results are joined.
 pub(crate) trait Submit<P> {
     type Handle;
 
@@ -65,9 +65,9 @@ pub(crate) trait Submit<P> {
     fn join(handle: Self::Handle) -> usize;
 }
 
-/// How a task of the pool `P` has a part of its work done by another task, and waits for it.
+/// Divides the work of a task of the pool `P`: another task does a part of it, and is waited for.
 pub(crate) trait Halve<P> {
-    /// Halves so many times, and counts what is left.
+    /// Halves `levels` times, and counts the leaves.
     fn leaves(pool: &P, levels: u32) -> usize;
 }
 
@@ -102,11 +102,11 @@ pub(crate) trait Block: Execute {
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static);
 }
 
-/// Takes futures, for which nobody waits by a handle.
+/// Takes futures, without a handle.
 pub(crate) trait Spawn {
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
-    /// Has a future of the pool wait until others had their turn.
+    /// Makes a future of the pool wait until others have been polled.
     fn yield_now() -> impl Future<Output = ()> + Send;
 }
 

@@ -92,7 +92,7 @@ impl Contender for RustyPoolWithSpares {
 
 /// As many as tokio and ours may start by default.
 const SPARES: usize = 512;
-/// What tokio has by default.
+/// Tokio's default.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// All its threads are alike: one that is busy, with whatever, is a reason to start another.
@@ -104,7 +104,7 @@ impl Block for rusty_pool::ThreadPool {
 
 type Closure = Box<dyn FnOnce() + Send>;
 
-/// What one writes in twenty lines from crossbeam-channel.
+/// A pool that one writes in twenty lines from crossbeam-channel.
 pub(crate) struct ByHand {
     sender: crossbeam_channel::Sender<Closure>,
     threads: Vec<JoinHandle<()>>,
@@ -146,7 +146,7 @@ impl Block for crossbeam_channel::Sender<Closure> {
     }
 }
 
-/// The same, with a thread of its own for each task that blocks.
+/// [`ByHand`], with a thread of its own for each task that blocks.
 pub(crate) struct ByHandAndThreads(ByHand);
 
 impl Contender for ByHandAndThreads {

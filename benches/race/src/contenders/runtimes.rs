@@ -17,7 +17,7 @@ use super::{Block, Contender, Execute, Halve, Own, Reach, Sleep, Spawn, Submit};
 impl Contender for Runtime {
     type Pool = Handle;
 
-    /// Without the drivers for I/O and timers, which would have threads sleep in `epoll_wait`.
+    /// Without the drivers for I/O and timers, which would make threads sleep in `epoll_wait`.
     fn start(threads: usize) -> Self {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)

@@ -25,7 +25,7 @@ impl Semaphore for workmill::Semaphore {
     }
 }
 
-/// Ours, letting newcomers pass.
+/// Ours, with newcomers that overtake.
 pub(crate) struct OursUnfair(workmill::Semaphore);
 
 impl Semaphore for OursUnfair {
@@ -61,7 +61,7 @@ impl Semaphore for async_lock::Semaphore {
     }
 }
 
-/// What one writes in ten lines from parking_lot.
+/// A semaphore that one writes in ten lines from parking_lot.
 pub(crate) struct ParkingLot {
     free: parking_lot::Mutex<usize>,
     released: parking_lot::Condvar,
@@ -86,7 +86,7 @@ impl Semaphore for ParkingLot {
     }
 }
 
-/// What one writes in ten lines from std.
+/// A semaphore that one writes in ten lines from std.
 pub(crate) struct ByHand {
     free: Mutex<usize>,
     released: Condvar,
@@ -110,7 +110,7 @@ impl Semaphore for ByHand {
     }
 }
 
-/// Not a semaphore: takes the only permit and gives it back, for one thread that need never wait.
+/// Not a semaphore: takes the only permit and gives it back, for one thread that never has to wait.
 pub(crate) struct ExchangePair(AtomicUsize);
 
 impl ExchangePair {
