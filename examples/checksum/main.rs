@@ -91,12 +91,14 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let hasher = Hasher::new(bar.clone());
     stop_on_signal(&pool, &hasher);
     let job = Job { pool, hasher, bar };
-    let mut outcome = match &arguments.check {
-        Some(list) => check(&job, list)?,
-        None => hash(&job, &arguments.paths)?,
+    let outcome = match &arguments.check {
+        Some(list) => check(&job, list),
+        None => hash(&job, &arguments.paths),
     };
+    // Also after an error: the handler of signals owns the pool as well, so no drop shuts it down.
     job.pool.shutdown();
     job.bar.finish_and_clear();
+    let mut outcome = outcome?;
     outcome.interrupted |= job.hasher.is_stopped();
     Ok(outcome.code())
 }

@@ -36,7 +36,7 @@ struct Arguments {
 enum Program {
     /// A producer and a consumer that are never at work together, until they are told to leave
     ProducerConsumer,
-    /// Four keys, and what the fifth who asks for one can do
+    /// Four keys, and what a fifth caller can do
     Keys,
     /// Twenty guests and four keys
     Karaoke,
