@@ -1,4 +1,4 @@
-//! Every knob of a pool, its default and its limits.
+//! The settings of a pool, their defaults and their limits.
 
 use std::any::Any;
 use std::fmt;
@@ -45,7 +45,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Begins with the defaults, which each knob names.
+    /// Creates a builder with the default of each setting.
     pub fn new() -> Self {
         Self {
             threads: None,
@@ -61,122 +61,130 @@ impl Builder {
         }
     }
 
-    /// Sets how many tasks run at a time, from 1 to 65,535, each on a thread of its own.
+    /// Sets the number of tasks that run at a time, each on a thread of its own: from 1 to 65,535.
     ///
-    /// By default as many as the machine gives the thread that calls [`build`](Self::build) at that moment:
-    /// its processors, less what an affinity mask or a cgroup quota keeps from it, as by
-    /// [`available_parallelism`](std::thread::available_parallelism). [`build`](Self::build) says when the threads start, and
-    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) changes the number later. A task that waits does
-    /// not count: see [`max_spare_threads`](Self::max_spare_threads).
+    /// The default is the number of processors that are available to the thread that calls
+    /// [`build`](Self::build) at that moment, as returned by
+    /// [`available_parallelism`](std::thread::available_parallelism): an affinity mask or a cgroup
+    /// quota lowers it. [`build`](Self::build) describes when the threads start.
+    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) changes the number later. Tasks that
+    /// wait do not count: see [`max_spare_threads`](Self::max_spare_threads).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Sets how far [`set_threads`](crate::ThreadPoolExecutor::set_threads) may raise the number of
-    /// [`threads`](Self::threads), up to 65,535.
+    /// Sets the largest number of [`threads`](Self::threads) that
+    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) accepts, up to 65,535.
     ///
-    /// By default four times as many as in the beginning, but not more than 1,024 unless there are more
-    /// in the beginning. Each costs some kilobytes, used or not.
+    /// The default is four times the initial number of threads, but not more than 1,024, unless the
+    /// initial number is larger. Each possible thread costs some kilobytes, used or not.
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = Some(threads);
         self
     }
 
-    /// Sets how many threads stay once they have been started, however long they have nothing to do:
-    /// from 1 to as many as [`threads`](Self::threads) says, which is the default.
+    /// Sets the number of threads that stay once they have been started, however long they have
+    /// nothing to do: from 1 to the number of [`threads`](Self::threads), which is the default.
     ///
-    /// Those that wait in tasks are not counted; and no more stay than
-    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) says. At least one does, so that a task depends on
-    /// whether the system will start a thread only while all that there are wait.
+    /// Threads that wait in tasks do not count. If
+    /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) sets a smaller number, only that
+    /// many stay. At least one thread always stays, so a task can be held up by a failing thread
+    /// start only while every existing thread waits.
     pub fn min_threads(mut self, threads: usize) -> Self {
         self.min_threads = Some(threads);
         self
     }
 
-    /// Sets how many threads there may be beside those that run tasks, because they wait in tasks, or
-    /// have waited and go on with a task while others have their places; 512 by default.
+    /// Sets the largest number of spare threads, which the pool has in addition to
+    /// [`threads`](Self::threads) because tasks wait; 512 by default.
     ///
     /// A task that waits (for a handle, a permit, an event, a queue and so on, or in
-    /// [`blocking`](crate::blocking)) gives its place in the pool to another task, which may need one
-    /// more thread; the [guide](crate::guide::waiting) tells the whole story. When so many threads are
-    /// away from their places, further waits keep theirs: they block a thread of the pool, are counted
-    /// in [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits), and the first of them is
-    /// reported to [`on_warning`](Self::on_warning). If all that run wait so for tasks that are still
-    /// queued, the pool hangs. With 0 every wait keeps its place.
+    /// [`blocking`](crate::blocking)) gives its slot, the right to run, to another thread, and the
+    /// pool may need one more thread for it. After the wait the task goes on, if necessary without
+    /// a slot. When that many threads wait or run without a slot, further waits keep their slots:
+    /// they block a worker, are counted in
+    /// [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits), and the first of them is
+    /// reported to [`on_warning`](Self::on_warning). If every slot is kept in this way by a task
+    /// that waits for tasks that are still queued, the pool hangs. With 0 every wait keeps its
+    /// slot. The [guide](crate::guide::waiting) explains waiting in full.
     pub fn max_spare_threads(mut self, threads: usize) -> Self {
         self.max_spare_threads = threads;
         self
     }
 
-    /// Sets how long a thread has nothing to do before it ends, unless it is one of those that
-    /// [stay](Self::min_threads); 60 seconds by default, and [`Duration::MAX`] is for ever.
+    /// Sets how long a thread has nothing to do before it ends, unless it is one of the
+    /// [`min_threads`](Self::min_threads) that stay; 60 seconds by default. [`Duration::MAX`] means
+    /// forever.
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.keep_alive = time;
         self
     }
 
-    /// Sets how many accepted tasks may wait for a thread.
+    /// Sets the number of accepted tasks that may wait for a thread. By default there is no limit.
     ///
-    /// Tasks that run do not count. With 0 none may wait: a task is accepted only if fewer closures
-    /// than there are threads have been accepted and not returned, so that a thread takes it at
-    /// once. By default there is no limit. See [`Overflow`] for what happens to one more.
+    /// Running tasks do not count. With 0 no task may wait: a task is accepted only if the number
+    /// of closures that have been accepted and have not returned is less than the number of
+    /// threads, so that a thread takes it at once. See [`Overflow`] for what happens to a task that
+    /// finds no room.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self
     }
 
-    /// Sets what happens to a task that finds the queue full; by default the submitter waits.
+    /// Sets what happens to a task that finds the queue full. By default the submitter waits.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// Sets the names of the threads, each made from its number, from 0; by default `workmill-0` and so
-    /// on.
+    /// Sets a function that makes each thread's name from its number, which counts from 0. The
+    /// default names are `workmill-0` and so on.
     ///
-    /// A number is used again when its thread has ended. The function is called in
-    /// [`build`](Self::build) for the first threads, and later, on any thread, for those beyond: what is
-    /// no name then (because the function panics, or it holds a NUL byte) is made one.
+    /// A number is used again after its thread has ended. [`build`](Self::build) calls the function
+    /// for the first threads; for other threads it is called later, on any thread. If the function
+    /// then panics or returns a name with a NUL byte, the thread gets another name.
     pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
         self.hooks.thread_name = Some(Box::new(name));
         self
     }
 
-    /// Sets the size of the threads' stacks in bytes; by default what std gives a thread: 2 MiB, or as
-    /// the environment variable `RUST_MIN_STACK` says.
+    /// Sets the size of the threads' stacks in bytes. The default is std's: the value of the
+    /// environment variable `RUST_MIN_STACK`, or else 2 MiB.
     ///
-    /// Three quarters of it may be used by tasks that are run in place, one in another, because each
-    /// joins the next. What would go deeper runs on another thread.
+    /// Tasks that are run inline, one within another because each joins the next, may use three
+    /// quarters of the stack. A task that would go deeper runs on another thread.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Sets what the drop of the last owner does; by default it waits for everything.
+    /// Sets what the drop of the last owner does. By default it waits until every accepted task has
+    /// run.
     pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
         self.on_drop = behavior;
         self
     }
 
-    /// Sets what each thread calls with its number before it runs tasks.
+    /// Sets a hook that each thread calls with its number before it runs tasks.
     ///
-    /// [`build`](Self::build) then starts as many as [`threads`](Self::threads) says, waits for their
-    /// answers, and fails if one of them fails or panics. If a later one does, it ends, and is counted
-    /// and reported like one that the system would not start.
+    /// With a hook, [`build`](Self::build) starts all of the [`threads`](Self::threads), waits for
+    /// their hooks, and fails if one of these fails or panics. If the hook of a later thread fails
+    /// or panics, that thread ends, and is counted and reported like one that the system failed to
+    /// start.
     ///
-    /// **The numbers go beyond `threads`.** When tasks wait, other threads run in their places, and they
-    /// have numbers too: up to [`threads`](Self::threads) and
-    /// [`max_spare_threads`](Self::max_spare_threads) together, less one. The hook is called on each of
-    /// them. One that refuses these threads takes the first of the crate's
-    /// [promises](crate#what-it-promises) away: tasks that wait for others may then hang the pool, as they
-    /// would with `max_spare_threads(0)`.
+    /// **The numbers go beyond `threads`.** While tasks wait, spare threads run in their slots, and
+    /// have numbers too: up to the sum of [`threads`](Self::threads) and
+    /// [`max_spare_threads`](Self::max_spare_threads), less one. The hook is called on each of
+    /// these threads. A hook that refuses them revokes the first of the crate's
+    /// [promises](crate#what-it-promises): tasks that wait for other tasks may then hang the pool,
+    /// as with `max_spare_threads(0)`.
     ///
-    /// The hook may submit to the pool, and shut it down; a shutdown does not wait there.
+    /// The hook may submit to the pool, and may shut it down; the shutdown does not wait there.
     ///
     /// # Examples
     ///
-    /// Pinning threads to processors, as many times around as there are threads:
+    /// Pinning threads to processors, any number of threads to each:
     ///
     /// ```
     /// # fn pin_to(_: usize) -> std::io::Result<()> { Ok(()) }
@@ -193,24 +201,27 @@ impl Builder {
         self
     }
 
-    /// Sets what each thread calls with its number after it has run its last task.
+    /// Sets a hook that each thread calls with its number after it has run its last task.
     ///
-    /// Not called on a thread whose start failed. A panic in it goes to the
+    /// The hook is not called on a thread whose start failed. A panic in the hook goes to the
     /// [`panic_handler`](Self::panic_handler).
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.thread_stop = Some(Box::new(hook));
         self
     }
 
-    /// Sets what is called with the payload of each panic that no handle shows: of a closure that was given
-    /// to [`execute`](crate::PoolRef::execute), of a task whose handle is dropped before it has given the
-    /// panic, of a run of a series, of a callback, or of [`on_thread_stop`](Self::on_thread_stop) and
-    /// [`on_rejected`](Self::on_rejected).
+    /// Sets a handler for panics that no handle returns. It is called with the panic's payload.
     ///
-    /// By default nothing more is done than for any panic: std's panic hook writes a line to stderr,
-    /// before the handler is called. It is called on the thread that panicked, which goes on
-    /// afterwards; or on the thread that drops the handle, if the task has ended by then. A panic of its
-    /// own goes nowhere. When the last reference to the pool is gone, nothing is called any more.
+    /// Such a panic is that of a closure given to [`execute`](crate::PoolRef::execute), of a task
+    /// whose handle is dropped before it has returned the panic, of a run of a periodic series, of
+    /// a callback, or of the hooks [`on_thread_stop`](Self::on_thread_stop),
+    /// [`on_rejected`](Self::on_rejected) and [`on_warning`](Self::on_warning).
+    ///
+    /// As for any panic, std's panic hook has written a line to stderr before the handler is
+    /// called; without a handler nothing more is done. The handler is called on the thread that
+    /// panicked, which goes on afterwards, or on the thread that drops the handle, if the task has
+    /// ended by then. A panic in the handler is ignored. After the last reference to the pool is
+    /// gone, the handler is no longer called.
     ///
     /// # Examples
     ///
@@ -237,22 +248,24 @@ impl Builder {
         self
     }
 
-    /// Sets what is called with a closure that [`execute`](crate::PoolRef::execute) could not
-    /// submit, because the pool is full and its policy is [`Overflow::Reject`], or is shut down.
+    /// Sets a hook that is called with each closure that [`execute`](crate::PoolRef::execute) could
+    /// not submit, because the pool is full and its policy is [`Overflow::Reject`], or because the
+    /// pool is shut down.
     ///
-    /// By default the closure is dropped. The hook is called on the thread that submitted; a panic
-    /// in it goes to the [`panic_handler`](Self::panic_handler).
+    /// By default the closure is dropped. The hook is called on the thread that submits. A panic in
+    /// the hook goes to the [`panic_handler`](Self::panic_handler).
     pub fn on_rejected(mut self, hook: impl Fn(Rejected) + Send + Sync + 'static) -> Self {
         self.hooks.rejected = Some(Box::new(hook));
         self
     }
 
-    /// Sets what is called when something goes worse than promised, though nothing is lost; see
-    /// [`Warning`].
+    /// Sets a hook that is called when something goes worse than promised, though nothing is lost;
+    /// see [`Warning`].
     ///
-    /// By default a line is written to stderr. Each kind is reported once; that a thread could not be
-    /// started is reported again after others have. It is called on the thread that met with it, which
-    /// may be one that submits; a panic in it goes to the [`panic_handler`](Self::panic_handler).
+    /// By default a line is written to stderr. Each kind of warning is reported once; but a thread
+    /// that could not be started is reported again if other threads have been started since. The
+    /// hook is called on the thread that meets the problem, which may be a submitting thread. A
+    /// panic in the hook goes to the [`panic_handler`](Self::panic_handler).
     pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Box::new(hook));
         self
@@ -260,26 +273,28 @@ impl Builder {
 
     /// Starts the pool, with its first thread.
     ///
-    /// The others are started when there is work for them: when a task is pushed, or found beside
-    /// others, and no thread is asleep or looking for one. If the system will not start one then, the
-    /// tasks are run by those there are, [`Metrics::failed_starts`](crate::Metrics::failed_starts)
-    /// counts it, [`on_warning`](Self::on_warning) hears of it, and the next push that needs a thread
-    /// tries again. A pool with [`on_thread_start`](Self::on_thread_start) starts all its threads here,
-    /// but for those that are needed because others wait.
+    /// The other threads are started when there is work for them: when a task is pushed, or found
+    /// beside other tasks, and no thread is asleep or looking for a task. If the system fails to
+    /// start a thread then, the existing threads run the tasks,
+    /// [`Metrics::failed_starts`](crate::Metrics::failed_starts) counts the failure,
+    /// [`on_warning`](Self::on_warning) reports it, and the next push that needs a thread tries
+    /// again. A pool with [`on_thread_start`](Self::on_thread_start) starts all its threads here,
+    /// except spare threads, which are started when tasks wait.
     ///
-    /// # What the threads inherit
+    /// # Inherited attributes
     ///
-    /// Whenever a thread starts, and whoever submitted the work for it, it begins with what the thread that
-    /// calls this function has now: on Unix the signals that are blocked, on Linux also the processors
-    /// that it may run on and its nice value. (A nice value below that of the submitter needs a privilege;
-    /// without it the thread keeps the submitter's.) So to have signals handled by other threads, block
-    /// them, build the pool, and unblock them. [`on_thread_start`](Self::on_thread_start) is called
-    /// afterwards, and may change all of it.
+    /// Each thread begins with the attributes that the thread that calls this function has now,
+    /// whenever it starts and whichever thread submitted the work for it: on Unix the mask of
+    /// blocked signals, on Linux also the processors that it may run on and its nice value. (A nice
+    /// value below that of the submitter needs a privilege; without the privilege the thread keeps
+    /// the submitter's value.) To have signals handled by other threads, block them, build the
+    /// pool, and unblock them. [`on_thread_start`](Self::on_thread_start) is called afterwards, and
+    /// may change all these attributes.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if a knob is out of its limits or a name holds a NUL byte. Else
-    /// whatever the system says when it cannot start a thread here, or the error of
+    /// [`io::ErrorKind::InvalidInput`] if a setting is out of its limits or a name holds a NUL
+    /// byte. Otherwise the system's error if it fails to start a thread here, or the error of
     /// [`on_thread_start`](Self::on_thread_start); the threads that had been started have ended by
     /// then.
     pub fn build(self) -> io::Result<ThreadPoolExecutor> {
@@ -355,24 +370,25 @@ impl fmt::Debug for Builder {
 }
 
 impl ThreadPoolExecutor {
-    /// Starts a pool of so many threads: the first here, the others when there is work for them.
+    /// Starts a pool that runs at most `threads` tasks at a time. The first thread is started here,
+    /// the others when there is work for them.
     ///
-    /// [`Builder`] has the other knobs.
+    /// [`Builder`] has the other settings.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if `threads` is 0, or whatever the system says
-    /// when it cannot start the first thread.
+    /// [`io::ErrorKind::InvalidInput`] if `threads` is 0 or more than 65,535, or the system's error
+    /// if it fails to start the first thread.
     pub fn new(threads: usize) -> io::Result<Self> {
         Builder::new().threads(threads).build()
     }
 }
 
-/// Starts a pool of as many threads as the machine gives.
+/// Starts a pool with as many threads as processors are available to this thread.
 ///
 /// # Panics
 ///
-/// If the first thread cannot be started; [`Builder::build`] returns the error instead.
+/// Panics if the first thread cannot be started; [`Builder::build`] returns the error instead.
 impl Default for ThreadPoolExecutor {
     fn default() -> Self {
         match Builder::new().build() {
@@ -382,18 +398,18 @@ impl Default for ThreadPoolExecutor {
     }
 }
 
-/// How many processors the machine gives this thread now.
+/// Returns the number of processors that are available to this thread now.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// What std gives a thread.
+/// Returns the size of the stack, in bytes, that std would give a thread.
 fn default_stack_size() -> usize {
     let said = std::env::var("RUST_MIN_STACK").ok();
     said.and_then(|bytes| bytes.parse().ok()).unwrap_or(2 << 20)
 }
 
-/// Refuses a number that is out of its limits.
+/// Returns an error if the number is out of its limits.
 fn check(before: &str, after: &str, limits: RangeInclusive<usize>, given: usize) -> io::Result<()> {
     if limits.contains(&given) {
         return Ok(());

@@ -1,10 +1,10 @@
-//! Threads that do work for you: a work-stealing thread pool with result handles, bounds and an
-//! orderly end.
+//! A work-stealing thread pool with result handles, bounds and an orderly shutdown.
 //!
-//! [`ThreadPoolExecutor`] runs closures on up to so many threads, which start when there is work for
-//! them. [`submit`] gives a [`JoinHandle`] to what the closure returns; [`execute`] does without. It
-//! is for people who know Python's `concurrent.futures` or Java's `ExecutorService` and want that in
-//! Rust. Futures run on the same threads, by [`spawn`], with the same handles.
+//! [`ThreadPoolExecutor`] runs closures on at most *n* threads, which start when there is work for
+//! them. [`submit`] returns a [`JoinHandle`] to the closure's result; [`execute`] returns nothing.
+//! [`spawn`] runs futures on these threads, and returns a [`JoinHandle`] too. The crate is for
+//! people who know Python's `concurrent.futures` or Java's `ExecutorService` and want the like in
+//! Rust.
 //!
 //! ```
 //! use workmill::ThreadPoolExecutor;
@@ -22,30 +22,31 @@
 //!
 //! # What it promises
 //!
-//! 1. **Waiting inside the pool does not hang it.** What finishes with one thread for each task finishes
-//!    here, with any number of threads. A task that joins a closure of its own pool runs it in place if
-//!    nobody has begun it; in any other wait it gives its place to another thread. And a thread that
-//!    waits never runs work that it is not waiting for, so a lock held across a wait is safe. Waits that
-//!    the crate cannot see are wrapped in [`blocking`]; the [guide](guide::waiting) has the details, and
-//!    the limits.
-//! 2. **Every accepted task ends in exactly one way**, a value, a panic, or cancelled with a
+//! 1. **Waiting inside the pool does not hang it.** A program that finishes with one thread for
+//!    each task finishes here, with any number of threads. A task that joins a closure of its own
+//!    pool runs the closure inline if no thread has begun it. In any other wait the task gives its
+//!    slot, which is the right to run, to another thread. A waiting thread never runs work that it
+//!    is not waiting for, so a lock held across a wait is safe. Wrap waits that the crate cannot
+//!    see in [`blocking`]. The [guide](guide::waiting) has the details and the limits.
+//! 2. **Every accepted task has exactly one outcome**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
 //! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran
-//!    and never will, or that the future gives no output and is dropped by a thread of the pool.
+//!    and never will, or that the future produces no output and is dropped by a worker.
 //! 4. **One vocabulary for waiting**: the plain verb blocks, `try_` never waits, `_timeout` waits
-//!    so long, and what can be awaited is a future or has an `_async` form. All four work on one
-//!    object at once.
+//!    for at most the given time, and a wait that can be awaited is a future or has an `_async`
+//!    form. All four work on one object at the same time.
 //! 5. **Idle costs nothing**: threads that have nothing to do are parked; nothing ticks.
-//! 6. **No panic leaves its task**: not that of a closure, nor of what it captured, returned or
-//!    panicked with when that is dropped. Threads live on. (A drop that panics while its own
-//!    closure is unwinding aborts the process; that is the language's rule, and nobody can catch
-//!    it.)
+//! 6. **No panic leaves its task**: neither a panic of a closure, nor one in the drop of its
+//!    captures, its result or its panic payload. The pool's threads survive. (A drop that panics
+//!    while its own closure is unwinding aborts the process. This is a rule of the language, and no
+//!    crate can catch it.)
 //!
 //! # Bounds
 //!
-//! [`Builder::queue_capacity`] bounds how many tasks may wait for a thread, and [`Overflow`] says what
-//! happens to one more: by default the submitter waits. [`try_submit`] and [`submit_timeout`] give
-//! the closure back instead. What a pool's own tasks submit is always let in, and counts.
+//! [`Builder::queue_capacity`] limits the number of tasks that wait for a thread. [`Overflow`]
+//! decides what happens to a task that finds the queue full: by default the submitter waits.
+//! [`try_submit`] and [`submit_timeout`] return the closure instead. Tasks that a pool's own tasks
+//! submit are always accepted, and count.
 //!
 //! ```
 //! use workmill::{Builder, TrySubmitError};
@@ -61,9 +62,9 @@
 //!
 //! # Awaiting
 //!
-//! A [`JoinHandle`] is a future, for any runtime. And [`spawn`] runs futures in the pool, where a future
-//! that is pending keeps no thread. [`timer`] has `sleep`, `timeout` and `interval`; [`block_on`] waits
-//! for a future on the calling thread.
+//! A [`JoinHandle`] is a future, for any runtime. [`spawn`] runs futures in the pool, where a
+//! pending future occupies no thread. [`timer`] has `sleep`, `timeout` and `interval`. [`block_on`]
+//! waits for a future on the calling thread.
 //!
 //! ```
 //! use std::time::Duration;
@@ -87,17 +88,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Closures have their time by [`submit_after`], and again and again by [`submit_every`].
+//! [`submit_after`] runs a closure after a delay, and [`submit_every`] runs one periodically.
 //!
-//! # The end
+//! # Shutting down
 //!
-//! [`shutdown`] refuses new tasks, finishes what was accepted and waits for the threads;
-//! [`shutdown_now`] cancels what has not begun and does not wait. [`shutdown_timeout`] waits so long
-//! and then says who is busy with what. Dropping the last owner shuts down like the first of them,
-//! unless [`Builder::on_drop`] says otherwise. [`wait_idle`] waits until there is nothing to do and
-//! ends nothing.
+//! [`shutdown`] refuses new tasks, finishes the accepted ones and waits for the threads to end.
+//! [`shutdown_now`] cancels the tasks that have not begun, and does not wait. [`shutdown_timeout`]
+//! waits for at most the given time, and its error names the busy threads and what they run.
+//! Dropping the last owner shuts the pool down like [`shutdown`], unless [`Builder::on_drop`] says
+//! otherwise. [`wait_idle`] waits until there is nothing to do, and shuts nothing down.
 //!
-//! A process that is to leave on Ctrl-C, whatever its tasks do:
+//! A process that has to exit on Ctrl-C, whatever its tasks do:
 //!
 //! ```
 //! # use std::time::Duration;
@@ -110,10 +111,11 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # What threads and tasks wait for
+//! # Synchronization
 //!
 //! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`CancelToken`], and the queues
-//! [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each waits in all four forms:
+//! [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each can be waited for in
+//! all four forms:
 //!
 //! ```
 //! use std::{thread, time::Duration};
@@ -136,14 +138,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A waiter that gives up, because its time is over, its future is dropped or its thread unwinds, never
-//! takes a permit, an item or a wake-up with it. [`Duration::MAX`](std::time::Duration::MAX) waits for
-//! ever.
+//! A waiter that gives up, because its time is over, its future is dropped or its thread unwinds,
+//! never takes a permit, an item or a wake-up with it. [`Duration::MAX`](std::time::Duration::MAX)
+//! waits forever.
 //!
 //! # Other libraries' executors
 //!
-//! Behind features, all of them off, the pool and its timer implement what other libraries want of an
-//! executor; [`adapters`] has the details.
+//! With features, all of which are off by default, the pool and its timer implement the traits that
+//! other libraries expect of an executor. [`adapters`] has the details.
 //!
 //! | feature | what it gives |
 //! |---|---|
@@ -177,17 +179,17 @@
 //! | `semaphore.acquire(blocking=False)` | [`try_acquire()`](Semaphore::try_acquire) |
 //! | `semaphore.acquire(timeout=2)` | [`acquire_timeout(Duration::from_secs(2))`](Semaphore::acquire_timeout) |
 //! | `semaphore.release()` without an acquire | [`add_permits(1)`](Semaphore::add_permits), [`BoundedSemaphore::release`] |
-//! | `Event()`: `set`, `clear`, `is_set`, `wait` | [`Event`]: the same; `wait(timeout)` is [`wait_timeout`](Event::wait_timeout) |
+//! | `Event()`: `set`, `clear`, `is_set`, `wait` | [`Event`] with methods of these names; `wait(timeout)` is [`wait_timeout`](Event::wait_timeout) |
 //! | `Lock()` | [`std::sync::Mutex`] |
 //!
 //! | `queue`, `multiprocessing` | here |
 //! |---|---|
 //! | `Queue(5)`, `JoinableQueue(5)` | [`JoinableQueue::bounded(5)`](Queue::bounded) |
 //! | `Queue()` | [`JoinableQueue::unbounded()`](Queue::unbounded) |
-//! | `LifoQueue`, `PriorityQueue` | [`LifoQueue`], [`PriorityQueue`], which keeps equal ones in order |
-//! | `put`, `put_nowait`, `put(timeout=2)` | [`put`](Queue::put), [`try_put`](Queue::try_put), [`put_timeout`](Queue::put_timeout), which give the item back |
+//! | `LifoQueue`, `PriorityQueue` | [`LifoQueue`], [`PriorityQueue`], which keeps equal items in order |
+//! | `put`, `put_nowait`, `put(timeout=2)` | [`put`](Queue::put), [`try_put`](Queue::try_put), [`put_timeout`](Queue::put_timeout), whose errors return the item |
 //! | `get`, `get_nowait`, `get(timeout=2)` | [`get`](Queue::get), [`try_get`](Queue::try_get), [`get_timeout`](Queue::get_timeout) |
-//! | `get` and then `task_done` | [`get_task`](Queue::get_task), whose guard does it, or both by hand |
+//! | `get` and then `task_done` | [`get_task`](Queue::get_task), whose guard calls it, or both by hand |
 //! | `join` | [`join`](Queue::join), [`join_timeout`](Queue::join_timeout) |
 //! | `put(None)` as an end mark, `shutdown()` | [`close`](Queue::close), which ends `for item in &queue` |
 //! | `shutdown(immediate=True)` | [`close_and_drain`](Queue::close_and_drain) |

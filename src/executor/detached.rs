@@ -1,4 +1,4 @@
-//! Futures whose end nobody waits for, as other libraries hand them to an executor.
+//! Futures without a handle, as other libraries hand them to an executor.
 
 use std::future::Future;
 
@@ -26,8 +26,8 @@ where
 }
 
 impl PoolRef {
-    /// Runs a future as [`execute`](Self::execute) runs a closure: a panic in it goes to the panic
-    /// handler. Counts a refusal, and gives the future back.
+    /// Runs a future without a handle: a panic in it goes to the panic handler. A refusal is
+    /// counted, and returns the future.
     pub(crate) fn spawn_detached<F>(&self, future: F) -> Result<(), (Refusal, F)>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -39,7 +39,7 @@ impl PoolRef {
             })
     }
 
-    /// Returns `true` if a task that this thread submits now would be taken, if there is room.
+    /// Returns `true` if a task that this thread submits now would be accepted, if there is room.
     #[cfg(feature = "futures-task")]
     pub(crate) fn is_open_here(&self) -> bool {
         let pool = &self.pool;
@@ -53,7 +53,8 @@ impl PoolRef {
 
 #[cfg(feature = "hyper")]
 impl PoolRef {
-    /// Runs a future whose refusal nobody can be told of: it goes where closures go that are refused.
+    /// Runs a future without a handle, whose refusal cannot be reported to the caller: a refused
+    /// future goes to the hook for refused closures, or is dropped.
     pub(crate) fn spawn_and_forget<F>(&self, future: F)
     where
         F: Future<Output: Send> + Send + 'static,

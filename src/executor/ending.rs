@@ -1,4 +1,4 @@
-//! How a pool is waited for, and how it ends.
+//! Waiting until a pool is idle, and shutting it down.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -9,16 +9,16 @@ use crate::error::{StillRunning, WouldDeadlock};
 use crate::wait::Deadline;
 
 impl PoolRef {
-    /// Waits until the pool has nothing to do.
+    /// Blocks until the pool has nothing to do.
     ///
-    /// Returns when there was a moment at which every accepted task had ended: each handle has
-    /// resolved by then, but for those that somebody is cancelling at that moment. Tasks that are
-    /// submitted meanwhile are waited for, too. Not an end: the pool goes on.
+    /// Returns once there has been a moment at which every accepted task had ended. Each handle has
+    /// resolved by then, except those of tasks that another thread is cancelling at that moment.
+    /// Tasks that are submitted during the wait are waited for, too. The pool is not shut down.
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] at once when called by a task of the same pool, which would wait for
-    /// itself.
+    /// [`WouldDeadlock`] at once when called by a task of this pool, which would wait for itself,
+    /// and in a forked child process, where the pool has no threads.
     ///
     /// # Examples
     ///
@@ -33,14 +33,15 @@ impl PoolRef {
         self.wait_idle_until(Deadline::NEVER).map(drop)
     }
 
-    /// Waits until the pool has nothing to do, but no longer than `timeout`.
+    /// Blocks until the pool has nothing to do, but no longer than `timeout`.
     ///
-    /// `true` if it was idle in time, see [`wait_idle`](Self::wait_idle); `false` when the time is
-    /// over. [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// Returns `true` if there was a moment at which every accepted task had ended, and `false`
+    /// when the time is over. [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
     ///
     /// # Errors
     ///
-    /// As [`wait_idle`](Self::wait_idle).
+    /// [`WouldDeadlock`] at once when called by a task of this pool, which would wait for itself,
+    /// and in a forked child process, where the pool has no threads.
     ///
     /// # Examples
     ///
@@ -57,15 +58,19 @@ impl PoolRef {
         self.wait_idle_until(Deadline::after(timeout))
     }
 
-    /// Waits, without blocking, until the pool has nothing to do; see [`wait_idle`](Self::wait_idle).
+    /// Waits without blocking until the pool has nothing to do.
+    ///
+    /// The future resolves once there has been a moment at which every accepted task had ended,
+    /// tasks included that are submitted during the wait.
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] when polled by a task of the same pool.
+    /// [`WouldDeadlock`] when polled by a task of this pool, which would wait for itself, and in a
+    /// forked child process, where the pool has no threads.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future ends nothing but the wait.
+    /// Dropping the future ends the wait, and has no effect on the pool.
     ///
     /// # Examples
     ///
@@ -83,7 +88,8 @@ impl PoolRef {
             if self.pool.is_forked() {
                 return Poll::Ready(Err(WouldDeadlock));
             }
-            // In this order: inside a task the pool is never idle, in a waker that it calls it is.
+            // In this order: inside a task the pool is never idle, but in a waker that the pool
+            // calls it is.
             if joiner.poll(cx.waker()) {
                 Poll::Ready(Ok(()))
             } else if self.pool.waits_for_this_thread() {
@@ -107,13 +113,14 @@ impl PoolRef {
         self.pool.is_closed() || self.pool.is_forked()
     }
 
-    /// Returns `true` if the pool has ended: it was shut down, every task has ended, and every thread has
-    /// left it.
+    /// Returns `true` if the pool has ended: it was shut down, every task has ended, and every
+    /// thread has left the pool.
     pub fn is_terminated(&self) -> bool {
         self.pool.is_terminated() || self.pool.is_forked()
     }
 
-    /// Closes the pool and waits until its threads have ended, unless this thread would wait for itself.
+    /// Closes the pool and waits until its threads have ended, unless this thread would wait for
+    /// itself.
     pub(super) fn close_and_join(&self) {
         self.close();
         if !self.must_not_wait() {
@@ -127,30 +134,33 @@ impl PoolRef {
         }
     }
 
-    /// Returns `true` if a wait for the pool would not end here: the pool waits for this thread, or it
-    /// belongs to another process (maybe since what was dropped has forked).
+    /// Returns `true` if a wait for the pool would not end on this thread: the pool waits for this
+    /// thread, or belongs to another process (perhaps since the drop of a capture has forked).
     fn must_not_wait(&self) -> bool {
         self.pool.is_forked() || self.pool.waits_for_this_thread()
     }
 }
 
 impl ThreadPoolExecutor {
-    /// Refuses new tasks, waits for those that were accepted, then for the threads to end.
+    /// Shuts the pool down: refuses new tasks, waits for the accepted tasks, then for the threads
+    /// to end.
     ///
-    /// Tasks that run meanwhile may still submit to their own pool: all of that is
-    /// waited for, futures that are pending too. What was submitted for later and is not due is
-    /// cancelled; a series ends, after the run that is under way. May be called more than once, and from
-    /// several threads: all return when the pool has ended. Those who wait in `submit` for room get a
-    /// cancelled handle.
+    /// Tasks that are still running may submit to their own pool; the wait includes these tasks,
+    /// and pending futures too. Closures that were submitted for later and are not due are
+    /// cancelled. A periodic series ends, after the run that is under way. Submitters that wait for
+    /// room get a cancelled handle.
+    ///
+    /// `shutdown` may be called more than once, and from several threads: each call returns when
+    /// the pool has ended.
     ///
     /// # Blocking
     ///
-    /// Until every accepted task and every thread has ended, thread-locals included (but for these,
-    /// if the last owner was dropped inside a task). Called on a thread of the pool itself, in a
-    /// task that its submitter runs, or by the drop of a capture of a task that somebody cancels, it
-    /// does not wait; the pool then ends by itself. Nor does it wait in
-    /// [`on_thread_start`](crate::Builder::on_thread_start), [`thread_name`](crate::Builder::thread_name)
-    /// and their like.
+    /// Blocks until every accepted task and every thread has ended, including the destructors of
+    /// thread-locals (except these, if the last owner was dropped inside a task). The call does not
+    /// wait on a worker of this pool, in a task that its submitter runs, in the drop of a capture
+    /// of a task that is being cancelled, or in hooks such as
+    /// [`on_thread_start`](crate::Builder::on_thread_start) and
+    /// [`thread_name`](crate::Builder::thread_name). The pool then ends by itself.
     ///
     /// # Examples
     ///
@@ -166,22 +176,23 @@ impl ThreadPoolExecutor {
         self.close_and_join();
     }
 
-    /// Shuts down like [`shutdown`](Self::shutdown), but waits no longer than `timeout`.
+    /// Shuts the pool down, and waits for the accepted tasks and the threads, but no longer than
+    /// `timeout`.
     ///
-    /// When the time is over the pool goes on ending by itself; nothing is cancelled. What has to end
-    /// then is up to the caller: wait again, [`shutdown_now`](Self::shutdown_now), or leave the
-    /// process. [`Duration::ZERO`] only looks; [`Duration::MAX`] waits for ever.
+    /// New tasks are refused. When the time is over, nothing is cancelled, and the pool goes on
+    /// ending by itself. The caller may wait again, call [`shutdown_now`](Self::shutdown_now), or
+    /// exit the process. [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until every accepted task has ended and every thread has left the pool, or the time is over.
-    /// Threads may still be dropping their thread-locals then, which
-    /// [`shutdown`](Self::shutdown) and the drop of the pool wait for. Called inside, it closes the
-    /// pool and does not wait.
+    /// Blocks until every accepted task has ended and every thread has left the pool, or the time
+    /// is over. Threads may still be running the destructors of their thread-locals then;
+    /// [`shutdown`](Self::shutdown) and the drop of the last owner wait for these, too. Called in a
+    /// task of this pool, it closes the pool and does not wait.
     ///
     /// # Errors
     ///
-    /// [`StillRunning`], which names the threads that were busy and what they ran.
+    /// [`StillRunning`], which names the threads that were busy and the tasks that they ran.
     ///
     /// # Examples
     ///
@@ -208,15 +219,15 @@ impl ThreadPoolExecutor {
         }
     }
 
-    /// Shuts down like [`shutdown`](Self::shutdown), and waits without blocking.
+    /// Shuts the pool down, and waits without blocking for the accepted tasks and the threads.
     ///
-    /// The pool is closed when the future is polled first; when it resolves, every accepted task has
-    /// ended and every thread has left the pool. Threads may still be dropping their thread-locals
-    /// then. Polled inside, it does not wait.
+    /// The pool is closed when the future is polled first. When the future resolves, every accepted
+    /// task has ended and every thread has left the pool; threads may still be running the
+    /// destructors of their thread-locals. Polled in a task of this pool, it does not wait.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future ends nothing but the wait.
+    /// Dropping the future ends the wait. The shutdown goes on if the future has been polled.
     ///
     /// # Examples
     ///
@@ -243,11 +254,11 @@ impl ThreadPoolExecutor {
         .await;
     }
 
-    /// Refuses new tasks and lets what was accepted run to its end in the background.
+    /// Refuses new tasks, and leaves the accepted tasks to run to their end in the background.
     ///
-    /// Does not wait, and the drop of the pool will not wait either, whatever
-    /// [`on_drop`](crate::Builder::on_drop) says. A process that leaves `main` before the tasks have
-    /// ended takes them with it.
+    /// Does not wait. The drop of the last owner does not wait either, whatever
+    /// [`on_drop`](crate::Builder::on_drop) says. If the process returns from `main` before the
+    /// tasks have ended, they are lost.
     ///
     /// # Examples
     ///
@@ -267,16 +278,18 @@ impl ThreadPoolExecutor {
         self.close();
     }
 
-    /// Refuses new tasks and cancels all that have not begun; says how many. Does not wait.
+    /// Refuses new tasks, cancels all tasks that have not begun, and returns the number of them.
+    /// Does not wait.
     ///
-    /// Their handles resolve to cancelled with [`CancelReason::Shutdown`](crate::CancelReason::Shutdown). Tasks that run are not
-    /// disturbed, but what they submit from now on is refused. A task that a thread is just taking
-    /// from the queue is cancelled by that thread and may be missing from the number, and one that
-    /// a running task joins may still be run there. The closures are dropped on this thread, or on
-    /// that one. Futures that have not ended are cancelled too, and counted, whether they have begun or
-    /// not; the pool's threads drop them. Only the first call cancels; later ones return 0.
+    /// Their handles resolve to cancelled with
+    /// [`CancelReason::Shutdown`](crate::CancelReason::Shutdown). The closures are dropped on this
+    /// thread, except that a task which a worker is just taking from a queue is cancelled by that
+    /// worker, and may be missing from the number. A task that a running task joins may still be
+    /// run there. Running closures are not disturbed, but tasks that they submit from now on are
+    /// refused. Futures that have not ended are cancelled and counted, whether they have begun or
+    /// not; the pool's workers drop them. Only the first call cancels; later calls return 0.
     ///
-    /// Call [`shutdown`](Self::shutdown) afterwards to wait for what runs.
+    /// Call [`shutdown`](Self::shutdown) afterwards to wait for the running tasks.
     ///
     /// # Examples
     ///

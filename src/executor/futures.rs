@@ -45,36 +45,43 @@ where
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
     ///
-    /// The future is a task like any closure: the same threads poll it, it counts as accepted until it
-    /// has ended, [`shutdown`](crate::ThreadPoolExecutor::shutdown) and [`wait_idle`](Self::wait_idle) wait for it, and a
-    /// panic in it ends in the handle. While it is pending it keeps no thread. It is polled at once
-    /// after each wake-up, in its turn: woken by a task of the pool it goes to the end of that thread's
-    /// queue, woken from elsewhere it goes where submissions from outside go.
+    /// The future is a task like any closure: the workers poll it, it counts as accepted until it
+    /// has ended, [`shutdown`](crate::ThreadPoolExecutor::shutdown) and
+    /// [`wait_idle`](Self::wait_idle) wait for it, and the handle returns its panic. While the
+    /// future is pending it occupies no thread. After each wake-up it is queued at once. A future
+    /// that is woken by a task of this pool goes to the end of that worker's queue; a future that
+    /// is woken from elsewhere goes to the queue of submissions from outside.
     ///
-    /// The future may be any that wakes what polls it: of this crate, of async-channel or
-    /// futures-util, of async-io. (Those of tokio's sockets and timers want tokio's runtime.)
+    /// Any future will do that wakes its waker: futures of this crate, of async-channel,
+    /// futures-util or async-io. (The futures of tokio's sockets and timers need tokio's runtime.)
     ///
-    /// It costs one allocation. A future that nobody can wake any more never ends, and keeps
-    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) and the drop of the pool waiting; [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now)
-    /// ends it. So a loop that accepts connections waits for a [`CancelToken`](crate::CancelToken) as well,
-    /// or the pool is built with [`DropBehavior::Cancel`](crate::DropBehavior::Cancel).
+    /// A spawn costs one allocation. A future that can no longer be woken never ends, and keeps
+    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) and the drop of the pool waiting;
+    /// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now) ends it. So a loop that accepts
+    /// connections should wait for a [`CancelToken`](crate::CancelToken) as well, or the pool
+    /// should be built with [`DropBehavior::Cancel`](crate::DropBehavior::Cancel).
     ///
     /// # Cancelling
     ///
-    /// [`JoinHandle::cancel`] gives `true` until the future has given its output: then it is never
-    /// polled again, except that a poll which is under way is finished. A thread of the pool drops it,
-    /// and then the handle resolves to cancelled. [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now) does the same to
-    /// all that have not ended.
+    /// [`JoinHandle::cancel`] returns `true` until the future has produced its output. The future
+    /// is then never polled again, except that a poll which is under way is finished. A worker
+    /// drops it, and then the handle resolves to cancelled.
+    /// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now) cancels all futures that have not
+    /// ended in this way.
     ///
     /// # Blocking
     ///
-    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is full, as with
-    /// [`submit`](Self::submit). The future takes up room until it is polled first. By
-    /// [`Overflow::CallerRuns`](crate::Overflow::CallerRuns) it is polled here once.
+    /// Blocks only if the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is
+    /// full, and its policy is to wait for room ([`Overflow::Block`](crate::Overflow::Block)). With
+    /// [`Overflow::CallerRuns`](crate::Overflow::CallerRuns) the future is polled once on this
+    /// thread. The future takes up room until it is polled first. Calls by tasks of this pool never
+    /// wait for room; their futures are accepted over capacity.
     ///
     /// # Errors
     ///
-    /// None at the call, as with [`submit`](Self::submit).
+    /// The call itself never fails. If the pool is shut down or refuses the future, the handle
+    /// resolves to cancelled with the [`CancelReason`](crate::CancelReason), and the future is
+    /// dropped here.
     ///
     /// # Examples
     ///
@@ -104,21 +111,22 @@ impl PoolRef {
         self.place_or_refuse(Spawn(future))
     }
 
-    /// Polls a future on this thread until it gives its output, as a task of the pool would.
+    /// Blocks until a future is ready, polling it on this thread, and returns its output.
     ///
-    /// [`current`](crate::current) is the pool meanwhile, so what the future calls can spawn there, and
-    /// the pool does not end before it has. It need not be [`Send`], and keeps none of the pool's
-    /// threads. When the pool has been shut down it is polled all the same, outside.
-    /// [`workmill::block_on`](crate::block_on) does without a pool.
+    /// The future is polled as a task of the pool would be: [`current`](crate::current) returns the
+    /// pool, so that functions called by the future can spawn there, and the pool does not end
+    /// before the future has. It need not be [`Send`], and occupies none of the pool's threads. If
+    /// the pool has been shut down the future is polled all the same, outside the pool.
+    /// [`workmill::block_on`](crate::block_on) needs no pool.
     ///
     /// # Blocking
     ///
-    /// Until the future is ready. Inside a task the thread's place in its pool goes to other tasks
-    /// meanwhile.
+    /// Blocks until the future is ready. Called inside a task, it gives that task's slot to another
+    /// thread while the future is pending.
     ///
     /// # Panics
     ///
-    /// If the future does.
+    /// Panics if the future panics.
     ///
     /// # Examples
     ///
@@ -135,20 +143,21 @@ impl PoolRef {
         self.pool.call_here(|| block_on(future))
     }
 
-    /// Submits a closure, and waits for room without blocking.
+    /// Submits a closure, and waits for room without blocking, whatever the overflow policy is.
     ///
-    /// Whatever the overflow policy is. Those who wait are served in order of arrival, with those of
-    /// [`submit_timeout`](Self::submit_timeout). Tasks of the pool itself never wait here; what they
-    /// submit is admitted over capacity.
+    /// Submitters are served in order of arrival, together with those that block in
+    /// [`submit_timeout`](Self::submit_timeout). Calls by tasks of this pool never wait for room;
+    /// their closures are accepted over capacity.
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Shutdown`](TrySubmitError::Shutdown) if the pool was or
-    /// is shut down.
+    /// [`TrySubmitError`] with the closure: [`Shutdown`](TrySubmitError::Shutdown) if the pool is
+    /// shut down, or is shut down during the wait, or [`Forked`](TrySubmitError::Forked) in a child
+    /// process of the one that built the pool.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future before it is ready submits nothing, and drops the closure.
+    /// Dropping the future before it is ready drops the closure; nothing is submitted.
     ///
     /// # Examples
     ///
@@ -172,7 +181,7 @@ impl PoolRef {
     }
 }
 
-/// What a future that was refused is cancelled as.
+/// The closure that stands for a refused future; it is cancelled, and drops the future.
 fn never_polled<F: Future>(_: F) -> F::Output {
     unreachable!("what was refused is not run")
 }

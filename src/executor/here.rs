@@ -1,4 +1,4 @@
-//! What can be asked, and done, inside a task without having its pool.
+//! Functions for code inside a task, which need no reference to its pool.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use crate::admission::Capacity;
 use crate::pool::Local;
 use crate::wait::Blocking;
 
-/// Returns the pool that runs the task that this is called from, if any.
+/// Returns the pool whose task calls this, or `None` outside of tasks.
 ///
-/// Inside a task that is the pool that runs it, so tasks can submit more without
-/// having been given the pool; also where a full pool has its submitter run the task, see
-/// [`Overflow::CallerRuns`](crate::Overflow::CallerRuns).
+/// A task can so submit to its own pool without having been given a reference. A task that is run
+/// by its submitter, because the pool is full (see
+/// [`Overflow::CallerRuns`](crate::Overflow::CallerRuns)), counts as a task of that pool.
 ///
 /// # Examples
 ///
@@ -30,11 +30,12 @@ pub fn current() -> Option<PoolRef> {
     })
 }
 
-/// Returns which place among those that run tasks this thread has in its pool, from 0 to one less than
-/// [`threads`](PoolRef::threads) said at most; `None` if it is no thread of a pool, or has no place.
+/// Returns the index of the slot that this thread holds in its pool, or `None` if this thread is
+/// not a worker of a pool or runs its task without a slot.
 ///
-/// No two threads of a pool have the same place at the same time. A task that has waited may go on in
-/// another place, or in none.
+/// A slot is the right to run a task. The index is less than the largest value that
+/// [`threads`](PoolRef::threads) has had. No two threads of a pool hold one slot at the same time.
+/// A task that has waited may go on with another slot, or with none.
 ///
 /// # Examples
 ///
@@ -48,18 +49,20 @@ pub fn worker_index() -> Option<usize> {
     Local::with(|local| local?.slot_index())
 }
 
-/// Calls `wait`, which blocks, and gives this thread's place in the pool to other tasks meanwhile.
+/// Calls `wait`, and gives this task's slot, its right to run, to another thread meanwhile.
 ///
-/// For waits inside tasks that this crate cannot see: on locks and channels of std, files, sockets,
-/// processes, [`sleep`](std::thread::sleep). The waits of this crate do the same by themselves. Another
-/// thread is started for the place if there is work for it and no thread to spare, as long as fewer
-/// wait than [`max_spare_threads`](crate::Builder::max_spare_threads) says. Afterwards the task goes on
-/// at once, with a place or without one; so for a moment more tasks may run than the pool has threads.
+/// Use it for waits inside tasks that this crate cannot see: on locks and channels of std, files,
+/// sockets, processes, [`sleep`](std::thread::sleep). The waits of this crate give the slot away by
+/// themselves. If there is work and no spare thread, another thread is started for the slot, as
+/// long as fewer threads wait than [`max_spare_threads`](crate::Builder::max_spare_threads) allows.
+/// Afterwards the task goes on at once, with a slot or without one; so for a moment more tasks may
+/// run than the pool has slots.
 ///
-/// Outside of pools, and within another wait, it just calls `wait`. So a library may use it not
-/// knowing who calls. It costs some hundred nanoseconds: not for what seldom takes longer.
+/// Outside of pools, and within another wait, it only calls `wait`, so a library may use it without
+/// knowing its callers. It costs some hundred nanoseconds, and is not worth it for waits that
+/// seldom take longer.
 ///
-/// Like tokio's `block_in_place`, or `ForkJoinPool.managedBlock` in Java.
+/// It is like tokio's `block_in_place`, and `ForkJoinPool.managedBlock` in Java.
 ///
 /// # Examples
 ///
@@ -69,7 +72,7 @@ pub fn worker_index() -> Option<usize> {
 /// let pool = workmill::ThreadPoolExecutor::new(1)?;
 /// let (sender, receiver) = mpsc::channel();
 /// let waits = pool.submit(move || workmill::blocking(|| receiver.recv()));
-/// let sends = pool.submit(move || sender.send(42)); // the only place is free for this
+/// let sends = pool.submit(move || sender.send(42)); // has the only slot meanwhile
 /// sends.join()??;
 /// assert_eq!(waits.join()??, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

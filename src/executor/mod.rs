@@ -1,8 +1,9 @@
-//! The pool's public face: what owners and tasks call.
+//! The pool's public face: the methods that owners and tasks call.
 //!
-//! [`PoolRef`] refers to a pool; it submits ([`submit`], [`futures`]), waits and observes. A
-//! [`ThreadPoolExecutor`] owns a pool ([`owner`]), dereferences to its `PoolRef`, and ends it
-//! ([`ending`]). [`here`] has what a task can ask without either.
+//! A [`PoolRef`] refers to a pool: it submits ([`submit`], [`futures`]), waits until the pool is
+//! idle ([`ending`]), and observes. A [`ThreadPoolExecutor`] owns a pool ([`owner`]): it
+//! dereferences to a `PoolRef`, resizes the pool ([`owner`]), and shuts it down ([`ending`]).
+//! [`here`] has the functions for code inside a task, which need neither.
 
 #[cfg(any(feature = "futures-task", feature = "hyper"))]
 mod detached;
@@ -20,19 +21,21 @@ pub use self::owner::{DropBehavior, ThreadPoolExecutor};
 use crate::admission::Capacity;
 use crate::pool::Pool;
 
-/// Refers to a pool without owning it.
+/// A reference to a pool that does not own it.
 ///
-/// Submits to it like an owner, and does not keep it from being shut down: then it refuses. Made by
-/// [`handle`](Self::handle), and inside tasks by [`current`].
+/// It submits to the pool, waits until it is idle, and observes it. It does not keep the pool from
+/// being shut down, and can neither shut it down nor resize it: only an owner, a
+/// [`ThreadPoolExecutor`], can. Created by [`handle`](Self::handle), and inside tasks by
+/// [`current`].
 ///
 /// # Dropping
 ///
-/// Does nothing.
+/// Dropping a reference has no effect on the pool.
 ///
 /// # Refusals
 ///
 /// [`submit`](Self::submit) and [`execute`](Self::execute) never fail at the call. The `try_` forms
-/// give the closure back instead, and never wait.
+/// never wait, and their errors return the closure.
 ///
 /// # Examples
 ///
@@ -48,12 +51,12 @@ use crate::pool::Pool;
 #[derive(Clone)]
 pub struct PoolRef {
     pub(crate) pool: Arc<Pool>,
-    /// The bound on what is submitted by this reference, if there is one.
+    /// The bound on tasks that are submitted by this reference, if there is one.
     pub(crate) capacity: Option<Arc<Capacity>>,
 }
 
 impl PoolRef {
-    /// Counts what happened to the pool that may deserve attention.
+    /// Returns counts of events since the pool was started, and the number of its threads.
     ///
     /// # Examples
     ///
@@ -116,24 +119,28 @@ impl fmt::Debug for PoolRef {
     }
 }
 
-/// Counts of what happened to a pool since it was started, and of its threads; given by [`PoolRef::metrics`].
+/// Counts of events since a pool was started, and the number of its threads. Returned by
+/// [`PoolRef::metrics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Tasks that [`submit`](PoolRef::submit) or [`execute`](PoolRef::execute) turned away, because
-    /// the pool was full or shut down, and queued tasks that were dropped for newer ones.
+    /// The number of tasks that [`submit`](PoolRef::submit) or [`execute`](PoolRef::execute)
+    /// refused, because the pool was full or shut down, and of queued tasks that were dropped in
+    /// favour of newer ones.
     pub rejected: usize,
-    /// Tasks of the pool's own that were admitted although it was full.
+    /// The number of tasks that the pool's own tasks submitted, and that were accepted although it
+    /// was full.
     pub over_capacity: usize,
-    /// Threads that the system would not start when there was work for them. The tasks are run by
-    /// those there are, and each push that would need another thread tries again.
+    /// The number of threads that the system failed to start when there was work for them. The
+    /// existing threads run the tasks, and each push that needs another thread tries again.
     pub failed_starts: usize,
-    /// Waits in tasks that kept their place in the pool, because as many threads were away from theirs
-    /// as [`max_spare_threads`](crate::Builder::max_spare_threads) says.
+    /// The number of waits in tasks that kept their slots, because as many threads as
+    /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows were without one.
     pub uncovered_waits: usize,
-    /// Runs of series ([`submit_every`](PoolRef::submit_every)) that were left out, because the pool was
-    /// full when they were due.
+    /// The number of runs of series ([`submit_every`](PoolRef::submit_every)) that were skipped,
+    /// because the pool was full when they were due.
     pub skipped_runs: usize,
-    /// Threads that live at this moment: those that run tasks, wait in them, or have nothing to do.
+    /// The number of threads that are alive now: those that run tasks, wait in tasks, or have
+    /// nothing to do.
     pub live_threads: usize,
 }

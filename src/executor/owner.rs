@@ -1,4 +1,4 @@
-//! The owner of a pool: who keeps it, resizes it, and ends it.
+//! The owner of a pool, which keeps it, resizes it, and shuts it down.
 
 use std::fmt;
 use std::io;
@@ -10,10 +10,10 @@ use crate::admission::Capacity;
 use crate::pool::{self, Config};
 use crate::primitive::{AtomicBool, Ordering};
 
-/// What the drop of a pool's last owner does.
+/// The behavior of a pool when its last owner is dropped.
 ///
-/// Whatever it is, dropped while the thread unwinds from a panic the pool also cancels what has not
-/// begun; and on a thread of the pool itself the drop never waits.
+/// With any of these, a drop while the thread unwinds from a panic also cancels the tasks that have
+/// not begun, and a drop on a worker of the pool does not wait.
 ///
 /// # Examples
 ///
@@ -29,38 +29,40 @@ use crate::primitive::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum DropBehavior {
-    /// Waits until everything that was accepted has run, as
-    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) does.
+    /// Shuts the pool down and waits until every accepted task has run, like
+    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown).
     #[default]
     Join,
-    /// Cancels what has not begun, as [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now) does, and
-    /// waits for what runs.
+    /// Cancels the tasks that have not begun, like
+    /// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now), and waits for the running ones.
     Cancel,
-    /// Waits for nothing: what was accepted is run in the background, and the threads then end. A
-    /// process that leaves `main` meanwhile takes them with it.
+    /// Does not wait: the accepted tasks run in the background, and the threads then end. If the
+    /// process returns from `main` before, the tasks are lost.
     Detach,
 }
 
-/// Owns a pool of threads that run closures.
+/// An owner of a pool of threads, which run closures and futures.
 ///
-/// Known from Python's `concurrent.futures` and Java's `ExecutorService`. All methods of
-/// [`PoolRef`] can be called on it. A clone owns the same pool.
+/// It is known from Python's `concurrent.futures` and Java's `ExecutorService`. It dereferences to
+/// a [`PoolRef`], so that all methods of that type can be called on it. Only an owner can shut the
+/// pool down and [resize](ThreadPoolExecutor::set_threads) it. A clone owns the same pool.
 ///
 /// # Dropping
 ///
-/// When the last owner is dropped the pool is shut down as by [`shutdown`](ThreadPoolExecutor::shutdown): all
-/// that was accepted is run first. [`Builder::on_drop`](crate::Builder::on_drop) knows other
-/// endings. While the thread unwinds from a panic, what has not begun is cancelled. On one of the
-/// pool's own threads the drop does not wait, nor as part of what a cancelled task captured; the threads
-/// end by themselves.
+/// When the last owner is dropped, the pool is shut down, and the drop blocks until every accepted
+/// task has run, like [`shutdown`](ThreadPoolExecutor::shutdown).
+/// [`Builder::on_drop`](crate::Builder::on_drop) chooses another behavior. While the thread unwinds
+/// from a panic, the tasks that have not begun are cancelled. On a worker of the pool, and in the
+/// drop of a capture of a cancelled task, the drop does not wait; the threads end by themselves.
 ///
-/// A task that owns a clone of its pool keeps it from being dropped until it has run.
+/// A task that owns a clone of its pool keeps the pool from being dropped until the task has run.
 ///
-/// # Order
+/// # Order of tasks
 ///
-/// Tasks from one thread outside begin in the order in which they were submitted, as far as several
-/// threads can begin anything in order. Tasks that a task submits go to the thread it runs on,
-/// first in, first out, and are stolen from there by threads that have nothing to do.
+/// Tasks that one thread outside the pool submits begin in the order of their submission, as far as
+/// several threads can begin anything in order. Tasks that a task submits go to the queue of the
+/// worker that it runs on, first in, first out, and are stolen from there by workers that have
+/// nothing to do.
 ///
 /// # Examples
 ///
@@ -79,7 +81,7 @@ pub struct ThreadPoolExecutor {
     owner: Arc<Owner>,
 }
 
-/// What the clones of a [`ThreadPoolExecutor`] share; dropped with the last of them.
+/// The part of a [`ThreadPoolExecutor`] that its clones share; dropped with the last of them.
 struct Owner {
     pool: PoolRef,
     on_drop: DropBehavior,
@@ -110,13 +112,13 @@ impl ThreadPoolExecutor {
         flag.store(true, Ordering::Relaxed);
     }
 
-    /// Changes how many tasks run at a time, from 1 to
-    /// [`max_threads`](crate::Builder::max_threads), from now on.
+    /// Changes the number of tasks that run at a time: from 1 to
+    /// [`max_threads`](crate::Builder::max_threads).
     ///
-    /// More: if tasks wait, threads are started for them at once. Fewer: tasks that run are finished, and
-    /// as each of them ends its thread takes no other; it ends too when
-    /// [`keep_alive`](crate::Builder::keep_alive) has run out. A pool without capacity (0) takes more or
-    /// fewer tasks accordingly.
+    /// If the number grows and tasks wait, threads are started for them at once. If it shrinks,
+    /// running tasks are finished, and surplus workers then take no other task; they end after
+    /// [`keep_alive`](crate::Builder::keep_alive). A pool with a queue capacity of 0 accepts more
+    /// or fewer tasks accordingly. Does not wait.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How closures are submitted.
+//! Submitting closures.
 
 use std::any::Any;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::trampoline;
 use crate::unwind;
 use crate::wait::Deadline;
 
-/// What is done with a task that the pool does not take.
+/// A submission that knows how to end a task which the pool refuses.
 pub(super) trait Refuse: Make {
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> Self::Handle;
 }
@@ -41,7 +41,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    /// Drops the closure; the handle resolves when it is gone.
+    /// Drops the closure; the handle resolves when the closure is gone.
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<T> {
         let (task, handle) = PoolTask::with_handle((), self.0);
         trampoline::call(move || {
@@ -74,7 +74,7 @@ impl<F> Refuse for Lent<F>
 where
     F: FnOnce() + Send + 'static,
 {
-    /// Drops the closure here and now, since it borrows.
+    /// Drops the closure before the call returns, since it borrows.
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<()> {
         unwind::discard(self.0);
         JoinHandle::refused(refusal.reason(), pool.pool.link)
@@ -115,16 +115,17 @@ impl PoolRef {
     ///
     /// # Blocking
     ///
-    /// Only when the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is full: its
-    /// policy may be to wait for room ([`Overflow::Block`](crate::Overflow::Block)) or to run the
-    /// task here ([`Overflow::CallerRuns`](crate::Overflow::CallerRuns)). Tasks of the pool itself
-    /// never wait here; what they submit is admitted over capacity.
+    /// Blocks only if the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is
+    /// full: the pool's policy may be to wait for room
+    /// ([`Overflow::Block`](crate::Overflow::Block)) or to run the task on this thread
+    /// ([`Overflow::CallerRuns`](crate::Overflow::CallerRuns)). Calls by tasks of this pool never
+    /// wait for room; their tasks are accepted over capacity.
     ///
     /// # Errors
     ///
-    /// None at the call. If the pool was shut down or turns the task away, the
-    /// handle resolves to cancelled with the
-    /// [`CancelReason`](crate::CancelReason), and the closure is dropped here.
+    /// The call itself never fails. If the pool is shut down or refuses the task, the handle
+    /// resolves to cancelled with the [`CancelReason`](crate::CancelReason), and the closure is
+    /// dropped here.
     ///
     /// # Examples
     ///
@@ -142,12 +143,14 @@ impl PoolRef {
         self.place_or_refuse(WithHandle(closure))
     }
 
-    /// Submits a closure if there is room for it now; never waits.
+    /// Submits a closure if there is room for it now. Never waits.
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) whatever the overflow
-    /// policy and whoever asks, or [`Shutdown`](TrySubmitError::Shutdown).
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) if there is no room,
+    /// whatever the overflow policy is and for the pool's own tasks too,
+    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or
+    /// [`Forked`](TrySubmitError::Forked) in a child process of the one that built the pool.
     ///
     /// # Examples
     ///
@@ -166,20 +169,22 @@ impl PoolRef {
             .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
     }
 
-    /// Submits a closure, and waits for room no longer than `timeout`.
+    /// Submits a closure, and blocks until there is room for it, but no longer than `timeout`,
+    /// whatever the overflow policy is.
     ///
-    /// Whatever the overflow policy is. [`Duration::ZERO`] takes what room there is;
-    /// [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] submits if there is room now; [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until there is room or the time is over; those who wait are served in order of arrival. Tasks
-    /// of the pool itself never wait here; what they submit is admitted over capacity.
+    /// Blocks until there is room or the time is over. Submitters are served in order of arrival.
+    /// Calls by tasks of this pool never wait for room; their closures are accepted over capacity.
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) when the time is over, or
-    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool was or is shut down.
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) when the time is over,
+    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or is shut down during the
+    /// wait, or [`Forked`](TrySubmitError::Forked) in a child process of the one that built the
+    /// pool.
     ///
     /// # Examples
     ///
@@ -208,18 +213,19 @@ impl PoolRef {
             .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
     }
 
-    /// Runs a closure in the pool, waits for it, and gives what it returned.
+    /// Runs a closure in the pool, blocks until it has returned, and returns its result.
     ///
-    /// The closure may borrow. Called by one of the pool's own tasks it is called at once.
+    /// The closure may borrow. A task of this pool that calls `install` calls the closure directly.
     ///
     /// # Blocking
     ///
-    /// Until the closure has returned, or was cancelled and dropped.
+    /// Blocks until the closure has returned, or was cancelled and dropped.
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the closure panicked, or was cancelled: because the pool did not take it, was
-    /// stopped, or dropped it for a newer one.
+    /// [`JoinError`] if the closure panicked, or was cancelled: because the pool refused it, was
+    /// stopped by [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now), or dropped it in
+    /// favour of a newer task.
     ///
     /// # Examples
     ///
@@ -244,19 +250,23 @@ impl PoolRef {
         lend::run_elsewhere(closure, |closure| self.place_or_refuse(Lent(closure)))
     }
 
-    /// Submits a closure whose end nobody waits for.
+    /// Submits a closure without a handle.
     ///
-    /// Small closures cost no allocation. A panic in the closure ends there: it is reported by
-    /// the panic hook, as for any thread, then goes to the
-    /// [`panic_handler`](crate::Builder::panic_handler), and the thread goes on.
+    /// Small closures cost no allocation. A panic in the closure is reported by the panic hook, as
+    /// for any thread, then goes to the [`panic_handler`](crate::Builder::panic_handler), and the
+    /// worker goes on.
     ///
     /// # Blocking
     ///
-    /// As [`submit`](Self::submit).
+    /// Blocks only if the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is
+    /// full: the pool's policy may be to wait for room
+    /// ([`Overflow::Block`](crate::Overflow::Block)) or to run the closure on this thread
+    /// ([`Overflow::CallerRuns`](crate::Overflow::CallerRuns)). Calls by tasks of this pool never
+    /// wait for room; their closures are accepted over capacity.
     ///
     /// # Errors
     ///
-    /// None at the call. A closure that is turned away goes to
+    /// The call itself never fails. A closure that is refused goes to
     /// [`on_rejected`](crate::Builder::on_rejected), or is dropped here.
     ///
     /// # Examples
@@ -281,11 +291,14 @@ impl PoolRef {
         self.place_or_refuse(Detached(closure));
     }
 
-    /// Submits a closure whose end nobody waits for, if there is room now; never waits.
+    /// Submits a closure without a handle if there is room for it now. Never waits.
     ///
     /// # Errors
     ///
-    /// As [`try_submit`](Self::try_submit).
+    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) if there is no room,
+    /// whatever the overflow policy is and for the pool's own tasks too,
+    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or
+    /// [`Forked`](TrySubmitError::Forked) in a child process of the one that built the pool.
     ///
     /// # Examples
     ///
@@ -325,14 +338,15 @@ impl PoolRef {
         }
     }
 
-    /// Hands a closure that was refused to the user's hook, or drops it.
+    /// Hands a refused closure to the user's hook, or drops it.
     pub(super) fn turn_away(&self, closure: Box<dyn FnOnce() + Send>, refusal: Refusal) {
         let pool = self.pool.clone();
         trampoline::call(move || pool.hooks.rejected(closure, refusal.reason()));
     }
 }
 
-/// Boxes a closure, unless it is boxed already: one that is rejected again and again gets no deeper.
+/// Boxes a closure, unless it is boxed already, so that a closure that is refused again and again
+/// is not boxed again and again.
 fn boxed<F: FnOnce() + Send + 'static>(closure: F) -> Box<dyn FnOnce() + Send> {
     let mut closure = Some(closure);
     let any: &mut dyn Any = &mut closure;
