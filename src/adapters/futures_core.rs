@@ -1,4 +1,4 @@
-//! The traits of futures-core: ticks are a stream.
+//! The traits of futures-core: an interval's ticks are a stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use futures_core::{FusedStream, Stream};
 
 use crate::timer::Interval;
 
-/// Gives the moments of the ticks, as [`Interval::tick`] does; it never ends.
+/// A stream of the moments of the ticks, as [`Interval::tick`] returns them. It never ends.
 ///
 /// # Examples
 ///

@@ -1,25 +1,25 @@
-//! The trait of futures-task: what `futures::task::SpawnExt` stands on.
+//! The trait of futures-task, on which `futures::task::SpawnExt` is built.
 
 use futures_task::{FutureObj, Spawn, SpawnError};
 
 use crate::executor::{PoolRef, ThreadPoolExecutor};
 use crate::trampoline;
 
-/// Spawns into the pool, also by `futures::task::SpawnExt`.
+/// Spawns futures into the pool, also with `futures::task::SpawnExt`.
 ///
-/// A pool that is full does what its [`Overflow`](crate::Overflow) policy says, as in
-/// [`PoolRef::spawn`]. A panic goes to the [`panic_handler`](crate::Builder::panic_handler); but
-/// `spawn_with_handle` catches it first, for its handle.
+/// A full pool applies its [`Overflow`](crate::Overflow) policy, like [`PoolRef::spawn`]. A panic
+/// goes to the [`panic_handler`](crate::Builder::panic_handler), except that `spawn_with_handle`
+/// catches it first, for its handle.
 ///
-/// `SpawnExt::spawn` has the same name as [`PoolRef::spawn`], which is meant when the method is called
-/// on a pool: write `SpawnExt::spawn(&pool, future)` for the other, or hand the pool to what is generic
-/// in the trait.
+/// `SpawnExt::spawn` and [`PoolRef::spawn`] have one name, and `pool.spawn(future)` calls the
+/// latter. Write `SpawnExt::spawn(&pool, future)` for the former, or pass the pool to code that is
+/// generic over the trait.
 ///
 /// # Errors
 ///
-/// `SpawnError` for a future that the pool does not take, which is dropped here. It always says that
-/// the pool was shut down, since the type knows no other reason; it may also be full, with a policy
-/// that turns away, or be the pool of a parent process.
+/// `SpawnError` for a future that the pool refuses; the future is dropped here. The error always
+/// says that the pool was shut down, since the type has no other reason. The pool may also be full,
+/// with a policy that refuses tasks, or belong to a parent process.
 ///
 /// # Examples
 ///
@@ -39,7 +39,8 @@ impl Spawn for PoolRef {
         })
     }
 
-    /// Tells whether a future that is spawned on this thread would be taken, if there is room.
+    /// Returns `Ok` if a future that this thread spawns would be accepted, provided that there is
+    /// room.
     ///
     /// Tasks of a pool that is shut down may go on spawning until they have ended.
     fn status(&self) -> Result<(), SpawnError> {
@@ -50,7 +51,7 @@ impl Spawn for PoolRef {
     }
 }
 
-/// As by its [`PoolRef`].
+/// Spawns futures into the pool, as the implementation for [`PoolRef`] does.
 impl Spawn for ThreadPoolExecutor {
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         (**self).spawn_obj(future)

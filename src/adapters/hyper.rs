@@ -1,4 +1,4 @@
-//! The traits of hyper's `rt`, but for its sockets.
+//! The traits of hyper's `rt`, except those of its sockets.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use crate::timer::{Sleep, sleep, sleep_until};
 
 /// Runs hyper's tasks in the pool.
 ///
-/// For `http2` in hyper, and for the client and the server of hyper-util. HTTP/1 spawns nothing: its
-/// connection is a future, to be spawned like any other.
+/// It is meant for `http2` in hyper, and for the client and the server of hyper-util. HTTP/1 spawns
+/// nothing: its connection is a future, which is spawned like any other.
 ///
 /// It is [`PoolRef::execute`] for futures. A panic goes to the
-/// [`panic_handler`](crate::Builder::panic_handler). A pool that is full does what its
-/// [`Overflow`](crate::Overflow) policy says. A future that is turned away goes to
-/// [`on_rejected`](crate::Builder::on_rejected), as a closure that polls it to its end, or is dropped
-/// here.
+/// [`panic_handler`](crate::Builder::panic_handler). A full pool applies its
+/// [`Overflow`](crate::Overflow) policy. A future that is refused goes to
+/// [`on_rejected`](crate::Builder::on_rejected), as a closure that polls it to its end, or is
+/// dropped here.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ where
     }
 }
 
-/// As by its [`PoolRef`].
+/// Runs hyper's tasks in the pool, as the implementation for [`PoolRef`] does.
 impl<F> rt::Executor<F> for ThreadPoolExecutor
 where
     F: Future + Send + 'static,
@@ -53,10 +53,10 @@ where
     }
 }
 
-/// Keeps the time for hyper, by [`timer`](crate::timer).
+/// A timer for hyper, which uses [`timer`](crate::timer).
 ///
-/// Without one hyper has no time limits: a server needs it for the one on the head of a request, which is
-/// 30 seconds unless it is told otherwise.
+/// Without a timer hyper has no time limits. A server needs one for the limit on reading the head
+/// of a request, which is 30 seconds by default.
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ impl rt::Timer for HyperTimer {
     fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, new_deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<Sleep>() {
             Some(sleep) => sleep.get_mut().reset(new_deadline),
-            // It is some other timer's.
+            // It belongs to another timer.
             None => *sleep = self.sleep_until(new_deadline),
         }
     }

@@ -1,9 +1,10 @@
-//! What other libraries want of an executor: their traits, by the pool and its timer.
+//! Implementations of the traits that other libraries expect of an executor, for the pool and its
+//! timer.
 //!
-//! Each is behind a feature of its own, with the name of the crate that has the trait. None is on by
-//! itself.
+//! Each adapter has a feature of its own, named after the crate that has the trait. All features
+//! are off by default.
 //!
-//! | feature | what implements | which trait |
+//! | feature | type | trait |
 //! |---|---|---|
 //! | `futures-task` | [`PoolRef`], [`ThreadPoolExecutor`] | `futures_task::Spawn`, also known as `futures::task::Spawn` |
 //! | `futures-core` | [`Interval`] | `futures_core::Stream` and `FusedStream`, also known as `futures::Stream` |
@@ -14,19 +15,21 @@
 //! workmill = { version = "0.1", features = ["hyper"] }
 //! ```
 //!
-//! Give such libraries a [`PoolRef`] rather than a clone of the [`ThreadPoolExecutor`], which owns the
-//! pool: they keep what they are given in the tasks that they spawn, and the pool would not be dropped
-//! before these have ended. [`PoolRef::handle`] makes one.
+//! Give such libraries a [`PoolRef`] rather than a clone of the [`ThreadPoolExecutor`], which owns
+//! the pool: they keep it in the tasks that they spawn, and so the pool would not be dropped before
+//! these tasks have ended. [`PoolRef::handle`] creates one.
 //!
 //! # Without a feature
 //!
-//! Many libraries take a function, and need nothing of this:
+//! Many libraries take a function, and need none of these features:
 //!
-//! - `with_executor` of libp2p, and the `DataLoader` of async-graphql: `move |future| drop(pool.spawn(future))`;
+//! - `with_executor` of libp2p, and the `DataLoader` of async-graphql: `move |future|
+//!   drop(pool.spawn(future))`;
 //! - `sleep` of backon's retries: `workmill::timer::sleep`.
 //!
-//! And any [`Waker`] will do for async-io, async-net, async-channel, async-lock, futures-util and all that
-//! is built on them. What asks for tokio's runtime does not find one in the pool.
+//! Futures of async-io, async-net, async-channel, async-lock, futures-util, and of crates built on
+//! these, work with any [`Waker`], and so in the pool. Libraries that need tokio's runtime do not
+//! find one there.
 //!
 //! [`Interval`]: crate::timer::Interval
 //! [`PoolRef`]: crate::PoolRef

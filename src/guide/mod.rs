@@ -1,5 +1,6 @@
-//! Guides: what no single item can tell.
+//! Guides to topics that concern many items of the crate.
 //!
-//! - [`waiting`]: what happens when a task waits, and what to do about waits that the pool cannot see.
+//! - [`waiting`]: what happens when a task waits, and what to do about waits that the pool cannot
+//!   see.
 
 pub mod waiting;

@@ -1,13 +1,13 @@
-//! Waiting inside tasks: the rule, why it is so, and what stays your business.
+//! Waiting inside tasks: the rule, the reasons for it, and what remains your responsibility.
 //!
 //! # The rule
 //!
 //! **A program that finishes with one thread for each task finishes on a pool, with any number of
 //! threads**, as long as the pool can see the waits.
 //!
-//! On other pools it need not. Two tasks on two threads that each wait for a third task wait for ever,
-//! because nobody is left to run it. Python's documentation warns of it, Java's does, and so do those of
-//! Rust's pools. Here that is no mistake:
+//! On other pools it may hang. If two tasks on two threads each wait for a third task, they wait
+//! forever, because no thread is left to run the third. The documentation of Python's executors
+//! warns of this, and so does that of Java's and of Rust's other pools. Here it is no mistake:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,48 +33,54 @@
 //!
 //! # How
 //!
-//! The pool has as many *places* as [`Builder::threads`](crate::Builder::threads) says, and a thread takes
-//! up tasks only while it has one.
+//! The pool has as many *slots* as [`Builder::threads`](crate::Builder::threads) sets. A slot is
+//! the right to run a task: a worker, which is a thread of its pool, takes a task from a queue only
+//! while it holds a slot.
 //!
-//! 1. **A task that joins a closure of its own pool which nobody has begun runs it in place.** That is the
-//!    work it waits for, so no other thread is needed. It is done by waits for one task without a limit of
-//!    time: [`join`](crate::JoinHandle::join), also of a
-//!    [shared](crate::JoinHandle::shared) handle. When three quarters of the thread's stack are used, the
-//!    task waits instead, and another thread goes on with a stack of its own; so recursion may be deep.
-//! 2. **Every other wait gives the place up**, after a short look. If there is work, a spare thread takes
-//!    the place, or a new one is started. When the wait is over, the thread takes a free place; if there
-//!    is none it finishes its task without, and takes up no other. So more tasks than places run only
-//!    for as long as tasks that have just waited need to end.
-//! 3. **A thread that waits runs nothing that it does not wait for.** Other pools let it run whatever is
-//!    queued. Then a task that waits with a lock in its hands may find itself below one that wants the
-//!    same lock, on one stack, and both wait for ever. Here locks, borrowed thread-locals and all that a
-//!    task holds across a wait are as safe as on a thread of its own.
+//! 1. **A task that joins a closure of its own pool that no thread has begun runs the closure
+//!    inline**, on the stack of the join. This is the work that it waits for, so no other thread is
+//!    needed. Only waits for a single task without a time limit do so:
+//!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle. When
+//!    three quarters of the thread's stack are used, the task waits instead, and another thread
+//!    goes on with a stack of its own. So recursion may be deep.
+//! 2. **Every other wait gives the slot to another thread**, after a short look. If there is work,
+//!    a spare thread takes the slot, or a new thread is started. When the wait is over, the thread
+//!    takes a vacant slot. If there is none, it finishes its task without a slot, and takes no
+//!    other task. So more tasks run than there are slots only until the tasks that have just waited
+//!    end.
+//! 3. **A thread that waits runs nothing that it does not wait for.** Other pools run any queued
+//!    task on a thread that waits. A task that waits while it holds a lock may then find itself
+//!    below a task that wants that lock, on one stack, and both wait forever. Here locks, borrowed
+//!    thread-locals and everything else that a task holds across a wait are as safe as on a thread
+//!    of its own.
 //!
-//! Threads beyond the places number at most
-//! [`max_spare_threads`](crate::Builder::max_spare_threads), 512 if nothing else is said, and end when they
-//! have had nothing to do for [`keep_alive`](crate::Builder::keep_alive). A wait costs a task some
-//! hundred nanoseconds more than it would cost a thread; a task that never waits pays nothing.
+//! Besides a thread for each slot, a pool has at most
+//! [`max_spare_threads`](crate::Builder::max_spare_threads) further threads, 512 by default. They
+//! end when they have had nothing to do for [`keep_alive`](crate::Builder::keep_alive). A wait in a
+//! task costs some hundred nanoseconds more than on a thread of its own. A task that never waits
+//! pays nothing.
 //!
-//! # What the pool sees
+//! # Waits that the pool sees
 //!
-//! All that blocks in this crate, with and without a limit of time: handles of any pool,
+//! Everything that blocks in this crate, with and without a time limit: handles of any pool,
 //! [`Semaphore`](crate::Semaphore), [`Event`](crate::Event), [`Latch`](crate::Latch),
 //! [`CancelToken`](crate::CancelToken), the queues, a submission to another pool that is full, and
-//! [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown) of another pool.
+//! [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown)
+//! of another pool.
 //!
-//! # What stays your business
+//! # What remains your responsibility
 //!
 //! | a wait | what to do about it |
 //! |---|---|
-//! | on a lock of std or parking_lot that is held only for moments | nothing: whoever holds it has a thread |
-//! | on a lock that others hold *while they wait* for something else; on a [`LazyLock`](std::sync::LazyLock) or [`OnceLock`](std::sync::OnceLock) whose value is made by waiting | [`blocking`](crate::blocking)`(\|\| lock.lock())`, or a [`Semaphore`](crate::Semaphore) of one permit in its place |
+//! | on a lock of std or parking_lot that is held only for moments | nothing: the task that holds it has a thread |
+//! | on a lock that others hold *while they wait* for something else; on a [`LazyLock`](std::sync::LazyLock) or [`OnceLock`](std::sync::OnceLock) whose initialization waits | [`blocking`](crate::blocking)`(\|\| lock.lock())`, or a [`Semaphore`](crate::Semaphore) of one permit instead of the lock |
 //! | on a channel, a condition variable or a barrier of another crate | [`blocking`](crate::blocking)`(\|\| receiver.recv())`, or a [`JoinableQueue`](crate::JoinableQueue), an [`Event`](crate::Event), a [`Latch`](crate::Latch) |
-//! | on files, sockets, processes, [`sleep`](std::thread::sleep) | [`blocking`](crate::blocking), if others should have the processor meanwhile; nothing hangs without it, unless the other side is a queued task |
+//! | on files, sockets, processes, [`sleep`](std::thread::sleep) | [`blocking`](crate::blocking), if other tasks should run meanwhile; nothing hangs without it, unless the other side is a queued task |
 //! | in `block_on` of an asynchronous runtime | [`blocking`](crate::blocking)`(\|\| block_on(future))` |
-//! | of a thread of your own, for a task | nothing: it has no place in the pool |
-//! | in a loop that looks again and again | wait for an [`Event`](crate::Event) instead: who looks does not wait, and keeps its place |
-//! | of a task for its own pool to become idle | it waits for itself, and is told so: [`WouldDeadlock`](crate::WouldDeadlock) |
-//! | of tasks for each other, in a ring of joins | it would never end on threads either; one of the joins gives up with [`CancelReason::Deadlock`](crate::CancelReason::Deadlock) |
+//! | of a thread of your own, for a task | nothing: the thread holds no slot |
+//! | in a loop that polls | wait for an [`Event`](crate::Event) instead: a task that polls does not wait, and keeps its slot |
+//! | of a task for its own pool to become idle | it would wait for itself, so it fails with [`WouldDeadlock`](crate::WouldDeadlock) |
+//! | of tasks for each other, in a cycle of joins | it would never end on threads either; one of the joins gives up with [`CancelReason::Deadlock`](crate::CancelReason::Deadlock) |
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -88,18 +94,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where it ends
+//! # Limits
 //!
-//! - **When too many wait.** Beyond `max_spare_threads` a wait keeps its place.
-//!   [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits) counts it, and
-//!   [`on_warning`](crate::Builder::on_warning) hears of the first (by default a line on stderr). If every
-//!   place is kept so by tasks that wait for tasks which are still queued, the pool hangs: raise the
+//! - **Too many tasks wait.** Beyond `max_spare_threads` a wait keeps its slot.
+//!   [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits) counts the wait, and
+//!   [`on_warning`](crate::Builder::on_warning) reports the first (by default on stderr). If every
+//!   slot is kept by a task that waits for tasks that are still queued, the pool hangs: raise the
 //!   limit, or let fewer tasks wait at a time.
-//! - **When the system starts no thread.** A place that stays free is tried again with the next task
-//!   that is submitted, and taken by the next thread that comes back from a wait; see
-//!   [`Warning::ThreadNotStarted`](crate::Warning::ThreadNotStarted).
-//! - **Undeclared waits.** See the table. They cost a thread each, as everywhere.
-//! - **Thread-locals.** A task stays on its thread from beginning to end. But what it joins may be run on
-//!   the same thread, in place, or on another: a `RefCell` in a thread-local that is borrowed across a
-//!   join may be met borrowed.
-//! - **Awaiting** gives no place up, because it does not block.
+//! - **The system fails to start a thread.** The pool tries again to fill the vacant slot with the
+//!   next task that is submitted, and the next thread that comes back from a wait takes the slot;
+//!   see [`Warning::ThreadNotStarted`](crate::Warning::ThreadNotStarted).
+//! - **Waits that the pool cannot see.** They block a worker and its slot; the table says what to
+//!   do.
+//! - **Thread-locals.** A task stays on its thread from beginning to end. But a task that it joins
+//!   may be run inline on that thread, or on another: a `RefCell` in a thread-local that is
+//!   borrowed across a join may be found borrowed.
+//! - **Awaiting** gives no slot away, because it does not block.
