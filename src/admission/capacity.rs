@@ -1,4 +1,4 @@
-//! How many tasks may wait, and the permit that each of them holds.
+//! The limit on the tasks that wait, and the permit that each of these tasks holds.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -12,19 +12,20 @@ use crate::pool::{Bound, Local, Pool};
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::task::Token;
 
-/// How many tasks may wait, and what happens to one more.
+/// The limit on the tasks that wait, and the policy for a task that finds no room.
 pub(crate) struct Capacity {
     pub(super) permits: Permits,
     pub(super) overflow: Overflow,
-    /// Whether a permit stands for a thread that is free rather than for room in the queue, and is kept
+    /// Whether a permit stands for a free thread rather than for room in the queue. It is then kept
     /// until the task has ended.
     is_hand_off: bool,
-    /// The process in which the pool was made.
+    /// The process in which the pool was built.
     process: Stamp,
 }
 
 impl Capacity {
-    /// Room for `capacity` tasks; with 0, for as many as there are free threads among `threads`.
+    /// Creates a capacity with room for `capacity` tasks. With 0 there is room for as many tasks as
+    /// threads are free, of the given number of `threads`.
     pub(crate) fn new(capacity: usize, overflow: Overflow, threads: usize) -> Arc<Self> {
         let is_hand_off = capacity == 0;
         let free = if is_hand_off { threads } else { capacity };
@@ -42,14 +43,15 @@ impl Capacity {
         bound.into_any().downcast().ok()
     }
 
-    /// Gives a permit back, but not in a forked child: the threads that wait for it are in the parent.
+    /// Releases a permit, except in a forked child, since the threads that wait for it are in the
+    /// parent.
     fn give_back(&self) {
         if self.process.is_here() {
             self.permits.give_back(1);
         }
     }
 
-    /// Waits for a permit without blocking.
+    /// Acquires a permit, and waits for it without blocking.
     pub(super) async fn acquire(self: &Arc<Self>, pool: &Pool) -> Result<CapacityPermit, Refusal> {
         let mut wait = NotInherited::new(Wait::new(&self.permits, 1));
         let granted = poll_fn(|cx| match pool.is_forked() {
@@ -92,12 +94,12 @@ impl Bound for Capacity {
     }
 }
 
-/// Room in the queue, or the use of a free thread; given back when it is dropped.
+/// A permit: room in the queue, or the use of a free thread. Its drop releases it.
 pub(crate) struct CapacityPermit(pub(super) Arc<Capacity>);
 
 impl CapacityPermit {
-    /// Takes a permit for a task that has come due, whether there is room or not; none if none is
-    /// needed.
+    /// Takes a permit for a task that has come due, whether there is room or not. Returns `None` if
+    /// the pool has no limit.
     pub(crate) fn anyway(pool: &Pool, capacity: Option<&Arc<Capacity>>) -> Option<Self> {
         let capacity = capacity?;
         if !capacity.permits.take_anyway() {
@@ -106,7 +108,8 @@ impl CapacityPermit {
         Some(Self(Arc::clone(capacity)))
     }
 
-    /// Takes a permit if there is room, or none if none is needed. Returns `None` if there is no room.
+    /// Takes a permit if there is room: `Some(None)` if the pool has no limit, and `None` if there
+    /// is no room.
     pub(crate) fn if_room(capacity: Option<&Arc<Capacity>>) -> Option<Option<Self>> {
         let Some(capacity) = capacity else {
             return Some(None);

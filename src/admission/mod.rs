@@ -1,15 +1,15 @@
-//! Admission: how many tasks may wait, and what happens to one more.
+//! Admission: the limit on the tasks that wait, and the policy for a task that finds no room.
 //!
-//! A task that is admitted to a bounded queue holds a [`CapacityPermit`], and gives it back as the first
-//! thing that it does. So there is room again when the task begins, when a waiter runs it inline and when
-//! it is cancelled, for in each case the permit is used or dropped, and the threads of the pool need not
-//! know of it. With a capacity of 0 a permit stands for a free thread, and is kept until the closure has
-//! returned; but while the task waits another task may have the thread, so there is one permit more (the
-//! pool says so through [`Bound`](crate::pool::Bound)).
+//! A task that is admitted to a bounded queue holds a [`CapacityPermit`], and releases it as the
+//! first thing that it does. So there is room again when the task begins, when a waiter runs it
+//! inline and when it is cancelled: in each case the permit is used or dropped, and the workers
+//! need not know of it. With a capacity of 0 a permit stands for a free thread, and is kept until
+//! the closure has returned. But while the task waits another task may have the thread, so there is
+//! one permit more; the pool reports this through [`Bound`](crate::pool::Bound).
 //!
-//! A task that is submitted by one of the pool's own tasks is admitted whether there is room or not, and
-//! takes a permit all the same: the capacity is in debt then, and outsiders have to wait until the debt
-//! is paid.
+//! A task that is submitted by one of the pool's own tasks is admitted whether there is room or
+//! not, and takes a permit all the same. The capacity is then in debt, and outsiders have to wait
+//! until the debt is paid.
 
 mod capacity;
 mod overflow;
@@ -27,27 +27,28 @@ use crate::wait::Deadline;
 /// How long a submitter waits for room in a full queue.
 #[derive(Clone, Copy)]
 pub(crate) enum Patience {
-    /// As the [`Overflow`] policy says; tasks of the pool are admitted regardless.
+    /// As the [`Overflow`] policy says. Tasks of the pool are admitted regardless.
     Policy,
-    /// Until the deadline; tasks of the pool are admitted regardless.
+    /// Until the deadline. Tasks of the pool are admitted regardless.
     Until(Deadline),
-    /// Not at all: it wants to be told.
+    /// Not at all: the submitter is told that there is no room.
     Never,
 }
 
-/// How a task is let in.
+/// How a task is admitted.
 enum Entry {
-    /// To be pushed with this permit.
+    /// It is pushed with this permit.
     Permit(CapacityPermit),
-    /// To be run by the submitter.
+    /// It is run by the submitter.
     Caller,
 }
 
-/// Admits a task, makes it, and pushes it, or runs it here if the policy says so. A task that is refused
-/// comes back.
+/// Admits a task, makes it, and pushes it, or runs it on this thread if the policy says so. Returns
+/// the task if it is refused.
 ///
-/// Blocks only by policy or patience, and never on a thread of the pool itself.
-// Inlined, like all on the way of a submission, so that what goes from hand to hand stays in registers.
+/// Blocks only if the policy or the patience says so, and never on a worker of the pool.
+// Inlined, like everything on the way of a submission, so that values that are passed on stay in
+// registers.
 #[inline(always)]
 pub(crate) fn place<M: Make>(
     pool: &Arc<Pool>,
@@ -66,7 +67,8 @@ pub(crate) fn place<M: Make>(
     placed.map_err(|make| (Refusal::of_closed(pool), make))
 }
 
-/// Like [`place`], but waits for room without blocking; tasks of the pool are admitted regardless.
+/// Admits a task, makes it, and pushes it; waits for room without blocking. Tasks of the pool are
+/// admitted regardless.
 pub(crate) async fn place_async<M: Make>(
     pool: &Arc<Pool>,
     capacity: Option<&Arc<Capacity>>,
@@ -89,7 +91,8 @@ fn admit(pool: &Arc<Pool>, capacity: &Arc<Capacity>, patience: Patience) -> Resu
         return Err(Refusal::Forked);
     }
     let taken = match patience {
-        // Tasks of the pool may go on until it is quiescent, so for them the permits are never closed.
+        // Tasks of the pool may submit until the pool is quiescent, so for them the permits are
+        // never closed.
         Patience::Never if pool.is_here() => {
             let free = permits.take_free();
             free.then_some(()).ok_or(TryAcquireError::NoPermits)
@@ -117,14 +120,14 @@ fn admit(pool: &Arc<Pool>, capacity: &Arc<Capacity>, patience: Patience) -> Resu
     }
 }
 
-/// Decides by the policy on a task for which there is no room.
+/// Applies the policy to a task for which there is no room.
 fn overflow(pool: &Arc<Pool>, capacity: &Arc<Capacity>) -> Result<Entry, Refusal> {
     match capacity.overflow {
         Overflow::Block | Overflow::Reject => Err(Refusal::Full),
         Overflow::CallerRuns => Ok(Entry::Caller),
         Overflow::DropOldest if pool.drop_oldest() => {
-            // One for one: the room that the older task leaves may go to a thread that waits, or pay a
-            // debt, so it is not waited for.
+            // One for one: the room that the older task leaves may go to a thread that waits, or
+            // pay a debt, so the new task does not wait for it.
             capacity.permits.take_anyway();
             Ok(Entry::Permit(CapacityPermit(Arc::clone(capacity))))
         }

@@ -1,15 +1,15 @@
-//! What happens to a task that is submitted to a full queue.
+//! The policies for a task that is submitted to a full queue.
 
-/// What happens to a task that is submitted while as many wait as
+/// The policy of a pool for a task that is submitted while as many tasks wait as
 /// [`queue_capacity`](crate::Builder::queue_capacity) allows.
 ///
-/// Tasks that a pool's own tasks submit are never turned away by it: they are admitted over
+/// Tasks that a pool's own tasks submit are never refused by the policy: they are accepted over
 /// capacity, because a task that waited for room could wait for itself. They count all the same, so
-/// there is no room for others until as many have begun. The `try_` and `_timeout` forms are not
-/// concerned; they give the closure back whatever the policy.
+/// there is no room for others until as many tasks have begun. The `try_` and `_timeout` forms do
+/// not apply the policy: their errors return the closure.
 ///
-/// Java's `ThreadPoolExecutor` has the same policies but the first, by the names of
-/// `AbortPolicy`, `CallerRunsPolicy`, `DiscardOldestPolicy` and `DiscardPolicy`.
+/// Java's `ThreadPoolExecutor` has these policies except the first, by the names of `AbortPolicy`,
+/// `CallerRunsPolicy`, `DiscardOldestPolicy` and `DiscardPolicy`.
 ///
 /// # Examples
 ///
@@ -29,22 +29,24 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The submitter waits until there is room. Those who wait are served in order of arrival.
+    /// The submitter blocks until there is room. Submitters are served in order of arrival.
     #[default]
     Block,
-    /// The task is turned away: its handle resolves to cancelled, with
+    /// The task is refused: its handle resolves to cancelled, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected), and a closure without a handle
     /// goes to [`on_rejected`](crate::Builder::on_rejected).
     Reject,
-    /// The submitter runs the task itself, before the call returns: it is slowed down to the
-    /// pace of the pool. Inside, [`current`](crate::current) is the pool, as for any of its tasks.
+    /// The submitter runs the task itself, before the call returns, and so slows down to the pace
+    /// of the pool. Inside the task, [`current`](crate::current) returns the pool.
     CallerRuns,
     /// The task that has waited longest is cancelled in favour of the new one, one for one, with
-    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); nobody is told but its handle. It is
-    /// dropped by the submitter, before the call returns. When every waiting task is already in
-    /// the hands of some thread, or was submitted by one, the new one is dropped.
+    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); only its handle reports this. The
+    /// submitter drops it before the call returns. If every waiting task is already being taken
+    /// from the queue by a thread, or was submitted by a task of the pool, the new task is dropped
+    /// instead.
     DropOldest,
-    /// The new task is dropped: like `Reject`, but it does not go to
-    /// [`on_rejected`](crate::Builder::on_rejected).
+    /// The new task is dropped, and its handle resolves to cancelled, with
+    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected). A closure without a handle does
+    /// not go to [`on_rejected`](crate::Builder::on_rejected).
     DropNewest,
 }

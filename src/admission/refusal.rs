@@ -1,4 +1,4 @@
-//! Why a task was not admitted.
+//! The reasons for which a task is not admitted.
 
 use crate::error::{CancelReason, TrySubmitError};
 use crate::pool::Pool;
@@ -6,7 +6,7 @@ use crate::pool::Pool;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Full,
-    /// The queue is full, and by its policy the task is dropped without further notice.
+    /// The queue is full, and its policy drops the task without further notice.
     Dropped,
     Shutdown,
     /// The pool belongs to another process.
@@ -14,7 +14,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Why a pool takes no more tasks.
+    /// Returns why a pool accepts no more tasks.
     pub(super) fn of_closed(pool: &Pool) -> Self {
         match pool.is_forked() {
             true => Self::Forked,
@@ -22,7 +22,7 @@ impl Refusal {
         }
     }
 
-    /// The error that gives `closure` back.
+    /// Returns the error that carries `closure` back.
     pub(crate) fn with<F>(self, closure: F) -> TrySubmitError<F> {
         match self {
             Self::Full | Self::Dropped => TrySubmitError::Full(closure),
@@ -31,7 +31,7 @@ impl Refusal {
         }
     }
 
-    /// The reason with which the task's handle resolves to cancelled.
+    /// Returns the reason with which the task's handle resolves to cancelled.
     pub(crate) fn reason(self) -> CancelReason {
         match self {
             Self::Full | Self::Dropped => CancelReason::Rejected,

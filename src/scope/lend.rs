@@ -1,7 +1,7 @@
-//! Borrowed work: what a closure borrows from a waiting caller's stack.
+//! Runs a closure that borrows from the stack of the thread that waits for it.
 //!
-//! Lifetimes end here: a closure that borrows is handed to the pool as if it did not, and its owner
-//! waits until the pool has let go of it, whatever happens.
+//! The closure's lifetime is erased here: the closure is handed to the pool as if it borrowed
+//! nothing, and its owner waits, whatever happens, until the pool has dropped it.
 
 #![expect(
     unsafe_code,
@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 
-/// A closure that borrows for so long, or has been made to look as if it borrowed nothing.
+/// A closure that borrows for `'a`; for `'static`, one whose lifetime has been erased.
 type Closure<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// Lets `submit` place `closure` somewhere and waits until it has ended there.
+/// Passes `closure` to `submit`, and waits until it has ended where `submit` has put it.
 ///
-/// `submit` either places the closure behind the handle that it returns or drops it.
+/// `submit` either puts the closure behind the handle that it returns, or drops it.
 pub(crate) fn run_elsewhere<F, R>(
     closure: F,
     submit: impl FnOnce(Closure<'static>) -> JoinHandle<()>,
@@ -39,17 +39,17 @@ where
         }
         *place = Some(closure());
     });
-    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call: `join_anyway`
-    // returns after the closure was called or dropped, captures and all, and for no other reason.
-    // Should this frame be left before the closure is gone, by a panic or because `submit` has put it
-    // elsewhere, then `borrowed` ends the process.
+    // SAFETY: only the lifetime changes, and nothing of the closure outlives this call:
+    // `join_anyway` returns after the closure was called or dropped, captures and all, and for no
+    // other reason. Should this frame be left before the closure is gone, by a panic or because
+    // `submit` has put it elsewhere, then `borrowed` ends the process.
     let closure = unsafe { std::mem::transmute::<Closure<'_>, Closure<'static>>(borrowing) };
     let outcome = submit(closure).join_anyway(|| latch.open());
     drop(borrowed);
     outcome.map(|()| result.expect("a closure that returned has left its result"))
 }
 
-/// Holds a closure up until its owner is known to wait for it; for some instructions, if at all.
+/// Holds a closure up until its owner waits for it; for some instructions, if at all.
 #[derive(Default)]
 struct StartLatch(AtomicBool);
 
@@ -65,7 +65,7 @@ impl StartLatch {
     }
 }
 
-/// Ends the process rather than let a frame go that is borrowed.
+/// Aborts the process if a frame is left that the closure still borrows from.
 struct StillBorrowed(AtomicBool);
 
 impl Drop for StillBorrowed {
@@ -77,7 +77,7 @@ impl Drop for StillBorrowed {
     }
 }
 
-/// Part of what the closure owns, and gone with it.
+/// A capture of the closure, which is dropped with it.
 struct Release<'a>(&'a StillBorrowed);
 
 impl Drop for Release<'_> {

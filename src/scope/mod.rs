@@ -1,3 +1,3 @@
-//! Work that borrows from a caller who waits for it.
+//! Closures that borrow from a caller that waits for them.
 
 pub(crate) mod lend;
