@@ -402,7 +402,8 @@ impl fmt::Display for WouldDeadlock {
 
 impl Error for WouldDeadlock {}
 
-/// An error returned by [`ThreadPoolExecutor::shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout): the pool
+/// An error returned by
+/// [`ThreadPoolExecutor::shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout): the pool
 /// had not ended in time. It says what the pool was doing.
 ///
 /// This is a snapshot and may be stale.

@@ -44,7 +44,8 @@ const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(
     name = "checksum",
-    after_help = "Example:\n  checksum --threads 4 photos > photos.sha256\n  checksum --check photos.sha256"
+    after_help = "Example:\n  checksum --threads 4 photos > photos.sha256\n  \
+                  checksum --check photos.sha256"
 )]
 struct Arguments {
     /// Files, and directories to search

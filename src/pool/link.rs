@@ -10,6 +10,7 @@
 //! There are as many entries as there were ever pools at one time, of about 48 bytes each.
 
 use std::any::Any;
+// The standard library's under the model, too: nothing here orders anything.
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -39,8 +40,6 @@ pub(crate) struct PoolLink {
 }
 
 /// An entry, which belongs to one pool after the other.
-///
-/// Plain std under the model too: nothing here orders anything.
 struct LinkEntry {
     /// Identifies the pool that has the entry: unlike that of any pool before or after. Written
     /// under the lock.

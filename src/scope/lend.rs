@@ -8,10 +8,9 @@
     reason = "the compiler cannot see that the caller waits for the closure to be gone"
 )]
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
+use crate::primitive::{AtomicBool, Ordering, current, yield_now};
 
 /// A closure that borrows for `'a`; for `'static`, one whose lifetime has been erased.
 type Closure<'a> = Box<dyn FnOnce() + Send + 'a>;
@@ -30,11 +29,11 @@ where
     let mut result = None;
     let borrowed = StillBorrowed(AtomicBool::new(true));
     let (place, release) = (&mut result, Release(&borrowed));
-    let (latch, here) = (StartLatch::default(), std::thread::current().id());
+    let (latch, here) = (StartLatch::new(), current().id());
     let start = &latch;
     let borrowing: Closure<'_> = Box::new(move || {
         let _release = release;
-        if std::thread::current().id() != here {
+        if current().id() != here {
             start.pass();
         }
         *place = Some(closure());
@@ -50,17 +49,21 @@ where
 }
 
 /// Holds a closure up until its owner waits for it; for some instructions, if at all.
-#[derive(Default)]
 struct StartLatch(AtomicBool);
 
 impl StartLatch {
+    fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
     fn open(&self) {
+        // ORDERING: Release gives what the owner did before to the closure, in `pass`.
         self.0.store(true, Ordering::Release);
     }
 
     fn pass(&self) {
         while !self.0.load(Ordering::Acquire) {
-            std::thread::yield_now();
+            yield_now();
         }
     }
 }
