@@ -34,7 +34,7 @@ use lines::Line;
 const QUEUED_A_THREAD: usize = 64;
 /// The number of files that may be hashed and wait for an earlier one to be printed.
 const UNPRINTED: usize = 16_384;
-/// The exit status that shells expect of a program that Ctrl-C ended.
+/// The usual exit status of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 /// Hash every regular file under the paths with SHA-256, in parallel.

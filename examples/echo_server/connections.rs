@@ -35,8 +35,8 @@ pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
         all_are_served: Latch::new(clients),
         messages: size.messages.get(),
     });
-    let (stop, guests) = (CancelToken::new(), Arc::new(Guests::default()));
-    let accepting = server.spawn(accept(listener, stop.clone(), Arc::clone(&guests)));
+    let (stop, visitors) = (CancelToken::new(), Arc::new(Visitors::default()));
+    let accepting = server.spawn(accept(listener, stop.clone(), Arc::clone(&visitors)));
 
     let callers = builder().threads(size.threads.get()).build()?;
     let calls: Vec<_> = (0..clients)
@@ -46,15 +46,18 @@ pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
     for call in calls {
         answered += call.join()???;
     }
-    println!("{} connections at the same time", guests.most.load(SeqCst));
+    println!(
+        "{} connections at the same time",
+        visitors.most.load(SeqCst)
+    );
     println!("{answered} messages answered");
-    assert_eq!(guests.most.load(SeqCst), clients);
+    assert_eq!(visitors.most.load(SeqCst), clients);
     assert_eq!(answered, clients * size.messages.get());
 
     stop.cancel();
     accepting.join()??;
     server.shutdown();
-    assert_eq!(guests.now.load(SeqCst), 0);
+    assert_eq!(visitors.now.load(SeqCst), 0);
     println!("the server has ended");
     Ok(())
 }
@@ -63,7 +66,7 @@ pub(crate) fn run(size: &Size) -> Result<(), Box<dyn Error>> {
 async fn accept(
     listener: Async<TcpListener>,
     stop: CancelToken,
-    guests: Arc<Guests>,
+    visitors: Arc<Visitors>,
 ) -> io::Result<()> {
     let pool = current().expect("a task has a pool");
     loop {
@@ -76,14 +79,14 @@ async fn accept(
             return Ok(());
         };
         let (stream, client) = next?;
-        let guests = Arc::clone(&guests);
+        let visitors = Arc::clone(&visitors);
         // It is not joined: the shutdown of the pool waits for all.
         pool.spawn(async move {
-            guests.enter();
+            visitors.enter();
             if let Err(error) = echo(stream).await {
                 eprintln!("echo_server: {client}: {error}");
             }
-            guests.leave();
+            visitors.leave();
         });
     }
 }
@@ -137,12 +140,12 @@ struct Crowd {
 
 /// Counts the connections that the server has.
 #[derive(Default)]
-struct Guests {
+struct Visitors {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
-impl Guests {
+impl Visitors {
     fn enter(&self) {
         let now = self.now.fetch_add(1, SeqCst) + 1;
         self.most.fetch_max(now, SeqCst);

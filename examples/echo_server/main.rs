@@ -57,7 +57,7 @@ struct Size {
 enum Program {
     /// One sends a word over a connection, another prints it
     Stream,
-    /// The same with a packet, without a connection
+    /// One sends a word in a packet, without a connection, another prints it
     Datagram,
     /// A server of connections, and a client at the end of each
     Connections,

@@ -36,7 +36,7 @@ enum Program {
     Tour,
     /// One task puts a word into a queue, another takes it out
     Hello,
-    /// The same without room: the word goes from hand to hand
+    /// One task hands a word to another: the queue has no room
     Pipe,
     /// Two cooks, two eaters, and an end mark for each eater
     EndMarks,

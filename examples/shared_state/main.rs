@@ -40,9 +40,9 @@ enum Program {
     AtomicCount,
     /// A number that one task writes and another reads
     Value,
-    /// The same with ten numbers
+    /// Ten numbers that one task writes and another reads
     Array,
-    /// The same with bytes, and a semaphore that says when they are there
+    /// Bytes that one task writes and another reads when a semaphore says that they are there
     Memory,
 }
 

@@ -34,9 +34,9 @@ struct Arguments {
 enum Program {
     /// 50,000 futures that sleep for a second, all at the same time
     Sleeping,
-    /// 300 futures that wait for what the next one does
+    /// 300 futures, each of which waits for the next
     Waiting,
-    /// The same with closures, which do keep a thread each
+    /// 300 closures, each of which waits for the next and keeps a thread
     Blocking,
 }
 

@@ -20,7 +20,7 @@ trait Waited: Send + Sync + 'static {
     fn wait_timeout(&self, timeout: Duration) -> bool;
     fn wait(&self);
     fn wait_async(&self) -> impl Future<Output = ()>;
-    /// Lets a few waiters go on.
+    /// Releases a few waiters.
     fn open(&self);
 }
 

@@ -109,9 +109,9 @@ fn submit_cancel_shutdown_in_a_row_ends() {
     });
 }
 
-/// Returns the number of bytes of memory that are resident.
+/// Returns the number of bytes that this process has in memory.
 #[cfg(target_os = "linux")]
-fn resident() -> usize {
+fn memory_in_use() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.unwrap().trim().strip_suffix("kB").unwrap();
@@ -140,7 +140,7 @@ fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
         let (mut live, mut sizes) = (Vec::new(), Vec::new());
         for (round, (arrived, release)) in long.iter().enumerate() {
             arrived.wait();
-            sizes.push(resident());
+            sizes.push(memory_in_use());
             let cancelled: Vec<_> = (0..200_000_usize).map(|n| pool.submit(move || n)).collect();
             assert!(cancelled.iter().all(|handle| handle.cancel()));
             let order = Arc::clone(&order);
@@ -166,11 +166,11 @@ fn a_task_that_submits_and_joins_forever_does_not_fill_its_local_queue() {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let grown = pool.submit(|| {
             let pool = workmill::current().unwrap();
-            let before = resident();
+            let before = memory_in_use();
             for n in 0..1_000_000_usize {
                 assert_eq!(pool.submit(move || n).join().unwrap(), n);
             }
-            resident() - before
+            memory_in_use() - before
         });
         let grown = grown.join().unwrap();
         assert!(grown < 10_000_000, "{grown}");

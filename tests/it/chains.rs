@@ -245,7 +245,7 @@ fn what_is_refused_may_be_submitted_for_later_again_and_so_on() {
     });
 }
 
-/// Calls `body` in so many callbacks, one inside another, that the next one is put off.
+/// Calls `body` deep enough in nested callbacks that the next one is put off.
 fn at_the_bottom(body: impl FnOnce() + Send + 'static) {
     fn go_down(token: CancelToken, body: Box<dyn FnOnce() + Send>) {
         let was_called = Arc::new(AtomicBool::new(false));

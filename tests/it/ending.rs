@@ -276,7 +276,7 @@ fn a_submitter_that_waits_for_room_is_woken_by_shutdown() {
 }
 
 #[test]
-fn leaving_a_process_with_tasks_running_is_quiet() {
+fn leaving_a_process_with_tasks_running_prints_nothing() {
     let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let _releases = [occupy(&pool), occupy(&pool)];
@@ -291,7 +291,7 @@ fn leaving_a_process_with_tasks_running_is_quiet() {
 }
 
 #[test]
-fn returning_from_main_with_tasks_running_is_quiet() {
+fn returning_from_main_with_tasks_running_prints_nothing() {
     let body = || {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let _releases = [occupy(&pool), occupy(&pool)];

@@ -407,7 +407,7 @@ fn a_child_makes_pools_of_its_own_and_has_children_too() {
     });
 }
 
-/// What runs below a task that may fork.
+/// A closure that runs below a task, and may fork.
 type Below = Box<dyn FnOnce(&ThreadPoolExecutor) -> Option<Child> + Send>;
 
 /// Calls `below` everywhere a task of a pool may be, and returns the results.

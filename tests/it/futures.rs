@@ -36,7 +36,7 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, JoinError>) -> Option<CancelRea
     outcome.unwrap_err().cancel_reason()
 }
 
-/// Returns when the only thread of the pool has run everything that is queued now.
+/// Returns when the only worker has run everything that is queued now.
 fn settle(pool: &PoolRef) {
     pool.submit(|| ()).join().unwrap();
 }

@@ -245,7 +245,7 @@ fn without_capacity_children_count_against_outsiders() {
 }
 
 #[test]
-fn a_timed_submission_waits_so_long_and_gives_the_closure_back() {
+fn a_timed_submission_waits_for_its_time_and_gives_the_closure_back() {
     limited(|| {
         for overflow in [Overflow::Block, Overflow::CallerRuns, Overflow::DropOldest] {
             let pool = full(1, overflow).build().unwrap();

@@ -595,7 +595,7 @@ fn a_comparison_that_panics_leaves_the_queue_as_it_was() {
     });
 }
 
-/// Has no order at all.
+/// A type without any order.
 struct Erratic(u32);
 
 impl Ord for Erratic {

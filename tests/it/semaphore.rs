@@ -165,7 +165,10 @@ fn a_waiter_that_has_waited_long_at_an_unfair_semaphore_gets_the_next_permit() {
         let since = std::time::Instant::now();
         until(|| since.elapsed() > Duration::from_millis(2));
         drop(held.pop());
-        assert!(keys.try_acquire().is_err(), "one is free, but it is hungry");
+        assert!(
+            keys.try_acquire().is_err(),
+            "one is free, but the waiter starves"
+        );
         drop(held.pop());
         assert!(keys.try_acquire().is_err(), "both have been handed over");
         assert!(!is_waiting(&mut head));

@@ -146,7 +146,7 @@ fn a_handle_that_outlives_its_pool_tells_no_other_pool() {
         let task = first.submit(|| panic!("late"));
         first.shutdown();
         drop(first);
-        // What the first pool has left behind is used again now.
+        // The memory that the first pool has left behind is used again now.
         let others: Vec<_> = (0..4).map(|_| pool()).collect();
         drop(task);
         assert!(

@@ -131,8 +131,8 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "tokio",
-        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers except \
-                for timers",
+        about: "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers \
+                except for timers",
         side: Side::Other,
         turn: tokio_turn,
     },
@@ -144,15 +144,15 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "async-executor",
-        about: "spawn and detach, or its Task under block_on; its threads by hand; \
-                timers of async-io",
+        about: "spawn and detach, or its Task under block_on; its threads by hand; timers of \
+                async-io",
         side: Side::Other,
         turn: async_executor_turn,
     },
     Entry {
         name: "futures",
-        about: "spawn_ok, and a oneshot for the result; cannot wait for its threads; \
-                timers of async-io",
+        about: "spawn_ok, and a oneshot for the result; cannot wait for its threads; timers of \
+                async-io",
         side: Side::Other,
         turn: futures_turn,
     },
@@ -194,8 +194,8 @@ const POOLS: &[Entry] = &[
     },
     Entry {
         name: "chili",
-        about: "has only join, so takes part in nested_join, idle and start_stop; \
-                the caller runs tasks, too",
+        about: "has only join, so takes part in nested_join, idle and start_stop; the caller runs \
+                tasks, too",
         side: Side::Other,
         turn: chili_turn,
     },

@@ -51,7 +51,7 @@ struct Arguments {
     #[arg(long, default_value = "2")]
     threads: NonZero<usize>,
 
-    /// What the numbers of operations are multiplied by
+    /// The factor by which the numbers of operations are multiplied
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
 

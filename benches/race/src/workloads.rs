@@ -642,7 +642,7 @@ fn memory_submit<C: Contender, S: Submit<C::Pool>>(setup: &Setup, tasks: usize) 
     })
 }
 
-/// Keeps all threads of the pool busy until the returned barrier is waited at.
+/// Keeps all workers busy until the returned barrier is waited at.
 fn hold_threads(pool: &impl Execute, threads: usize) -> Arc<Barrier> {
     let barrier = Arc::new(Barrier::new(threads + 1));
     for _ in 0..threads {

@@ -147,7 +147,7 @@ pub(crate) struct Plan {
 /// Adds a step to some tasks. A number picks one of the things there are.
 #[derive(Clone)]
 struct Move {
-    what: What,
+    kind: MoveKind,
     by: usize,
     which: usize,
     many: usize,
@@ -156,7 +156,7 @@ struct Move {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum What {
+enum MoveKind {
     Yield,
     End,
     Spawn,
@@ -179,8 +179,8 @@ enum What {
     SetThreads,
 }
 
-const ALL: [What; 19] = {
-    use What::{
+const ALL: [MoveKind; 19] = {
+    use MoveKind::{
         Await, Chain, Collector, CountDown, End, Finish, Get, Join, LetGo, ManyToMany, Meet, Pair,
         Put, Set, Spawn, Stock, Take, WaitFor, Yield,
     };
@@ -192,7 +192,7 @@ const ALL: [What; 19] = {
 
 /// Plans, some with a preference for trees, some for locks, and so on.
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
-    use What::{
+    use MoveKind::{
         Await, Chain, Collector, CountDown, End, Finish, Get, Join, LetGo, ManyToMany, Meet, Pair,
         Put, Set, Spawn, Stock, Take, WaitFor,
     };
@@ -224,7 +224,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
 /// Plans with changes of the number of threads in between.
 pub(crate) fn plans_that_set_threads() -> impl Strategy<Value = Plan> {
     let changes =
-        proptest::collection::vec((0..200_usize, one_move(Just(What::SetThreads))), 0..12);
+        proptest::collection::vec((0..200_usize, one_move(Just(MoveKind::SetThreads))), 0..12);
     (plans(), changes).prop_map(|(mut plan, changes)| {
         for (index, change) in changes {
             let index = index.min(plan.moves.len());
@@ -235,16 +235,16 @@ pub(crate) fn plans_that_set_threads() -> impl Strategy<Value = Plan> {
 }
 
 /// Some moves, in bundles. A smaller plan first goes without a whole bundle.
-fn moves(favourites: &'static [What]) -> impl Strategy<Value = Vec<Move>> {
-    let what = prop_oneof![select(&ALL[..]), select(favourites)];
-    let bundle = proptest::collection::vec(one_move(what), 0..15);
+fn moves(favourites: &'static [MoveKind]) -> impl Strategy<Value = Vec<Move>> {
+    let kind = prop_oneof![select(&ALL[..]), select(favourites)];
+    let bundle = proptest::collection::vec(one_move(kind), 0..15);
     proptest::collection::vec(bundle, 0..28).prop_map(|bundles| bundles.concat())
 }
 
-fn one_move(what: impl Strategy<Value = What>) -> impl Strategy<Value = Move> {
+fn one_move(kind: impl Strategy<Value = MoveKind>) -> impl Strategy<Value = Move> {
     let numbers = (0..64_usize, 0..16_usize, 1..13_usize, 0..16_usize);
-    (what, numbers, how()).prop_map(|(what, (by, which, many, size), how)| Move {
-        what,
+    (kind, numbers, how()).prop_map(|(kind, (by, which, many, size), how)| Move {
+        kind,
         by,
         which,
         many,
@@ -409,7 +409,7 @@ impl Weaver {
 
     fn make(&mut self, one: &Move) {
         let &Move {
-            what,
+            kind,
             by,
             which,
             many,
@@ -420,40 +420,40 @@ impl Weaver {
             return;
         };
         let some = many.div_ceil(3);
-        match what {
-            What::Yield => self.step(task, Step::Yield),
-            What::SetThreads => self.step(task, Step::SetThreads(which)),
-            What::End => self.end(task),
-            What::Spawn => (0..some).for_each(|_| _ = self.spawn(task, size)),
-            What::Chain => _ = (0..many).try_fold(task, |parent, _| self.spawn(parent, size)),
-            What::Join => {
+        match kind {
+            MoveKind::Yield => self.step(task, Step::Yield),
+            MoveKind::SetThreads => self.step(task, Step::SetThreads(which)),
+            MoveKind::End => self.end(task),
+            MoveKind::Spawn => (0..some).for_each(|_| _ = self.spawn(task, size)),
+            MoveKind::Chain => _ = (0..many).try_fold(task, |parent, _| self.spawn(parent, size)),
+            MoveKind::Join => {
                 if let Some(ended) = recent(self.ended.len(), which) {
                     for task in self.crowd(by, some) {
                         self.join(task, self.ended[ended], how);
                     }
                 }
             }
-            What::Set => {
+            MoveKind::Set => {
                 let kind = [Flag::Event, Flag::Token, Flag::Condvar][size % 3];
                 self.program.flags.push(kind);
                 self.flags.push(self.history(task));
                 self.step(task, Step::Set(self.flags.len() - 1));
             }
-            What::WaitFor => {
+            MoveKind::WaitFor => {
                 if let Some(flag) = recent(self.flags.len(), which) {
                     for task in self.crowd(by, many) {
                         self.wait(task, self.flags[flag], Step::WaitFor(flag, how));
                     }
                 }
             }
-            What::Take => {
+            MoveKind::Take => {
                 for task in self.crowd(by, some) {
                     self.take(task, which, size, how);
                 }
             }
-            What::LetGo => self.let_go(task, which),
-            What::CountDown => self.count_down(by, which, many),
-            What::Await => {
+            MoveKind::LetGo => self.let_go(task, which),
+            MoveKind::CountDown => self.count_down(by, which, many),
+            MoveKind::Await => {
                 if let Some(latch) = recent(self.latches.len(), which) {
                     for task in self.crowd(by, many) {
                         let history = self.latches[latch].history;
@@ -462,8 +462,8 @@ impl Weaver {
                     }
                 }
             }
-            What::Meet => self.meet(by, many),
-            What::Pair => {
+            MoveKind::Meet => self.meet(by, many),
+            MoveKind::Pair => {
                 let to = self.crowd(by + 1 + which, 1)[0];
                 let capacity = [None, Some(0), Some(0), Some(1), Some(2)][size % 5];
                 let from = task;
@@ -472,12 +472,12 @@ impl Weaver {
                     (0..some).for_each(|_| self.put(by, 0, how));
                 }
             }
-            What::Collector => self.add_channel(Mode::Collector { to: task }, unlimited(size)),
-            What::Stock => self.add_channel(Mode::Stock, unlimited(size)),
-            What::Put => (0..some).for_each(|n| self.put(by + n * size, which, how)),
-            What::Get => (0..some).for_each(|n| self.get(by + n * size, which, how)),
-            What::ManyToMany => self.many_to_many(one),
-            What::Finish => self.finish(task, which, how),
+            MoveKind::Collector => self.add_channel(Mode::Collector { to: task }, unlimited(size)),
+            MoveKind::Stock => self.add_channel(Mode::Stock, unlimited(size)),
+            MoveKind::Put => (0..some).for_each(|n| self.put(by + n * size, which, how)),
+            MoveKind::Get => (0..some).for_each(|n| self.get(by + n * size, which, how)),
+            MoveKind::ManyToMany => self.many_to_many(one),
+            MoveKind::Finish => self.finish(task, which, how),
         }
     }
 
@@ -787,7 +787,7 @@ impl fmt::Debug for Program {
 impl fmt::Debug for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = (self.by, self.which, self.many, self.size);
-        write!(f, "{:?}{numbers:?} {:?}", self.what, self.how)
+        write!(f, "{:?}{numbers:?} {:?}", self.kind, self.how)
     }
 }
 

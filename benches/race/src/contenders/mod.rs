@@ -57,7 +57,7 @@ impl<P: Execute + Clone + Send + 'static> Reach<P> for P {
     }
 }
 
-/// Gives the pool `P` closures whose results are joined.
+/// Submits closures to the pool `P` and joins their results.
 pub(crate) trait Submit<P> {
     type Handle;
 
