@@ -1,4 +1,4 @@
-//! Where something that is not due is known: to the timer and to the pool.
+//! The two registrations of a closure that is not due: in the timer and in the pool.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +8,12 @@ use crate::pool::{Pool, PoolLink, Postponed};
 use crate::timer::alarm;
 use crate::timer::entries::Key;
 
-/// Where something that is not due is known.
+/// The registrations of a closure that is not due.
 pub(super) struct Booking {
     link: PoolLink,
     /// The key of its alarm, if the timer has one.
     alarm: Option<Key>,
-    /// Its key in the pool's registry, if it is there.
+    /// Its key in the pool's registry, if it is registered.
     registered: Option<usize>,
 }
 
@@ -26,12 +26,13 @@ impl Booking {
         }
     }
 
-    /// Takes everything out of this, so that it can be [cancelled](Self::cancel) without a lock.
+    /// Takes everything out of the booking, so that it can be [cancelled](Self::cancel) without a
+    /// lock.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new(self.link))
     }
 
-    /// Registers it in the pool.
+    /// Registers the closure in the pool.
     pub(super) fn register(
         &mut self,
         pool: &Pool,
@@ -45,8 +46,8 @@ impl Booking {
         Ok(())
     }
 
-    /// Sets an alarm, which calls `callback` on the timer's thread when it is `due`; none if that is
-    /// never.
+    /// Sets an alarm, which calls `callback` on the timer's thread at `due`. Sets none if `due` is
+    /// `None`, which means never.
     pub(super) fn set_alarm(
         &mut self,
         due: Option<Instant>,
@@ -59,17 +60,17 @@ impl Booking {
         Ok(())
     }
 
-    /// The alarm has rung.
+    /// Notes that the alarm has rung.
     pub(super) fn alarm_has_rung(&mut self) {
         self.alarm = None;
     }
 
-    /// Takes the key in the pool's registry, which the caller removes without a lock.
+    /// Takes the key in the pool's registry, from which the caller removes it without a lock.
     pub(super) fn take_registered(&mut self) -> Option<usize> {
         self.registered.take()
     }
 
-    /// Removes it from the timer and from the pool. The caller holds no lock.
+    /// Removes the closure from the timer and from the pool. The caller holds no lock.
     pub(super) fn cancel(self) {
         if let Some(alarm) = self.alarm {
             alarm::forget(alarm);

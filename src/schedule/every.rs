@@ -1,10 +1,11 @@
-//! When the runs of a series are due.
+//! The times at which the runs of a periodic series are due.
 
 use std::time::{Duration, Instant};
 
 use crate::timer;
 
-/// When the runs of a series are due; for [`PoolRef::submit_every`](crate::PoolRef::submit_every).
+/// The times at which the runs of a periodic series are due, for
+/// [`PoolRef::submit_every`](crate::PoolRef::submit_every).
 ///
 /// # Examples
 ///
@@ -28,14 +29,15 @@ pub struct Every {
 }
 
 impl Every {
-    /// A run at once, and one each time that `period` has passed since, however long they take.
+    /// Creates a series at a fixed rate: the first run is due at once, and the others at multiples
+    /// of `period` after it, however long the runs take.
     ///
-    /// Runs whose time passes while one is under way are left out; the next keep the phase of the first.
-    /// Java's `scheduleAtFixedRate` makes up for them.
+    /// Runs that are due while another run is under way are skipped; later runs keep the phase of
+    /// the first. (In Java, `scheduleAtFixedRate` catches up instead.)
     ///
     /// # Panics
     ///
-    /// If `period` is zero.
+    /// Panics if `period` is zero.
     pub fn rate(period: Duration) -> Self {
         assert!(!period.is_zero(), "the period of a series is zero");
         Self {
@@ -46,7 +48,8 @@ impl Every {
         }
     }
 
-    /// A run at once, and another each time that `pause` has passed since the end of the last.
+    /// Creates a series with a fixed delay: the first run is due at once, and each other run when
+    /// `pause` has passed since the end of the previous one.
     pub fn delay(pause: Duration) -> Self {
         Self {
             period: pause,
@@ -56,7 +59,7 @@ impl Every {
         }
     }
 
-    /// The first run not at once, but after `delay`.
+    /// Makes the first run due after `delay`, and not at once.
     pub fn first_after(self, delay: Duration) -> Self {
         Self {
             first: delay,
@@ -64,7 +67,8 @@ impl Every {
         }
     }
 
-    /// A panic ends the series, and is in its handle, in place of going to the panic handler.
+    /// Makes a panic end the series. The handle then returns the panic, which does not go to the
+    /// panic handler.
     pub fn end_on_panic(self) -> Self {
         Self {
             ends_on_panic: true,
@@ -72,7 +76,7 @@ impl Every {
         }
     }
 
-    /// When the run after the one that was due at `last` is due; `None` is never.
+    /// Returns when the run after the one that was due at `last` is due; `None` means never.
     pub(super) fn next(&self, last: Instant, now: Instant) -> Option<Instant> {
         if self.from_end {
             return now.checked_add(self.period);

@@ -1,17 +1,21 @@
-//! What has its time: closures that are submitted when it has come, once or again and again.
+//! Scheduled closures: they are submitted when they are due, once or periodically.
 //!
-//! Something that is not due is no task of the pool yet. It is known in two places, to the timer and to
-//! the pool ([`Scheduled`](crate::pool::Postponed)), so that its time can come, and the pool can close. Who
-//! cancels its handle drops what it captured, and a part of that takes it out of both. So it leaves
-//! them in one of three ways, and its own lock says which came first.
+//! A closure that is not due is no task of the pool yet. It is registered in two places: in the
+//! timer, so that it can come due, and in the pool ([`Postponed`](crate::pool::Postponed)), so that
+//! the pool can cancel it when it closes. Cancelling its handle drops the closure, and with it
+//! [`WhileOnce`], whose drop removes the closure from both; a series is ended by its handle's task
+//! instead (see [`series`]). So a closure leaves the registries in one of three ways: it comes due,
+//! it is cancelled, or the pool closes. Its own lock decides which of the three came first.
 //!
-//! # Due against closed
-//! *Timer:* (D1) lock; (D2) count it as accepted; if that is refused leave everything as it is.
-//! *Pool:* (C1) refuse what comes from outside; (C2) take all that is known, and of each, under its lock,
-//! cancel what is left. If D2 is refused, C1 came first, and C2 is still to come or has been here
-//! already. If it is not, the pool does not end before the task has, and C2 finds nothing.
+//! # Coming due against the pool's end
+//! *Timer:* (D1) lock; (D2) count the task as accepted; if that is refused leave everything
+//! unchanged. *Pool:* (C1) refuse tasks from outside; (C2) take everything that is registered, and
+//! cancel what is left of each, under its lock. If D2 is refused, C1 came first, and C2 is still to
+//! come or is over. If D2 is not refused, the pool does not end before the task has, and C2 finds
+//! nothing.
 //!
-//! The timer's thread calls and drops nothing of the user's here: it only moves tasks into the pool.
+//! The timer's thread calls and drops nothing of the user's here: it only moves tasks into the
+//! pool.
 
 mod booking;
 mod every;
@@ -34,29 +38,30 @@ use crate::handle::{JoinHandle, cancel_for};
 use crate::pool::PoolTask;
 
 impl PoolRef {
-    /// Submits a closure when so much time has passed.
+    /// Submits a closure after a delay, and returns a handle to its result.
     ///
-    /// Until then it is no task of the pool: it takes up no room, and [`wait_idle`](Self::wait_idle)
-    /// does not wait for it. When it is due it is admitted even if the pool is full, and runs when a
-    /// thread is free. Those that are due at the same time are submitted in the order of the calls.
-    /// [`Duration::MAX`] is never.
+    /// Until then the closure is no task of the pool: it takes up no room, and
+    /// [`wait_idle`](Self::wait_idle) does not wait for it. When it is due, it is accepted even if
+    /// the pool is full, and runs when a worker is free. Closures that are due at the same time are
+    /// submitted in the order of the calls. With [`Duration::MAX`] the closure is never due.
     ///
-    /// The time is kept by a thread that the process has for all of [`timer`](crate::timer).
+    /// A thread keeps the time, one for the process and all of [`timer`](crate::timer).
     ///
     /// # Cancelling
     ///
-    /// [`JoinHandle::cancel`] drops the closure, and all that there is of it, at once. A pool that is
-    /// shut down cancels what is not due by then, with
+    /// [`JoinHandle::cancel`] drops the closure at once, and leaves nothing of it in a queue.
+    /// Shutting the pool down cancels closures that are not due by then, with
     /// [`CancelReason::Shutdown`].
     ///
     /// # Blocking
     ///
-    /// Never.
+    /// Never blocks.
     ///
     /// # Errors
     ///
-    /// None at the call. If the pool was shut down the handle resolves to cancelled; likewise, with
-    /// [`CancelReason::Rejected`], if the system would not start the thread that keeps the time.
+    /// The call itself never fails. If the pool is shut down, the handle resolves to cancelled;
+    /// likewise, with [`CancelReason::Rejected`], if the system fails to start the thread that
+    /// keeps the time.
     ///
     /// # Examples
     ///
@@ -80,41 +85,44 @@ impl PoolRef {
         let link = self.pool.link;
         let once = Arc::new(Once::new(link, self.capacity.clone()));
         let token = WhileOnce(Arc::clone(&once));
-        let (task, end) = PoolTask::with_handle(token, closure);
-        end.postpone();
+        let (task, handle) = PoolTask::with_handle(token, closure);
+        handle.postpone();
         let due = Instant::now().checked_add(delay);
-        if let Err(reason) = once.book(&self.pool, due, task, end.task_ref()) {
+        if let Err(reason) = once.book(&self.pool, due, task, handle.task_ref()) {
             self.pool.counts.rejected.add_one();
-            cancel_for(reason, &end, link);
+            cancel_for(reason, &handle, link);
         }
-        JoinHandle::new(end, link)
+        JoinHandle::new(handle, link)
     }
 
-    /// Runs a closure again and again, at the times that [`Every`] says, until its handle is cancelled
+    /// Runs a closure periodically, at the times that [`Every`] sets, until the handle is cancelled
     /// or the pool is shut down.
     ///
-    /// Each run is a task of the pool. Runs never overlap: one that is due while the last still runs is
-    /// left out. One that is due while the pool is full is left out too, and counted in
-    /// [`Metrics::skipped_runs`](crate::Metrics::skipped_runs). Between the runs there is no task:
-    /// [`wait_idle`](Self::wait_idle) waits for a run, and not for the series.
+    /// Each run is a task of the pool. Runs never overlap: a run that is due while the previous one
+    /// is under way is skipped. A run that is due while the pool is full is skipped too, and
+    /// counted in [`Metrics::skipped_runs`](crate::Metrics::skipped_runs). Between the runs there
+    /// is no task: [`wait_idle`](Self::wait_idle) waits for a run, and not for the series.
     ///
-    /// # The end
+    /// # The end of the series
     ///
-    /// The handle resolves when the series has ended, no run is under way and the closure is gone; it never
-    /// gives a value. Until then [`JoinHandle::is_running`] returns `true`. [`JoinHandle::cancel`] ends the
-    /// series, and drops the closure at once, or when the run that is under way has ended. The shutdown
-    /// of the pool does the same, with [`CancelReason::Shutdown`]. A panic in a run goes to the
-    /// [`panic_handler`](crate::Builder::panic_handler), and the series goes on; by
-    /// [`Every::end_on_panic`] it ends, and the panic is in the handle, unless that was cancelled before.
-    /// Dropping the handle detaches the series: it goes on for as long as the pool.
+    /// The handle resolves when the series has ended, no run is under way and the closure is
+    /// dropped; it never returns a value. Until then [`JoinHandle::is_running`] returns `true`.
+    /// [`JoinHandle::cancel`] ends the series, and drops the closure at once, or after the run that
+    /// is under way. Shutting the pool down does so too, with [`CancelReason::Shutdown`]. A panic
+    /// in a run goes to the [`panic_handler`](crate::Builder::panic_handler), and the series goes
+    /// on. With [`Every::end_on_panic`] the panic ends the series, and the handle returns it,
+    /// unless the handle was cancelled before. Dropping the handle detaches the series: it goes on
+    /// until the pool is shut down.
     ///
     /// # Blocking
     ///
-    /// Never.
+    /// Never blocks.
     ///
     /// # Errors
     ///
-    /// None at the call, as with [`submit_after`](Self::submit_after).
+    /// The call itself never fails. If the pool is shut down, the handle resolves to cancelled;
+    /// likewise, with [`CancelReason::Rejected`], if the system fails to start the thread that
+    /// keeps the time.
     ///
     /// # Examples
     ///
@@ -143,11 +151,11 @@ impl PoolRef {
         if self.pool.is_forked() {
             return JoinHandle::refused(CancelReason::Forked, link);
         }
-        let (series, end) = Series::new(link, self.capacity.clone(), every, closure);
+        let (series, handle) = Series::new(link, self.capacity.clone(), every, closure);
         if let Err(reason) = series.begin(&self.pool) {
             self.pool.counts.rejected.add_one();
-            end.cancel(reason);
+            handle.cancel(reason);
         }
-        JoinHandle::new(end, link)
+        JoinHandle::new(handle, link)
     }
 }

@@ -1,4 +1,4 @@
-//! Models of a series: a run against whoever cancels the handle.
+//! Models of a series: a run against a cancel of the handle.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -14,7 +14,8 @@ use crate::pool::PoolLink;
 use crate::task::cell::{Cancelled, HandleRef};
 use crate::wait::{Deadline, block_until};
 
-/// What the closure has come to: plain counts, since what is known of them is by other means.
+/// Counts of what has happened to the closure. They are relaxed, since the models order them by
+/// other means.
 #[derive(Default, Clone)]
 struct Seen {
     begun: Arc<AtomicUsize>,
@@ -26,14 +27,15 @@ struct Counted(Seen);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        // Others may look while it is not gone yet.
+        // Other threads may look while the closure is not gone yet.
         thread::yield_now();
         self.0.drops.fetch_add(1, Relaxed);
     }
 }
 
 impl Seen {
-    /// A series that nobody keeps the time for, as the model has no clock: there is no run after the first.
+    /// Creates a series without a timer, as the model has no clock: there is no run after the
+    /// first.
     fn series(
         &self,
         every: Every,
@@ -51,7 +53,7 @@ impl Seen {
         })
     }
 
-    /// The handle has resolved: nothing runs any more, and nothing is left.
+    /// Asserts, after the handle has resolved, that nothing runs any more and nothing is left.
     fn assert_over(&self) {
         assert_eq!(
             self.begun.load(Relaxed),
@@ -74,7 +76,7 @@ fn join(mut handle: HandleRef<()>) -> Result<(), JoinError> {
     outcome.unwrap_or_else(|_| panic!("the series has ended"))
 }
 
-/// Bug: whoever cancels resolves the handle whether a run is under way or not.
+/// Bug: a cancel resolves the handle whether a run is under way or not.
 #[test]
 fn a_series_that_is_cancelled_in_a_run_ends_after_it() {
     model(|| {
@@ -91,7 +93,7 @@ fn a_series_that_is_cancelled_in_a_run_ends_after_it() {
 
 /// Bug: the last run wakes nobody.
 #[test]
-fn a_series_that_ends_by_a_panic_tells_who_waits() {
+fn a_series_that_ends_by_a_panic_wakes_its_waiter() {
     model(|| {
         let seen = Seen::default();
         let every = Every::delay(Duration::MAX).end_on_panic();

@@ -19,10 +19,10 @@ pub(super) struct Once {
 }
 
 struct OnceInside {
-    /// Until it is due, or cancelled.
+    /// The task, until it is due or cancelled.
     task: Option<(PoolTask, TaskRef)>,
     booking: Booking,
-    /// From when it is due until it begins.
+    /// The permit, from the time at which the task is due until it begins.
     permit: Option<CapacityPermit>,
 }
 
@@ -44,16 +44,16 @@ impl Once {
         pool: &Pool,
         due: Option<Instant>,
         task: PoolTask,
-        end: TaskRef,
+        task_ref: TaskRef,
     ) -> Result<(), CancelReason> {
         let inside = &mut *lock(&self.inside);
-        inside.task = Some((task, end));
+        inside.task = Some((task, task_ref));
         let once = Arc::clone(self);
         inside.booking.register(pool, once.clone())?;
         inside.booking.set_alarm(due, move || once.come_due())
     }
 
-    /// On the timer's thread.
+    /// Submits the task. Called on the timer's thread.
     fn come_due(&self) {
         let Some(pool) = Pool::of(self.link) else {
             return;
@@ -74,13 +74,13 @@ impl Once {
         if let Some(registered) = registered {
             pool.scheduled.remove(registered);
         }
-        if let Some((task, end)) = task {
-            end.come_due();
+        if let Some((task, task_ref)) = task {
+            task_ref.come_due();
             pool.push(task);
         }
     }
 
-    /// What is left of it, if it is not due, to be dropped outside the lock.
+    /// Takes everything that is left if the task is not due, to be dropped outside the lock.
     fn take(&self) -> (Option<(PoolTask, TaskRef)>, Booking, Option<CapacityPermit>) {
         let mut inside = lock(&self.inside);
         (
@@ -105,7 +105,7 @@ impl Postponed for Once {
     }
 }
 
-/// Part of what the closure owns until it begins; dropped with it if it is cancelled.
+/// A capture of the closure until it begins, which is dropped with the closure if it is cancelled.
 pub(super) struct WhileOnce(pub(super) Arc<Once>);
 
 impl Token for WhileOnce {

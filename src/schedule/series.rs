@@ -1,14 +1,14 @@
-//! Closures that are due again and again.
+//! Closures that are due periodically.
 //!
 //! # The end
-//! The handle of a series is that of a future, the [`End`], which is pending for as long as the series
-//! goes on. The future is no task of the pool: whoever wakes it gives its task to the series, and the
-//! series runs that task when there is nothing left of the closure. So a cancelled handle resolves when
-//! the run that is under way has ended, and what the closure captured is gone.
+//! The handle of a series is the handle of a future, [`End`], which is pending as long as the
+//! series goes on. The future's task is no task of the pool: waking it hands it to the series,
+//! which runs it when nothing is left of the closure. So a cancelled handle resolves when the run
+//! that is under way has ended, and the captures of the closure are gone.
 //!
-//! What the lock guards says which of three the series is: *waiting* for its next run, or for that run to
-//! begin; *running*, while the closure is in the hands of a run; or *over*. It is over when its end was
-//! taken out of the lock, which happens once.
+//! The state that the lock guards is one of three. The series is *waiting* for its next run to be
+//! due or to begin; it is *running* while a run holds the closure; or it is *over*. It is over when
+//! its end was taken out of the lock, which happens once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,22 +35,22 @@ pub(super) struct Series<F> {
 }
 
 struct Inside<F> {
-    /// While the series is waiting.
+    /// The closure, while the series is waiting.
     closure: Option<F>,
     is_running: bool,
-    /// The handle's task, which was woken during a run: the handle was cancelled.
-    woken: Option<Task<Quiet>>,
-    /// Until the series is over.
+    /// The handle's task, if it was woken during a run: the handle was cancelled.
+    woken: Option<Task<HandleContext>>,
+    /// A reference to the handle's task, until the series is over.
     end: Option<TaskRef>,
     booking: Booking,
-    /// When the last run was due, or the first is.
+    /// When the last run was due, or the first run is.
     due: Option<Instant>,
     /// The panic that has ended the series, until the handle has it.
     panic: Option<Payload>,
 }
 
 impl<F: FnMut() + Send + 'static> Series<F> {
-    /// A series that has not begun, and the end of its handle.
+    /// Creates a series that has not begun, and the reference for its handle.
     pub(super) fn new(
         link: PoolLink,
         capacity: Option<Arc<Capacity>>,
@@ -75,12 +75,12 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         let schedule = move |task| woken.wake(task);
         let (task, handle) = Task::future((), end, schedule, |_| 0);
         lock(&series.inside).end = Some(handle.task_ref());
-        // It is pending, and from now on whoever wakes it has its task.
-        Task::run(&mut Some(task), &Quiet(link));
+        // The future is pending now, and from now on waking it hands its task to the series.
+        Task::run(&mut Some(task), &HandleContext(link));
         (series, handle)
     }
 
-    /// Has the first run come. If it is refused the caller cancels the handle.
+    /// Schedules the first run. If this is refused the caller cancels the handle.
     pub(super) fn begin(self: &Arc<Self>, pool: &Pool) -> Result<(), CancelReason> {
         let inside = &mut *lock(&self.inside);
         inside.booking.register(pool, self.clone())?;
@@ -94,7 +94,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
             .set_alarm(inside.due, move || series.come_due())
     }
 
-    /// On the timer's thread: a run is due.
+    /// Submits a run that is due. Called on the timer's thread.
     fn come_due(self: &Arc<Self>) {
         let Some(pool) = Pool::of(self.link) else {
             return;
@@ -106,7 +106,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         inside.booking.alarm_has_rung();
         let Some(permit) = CapacityPermit::if_room(self.capacity.as_ref()) else {
             pool.counts.skipped.add_one();
-            // The pool closes, or there is a thread: this is it.
+            // This fails only if the timer has no thread, and this is the timer's thread.
             let _ = self.set_next_alarm(&mut inside);
             return;
         };
@@ -128,7 +128,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         self.set_alarm(inside)
     }
 
-    /// On a thread of the pool.
+    /// Runs the closure once. Called on a worker.
     pub(super) fn run(self: &Arc<Self>) {
         let closure = {
             let mut inside = lock(&self.inside);
@@ -141,7 +141,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         };
         let mut panic = unwind::catch(&mut closure).err();
         if self.link.is_forked() {
-            // This is a child, whose parent has the series.
+            // This is a child process, and the series belongs to the parent.
             return std::mem::forget((closure, panic));
         }
         let mut inside = lock(&self.inside);
@@ -176,16 +176,17 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         booking.cancel();
         match woken {
             Some(task) => self.resolve(task),
-            // That gives the task to `wake`.
+            // This hands the task to `wake`.
             None => end.iter().for_each(|end| end.wake()),
         }
     }
 
-    /// Somebody has cancelled the handle, or the series has ended by a panic: ends the series now, or when
-    /// the run that is under way has ended.
-    fn wake(self: &Arc<Self>, task: Task<Quiet>) {
+    /// Ends the series now, or after the run that is under way. Called when the handle was
+    /// cancelled, or when a panic has ended the series.
+    fn wake(self: &Arc<Self>, task: Task<HandleContext>) {
         if self.link.is_forked() {
-            // The lock may be held for ever here, and the handle says that it is another process's.
+            // The lock may be held forever here, and the handle returns that it belongs to another
+            // process.
             return std::mem::forget(task);
         }
         let mut inside = lock(&self.inside);
@@ -200,7 +201,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         );
         drop(inside);
         let (series, (booking, closure, end)) = (Arc::clone(self), left);
-        // What the closure captured may cancel another series, or own the pool.
+        // A capture of the closure may cancel another series, or own the pool.
         trampoline::call(move || {
             Local::in_the_way(series.link, || {
                 booking.cancel();
@@ -212,11 +213,11 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     }
 
     /// Resolves the handle.
-    fn resolve(&self, task: Task<Quiet>) {
-        Task::run(&mut Some(task), &Quiet(self.link));
+    fn resolve(&self, task: Task<HandleContext>) {
+        Task::run(&mut Some(task), &HandleContext(self.link));
     }
 
-    /// A run was dropped for a newer task, or by the end of the pool.
+    /// Notes that a run was dropped in favour of a newer task, or by the end of the pool.
     fn run_was_dropped(self: &Arc<Self>) {
         if let Some(pool) = Pool::of(self.link) {
             pool.counts.skipped.add_one();
@@ -227,7 +228,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         }
     }
 
-    /// Waits for the next time, if there is a thread that keeps it.
+    /// Schedules the next run, or ends the series if the timer has no thread.
     fn go_on(self: &Arc<Self>, mut inside: MutexGuard<'_, Inside<F>>) {
         let set = self.set_next_alarm(&mut inside);
         drop(inside);
@@ -253,8 +254,8 @@ impl<F: FnMut() + Send + 'static> Postponed for Series<F> {
     }
 }
 
-/// Pending for as long as the series goes on; then it panics as the series did, unless it is dropped,
-/// because the series was cancelled.
+/// A future that is pending as long as the series goes on. It then panics with the panic of the
+/// series, unless the series was cancelled, in which case the future is dropped.
 struct End<F: FnMut() + Send + 'static>(Arc<Series<F>>);
 
 impl<F: FnMut() + Send + 'static> Future for End<F> {
@@ -283,10 +284,10 @@ impl<F: FnMut() + Send + 'static> Drop for End<F> {
     }
 }
 
-/// What the handle's task runs in: it is not one of the pool's, and has nobody to tell what it does.
-struct Quiet(PoolLink);
+/// The context of the handle's task, which is no task of a pool: nothing is noted of it.
+struct HandleContext(PoolLink);
 
-impl Context for Quiet {
+impl Context for HandleContext {
     fn begins(&self, _: &'static Name) {}
 
     fn can_be_joined(&self, _: *const ()) {}
@@ -300,7 +301,7 @@ impl Context for Quiet {
     fn future_ended(&self, _: usize) {}
 }
 
-/// One run, which is made up for by the next if it is dropped.
+/// One run. If it is dropped, the next run is scheduled in its stead.
 struct Run<F: FnMut() + Send + 'static>(Option<Arc<Series<F>>>);
 
 impl<F: FnMut() + Send + 'static> Run<F> {
