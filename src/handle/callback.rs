@@ -1,4 +1,5 @@
-//! A callback in the place of a waiter: called with the outcome by whoever ends the task.
+//! Callbacks: a callback is registered like a waiter, and the thread that ends the task calls it
+//! with the outcome.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -14,22 +15,24 @@ use crate::unwind;
 impl<T> JoinHandle<T> {
     /// Calls `callback` with the outcome, once, as soon as there is one.
     ///
-    /// It is called on the thread that ends the task: the one that ran it, or the one that cancelled
-    /// it; or here and now if the task has ended. By then the captures of the task are gone.
-    /// [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown) wait
-    /// until the callback has returned, unless it is called here or by who cancels the task by a
-    /// handle. It may submit, join and cancel like any task; it should be short, because the thread
-    /// does nothing else meanwhile. A panic in it goes to the
+    /// The callback is called on the thread that ends the task: the one that ran it, or the one
+    /// that cancelled it. If the task has ended, it is called on this thread before `on_done`
+    /// returns. The captures of the task are gone by then. [`wait_idle`](crate::PoolRef::wait_idle)
+    /// and [`shutdown`](crate::ThreadPoolExecutor::shutdown) wait until the callback has returned,
+    /// unless it is called by `on_done` itself, or by a thread that cancels the task through a
+    /// handle. The callback may submit, join and cancel like any task. It should be short, because
+    /// its thread does nothing else meanwhile. A panic in it goes to the
     /// [`panic_handler`](crate::Builder::panic_handler).
     ///
-    /// Callbacks may lead to other callbacks, by a cancel or because a task is refused at once. One inside
-    /// another they may use 64 KiB of the stack. The next is then put off until the outermost has returned;
-    /// or until the thread waits in this crate ([`blocking`](crate::blocking) is such a wait, too), or looks
-    /// at a handle. So no chain of them uses up the stack.
+    /// A callback may lead to another callback, by a cancel or because a task is refused at once.
+    /// Nested callbacks may use 64 KiB of the stack. The next callback is then put off until the
+    /// outermost callback has returned, or until the thread waits in this crate
+    /// ([`blocking`](crate::blocking) is such a wait, too) or checks a handle. So no chain of
+    /// callbacks overflows the stack.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     ///
     /// # Examples
     ///
@@ -47,35 +50,38 @@ impl<T> JoinHandle<T> {
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
         let from = self.link();
-        attach(self.into_end(), from, Call::InTurn, callback);
+        attach(self.into_task(), from, Call::InTurn, callback);
     }
 }
 
-/// The handle's end of a task, and what to call once the outcome is there.
+/// A handle's reference to a task, and the callback for its outcome.
 ///
-/// The end that it holds keeps it in turn, as its waiter; the end of the task undoes the knot.
+/// The cell of the task keeps this as its waiter, and this keeps a reference to the cell; the end
+/// of the task breaks the cycle.
 struct Callback<T, F> {
     inside: Mutex<Option<(HandleRef<T>, F)>>,
     from: PoolLink,
     call: Call,
 }
 
-/// When a callback is called, if others are under way on the thread.
+/// When a callback is called, if other callbacks are running on the thread.
 #[derive(Clone, Copy)]
 pub(super) enum Call {
-    /// At once: it is the crate's own, and only keeps the outcome and wakes.
+    /// At once: the callback is the crate's own, and only keeps the outcome and wakes.
     AtOnce,
-    /// As the [trampoline] says: it is the user's, and may lead to another.
+    /// In turn, by the [trampoline]: the callback is the user's, and may lead to another.
     InTurn,
 }
 
-/// Calls `callback` with the outcome: here if it is there, else where the task ends.
+/// Calls `callback` with the outcome: on this thread if the task has ended, else on the thread that
+/// ends it.
 pub(super) fn attach<T, F>(mut end: HandleRef<T>, from: PoolLink, call: Call, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,
 {
-    // Whoever awaited the handle before does so no longer; its waker is dropped outside the lock.
+    // The handle is no longer awaited; the waker of a task that awaited it before is dropped
+    // outside the lock.
     end.stop_waiting();
     let waiter = Arc::new(Callback {
         inside: Mutex::new(Some((end, callback))),
@@ -83,7 +89,8 @@ where
         call,
     });
     let done = {
-        // Who wakes us meanwhile waits here until the end is in its place.
+        // A thread that wakes the callback meanwhile waits for this lock, until the waker is
+        // registered.
         let mut inside = lock(&waiter.inside);
         let (end, _) = inside.as_mut().expect("nobody has taken it yet");
         end.poll(&Waker::from(Arc::clone(&waiter)))

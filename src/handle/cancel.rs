@@ -12,11 +12,11 @@ use crate::pool::PoolLink;
 use crate::task::cell::TaskRef;
 
 impl<T> JoinHandle<T> {
-    /// Returns a handle that can only cancel, to be kept elsewhere.
+    /// Returns a handle that can only cancel the task, and can be kept elsewhere.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle::new(self.unspent().task_ref(), self.link())
     }
@@ -27,13 +27,13 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// Cancels a task from elsewhere; made by [`JoinHandle::cancel_handle`].
+/// A handle that can only cancel a task. Created by [`JoinHandle::cancel_handle`].
 ///
-/// Clones cancel the same task. They keep neither the result alive nor the pool.
+/// Clones cancel the same task. They keep neither the result nor the pool alive.
 ///
 /// # Dropping
 ///
-/// Does nothing to the task.
+/// Dropping it has no effect on the task.
 ///
 /// # Examples
 ///
@@ -60,19 +60,20 @@ impl CancelHandle {
         Self { task, from }
     }
 
-    /// Cancels the task unless it has begun; as [`JoinHandle::cancel`].
+    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
+    /// will, as described at [`JoinHandle::cancel`].
     ///
-    /// Still tells the truth after the outcome was given.
+    /// The answer is true after the outcome was returned, too.
     pub fn cancel(&self) -> bool {
         cancel(&self.task, self.from)
     }
 
-    /// Tells whether the task has ended.
+    /// Returns `true` if the task has ended.
     pub fn is_finished(&self) -> bool {
         look_again(&self.task)
     }
 
-    /// Tells whether the task runs, a snapshot, may be stale.
+    /// Returns `true` if the task is running; a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
         self.task.is_running()
     }
@@ -93,14 +94,13 @@ impl fmt::Debug for CancelHandle {
     }
 }
 
-/// A [`JoinHandle`] whose drop cancels; made by [`JoinHandle::cancel_on_drop`].
+/// A [`JoinHandle`] whose drop cancels the task. Created by [`JoinHandle::cancel_on_drop`].
 ///
-/// Dereferences to the handle inside, and is a future like it.
+/// It dereferences to the handle, and is a future like it.
 ///
 /// # Dropping
 ///
-/// Cancels the task unless it has begun, as [`JoinHandle::cancel`] does. A task that runs is
-/// detached.
+/// Cancels the task unless it has begun, like [`JoinHandle::cancel`]. A running task is detached.
 ///
 /// # Examples
 ///
@@ -127,20 +127,24 @@ impl<T> CancelOnDrop<T> {
         }
     }
 
-    /// Waits until the task has ended and gives what it returned; as [`JoinHandle::join`].
+    /// Blocks until the task has ended, and returns its result, like [`JoinHandle::join`].
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled.
+    /// [`JoinError`] if the task panicked or was cancelled. With
+    /// [`CancelReason::Deadlock`](crate::CancelReason::Deadlock) if tasks join each other in a
+    /// cycle: one of the joins then gives up. With
+    /// [`CancelReason::Forked`](crate::CancelReason::Forked) in a child process of the one that
+    /// submitted.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     pub fn join(self) -> Result<T, JoinError> {
         self.detach().join()
     }
 
-    /// Gives the handle back; dropping that one detaches.
+    /// Returns the handle, whose drop detaches the task instead of cancelling it.
     pub fn detach(mut self) -> JoinHandle<T> {
         self.handle.take().expect("whole until it is taken apart")
     }
@@ -168,7 +172,7 @@ impl<T> Drop for CancelOnDrop<T> {
     }
 }
 
-/// Gives what the task returned. Dropping it before cancels the task unless it has begun.
+/// Resolves to the task's result. Dropping it before cancels the task unless it has begun.
 impl<T> Future for CancelOnDrop<T> {
     type Output = Result<T, JoinError>;
 

@@ -1,27 +1,30 @@
-//! Joins that wait for each other in a ring, and so for ever.
+//! Finds cycles of joins, which would wait for each other forever.
 //!
 //! # Words
-//! A thread that joins inside tasks stands *between* those tasks, which cannot go on before the join
-//! ends, and the task that it *awaits*. A ring is a row of such threads, in which each awaits a task
-//! that the next one stands behind, and the last one a task of the first.
+//! The *wait-for graph* has a node for each thread that joins inside tasks. The node *blocks* the
+//! tasks whose closures run on the thread, none of which can go on before the join ends, and it
+//! *awaits* one task. There is an edge from a node to the node that blocks the task which it
+//! awaits. So at most one edge leaves a node. A *cycle* is a path along edges that leads back to
+//! its first node.
 //!
-//! # Why what looks like a ring is one
-//! Joins are listed only while they last, with the tasks whose closures run on the thread; a thread takes
-//! itself off the list before any of these goes on. So of what is on the list nothing goes on but by
-//! the end of what is awaited. A row is followed only over awaited tasks that have not ended. If it
-//! comes back to its beginning, each of these waits for the next, and none ever ends. (A task that was
-//! run in place stands there until its callbacks have been called, which may join; but then it has
-//! ended, and nobody awaits it any more.)
+//! # Why a cycle that is found never ends
+//! A join is listed only while it lasts, with the tasks that it blocks; its thread takes it off the
+//! list before any of these goes on. So each task that a listed join blocks goes on only after the
+//! task that the join awaits has ended. An edge is followed only if the awaited task has not ended.
+//! If the path leads back to its first node, each join of the cycle waits for the next one, and
+//! none ever ends. (A task that was run inline is listed as blocked until its callbacks have been
+//! called, which may join. But it has ended by then, and no join awaits it any more.)
 //!
-//! # Why every ring is found
-//! All is done under one lock, so one join of a ring is the last to be listed, and finds it whole. That
-//! one gives up. Joins with a limit of time are not listed, since they end anyway; except with a limit
-//! that is beyond what the clock can say, which is none. Nor are joins that are
-//! short: listing costs more than most joins take, and a ring has time.
+//! # Why every cycle is found
+//! All is done under one lock. So one join of a cycle is the last to be listed, and when it is
+//! about to be, all other nodes of the cycle are in the list. This join follows the whole path and
+//! gives up. Joins with a time limit are not listed, since they end anyway; but a limit beyond the
+//! range of the clock is none, and such a join is listed. Short joins are not listed either:
+//! listing costs more than most joins take, and a cycle does not go away meanwhile.
 //!
-//! A thread that has lent what it borrows to the task that it awaits [cannot give up](list_first). It is
-//! listed before that task begins, and what the task awaits is listed later. So it is never the last of a
-//! ring.
+//! A thread that joins a task that borrows from the thread's stack [cannot give up](list_first).
+//! Its join is listed before the task begins, and the joins inside the task are listed later. So it
+//! is never the last of a cycle.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -33,42 +36,43 @@ use crate::task::cell::TaskRef;
 /// How long a join lasts before it is listed.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
 
-/// The joins that last.
+/// The nodes of the wait-for graph: the joins that last.
 static LISTED: ProcessList<Join> = ProcessList::new();
 
-/// A join that lasts.
+/// A node of the wait-for graph: a join that lasts.
 struct Join {
-    /// Unlike that of any other join.
+    /// Identifies the join: unlike that of any other.
     number: usize,
-    /// The cells of the tasks that run there.
-    behind: Vec<usize>,
+    /// The addresses of the cells of the tasks that the join blocks.
+    blocked: Vec<usize>,
     awaited: TaskRef,
 }
 
-/// A join that is on the list, until this is dropped.
+/// Keeps a join on the list until it is dropped.
 #[must_use = "what is not kept is not on the list"]
 pub(super) struct Listed {
     number: usize,
 }
 
-/// The join would never end.
+/// The join would close a cycle, and never end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cycle;
 
-/// Lists a join of this thread, unless it closes a ring; nothing is listed if no task runs here.
+/// Lists a join of this thread, unless it closes a cycle. Lists nothing, and returns `None`, if no
+/// task runs on this thread.
 pub(super) fn list(awaited: TaskRef) -> Result<Option<Listed>, Cycle> {
-    enter(awaited, |listed, awaited, behind| {
+    add(awaited, |listed, awaited, blocked| {
         let mut next = awaited;
-        // So many joins there are, and no row is longer.
+        // No path has more edges than there are joins, the new one included.
         for _ in 0..=listed.len() {
             let cell = next.id().addr();
             if next.is_done() {
                 break;
             }
-            if behind.contains(&cell) {
+            if blocked.contains(&cell) {
                 return Err(Cycle);
             }
-            match listed.iter().find(|join| join.behind.contains(&cell)) {
+            match listed.iter().find(|join| join.blocked.contains(&cell)) {
                 Some(join) => next = &join.awaited,
                 None => break,
             }
@@ -77,26 +81,26 @@ pub(super) fn list(awaited: TaskRef) -> Result<Option<Listed>, Cycle> {
     })
 }
 
-/// Lists a join of this thread, of a task that has not begun.
+/// Lists a join of this thread whose task has not begun, and which therefore closes no cycle.
 pub(super) fn list_first(awaited: TaskRef) -> Option<Listed> {
-    enter(awaited, |_, _, _| Ok(())).unwrap_or_default()
+    add(awaited, |_, _, _| Ok(())).unwrap_or_default()
 }
 
-fn enter(
+fn add(
     awaited: TaskRef,
-    look: impl FnOnce(&[Join], &TaskRef, &[usize]) -> Result<(), Cycle>,
+    check: impl FnOnce(&[Join], &TaskRef, &[usize]) -> Result<(), Cycle>,
 ) -> Result<Option<Listed>, Cycle> {
     if !Local::runs_tasks() {
-        // Nothing waits for what this thread does.
+        // No task waits for this thread.
         return Ok(None);
     }
-    let behind: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
+    let blocked: Vec<_> = Local::tasks().into_iter().map(<*const ()>::addr).collect();
     let mut listed = LISTED.lock();
-    look(&listed, &awaited, &behind)?;
+    check(&listed, &awaited, &blocked)?;
     let number = new_number();
     listed.push(Join {
         number,
-        behind,
+        blocked,
         awaited,
     });
     Ok(Some(Listed { number }))
@@ -109,11 +113,11 @@ fn new_number() -> usize {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        // Dropped outside the lock: it may be the last end of a cell.
+        // Dropped outside the lock: it may be the last reference to a cell.
         let _gone = {
             let mut listed = LISTED.lock();
-            let place = listed.iter().position(|join| join.number == self.number);
-            place.map(|place| listed.swap_remove(place))
+            let index = listed.iter().position(|join| join.number == self.number);
+            index.map(|index| listed.swap_remove(index))
         };
     }
 }

@@ -1,11 +1,12 @@
 //! The handle to a task's outcome: join, timeouts, cancel, await.
 //!
 //! # How a thread may wait
-//! A thread of the pool that joins a closure of the same pool that nobody has begun runs it in
-//! place: that is the work it waits for, so nothing unrelated is run while the task's locks are
-//! held. Every other wait looks at the cell for a moment and then parks, with the thread's slot in
-//! other hands. A timed wait never claims, because a closure once begun cannot be left when the time
-//! is over. A join that lasts is listed, so that a ring of joins is found (`handle/cycle.rs`).
+//! A worker that joins a closure of its own pool that no thread has begun runs the closure inline.
+//! This is the work that it waits for, so nothing unrelated is run while the task's locks are held.
+//! Every other wait looks at the cell for a moment and then parks, and gives the slot to another
+//! thread. A timed wait never runs a closure inline, because a closure that has begun cannot be
+//! left when the time is over. A join that lasts is listed, so that a cycle of joins is found
+//! (`handle/cycle.rs`).
 
 use std::fmt;
 use std::future::Future;
@@ -27,23 +28,24 @@ const GLANCE: Spin = Spin {
     yields: 2,
 };
 
-/// How long a joiner looks before it parks when it keeps nobody from the processor.
+/// How long a joiner looks before it parks if it keeps no thread from a processor.
 const LOOK: Spin = Spin {
     pauses: 8,
     doublings: 6,
     yields: 2,
 };
 
-/// Looks whether a task is done, until it is or it is time to park.
+/// Looks until the task is done, which returns `true`, or until it is time to park.
 ///
-/// While the threads of the pool want every processor there is, a joiner that looks on takes the
-/// place of one that could run the very task it waits for.
+/// While the pool's workers need every processor, a joiner that goes on looking takes the processor
+/// from a worker that could run the very task that the joiner waits for.
 pub(super) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -> bool {
     spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
 }
 
-/// Waits without a limit for a task, by a `wait` until a deadline that tells whether the task has
-/// ended; an error says that it never will, as far as this process is concerned.
+/// Waits for a task without a time limit. `wait` waits until a deadline, and returns `true` if the
+/// task has ended. An error means that the task will never end, as far as this process is
+/// concerned.
 pub(super) fn wait_for_good(
     from: PoolLink,
     task: TaskRef,
@@ -52,10 +54,10 @@ pub(super) fn wait_for_good(
     if from.is_forked() {
         return Err(CancelReason::Forked);
     }
-    // One wait for the pool, though it has two parts. (The model knows no time.)
+    // One wait for the pool, though it has two parts. (The model has no clock.)
     let _blocking = Blocking::begin();
     if from.is_forked() {
-        // What was put off has forked.
+        // A call that was put off has forked.
         return Err(CancelReason::Forked);
     }
     if Local::runs_tasks() && !cfg!(workmill_loom) && wait(Deadline::after(cycle::SHORT)) {
@@ -66,10 +68,11 @@ pub(super) fn wait_for_good(
     Ok(())
 }
 
-/// Returns `true` if the task has ended. If not, what this thread has put off is done first: it may be that.
+/// Returns `true` if the task has ended. If not, the calls that this thread has put off are made
+/// first, since one of them may end the task.
 #[inline]
 pub(super) fn look_again(task: &RawTask) -> bool {
-    // In the model nothing is put off, and another look adds nothing but schedules.
+    // In the model nothing is put off, and another look only adds schedules.
     task.is_done()
         || !cfg!(workmill_loom) && {
             trampoline::catch_up();
@@ -77,29 +80,30 @@ pub(super) fn look_again(task: &RawTask) -> bool {
         }
 }
 
-/// [Waits](wait_for_good) for the task of a handle's end.
+/// [Waits](wait_for_good) for the task of a handle.
 #[cold]
-fn wait_for_end<T>(from: PoolLink, end: &mut HandleRef<T>) -> Result<(), CancelReason> {
-    let task = end.task_ref();
-    let wait = |deadline| block_until(deadline, |waker| end.poll(waker).then_some(())).is_some();
-    wait_for_good(from, task, wait)
+fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), CancelReason> {
+    let awaited = task.task_ref();
+    let wait = |deadline| block_until(deadline, |waker| task.poll(waker).then_some(())).is_some();
+    wait_for_good(from, awaited, wait)
 }
 
-/// Cancels the task that `remote` leads to, unless it has begun; `true`: it never ran and never will.
+/// Cancels the task unless it has begun. Returns `true` if the closure never ran and never will.
 ///
-/// What the task captured is dropped here, and others may wait for that: so if it was the pool's last
-/// owner, its drop does not wait for them.
-pub(super) fn cancel(remote: &RawTask, from: PoolLink) -> bool {
-    let cancelled = cancel_for(CancelReason::Cancelled, remote, from);
+/// The task's captures are dropped on this thread, and other threads may wait for that. So if a
+/// capture was the pool's last owner, its drop does not wait for those threads.
+pub(super) fn cancel(task: &RawTask, from: PoolLink) -> bool {
+    let cancelled = cancel_for(CancelReason::Cancelled, task, from);
     if cancelled == Cancelled::Now && from.tombstone_left() {
         Pool::sweep(from);
     }
     cancelled != Cancelled::Never
 }
 
-/// The same for any reason, and says what it found. The tombstone is somebody else's business.
-pub(crate) fn cancel_for(reason: CancelReason, remote: &RawTask, from: PoolLink) -> Cancelled {
-    match remote.doom(reason) {
+/// Cancels the task unless it has begun, with the given reason, and returns what it found. The
+/// caller takes care of the tombstone.
+pub(crate) fn cancel_for(reason: CancelReason, task: &RawTask, from: PoolLink) -> Cancelled {
+    match task.doom(reason) {
         Ok(doomed) => {
             trampoline::call(move || Local::in_the_way(from, || doomed.end()));
             Cancelled::Now
@@ -108,24 +112,27 @@ pub(crate) fn cancel_for(reason: CancelReason, remote: &RawTask, from: PoolLink)
     }
 }
 
-/// Waits for a task, gives what it returned, and can cancel it before it begins.
+/// A handle to a task, which waits for its result, and can cancel it before it begins.
 ///
-/// Made by [`submit`](crate::PoolRef::submit) and its siblings. Like [`std::thread::JoinHandle`];
-/// in Python it would be called a `Future`, and it is one here too: await it under any runtime.
+/// Created by [`submit`](crate::PoolRef::submit) and the other ways to submit. It is like
+/// [`std::thread::JoinHandle`]. Python calls it a `Future`, and it is a future here too: await it
+/// under any runtime.
 ///
-/// The outcome is given once: `join` takes the handle, and after
-/// [`join_timeout`](Self::join_timeout), [`try_join`](Self::try_join) or awaiting has given it, the
-/// handle is spent.
+/// The outcome is returned once: `join` consumes the handle, and after
+/// [`join_timeout`](Self::join_timeout), [`try_join`](Self::try_join) or awaiting has returned the
+/// outcome, the handle is spent.
 ///
 /// # Dropping
 ///
-/// Detaches: the task runs all the same. Its value is dropped where the later of the two happens,
-/// the end of the task or the drop of the handle. A panic in that drop is contained. If the task
-/// panicked, the [`panic_handler`](crate::Builder::panic_handler) is called there in its place.
+/// Dropping the handle detaches the task, which runs all the same. The result is dropped at the end
+/// of the task or at the drop of the handle, on the thread of the later of the two. A panic in that
+/// drop is contained. If the task panicked, the [`panic_handler`](crate::Builder::panic_handler) is
+/// called there instead.
 ///
 /// # Ordering
 ///
-/// What the task did, the drop of its captures included, happens before the outcome is given.
+/// Everything that the task did, including the drop of its captures, happens before its outcome is
+/// returned.
 ///
 /// # Examples
 ///
@@ -137,20 +144,20 @@ pub(crate) fn cancel_for(reason: CancelReason, remote: &RawTask, from: PoolLink)
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct JoinHandle<T> {
-    /// `None` once the outcome was given.
-    end: Option<HandleRef<T>>,
+    /// `None` once the outcome was returned.
+    task: Option<HandleRef<T>>,
     from: PoolLink,
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(end: HandleRef<T>, from: PoolLink) -> Self {
+    pub(crate) fn new(task: HandleRef<T>, from: PoolLink) -> Self {
         Self {
-            end: Some(end),
+            task: Some(task),
             from,
         }
     }
 
-    /// A handle that has resolved to cancelled.
+    /// Creates a handle that has resolved to cancelled.
     pub(crate) fn refused(reason: CancelReason, from: PoolLink) -> Self
     where
         T: Send + 'static,
@@ -158,24 +165,25 @@ impl<T> JoinHandle<T> {
         Self::new(cell::refused(reason), from)
     }
 
-    /// Waits until the task has ended and gives what it returned.
+    /// Blocks until the task has ended, and returns its result.
     ///
     /// # Blocking
     ///
-    /// Until the task has ended. A task that joins a closure of its own pool which has not begun
-    /// runs it in place, so joining inside tasks needs no free thread. While it waits for one that
-    /// runs elsewhere it runs nothing else, and another thread has its place in the pool; see the
-    /// [guide](crate::guide::waiting).
+    /// Blocks until the task has ended. A task that joins a closure of its own pool which has not
+    /// begun runs the closure inline, so joining inside tasks needs no free thread. In any other
+    /// wait the task gives its slot to another thread, and its own thread runs nothing else; see
+    /// the [guide](crate::guide::waiting).
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Deadlock`] if tasks
-    /// join each other in a ring, or one joins itself: one of the joins gives up, though its task
-    /// has not ended. With [`CancelReason::Forked`] in a child process of the one that submitted.
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Deadlock`] if
+    /// tasks join each other in a cycle, or a task joins itself: one of the joins then gives up,
+    /// though its task has not ended. With [`CancelReason::Forked`] in a child process of the one
+    /// that submitted.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     ///
     /// # Examples
     ///
@@ -190,51 +198,52 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn join(self) -> Result<T, JoinError> {
         let from = self.from;
-        // Not in the handle any more, so that its drop costs nothing.
-        let mut end = self.into_end();
-        Local::run_inline(from, &end);
-        if !end.is_done() && !look_for_a_while(from, || end.is_done()) {
-            if let Err(reason) = wait_for_end(from, &mut end) {
-                drop(Self::new(end, from));
+        // Taken out of the handle, so that the handle's drop costs nothing.
+        let mut task = self.into_task();
+        Local::run_inline(from, &task);
+        if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+            if let Err(reason) = wait_for_task(from, &mut task) {
+                drop(Self::new(task, from));
                 return Err(JoinError::cancelled(reason));
             }
         }
-        let outcome = end.try_take();
+        let outcome = task.try_take();
         outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
     }
 
-    /// Waits until the task has ended, whatever happens, for one from whom it borrows. `begin` lets it
-    /// begin.
+    /// Waits until the task has ended, whatever happens, since it borrows from the caller. `begin`
+    /// allows it to begin.
     pub(crate) fn join_anyway(mut self, begin: impl FnOnce()) -> Result<T, JoinError> {
         let listed = cycle::list_first(self.unspent().task_ref());
         begin();
         let from = self.from;
-        let end = self.end();
-        if !look_for_a_while(from, || end.is_done()) {
-            block_until(Deadline::NEVER, |waker| end.poll(waker).then_some(()));
+        let task = self.task();
+        if !look_for_a_while(from, || task.is_done()) {
+            block_until(Deadline::NEVER, |waker| task.poll(waker).then_some(()));
         }
         drop(listed);
         self.take().expect("the task has ended")
     }
 
-    /// Waits until the task has ended, but no longer than `timeout`.
+    /// Blocks until the task has ended, but no longer than `timeout`, and returns its result.
     ///
-    /// `None` when the time is over: the task goes on and the handle stays good.
-    /// [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for ever.
+    /// Returns `None` when the time is over: the task goes on, and the handle can be used again.
+    /// [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
     ///
     /// # Blocking
     ///
-    /// Until the task has ended or the time is over. Never runs the task in place.
+    /// Blocks until the task has ended or the time is over. Never runs the task inline.
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled. Without an end of the time, as with
-    /// [`Duration::MAX`], also with [`CancelReason::Deadlock`], as for [`join`](Self::join); the handle
-    /// stays good then, since its task has not ended.
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Forked`] in a
+    /// child process of the one that submitted. If the time has no end, as with [`Duration::MAX`],
+    /// also with [`CancelReason::Deadlock`] if tasks join each other in a cycle; the handle can be
+    /// used again then, since its task has not ended.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     ///
     /// # Examples
     ///
@@ -249,27 +258,27 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
         let from = self.from;
-        let end = self.end();
-        if !end.is_done() {
+        let task = self.task();
+        if !task.is_done() {
             if from.is_forked() {
                 return Some(Err(self.forked()));
             }
             let deadline = Deadline::after(timeout);
             if deadline.is_never() {
-                // It may wait in a ring, like any join without a limit.
-                if let Err(reason) = wait_for_end(from, end) {
-                    end.stop_waiting();
+                // It may be part of a cycle, like any join without a time limit.
+                if let Err(reason) = wait_for_task(from, task) {
+                    task.stop_waiting();
                     return Some(Err(JoinError::cancelled(reason)));
                 }
-            } else if block_until(deadline, |waker| end.poll(waker).then_some(())).is_none() {
-                end.stop_waiting();
+            } else if block_until(deadline, |waker| task.poll(waker).then_some(())).is_none() {
+                task.stop_waiting();
                 return None;
             }
         }
         self.take()
     }
 
-    /// Gives what the task returned if it has ended; never waits.
+    /// Returns the task's result if the task has ended. Never waits.
     ///
     /// # Errors
     ///
@@ -277,7 +286,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     ///
     /// # Examples
     ///
@@ -289,11 +298,11 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
-        look_again(self.end());
+        look_again(self.task());
         self.take()
     }
 
-    /// Tells whether the task has ended, so that `join` would not wait.
+    /// Returns `true` if the task has ended, so that `join` would not wait.
     ///
     /// # Examples
     ///
@@ -305,32 +314,33 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.end.as_ref().is_none_or(|end| look_again(end))
+        self.task.as_ref().is_none_or(|task| look_again(task))
     }
 
-    /// Tells whether the task runs, a snapshot, may be stale.
+    /// Returns `true` if the task is running; a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.is_running())
+        self.task.as_ref().is_some_and(|task| task.is_running())
     }
 
-    /// Cancels the task unless it has begun.
+    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
+    /// will.
     ///
-    /// `true` means that the closure never ran and never will, and that the handle gives a
-    /// [`JoinError`] with [`CancelReason::Cancelled`] (or the reason of whoever cancelled it
-    /// before). `false` means that it has begun, or that the outcome was given before, and changes
-    /// nothing. If it was this call that cancelled it, the closure and its captures have been
-    /// dropped on this thread when it returns, with any panic in that contained, and whoever awaits
-    /// the handle has been woken. (In a long chain, in which the drop of one task's captures cancels the
-    /// next task and so on, this may be put off, as with [`on_done`](Self::on_done).)
+    /// After `true`, the handle returns a [`JoinError`] with [`CancelReason::Cancelled`], or with
+    /// the reason of an earlier cancel. `false` means that the task has begun, or that its outcome
+    /// was returned before, and changes nothing. If this call has cancelled the task, then before
+    /// it returns the closure and its captures have been dropped on this thread, any panic in that
+    /// drop was contained, and the thread or task that waits for the handle has been woken. (In a
+    /// long chain, in which the drop of one task's captures cancels the next task and so on, this
+    /// may be put off, as described at [`on_done`](Self::on_done).)
     ///
-    /// What is left of the task itself, up to a kilobyte, may lie in a queue until a thread meets it; but no
-    /// more than about a thousand such tasks do, or as many as there are others.
+    /// The tombstone of the task, of up to a kilobyte, may lie in a queue until a worker meets it.
+    /// There are at most about a thousand tombstones, or as many as there are other tasks.
     ///
-    /// What was captured may own the pool. If it is the last owner, its drop shuts the pool down and does
+    /// A capture may own the pool. If it is the last owner, its drop shuts the pool down and does
     /// not wait, since this handle resolves only afterwards, and tasks may wait for that.
     ///
-    /// A future can be cancelled until it has given its output. It is not polled again then, and a thread
-    /// of the pool drops it; the handle resolves when that has been done.
+    /// A future can be cancelled until it has produced its output. It is then not polled again, and
+    /// a worker drops it; the handle resolves after that.
     ///
     /// # Examples
     ///
@@ -347,45 +357,47 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| cancel(end, self.from))
+        self.task
+            .as_ref()
+            .is_some_and(|task| cancel(task, self.from))
     }
 
-    /// What the handle gives in a child process, where the task will not end; it is spent then.
+    /// Spends the handle, and returns its error in a child process, where the task will not end.
     fn forked(&mut self) -> JoinError {
-        self.end = None;
+        self.task = None;
         JoinError::cancelled(CancelReason::Forked)
     }
 
-    /// Takes the handle's end out; panics if the outcome was given before.
-    pub(super) fn into_end(mut self) -> HandleRef<T> {
-        self.end();
-        self.end.take().expect("it was just seen there")
+    /// Takes the reference out of the handle. Panics if the outcome was returned before.
+    pub(super) fn into_task(mut self) -> HandleRef<T> {
+        self.task();
+        self.task.take().expect("it was just seen there")
     }
 
-    /// Where the task came from.
+    /// Returns the link to the pool of the task.
     pub(super) fn link(&self) -> PoolLink {
         self.from
     }
 
-    /// The handle's end, which stays.
+    /// Returns the handle's reference. Panics if the outcome was returned before.
     pub(super) fn unspent(&self) -> &HandleRef<T> {
-        self.end
+        self.task
             .as_ref()
             .expect("the outcome of this JoinHandle was given before")
     }
 
-    fn end(&mut self) -> &mut HandleRef<T> {
-        self.end
+    fn task(&mut self) -> &mut HandleRef<T> {
+        self.task
             .as_mut()
             .expect("the outcome of this JoinHandle was given before")
     }
 
-    /// Gives the outcome if it is there; the handle is spent then.
+    /// Returns the outcome if there is one; the handle is spent then.
     fn take(&mut self) -> Option<Outcome<T>> {
-        match self.end.take()?.try_take() {
+        match self.task.take()?.try_take() {
             Ok(outcome) => Some(outcome),
-            Err(end) => {
-                self.end = Some(end);
+            Err(task) => {
+                self.task = Some(task);
                 None
             }
         }
@@ -394,7 +406,7 @@ impl<T> JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if let Some(payload) = self.end.take().and_then(HandleRef::abandon) {
+        if let Some(payload) = self.task.take().and_then(HandleRef::abandon) {
             self.from.report(payload);
         }
     }
@@ -402,16 +414,16 @@ impl<T> Drop for JoinHandle<T> {
 
 impl<T> Unpin for JoinHandle<T> {}
 
-/// Gives what the task returned. Dropping the handle instead detaches the task.
+/// Resolves to the task's result. Dropping the handle instead detaches the task.
 ///
-/// Polled again after it was ready, it panics.
+/// Polling it again after it was ready panics.
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let forked = self.from.is_forked();
-        look_again(self.end());
-        if self.end().poll(cx.waker()) {
+        look_again(self.task());
+        if self.task().poll(cx.waker()) {
             Poll::Ready(self.take().expect("the task has ended"))
         } else if forked {
             Poll::Ready(Err(self.forked()))

@@ -1,8 +1,9 @@
-//! The handles to a task: one that waits for its outcome, and what can be made of it.
+//! The handles to a task: the handle that waits for the outcome, and those that can be made from
+//! it.
 //!
-//! [`join`] is the handle itself, and how a thread may wait. The others add to it: [`callback`] waits
-//! without a thread, [`cancel`] cancels from elsewhere, [`shared`] gives one outcome to many. [`cycle`]
-//! knows which joins would never end.
+//! [`join`] is the handle itself, and describes how a thread may wait. The others add to it:
+//! [`callback`] waits without a thread, [`cancel`] cancels from elsewhere, [`shared`] returns one
+//! outcome to many handles. [`cycle`] finds joins that would never end.
 
 mod callback;
 mod cancel;

@@ -1,4 +1,5 @@
-//! Models of what a handle leaves in the place of a waiter, against the end of the task.
+//! Models of a handle's waiter (a callback, a timed wait, a shared handle), against the end of the
+//! task.
 //!
 //! Each has been seen to fail with the bug that its comment names; `.ci/mutants` puts those back.
 
@@ -24,19 +25,19 @@ fn task() -> (Runnable, HandleRef<usize>) {
     pair(job((), || 42))
 }
 
-/// Bug: the callback is not called when the task had ended before. Bug: who wakes the callback
-/// while it is being attached finds no end in its place and does nothing.
+/// Bug: the callback is not called when the task had ended before. Bug: a thread that wakes the
+/// callback while it is being attached finds no reference in it and does nothing.
 #[test]
-fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
+fn a_callback_is_called_once_whichever_thread_ends_the_task() {
     model(|| {
-        let (task, end) = task();
-        let stop = end.task_ref();
+        let (task, handle) = task();
+        let stop = handle.task_ref();
         let (calls, values) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let runner = thread::spawn(move || task.run(&Nowhere));
         let canceller = thread::spawn(move || stop.cancel(CancelReason::Cancelled));
         let (called, seen) = (Arc::clone(&calls), Arc::clone(&values));
         callback::attach(
-            end,
+            handle,
             PoolLink::new(),
             callback::Call::InTurn,
             move |outcome: Result<_, JoinError>| {
@@ -48,7 +49,7 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
         canceller.join().unwrap();
         assert_eq!(calls.load(Relaxed), 1);
         assert!([0, 42].contains(&values.load(Relaxed)));
-        assert_eq!(Arc::strong_count(&calls), 1, "the knot is undone");
+        assert_eq!(Arc::strong_count(&calls), 1, "the cycle is broken");
     });
 }
 
@@ -58,8 +59,8 @@ fn a_callback_is_called_once_whoever_ends_the_task_and_when() {
 #[test]
 fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
     model(|| {
-        let (task, end) = task();
-        let mut handle = JoinHandle::new(end, PoolLink::new());
+        let (task, handle) = task();
+        let mut handle = JoinHandle::new(handle, PoolLink::new());
         let runner = thread::spawn(move || task.run(&Nowhere));
         let waiter = thread::spawn(move || {
             let outcome = handle.join_timeout(std::time::Duration::ZERO);
@@ -71,12 +72,12 @@ fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
     });
 }
 
-/// Bug: the outcome is set without a word to those who wait.
+/// Bug: the outcome is set without waking the waiters.
 #[test]
 fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
     model(|| {
-        let (task, end) = task();
-        let shared = JoinHandle::new(end, PoolLink::new()).shared();
+        let (task, handle) = task();
+        let shared = JoinHandle::new(handle, PoolLink::new()).shared();
         let other = shared.clone();
         let waiter = thread::spawn(move || other.join().unwrap());
         let leaver = thread::spawn(move || {

@@ -1,9 +1,9 @@
-//! One outcome for many: a handle that can be cloned.
+//! Shared handles: handles to one outcome, which can be cloned.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-// Plain std under the model too: nothing here orders anything but the lock of the outcome.
+// Plain std under the model too: nothing here orders anything except the lock of the outcome.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -22,11 +22,12 @@ use crate::unwind;
 use crate::wait::{Deadline, block_until};
 
 impl<T> JoinHandle<T> {
-    /// Returns a handle that can be cloned; each clone gives a clone of what the task returned.
+    /// Converts the handle into one that can be cloned; each clone returns a clone of the task's
+    /// result.
     ///
     /// # Panics
     ///
-    /// If the outcome was given before.
+    /// Panics if the outcome was returned before.
     pub fn shared(self) -> SharedHandle<T>
     where
         T: Clone + Send + Sync + 'static,
@@ -36,20 +37,22 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// Waits for a task together with others, and gives each a clone of what it returned.
+/// A handle to a task that can be cloned, and returns clones of the task's result.
 ///
-/// Made by [`JoinHandle::shared`]; clones wait for the same task. Like `shared` in the futures crate.
-/// The outcome stays with the handles until the last of them is dropped, so it can be asked for any
-/// number of times.
+/// Created by [`JoinHandle::shared`]. Clones wait for the same task. It is like `shared` in the
+/// futures crate. The outcome stays with the handles until the last of them is dropped, so it can
+/// be asked for any number of times.
 ///
 /// # Dropping
 ///
-/// Leaves the others alone. The last one detaches; if the task panicked, and none of them has given
-/// that, the [`panic_handler`](crate::Builder::panic_handler) is called.
+/// Dropping a handle has no effect on the others. Dropping the last one detaches the task. If the
+/// task panicked, and no handle has returned the panic, the
+/// [`panic_handler`](crate::Builder::panic_handler) is called.
 ///
 /// # Ordering
 ///
-/// As for a [`JoinHandle`].
+/// Everything that the task did, including the drop of its captures, happens before its outcome is
+/// returned.
 ///
 /// # Examples
 ///
@@ -68,7 +71,7 @@ impl<T> JoinHandle<T> {
 /// ```
 pub struct SharedHandle<T> {
     common: Arc<Common<T>>,
-    /// This handle's place in the line, while it is awaited.
+    /// This handle's entry in the wait queue, while it is awaited.
     ticket: Option<Ticket>,
 }
 
@@ -78,10 +81,10 @@ struct Common<T> {
     from: PoolLink,
 }
 
-/// The outcome, and who waits for it.
+/// The outcome, and the handles that wait for it.
 struct Awaited<T> {
     outcome: OnceLock<Outcome<T>>,
-    /// Whether anybody has been given a panic. Orders nothing.
+    /// Whether a handle has returned the panic. Orders nothing.
     was_shown: AtomicBool,
     waiters: WaitQueue,
     from: PoolLink,
@@ -96,8 +99,8 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             from,
         });
         let filled = Arc::clone(&outcome);
-        // Not put off, as users' callbacks may be: it only fills, and wakes.
-        attach(handle.into_end(), from, Call::AtOnce, move |outcome| {
+        // Not put off, unlike users' callbacks: it only keeps the outcome, and wakes.
+        attach(handle.into_task(), from, Call::AtOnce, move |outcome| {
             let first = filled.outcome.set(outcome);
             debug_assert!(first.is_ok(), "a task ends once");
             filled.waiters.notify_all();
@@ -112,15 +115,20 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         }
     }
 
-    /// Waits until the task has ended and gives a clone of what it returned.
+    /// Blocks until the task has ended, and returns a clone of its result.
     ///
     /// # Blocking
     ///
-    /// As [`JoinHandle::join`]: inside the pool a task that has not begun is run in place.
+    /// Blocks until the task has ended. A task that joins a closure of its own pool which has not
+    /// begun runs the closure inline. In any other wait the task gives its slot to another thread;
+    /// see the [guide](crate::guide::waiting).
     ///
     /// # Errors
     ///
-    /// As [`JoinHandle::join`].
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Deadlock`] if
+    /// tasks join each other in a cycle, or a task joins itself: one of the joins then gives up,
+    /// though its task has not ended. With [`CancelReason::Forked`] in a child process of the one
+    /// that submitted.
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
         let from = *from;
@@ -133,18 +141,21 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             .expect("a wait without a limit ends with the task")
     }
 
-    /// Waits until the task has ended, but no longer than `timeout`.
+    /// Blocks until the task has ended, but no longer than `timeout`, and returns a clone of its
+    /// result.
     ///
-    /// `None` when the time is over. [`Duration::ZERO`] looks once; [`Duration::MAX`] waits for
-    /// ever.
+    /// Returns `None` when the time is over. [`Duration::ZERO`] checks once; [`Duration::MAX`]
+    /// waits forever.
     ///
     /// # Blocking
     ///
-    /// Until the task has ended or the time is over. Never runs the task in place.
+    /// Blocks until the task has ended or the time is over. Never runs the task inline.
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled.
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Forked`] in a
+    /// child process of the one that submitted. If the time has no end, as with [`Duration::MAX`],
+    /// also with [`CancelReason::Deadlock`] if tasks join each other in a cycle.
     pub fn join_timeout(&self, timeout: Duration) -> Option<Result<T, JoinError>> {
         if !self.is_finished() && self.common.from.is_forked() {
             return Some(Err(JoinError::cancelled(CancelReason::Forked)));
@@ -162,7 +173,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         self.try_join()
     }
 
-    /// Gives a clone of what the task returned if it has ended; never waits.
+    /// Returns a clone of the task's result if the task has ended. Never waits.
     ///
     /// # Errors
     ///
@@ -171,7 +182,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         self.is_finished().then(|| self.common.outcome.get())?
     }
 
-    /// Tells whether the task has ended by `deadline`.
+    /// Waits until `deadline`. Returns `true` if the task has ended by then.
     fn wait(&self, deadline: Deadline) -> bool {
         let mut waiter = self.common.outcome.waiters.waiter();
         let look = || self.is_finished().then_some(());
@@ -180,33 +191,35 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
 }
 
 impl<T> SharedHandle<T> {
-    /// Tells whether the task has ended, so that `join` would not wait.
+    /// Returns `true` if the task has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
         let outcome = &self.common.outcome.outcome;
         outcome.get().is_some() || {
-            // What this thread has put off may be what ends the task.
+            // A call that this thread has put off may be what ends the task.
             trampoline::catch_up();
             outcome.get().is_some()
         }
     }
 
-    /// Tells whether the task runs, a snapshot, may be stale.
+    /// Returns `true` if the task is running; a snapshot, may be stale.
     pub fn is_running(&self) -> bool {
         self.common.task.is_running()
     }
 
-    /// Cancels the task unless it has begun, for all who wait; as [`JoinHandle::cancel`].
+    /// Cancels the task unless it has begun, for all its handles. Returns `true` if the closure
+    /// never ran and never will, as described at [`JoinHandle::cancel`].
     pub fn cancel(&self) -> bool {
         cancel(&self.common.task, self.common.from)
     }
 
-    /// Returns a handle that can only cancel.
+    /// Returns a handle that can only cancel the task.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle::new(self.common.task.task_ref(), self.common.from)
     }
 }
 
-/// The last handle may go anywhere, and a panic in the drop of a result ends here as it does there.
+/// The last handle may be dropped anywhere. A panic in the drop of a result is contained, as it is
+/// in the drop of a [`JoinHandle`].
 impl<T> Drop for Awaited<T> {
     fn drop(&mut self) {
         let outcome = self.outcome.take();
@@ -241,7 +254,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
                 return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
             }
             let waiters = &this.common.outcome.waiters;
-            // The look that follows is behind the fence in there.
+            // The look that follows comes after the fence in there.
             waiters.enqueue(&mut this.ticket, cx.waker());
         }
         match this.try_join() {
@@ -266,7 +279,7 @@ impl<T> Clone for SharedHandle<T> {
 }
 
 impl<T> SharedHandle<T> {
-    /// Leaves the line, but not in a child process: a thread of the parent may hold its lock.
+    /// Leaves the wait queue, except in a child process: a thread of the parent may hold its lock.
     fn stop_waiting(&mut self) {
         if !self.common.from.is_forked() {
             self.common.outcome.waiters.leave(&mut self.ticket);
