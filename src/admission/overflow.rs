@@ -1,52 +1,83 @@
-//! The policies for a task that is submitted to a full queue.
+//! A full queue: how long a submitter waits for room, and what happens to a task that finds none.
 
-/// The policy of a pool for a task that is submitted while as many tasks wait as
-/// [`queue_capacity`](crate::Builder::queue_capacity) allows.
-///
-/// Tasks that a pool's own tasks submit are never refused by the policy: they are accepted over
-/// capacity, because a task that waited for room could wait for itself. They count all the same, so
-/// there is no room for others until as many tasks have begun. The `try_` and `_timeout` forms do
-/// not apply the policy: their errors return the closure.
-///
-/// Java's `ThreadPoolExecutor` has these policies except the first, by the names of `AbortPolicy`,
-/// `CallerRunsPolicy`, `DiscardOldestPolicy` and `DiscardPolicy`.
-///
-/// # Examples
-///
-/// ```
-/// use workmill::{Builder, CancelReason, Overflow};
-///
-/// let builder = Builder::new().threads(1).queue_capacity(1);
-/// let pool = builder.overflow(Overflow::Reject).build()?;
-/// let handles: Vec<_> = (0..1000).map(|n| pool.submit(move || n)).collect();
-/// for handle in handles {
-///     if let Err(error) = handle.join() {
-///         assert_eq!(error.cancel_reason(), Some(CancelReason::Rejected));
-///     }
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// The submitter blocks until there is room. Submitters are served in order of arrival.
-    #[default]
-    Block,
-    /// The task is refused: its handle resolves to cancelled, with
-    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected), and a closure without a handle
-    /// goes to [`on_rejected`](crate::Builder::on_rejected).
-    Reject,
-    /// The submitter runs the task itself, before the call returns, and so slows down to the pace
-    /// of the pool. Inside the task, [`current`](crate::current) returns the pool.
-    CallerRuns,
-    /// The task that has waited longest is cancelled in favour of the new one, one for one, with
-    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); only its handle reports this. The
-    /// submitter drops it before the call returns. If every waiting task is already being taken
-    /// from the queue by a thread, or was submitted by a task of the pool, the new task is dropped
-    /// instead.
-    DropOldest,
-    /// The new task is dropped, and its handle resolves to cancelled, with
-    /// [`CancelReason::Rejected`](crate::CancelReason::Rejected). A closure without a handle does
-    /// not go to [`on_rejected`](crate::Builder::on_rejected).
-    DropNewest,
+use std::sync::Arc;
+
+use super::capacity::{Capacity, CapacityPermit, Overflow};
+use super::refusal::Refusal;
+use crate::pool::Pool;
+use crate::sync::error::TryAcquireError;
+use crate::wait::Deadline;
+
+/// How long a submitter waits for room in a full queue.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// As the [`Overflow`] policy says. Tasks of the pool are admitted regardless.
+    Policy,
+    /// Until the deadline. Tasks of the pool are admitted regardless.
+    Until(Deadline),
+    /// Not at all: the submitter is told that there is no room.
+    Never,
+}
+
+/// How a task is admitted.
+pub(super) enum Entry {
+    /// It is pushed with this permit.
+    Permit(CapacityPermit),
+    /// It is run by the submitter.
+    Caller,
+}
+
+/// Takes a permit for a task, or waits for one, or decides by the policy if there is none.
+pub(super) fn admit(
+    pool: &Arc<Pool>,
+    capacity: &Arc<Capacity>,
+    patience: Patience,
+) -> Result<Entry, Refusal> {
+    let permits = &capacity.permits;
+    if pool.is_forked() {
+        return Err(Refusal::Forked);
+    }
+    let taken = match patience {
+        // Tasks of the pool may submit until the pool is quiescent, so for them the permits are
+        // never closed.
+        Patience::Never if pool.is_here() => {
+            let free = permits.take_free();
+            free.then_some(()).ok_or(TryAcquireError::NoPermits)
+        }
+        Patience::Never => permits.try_take(1),
+        _ if pool.is_here() => {
+            if !permits.take_anyway() && !pool.is_stopping() {
+                pool.incidents.over_capacity.add_one();
+            }
+            Ok(())
+        }
+        Patience::Until(deadline) => permits.take_until(1, deadline),
+        Patience::Policy if capacity.overflow == Overflow::Block => {
+            permits.take_until(1, Deadline::NEVER)
+        }
+        Patience::Policy => match permits.try_take(1) {
+            Err(TryAcquireError::NoPermits) => return overflow(pool, capacity),
+            decided => decided,
+        },
+    };
+    match taken {
+        Ok(()) => Ok(Entry::Permit(CapacityPermit(Arc::clone(capacity)))),
+        Err(TryAcquireError::NoPermits | TryAcquireError::TooMany) => Err(Refusal::Full),
+        Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
+    }
+}
+
+/// Applies the policy to a task for which there is no room.
+fn overflow(pool: &Arc<Pool>, capacity: &Arc<Capacity>) -> Result<Entry, Refusal> {
+    match capacity.overflow {
+        Overflow::Block | Overflow::Reject => Err(Refusal::Full),
+        Overflow::CallerRuns => Ok(Entry::Caller),
+        Overflow::DropOldest if pool.drop_oldest() => {
+            // One for one: the room that the older task leaves may go to a thread that waits, or
+            // pay a debt, so the new task does not wait for it.
+            capacity.permits.take_anyway();
+            Ok(Entry::Permit(CapacityPermit(Arc::clone(capacity))))
+        }
+        Overflow::DropOldest | Overflow::DropNewest => Err(Refusal::Dropped),
+    }
 }

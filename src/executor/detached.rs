@@ -34,7 +34,7 @@ impl PoolRef {
     {
         self.place(Detached(future), Patience::Policy)
             .map_err(|(refusal, Detached(future))| {
-                self.pool.counts.rejected.add_one();
+                self.pool.incidents.rejected.add_one();
                 (refusal, future)
             })
     }

@@ -72,13 +72,13 @@ impl PoolRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn metrics(&self) -> Metrics {
-        let counts = &self.pool.counts;
+        let incidents = &self.pool.incidents;
         Metrics {
-            rejected: counts.rejected.get(),
-            over_capacity: counts.over_capacity.get(),
-            failed_starts: counts.failed_starts.get(),
-            uncovered_waits: counts.uncovered_waits.get(),
-            skipped_runs: counts.skipped.get(),
+            rejected: incidents.rejected.get(),
+            over_capacity: incidents.over_capacity.get(),
+            failed_starts: incidents.failed_starts.get(),
+            uncovered_waits: incidents.uncovered_waits.get(),
+            skipped_runs: incidents.skipped.get(),
             live_threads: self.pool.alive_threads(),
         }
     }

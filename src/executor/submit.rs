@@ -332,7 +332,7 @@ impl PoolRef {
         match self.place(make, Patience::Policy) {
             Ok(handle) => handle,
             Err((refusal, make)) => {
-                self.pool.counts.rejected.add_one();
+                self.pool.incidents.rejected.add_one();
                 make.refuse(refusal, self)
             }
         }

@@ -1,4 +1,5 @@
-//! Cancelling from elsewhere: a handle that only cancels, and one that cancels when it is dropped.
+//! Cancelling: by a handle, by a handle that only cancels, and by a handle that cancels when it is
+//! dropped.
 
 use std::fmt;
 use std::future::Future;
@@ -6,12 +7,76 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::join::{JoinHandle, cancel, look_again};
-use crate::error::JoinError;
-use crate::pool::PoolLink;
-use crate::task::cell::TaskRef;
+use super::join::{JoinHandle, look_again};
+use crate::error::{CancelReason, JoinError};
+use crate::pool::{Local, Pool, PoolLink};
+use crate::task::cell::{Cancelled, RawTask, TaskRef};
+use crate::trampoline;
+
+/// Cancels the task unless it has begun. Returns `true` if the closure never ran and never will.
+///
+/// The task's captures are dropped on this thread, and other threads may wait for that. So if a
+/// capture was the pool's last owner, its drop does not wait for those threads.
+pub(super) fn cancel(task: &RawTask, from: PoolLink) -> bool {
+    let cancelled = cancel_for(CancelReason::Cancelled, task, from);
+    if cancelled == Cancelled::Now && from.tombstone_left() {
+        Pool::sweep(from);
+    }
+    cancelled != Cancelled::Never
+}
+
+/// Cancels the task unless it has begun, with the given reason, and returns what it found. The
+/// caller takes care of the tombstone.
+pub(crate) fn cancel_for(reason: CancelReason, task: &RawTask, from: PoolLink) -> Cancelled {
+    match task.doom(reason) {
+        Ok(doomed) => {
+            trampoline::call(move || Local::in_the_way(from, || doomed.end()));
+            Cancelled::Now
+        }
+        Err(cancelled) => cancelled,
+    }
+}
 
 impl<T> JoinHandle<T> {
+    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
+    /// will.
+    ///
+    /// After `true`, the handle returns a [`JoinError`] with [`CancelReason::Cancelled`], or with
+    /// the reason of an earlier cancel. `false` means that the task has begun, or that its outcome
+    /// was returned before, and changes nothing. If this call has cancelled the task, then before
+    /// it returns the closure and its captures have been dropped on this thread, any panic in that
+    /// drop was contained, and the thread or task that waits for the handle has been woken. (In a
+    /// long chain, in which the drop of one task's captures cancels the next task and so on, this
+    /// may be put off, as described at [`on_done`](Self::on_done).)
+    ///
+    /// The tombstone of the task, of up to a kilobyte, may lie in a queue until a worker meets it.
+    /// There are at most about a thousand tombstones, or as many as there are other tasks.
+    ///
+    /// A capture may own the pool. If it is the last owner, its drop shuts the pool down and does
+    /// not wait, since this handle resolves only afterwards, and tasks may wait for that.
+    ///
+    /// A future can be cancelled until it has produced its output. It is then not polled again, and
+    /// a worker drops it; the handle resolves after that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (go, wait) = mpsc::channel();
+    /// let busy = pool.submit(move || wait.recv().unwrap());
+    /// let behind = pool.submit(|| unreachable!());
+    /// assert!(behind.cancel());
+    /// assert!(behind.join().unwrap_err().is_cancelled());
+    /// go.send(())?;
+    /// busy.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.task_if_unspent()
+            .is_some_and(|task| cancel(task, self.link()))
+    }
+
     /// Returns a handle that can only cancel the task, and can be kept elsewhere.
     ///
     /// # Panics
@@ -132,9 +197,9 @@ impl<T> CancelOnDrop<T> {
     /// # Errors
     ///
     /// [`JoinError`] if the task panicked or was cancelled. With
-    /// [`CancelReason::Deadlock`](crate::CancelReason::Deadlock) if tasks join each other in a
+    /// [`CancelReason::Deadlock`] if tasks join each other in a
     /// cycle: one of the joins then gives up. With
-    /// [`CancelReason::Forked`](crate::CancelReason::Forked) in a child process of the one that
+    /// [`CancelReason::Forked`] in a child process of the one that
     /// submitted.
     ///
     /// # Panics

@@ -26,6 +26,7 @@
 //! Its join is listed before the task begins, and the joins inside the task are listed later. So it
 //! is never the last of a cycle.
 
+// The standard library's under the model, too: the number orders nothing.
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use super::cycle;
 use crate::error::{CancelReason, JoinError};
-use crate::pool::{Local, Pool, PoolLink};
-use crate::task::cell::{self, Cancelled, HandleRef, Outcome, RawTask, TaskRef};
+use crate::pool::{Local, PoolLink};
+use crate::task::cell::{self, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
 use crate::wait::{Blocking, Deadline, Spin, block_until, spin_until};
 
@@ -86,30 +86,6 @@ fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), Cance
     let awaited = task.task_ref();
     let wait = |deadline| block_until(deadline, |waker| task.poll(waker).then_some(())).is_some();
     wait_for_good(from, awaited, wait)
-}
-
-/// Cancels the task unless it has begun. Returns `true` if the closure never ran and never will.
-///
-/// The task's captures are dropped on this thread, and other threads may wait for that. So if a
-/// capture was the pool's last owner, its drop does not wait for those threads.
-pub(super) fn cancel(task: &RawTask, from: PoolLink) -> bool {
-    let cancelled = cancel_for(CancelReason::Cancelled, task, from);
-    if cancelled == Cancelled::Now && from.tombstone_left() {
-        Pool::sweep(from);
-    }
-    cancelled != Cancelled::Never
-}
-
-/// Cancels the task unless it has begun, with the given reason, and returns what it found. The
-/// caller takes care of the tombstone.
-pub(crate) fn cancel_for(reason: CancelReason, task: &RawTask, from: PoolLink) -> Cancelled {
-    match task.doom(reason) {
-        Ok(doomed) => {
-            trampoline::call(move || Local::in_the_way(from, || doomed.end()));
-            Cancelled::Now
-        }
-        Err(cancelled) => cancelled,
-    }
 }
 
 /// A handle to a task, which waits for its result, and can cancel it before it begins.
@@ -322,46 +298,6 @@ impl<T> JoinHandle<T> {
         self.task.as_ref().is_some_and(|task| task.is_running())
     }
 
-    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
-    /// will.
-    ///
-    /// After `true`, the handle returns a [`JoinError`] with [`CancelReason::Cancelled`], or with
-    /// the reason of an earlier cancel. `false` means that the task has begun, or that its outcome
-    /// was returned before, and changes nothing. If this call has cancelled the task, then before
-    /// it returns the closure and its captures have been dropped on this thread, any panic in that
-    /// drop was contained, and the thread or task that waits for the handle has been woken. (In a
-    /// long chain, in which the drop of one task's captures cancels the next task and so on, this
-    /// may be put off, as described at [`on_done`](Self::on_done).)
-    ///
-    /// The tombstone of the task, of up to a kilobyte, may lie in a queue until a worker meets it.
-    /// There are at most about a thousand tombstones, or as many as there are other tasks.
-    ///
-    /// A capture may own the pool. If it is the last owner, its drop shuts the pool down and does
-    /// not wait, since this handle resolves only afterwards, and tasks may wait for that.
-    ///
-    /// A future can be cancelled until it has produced its output. It is then not polled again, and
-    /// a worker drops it; the handle resolves after that.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use std::sync::mpsc;
-    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
-    /// let (go, wait) = mpsc::channel();
-    /// let busy = pool.submit(move || wait.recv().unwrap());
-    /// let behind = pool.submit(|| unreachable!());
-    /// assert!(behind.cancel());
-    /// assert!(behind.join().unwrap_err().is_cancelled());
-    /// go.send(())?;
-    /// busy.join()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn cancel(&self) -> bool {
-        self.task
-            .as_ref()
-            .is_some_and(|task| cancel(task, self.from))
-    }
-
     /// Spends the handle, and returns its error in a child process, where the task will not end.
     fn forked(&mut self) -> JoinError {
         self.task = None;
@@ -372,6 +308,11 @@ impl<T> JoinHandle<T> {
     pub(super) fn into_task(mut self) -> HandleRef<T> {
         self.task();
         self.task.take().expect("it was just seen there")
+    }
+
+    /// The reference to the task, unless the outcome was returned.
+    pub(super) fn task_if_unspent(&self) -> Option<&HandleRef<T>> {
+        self.task.as_ref()
     }
 
     /// Returns the link to the pool of the task.

@@ -2,7 +2,7 @@
 //! it.
 //!
 //! [`join`] is the handle itself, and describes how a thread may wait. The others add to it:
-//! [`callback`] waits without a thread, [`cancel`] cancels from elsewhere, [`shared`] returns one
+//! [`callback`] waits without a thread, [`cancel`] cancels, [`shared`] returns one
 //! outcome to many handles. [`cycle`] finds joins that would never end.
 
 mod callback;
@@ -13,7 +13,7 @@ mod join;
 mod model;
 mod shared;
 
+pub(crate) use cancel::cancel_for;
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use join::JoinHandle;
-pub(crate) use join::cancel_for;
 pub use shared::SharedHandle;

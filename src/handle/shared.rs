@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::callback::{Call, attach};
 use super::cancel::CancelHandle;
-use super::join::{JoinHandle, cancel, look_for_a_while, wait_for_good};
+use super::cancel::cancel;
+use super::join::{JoinHandle, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
 use crate::sync::wait_list::Ticket;

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bound::Bound;
 use super::hooks::Hooks;
+use super::queue_bound::QueueBound;
 use crate::attributes::Attributes;
 
 /// The settings from which a pool is made.
@@ -21,7 +21,7 @@ pub(crate) struct Config {
     pub(crate) first_names: Vec<String>,
     pub(crate) hooks: Hooks,
     /// The bound of the pool's queue, if it has one.
-    pub(crate) bound: Option<Arc<dyn Bound>>,
+    pub(crate) bound: Option<Arc<dyn QueueBound>>,
 }
 
 /// How many threads a pool may have, and for how long.

@@ -6,23 +6,24 @@
 //! knows all threads.
 //!
 //! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
-//! [`counts`] and [`bound`] (what the pool knows of a capacity) are plain data; [`queue`] has the
-//! order of tasks, and the tally that knows when all are done; [`idle`], [`slots`], [`spares`] and
-//! [`roster`] have an argument each; [`link`] is what handles keep of a pool; [`spawned`] are the
-//! futures that have not ended, [`scheduled`] what is not due; [`shared`] is all of it together;
-//! [`staffing`] sees to it that there are threads; [`local`] is what one thread has of the pool;
-//! [`worker`] is one thread's loop; [`threads`] starts and ends them.
+//! [`incidents`] and [`queue_bound`] (what the pool knows of a capacity) are plain data; [`queue`]
+//! has the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
+//! [`spares`] and [`roster`] have an argument each; [`link`] is what handles keep of a pool;
+//! [`spawned`] are the futures that have not ended, [`scheduled`] what is not due; [`shared`] is
+//! all of it together; [`staffing`] sees to it that there are threads; [`local`] is what one thread
+//! has of the pool; [`worker`] is one thread's loop; [`lifecycle`] starts and ends them.
 
-mod bound;
 mod config;
-mod counts;
 mod hooks;
 mod idle;
+mod incidents;
+mod lifecycle;
 mod link;
 mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod queue;
+mod queue_bound;
 mod registry;
 mod roster;
 mod scheduled;
@@ -31,14 +32,13 @@ mod slots;
 mod spares;
 mod spawned;
 mod staffing;
-mod threads;
 mod worker;
 
-pub(crate) use bound::Bound;
 pub(crate) use config::{Config, Limits, ThreadSetup};
 pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
+pub(crate) use lifecycle::start;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{Local, Make, Pool, PoolTask};
+pub(crate) use queue_bound::QueueBound;
 pub(crate) use scheduled::Postponed;
-pub(crate) use threads::start;

@@ -19,13 +19,13 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::bound::Bound;
 use super::config::{Config, Limits, ThreadSetup};
-use super::counts::Counts;
 use super::hooks::HookCaller;
+use super::incidents::Incidents;
 use super::link::{PoolLink, Reach};
 use super::queue::TaskQueue;
 use super::queue::tally::{Closed, Joiner};
+use super::queue_bound::QueueBound;
 use super::roster::{NotStarted, Roster};
 use super::scheduled::Scheduled;
 use super::slots::{LastLook, ReservedSlot, Slots};
@@ -52,10 +52,10 @@ pub(crate) struct Shared<T> {
     pub(super) staff: Staff<T>,
     life: Life,
     pub(crate) hooks: HookCaller,
-    pub(crate) bound: Option<Arc<dyn Bound>>,
+    pub(crate) bound: Option<Arc<dyn QueueBound>>,
     pub(super) spawned: Spawned,
     pub(crate) scheduled: Scheduled,
-    pub(crate) counts: Counts,
+    pub(crate) incidents: Incidents,
     pub(crate) link: PoolLink,
 }
 
@@ -102,7 +102,7 @@ impl<T: Send + 'static> Shared<T> {
             bound: config.bound,
             spawned: Spawned::new(config.max_threads),
             scheduled: Scheduled::new(),
-            counts: Counts::default(),
+            incidents: Incidents::default(),
             link: PoolLink::new(),
         });
         let reach: Arc<dyn Reach> = shared.clone();

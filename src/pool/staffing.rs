@@ -149,7 +149,7 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Counts a thread that could not be started, or refused to start, and warns the user.
     pub(super) fn start_failed(&self, error: std::io::Error) {
-        self.counts.failed_starts.add_one();
+        self.incidents.failed_starts.add_one();
         self.hooks.start_failed(error);
     }
 
@@ -185,7 +185,7 @@ impl<T: Send + 'static> Shared<T> {
         let most = self.staff.limits.max_spare_threads;
         let may = self.staff.roster.go_away(most);
         if !may {
-            self.counts.uncovered_waits.add_one();
+            self.incidents.uncovered_waits.add_one();
             self.hooks.spares_used_up(most);
         }
         may

@@ -89,7 +89,7 @@ impl PoolRef {
         handle.postpone();
         let due = Instant::now().checked_add(delay);
         if let Err(reason) = once.book(&self.pool, due, task, handle.task_ref()) {
-            self.pool.counts.rejected.add_one();
+            self.pool.incidents.rejected.add_one();
             cancel_for(reason, &handle, link);
         }
         JoinHandle::new(handle, link)
@@ -153,7 +153,7 @@ impl PoolRef {
         }
         let (series, handle) = Series::new(link, self.capacity.clone(), every, closure);
         if let Err(reason) = series.begin(&self.pool) {
-            self.pool.counts.rejected.add_one();
+            self.pool.incidents.rejected.add_one();
             handle.cancel(reason);
         }
         JoinHandle::new(handle, link)

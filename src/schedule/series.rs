@@ -105,7 +105,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         }
         inside.booking.alarm_has_rung();
         let Some(permit) = CapacityPermit::if_room(self.capacity.as_ref()) else {
-            pool.counts.skipped.add_one();
+            pool.incidents.skipped.add_one();
             // This fails only if the timer has no thread, and this is the timer's thread.
             let _ = self.set_next_alarm(&mut inside);
             return;
@@ -220,7 +220,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     /// Notes that a run was dropped in favour of a newer task, or by the end of the pool.
     fn run_was_dropped(self: &Arc<Self>) {
         if let Some(pool) = Pool::of(self.link) {
-            pool.counts.skipped.add_one();
+            pool.incidents.skipped.add_one();
         }
         let inside = lock(&self.inside);
         if inside.end.is_some() {

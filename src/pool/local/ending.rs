@@ -45,7 +45,7 @@ impl Pool {
         }
         Local::visit(self, || self.cancel_all());
         self.check_quiescence();
-        self.counts.stopped.get()
+        self.incidents.stopped.get()
     }
 
     fn cancel_all(self: &Arc<Self>) {
@@ -80,7 +80,7 @@ impl Pool {
         }
         for future in self.spawned.all() {
             if future.cancel(CancelReason::Shutdown) == Cancelled::Soon {
-                self.counts.stopped.add_one();
+                self.incidents.stopped.add_one();
             }
         }
     }
@@ -88,14 +88,14 @@ impl Pool {
     /// Cancels a task because the pool is stopping.
     pub(super) fn cancel_at_the_end(&self, task: PoolTask) {
         if task.cancel(CancelReason::Shutdown) {
-            self.counts.stopped.add_one();
+            self.incidents.stopped.add_one();
         }
     }
 
     /// Requests the cancel of a future, which is to be run once more, because the pool is stopping.
     pub(super) fn request_cancel_at_the_end(&self, future: &PoolTask) {
         if future.request_cancel(CancelReason::Shutdown) {
-            self.counts.stopped.add_one();
+            self.incidents.stopped.add_one();
         }
     }
 }

@@ -38,7 +38,7 @@ impl Pool {
                 }
             };
             if was_waiting {
-                self.counts.rejected.add_one();
+                self.incidents.rejected.add_one();
                 return true;
             }
             self.link.tombstone_met();

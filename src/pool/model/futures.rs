@@ -137,6 +137,9 @@ fn a_pending_future_is_stopped_once() {
         worker.join().unwrap();
         waking.join().unwrap();
         let outcome = handle.try_take().unwrap_or_else(|_| panic!("it has ended"));
-        assert_eq!(shared.counts.stopped.get(), usize::from(outcome.is_err()));
+        assert_eq!(
+            shared.incidents.stopped.get(),
+            usize::from(outcome.is_err())
+        );
     });
 }

@@ -1,9 +1,9 @@
-//! Counts of what happens so rarely that it is counted in one place.
+//! Counts of incidents, which are so rare that each is counted in one place.
 
 use crate::primitive::{AtomicUsize, Ordering};
 
 #[derive(Default)]
-pub(crate) struct Counts {
+pub(crate) struct Incidents {
     /// Tasks that were refused, or dropped in favour of newer tasks.
     pub(crate) rejected: Count,
     /// Tasks submitted by the pool's own tasks that were admitted although the queue was full.

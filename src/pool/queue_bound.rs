@@ -7,7 +7,7 @@ use std::sync::Arc;
 ///
 /// Permits and policies are decided above the pool (`admission/`). The pool only tells its bound
 /// what happens to the threads that the bound may count.
-pub(crate) trait Bound: Send + Sync {
+pub(crate) trait QueueBound: Send + Sync {
     /// A worker is about to wait inside its task, and runs nothing meanwhile.
     fn worker_blocks(&self);
 
