@@ -284,7 +284,8 @@ impl<F: FnMut() + Send + 'static> Drop for End<F> {
     }
 }
 
-/// The context of the handle's task, which is no task of a pool: nothing is noted of it.
+/// The context of the handle's task, which is no task of a pool: nothing is noted of it, except a
+/// panic.
 struct HandleContext(PoolLink);
 
 impl Context for HandleContext {
