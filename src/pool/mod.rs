@@ -11,13 +11,12 @@
 //! [`spares`] and [`roster`] have an argument each; [`link`] is what handles keep of a pool;
 //! [`spawned`] are the futures that have not ended, [`scheduled`] what is not due; [`shared`] is
 //! all of it together; [`staffing`] sees to it that there are threads; [`local`] is what one thread
-//! has of the pool; [`worker`] is one thread's loop; [`lifecycle`] starts and ends them.
+//! has of the pool; [`worker`] is one thread's loop; [`thread_lifecycle`] starts and ends them.
 
 mod config;
 mod hooks;
 mod idle;
 mod incidents;
-mod lifecycle;
 mod link;
 mod local;
 #[cfg(all(test, workmill_loom))]
@@ -32,13 +31,14 @@ mod slots;
 mod spares;
 mod spawned;
 mod staffing;
+mod thread_lifecycle;
 mod worker;
 
 pub(crate) use config::{Config, Limits, ThreadSetup};
 pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
-pub(crate) use lifecycle::start;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{Local, Make, Pool, PoolTask};
 pub(crate) use queue_bound::QueueBound;
 pub(crate) use scheduled::Postponed;
+pub(crate) use thread_lifecycle::start;

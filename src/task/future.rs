@@ -1,14 +1,14 @@
 //! The cell of a future, which holds what is polled, and its wakers.
 //!
 //! One heap block holds the state word that every cell has, the future, whose bytes later hold its
-//! outcome, and a [second word](Wakes) that says whether the future is to be polled. A waker is a
-//! [counted reference](TaskRef) to the cell, so the block lives as long as any waker.
+//! outcome, and a [second word](PollState) that says whether the future is to be polled. A waker is
+//! a [counted reference](TaskRef) to the cell, so the block lives as long as any waker.
 //!
 //! # Fields
 //! | field | which thread may access it, and when |
 //! |---|---|
 //! | `header` | as in any [`cell`](crate::task::cell) |
-//! | `schedule`, `wakes` | any that has a reference, at any time |
+//! | `schedule`, `poll_state` | any that has a reference, at any time |
 //! | `key` | written before the task is handed out, then read by the runnable reference |
 //! | `token` | rule 2 |
 //! | `stage.future` | rule 1 |
@@ -42,8 +42,8 @@ use crate::task::cell::{
 };
 use crate::task::context::{Context, Look, Name, Ran, Token};
 use crate::task::erased::{Task, Work};
+use crate::task::poll_state::PollState;
 use crate::task::state::{CancelRequest, State};
-use crate::task::wakes::Wakes;
 use crate::unwind::{self, Payload};
 
 // The cell whose future is polled on this thread, the innermost one. The pointer is one byte
@@ -62,7 +62,7 @@ struct Cell<F: Future, P, S> {
     schedule: S,
     /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
-    wakes: Wakes,
+    poll_state: PollState,
     /// The token that the future holds until it is polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
@@ -139,7 +139,7 @@ where
     unsafe fn wake(header: NonNull<Header>) {
         // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
-        if cell.wakes.wake() {
+        if cell.poll_state.wake() {
             (cell.schedule)(Self::task(header));
         }
     }
@@ -314,7 +314,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
             // DONE.
             unsafe { stage.cast::<Outcome<F::Output>>().write(outcome) };
         });
-        self.wakes.end();
+        self.poll_state.end();
     }
 }
 
@@ -377,7 +377,7 @@ where
         let id = self.header.as_ptr().cast_const().cast();
         let mut kept = None;
         // A future that yielded was polled before, so it holds no token.
-        if cell.wakes.begin_poll() {
+        if cell.poll_state.begin_poll() {
             kept = self.token().map(Token::begin);
         }
         cx.begins(cell.header.vtable.name);
@@ -396,7 +396,7 @@ where
         cx.returned();
         let Some(outcome) = outcome else {
             // A future that woke itself, or was woken meanwhile, keeps its runnable reference here.
-            if yields || !cell.wakes.rest() {
+            if yields || !cell.poll_state.rest() {
                 return Ran::Yields;
             }
             // Another thread may have the runnable reference already, and the cell may be gone.
@@ -458,7 +458,7 @@ impl<Cx: Context> Task<Cx> {
     {
         let cell = aligned::new(Cell {
             header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
-            wakes: Wakes::queued(),
+            poll_state: PollState::queued(),
             schedule,
             token: UnsafeCell::new(Some(token)),
             key: AtomicUsize::new(0),

@@ -12,8 +12,8 @@
 //! # Files
 //! Each file uses only those before it: [`context`] (the vocabulary), [`state`] (the state word and
 //! its transitions), [`cell`] (the memory that a task shares with its handle), [`erased`] (the
-//! [`Task`] itself), [`wakes`] (the second word, of a future), [`aligned`] (its memory) and
-//! [`future`]. There is no unsafe code in `context`, `state` and `wakes`.
+//! [`Task`] itself), [`poll_state`] (the second word, of a future), [`aligned`] (its memory) and
+//! [`future`]. There is no unsafe code in `context`, `state` and `poll_state`.
 
 mod aligned;
 pub(crate) mod cell;
@@ -22,8 +22,8 @@ mod erased;
 mod future;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod poll_state;
 mod state;
-mod wakes;
 
 pub(crate) use context::{Context, Name, Ran, Token};
 #[cfg(all(test, workmill_loom))]

@@ -45,7 +45,7 @@ struct Snapshot(u8);
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has = |bit| self.0 & bit != 0;
-        f.debug_struct("Wakes")
+        f.debug_struct("PollState")
             .field("woken", &has(WOKEN))
             .field("polling", &has(POLLING))
             .field("ended", &has(ENDED))
@@ -54,9 +54,9 @@ impl fmt::Debug for Snapshot {
 }
 
 /// The second word. The module's documentation says what it means.
-pub(super) struct Wakes(AtomicU8);
+pub(super) struct PollState(AtomicU8);
 
-impl Wakes {
+impl PollState {
     /// Returns the word of a future that is queued for its first poll.
     pub(super) fn queued() -> Self {
         Self(AtomicU8::new(WOKEN))
@@ -113,7 +113,7 @@ impl Wakes {
     }
 }
 
-impl fmt::Debug for Wakes {
+impl fmt::Debug for PollState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Snapshot(self.0.load(Ordering::Relaxed)).fmt(f)
     }
