@@ -342,7 +342,7 @@ impl Builder {
             },
             first_names,
             hooks: self.hooks,
-            bound: None,
+            observer: None,
         })
     }
 }

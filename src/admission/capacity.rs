@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use super::refusal::Refusal;
 use crate::fork::{NotInherited, Stamp};
-use crate::pool::{Local, Pool, QueueBound};
+use crate::pool::{Local, Pool, PoolObserver};
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::task::Token;
 
@@ -38,8 +38,8 @@ impl Capacity {
 
     /// Returns the capacity that bounds `pool`, if it has one.
     pub(crate) fn of(pool: &Pool) -> Option<Arc<Self>> {
-        let bound = Arc::clone(pool.bound.as_ref()?);
-        bound.into_any().downcast().ok()
+        let observer = Arc::clone(pool.observer.as_ref()?);
+        observer.into_any().downcast().ok()
     }
 
     /// Releases a permit, except in a forked child, since the threads that wait for it are in the
@@ -62,7 +62,7 @@ impl Capacity {
     }
 }
 
-impl QueueBound for Capacity {
+impl PoolObserver for Capacity {
     fn worker_blocks(&self) {
         if self.is_hand_off {
             self.give_back();

@@ -95,7 +95,7 @@ impl ThreadPoolExecutor {
         capacity: Option<Arc<Capacity>>,
         on_drop: DropBehavior,
     ) -> io::Result<Self> {
-        config.bound = capacity.clone().map(|capacity| capacity as _);
+        config.observer = capacity.clone().map(|capacity| capacity as _);
         let pool = pool::start(config)?;
         Ok(Self {
             owner: Arc::new(Owner {

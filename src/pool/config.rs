@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
-use super::queue_bound::QueueBound;
+use super::observer::PoolObserver;
 use crate::attributes::Attributes;
 
 /// The settings from which a pool is made.
@@ -20,8 +20,8 @@ pub(crate) struct Config {
     /// The names of the first threads.
     pub(crate) first_names: Vec<String>,
     pub(crate) hooks: Hooks,
-    /// The bound of the pool's queue, if it has one.
-    pub(crate) bound: Option<Arc<dyn QueueBound>>,
+    /// The observer of the pool, if it has one: its capacity.
+    pub(crate) observer: Option<Arc<dyn PoolObserver>>,
 }
 
 /// How many threads a pool may have, and for how long.

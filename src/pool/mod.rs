@@ -6,12 +6,13 @@
 //! knows all threads.
 //!
 //! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
-//! [`incidents`] and [`queue_bound`] (what the pool knows of a capacity) are plain data; [`queue`]
-//! has the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
-//! [`spares`] and [`roster`] have an argument each; [`link`] is what handles keep of a pool;
-//! [`spawned`] are the futures that have not ended, [`scheduled`] what is not due; [`shared`] is
-//! all of it together; [`staffing`] sees to it that there are threads; [`local`] is what one thread
-//! has of the pool; [`worker`] is one thread's loop; [`thread_lifecycle`] starts and ends them.
+//! [`incidents`] and [`observer`] (what the pool knows of a capacity) are plain data; [`queue`] has
+//! the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
+//! [`sleepers`], [`spares`] and [`roster`] have an argument each; [`link`] is what handles keep of
+//! a pool; [`spawned`] are the futures that have not ended, [`postponed`] what is not due;
+//! [`shared`] is all of it together; [`staffing`] sees to it that there are threads; [`local`] is
+//! what one thread has of the pool; [`worker`] is one thread's loop; [`thread_lifecycle`] starts
+//! and ends them.
 
 mod config;
 mod hooks;
@@ -21,12 +22,13 @@ mod link;
 mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod observer;
+mod postponed;
 mod queue;
-mod queue_bound;
 mod registry;
 mod roster;
-mod scheduled;
 mod shared;
+mod sleepers;
 mod slots;
 mod spares;
 mod spawned;
@@ -39,6 +41,6 @@ pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{Local, Make, Pool, PoolTask};
-pub(crate) use queue_bound::QueueBound;
-pub(crate) use scheduled::Postponed;
+pub(crate) use observer::PoolObserver;
+pub(crate) use postponed::Postponed;
 pub(crate) use thread_lifecycle::start;

@@ -23,12 +23,13 @@ use super::config::{Config, Limits, ThreadSetup};
 use super::hooks::HookCaller;
 use super::incidents::Incidents;
 use super::link::{PoolLink, Reach};
+use super::observer::PoolObserver;
+use super::postponed::PostponedTasks;
 use super::queue::TaskQueue;
 use super::queue::tally::{Closed, Joiner};
-use super::queue_bound::QueueBound;
 use super::roster::{NotStarted, Roster};
-use super::scheduled::Scheduled;
-use super::slots::{LastLook, ReservedSlot, Slots};
+use super::sleepers::LastLook;
+use super::slots::{ReservedSlot, Slots};
 use super::spares::Spares;
 use super::spawned::Spawned;
 use crate::error::{BusyThread, StillRunning};
@@ -52,9 +53,9 @@ pub(crate) struct Shared<T> {
     pub(super) staff: Staff<T>,
     life: Life,
     pub(crate) hooks: HookCaller,
-    pub(crate) bound: Option<Arc<dyn QueueBound>>,
+    pub(crate) observer: Option<Arc<dyn PoolObserver>>,
     pub(super) spawned: Spawned,
-    pub(crate) scheduled: Scheduled,
+    pub(crate) postponed: PostponedTasks,
     pub(crate) incidents: Incidents,
     pub(crate) link: PoolLink,
 }
@@ -99,9 +100,9 @@ impl<T: Send + 'static> Shared<T> {
                 process: Stamp::now(),
             },
             hooks: HookCaller::new(config.hooks, config.first_names),
-            bound: config.bound,
+            observer: config.observer,
             spawned: Spawned::new(config.max_threads),
-            scheduled: Scheduled::new(),
+            postponed: PostponedTasks::new(),
             incidents: Incidents::default(),
             link: PoolLink::new(),
         });

@@ -21,26 +21,16 @@
 //! slot is counted vacant; a thread that pushes later finds the vacant slot. When its wait is over
 //! the thread [takes](Slots::reserve) any vacant slot, as if the slot had been claimed for it.
 //! `pool/idle.rs` has the argument for both.
-//!
-//! # Why a sleeper that finds work wakes itself
-//! A claim is for any sleeper, so a sleeper that wants to get up again cannot take itself back: a
-//! thread may have claimed it already. It makes a claim like every other thread, with itself as the
-//! first choice. Either it gets itself, or another thread is on the way to it. It does so, too,
-//! when it has slept past its keep-alive time.
-//!
-//! A task may be left to a thread that is searching. The duties at quiescence may not: that thread
-//! may have seen the end, and leave without another look.
 
 use super::idle::{Claim, Idle, Searching};
 use super::queue::local::LocalQueue;
 use crate::primitive::{
     AtomicU8, AtomicUsize, Mutex, Ordering, Padded, Thread, current, lock, spin_loop,
 };
-use crate::wait::Deadline;
 
 const VACANT: u8 = 0;
 const HELD: u8 = 1;
-const ASLEEP: u8 = 2;
+pub(super) const ASLEEP: u8 = 2;
 const DISABLED: u8 = 3;
 
 /// The flag that the pool has ended.
@@ -52,7 +42,7 @@ const UNTOLD: u8 = 4;
 
 pub(super) struct Slots<T> {
     pub(super) idle: Idle,
-    slots: Box<[Padded<Slot<T>>]>,
+    pub(super) slots: Box<[Padded<Slot<T>>]>,
     /// Flags that every slot holder checks before it takes the next task.
     flags: AtomicU8,
     /// The number of slots that are to be enabled. Written under the lock of `enabled`.
@@ -61,10 +51,10 @@ pub(super) struct Slots<T> {
     enabled: Mutex<usize>,
 }
 
-struct Slot<T> {
+pub(super) struct Slot<T> {
     /// Which of the four the slot is. Changed by the holder, or by a thread that has claimed the
     /// slot.
-    mark: AtomicU8,
+    pub(super) mark: AtomicU8,
     inside: Mutex<Inside<T>>,
 }
 
@@ -83,27 +73,6 @@ pub(super) struct ReservedSlot {
     /// The thread that is to have the slot counts as searching, unless that was
     /// [ended early](Slots::end_search_early).
     searching: Option<Searching>,
-}
-
-/// The result of a thread's last look before its sleep.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum LastLook {
-    /// There is nothing to do.
-    Nothing,
-    /// There are tasks: a thread has to get up, if none is up and looks for them.
-    Tasks,
-    /// The thread itself is wanted.
-    Wanted,
-}
-
-/// How a sleep ended.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slept {
-    /// Another thread woke the thread, or the thread woke itself for work.
-    Woken,
-    /// The time was over.
-    TimedOut,
 }
 
 impl<T> Slots<T> {
@@ -373,89 +342,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Sleeps with slot `index` until woken, or until `deadline`. Either way the thread counts as
-    /// searching then.
-    pub(super) fn sleep(
-        &self,
-        index: usize,
-        searching: Option<Searching>,
-        deadline: Deadline,
-        last_look: impl FnOnce() -> LastLook,
-    ) -> (Slept, Searching) {
-        let mark = &self.slots[index].mark;
-        // ORDERING: Relaxed. `fall_asleep` publishes it before any thread can claim. The fence in
-        // there, S2, also keeps this store before all that the last look reads.
-        mark.store(ASLEEP, Ordering::Relaxed);
-        self.idle.fall_asleep(searching);
-        match last_look() {
-            LastLook::Nothing => {}
-            LastLook::Tasks => {
-                // Not a vacant slot: as long as this thread is not claimed it is a sleeper itself,
-                // and if it is claimed it will look again. In that case it is unmarked and not
-                // parked yet.
-                if let Some(searching) = self.idle.claim_wanted_sleeper() {
-                    let _ = self.wake_rather(index, searching);
-                }
-            }
-            LastLook::Wanted => {
-                // If this fails, another thread is about to wake this one.
-                let _ = self.wakes_up_by_itself(index);
-            }
-        }
-        // In both cases a thread that has woken itself finds itself unmarked.
-        // ORDERING: Acquire takes what the waker did before it unmarked us.
-        while mark.load(Ordering::Acquire) == ASLEEP {
-            if !deadline.is_over() {
-                deadline.park();
-            } else if let Some(searching) = self.wakes_up_by_itself(index) {
-                return (Slept::TimedOut, searching);
-            } else {
-                spin_loop();
-            }
-        }
-        (Slept::Woken, self.idle.woken())
-    }
-
-    /// Claims a sleeper, itself if it can. Returns `None` if other threads have claimed all
-    /// sleepers, and are about to wake them.
-    fn wakes_up_by_itself(&self, index: usize) -> Option<Searching> {
-        let searching = self.idle.claim_any_sleeper()?;
-        self.wake_rather(index, searching)
-    }
-
-    /// Wakes the sleeper `index`, which is this thread, or another if it is woken by now.
-    fn wake_rather(&self, index: usize, searching: Searching) -> Option<Searching> {
-        if self.slots[index].unmark(ASLEEP) {
-            return Some(searching);
-        }
-        self.wake_claimed(searching);
-        None
-    }
-
-    /// Wakes every sleeper.
-    pub(super) fn wake_all(&self) {
-        while let Some(searching) = self.idle.claim_any_sleeper() {
-            self.wake_claimed(searching);
-        }
-    }
-
-    /// Wakes a sleeper, if there is one and no thread searches.
-    fn wake_wanted(&self) {
-        if let Some(searching) = self.idle.claim_wanted_sleeper() {
-            self.wake_claimed(searching);
-        }
-    }
-
-    /// Wakes a sleeper that the caller has claimed, and that has the evidence of it from now on.
-    #[cold]
-    fn wake_claimed(&self, searching: Searching) {
-        let index = self.unmark_any(ASLEEP);
-        drop(searching);
-        self.slots[index].unpark();
-    }
-
     /// Finds a slot for a claim that the caller has, and unmarks it.
-    fn unmark_any(&self, mark: u8) -> usize {
+    pub(super) fn unmark_any(&self, mark: u8) -> usize {
         loop {
             if let Some(index) = self.slots.iter().position(|slot| slot.unmark(mark)) {
                 return index;
@@ -469,7 +357,7 @@ impl<T> Slots<T> {
 impl<T> Slot<T> {
     /// Takes the given mark from the slot, which is held then. Returns `false` if the slot was not
     /// marked so.
-    fn unmark(&self, mark: u8) -> bool {
+    pub(super) fn unmark(&self, mark: u8) -> bool {
         // ORDERING: Acquire and Release hand over what was done before.
         self.mark.load(Ordering::Relaxed) == mark
             && self
@@ -485,7 +373,7 @@ impl<T> Slot<T> {
         }
     }
 
-    fn unpark(&self) {
+    pub(super) fn unpark(&self) {
         if let Inside::Holder(thread) = &*lock(&self.inside) {
             thread.unpark();
         }

@@ -32,8 +32,8 @@ impl<T: Send + 'static> Shared<T> {
             self.slots.wake_all();
             self.staff.spares.tell_all();
         }
-        if let Some(bound) = &self.bound {
-            bound.resized(before, threads);
+        if let Some(observer) = &self.observer {
+            observer.resized(before, threads);
         }
         self.look_for_tasks();
     }

@@ -41,7 +41,7 @@ impl Booking {
         if pool.is_forked() {
             return Err(CancelReason::Forked);
         }
-        let registered = pool.scheduled.add(postponed);
+        let registered = pool.postponed.add(postponed);
         self.registered = Some(registered.ok_or(CancelReason::Shutdown)?);
         Ok(())
     }
@@ -77,7 +77,7 @@ impl Booking {
         }
         if let Some(registered) = self.registered {
             if let Some(pool) = Pool::of(self.link) {
-                pool.scheduled.remove(registered);
+                pool.postponed.remove(registered);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Scheduled closures: they are submitted when they are due, once or periodically.
+//! PostponedTasks closures: they are submitted when they are due, once or periodically.
 //!
 //! A closure that is not due is no task of the pool yet. It is registered in two places: in the
 //! timer, so that it can come due, and in the pool ([`Postponed`](crate::pool::Postponed)), so that

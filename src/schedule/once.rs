@@ -72,7 +72,7 @@ impl Once {
             (inside.task.take(), inside.booking.take_registered())
         };
         if let Some(registered) = registered {
-            pool.scheduled.remove(registered);
+            pool.postponed.remove(registered);
         }
         if let Some((task, task_ref)) = task {
             task_ref.come_due();

@@ -21,7 +21,7 @@ impl Pool {
         let is_first = self.accept().is_ok();
         let before = self.refuse(phase);
         if is_first {
-            Local::visit(self, || self.scheduled.close());
+            Local::visit(self, || self.postponed.close());
             self.queue.task_done(None);
         }
         if self.is_forked() {
@@ -29,8 +29,8 @@ impl Pool {
             return before;
         }
         // Last: a waker that is called may wait for the pool's end.
-        if let Some(bound) = &self.bound {
-            bound.closed();
+        if let Some(observer) = &self.observer {
+            observer.closed();
         }
         self.check_quiescence();
         before

@@ -13,7 +13,8 @@ use super::Local;
 use super::held::Wait;
 use super::here::{self, with_chain};
 use crate::fork;
-use crate::pool::slots::{ReservedSlot, Slept};
+use crate::pool::sleepers::Slept;
+use crate::pool::slots::ReservedSlot;
 use crate::pool::spares::Rested;
 use crate::wait::{Deadline, set_blocking_hooks};
 
@@ -176,8 +177,8 @@ impl Local {
             self.held.set_away();
         }
         self.held.set_wait(Wait::Covered);
-        if let Some(bound) = &self.shared.bound {
-            bound.worker_blocks();
+        if let Some(observer) = &self.shared.observer {
+            observer.worker_blocks();
         }
         self.give_slot_up();
         true
@@ -186,8 +187,8 @@ impl Local {
     /// After this thread has waited: takes a slot if it has none and one is vacant.
     fn end_wait(&self) {
         if self.held.wait() == Wait::Covered {
-            if let Some(bound) = &self.shared.bound {
-                bound.worker_resumes();
+            if let Some(observer) = &self.shared.observer {
+                observer.worker_resumes();
             }
         }
         if !self.has_slot() && self.take_slot() {

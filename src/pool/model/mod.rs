@@ -26,7 +26,8 @@ use crate::pool::local::{Local, Pool, PoolTask};
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
 use crate::pool::roster::{NotStarted, Roster, Worker};
-use crate::pool::slots::{LastLook, ReservedSlot, Slept, Slots};
+use crate::pool::sleepers::{LastLook, Slept};
+use crate::pool::slots::{ReservedSlot, Slots};
 use crate::pool::spares::Rested;
 use crate::pool::thread_lifecycle::start_thread;
 use crate::pool::worker;
@@ -61,7 +62,7 @@ fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
         },
         first_names: Vec::new(),
         hooks: Hooks::default(),
-        bound: None,
+        observer: None,
     };
     Pool::new(config, start_thread)
 }

@@ -1,13 +1,12 @@
-//! The part of a capacity that the pool itself knows.
+//! The trait by which a pool knows the capacity of its queue: an observer that it tells of events.
 
 use std::any::Any;
 use std::sync::Arc;
 
-/// A bound on what may be submitted to a pool, as the pool sees it.
+/// Is told what happens to a pool, such as by a capacity that counts the pool's free threads.
 ///
-/// Permits and policies are decided above the pool (`admission/`). The pool only tells its bound
-/// what happens to the threads that the bound may count.
-pub(crate) trait QueueBound: Send + Sync {
+/// Permits and policies are decided above the pool (`admission/`), and the pool names neither.
+pub(crate) trait PoolObserver: Send + Sync {
     /// A worker is about to wait inside its task, and runs nothing meanwhile.
     fn worker_blocks(&self);
 
@@ -20,6 +19,6 @@ pub(crate) trait QueueBound: Send + Sync {
     /// The pool takes no more tasks: submitters that wait for room are refused. Calls their wakers.
     fn closed(&self);
 
-    /// The bound itself, for the rooms above that know its type.
+    /// Returns the observer itself, for the modules above that know its type.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }

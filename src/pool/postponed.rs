@@ -13,12 +13,12 @@ pub(crate) trait Postponed: Send + Sync {
     fn close(&self);
 }
 
-pub(crate) struct Scheduled {
+pub(crate) struct PostponedTasks {
     /// `None` once the pool has closed.
     postponed: Mutex<Option<Registry<Arc<dyn Postponed>>>>,
 }
 
-impl Scheduled {
+impl PostponedTasks {
     pub(super) fn new() -> Self {
         Self {
             postponed: Mutex::new(Some(Registry::new())),
