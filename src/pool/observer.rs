@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-/// Is told what happens to a pool, such as by a capacity that counts the pool's free threads.
+/// Receives the events of a pool: a capacity, which may count the pool's free threads.
 ///
 /// Permits and policies are decided above the pool (`admission/`), and the pool names neither.
 pub(crate) trait PoolObserver: Send + Sync {
