@@ -183,5 +183,5 @@ impl PoolRef {
 
 /// The closure that stands for a refused future; it is cancelled, and drops the future.
 fn never_polled<F: Future>(_: F) -> F::Output {
-    unreachable!("what was refused is not run")
+    unreachable!("a refused future is not run")
 }

@@ -242,11 +242,11 @@ impl PoolRef {
         R: Send,
     {
         let mut closure = Some(closure);
-        let call = || closure.take().expect("it is called once")();
+        let call = || closure.take().expect("the closure is called once")();
         if let Some(result) = self.pool.call_inside(call) {
             return result.map_err(JoinError::panicked);
         }
-        let closure = closure.expect("it was not called");
+        let closure = closure.expect("the closure was not called");
         lend::run_elsewhere(closure, |closure| self.place_or_refuse(Lent(closure)))
     }
 
@@ -353,6 +353,6 @@ fn boxed<F: FnOnce() + Send + 'static>(closure: F) -> Box<dyn FnOnce() + Send> {
     let boxed = any.downcast_mut::<Option<Box<dyn FnOnce() + Send>>>();
     match boxed.and_then(Option::take) {
         Some(boxed) => boxed,
-        None => Box::new(closure.expect("it was not taken")),
+        None => Box::new(closure.expect("the closure was not taken")),
     }
 }

@@ -92,7 +92,9 @@ where
         // A thread that wakes the callback meanwhile waits for this lock, until the waker is
         // registered.
         let mut inside = lock(&waiter.inside);
-        let (end, _) = inside.as_mut().expect("nobody has taken it yet");
+        let (end, _) = inside
+            .as_mut()
+            .expect("the callback has not been called yet");
         end.poll(&Waker::from(Arc::clone(&waiter)))
     };
     if done {

@@ -211,7 +211,9 @@ impl<T> CancelOnDrop<T> {
 
     /// Returns the handle, whose drop detaches the task instead of cancelling it.
     pub fn detach(mut self) -> JoinHandle<T> {
-        self.handle.take().expect("whole until it is taken apart")
+        self.handle
+            .take()
+            .expect("the handle is there until it is detached")
     }
 }
 
@@ -219,13 +221,17 @@ impl<T> Deref for CancelOnDrop<T> {
     type Target = JoinHandle<T>;
 
     fn deref(&self) -> &JoinHandle<T> {
-        self.handle.as_ref().expect("whole until it is taken apart")
+        self.handle
+            .as_ref()
+            .expect("the handle is there until it is detached")
     }
 }
 
 impl<T> DerefMut for CancelOnDrop<T> {
     fn deref_mut(&mut self) -> &mut JoinHandle<T> {
-        self.handle.as_mut().expect("whole until it is taken apart")
+        self.handle
+            .as_mut()
+            .expect("the handle is there until it is detached")
     }
 }
 

@@ -50,7 +50,7 @@ struct Join {
 }
 
 /// Keeps a join on the list until it is dropped.
-#[must_use = "what is not kept is not on the list"]
+#[must_use = "a join is listed only as long as this is kept"]
 pub(super) struct Listed {
     number: usize,
 }

@@ -307,7 +307,7 @@ impl<T> JoinHandle<T> {
     /// Takes the reference out of the handle. Panics if the outcome was returned before.
     pub(super) fn into_task(mut self) -> HandleRef<T> {
         self.task();
-        self.task.take().expect("it was just seen there")
+        self.task.take().expect("the handle was not spent")
     }
 
     /// The reference to the task, unless the outcome was returned.
