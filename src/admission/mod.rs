@@ -12,15 +12,15 @@
 //! until the debt is paid.
 
 mod capacity;
-mod overflow;
+mod full_queue;
 mod refusal;
 
 use std::sync::Arc;
 
 pub use self::capacity::Overflow;
 pub(crate) use self::capacity::{Capacity, CapacityPermit};
-pub(crate) use self::overflow::Patience;
-use self::overflow::{Entry, admit};
+pub(crate) use self::full_queue::Patience;
+use self::full_queue::{Entry, admit};
 pub(crate) use self::refusal::Refusal;
 use crate::pool::{Make, Pool};
 use crate::wait::Deadline;
