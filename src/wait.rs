@@ -2,7 +2,7 @@
 //!
 //! Every wait of the crate that parks goes through this function. The exceptions are the timer's
 //! thread (`timer/alarm.rs`) and workers that have nothing to do (`pool/slots.rs`,
-//! `pool/spares.rs`). A thread that is about to wait inside a task gives its slot to another
+//! `pool/resting.rs`). A thread that is about to wait inside a task gives its slot to another
 //! thread. The pool does that in hooks, which it sets with [`set_blocking_hooks`], so this module
 //! knows no pool.
 

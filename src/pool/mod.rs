@@ -2,17 +2,17 @@
 //!
 //! A pool in five nouns: tasks wait in a [`queue`]; a thread that holds a [slot](slots) runs them;
 //! [`idle`] counts the threads that sleep or search, so that a push wakes one thread at most;
-//! [`spares`] are threads without a slot, which stand in for those that wait; and the [`roster`]
+//! [`spares`] stand in for threads that wait; and the [`roster`]
 //! knows all threads.
 //!
 //! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
-//! [`incidents`] and [`observer`] (what the pool knows of a capacity) are plain data; [`queue`] has
-//! the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
-//! [`sleepers`], [`spares`] and [`roster`] have an argument each; [`link`] is what handles keep of
+//! [`incidents`] and [`observer`] (what the pool knows of a capacity) are plain data; [`queue`]
+//! has the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
+//! [`sleepers`], [`resting`] and [`roster`] have an argument each; [`link`] is what handles keep of
 //! a pool; [`spawned`] are the futures that have not ended, [`postponed`] what is not due;
-//! [`shared`] is all of it together; [`staffing`] sees to it that there are threads; [`local`] is
-//! what one thread has of the pool; [`worker`] is one thread's loop; [`thread_lifecycle`] starts
-//! and ends them.
+//! [`shared`] is all of it together; [`spares`] gives threads to vacant slots; [`staffing`] decides
+//! how many threads there may be; [`local`] is what one thread has of the pool; [`worker`] is one
+//! thread's loop; [`thread_lifecycle`] starts and ends them.
 
 mod config;
 mod hooks;
@@ -26,6 +26,7 @@ mod observer;
 mod postponed;
 mod queue;
 mod registry;
+mod resting;
 mod roster;
 mod shared;
 mod sleepers;

@@ -1,7 +1,7 @@
 //! The pool as all its threads share it, and the phases of its life.
 //!
 //! The struct has a field for each module below; what several of them do together is in the modules
-//! above: [`staffing`](super::staffing) sees to it that there are threads, and
+//! above: [`spares`](super::spares) gives threads to vacant slots, and
 //! [`local`](super::local) has what depends on the thread that calls.
 //!
 //! # Phases
@@ -27,10 +27,10 @@ use super::observer::PoolObserver;
 use super::postponed::PostponedTasks;
 use super::queue::TaskQueue;
 use super::queue::tally::{Closed, Joiner};
+use super::resting::RestingThreads;
 use super::roster::{NotStarted, Roster};
 use super::sleepers::LastLook;
 use super::slots::{ReservedSlot, Slots};
-use super::spares::Spares;
 use super::spawned::Spawned;
 use crate::error::{BusyThread, StillRunning};
 use crate::fork::Stamp;
@@ -63,7 +63,7 @@ pub(crate) struct Shared<T> {
 /// The pool's threads, and how they are started.
 pub(super) struct Staff<T> {
     pub(super) roster: Roster,
-    pub(super) spares: Spares,
+    pub(super) resting: RestingThreads,
     pub(super) limits: Limits,
     pub(super) setup: ThreadSetup,
     /// Starts a thread for a reserved slot. A function pointer, so that this module need not know
@@ -90,7 +90,7 @@ impl<T: Send + 'static> Shared<T> {
             slots: Slots::new(local_queues, config.threads),
             staff: Staff {
                 roster: Roster::new(),
-                spares: Spares::new(),
+                resting: RestingThreads::new(),
                 limits: config.limits,
                 setup: config.setup,
                 start_thread,
@@ -193,7 +193,7 @@ impl<T: Send + 'static> Shared<T> {
             // ORDERING: as for a pusher: a sleeper sees the end, or we see the sleeper.
             fence(Ordering::SeqCst);
             self.slots.wake_all();
-            self.staff.spares.tell_all();
+            self.staff.resting.tell_all();
             // Once more, for all threads that have finished a task since: threads that see the end
             // do not check any more. Last, since it calls user code.
             self.queue.tally.wake_joiners();

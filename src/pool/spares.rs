@@ -1,179 +1,124 @@
-//! Threads without a slot that wait to be given one.
+//! How a task is announced, and a vacant slot gets a thread: a spare thread that rests, or a new
+//! one.
 //!
-//! A worker comes here when it has ended a task after a wait and all slots are taken, and when its
-//! slot is disabled. The worker that came last is the first to be used again, so the others get the
-//! chance to end.
-//!
-//! A thread that was given a reserved slot may take a while to get a processor. Until it has,
-//! another thread that is awake may [take the slot back](Spares::take_back) and use it at once: a
-//! thread that comes back from a wait, or one that rests and has not parked yet.
-//!
-//! # Why no vacant slot waits beside a spare thread
-//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacant slot, reserve the slot and
-//! hand it to a thread in the list. *Thread that has a reserved slot and no thread for it:* look at
-//! the list, try to start a thread; (V1) count the slot vacant; (V2) full fence; (V3) look for
-//! tasks; (V4) look at the list again. R1 and V4 happen under one lock, so nothing that R2 reads is
-//! read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in
-//! V1, and the tasks that V3 would see.
+//! A slot is vacant because its holder waits in a task, or has had nothing to do and has left, or
+//! because no thread has held the slot yet. It is filled only if there is work for it.
 
 use std::sync::Arc;
 
+use super::roster::NotStarted;
+use super::shared::Shared;
 use super::slots::ReservedSlot;
-use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, current, lock};
-use crate::wait::{Deadline, Spin, spin_until};
+use crate::primitive::{Mutex, lock};
+use crate::timer::alarm;
 
-/// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to
-/// wake a thread.
-const LOOK: Spin = Spin {
-    pauses: 16,
-    doublings: 1,
-    yields: 80,
-};
-
-pub(super) struct Spares {
-    resting: Mutex<Vec<Entry>>,
-    /// The number of them that have been given a reserved slot. Written under the lock.
-    given: AtomicUsize,
-}
-
-/// A thread in the list.
-struct Entry {
-    spare: Arc<Spare>,
-    given: Option<ReservedSlot>,
-}
-
-struct Spare {
-    thread: Thread,
-    /// Whether it is to check the pool again.
-    is_told: AtomicBool,
-}
-
-/// How a thread's rest has ended.
-pub(super) enum Rested {
-    /// It was given a reserved slot, or has taken back a slot that another thread was given.
-    Given(ReservedSlot),
-    /// It was [told](Spares::tell_all) to check the pool again.
-    Told,
-    /// The time was over.
-    TimedOut,
-}
-
-impl Spares {
-    pub(super) fn new() -> Self {
-        Self {
-            resting: Mutex::new(Vec::new()),
-            given: AtomicUsize::new(0),
+impl<T: Send + 'static> Shared<T> {
+    /// P2 to P4: makes sure that a task which was just pushed is found.
+    #[inline]
+    pub(super) fn task_pushed(self: &Arc<Self>) {
+        if let Some(reserved) = self.slots.wake_for_push() {
+            self.fill(reserved);
         }
     }
 
-    /// Returns `true` if a thread rests that could be given a reserved slot.
-    pub(super) fn has_any(&self) -> bool {
-        lock(&self.resting).iter().any(Entry::is_free)
+    /// V3 of a thread that has left its slot: as if it had pushed the tasks that are there.
+    pub(super) fn look_for_tasks(self: &Arc<Self>) {
+        if self.queue.has_tasks() {
+            self.task_pushed();
+        }
     }
 
-    /// Hands a reserved slot to the thread that came last, or returns it if there is none.
-    pub(super) fn hand(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
-        let thread = {
-            let mut resting = lock(&self.resting);
-            let Some(entry) = resting.iter_mut().rfind(|entry| entry.is_free()) else {
-                return Some(reserved);
+    /// Hands a reserved slot to a thread: a spare thread, or a new one. If there is none the slot
+    /// stays vacant.
+    #[cold]
+    pub(super) fn fill(self: &Arc<Self>, reserved: ReservedSlot) {
+        match alarm::is_this_thread() {
+            true => self.fill_elsewhere(reserved),
+            false => self.fill_here(reserved),
+        }
+    }
+
+    /// Fills a slot without starting a thread here, or calling a hook: on the timer's thread.
+    fn fill_elsewhere(self: &Arc<Self>, reserved: ReservedSlot) {
+        let Some(reserved) = self.staff.resting.hand(reserved) else {
+            return;
+        };
+        // If the other thread does not start, the reserved slot comes back.
+        let given = Arc::new(Mutex::new(Some(reserved)));
+        let (pool, taken) = (Arc::clone(self), Arc::clone(&given));
+        let started = alarm::call_elsewhere(move || {
+            let reserved = lock(&taken).take();
+            reserved
+                .into_iter()
+                .for_each(|reserved| pool.fill_here(reserved));
+        });
+        let Err(error) = started else {
+            return;
+        };
+        self.hooks.keep_untold(error);
+        self.slots.flag_untold();
+        let reserved = lock(&given).take();
+        let left = reserved.and_then(|reserved| self.leave_vacant(reserved));
+        // There is a spare thread after all.
+        left.into_iter()
+            .for_each(|reserved| self.fill_elsewhere(reserved));
+    }
+
+    /// Warns the user of a thread that could not be started by a thread that calls no hooks.
+    pub(super) fn tell_untold(&self) {
+        self.slots.clear_untold();
+        let error = self.hooks.take_untold();
+        error.into_iter().for_each(|error| self.start_failed(error));
+    }
+
+    fn fill_here(self: &Arc<Self>, reserved: ReservedSlot) {
+        let mut next = Some(reserved);
+        let mut failed = None;
+        while let Some(reserved) = next.take() {
+            let enabled = match self.slots.has_surplus() {
+                true => self.slots.retire_reserved(reserved),
+                false => Some(reserved),
             };
-            entry.given = Some(reserved);
-            self.given.fetch_add(1, Ordering::Relaxed);
-            entry.spare.thread.clone()
-        };
-        thread.unpark();
-        None
-    }
-
-    /// Takes a reserved slot back from a thread that has been given it and has not got up, if any
-    /// has.
-    pub(super) fn take_back(&self) -> Option<ReservedSlot> {
-        if !self.has_given() {
-            return None;
-        }
-        self.take_given(&mut lock(&self.resting))
-    }
-
-    /// Takes the first reserved slot that one of these threads was given, which goes on resting.
-    fn take_given(&self, resting: &mut [Entry]) -> Option<ReservedSlot> {
-        let reserved = resting.iter_mut().find_map(|entry| entry.given.take())?;
-        self.given.fetch_sub(1, Ordering::Relaxed);
-        Some(reserved)
-    }
-
-    /// Returns `true` if a reserved slot is on its way to a thread; a snapshot, may be stale.
-    fn has_given(&self) -> bool {
-        self.given.load(Ordering::Relaxed) != 0
-    }
-
-    /// Wakes every spare thread to check the pool again.
-    pub(super) fn tell_all(&self) {
-        let threads: Vec<_> = lock(&self.resting)
-            .iter()
-            .map(|Entry { spare, .. }| {
-                spare.is_told.store(true, Ordering::Relaxed);
-                spare.thread.clone()
-            })
-            .collect();
-        threads.into_iter().for_each(|thread| thread.unpark());
-    }
-
-    /// Rests until a reserved slot is given, or `deadline`.
-    ///
-    /// R1 and R2: `joined` is called once this thread is in the list, and returns `true` if the
-    /// thread is to rest.
-    pub(super) fn wait(&self, deadline: Deadline, joined: impl FnOnce() -> bool) -> Rested {
-        let spare = Arc::new(Spare {
-            thread: current(),
-            is_told: AtomicBool::new(false),
-        });
-        lock(&self.resting).push(Entry {
-            spare: Arc::clone(&spare),
-            given: None,
-        });
-        if !joined() {
-            spare.is_told.store(true, Ordering::Relaxed);
-        }
-        let may_leave = || spare.is_told() || self.has_given();
-        spin_until(LOOK, may_leave);
-        loop {
-            if may_leave() || deadline.is_over() {
-                if let Some(rested) = self.leave(&spare, deadline) {
-                    return rested;
-                }
+            let Some(reserved) = enabled else {
+                next = self.reserve_for_tasks();
+                continue;
+            };
+            let Some(reserved) = self.staff.resting.hand(reserved) else {
+                continue;
+            };
+            let Err((reserved, why)) = (self.staff.start_thread)(self, reserved) else {
+                continue;
+            };
+            if self.is_forked() {
+                return;
             }
-            deadline.park();
+            if let NotStarted::Failed(error) = why {
+                failed = Some(error);
+            }
+            next = self.leave_vacant(reserved);
+        }
+        if let Some(error) = failed {
+            self.start_failed(error);
         }
     }
 
-    /// Takes a thread out of the list if its rest has ended, with the slot that it was given, or
-    /// else a slot that another thread was given.
-    fn leave(&self, spare: &Arc<Spare>, deadline: Deadline) -> Option<Rested> {
-        let mut resting = lock(&self.resting);
-        let is_own = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
-        let index = resting.iter().position(is_own)?;
-        let own = self.take_given(&mut resting[index..=index]);
-        let rested = match own.or_else(|| self.take_given(&mut resting)) {
-            Some(reserved) => Rested::Given(reserved),
-            None if spare.is_told() => Rested::Told,
-            None if deadline.is_over() => Rested::TimedOut,
-            None => return None,
-        };
-        resting.remove(index);
-        Some(rested)
+    /// Counts a thread that could not be started, or refused to start, and warns the user.
+    pub(super) fn start_failed(&self, error: std::io::Error) {
+        self.incidents.failed_starts.add_one();
+        self.hooks.start_failed(error);
     }
-}
 
-impl Spare {
-    fn is_told(&self) -> bool {
-        self.is_told.load(Ordering::Relaxed)
+    /// V1 to V4: leaves a slot vacant for which there is no thread. Returns a reserved slot if
+    /// there may be a thread after all.
+    pub(super) fn leave_vacant(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
+        self.slots.leave_vacant(reserved, || self.queue.has_tasks());
+        // V4. A thread may have come to rest meanwhile.
+        let spare = self.staff.resting.has_any();
+        spare.then(|| self.reserve_for_tasks()).flatten()
     }
-}
 
-impl Entry {
-    /// Returns `true` if the thread rests, and has been neither given a slot nor told anything.
-    fn is_free(&self) -> bool {
-        self.given.is_none() && !self.spare.is_told()
+    fn reserve_for_tasks(&self) -> Option<ReservedSlot> {
+        let wanted = self.queue.has_tasks();
+        wanted.then(|| self.slots.wake_for_push()).flatten()
     }
 }

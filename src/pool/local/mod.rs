@@ -22,8 +22,8 @@
 //! that calls; [`find`] how a worker looks for tasks; [`run`] how it runs them; [`inline`] how it
 //! runs a task that it waits for; [`slot`] how it gives its slot up and takes one; [`wake_future`]
 //! where a future goes when it is woken; [`yielded`] when those run that gave way; [`ending`] how a
-//! pool is closed and stopped; [`oldest`] how a task is dropped in favour of another; [`sweep`] how
-//! tombstones are removed.
+//! pool is closed and stopped; [`oldest`] how a task is dropped in favour of another;
+//! [`tombstones`] how tombstones are removed.
 
 mod ending;
 mod entry;
@@ -35,7 +35,7 @@ mod oldest;
 mod run;
 mod running;
 mod slot;
-mod sweep;
+mod tombstones;
 mod wake_future;
 mod yield_queue;
 mod yielded;

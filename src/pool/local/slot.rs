@@ -13,9 +13,9 @@ use super::Local;
 use super::held::Wait;
 use super::here::{self, with_chain};
 use crate::fork;
+use crate::pool::resting::Rested;
 use crate::pool::sleepers::Slept;
 use crate::pool::slots::ReservedSlot;
-use crate::pool::spares::Rested;
 use crate::wait::{Deadline, set_blocking_hooks};
 
 /// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
@@ -109,7 +109,7 @@ impl Local {
             !pool.slots.have_ended()
         };
         let deadline = self.keep_alive_deadline();
-        match pool.staff.spares.wait(deadline, joined) {
+        match pool.staff.resting.wait(deadline, joined) {
             Rested::Given(reserved) => {
                 self.occupy(reserved);
                 true
@@ -136,9 +136,9 @@ impl Local {
 
     /// Takes a slot if one is vacant and there is no surplus.
     fn take_slot(&self) -> bool {
-        let (slots, spares) = (&self.shared.slots, &self.shared.staff.spares);
+        let (slots, resting) = (&self.shared.slots, &self.shared.staff.resting);
         // Or a slot that was given to a spare thread which still sleeps.
-        let Some(reserved) = slots.reserve().or_else(|| spares.take_back()) else {
+        let Some(reserved) = slots.reserve().or_else(|| resting.take_back()) else {
             return false;
         };
         match slots.retire_reserved(reserved) {

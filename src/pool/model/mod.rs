@@ -7,8 +7,8 @@
 mod ending;
 mod futures;
 mod idle;
+mod resting;
 mod slots;
-mod spares;
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::pool::idle::Searching;
 use crate::pool::local::{Local, Pool, PoolTask};
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
+use crate::pool::resting::Rested;
 use crate::pool::roster::{NotStarted, Roster, Worker};
 use crate::pool::sleepers::{LastLook, Slept};
 use crate::pool::slots::{ReservedSlot, Slots};
-use crate::pool::spares::Rested;
 use crate::pool::thread_lifecycle::start_thread;
 use crate::pool::worker;
 use crate::primitive::{ThreadBuilder, current};

@@ -18,7 +18,7 @@ fn a_reserved_slot_and_a_spare_thread_meet() {
                     shared.look_for_tasks();
                     true
                 };
-                let Rested::Given(reserved) = shared.staff.spares.wait(Deadline::NEVER, joined)
+                let Rested::Given(reserved) = shared.staff.resting.wait(Deadline::NEVER, joined)
                 else {
                     unreachable!("nobody tells it, and it has time");
                 };
@@ -46,22 +46,22 @@ fn a_reserved_slot_that_is_taken_back_has_one_owner() {
         let spare = {
             let (shared, given) = (Arc::clone(&shared), Arc::clone(&given));
             thread::spawn(
-                move || match shared.staff.spares.wait(Deadline::NEVER, || true) {
+                move || match shared.staff.resting.wait(Deadline::NEVER, || true) {
                     Rested::Given(_) => given.fetch_add(1, Ordering::Relaxed),
                     Rested::Told | Rested::TimedOut => 0,
                 },
             )
         };
         let reserved = shared.slots.reserve().unwrap();
-        let mut kept = shared.staff.spares.hand(reserved);
+        let mut kept = shared.staff.resting.hand(reserved);
         let is_handed = kept.is_none();
-        kept = kept.or_else(|| shared.staff.spares.take_back());
+        kept = kept.or_else(|| shared.staff.resting.take_back());
         if kept.is_some() {
             // If the spare had nothing yet it goes on resting, until it is told.
-            while !shared.staff.spares.has_any() {
+            while !shared.staff.resting.has_any() {
                 thread::yield_now();
             }
-            shared.staff.spares.tell_all();
+            shared.staff.resting.tell_all();
         }
         spare.join().unwrap();
         let given = given.load(Ordering::Relaxed);
@@ -84,14 +84,14 @@ fn two_reserved_slots_reach_two_spare_threads() {
         let spares = [(); 2].map(|()| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let rested = shared.staff.spares.wait(Deadline::NEVER, || true);
+                let rested = shared.staff.resting.wait(Deadline::NEVER, || true);
                 assert!(matches!(rested, Rested::Given(_)));
             })
         });
         for _ in 0..2 {
             let mut reserved = shared.slots.reserve();
             while let Some(kept) = reserved.take() {
-                reserved = shared.staff.spares.hand(kept);
+                reserved = shared.staff.resting.hand(kept);
                 thread::yield_now();
             }
         }
@@ -110,12 +110,12 @@ fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_slot() {
             thread::spawn(move || {
                 let mut reserved = shared.slots.reserve();
                 while let Some(kept) = reserved.take() {
-                    reserved = shared.staff.spares.hand(kept);
+                    reserved = shared.staff.resting.hand(kept);
                     thread::yield_now();
                 }
             })
         };
-        let rested = shared.staff.spares.wait(Deadline::NEVER, || true);
+        let rested = shared.staff.resting.wait(Deadline::NEVER, || true);
         assert!(matches!(rested, Rested::Given(_)));
         giver.join().unwrap();
         stray.join().unwrap();
