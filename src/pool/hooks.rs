@@ -145,6 +145,11 @@ impl HookCaller {
         lock(&self.untold).take()
     }
 
+    /// Drops the hooks, with all that they captured.
+    pub(crate) fn discard(&mut self) {
+        unwind::discard(std::mem::take(&mut self.hooks));
+    }
+
     /// Warns the user of something that goes worse than promised, once for each kind.
     #[cold]
     fn warn(&self, kind: u8, warning: Warning) {
@@ -158,11 +163,5 @@ impl HookCaller {
         if let Err(payload) = told {
             self.panicked(payload);
         }
-    }
-}
-
-impl Drop for HookCaller {
-    fn drop(&mut self) {
-        unwind::discard(std::mem::take(&mut self.hooks));
     }
 }

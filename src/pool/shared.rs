@@ -239,7 +239,8 @@ impl<T: Send + 'static> Reach for Shared<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        // Before the fields are dropped, among which are the user's hooks.
+        // First, so that no drop of the user's reaches the pool.
         self.link.end();
+        self.hooks.discard();
     }
 }

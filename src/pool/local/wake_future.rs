@@ -76,7 +76,10 @@ fn push_woken(link: PoolLink, task: PoolTask) {
         return std::mem::forget(task);
     }
     with_innermost(|local| match local {
-        Some(local) if local.is_worker() && local.shared.link == link => local.push(task),
+        Some(local) if local.shared.link == link => match local.is_worker() {
+            true => local.push(task),
+            false => local.shared.push(task),
+        },
         _ => match Pool::of(link) {
             Some(pool) => pool.push(task),
             None => unreachable!("a pool with unfinished tasks exists"),

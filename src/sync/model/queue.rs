@@ -176,3 +176,29 @@ fn an_offer_is_taken_or_comes_back_when_the_queue_is_closed() {
         assert_eq!(queue.unfinished(), usize::from(got));
     });
 }
+
+/// One thread puts and gets, another calls `task_done`, and a third compares the counts.
+///
+/// Bug: `task_done` reads the taken items without Acquire, so that its finish can be seen before the
+/// put.
+#[test]
+fn an_item_that_another_thread_reports_done_is_not_counted_below_zero() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                queue.put(()).unwrap();
+                queue.get().unwrap();
+            })
+        };
+        let finisher = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.task_done().is_ok())
+        };
+        assert!(queue.unfinished() <= 1);
+        getter.join().unwrap();
+        let finished = finisher.join().unwrap();
+        assert_eq!(queue.unfinished(), usize::from(!finished));
+    });
+}

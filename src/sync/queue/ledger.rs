@@ -18,7 +18,10 @@
 //! taken items are read, then the accepted items, and both are equal, then at the moment of the
 //! second reading nothing was left: the number of taken items had not shrunk, and that of accepted
 //! items, with all that were still to be retracted, was no larger. That holds for finished and
-//! accepted items in the same way. A retraction can make two counts equal, as a get or a
+//! accepted items in the same way. The count that is read second is not behind the first, because
+//! each count is published with Release by a thread that has seen the count before it with Acquire:
+//! a get by taking the item, and a `task_done` by reading the taken items, whichever thread calls
+//! it. A retraction can make two counts equal, as a get or a
 //! `task_done` can, and notifies the waiters as these do: it counts, makes a full fence, and looks
 //! whether the queue of waiters is empty.
 
@@ -157,7 +160,9 @@ impl Ledger {
     pub(super) fn finish(&self) -> Result<(), TaskDoneError> {
         let Given { taken, finished } = &*self.given;
         let more = |before: usize| {
-            let taken = taken.load(Ordering::Relaxed);
+            // ORDERING: Acquire pairs with `take`. The thread may have taken nothing itself, and a
+            // thread that sees its finish has to see the puts of all items that it counts.
+            let taken = taken.load(Ordering::Acquire);
             debug_assert!(is_no_less(taken, before), "{:?}", self.counts());
             let is_open = taken != before;
             is_open.then(|| before.wrapping_add(ONE))
