@@ -1,13 +1,9 @@
 //! How a thread comes inside a pool, and what the pool does for the thread that calls.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
-use super::held::Held;
-use super::here::{with_innermost, with_part_of};
+use super::here::{Kind, Local, Pool, PoolTask, with_innermost, with_part_of};
 use super::running::{Running, Stack};
-use super::yield_queue::YieldQueue;
-use super::{Kind, Local, Pool, PoolTask};
 use crate::pool::queue::tally::Closed;
 use crate::pool::roster::Worker;
 use crate::pool::slots::ReservedSlot;
@@ -39,7 +35,7 @@ pub(crate) trait Make: Sized {
 }
 
 impl Local {
-    fn new(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
+    fn of(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
         let room = match kind {
             // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's
             // stack.
@@ -49,15 +45,7 @@ impl Local {
         let stack = with_innermost(|innermost| {
             innermost.map_or_else(|| Stack::from_here(room), |local| local.running.stack())
         });
-        Self {
-            shared: pool,
-            kind,
-            held: Held::nothing(),
-            yielded: YieldQueue::default(),
-            running: Running::new(worker, stack),
-            joins_others: Cell::new(false),
-            outer: Cell::new(std::ptr::null()),
-        }
+        Self::new(pool, kind, Running::new(worker, stack))
     }
 
     /// Takes the slot that was reserved for this thread, and calls `work` as a worker of the pool.
@@ -68,7 +56,7 @@ impl Local {
         reserved: ReservedSlot,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
-        let local = Self::new(pool, Arc::clone(worker), Kind::Worker);
+        let local = Self::of(pool, Arc::clone(worker), Kind::Worker);
         local.held.put(local.shared.slots.occupy(reserved));
         let mut before_the_end = false;
         local.install(|local| before_the_end = work(local));
@@ -97,7 +85,7 @@ impl Local {
             // inside.
             trampoline::catch_up();
             let foreign = Arc::clone(&pool.staff.roster.foreign);
-            Self::new(Arc::clone(pool), foreign, Kind::Foreign).install(|_| {
+            Self::of(Arc::clone(pool), foreign, Kind::Foreign).install(|_| {
                 body();
                 trampoline::catch_up();
             });

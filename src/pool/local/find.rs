@@ -1,6 +1,6 @@
 //! How a worker looks for tasks, and when it counts as searching.
 
-use super::{Local, PoolTask};
+use super::here::{Local, PoolTask};
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
 

@@ -1,5 +1,5 @@
-//! Which pools this thread is inside: the pointer to its innermost `Local`, and the chain from
-//! there outwards.
+//! The `Local`s of a thread, the pointer to the innermost, and the chain from there outwards: which
+//! pools the thread is inside.
 //!
 //! References to the `Local`s of a thread are lent to closures only, for as long as these run.
 
@@ -9,12 +9,72 @@
 )]
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
-use super::{Local, Pool};
+use super::held::Held;
+use super::running::Running;
+use super::yield_queue::YieldQueue;
 use crate::fork::Stamp;
 use crate::pool::link::PoolLink;
+use crate::pool::shared::Shared;
 use crate::primitive::thread_cell;
+use crate::task::{Task, Word};
 use crate::unwind::OnDrop;
+
+/// A task as the threads of a pool run it.
+pub(crate) type PoolTask = Task<Local>;
+
+/// A pool of such tasks.
+pub(crate) type Pool = Shared<PoolTask>;
+
+/// The part that one thread has of a pool. Each group of fields is changed by its own module only.
+pub(crate) struct Local {
+    pub(crate) shared: Arc<Pool>,
+    pub(super) kind: Kind,
+    /// The slot that the thread holds, with its local queue. A foreign thread has none.
+    pub(super) held: Held<PoolTask>,
+    /// The futures that gave way on this thread.
+    pub(super) yielded: YieldQueue<Task<Self, Word>>,
+    /// The tasks that the thread runs.
+    pub(super) running: Running,
+    /// Whether this thread has to join the others at its end, because the pool's last owner was
+    /// dropped on it.
+    pub(super) joins_others: Cell<bool>,
+    /// The `Local` that was innermost on this thread before; null unless this one is on the chain.
+    /// Private, since the unsafe code in this file relies on it.
+    outer: Cell<*const Self>,
+}
+
+/// On which side of a pool a thread is that is inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Worker,
+    Foreign,
+}
+
+impl Local {
+    /// A `Local` that is not on the chain of its thread yet.
+    pub(super) fn new(pool: Arc<Pool>, kind: Kind, running: Running) -> Self {
+        Self {
+            shared: pool,
+            kind,
+            held: Held::nothing(),
+            yielded: YieldQueue::default(),
+            running,
+            joins_others: Cell::new(false),
+            outer: Cell::new(std::ptr::null()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_worker(&self) -> bool {
+        self.kind == Kind::Worker
+    }
+
+    pub(super) fn is_part_of(&self, pool: &Pool) -> bool {
+        std::ptr::eq(&raw const *self.shared, pool)
+    }
+}
 
 // The innermost `Local` of this thread, or null.
 thread_cell!(HERE: *const Local = std::ptr::null());

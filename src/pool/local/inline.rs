@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Local;
-use super::here::{with_chain, with_innermost};
+use super::here::{Local, with_chain, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::cell::RawTask;
 

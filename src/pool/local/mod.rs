@@ -40,54 +40,5 @@ mod wake_future;
 mod yield_queue;
 mod yielded;
 
-use std::cell::Cell;
-use std::sync::Arc;
-
 pub(crate) use self::entry::Make;
-use self::held::Held;
-use self::running::Running;
-use self::yield_queue::YieldQueue;
-use super::shared::Shared;
-use crate::task::{Task, Word};
-
-/// A task as the threads of a pool run it.
-pub(crate) type PoolTask = Task<Local>;
-
-/// A pool of such tasks.
-pub(crate) type Pool = Shared<PoolTask>;
-
-/// The part that one thread has of a pool. Each group of fields is changed by its own module only.
-pub(crate) struct Local {
-    pub(crate) shared: Arc<Pool>,
-    kind: Kind,
-    /// The slot that the thread holds, with its local queue. A foreign thread has none.
-    held: Held<PoolTask>,
-    /// The futures that gave way on this thread.
-    yielded: YieldQueue<Task<Self, Word>>,
-    /// The tasks that the thread runs.
-    running: Running,
-    /// Whether this thread has to join the others at its end, because the pool's last owner was
-    /// dropped on it.
-    joins_others: Cell<bool>,
-    /// The `Local` that was innermost on this thread before; null unless this one is on the chain.
-    /// Written by `here` alone.
-    outer: Cell<*const Self>,
-}
-
-/// On which side of a pool a thread is that is inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Worker,
-    Foreign,
-}
-
-impl Local {
-    #[inline]
-    fn is_worker(&self) -> bool {
-        self.kind == Kind::Worker
-    }
-
-    fn is_part_of(&self, pool: &Pool) -> bool {
-        std::ptr::eq(&raw const *self.shared, pool)
-    }
-}
+pub(crate) use self::here::{Local, Pool, PoolTask};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Local, Pool, PoolTask};
+use super::here::{Local, Pool, PoolTask};
 use crate::error::CancelReason;
 
 /// The task that makes room for another.

@@ -1,6 +1,6 @@
 //! How a worker runs a task, and what the task tells it.
 
-use super::{Local, PoolTask};
+use super::here::{Local, PoolTask};
 use crate::task::{Context, Name, Ran};
 use crate::unwind::Payload;
 

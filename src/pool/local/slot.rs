@@ -9,9 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Local;
 use super::held::Wait;
-use super::here::{self, with_chain};
+use super::here::{self, Local, with_chain};
 use crate::fork;
 use crate::pool::resting::Rested;
 use crate::pool::sleepers::Slept;

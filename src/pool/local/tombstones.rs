@@ -5,7 +5,7 @@
 //! thread that cancels, except if the workers have no time for it, since that would change the
 //! order in which a pool of one thread runs its tasks.
 
-use super::{Local, Pool, PoolTask};
+use super::here::{Local, Pool, PoolTask};
 use crate::pool::link::{MANY_TOMBSTONES, PoolLink};
 
 /// After this number of tasks that were run inline a thread considers sweeping its local queue.

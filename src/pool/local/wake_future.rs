@@ -11,8 +11,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::here::with_innermost;
-use super::{Pool, PoolTask};
+use super::here::{Pool, PoolTask, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::Token;
 use crate::task::cell::HandleRef;

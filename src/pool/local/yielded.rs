@@ -13,7 +13,7 @@
 //! wait, though another thread has nothing to do by now, for as long as one poll of another future
 //! takes.
 
-use super::{Local, PoolTask};
+use super::here::{Local, PoolTask};
 use crate::pool::queue::local::LocalQueue;
 use crate::task::Task;
 

@@ -179,8 +179,8 @@ fn an_offer_is_taken_or_comes_back_when_the_queue_is_closed() {
 
 /// One thread puts and gets, another calls `task_done`, and a third compares the counts.
 ///
-/// Bug: `task_done` reads the taken items without Acquire, so that its finish can be seen before the
-/// put.
+/// Bug: `task_done` reads the taken items without Acquire, so that its finish can be seen before
+/// the put.
 #[test]
 fn an_item_that_another_thread_reports_done_is_not_counted_below_zero() {
     model(|| {
