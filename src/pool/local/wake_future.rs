@@ -11,7 +11,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::here::{Pool, PoolTask, with_innermost};
+use super::here::{Local, Pool, PoolTask, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::Token;
 use crate::task::cell::HandleRef;
@@ -75,13 +75,20 @@ fn push_woken(link: PoolLink, task: PoolTask) {
         return std::mem::forget(task);
     }
     with_innermost(|local| match local {
-        Some(local) if local.shared.link == link => match local.is_worker() {
-            true => local.push(task),
-            false => local.shared.push(task),
-        },
+        Some(local) if local.is_worker() && local.shared.link == link => local.push(task),
+        _ => push_elsewhere(link, local, task),
+    });
+}
+
+/// Pushes a woken future from a thread that is not a worker of its pool innermost.
+#[cold]
+fn push_elsewhere(link: PoolLink, innermost: Option<&Local>, task: PoolTask) {
+    match innermost {
+        // Without the lock of the link.
+        Some(local) if local.shared.link == link => local.shared.push(task),
         _ => match Pool::of(link) {
             Some(pool) => pool.push(task),
             None => unreachable!("a pool with unfinished tasks exists"),
         },
-    });
+    }
 }
