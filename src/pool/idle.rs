@@ -23,20 +23,24 @@
 //!    threads are there than have to stay, and at least one has to stay.
 //!
 //! # Protocol
-//! *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches, and
-//! a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread. *Sleeper:*
-//! (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3) look at every
-//! queue once more, and if there is a task do P3 and P4 as if it had pushed it; (S4) park until a
-//! thread has claimed it, which may be itself. If the pool has ended, or a thread waits for the
-//! pool to be quiescent, the sleeper claims a sleeper no matter who searches, itself if it can, and
-//! gets up. *Searcher that found something:* (F1) count itself no longer searching; if it was the
-//! last, (F2) full fence; (F3) look at every queue, and if there is a task do P3 and P4. *Thread
-//! that leaves its slot vacant*, because it is going to wait, or because it has nothing to do and
-//! ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full fence; (V3) look
-//! at every queue, and if there is a task do P3 and P4. *Starter that fails:* V1 to V3, but P4 for
-//! a sleeper only, not for a vacant slot again. *New thread that first calls the user's hook:* F1
-//! to F3 before the hook is called, for a sleeper only, too. *Thread that disables a slot:* V2 and
-//! V3 after the slot is uncounted; a thread that enables a slot, V1 to V3.
+//! - *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches,
+//!   and a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread.
+//! - *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
+//!   look at every queue once more, and if there is a task do P3 and P4 as if it had pushed it;
+//!   (S4) park until a thread has claimed it, which may be itself. If the pool has ended, or a
+//!   thread waits for the pool to be quiescent, the sleeper claims a sleeper no matter who
+//!   searches, itself if it can, and gets up.
+//! - *Searcher that found something:* (F1) count itself no longer searching; if it was the last,
+//!   (F2) full fence; (F3) look at every queue, and if there is a task do P3 and P4.
+//! - *Thread that leaves its slot vacant*, because it is going to wait, or because it has nothing
+//!   to do and ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full
+//!   fence; (V3) look at every queue, and if there is a task do P3 and P4.
+//! - *Starter that fails:* V1 to V3, but P4 for a sleeper only, not for a
+//!   vacant slot again.
+//! - *New thread that first calls the user's hook:* F1 to F3 before the hook is called, for a
+//!   sleeper only, too.
+//! - *Thread that disables a slot:* V2 and V3 after the slot is uncounted; a thread that enables a
+//!   slot, V1 to V3.
 //!
 //! # Why no wake-up is lost
 //! Take a push and the thread that is the last to leave its searching or waking state after it. One
