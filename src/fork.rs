@@ -4,8 +4,8 @@
 //! locked. Therefore what belongs to one process is marked with a [`Stamp`] when it is created, and
 //! left alone where [`Stamp::is_here`] returns `false`.
 //!
-//! Forks are counted from the first pool or sleep on. Miri has no forks, and no function that would
-//! report them.
+//! Forks are counted from the moment at which the first pool or timer entry is made. Miri has no
+//! forks, and no function that would report them.
 
 #![cfg_attr(
     all(unix, not(any(workmill_loom, miri))),

@@ -1,10 +1,10 @@
 //! How a thread waits for anything that calls a waker: [`block_until`].
 //!
-//! Every wait of the crate that parks goes through this function. The exceptions are the timer's
-//! thread (`timer/alarm.rs`) and workers that have nothing to do (`pool/slots.rs`,
-//! `pool/resting.rs`). A thread that is about to wait inside a task gives its slot to another
-//! thread. The pool does that in hooks, which it sets with [`set_blocking_hooks`], so this module
-//! knows no pool.
+//! Every wait of the crate passes this function, or at least begins a [`Blocking`] (joins of
+//! threads). The exceptions are the timer's thread (`timer/alarm.rs`) and workers that have nothing
+//! to do (`pool/sleepers.rs`, `pool/resting.rs`). A thread that is about to wait inside a task
+//! gives its slot to another thread. The pool does that in hooks, which it sets with
+//! [`set_blocking_hooks`], so this module knows no pool.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -103,32 +103,32 @@ impl Drop for Blocking {
 ///
 /// `poll` must arrange that the waker is called when its answer may have changed. It is called
 /// again after every wake-up, so a spurious one does no harm. It need not order its reads: the poll
-/// that follows a wake-up sees what was done before it (see [`Sleeper`]). Before the first wake-up
-/// there is no such order. Therefore each wait of this crate has a lock, a fence or an exchange
-/// between leaving its waker and its last look.
+/// that follows a wake-up sees what was done before it (see [`WaitingThread`]). Before the first
+/// wake-up there is no such order. Therefore each wait of this crate has a lock, a fence or an
+/// exchange between leaving its waker and its last look.
 ///
 /// Inside a task, the thread gives its slot to another thread before it parks.
 pub(crate) fn block_until<R>(
     deadline: Deadline,
     mut poll: impl FnMut(&Waker) -> Option<R>,
 ) -> Option<R> {
-    with_sleeper(|sleeper, waker| {
+    with_waiting_thread(|waiting, waker| {
         let mut blocking = None;
-        let _end = AtTheEnd(sleeper);
+        let _end = AtTheEnd(waiting);
         let mut was_told = false;
         loop {
-            sleeper.begin();
+            waiting.begin();
             if let Some(value) = poll(waker) {
                 return Some(value);
             }
-            if was_told && sleeper.is_told() {
+            if was_told && waiting.is_told() {
                 // A future that wakes itself may wait for something that other threads have to do
                 // first.
                 blocking.get_or_insert_with(Blocking::begin);
                 yield_now();
             }
-            was_told = sleeper.is_told();
-            while !sleeper.is_told() {
+            was_told = waiting.is_told();
+            while !waiting.is_told() {
                 if deadline.is_over() {
                     return None;
                 }
@@ -138,7 +138,7 @@ pub(crate) fn block_until<R>(
                     Some(_) => {
                         // The poll called user code, which may have put calls off.
                         trampoline::catch_up();
-                        if !sleeper.is_told() {
+                        if !waiting.is_told() {
                             deadline.park();
                         }
                     }
@@ -169,12 +169,12 @@ pub(crate) fn block_until<R>(
 /// A plain store at B1 may stay in the store buffer until `poll` has read what K1 is about to
 /// change, and then overwrite K2. A plain store at K2, or [at the end](AtTheEnd), breaks the
 /// release sequence of an earlier waker, whose K1 the next poll may then miss.
-struct Sleeper {
+struct WaitingThread {
     thread: Thread,
     told: AtomicBool,
 }
 
-impl Sleeper {
+impl WaitingThread {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             thread: current(),
@@ -194,7 +194,7 @@ impl Sleeper {
 }
 
 /// Makes the outer wait of this thread, if there is one, poll once more when this one ends.
-struct AtTheEnd<'a>(&'a Sleeper);
+struct AtTheEnd<'a>(&'a WaitingThread);
 
 impl Drop for AtTheEnd<'_> {
     fn drop(&mut self) {
@@ -203,7 +203,7 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-impl Wake for Sleeper {
+impl Wake for WaitingThread {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -215,19 +215,21 @@ impl Wake for Sleeper {
     }
 }
 
-/// Calls `body` with the sleeper and the waker of this thread, which are created once a thread.
-fn with_sleeper<R>(body: impl FnOnce(&Sleeper, &Waker) -> R) -> R {
-    fn new() -> (Arc<Sleeper>, Waker) {
-        let sleeper = Sleeper::new();
-        (Arc::clone(&sleeper), Waker::from(sleeper))
+/// Calls `body` with the waiting and the waker of this thread, which are created once a thread.
+fn with_waiting_thread<R>(body: impl FnOnce(&WaitingThread, &Waker) -> R) -> R {
+    fn new() -> (Arc<WaitingThread>, Waker) {
+        let waiting = WaitingThread::new();
+        (Arc::clone(&waiting), Waker::from(waiting))
     }
-    primitive::thread_local!(static SLEEPER: (Arc<Sleeper>, Waker) = new());
+    primitive::thread_local!(static WAITING_THREAD: (Arc<WaitingThread>, Waker) = new());
     let mut body = Some(body);
-    let mut run = |(sleeper, waker): &(Arc<Sleeper>, Waker)| {
-        body.take().expect("a body runs once")(sleeper, waker)
+    let mut run = |(waiting, waker): &(Arc<WaitingThread>, Waker)| {
+        body.take().expect("a body runs once")(waiting, waker)
     };
     // While a thread ends, its thread-local may be gone already. Then new ones will do.
-    SLEEPER.try_with(&mut run).unwrap_or_else(|_| run(&new()))
+    WAITING_THREAD
+        .try_with(&mut run)
+        .unwrap_or_else(|_| run(&new()))
 }
 
 /// Spins until `done` returns `true`. Returns `false` if the budget runs out first.

@@ -16,7 +16,7 @@ pub(crate) struct Capacity {
     pub(super) permits: Permits,
     pub(super) overflow: Overflow,
     /// Whether a permit stands for a free thread rather than for room in the queue. It is then kept
-    /// until the task has ended.
+    /// until the closure has returned.
     is_hand_off: bool,
     /// The process in which the pool was built.
     process: Stamp,

@@ -4,8 +4,9 @@
 //! first thing that it does. So there is room again when the task begins, when a waiter runs it
 //! inline and when it is cancelled: in each case the permit is used or dropped, and the workers
 //! need not know of it. With a capacity of 0 a permit stands for a free thread, and is kept until
-//! the closure has returned. But while the task waits another task may have the thread, so there is
-//! one permit more; the pool reports this through [`PoolObserver`](crate::pool::PoolObserver).
+//! the closure has returned. But while the task is blocked in a wait another task may have the
+//! thread, so there is one permit more; the pool reports this through
+//! [`PoolObserver`](crate::pool::PoolObserver).
 //!
 //! A task that is submitted by one of the pool's own tasks is admitted whether there is room or
 //! not, and takes a permit all the same. The capacity is then in debt, and outsiders have to wait

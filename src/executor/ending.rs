@@ -156,9 +156,8 @@ impl ThreadPoolExecutor {
     /// # Blocking
     ///
     /// Blocks until every accepted task and every thread has ended, including the destructors of
-    /// thread-locals (except these, if the last owner was dropped inside a task). The call does not
-    /// wait on a worker of this pool, in a task that its submitter runs, in the drop of a capture
-    /// of a task that is being cancelled, or in hooks such as
+    /// thread-locals. The call does not wait on a worker of this pool, in a task that its submitter
+    /// runs, in the drop of a capture of a task that is being cancelled, or in hooks such as
     /// [`on_thread_start`](crate::Builder::on_thread_start) and
     /// [`thread_name`](crate::Builder::thread_name). The pool then ends by itself.
     ///
@@ -188,7 +187,7 @@ impl ThreadPoolExecutor {
     /// Blocks until every accepted task has ended and every thread has left the pool, or the time
     /// is over. Threads may still be running the destructors of their thread-locals then;
     /// [`shutdown`](Self::shutdown) and the drop of the last owner wait for these, too. Called in a
-    /// task of this pool, it closes the pool and does not wait.
+    /// task of this pool, it closes the pool, does not wait, and returns [`StillRunning`].
     ///
     /// # Errors
     ///

@@ -49,8 +49,9 @@ impl PoolRef {
     /// has ended, [`shutdown`](crate::ThreadPoolExecutor::shutdown) and
     /// [`wait_idle`](Self::wait_idle) wait for it, and the handle returns its panic. While the
     /// future is pending it occupies no thread. After each wake-up it is queued at once. A future
-    /// that is woken by a task of this pool goes to the end of that worker's queue; a future that
-    /// is woken from elsewhere goes to the queue of submissions from outside.
+    /// that is woken by a task of this pool goes to the end of the queue of the worker that runs
+    /// the task; a future that is woken from elsewhere goes to the queue of submissions from
+    /// outside.
     ///
     /// Any future will do that wakes its waker: futures of this crate, of async-channel,
     /// futures-util or async-io. (The futures of tokio's sockets and timers need tokio's runtime.)

@@ -124,21 +124,23 @@ impl fmt::Debug for PoolRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// The number of tasks that [`submit`](PoolRef::submit) or [`execute`](PoolRef::execute)
-    /// refused, because the pool was full or shut down, and of queued tasks that were dropped in
-    /// favour of newer ones.
+    /// The number of closures and futures that the pool refused without returning them to the
+    /// caller, because it was full or shut down, and of queued tasks that were dropped in favour of
+    /// newer ones.
     pub rejected: usize,
-    /// The number of tasks that the pool's own tasks submitted, and that were accepted although it
-    /// was full.
+    /// The number of tasks that were accepted although the pool was full: those that its own tasks
+    /// submitted, and closures that came due.
     pub over_capacity: usize,
-    /// The number of threads that the system failed to start when there was work for them. The
-    /// existing threads run the tasks, and each push that needs another thread tries again.
+    /// The number of threads that the system failed to start, or that
+    /// [`on_thread_start`](crate::Builder::on_thread_start) refused, when there was work for them.
+    /// The existing threads run the tasks, and each push that needs another thread tries again.
     pub failed_starts: usize,
     /// The number of waits in tasks that kept their slots, because as many threads as
     /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows were without one.
     pub uncovered_waits: usize,
-    /// The number of runs of series ([`submit_every`](PoolRef::submit_every)) that were skipped,
-    /// because the pool was full when they were due.
+    /// The number of runs of series ([`submit_every`](PoolRef::submit_every)) that were skipped
+    /// because the pool was full when they were due, or dropped from the queue in favour of newer
+    /// tasks or by the pool's end.
     pub skipped_runs: usize,
     /// The number of threads that are alive now: those that run tasks, wait in tasks, or have
     /// nothing to do.

@@ -196,11 +196,9 @@ impl<T> CancelOnDrop<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if the task panicked or was cancelled. With
-    /// [`CancelReason::Deadlock`] if tasks join each other in a
-    /// cycle: one of the joins then gives up. With
-    /// [`CancelReason::Forked`] in a child process of the one that
-    /// submitted.
+    /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Deadlock`] if
+    /// tasks join each other in a cycle: one of the joins then gives up. With
+    /// [`CancelReason::Forked`] in a child process of the process that submitted.
     ///
     /// # Panics
     ///

@@ -6,10 +6,11 @@
 //! slot without a holder is *vacant*. One packed word counts the searching, the asleep and the
 //! vacant. It is written only when the state of a thread or slot changes.
 //!
-//! A *claim* is the right to wake one sleeper, or to fill one vacant slot with a thread when nobody
-//! sleeps. It is made by moving one unit from asleep or vacant to searching in the word; which
-//! sleeper or slot it is for is settled after that (`pool/slots.rs`). So a thread counts as
-//! searching before it has started. A thread that counts as searching holds a [`Searching`].
+//! A *claim* is the right to wake one sleeper, or to take one vacant slot for a thread. A push
+//! prefers a sleeper. A claim is made by moving one unit from asleep or vacant to searching in the
+//! word; which sleeper or slot it is for is settled after that (`pool/slots.rs`). So a thread
+//! counts as searching before it has started. A thread that counts as searching holds a
+//! [`Searching`].
 //!
 //! # Invariants
 //! 1. A task that has been pushed is seen by a busy or searching thread before that thread sleeps,
@@ -19,17 +20,18 @@
 //! 3. As many slots can be woken as the word counts asleep, and filled as it counts vacant: a slot
 //!    is marked before it is counted, and unmarked after a claim.
 //! 4. Until the pool has ended there is a thread that holds a slot, or a thread that waits and will
-//!    look for a slot when its wait is over: threads that have nothing to do end only while more
-//!    threads are there than have to stay, and at least one has to stay.
+//!    look for a slot when its wait is over, or a thread that rests and can be handed a slot:
+//!    threads that have nothing to do end only while more threads are there than have to stay, and
+//!    at least one has to stay.
 //!
 //! # Protocol
 //! - *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches,
 //!   and a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread.
 //! - *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
-//!   look at every queue once more, and if there is a task do P3 and P4 as if it had pushed it;
-//!   (S4) park until a thread has claimed it, which may be itself. If the pool has ended, or a
-//!   thread waits for the pool to be quiescent, the sleeper claims a sleeper no matter who
-//!   searches, itself if it can, and gets up.
+//!   look at every queue once more, and if there is a task do P3 and P4, for a sleeper only; (S4)
+//!   park until a thread has claimed it, which may be itself. If the pool has ended, or is
+//!   quiescent and a joiner has to be woken or the end to be announced, the sleeper claims a
+//!   sleeper no matter who searches, itself if it can, and gets up.
 //! - *Searcher that found something:* (F1) count itself no longer searching; if it was the last,
 //!   (F2) full fence; (F3) look at every queue, and if there is a task do P3 and P4.
 //! - *Thread that leaves its slot vacant*, because it is going to wait, or because it has nothing
@@ -60,9 +62,9 @@
 //!
 //! A vacant slot for which there is no thread stays vacant. It is claimed again by the next push,
 //! by a thread whose wait is over and by a thread that has ended a task without a slot
-//! (`pool/local/slot.rs`). By invariant 4 that is needed only while every worker waits.
-//! So a task never waits for a thread that cannot be started unless all existing threads are
-//! waiting.
+//! (`pool/local/slot.rs`). By invariant 4 a slot stays vacant beside tasks only while every worker
+//! waits, since a thread that rests is handed the slot (`pool/resting.rs`). So a task never waits
+//! for a thread that cannot be started unless all existing threads are waiting.
 //!
 //! # Why not otherwise
 //! A wake-up for each push costs a system call for each task. A wake-up passed on by every thread
@@ -93,6 +95,7 @@ pub(super) struct Idle {
 /// The evidence that a thread, or a thread that is about to start, counts as searching.
 ///
 /// It is made by the count and handed back when the count ends, so that neither can be forgotten.
+/// On its way to a sleeper it is dropped by the waker, and made anew by [`woken`](Idle::woken).
 #[must_use = "while a thread counts as searching no other is woken: hand this back to `Idle`"]
 #[derive(Debug)]
 pub(super) struct Searching(());
@@ -180,7 +183,7 @@ impl Idle {
     #[inline]
     pub(super) fn claim_for_push(&self) -> Option<Claim> {
         // P2. ORDERING: pairs with S2 in `fall_asleep`, F2 in `end_search`, and V2 in
-        // `leave_vacant`.
+        // `count_vacant`, `enable_vacant` and `leave_disabled`.
         fence(Ordering::SeqCst);
         let wanted = |counts: Counts| match counts.searching() {
             0 => counts.claimable(),
@@ -231,7 +234,7 @@ impl Idle {
     }
 
     /// Returns the number of slots that are asleep or vacant; a snapshot, may be stale.
-    pub(super) fn resting(&self) -> usize {
+    pub(super) fn not_awake(&self) -> usize {
         let counts = Counts(self.counts.load(Ordering::Relaxed));
         (counts.asleep() + counts.vacant()) as usize
     }
@@ -283,8 +286,8 @@ impl Idle {
     }
 
     /// V1 and V2: busy or searching to vacant. The caller has marked the slot before.
-    pub(super) fn leave_vacant(&self, searching: Option<Searching>) {
-        self.leave_at_the_end(searching);
+    pub(super) fn count_vacant(&self, searching: Option<Searching>) {
+        self.add(VACANT, searching);
         // V2. ORDERING: pairs with P2 in `claim_for_push`.
         fence(Ordering::SeqCst);
     }
@@ -304,7 +307,7 @@ impl Idle {
         self.add(VACANT, searching);
     }
 
-    /// Counts one more unit of `unit`, and a searcher less if there is evidence of it.
+    /// Adds `unit`, and takes one searcher away if there is evidence of it.
     fn add(&self, unit: u64, searching: Option<Searching>) -> Counts {
         let less = if searching.is_some() { SEARCHING } else { 0 };
         // ORDERING: Release gives the slot's mark to `change`.

@@ -6,13 +6,14 @@ use crate::primitive::{AtomicUsize, Ordering};
 pub(crate) struct Incidents {
     /// Tasks that were refused, or dropped in favour of newer tasks.
     pub(crate) rejected: Count,
-    /// Tasks submitted by the pool's own tasks that were admitted although the queue was full.
+    /// Tasks that were admitted although the queue was full: those of the pool's own tasks, and
+    /// those that came due.
     pub(crate) over_capacity: Count,
-    /// Runs of series that were left out because the queue was full.
+    /// Runs of series that were skipped because the queue was full, or dropped from it.
     pub(crate) skipped: Count,
     /// Tasks that the end of the pool has cancelled.
     pub(crate) stopped: Count,
-    /// Threads that the system failed to start when there was work for them.
+    /// Threads that the system failed to start, or that refused to, when there was work for them.
     pub(crate) failed_starts: Count,
     /// Waits that kept their slots because too many threads were away already.
     pub(crate) uncovered_waits: Count,

@@ -9,12 +9,12 @@
 //! once: a thread that comes back from a wait, or one that rests and has not parked yet.
 //!
 //! # Why no vacant slot waits beside a spare thread
-//! *Spare:* (R1) join the list; (R2) if there are tasks and a vacant slot, reserve the slot and
-//! hand it to a thread in the list. *Thread that has a reserved slot and no thread for it:* look at
-//! the list, try to start a thread; (V1) count the slot vacant; (V2) full fence; (V3) look for
-//! tasks; (V4) look at the list again. R1 and V4 happen under one lock, so nothing that R2 reads is
-//! read before R1 is seen. If R1 is first, V4 sees the spare. If not, R2 sees what was counted in
-//! V1, and the tasks that V3 would see.
+//! *Spare:* (R1) join the list; (R2) if there are tasks, do P2 to P4 (`pool/idle.rs`); a slot that
+//! is reserved there is handed to a thread in the list. *Thread that has a reserved slot and no
+//! thread for it:* look at the list, try to start a thread; (V1) count the slot vacant; (V2) full
+//! fence; (V3) look for tasks; (V4) look at the list again. R1 and V4 take one lock. If R1 is
+//! first, V4 sees the spare. If V4 is first, R2 sees all that came before V4: the slot counted in
+//! V1, and the tasks that V3 saw.
 
 use std::sync::Arc;
 
@@ -32,7 +32,8 @@ const LOOK: Spin = Spin {
 
 pub(super) struct RestingThreads {
     resting: Mutex<Vec<Entry>>,
-    /// The number of them that have been given a reserved slot. Written under the lock.
+    /// The number of threads in the list that have been given a reserved slot. Written under the
+    /// lock.
     given: AtomicUsize,
 }
 
@@ -86,8 +87,8 @@ impl RestingThreads {
         None
     }
 
-    /// Takes a reserved slot back from a thread that has been given it and has not got up, if any
-    /// has.
+    /// Takes back a slot from a thread that was handed it and has not got up yet. Returns `None` if
+    /// there is no such thread.
     pub(super) fn take_back(&self) -> Option<ReservedSlot> {
         if !self.has_given() {
             return None;
@@ -95,7 +96,7 @@ impl RestingThreads {
         self.take_given(&mut lock(&self.resting))
     }
 
-    /// Takes the first reserved slot that one of these threads was given, which goes on resting.
+    /// Takes the first slot that one of these threads was handed; the thread goes on resting.
     fn take_given(&self, resting: &mut [Entry]) -> Option<ReservedSlot> {
         let reserved = resting.iter_mut().find_map(|entry| entry.given.take())?;
         self.given.fetch_sub(1, Ordering::Relaxed);

@@ -13,7 +13,8 @@
 //! 2. A thread that sees that a worker has left finds the worker's handle, or the handle of a
 //!    worker that joins it before it ends itself: a worker that left later, or the successor in the
 //!    number. Workers join only workers whose numbers were free before they freed theirs, or took
-//!    it; so never in a circle.
+//!    it; so never in a circle. The one worker on which the last owner was dropped joins all others
+//!    at the pool's end; none of them joins it, since it keeps its number until then.
 //! 3. A worker leaves before the pool's end only while more workers stay, and are not away, than
 //!    have to. Both are counted in one word, so a worker cannot leave on the strength of another
 //!    that is just about to go away.
@@ -52,7 +53,7 @@ const STAYING: u64 = 1;
 /// One worker that is away.
 const AWAY: u64 = 1 << 32;
 
-/// A copy of that word.
+/// A copy of the word that counts the crew.
 #[derive(Clone, Copy)]
 struct Crew(u64);
 
@@ -234,7 +235,7 @@ impl Roster {
             .is_ok()
     }
 
-    /// Counts a worker as leaving that has nothing to do. Returns `false` if it has to stay,
+    /// Counts a worker that has nothing to do as leaving. Returns `false` if it has to stay,
     /// because no more than `least` workers are present.
     #[must_use = "`true`: the worker has to leave"]
     pub(super) fn leave(&self, least: usize) -> bool {
@@ -252,13 +253,13 @@ impl Roster {
         self.change(AWAY, |crew| crew.away() < most)
     }
 
-    /// Counts a worker back that was away.
+    /// Counts a worker that was away as back.
     pub(super) fn is_back(&self) {
         let before = Crew(self.crew.fetch_sub(AWAY, Ordering::Relaxed));
         debug_assert!(before.away() > 0, "{before:?}");
     }
 
-    /// Counts a worker as leaving that could not start, or refused to.
+    /// Counts a worker that could not start, or refused to, as leaving.
     pub(super) fn refuse_to_stay(&self) {
         let before = Crew(self.crew.fetch_sub(STAYING, Ordering::Relaxed));
         debug_assert!(before.staying() > 0, "{before:?}");
@@ -287,7 +288,7 @@ impl Roster {
         }
     }
 
-    /// Returns what the workers run that have noted something, by name of the worker.
+    /// Returns the names of the workers that run something, each with the name of what it runs.
     pub(super) fn busy(&self) -> Vec<(String, &'static Name)> {
         let workers = lock(&self.workers);
         let workers = workers.iter().filter_map(|entry| entry.worker.as_ref());

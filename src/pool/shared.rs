@@ -1,8 +1,8 @@
 //! The pool as all its threads share it, and the phases of its life.
 //!
-//! The struct has a field for each module below; what several of them do together is in the modules
-//! above: [`spares`](super::spares) gives threads to vacant slots, and
-//! [`local`](super::local) has what depends on the thread that calls.
+//! The struct puts the modules below together. The work of several of them is in the modules above:
+//! [`spares`](super::spares) gives threads to vacant slots, [`staffing`](super::staffing) decides
+//! how many there may be, and [`local`](super::local) has what depends on the thread that calls.
 //!
 //! # Phases
 //! Open, then closing (outsiders are refused, all that was accepted is finished), then perhaps
@@ -67,7 +67,7 @@ pub(super) struct Staff<T> {
     pub(super) limits: Limits,
     pub(super) setup: ThreadSetup,
     /// Starts a thread for a reserved slot. A function pointer, so that this module need not know
-    /// `threads`.
+    /// `thread_lifecycle`.
     pub(super) start_thread: StartThread<T>,
 }
 
@@ -181,7 +181,7 @@ impl<T: Send + 'static> Shared<T> {
     /// Wakes the joiners if the pool is quiescent, and ends the pool if it is closed, too.
     ///
     /// A thread that has finished a task calls this before it goes on to anything but the next
-    /// task.
+    /// task, or to a search.
     pub(crate) fn check_quiescence(&self) {
         if self.is_forked() {
             return;

@@ -79,14 +79,15 @@ impl<T> Slots<T> {
         (Slept::Woken, self.idle.woken())
     }
 
-    /// Claims a sleeper, itself if it can. Returns `None` if other threads have claimed all
-    /// sleepers, and are about to wake them.
+    /// Claims a sleeper, and wakes this thread by it if no other thread has done so yet. Returns
+    /// `None` if another thread has unmarked this one, or is about to.
     fn wakes_up_by_itself(&self, index: usize) -> Option<Searching> {
         let searching = self.idle.claim_any_sleeper()?;
         self.wake_rather(index, searching)
     }
 
-    /// Wakes the sleeper `index`, which is this thread, or another if it is woken by now.
+    /// Wakes the sleeper `index`, which is this thread, or another if it is woken by now. Returns
+    /// the evidence if it was this thread.
     fn wake_rather(&self, index: usize, searching: Searching) -> Option<Searching> {
         if self.slots[index].unmark(ASLEEP) {
             return Some(searching);
@@ -109,7 +110,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Wakes a sleeper that the caller has claimed, and that has the evidence of it from now on.
+    /// Wakes a sleeper for a claim of the caller's; the sleeper makes the evidence anew.
     #[cold]
     pub(super) fn wake_claimed(&self, searching: Searching) {
         let index = self.unmark_any(ASLEEP);

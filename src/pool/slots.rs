@@ -37,7 +37,7 @@ const DISABLED: u8 = 3;
 const ENDED: u8 = 1;
 /// The flag that more slots are enabled than are wanted.
 const SURPLUS: u8 = 2;
-/// The flag that the user has to be told something which the thread that found it could not tell.
+/// The flag that a warning is kept for the user, left by a thread that calls no hooks.
 const UNTOLD: u8 = 4;
 
 pub(super) struct Slots<T> {
@@ -52,7 +52,7 @@ pub(super) struct Slots<T> {
 }
 
 pub(super) struct Slot<T> {
-    /// Which of the four the slot is. Changed by the holder, or by a thread that has claimed the
+    /// VACANT, HELD, ASLEEP or DISABLED. Changed by the holder, or by a thread that has claimed the
     /// slot.
     pub(super) mark: AtomicU8,
     inside: Mutex<Inside<T>>,
@@ -129,7 +129,7 @@ impl<T> Slots<T> {
         before
     }
 
-    /// Keeps invariant 3. The caller holds the lock.
+    /// Sets or clears SURPLUS. The caller holds the lock of `enabled`.
     fn flag_surplus(&self, enabled: usize) {
         if enabled > self.wanted() {
             self.flags.fetch_or(SURPLUS, Ordering::Relaxed);
@@ -183,7 +183,8 @@ impl<T> Slots<T> {
         None
     }
 
-    /// Disables vacant slots, the last ones first, while there is a surplus.
+    /// Disables vacant slots, the last ones first, while there is a surplus. The caller looks for
+    /// tasks then, since a slot counts as searching meanwhile.
     pub(super) fn retire_vacant(&self) {
         for (index, slot) in self.slots.iter().enumerate().rev() {
             let is_vacant = slot.mark.load(Ordering::Relaxed) == VACANT;
@@ -221,7 +222,7 @@ impl<T> Slots<T> {
         self.flags.fetch_or(UNTOLD, Ordering::Relaxed);
     }
 
-    /// Takes that flag back.
+    /// Clears the flag that the user has to be told something.
     pub(super) fn clear_untold(&self) {
         self.flags.fetch_and(!UNTOLD, Ordering::Relaxed);
     }
@@ -233,7 +234,8 @@ impl<T> Slots<T> {
 
     /// Flags that the pool has ended. Returns `true` if it was not flagged before.
     pub(super) fn end(&self) -> bool {
-        // ORDERING: Release gives all that was done to `have_ended`.
+        // ORDERING: Release gives all that was done to `have_ended`; Acquire takes what was done
+        // before an earlier `end`.
         self.flags.fetch_or(ENDED, Ordering::AcqRel) & ENDED == 0
     }
 
@@ -258,10 +260,11 @@ impl<T> Slots<T> {
 
     /// Leaves a reserved slot vacant, because there is no thread for it.
     pub(super) fn leave_vacant(&self, reserved: ReservedSlot, has_tasks: impl FnOnce() -> bool) {
+        // ORDERING: Relaxed. `count_vacant` publishes it before any thread can claim.
         self.slots[reserved.index]
             .mark
-            .store(VACANT, Ordering::Release);
-        self.idle.leave_vacant(reserved.searching);
+            .store(VACANT, Ordering::Relaxed);
+        self.idle.count_vacant(reserved.searching);
         if has_tasks() {
             self.wake_wanted();
         }
@@ -281,7 +284,7 @@ impl<T> Slots<T> {
     /// then.
     pub(super) fn give_up(&self, queue: LocalQueue<T>, searching: Option<Searching>) {
         self.mark_vacant(queue);
-        self.idle.leave_vacant(searching);
+        self.idle.count_vacant(searching);
     }
 
     /// Leaves a slot vacant at the end of the pool.
@@ -312,7 +315,7 @@ impl<T> Slots<T> {
 
     /// Returns the number of slots whose holders want a processor; a snapshot, may be stale.
     pub(super) fn awake(&self) -> usize {
-        self.wanted().saturating_sub(self.idle.resting())
+        self.wanted().saturating_sub(self.idle.not_awake())
     }
 
     /// F1 to F3, with `has_tasks` for the look at every queue. Returns what
@@ -342,7 +345,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Finds a slot for a claim that the caller has, and unmarks it.
+    /// Unmarks the first slot with this mark, for a claim that the caller has: so the sleeper with
+    /// the lowest index is woken.
     pub(super) fn unmark_any(&self, mark: u8) -> usize {
         loop {
             if let Some(index) = self.slots.iter().position(|slot| slot.unmark(mark)) {

@@ -21,7 +21,8 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// V3 of a thread that has left its slot: as if it had pushed the tasks that are there.
+    /// Looks at every queue, and if there is a task does P2 to P4, as if this thread had pushed it
+    /// (V3, R2).
     pub(super) fn look_for_tasks(self: &Arc<Self>) {
         if self.queue.has_tasks() {
             self.task_pushed();

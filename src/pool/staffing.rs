@@ -87,7 +87,7 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Counts a thread as leaving whose keep-alive time is over. Returns `false` if it has to stay.
+    /// Counts a thread whose keep-alive time is over as leaving. Returns `false` if it has to stay.
     #[must_use = "`true`: the thread has to leave"]
     pub(super) fn leave(&self) -> bool {
         self.staff.roster.leave(self.least_threads())

@@ -11,6 +11,7 @@ use super::worker;
 use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
+use crate::wait::Blocking;
 
 /// Reports to the builder of the pool how a thread has started, if the user has a hook for that.
 type Started = oneshot::Sender<io::Result<()>>;
@@ -43,7 +44,7 @@ fn start_first(pool: &Arc<Pool>) -> io::Result<()> {
 
 fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     let mut answers = Vec::new();
-    // All at first, so that none is among them that a thread leaves which refused to start.
+    // All are reserved first: a slot that a refusing thread leaves must not be reserved again.
     let all: Vec<_> = std::iter::from_fn(|| pool.slots.reserve()).collect();
     let mut failed = None;
     for reserved in all {
@@ -58,6 +59,8 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
     if let Some(error) = failed {
         return Err(error);
     }
+    // The hook may wait for a task of the pool that this thread is a worker of.
+    let _blocking = Blocking::begin();
     let dead = |_| Err(io::Error::other("a thread ended before it had started"));
     let answers = answers
         .into_iter()

@@ -14,7 +14,7 @@ const SEARCH: Spin = Spin {
     yields: 80,
 };
 
-/// How long it searches if the last search was in vain: one look.
+/// How long a worker searches if no search would have spared it its last sleep: one look.
 const GLANCE: Spin = Spin {
     pauses: 0,
     doublings: 0,
@@ -28,7 +28,8 @@ const WATCH: Spin = Spin {
     yields: 1,
 };
 
-/// The number of looks at such workers before a searcher takes the only task of one all the same.
+/// The number of looks at workers that make progress before a searcher takes a worker's only task
+/// all the same.
 const WATCHES: usize = 16;
 
 /// Runs tasks until the pool has ended, or the thread has had nothing to do for its keep-alive time

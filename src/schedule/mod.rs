@@ -1,21 +1,21 @@
-//! PostponedTasks closures: they are submitted when they are due, once or periodically.
+//! Postponed closures: they are submitted when they are due, once or periodically.
 //!
 //! A closure that is not due is no task of the pool yet. It is registered in two places: in the
-//! timer, so that it can come due, and in the pool ([`Postponed`](crate::pool::Postponed)), so that
+//! timer, so that it can come due, and in the pool (`pool/postponed.rs`), so that
 //! the pool can cancel it when it closes. Cancelling its handle drops the closure, and with it
 //! [`WhileOnce`], whose drop removes the closure from both; a series is ended by its handle's task
 //! instead (see [`series`]). So a closure leaves the registries in one of three ways: it comes due,
 //! it is cancelled, or the pool closes. Its own lock decides which of the three came first.
 //!
 //! # Coming due against the pool's end
-//! *Timer:* (D1) lock; (D2) count the task as accepted; if that is refused leave everything
-//! unchanged. *Pool:* (C1) refuse tasks from outside; (C2) take everything that is registered, and
-//! cancel what is left of each, under its lock. If D2 is refused, C1 came first, and C2 is still to
-//! come or is over. If D2 is not refused, the pool does not end before the task has, and C2 finds
-//! nothing.
+//! *Timer:* (D1) lock; (D2) count the task as accepted; if that is refused the task stays where it
+//! is. *Pool:* (C1) refuse tasks from outside; (C2) take everything that is registered, take out
+//! what is left of each under its lock, and cancel it after that. If D2 is refused, C1 came first,
+//! and C2 is still to come or is over. If D2 is not refused, the pool does not end before the task
+//! has, and C2 finds nothing.
 //!
-//! The timer's thread calls and drops nothing of the user's here: it only moves tasks into the
-//! pool.
+//! The timer's thread calls nothing of the user's here except wakers, and drops nothing: it moves
+//! tasks into the pool.
 
 mod booking;
 mod every;
@@ -45,7 +45,8 @@ impl PoolRef {
     /// the pool is full, and runs when a worker is free. Closures that are due at the same time are
     /// submitted in the order of the calls. With [`Duration::MAX`] the closure is never due.
     ///
-    /// A thread keeps the time, one for the process and all of [`timer`](crate::timer).
+    /// One thread keeps the time for the whole process, for these closures and for all of
+    /// [`timer`](crate::timer).
     ///
     /// # Cancelling
     ///

@@ -105,7 +105,8 @@ impl Postponed for Once {
     }
 }
 
-/// A capture of the closure until it begins, which is dropped with the closure if it is cancelled.
+/// The token that the task holds until it begins. If the task is cancelled the token is dropped,
+/// and takes the closure out of the timer and the pool.
 pub(super) struct WhileOnce(pub(super) Arc<Once>);
 
 impl Token for WhileOnce {

@@ -17,7 +17,7 @@ pub(crate) trait Context {
     /// The closure that could be joined has returned, and its outcome is about to be published.
     fn returned(&self);
 
-    /// A task panicked whose handle does not exist, or was dropped.
+    /// A task whose handle does not exist, or was dropped, has panicked.
     fn panicked(&self, payload: Payload);
 
     /// The future that was registered under `key` is about to publish its outcome.

@@ -3,9 +3,9 @@
 //! # Words
 //! - WOKEN: the future is to be polled.
 //! - POLLING: a thread is polling it, or it yielded and is queued.
+//! - ENDED: the future is gone.
 //! - None of the three: the runnable reference rests in the cell. The thread that sets WOKEN takes
 //!   it, and schedules it.
-//! - ENDED: the future is gone.
 //!
 //! # Protocol
 //! *Before a poll* the runnable reference exchanges the word for POLLING alone. *After the poll*,

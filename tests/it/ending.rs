@@ -169,7 +169,7 @@ fn a_submission_after_the_end_is_refused_and_dropped() {
 }
 
 #[test]
-fn shutdown_now_cancels_what_has_not_begun_and_lets_run_what_runs() {
+fn shutdown_now_cancels_what_has_not_begun_and_leaves_running_tasks_alone() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let releases = [occupy(&pool), occupy(&pool)];

@@ -169,7 +169,7 @@ fn a_series_runs_until_it_is_cancelled() {
 }
 
 #[test]
-fn the_first_run_of_a_series_may_be_put_off() {
+fn the_first_run_of_a_series_may_be_due_later() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (sender, receiver) = mpsc::channel();

@@ -1,6 +1,7 @@
 //! Waiting inside the pool never hangs it: a program that finishes with a thread for each task
 //! finishes here.
 
+use std::io;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -73,7 +74,7 @@ fn pair(wait: impl FnOnce() + Send + 'static, end: impl FnOnce() + Send + 'stati
 type Row = (&'static str, fn(&ThreadPoolExecutor) -> Pair);
 
 /// The waits of this crate.
-const WAITS: [Row; 14] = [
+const WAITS: [Row; 15] = [
     ("Semaphore::acquire", |_| {
         let semaphore = Arc::new(Semaphore::new(0));
         let release = Arc::clone(&semaphore);
@@ -119,6 +120,16 @@ const WAITS: [Row; 14] = [
         let token = CancelToken::new();
         let cancel = token.clone();
         pair(move || token.wait(), move || cancel.cancel())
+    }),
+    ("Builder::build with a hook for the start", |_| {
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let starts = move |_| receiver.lock().unwrap().recv().map_err(io::Error::other);
+        let builder = Builder::new().threads(1).on_thread_start(starts);
+        pair(
+            move || drop(builder.build().unwrap()),
+            move || sender.send(()).unwrap(),
+        )
     }),
     ("blocking", |_| {
         let (sender, receiver) = mpsc::channel();

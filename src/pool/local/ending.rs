@@ -16,8 +16,8 @@ impl Pool {
 
     /// Enters a phase, and returns the phase before.
     fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
-        // Tasks that are not due are dropped as if by a task, which the pool's end waits for. If
-        // this is refused, the thread that closed the pool before drops it.
+        // Postponed closures are dropped as in a task, for which the pool's end waits. If that task
+        // is refused, the thread that closed the pool before drops the closures.
         let is_first = self.accept().is_ok();
         let before = self.refuse(phase);
         if is_first {

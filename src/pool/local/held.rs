@@ -9,7 +9,7 @@ pub(super) struct Held<T> {
     /// The local queue of the slot. Never borrowed across a call into user code, so that a task may
     /// give the slot up.
     queue: RefCell<Option<LocalQueue<T>>>,
-    /// While the thread counts as searching.
+    /// The evidence, while the thread counts as searching.
     searching: Cell<Option<Searching>>,
     /// Whether spinning for a while might have spared the thread its last sleep.
     spin_pays: Cell<bool>,

@@ -30,7 +30,7 @@ pub(crate) type Pool = Shared<PoolTask>;
 /// The part that one thread has of a pool. Each group of fields is changed by its own module only.
 pub(crate) struct Local {
     pub(crate) shared: Arc<Pool>,
-    pub(super) kind: Kind,
+    kind: Kind,
     /// The slot that the thread holds, with its local queue. A foreign thread has none.
     pub(super) held: Held<PoolTask>,
     /// The futures that gave way on this thread.
@@ -45,7 +45,7 @@ pub(crate) struct Local {
     outer: Cell<*const Self>,
 }
 
-/// On which side of a pool a thread is that is inside.
+/// How a thread is inside a pool: as one of its workers, or as a foreign thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Worker,
@@ -107,11 +107,11 @@ impl<'a> Iterator for Chain<'a> {
 #[inline(always)]
 pub(super) fn with_innermost<R>(body: impl FnOnce(Option<&Local>) -> R) -> R {
     let here = HERE.with(Cell::get);
-    // SAFETY: the pointer is null, or was set on this thread by `with_here`: to a `Local` that
-    // `install` borrows further down this very stack, or to the `outer` of one, which is the same
-    // for another `install`, further down. Each of these calls puts the pointer back before it
-    // returns, so it has not returned. It borrows the `Local` for longer than `body` runs, and
-    // shared only. The reference cannot outlive `body`, which is given it for any lifetime.
+    // SAFETY: `here` is null, or points to a `Local` of this thread. `with_here` sets it to a
+    // `Local` that a running `install` borrows, or to such a `Local`'s `outer`, which an `install`
+    // further down the stack borrows. Both put it back before they return. So the borrow outlives
+    // `body`, and it is shared. `body` cannot keep the reference, because it has to accept any
+    // lifetime.
     body(unsafe { here.as_ref() })
 }
 
@@ -170,14 +170,13 @@ impl Local {
         result
     }
 
-    /// Notes that nothing on this thread is to wait for the end of this pool, to the thread's very
-    /// end.
+    /// Notes, until this thread is gone, that it must not wait for this pool's end.
     pub(in crate::pool) fn settle(pool: &Pool) {
         HOME.with(|home| home.set(Some(pool.link)));
     }
 
-    /// Calls `body`, which a task of this pool may wait for, or its end: so nothing on this thread
-    /// waits for the pool's end meanwhile. The thread does not count as inside.
+    /// Calls `body`, for which a task of this pool, or the pool's end, may have to wait. Meanwhile
+    /// nothing on this thread waits for that end. The thread does not count as inside.
     pub(crate) fn in_the_way<R>(pool: PoolLink, body: impl FnOnce() -> R) -> R {
         if cfg!(workmill_loom) {
             // The model's threads share the thread that they run on.

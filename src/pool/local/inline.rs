@@ -59,7 +59,7 @@ impl Local {
         with_innermost(|local| local.is_some())
     }
 
-    /// Returns the cells of the tasks that run on this thread, each for the sake of the next.
+    /// Returns the cells of the tasks that run on this thread, in no particular order.
     pub(crate) fn tasks() -> Vec<*const ()> {
         let mut cells = Vec::new();
         with_chain(|chain| chain.for_each(|local| local.running.collect(&mut cells)));

@@ -1,19 +1,19 @@
 //! The part that one thread has of a pool.
 //!
-//! A thread's [`Local`] leads a task that submits to the local queue of the slot that the thread
-//! holds, and lets every entry point know whether it was called from inside. A thread-local pointer
-//! leads to the innermost `Local` ([`here`]). The pointer is put aside while a worker runs code of
-//! the pool between two tasks, so that what is called there (the wakers of threads that wait until
-//! the pool is quiescent, and the user's hooks) is outside the pool.
+//! Through its thread's [`Local`], a task that submits finds the local queue of the slot that the
+//! thread holds, and every entry point knows whether it was called from inside. A thread-local
+//! pointer leads to the innermost `Local` ([`here`]). The pointer is put aside while a worker runs
+//! code of the pool between two tasks, so that what is called there (the wakers of threads that
+//! wait until the pool is quiescent, and the user's hooks) is outside the pool.
 //!
 //! # Workers and foreign threads
-//! A *worker* is one of the pool's threads. A *foreign thread* runs code of the pool for a moment:
-//! a task that it submitted itself to a full pool, or the drop of a task that it cancels. It counts
-//! as inside for that time. Until it has gone the task is unfinished, so the pool's end must not be
-//! waited for on that thread. A foreign thread of one pool may be a worker of another, or foreign
-//! there, too: the `Local`s of a thread form a chain, from the innermost outwards. A task that is
-//! run inline finds its own pool innermost, so there may be a `Local` as a foreign thread above
-//! that of a worker of the same pool.
+//! A *worker* is one of the pool's threads. A *foreign thread* runs code of the pool: a task that
+//! it submitted itself to a full pool, a future in `PoolRef::block_on`, or the drop of a task that
+//! it cancels. It counts as inside for that time. Until it has gone the task is unfinished, so the
+//! pool's end must not be waited for on that thread. A foreign thread of one pool may be a worker
+//! of another, or foreign there, too: the `Local`s of a thread form a chain, from the innermost
+//! outwards. A task that is run inline finds its own pool innermost, so there may be a `Local` as a
+//! foreign thread above that of a worker of the same pool.
 //!
 //! # In this folder
 //! `Local` has a group of fields for each of these: [`held`] is the slot that the thread holds,

@@ -136,7 +136,7 @@ impl Local {
     /// Takes a slot if one is vacant and there is no surplus.
     fn take_slot(&self) -> bool {
         let (slots, resting) = (&self.shared.slots, &self.shared.staff.resting);
-        // Or a slot that was given to a spare thread which still sleeps.
+        // Or a slot that was handed to a spare thread which is not up yet.
         let Some(reserved) = slots.reserve().or_else(|| resting.take_back()) else {
             return false;
         };

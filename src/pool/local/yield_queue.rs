@@ -80,8 +80,8 @@ impl<T> YieldQueue<T> {
         self.futures.borrow().now.is_empty()
     }
 
-    /// Returns the number of futures in the present turn, or in the next if that is over: 0 only if
-    /// the queue is empty.
+    /// Begins the next turn if the present one is over, and returns the number of futures left in
+    /// it: 0 only if the queue is empty.
     #[inline]
     pub(super) fn in_turn(&self) -> usize {
         let Futures { now, then } = &mut *self.futures.borrow_mut();

@@ -1,4 +1,4 @@
-//! When the futures run that gave way, and go on after others.
+//! When futures that gave way run again, after what was there before them.
 //!
 //! While every slot is taken up with work, no thread could take such a future off this thread's
 //! hands. So it stays in a queue of the thread's own, which costs neither fence nor exchange. The
@@ -77,7 +77,7 @@ impl Local {
         self.shared.slots.idle.are_all_busy() && self.no_flags()
     }
 
-    /// Runs that many futures, or fewer.
+    /// Runs `polls` futures, or fewer.
     fn run_turn(&self, polls: usize) {
         for _ in 0..polls {
             if !self.keeps_yielded() {

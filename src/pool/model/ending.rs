@@ -138,7 +138,8 @@ fn a_joiner_is_woken_while_the_pool_closes_behind_a_task() {
 }
 
 /// Bug: `accept_outside` reads CLOSED before it counts, in two steps. Bug: a refusal is not
-/// followed by a check for quiescence, so that the end goes unnoticed.
+/// followed by a check for quiescence, so that the end goes unnoticed. Bug: a last look does not
+/// see that the pool has ended.
 #[test]
 fn a_submission_against_shutdown_runs_or_is_refused() {
     model(2, || {

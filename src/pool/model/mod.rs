@@ -1,4 +1,4 @@
-//! Models of the pool: pushes against sleep, submission against shutdown, and the tally.
+//! Models of the pool: sleep, slots, spare threads, futures, and the end.
 //!
 //! The queues are the stand-in of `pool/queue/deque.rs`; everything else, the loop of the threads
 //! included, is the code that users run. Each model has been seen to fail with the bug

@@ -2,10 +2,11 @@
 
 use super::*;
 
-/// No thread can be started for a reserved slot while another comes to rest, who would take it.
+/// No thread can be started for a reserved slot while a spare thread comes to rest that would take
+/// it.
 ///
-/// Bug: the spare does not look for a reserved slot once it is in the list (R2). Bug: who could not
-/// start a thread does not look at the list again (V4).
+/// Bug: the spare does not look for a vacant slot once it is in the list (R2). Bug: the thread that
+/// could not start another does not look at the list again (V4).
 #[test]
 fn a_reserved_slot_and_a_spare_thread_meet() {
     model(3, || {
@@ -99,7 +100,7 @@ fn two_reserved_slots_reach_two_spare_threads() {
     });
 }
 
-/// Bug: a spare thread that is unparked takes it that it was told to leave.
+/// Bug: a spare thread that is unparked thinks that it was told to leave.
 #[test]
 fn a_spare_thread_among_stray_wake_ups_rests_until_it_is_given_a_slot() {
     model(3, || {

@@ -4,7 +4,7 @@ use super::*;
 
 /// The only thread is about to wait, or has nothing to do and ends, while a task is pushed.
 ///
-/// Bug: the thread that leaves does not look for tasks (V3). Bug: it makes no fence (V2).
+/// Bug: the thread that leaves makes no fence (V2).
 #[test]
 fn a_task_pushed_while_a_slot_is_given_up_is_found() {
     model(3, || {
@@ -39,7 +39,7 @@ fn a_task_pushed_while_a_slot_is_taken_again_is_found() {
     });
 }
 
-/// Bug: a sleeper whose time is over leaves without a claim. Bug: it does not look for tasks (V3).
+/// Bug: a sleeper whose time is over leaves without a claim.
 #[test]
 fn a_task_pushed_while_a_sleeper_ends_is_found() {
     model(3, || {
@@ -61,7 +61,7 @@ fn a_task_pushed_while_a_sleeper_ends_is_found() {
 /// One slot too many: its holder retires while a task is pushed, for which the other slot has to be
 /// found.
 ///
-/// Bug: the holder that retires makes no fence (V2). Bug: it does not look for tasks (V3).
+/// Bug: the holder that retires makes no fence (V2).
 #[test]
 fn a_task_pushed_while_a_slot_is_disabled_is_found() {
     model(3, || {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::deque::{Stealer, Worker, insist};
+use super::deque::{Stealer, Worker as Deque, insist};
 
 /// The number of tasks that a holder takes from its local queue before the injector has its turn,
 /// so that tasks which submit tasks cannot keep the rest waiting forever.
@@ -16,7 +16,7 @@ const STEAL_INTERVAL: usize = 8;
 /// threads steal half of it.
 pub(in crate::pool) struct LocalQueue<T> {
     index: usize,
-    tasks: Worker<T>,
+    tasks: Deque<T>,
     /// Takes from the queue as other threads do.
     thief: Stealer<T>,
     /// The tasks that may be taken before the injector has its turn.
@@ -27,7 +27,7 @@ pub(in crate::pool) struct LocalQueue<T> {
 
 impl<T> LocalQueue<T> {
     pub(super) fn new(index: usize) -> Self {
-        let tasks = Worker::new_fifo();
+        let tasks = Deque::new_fifo();
         Self {
             index,
             thief: tasks.stealer(),
@@ -101,7 +101,7 @@ impl<T> LocalQueue<T> {
     }
 
     /// Where a thread that steals several tasks, or takes a batch, puts all but the first.
-    pub(super) fn batch(&self) -> &Worker<T> {
+    pub(super) fn batch(&self) -> &Deque<T> {
         &self.tasks
     }
 

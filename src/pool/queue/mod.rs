@@ -133,7 +133,7 @@ impl<T> TaskQueue<T> {
     pub(super) fn task_done(&self, own: Option<&LocalQueue<T>>) {
         match own {
             Some(own) => self.tally.finish_inside(own.index()),
-            None => self.tally.finish_outside(),
+            None => self.tally.finish_without_slot(),
         }
     }
 

@@ -29,9 +29,9 @@
 //!
 //! # Why no joiner sleeps forever
 //! *Joiner:* (J1) raise `attention`; (J2) join the wait queue; (J3) full fence; (J4) look, and
-//! sleep if the tally is not quiescent. *Finisher:* (F1) count; (F2) full fence; (F3) read
-//! `attention`. If J3 comes before F2, F3 sees the joiner, and the finisher takes the queue's lock
-//! and wakes the joiner. If F2 comes first, J4 sees F1. Of several finishers the last by the order
+//! sleep if the tally is not quiescent. *Finisher:* (T1) count; (T2) full fence; (T3) read
+//! `attention`. If J3 comes before T2, T3 sees the joiner, and the finisher takes the queue's lock
+//! and wakes the joiner. If T2 comes first, J4 sees T1. Of several finishers the last by the order
 //! of their fences sees the counts of all. A joiner that is woken looks again, because a new task
 //! may have come before the joiner was added to the wait queue.
 //!
@@ -126,7 +126,7 @@ impl Tally {
             return Ok(());
         }
         // Taken back by a finish, since counts only grow.
-        self.finish_outside();
+        self.finish_without_slot();
         Err(Closed)
     }
 
@@ -150,7 +150,7 @@ impl Tally {
     }
 
     /// Finishes a task on a thread without a slot.
-    pub(super) fn finish_outside(&self) {
+    pub(super) fn finish_without_slot(&self) {
         // ORDERING: Release gives `is_quiescent` the acceptances before this.
         self.shared.finished.fetch_add(ONE, Ordering::Release);
     }
@@ -180,7 +180,8 @@ impl Tally {
     }
 
     /// Returns `true` if the pool is closed, or a thread waits for it to be quiescent. The caller
-    /// has made a full fence since it last counted a finish.
+    /// has made a full fence since it last counted a finish; without one the answer is a hint, as
+    /// for a worker that goes on to search and looks again before it sleeps.
     pub(in crate::pool) fn wants_attention(&self) -> bool {
         self.attention.load(Ordering::Relaxed) != 0
     }
@@ -197,7 +198,7 @@ impl Tally {
         // before a finish among the first. Tasks that were finished in it and not seen are as if
         // they were to finish later.
         let shards = || self.used().iter().chain([&self.shared]);
-        // ORDERING: Acquire takes what `add_one` and `finish_outside` released.
+        // ORDERING: Acquire takes what `add_one` and `finish_without_slot` released.
         let finished = shards().fold(0_usize, |sum, shard| {
             sum.wrapping_add(shard.finished.load(Ordering::Acquire))
         });

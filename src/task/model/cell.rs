@@ -136,7 +136,7 @@ fn a_task_is_either_cancelled_or_run() {
 
 /// Bug: `leave_queue` stores instead of exchanging.
 #[test]
-fn a_claimed_task_runs_once() {
+fn a_task_run_inline_as_a_worker_takes_it_runs_once() {
     loom::model(|| {
         let seen = Seen::default();
         let (task, handle) = seen.task();
