@@ -1,7 +1,8 @@
 //! Models of a handle's waiter (a callback, a timed wait, a shared handle), against the end of the
 //! task.
 //!
-//! Each has been seen to fail with the bug that its comment names; `.ci/mutants` puts those back.
+//! Each model fails with the bugs that its comment names. `tests/mutants/bugs/handle.txt` puts them
+//! back.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,8 +1,8 @@
 //! Models of the pool: sleep, slots, spare threads, futures, and the end.
 //!
 //! The queues are the stand-in of `pool/queue/deque.rs`; everything else, the loop of the threads
-//! included, is the code that users run. Each model has been seen to fail with the bug
-//! that its comment names; `.ci/mutants` puts those bugs back.
+//! included, is the code that users run. Each model fails with the bugs that its comment names.
+//! `tests/mutants/bugs/pool` puts them back.
 
 mod ending;
 mod futures;

@@ -1,8 +1,7 @@
 //! Models of what threads wait for: waiters against threads that notify, release or put.
 //!
 //! Loom has no clock, so a timeout is modelled by a waiter that gives up by itself, at any moment.
-//! Each model has been seen to fail with the bug that its comment names; `.ci/mutants` puts those
-//! bugs back.
+//! Each model fails with the bugs that its comment names. `tests/mutants/bugs/sync` puts them back.
 
 mod event;
 mod permits;

@@ -1,7 +1,7 @@
 //! Models of a cell: every schedule of threads that meet at one task.
 //!
-//! Each model was seen to fail with the bug that its comment names. `.ci/mutants` puts those bugs
-//! back.
+//! Each model fails with the bugs that its comment names. `tests/mutants/bugs/task/cell.txt` puts
+//! them back.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,7 +1,7 @@
 //! Models of a future's cell: wake-ups, polls, cancels, and the departures of its references.
 //!
-//! Each model was seen to fail with the bug that its comment names. `.ci/mutants` puts those bugs
-//! back.
+//! Each model fails with the bugs that its comment names. `tests/mutants/bugs/task/future.txt` puts
+//! them back.
 
 use std::collections::VecDeque;
 use std::future::Future;

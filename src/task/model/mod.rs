@@ -1,7 +1,6 @@
 //! Models of the cells: every schedule of threads that meet at one task.
 //!
-//! Each model was seen to fail with the bug that its comment names. `.ci/mutants` puts those bugs
-//! back.
+//! Each model fails with the bugs that its comment names. `tests/mutants/bugs/task` puts them back.
 
 mod cell;
 mod future;
