@@ -1,29 +1,33 @@
 //! The contenders of each row, and how they take part.
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use serde::Serialize;
 use workmill::{JoinableQueue, ThreadPoolExecutor};
 
-use crate::awaiting::{future_turn, timers};
-use crate::contenders::channels::{self, AsyncChannel, Crossbeam, Flume, Kanal, SyncChannel};
+use crate::contenders::channels::{
+    self, AsyncChannel, Crossbeam, Flume, Kanal, Queue, SyncChannel,
+};
 use crate::contenders::inline::Inline;
 use crate::contenders::ours::{Background, OursCurrent};
 use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
-use crate::contenders::semaphores::{self, ExchangePair, OursUnfair, ParkingLot};
+use crate::contenders::semaphores::{self, ExchangePair, OursUnfair, ParkingLot, Semaphore};
 use crate::contenders::stealing::{RayonCurrent, RayonJoin, RayonScope};
-use crate::contenders::{Mpsc, Oneshot, Own};
-use crate::inside::{blocking_mix, contended_tasks, contended_tasks4, halved, nested_join};
-use crate::measure::Sample;
-use crate::waiting::{
-    contended_wait, fair_turn, queue_turn, queue1_turn, uncontended_turn, unfair_turn,
+use crate::contenders::{Contender, Mpsc, Oneshot, Own, Reach, Spawn, Submit};
+use crate::families::awaiting::{
+    async_pingpong, async_pingpong_in_turn, timers, yield_many, yield_many_in_turn,
 };
-use crate::workloads::{
-    Countdown, Row, Setup, Turn, WARM_UP, any_turn, idle_after, inline_turn, reach_turn, repeated,
-    start_stop, submit_turn,
+use crate::families::chili;
+use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
+use crate::families::submitting::{
+    chain, chain_inline, pingpong, spawn_ext, spawn_ext4, spawn_nested, submit_all, tree, uneven,
+    window,
 };
+use crate::families::upkeep::{idle, memory_execute, memory_submit, sparse_cpu, start_stop};
+use crate::families::waiting::{alone, contended, contended_alone, contended_wait, queue1, queue4};
+use crate::rig::Turn;
+use crate::rows::Row;
 
 /// One line of the tables.
 pub(crate) struct Entry {
@@ -388,54 +392,119 @@ fn background_turn(row: Row) -> Option<Turn> {
 
 fn chili_turn(row: Row) -> Option<Turn> {
     match row {
-        Row::NestedJoin => Some(chili_nested_join),
-        Row::Idle => Some(chili_idle),
-        Row::StartStop => Some(chili_start_stop),
+        Row::NestedJoin => Some(chili::nested_join),
+        Row::Idle => Some(chili::idle),
+        Row::StartStop => Some(chili::start_stop),
         _ => None,
     }
 }
 
-/// Creates a pool whose tasks the given number of threads run, the caller of `join` included.
-fn chili(threads: usize) -> chili::ThreadPool {
-    chili::ThreadPool::with_config(chili::Config {
-        thread_count: NonZero::new(threads),
-        ..chili::Config::default()
-    })
+/// Returns the turn in all rows; results come by way of `S`, and tasks reach their pool by clones.
+fn any_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<Turn> {
+    execute_turn::<C>(row).or_else(|| submit_turn::<C, S>(row))
 }
 
-fn chili_nested_join(setup: &Setup, leaves: usize) -> Sample {
-    fn halve(scope: &mut chili::Scope, levels: u32) -> usize {
-        if levels == 0 {
-            return 1;
-        }
-        let (one, other) = scope.join(
-            |scope| halve(scope, levels - 1),
-            |scope| halve(scope, levels - 1),
-        );
-        one + other
+/// Returns the turn in the rows in which no task has a result.
+fn execute_turn<C: Contender>(row: Row) -> Option<Turn> {
+    let turn: Turn = match row {
+        Row::SpawnExt => spawn_ext::<C>,
+        Row::SpawnExt4 => spawn_ext4::<C>,
+        Row::Uneven => uneven::<C>,
+        Row::SparseCpu => sparse_cpu::<C>,
+        Row::Idle => idle::<C>,
+        Row::MemoryExecute => memory_execute::<C>,
+        Row::StartStop => start_stop::<C>,
+        _ => return reach_turn::<C, C::Pool>(row),
+    };
+    Some(turn)
+}
+
+/// Returns the turn in the rows in which tasks reach their pool, by way of `R`.
+fn reach_turn<C: Contender, R: Reach<C::Pool>>(row: Row) -> Option<Turn> {
+    let turn: Turn = match row {
+        Row::SpawnNested => spawn_nested::<C, R>,
+        Row::Chain => chain::<C, R>,
+        Row::Tree => tree::<C, R>,
+        _ => return None,
+    };
+    Some(turn)
+}
+
+/// Returns the turn in the rows in which tasks have results, by way of `S`.
+fn submit_turn<C: Contender, S: Submit<C::Pool>>(row: Row) -> Option<Turn> {
+    let turn: Turn = match row {
+        Row::SubmitAll => submit_all::<C, S>,
+        Row::Pingpong => pingpong::<C, S>,
+        Row::Window => window::<C, S>,
+        Row::MemorySubmit => memory_submit::<C, S>,
+        _ => return None,
+    };
+    Some(turn)
+}
+
+/// Returns the turn of a contender that runs every closure before `execute` returns.
+fn inline_turn<C: Contender>(row: Row) -> Option<Turn>
+where
+    Own: Submit<C::Pool>,
+{
+    match row {
+        // It would recurse too deep.
+        Row::Chain => Some(chain_inline),
+        // It has no queue.
+        Row::MemoryExecute | Row::MemorySubmit => None,
+        Row::NestedJoin => Some(nested_join::<C, C::Pool>),
+        Row::ContendedWait => Some(contended_alone),
+        Row::YieldMany => Some(yield_many_in_turn),
+        Row::AsyncPingpong => Some(async_pingpong_in_turn),
+        _ => any_turn::<C, Own>(row),
     }
-    let pool = chili(setup.threads);
-    halved(setup, leaves, |levels| halve(&mut pool.scope(), levels))
 }
 
-/// Joins two tasks, one of which counts down.
-fn chili_task(pool: &chili::ThreadPool, countdown: &'static Countdown) {
-    pool.scope().join(|_| countdown.one_done(), |_| ());
-}
-
-fn chili_idle(setup: &Setup, millis: usize) -> Sample {
-    let pool = chili(setup.threads + 1);
-    let countdown = Countdown::from(WARM_UP);
-    for _ in 0..WARM_UP {
-        chili_task(&pool, countdown);
+/// Returns the turn in the rows of futures in which time does not matter.
+fn future_turn<C: Contender<Pool: Spawn>>(row: Row) -> Option<Turn> {
+    match row {
+        Row::YieldMany => Some(yield_many::<C>),
+        Row::AsyncPingpong => Some(async_pingpong::<C>),
+        _ => None,
     }
-    countdown.wait();
-    idle_after(setup, millis)
 }
 
-/// The drop of the pool waits for its threads.
-fn chili_start_stop(setup: &Setup, cycles: usize) -> Sample {
-    repeated(setup, cycles, |countdown| {
-        chili_task(&chili(setup.threads + 1), countdown);
-    })
+/// Returns the turn in the rows of a semaphore that serves in order of arrival.
+fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
+    match row {
+        Row::Semaphore => Some(alone::<S>),
+        Row::Semaphore4 => Some(contended::<S>),
+        _ => None,
+    }
+}
+
+/// Returns the turn in the rows of a semaphore at which newcomers may overtake waiters.
+fn unfair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
+    match row {
+        Row::SemaphoreUnfair => Some(alone::<S>),
+        Row::Semaphore4Unfair => Some(contended::<S>),
+        _ => None,
+    }
+}
+
+/// Returns the turn in the rows in which no thread waits.
+fn uncontended_turn<S: Semaphore>(row: Row) -> Option<Turn> {
+    matches!(row, Row::Semaphore | Row::SemaphoreUnfair).then_some(alone::<S> as Turn)
+}
+
+/// Returns the turn in both rows of queues.
+fn queue_turn<Q: Queue>(row: Row) -> Option<Turn>
+where
+    Q::Sender: Clone,
+    Q::Receiver: Clone,
+{
+    match row {
+        Row::Queue4 => Some(queue4::<Q>),
+        _ => queue1_turn::<Q>(row),
+    }
+}
+
+/// Returns the turn in the row with one producer and one consumer.
+fn queue1_turn<Q: Queue>(row: Row) -> Option<Turn> {
+    (row == Row::Queue1).then_some(queue1::<Q> as Turn)
 }

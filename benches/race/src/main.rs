@@ -9,14 +9,13 @@
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
 //! ```
 
-mod awaiting;
 mod contenders;
 mod entries;
-mod inside;
+mod families;
 mod measure;
 mod report;
-mod waiting;
-mod workloads;
+mod rig;
+mod rows;
 
 use std::error::Error;
 use std::fs::File;
@@ -27,7 +26,8 @@ use clap::Parser;
 use entries::{Entry, GROUPS};
 use measure::CountingAllocator;
 use report::{Facts, Report, RowReport, Track};
-use workloads::{ROWS, Row, Setup, Turn};
+use rig::{Setup, Turn};
+use rows::{ROWS, Row};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::entries::{Entry, Side};
 use crate::measure::{Sample, median};
-use crate::workloads::{Figure, Row, light_ns};
+use crate::rig::light_ns;
+use crate::rows::{Figure, Row};
 
 /// The measurements of one contender in one row.
 pub(crate) struct Track {

@@ -19,21 +19,12 @@ use futures_lite::future::yield_now;
 
 use crate::contenders::{Contender, Sleep, Spawn};
 use crate::measure::{Sample, measured};
-use crate::workloads::{Countdown, Row, Setup, Turn, WARM_UP, with_pool};
-
-/// Returns the turn in the rows of futures in which time does not matter.
-pub(crate) fn future_turn<C: Contender<Pool: Spawn>>(row: Row) -> Option<Turn> {
-    match row {
-        Row::YieldMany => Some(yield_many::<C>),
-        Row::AsyncPingpong => Some(async_pingpong::<C>),
-        _ => None,
-    }
-}
+use crate::rig::{Countdown, Setup, WARM_UP, with_pool};
 
 /// The number of futures of `yield_many`.
 pub(crate) const YIELDING: usize = 200;
 
-fn yield_many<C: Contender<Pool: Spawn>>(setup: &Setup, yields: usize) -> Sample {
+pub(crate) fn yield_many<C: Contender<Pool: Spawn>>(setup: &Setup, yields: usize) -> Sample {
     with_pool::<C>(setup, |pool| yielded(setup, yields, pool, || ()))
 }
 
@@ -78,7 +69,7 @@ fn yielded<S: Spawn + 'static>(setup: &Setup, yields: usize, pool: &S, run: impl
 /// The number of pairs of futures of `async_pingpong`.
 pub(crate) const TALKING: usize = 100;
 
-fn async_pingpong<C: Contender<Pool: Spawn>>(setup: &Setup, trips: usize) -> Sample {
+pub(crate) fn async_pingpong<C: Contender<Pool: Spawn>>(setup: &Setup, trips: usize) -> Sample {
     with_pool::<C>(setup, |pool| answered(setup, trips, pool, || ()))
 }
 

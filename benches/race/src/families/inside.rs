@@ -26,9 +26,9 @@ use std::time::Duration;
 use workmill::ThreadPoolExecutor;
 
 use crate::contenders::{Block, Contender, Execute, Halve};
+use crate::families::waiting::{Crowd, hold_for_a_while};
 use crate::measure::{Sample, measured};
-use crate::waiting::{Crowd, hold_for_a_while};
-use crate::workloads::{
+use crate::rig::{
     Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute, with_pool,
 };
 

@@ -9,51 +9,9 @@ use std::thread;
 use crate::contenders::channels::Queue;
 use crate::contenders::semaphores::{ExchangePair, Semaphore};
 use crate::measure::{Sample, measured};
-use crate::workloads::{
-    Countdown, LIGHT, OUTSIDE_THREADS, PAIRS, Row, Setup, StartBarrier, Turn, WARM_UP, compute,
-};
+use crate::rig::{Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute};
 
-/// Returns the turn in the rows of a semaphore that serves in order of arrival.
-pub(crate) fn fair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
-    match row {
-        Row::Semaphore => Some(alone::<S>),
-        Row::Semaphore4 => Some(contended::<S>),
-        _ => None,
-    }
-}
-
-/// Returns the turn in the rows of a semaphore at which newcomers may overtake waiters.
-pub(crate) fn unfair_turn<S: Semaphore>(row: Row) -> Option<Turn> {
-    match row {
-        Row::SemaphoreUnfair => Some(alone::<S>),
-        Row::Semaphore4Unfair => Some(contended::<S>),
-        _ => None,
-    }
-}
-
-/// Returns the turn in the rows in which no thread waits.
-pub(crate) fn uncontended_turn<S: Semaphore>(row: Row) -> Option<Turn> {
-    matches!(row, Row::Semaphore | Row::SemaphoreUnfair).then_some(alone::<S> as Turn)
-}
-
-/// Returns the turn in both rows of queues.
-pub(crate) fn queue_turn<Q: Queue>(row: Row) -> Option<Turn>
-where
-    Q::Sender: Clone,
-    Q::Receiver: Clone,
-{
-    match row {
-        Row::Queue4 => Some(queue4::<Q>),
-        _ => queue1_turn::<Q>(row),
-    }
-}
-
-/// Returns the turn in the row with one producer and one consumer.
-pub(crate) fn queue1_turn<Q: Queue>(row: Row) -> Option<Turn> {
-    (row == Row::Queue1).then_some(queue1::<Q> as Turn)
-}
-
-fn alone<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
+pub(crate) fn alone<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
     alone_holding::<S>(setup, times, || ())
 }
 
@@ -64,7 +22,7 @@ fn alone_holding<S: Semaphore>(setup: &Setup, times: usize, hold: impl Fn()) -> 
     measured(times, setup.counting, || repeat(times))
 }
 
-fn contended<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
+pub(crate) fn contended<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
     contended_threads(setup, &Crowd::<S, _>::new(times, || ()))
 }
 
@@ -141,12 +99,15 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
 
 const CAPACITY: usize = 1_024;
 
-fn queue1<Q: Queue>(setup: &Setup, items: usize) -> Sample {
+/// The number of producers of `queue4`, and of consumers.
+pub(crate) const PAIRS: usize = 4;
+
+pub(crate) fn queue1<Q: Queue>(setup: &Setup, items: usize) -> Sample {
     let (sender, receiver) = Q::bounded(CAPACITY);
     passed::<Q>(setup, items, vec![sender], vec![receiver])
 }
 
-fn queue4<Q: Queue>(setup: &Setup, items: usize) -> Sample
+pub(crate) fn queue4<Q: Queue>(setup: &Setup, items: usize) -> Sample
 where
     Q::Sender: Clone,
     Q::Receiver: Clone,
