@@ -23,11 +23,11 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use entries::{Entry, GROUPS};
+use entries::GROUPS;
 use measure::CountingAllocator;
 use report::{Facts, Report, RowReport, Track};
 use rig::{Setup, Turn};
-use rows::{ROWS, Row};
+use rows::{ROWS, RowSpec, Side};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -100,13 +100,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs all rounds of a row. Each contender has one sample a round.
-fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
+/// Runs all rounds of a row. Each contender has one sample a round. The floor takes part in every row
+/// that has one, whichever contenders are named.
+fn race(row: &RowSpec, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
     let mut tracks = Vec::new();
     let mut turns = Vec::new();
-    for entry in GROUPS.iter().flat_map(|group| group.entries) {
-        if let Some(turn) = (entry.turn)(row).filter(|_| is_wanted(entry, wanted)) {
-            tracks.push(Track::new(entry));
+    for (side, (entry, turn)) in row.parts() {
+        if side == Side::Floor || is_wanted(entry.name, wanted) {
+            tracks.push(Track::new(entry.name, side));
             turns.push(turn);
         }
     }
@@ -138,15 +139,15 @@ fn race(row: Row, ops: usize, threads: usize, rounds: usize, wanted: &[String]) 
     tracks
 }
 
-/// The floor takes part in every row that has one, whichever contenders are named.
-fn is_wanted(entry: &Entry, wanted: &[String]) -> bool {
-    entry.is_floor() || wanted.is_empty() || wanted.iter().any(|part| entry.name.contains(part))
+/// Returns `true` if a contender of this name is to take part.
+fn is_wanted(name: &str, wanted: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|part| name.contains(part))
 }
 
 /// Finds rows by name, or by the first words of it: `memory` selects two.
-fn selected_rows(wanted: &[String]) -> Result<Vec<Row>, String> {
-    let is_named = |row: &Row, name: &String| {
-        let rest = row.name().strip_prefix(name.as_str());
+fn selected_rows(wanted: &[String]) -> Result<Vec<&'static RowSpec>, String> {
+    let is_named = |row: &RowSpec, name: &String| {
+        let rest = row.name.strip_prefix(name.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
     for name in wanted {
@@ -155,14 +156,14 @@ fn selected_rows(wanted: &[String]) -> Result<Vec<Row>, String> {
         }
     }
     let is_selected =
-        |row: &Row| wanted.is_empty() || wanted.iter().any(|name| is_named(row, name));
-    Ok(ROWS.into_iter().filter(is_selected).collect())
+        |row: &&RowSpec| wanted.is_empty() || wanted.iter().any(|name| is_named(row, name));
+    Ok(ROWS.iter().filter(is_selected).collect())
 }
 
 fn list() {
     println!("rows:");
     for row in ROWS {
-        println!("  {:<20}{}", row.name(), row.about());
+        println!("  {:<20}{}", row.name, row.about);
     }
     for group in &GROUPS {
         println!("{}:", group.name);

@@ -6,30 +6,31 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::entries::{Entry, Side};
 use crate::measure::{Sample, median};
 use crate::rig::light_ns;
-use crate::rows::{Figure, Row};
+use crate::rows::{Figure, RowSpec, Side};
 
 /// The measurements of one contender in one row.
 pub(crate) struct Track {
-    entry: &'static Entry,
+    name: &'static str,
+    side: Side,
     pub(crate) samples: Vec<Sample>,
     /// A further turn, with the heap counted.
     pub(crate) counted: Option<Sample>,
 }
 
 impl Track {
-    pub(crate) fn new(entry: &'static Entry) -> Self {
+    pub(crate) fn new(name: &'static str, side: Side) -> Self {
         Self {
-            entry,
+            name,
+            side,
             samples: Vec::new(),
             counted: None,
         }
     }
 
     pub(crate) fn is_floor(&self) -> bool {
-        self.entry.is_floor()
+        self.side == Side::Floor
     }
 }
 
@@ -169,7 +170,8 @@ impl Figure {
 impl Line {
     fn new(track: Track, figure: Figure) -> Self {
         let Track {
-            entry,
+            name,
+            side,
             samples,
             counted,
         } = track;
@@ -184,8 +186,8 @@ impl Line {
             Some(sample.per_op(heap.allocations as f64))
         };
         Self {
-            name: entry.name,
-            side: entry.side,
+            name,
+            side,
             median: median(rounds.iter().copied()),
             min: rounds.iter().copied().fold(f64::INFINITY, f64::min),
             max: rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max),
@@ -228,8 +230,8 @@ impl Line {
 }
 
 impl RowReport {
-    pub(crate) fn new(row: Row, ops: usize, rounds: usize, tracks: Vec<Track>) -> Self {
-        let figure = row.figure();
+    pub(crate) fn new(row: &RowSpec, ops: usize, rounds: usize, tracks: Vec<Track>) -> Self {
+        let figure = row.figure;
         let lines = tracks.into_iter().map(|track| Line::new(track, figure));
         let mut lines: Vec<_> = lines.collect();
         lines.sort_by(|a, b| {
@@ -239,7 +241,7 @@ impl RowReport {
                 _ => std::cmp::Ordering::Equal,
             })
         });
-        let is_floor = |line: &&Line| line.side == Side::Floor && !row.computes();
+        let is_floor = |line: &&Line| line.side == Side::Floor && !row.computes;
         let floor = lines.iter().find(is_floor);
         let strongest = lines.iter().find(|line| line.side == Side::Other);
         let compare = |ours: &Line, strongest: &Line| {
@@ -258,8 +260,8 @@ impl RowReport {
         let ours = lines.iter().filter(|line| line.side == Side::Ours);
         let comparisons = strongest.map(|strongest| ours.map(|ours| compare(ours, strongest)));
         Self {
-            name: row.name(),
-            about: row.about(),
+            name: row.name,
+            about: row.about,
             figure,
             unit: figure.unit(),
             ops,

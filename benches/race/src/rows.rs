@@ -1,70 +1,66 @@
-//! The rows: their names, numbers of operations and figures.
+//! The rows, each of which is a workload and a table of the report.
+//!
+//! A new row is a turn in one of the [`families`](crate::families), and an entry of [`ROWS`].
 
-use crate::families::awaiting::{TALKING, YIELDING};
-use crate::families::submitting::tree_size;
-use crate::families::waiting::PAIRS;
-use crate::rig::OUTSIDE_THREADS;
+use std::sync::Arc;
 
-/// A workload, and a table of the report.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Row {
-    SpawnExt,
-    SpawnExt4,
-    SpawnNested,
-    Chain,
-    Tree,
-    Uneven,
-    SubmitAll,
-    NestedJoin,
-    Pingpong,
-    Window,
-    BlockingMix,
-    ContendedWait,
-    YieldMany,
-    AsyncPingpong,
-    SparseCpu,
-    Idle,
-    MemoryExecute,
-    MemorySubmit,
-    StartStop,
-    Semaphore,
-    SemaphoreUnfair,
-    Semaphore4,
-    Semaphore4Unfair,
-    Queue1,
-    Queue4,
-    Timers,
+use futures::executor::ThreadPool as Futures;
+use rusty_pool::ThreadPool as RustyPool;
+use serde::Serialize;
+use threadpool::ThreadPool as Threadpool;
+use tokio::runtime::Runtime as Tokio;
+use workmill::{JoinableQueue, ThreadPoolExecutor as Workmill};
+
+use crate::contenders::channels::{
+    AsyncChannel, ByHand as QueueByHand, Crossbeam, Flume, Kanal, SyncChannel,
+};
+use crate::contenders::inline::Inline;
+use crate::contenders::ours::{Background, OursCurrent};
+use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
+use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
+use crate::contenders::semaphores::{
+    ByHand as SemaphoreByHand, ExchangePair, OursUnfair, ParkingLot,
+};
+use crate::contenders::stealing::{RayonCurrent, RayonJoin, RayonScope};
+use crate::contenders::{Contender, Mpsc, Oneshot, Own};
+use crate::entries::{Entry, pools, queues, semaphores};
+use crate::families::awaiting::{
+    TALKING, YIELDING, async_pingpong, async_pingpong_in_turn, timers, yield_many,
+    yield_many_in_turn,
+};
+use crate::families::chili;
+use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
+use crate::families::submitting::{
+    chain, chain_inline, pingpong, spawn_ext, spawn_ext4, spawn_nested, submit_all, tree,
+    tree_size, uneven, window,
+};
+use crate::families::upkeep::{idle, memory_execute, memory_submit, sparse_cpu, start_stop};
+use crate::families::waiting::{
+    PAIRS, alone, contended, contended_alone, contended_wait, queue1, queue4,
+};
+use crate::rig::{OUTSIDE_THREADS, Turn};
+
+/// A workload, and the contenders that take part in it.
+pub(crate) struct RowSpec {
+    pub(crate) name: &'static str,
+    /// The workload, in a line.
+    pub(crate) about: &'static str,
+    /// The number of operations of a turn at scale 1. In `idle` an operation is a millisecond.
+    ops: u32,
+    /// Returns a number of operations that the row can do, close to the given one.
+    fit: fn(usize) -> usize,
+    pub(crate) figure: Figure,
+    /// The tasks compute. Then several threads do at once what the floor does alone, which is no
+    /// lower bound.
+    pub(crate) computes: bool,
+    ours: &'static [Part],
+    others: &'static [Part],
+    /// The loop without a pool.
+    floor: Option<Part>,
 }
 
-pub(crate) const ROWS: [Row; 26] = [
-    Row::SpawnExt,
-    Row::SpawnExt4,
-    Row::SpawnNested,
-    Row::Chain,
-    Row::Tree,
-    Row::Uneven,
-    Row::SubmitAll,
-    Row::NestedJoin,
-    Row::Pingpong,
-    Row::Window,
-    Row::BlockingMix,
-    Row::ContendedWait,
-    Row::YieldMany,
-    Row::AsyncPingpong,
-    Row::SparseCpu,
-    Row::Idle,
-    Row::MemoryExecute,
-    Row::MemorySubmit,
-    Row::StartStop,
-    Row::Semaphore,
-    Row::SemaphoreUnfair,
-    Row::Semaphore4,
-    Row::Semaphore4Unfair,
-    Row::Queue1,
-    Row::Queue4,
-    // The last, since the thread of async-io's timers never ends.
-    Row::Timers,
-];
+/// A contender, and its turn in a row.
+pub(crate) type Part = (Entry, Turn);
 
 /// The figure that a row compares.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,124 +75,441 @@ pub(crate) enum Figure {
     Bytes,
 }
 
-impl Row {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::SpawnExt => "spawn_ext",
-            Self::SpawnExt4 => "spawn_ext4",
-            Self::SpawnNested => "spawn_nested",
-            Self::Chain => "chain",
-            Self::Tree => "tree",
-            Self::Uneven => "uneven",
-            Self::SubmitAll => "submit_all",
-            Self::NestedJoin => "nested_join",
-            Self::Pingpong => "pingpong",
-            Self::Window => "window",
-            Self::BlockingMix => "blocking_mix",
-            Self::ContendedWait => "contended_wait",
-            Self::YieldMany => "yield_many",
-            Self::AsyncPingpong => "async_pingpong",
-            Self::SparseCpu => "sparse_cpu",
-            Self::Idle => "idle",
-            Self::MemoryExecute => "memory_execute",
-            Self::MemorySubmit => "memory_submit",
-            Self::StartStop => "start_stop",
-            Self::Semaphore => "semaphore",
-            Self::SemaphoreUnfair => "semaphore_unfair",
-            Self::Semaphore4 => "semaphore4",
-            Self::Semaphore4Unfair => "semaphore4_unfair",
-            Self::Queue1 => "queue1",
-            Self::Queue4 => "queue4",
-            Self::Timers => "timers",
-        }
-    }
+/// The part that a contender has in a comparison.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
+    Ours,
+    Other,
+    Floor,
+}
 
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Self::SpawnExt => "empty closures from one outside thread",
-            Self::SpawnExt4 => "empty closures from four outside threads",
-            Self::SpawnNested => "empty closures, all from one task",
-            Self::Chain => "each task spawns the next",
-            Self::Tree => "each task spawns ten, down to the leaves",
-            Self::Uneven => "about 100 ns of computation, 1 task in 64 a hundred times that",
-            Self::SubmitAll => "closures with results, then every handle joined",
-            Self::NestedJoin => "each task submits half of its work and joins it, to the leaves",
-            Self::Pingpong => "submit and join, one at a time",
-            Self::Window => "64 in flight, about 1 µs of computation each",
-            Self::BlockingMix => "about 1 µs of computation, 1 task in 10 sleeps for 1 ms instead",
-            Self::ContendedWait => "four tasks and two permits, held for about 1 µs of computation",
-            Self::YieldMany => "200 futures that yield again and again",
-            Self::AsyncPingpong => "100 pairs of futures that ask and answer by two channels",
-            Self::SparseCpu => "an empty closure each 200 µs: processor time",
-            Self::Idle => "nothing to do: processor time and context switches",
-            Self::MemoryExecute => "heap per queued execute that captures 8 bytes",
-            Self::MemorySubmit => "heap per queued submit that captures 8 bytes, without the Vec",
-            Self::StartStop => "build a pool, run one task, shut down",
-            Self::Semaphore => "one thread takes and returns the only permit, in order of arrival",
-            Self::SemaphoreUnfair => "one thread takes and returns the only permit",
-            Self::Semaphore4 => "four threads and two permits, in order of arrival",
-            Self::Semaphore4Unfair => "four threads and two permits, newcomers may pass",
-            Self::Queue1 => "items from one thread to another, room for 1024",
-            Self::Queue4 => "items from four threads to four others, room for 1024",
-            Self::Timers => "futures that sleep, to wake 10 µs apart: processor time",
-        }
-    }
-
-    /// Returns the number of operations of a turn. In `idle` an operation is a millisecond.
-    pub(crate) fn ops(self, scale: f64) -> usize {
-        let whole = match self {
-            Self::SpawnExt | Self::SpawnExt4 | Self::SpawnNested => 200_000,
-            Self::Chain | Self::SubmitAll | Self::ContendedWait | Self::YieldMany => 200_000,
-            Self::Tree | Self::MemoryExecute | Self::MemorySubmit => 100_000,
-            Self::AsyncPingpong | Self::Timers => 100_000,
-            Self::NestedJoin => 1 << 16,
-            Self::Uneven | Self::Pingpong | Self::Window => 20_000,
-            Self::SparseCpu => 5_000,
-            Self::Idle => 2_000,
-            Self::StartStop => 200,
-            Self::Semaphore | Self::SemaphoreUnfair => 1_000_000,
-            Self::BlockingMix | Self::Semaphore4 | Self::Semaphore4Unfair => 40_000,
-            Self::Queue1 | Self::Queue4 => 400_000,
-        };
-        let ops = ((f64::from(whole) * scale).round() as usize).max(1);
-        match self {
-            // As many for each outside thread.
-            Self::SpawnExt4 | Self::Semaphore4 | Self::Semaphore4Unfair | Self::ContendedWait => {
-                ops.next_multiple_of(OUTSIDE_THREADS)
-            }
-            // As many for each producer, and for each consumer.
-            Self::Queue4 => ops.next_multiple_of(PAIRS),
-            // As many for each future, and for each pair of them.
-            Self::YieldMany => ops.next_multiple_of(YIELDING),
-            Self::AsyncPingpong => ops.next_multiple_of(TALKING),
-            // The whole tree that has at most that many leaves.
-            Self::Tree => tree_size(ops.ilog10().max(1)),
-            // All leaves of a tree that halves.
-            Self::NestedJoin => 1 << ops.ilog2(),
-            _ => ops,
-        }
-    }
-
-    pub(crate) fn figure(self) -> Figure {
-        match self {
-            Self::SparseCpu | Self::Timers => Figure::Cpu,
-            Self::Idle => Figure::CpuInAll,
-            Self::MemoryExecute | Self::MemorySubmit => Figure::Bytes,
-            _ => Figure::Wall,
-        }
-    }
-
-    /// Returns `true` if the tasks compute. Then several threads do at once what the floor does
-    /// alone, which is no lower bound.
-    pub(crate) fn computes(self) -> bool {
-        matches!(
-            self,
-            Self::Uneven | Self::Window | Self::BlockingMix | Self::ContendedWait
-        )
+impl RowSpec {
+    /// Returns the number of operations of a turn.
+    pub(crate) fn ops(&self, scale: f64) -> usize {
+        let ops = (f64::from(self.ops) * scale).round() as usize;
+        (self.fit)(ops.max(1))
     }
 
     /// Returns `true` if one round is enough.
-    pub(crate) fn once(self) -> bool {
-        matches!(self.figure(), Figure::CpuInAll | Figure::Bytes)
+    pub(crate) fn once(&self) -> bool {
+        matches!(self.figure, Figure::CpuInAll | Figure::Bytes)
+    }
+
+    /// Returns all parts, in the order of the first round.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Side, Part)> {
+        let on = |side| move |part: &Part| (side, *part);
+        let ours = self.ours.iter().map(on(Side::Ours));
+        let others = self.others.iter().map(on(Side::Other));
+        ours.chain(others)
+            .chain(self.floor.iter().map(on(Side::Floor)))
     }
 }
+
+/// The fields that most rows share: the clock counts, tasks do not compute, and any number of
+/// operations will do.
+const USUAL: RowSpec = RowSpec {
+    name: "",
+    about: "",
+    ops: 0,
+    fit: |ops| ops,
+    figure: Figure::Wall,
+    computes: false,
+    ours: &[],
+    others: &[],
+    floor: None,
+};
+
+type Rayon = Arc<rayon::ThreadPool>;
+type PoolOf<C> = <C as Contender>::Pool;
+
+/// The other pools in a row whose tasks have no results, and after them the given parts.
+macro_rules! execute {
+    ($turn:ident $(, $part:expr)*) => {
+        &[
+            (pools::RAYON, $turn::<Rayon>),
+            (pools::TOKIO, $turn::<Tokio>),
+            (pools::ASYNC_EXECUTOR, $turn::<AsyncExecutor>),
+            (pools::FUTURES, $turn::<Futures>),
+            (pools::THREADPOOL, $turn::<Threadpool>),
+            (pools::RUSTY_POOL, $turn::<RustyPool>),
+            (pools::BY_HAND, $turn::<ByHand>),
+            (pools::BOOK, $turn::<Book>),
+            $($part,)*
+        ]
+    };
+}
+
+/// The other pools in a row whose tasks reach their pool.
+macro_rules! reach {
+    ($turn:ident) => {
+        &[
+            (pools::RAYON, $turn::<Rayon, PoolOf<Rayon>>),
+            (pools::RAYON_CURRENT, $turn::<Rayon, RayonCurrent>),
+            (pools::TOKIO, $turn::<Tokio, PoolOf<Tokio>>),
+            (pools::TOKIO_CURRENT, $turn::<Tokio, TokioCurrent>),
+            (
+                pools::ASYNC_EXECUTOR,
+                $turn::<AsyncExecutor, PoolOf<AsyncExecutor>>,
+            ),
+            (pools::FUTURES, $turn::<Futures, PoolOf<Futures>>),
+            (pools::THREADPOOL, $turn::<Threadpool, PoolOf<Threadpool>>),
+            (pools::RUSTY_POOL, $turn::<RustyPool, PoolOf<RustyPool>>),
+            (pools::BY_HAND, $turn::<ByHand, PoolOf<ByHand>>),
+            (pools::BOOK, $turn::<Book, PoolOf<Book>>),
+        ]
+    };
+}
+
+/// The other pools in a row whose tasks have results.
+macro_rules! submit {
+    ($turn:ident) => {
+        &[
+            (pools::RAYON, $turn::<Rayon, Oneshot>),
+            (pools::TOKIO, $turn::<Tokio, Own>),
+            (pools::ASYNC_EXECUTOR, $turn::<AsyncExecutor, Own>),
+            (pools::FUTURES, $turn::<Futures, Oneshot>),
+            (pools::THREADPOOL, $turn::<Threadpool, Oneshot>),
+            (pools::RUSTY_POOL, $turn::<RustyPool, Own>),
+            (pools::BY_HAND, $turn::<ByHand, Oneshot>),
+            (pools::BOOK, $turn::<Book, Mpsc>),
+        ]
+    };
+}
+
+/// All rows, in the order of the report.
+pub(crate) const ROWS: &[RowSpec] = &[
+    RowSpec {
+        name: "spawn_ext",
+        about: "empty closures from one outside thread",
+        ops: 200_000,
+        ours: &[(pools::WORKMILL, spawn_ext::<Workmill>)],
+        others: execute!(spawn_ext),
+        floor: Some((pools::FLOOR, spawn_ext::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "spawn_ext4",
+        about: "empty closures from four outside threads",
+        ops: 200_000,
+        fit: |ops| ops.next_multiple_of(OUTSIDE_THREADS),
+        ours: &[(pools::WORKMILL, spawn_ext4::<Workmill>)],
+        others: execute!(spawn_ext4),
+        floor: Some((pools::FLOOR, spawn_ext4::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "spawn_nested",
+        about: "empty closures, all from one task",
+        ops: 200_000,
+        ours: &[
+            (pools::WORKMILL, spawn_nested::<Workmill, Workmill>),
+            (
+                pools::WORKMILL_CURRENT,
+                spawn_nested::<Workmill, OursCurrent>,
+            ),
+        ],
+        others: reach!(spawn_nested),
+        floor: Some((pools::FLOOR, spawn_nested::<Inline, Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "chain",
+        about: "each task spawns the next",
+        ops: 200_000,
+        ours: &[
+            (pools::WORKMILL, chain::<Workmill, Workmill>),
+            (pools::WORKMILL_CURRENT, chain::<Workmill, OursCurrent>),
+        ],
+        others: reach!(chain),
+        // A closure that calls the next would recurse too deep.
+        floor: Some((pools::FLOOR, chain_inline)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "tree",
+        about: "each task spawns ten, down to the leaves",
+        ops: 100_000,
+        // The whole tree that has at most that many leaves.
+        fit: |ops| tree_size(ops.ilog10().max(1)),
+        ours: &[
+            (pools::WORKMILL, tree::<Workmill, Workmill>),
+            (pools::WORKMILL_CURRENT, tree::<Workmill, OursCurrent>),
+        ],
+        others: reach!(tree),
+        floor: Some((pools::FLOOR, tree::<Inline, Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "uneven",
+        about: "about 100 ns of computation, 1 task in 64 a hundred times that",
+        ops: 20_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, uneven::<Workmill>)],
+        others: execute!(uneven),
+        floor: Some((pools::FLOOR, uneven::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "submit_all",
+        about: "closures with results, then every handle joined",
+        ops: 200_000,
+        ours: &[
+            (pools::WORKMILL, submit_all::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, submit_all::<Workmill, Oneshot>),
+        ],
+        others: submit!(submit_all),
+        floor: Some((pools::FLOOR, submit_all::<Inline, Own>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "nested_join",
+        about: "each task submits half of its work and joins it, to the leaves",
+        ops: 1 << 16,
+        // All leaves of a tree that halves.
+        fit: |ops| 1 << ops.ilog2(),
+        ours: &[
+            (pools::WORKMILL, nested_join::<Workmill, Workmill>),
+            (
+                pools::WORKMILL_CURRENT,
+                nested_join::<Workmill, OursCurrent>,
+            ),
+        ],
+        others: &[
+            (pools::RAYON_SCOPE, nested_join::<Rayon, RayonScope>),
+            (pools::RAYON_JOIN, nested_join::<Rayon, RayonJoin>),
+            (pools::TOKIO_CURRENT, nested_join::<Tokio, TokioCurrent>),
+            (pools::CHILI, chili::nested_join),
+        ],
+        floor: Some((pools::FLOOR, nested_join::<Inline, Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "pingpong",
+        about: "submit and join, one at a time",
+        ops: 20_000,
+        ours: &[
+            (pools::WORKMILL, pingpong::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, pingpong::<Workmill, Oneshot>),
+        ],
+        others: submit!(pingpong),
+        floor: Some((pools::FLOOR, pingpong::<Inline, Own>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "window",
+        about: "64 in flight, about 1 µs of computation each",
+        ops: 20_000,
+        computes: true,
+        ours: &[
+            (pools::WORKMILL, window::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, window::<Workmill, Oneshot>),
+        ],
+        others: submit!(window),
+        floor: Some((pools::FLOOR, window::<Inline, Own>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "blocking_mix",
+        about: "about 1 µs of computation, 1 task in 10 sleeps for 1 ms instead",
+        ops: 40_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, blocking_mix::<Workmill>)],
+        others: &[
+            (pools::TOKIO, blocking_mix::<Tokio>),
+            (pools::RUSTY_POOL, blocking_mix::<RustyPoolWithSpares>),
+            (pools::BY_HAND, blocking_mix::<ByHand>),
+            (pools::THREADS, blocking_mix::<ByHandAndThreads>),
+        ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "contended_wait",
+        about: "four tasks and two permits, held for about 1 µs of computation",
+        ops: 200_000,
+        fit: |ops| ops.next_multiple_of(OUTSIDE_THREADS),
+        computes: true,
+        ours: &[
+            (pools::WORKMILL, contended_tasks),
+            (pools::WORKMILL_OF_FOUR, contended_tasks4),
+        ],
+        others: &[
+            (pools::THREADS, contended_wait::<workmill::Semaphore>),
+            (
+                pools::THREADS_TOKIO,
+                contended_wait::<tokio::sync::Semaphore>,
+            ),
+        ],
+        floor: Some((pools::FLOOR, contended_alone)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "yield_many",
+        about: "200 futures that yield again and again",
+        ops: 200_000,
+        fit: |ops| ops.next_multiple_of(YIELDING),
+        ours: &[(pools::WORKMILL, yield_many::<Workmill>)],
+        others: &[
+            (pools::TOKIO, yield_many::<Tokio>),
+            (pools::ASYNC_EXECUTOR, yield_many::<AsyncExecutor>),
+            (pools::FUTURES, yield_many::<Futures>),
+        ],
+        floor: Some((pools::FLOOR, yield_many_in_turn)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "async_pingpong",
+        about: "100 pairs of futures that ask and answer by two channels",
+        ops: 100_000,
+        fit: |ops| ops.next_multiple_of(TALKING),
+        ours: &[(pools::WORKMILL, async_pingpong::<Workmill>)],
+        others: &[
+            (pools::TOKIO, async_pingpong::<Tokio>),
+            (pools::ASYNC_EXECUTOR, async_pingpong::<AsyncExecutor>),
+            (pools::FUTURES, async_pingpong::<Futures>),
+        ],
+        floor: Some((pools::FLOOR, async_pingpong_in_turn)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "sparse_cpu",
+        about: "an empty closure each 200 µs: processor time",
+        ops: 5_000,
+        figure: Figure::Cpu,
+        ours: &[(pools::WORKMILL, sparse_cpu::<Workmill>)],
+        others: execute!(sparse_cpu),
+        floor: Some((pools::FLOOR, sparse_cpu::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "idle",
+        about: "nothing to do: processor time and context switches",
+        ops: 2_000,
+        figure: Figure::CpuInAll,
+        ours: &[(pools::WORKMILL, idle::<Workmill>)],
+        others: execute!(idle, (pools::CHILI, chili::idle)),
+        floor: Some((pools::FLOOR, idle::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "memory_execute",
+        about: "heap per queued execute that captures 8 bytes",
+        ops: 100_000,
+        figure: Figure::Bytes,
+        ours: &[(pools::WORKMILL, memory_execute::<Workmill>)],
+        others: execute!(memory_execute),
+        ..USUAL
+    },
+    RowSpec {
+        name: "memory_submit",
+        about: "heap per queued submit that captures 8 bytes, without the Vec",
+        ops: 100_000,
+        figure: Figure::Bytes,
+        ours: &[
+            (pools::WORKMILL, memory_submit::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, memory_submit::<Workmill, Oneshot>),
+        ],
+        others: submit!(memory_submit),
+        ..USUAL
+    },
+    RowSpec {
+        name: "start_stop",
+        about: "build a pool, run one task, shut down",
+        ops: 200,
+        ours: &[
+            (pools::WORKMILL, start_stop::<Workmill>),
+            (pools::WORKMILL_BACKGROUND, start_stop::<Background>),
+        ],
+        others: execute!(start_stop, (pools::CHILI, chili::start_stop)),
+        floor: Some((pools::FLOOR, start_stop::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "semaphore",
+        about: "one thread takes and returns the only permit, in order of arrival",
+        ops: 1_000_000,
+        ours: &[(semaphores::WORKMILL, alone::<workmill::Semaphore>)],
+        others: &[(semaphores::TOKIO, alone::<tokio::sync::Semaphore>)],
+        floor: Some((semaphores::FLOOR, alone::<ExchangePair>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "semaphore_unfair",
+        about: "one thread takes and returns the only permit",
+        ops: 1_000_000,
+        ours: &[(semaphores::WORKMILL_UNFAIR, alone::<OursUnfair>)],
+        others: &[
+            (semaphores::ASYNC_LOCK, alone::<async_lock::Semaphore>),
+            (semaphores::PARKING_LOT, alone::<ParkingLot>),
+            (semaphores::BY_HAND, alone::<SemaphoreByHand>),
+        ],
+        floor: Some((semaphores::FLOOR, alone::<ExchangePair>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "semaphore4",
+        about: "four threads and two permits, in order of arrival",
+        ops: 40_000,
+        fit: |ops| ops.next_multiple_of(OUTSIDE_THREADS),
+        ours: &[(semaphores::WORKMILL, contended::<workmill::Semaphore>)],
+        others: &[(semaphores::TOKIO, contended::<tokio::sync::Semaphore>)],
+        ..USUAL
+    },
+    RowSpec {
+        name: "semaphore4_unfair",
+        about: "four threads and two permits, newcomers may pass",
+        ops: 40_000,
+        fit: |ops| ops.next_multiple_of(OUTSIDE_THREADS),
+        ours: &[(semaphores::WORKMILL_UNFAIR, contended::<OursUnfair>)],
+        others: &[
+            (semaphores::ASYNC_LOCK, contended::<async_lock::Semaphore>),
+            (semaphores::PARKING_LOT, contended::<ParkingLot>),
+            (semaphores::BY_HAND, contended::<SemaphoreByHand>),
+        ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "queue1",
+        about: "items from one thread to another, room for 1024",
+        ops: 400_000,
+        ours: &[(queues::WORKMILL, queue1::<JoinableQueue<usize>>)],
+        others: &[
+            (queues::CROSSBEAM_CHANNEL, queue1::<Crossbeam>),
+            (queues::FLUME, queue1::<Flume>),
+            (queues::KANAL, queue1::<Kanal>),
+            (queues::ASYNC_CHANNEL, queue1::<AsyncChannel>),
+            (queues::SYNC_CHANNEL, queue1::<SyncChannel>),
+            (queues::BY_HAND, queue1::<QueueByHand>),
+        ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "queue4",
+        about: "items from four threads to four others, room for 1024",
+        ops: 400_000,
+        fit: |ops| ops.next_multiple_of(PAIRS),
+        ours: &[(queues::WORKMILL, queue4::<JoinableQueue<usize>>)],
+        others: &[
+            (queues::CROSSBEAM_CHANNEL, queue4::<Crossbeam>),
+            (queues::FLUME, queue4::<Flume>),
+            (queues::KANAL, queue4::<Kanal>),
+            (queues::ASYNC_CHANNEL, queue4::<AsyncChannel>),
+            (queues::BY_HAND, queue4::<QueueByHand>),
+        ],
+        ..USUAL
+    },
+    // The last, since the thread of async-io's timers never ends.
+    RowSpec {
+        name: "timers",
+        about: "futures that sleep, to wake 10 µs apart: processor time",
+        ops: 100_000,
+        figure: Figure::Cpu,
+        ours: &[(pools::WORKMILL, timers::<Workmill>)],
+        others: &[
+            (pools::TOKIO, timers::<TokioWithTimers>),
+            (pools::ASYNC_EXECUTOR, timers::<AsyncExecutor>),
+            (pools::FUTURES, timers::<Futures>),
+        ],
+        ..USUAL
+    },
+];
