@@ -3,7 +3,8 @@
 //! The contenders take turns round by round inside one process, so that a disturbance of the
 //! machine disturbs all of them alike. Each turn builds its pool, warms it, measures one workload
 //! and drops the pool; likewise a semaphore or a queue. See `--list` for the rows and their
-//! contenders.
+//! contenders. It fails if a row in which all contenders may take part has no result of workmill, or
+//! none of any other.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
@@ -79,16 +80,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let threads = arguments.threads.get();
     let facts = Facts::gather(threads, rounds, arguments.scale);
     println!("{facts}");
+    let are_chosen = !arguments.contenders.is_empty();
     let mut report = Report::new(facts);
+    let mut one_sided = Vec::new();
     for row in rows {
         let ops = row.ops(arguments.scale);
         let rounds = if row.once() { 1 } else { rounds };
         let tracks = race(row, ops, threads, rounds, &arguments.contenders);
-        if tracks.iter().all(Track::is_floor) {
+        if are_chosen && tracks.iter().all(Track::is_floor) {
             continue;
         }
         let row = RowReport::new(row, ops, rounds, tracks);
         print!("\n{row}");
+        if !are_chosen && !row.compares() {
+            one_sided.push(row.name);
+        }
         report.rows.push(row);
         if let Some(path) = &arguments.json {
             write(path, &report)?;
@@ -97,11 +103,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     if report.rows.is_empty() {
         return Err("no contender of that name takes part in these rows".into());
     }
+    if !one_sided.is_empty() {
+        let rows = one_sided.join(", ");
+        return Err(format!("no result of workmill, or none of any other: {rows}").into());
+    }
     Ok(())
 }
 
-/// Runs all rounds of a row. Each contender has one sample a round. The floor takes part in every row
-/// that has one, whichever contenders are named.
+/// Runs all rounds of a row. Each contender has one sample a round.
+///
+/// The floor takes part in every row that has one, whichever contenders are named.
 fn race(row: &RowSpec, ops: usize, threads: usize, rounds: usize, wanted: &[String]) -> Vec<Track> {
     let mut tracks = Vec::new();
     let mut turns = Vec::new();

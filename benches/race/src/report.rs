@@ -97,7 +97,7 @@ impl fmt::Display for Facts {
 /// A row's table.
 #[derive(Serialize)]
 pub(crate) struct RowReport {
-    name: &'static str,
+    pub(crate) name: &'static str,
     about: &'static str,
     #[serde(skip)]
     figure: Figure,
@@ -270,6 +270,15 @@ impl RowReport {
             comparisons: comparisons.into_iter().flatten().collect(),
             contenders: lines,
         }
+    }
+
+    /// Returns `true` if there is a figure of ours, and one of another to compare it with.
+    pub(crate) fn compares(&self) -> bool {
+        let has = |side| {
+            let mut lines = self.contenders.iter();
+            lines.any(|line| line.side == side && line.median.is_finite())
+        };
+        has(Side::Ours) && has(Side::Other)
     }
 }
 
