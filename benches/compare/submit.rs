@@ -1,8 +1,11 @@
 //! Submitting closures: ours, by hand and book.
 //!
-//! `cargo bench --bench submit` gives criterion's view of each contender. For a comparison that
-//! holds on a noisy machine, `cargo bench --bench submit -- --in-turn` runs the contenders in turn,
-//! round by round, and prints medians and ratios.
+//! By default criterion measures each contender alone. With `--in-turn` the contenders take turns,
+//! round by round, and the medians and ratios hold on a noisy machine, too:
+//!
+//! ```sh
+//! cargo bench --manifest-path benches/compare/Cargo.toml -- --in-turn
+//! ```
 
 mod contenders;
 
