@@ -1,6 +1,6 @@
-//! The pools that are compared, behind one trait, and the workloads they are given.
+//! The pools that are compared, behind one trait, and their workloads.
 //!
-//! *Ours* is this crate. *By hand* is what one writes in twenty lines from crossbeam-channel and
+//! *Ours* is this crate. *By hand* is a pool of twenty lines, made of crossbeam-channel and
 //! oneshot. *Book* is the pool of the Rust book's last chapter: a receiver in a mutex.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

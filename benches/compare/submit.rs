@@ -1,4 +1,4 @@
-//! Submitting closures: ours, by hand and book.
+//! Compares three pools to which closures are submitted: this crate's, by hand and the book's.
 //!
 //! By default criterion measures each contender alone. With `--in-turn` the contenders take turns,
 //! round by round, and the medians and ratios hold on a noisy machine, too:
@@ -18,7 +18,7 @@ use workmill::ThreadPoolExecutor;
 /// A workload for one contender: the pool, and the number of tasks.
 type Workload<C> = fn(&C, usize);
 
-/// Names, sizes, and the workloads in the same order.
+/// The names and sizes of the workloads.
 const WORKLOADS: [(&str, usize); 4] = [
     ("spawn_ext", 200_000),
     ("submit_all", 200_000),

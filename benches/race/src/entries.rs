@@ -1,6 +1,6 @@
 //! The contenders: their names, and a line about each.
 //!
-//! A new contender is an entry here, and a part in the [`rows`](crate::rows) in which it takes part.
+//! A new contender is an entry here, and a part in each of the [`rows`](crate::rows) that it joins.
 
 /// A contender, as the tables name it.
 #[derive(Clone, Copy)]
@@ -43,6 +43,7 @@ macro_rules! group {
     };
 }
 
+/// The pools, and what stands in for one.
 pub(crate) mod pools {
     use super::Entry;
 
@@ -85,6 +86,7 @@ pub(crate) mod pools {
     }
 }
 
+/// The semaphores.
 pub(crate) mod semaphores {
     use super::Entry;
 
@@ -100,6 +102,7 @@ pub(crate) mod semaphores {
     }
 }
 
+/// The bounded queues.
 pub(crate) mod queues {
     use super::Entry;
 

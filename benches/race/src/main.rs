@@ -2,9 +2,10 @@
 //!
 //! The contenders take turns round by round inside one process, so that a disturbance of the
 //! machine disturbs all of them alike. Each turn builds its pool, warms it, measures one workload
-//! and drops the pool; likewise a semaphore or a queue. See `--list` for the rows and their
-//! contenders. It fails if a row in which all contenders may take part has no result of workmill, or
-//! none of any other.
+//! and drops the pool; likewise a semaphore or a queue. `--list` shows the rows and the contenders.
+//!
+//! Unless `--contenders` chooses some, the race fails if a row has no result of workmill, or none
+//! of any other.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
@@ -155,7 +156,8 @@ fn is_wanted(name: &str, wanted: &[String]) -> bool {
     wanted.is_empty() || wanted.iter().any(|part| name.contains(part))
 }
 
-/// Finds rows by name, or by the first words of it: `memory` selects two.
+/// Returns the rows with the given names, or whose names begin with these words: `memory` selects
+/// two. Returns all rows if no name is given.
 fn selected_rows(wanted: &[String]) -> Result<Vec<&'static RowSpec>, String> {
     let is_named = |row: &RowSpec, name: &String| {
         let rest = row.name.strip_prefix(name.as_str());

@@ -128,7 +128,7 @@ struct Line {
     samples: Vec<Sample>,
 }
 
-/// One of ours against the strongest other, as a ratio.
+/// The ratio of a contender of ours to the strongest other.
 #[derive(Serialize)]
 struct Comparison {
     name: &'static str,
@@ -158,7 +158,7 @@ impl Figure {
         }
     }
 
-    /// The time that stands beside the figure: its name, and where it is.
+    /// Returns the name of the time beside the figure, and the function that reads it.
     fn other_time(self) -> (&'static str, fn(&Line) -> f64) {
         match self {
             Self::Cpu => ("wall ns/op", |line| line.wall_ns_per_op),
@@ -272,7 +272,7 @@ impl RowReport {
         }
     }
 
-    /// Returns `true` if there is a figure of ours, and one of another to compare it with.
+    /// Returns `true` if a contender of ours and another have figures to compare.
     pub(crate) fn compares(&self) -> bool {
         let has = |side| {
             let mut lines = self.contenders.iter();

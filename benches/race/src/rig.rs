@@ -1,4 +1,5 @@
-//! What the rows share: the settings of a turn, warm pools, countdowns and the computation.
+//! The tools that the families of rows share: the settings of a turn, warm pools, countdowns, the
+//! start, and the computation.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,8 @@ pub(crate) const WARM_UP: usize = 1_000;
 /// The steps of [`compute`] that take about 100 ns on a current machine.
 pub(crate) const LIGHT: usize = 64;
 
-/// The number of threads or tasks that do the same at a time, in the rows that have several.
+/// The number of threads that submit at a time in `spawn_ext4`, and of threads or tasks that want
+/// permits at a time.
 pub(crate) const OUTSIDE_THREADS: usize = 4;
 
 /// The settings of a turn, besides the number of operations.
@@ -64,7 +66,7 @@ pub(crate) struct StartBarrier {
 }
 
 impl StartBarrier {
-    /// For the given number of threads, and the one that measures.
+    /// Creates a barrier for the given number of threads, and for the thread that measures.
     pub(crate) fn of(threads: usize) -> Self {
         Self {
             ready: Countdown::from(threads),
@@ -78,7 +80,7 @@ impl StartBarrier {
         self.barrier.wait();
     }
 
-    /// Measures from when the threads are let go until `left` is counted down.
+    /// Measures the time from the start until `left` is counted down.
     pub(crate) fn measured(&self, setup: &Setup, ops: usize, left: &Countdown) -> Sample {
         self.ready.wait();
         measured(ops, setup.counting, || {
@@ -88,7 +90,7 @@ impl StartBarrier {
     }
 }
 
-/// Computes for a time in proportion to `steps`, each of which needs the one before.
+/// Computes for a time in proportion to `steps`, each of which needs the result of the last.
 #[inline(never)]
 pub(crate) fn compute(steps: usize) {
     let mut value = black_box(0x9E37_79B9_7F4A_7C15_u64);
@@ -125,7 +127,7 @@ pub(crate) fn with_pool<C: Contender>(
     sample
 }
 
-/// Runs `body` with a pool that is warm for results, too.
+/// Runs `body` with a warm pool that has also returned results.
 pub(crate) fn with_results<C: Contender, S: Submit<C::Pool>>(
     setup: &Setup,
     body: impl FnOnce(&C::Pool) -> Sample,
@@ -137,7 +139,7 @@ pub(crate) fn with_results<C: Contender, S: Submit<C::Pool>>(
     })
 }
 
-/// Keeps all workers busy until the returned barrier is waited at.
+/// Keeps all threads of the pool busy until the caller waits at the returned barrier.
 pub(crate) fn hold_threads(pool: &impl Execute, threads: usize) -> Arc<Barrier> {
     let barrier = Arc::new(Barrier::new(threads + 1));
     for _ in 0..threads {

@@ -1,5 +1,5 @@
 //! Bounded queues on which threads wait: workmill, crossbeam-channel, flume, kanal, async-channel,
-//! that of std, and one by hand.
+//! std's, and a queue by hand.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -134,7 +134,7 @@ impl Queue for SyncChannel {
     }
 }
 
-/// A queue that one writes in twenty lines from std.
+/// A queue of twenty lines, made of std's parts.
 pub(crate) struct ByHand {
     items: Mutex<VecDeque<usize>>,
     capacity: usize,

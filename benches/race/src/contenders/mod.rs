@@ -32,7 +32,7 @@ pub(crate) trait Contender: Sized {
 
 /// Held by a task to reach the pool `P` that it runs on.
 pub(crate) trait Reach<P>: Send + 'static {
-    /// The pool, as reached from inside a task.
+    /// The pool, as a task reaches it.
     type Inside: Execute;
 
     fn from_outside(pool: &P) -> Self;
@@ -40,7 +40,7 @@ pub(crate) trait Reach<P>: Send + 'static {
     fn open(self) -> Self::Inside;
 }
 
-/// By default a task captures a clone.
+/// A task captures a clone of the pool.
 impl<P: Execute + Clone + Send + 'static> Reach<P> for P {
     type Inside = P;
 
@@ -65,19 +65,20 @@ pub(crate) trait Submit<P> {
     fn join(handle: Self::Handle) -> usize;
 }
 
-/// Divides the work of a task of the pool `P`: another task does a part of it, and is waited for.
+/// Divides the work of a task of the pool `P`: another task does a part of it, and the task waits
+/// for that.
 pub(crate) trait Halve<P> {
     /// Halves `levels` times, and counts the leaves.
     fn leaves(pool: &P, levels: u32) -> usize;
 }
 
-/// By default a task submits one half, goes on with the other, and joins the handle.
+/// A task submits one half, goes on with the other, and joins the handle.
 impl<P, R: Reach<P>> Halve<P> for R
 where
     Own: Submit<P> + Submit<R::Inside>,
 {
     fn leaves(pool: &P, levels: u32) -> usize {
-        /// A task that is not a leaf, or the half of one that it keeps. Leaves need not reach the
+        /// A task that is not a leaf, or the half that such a task keeps. Leaves need not reach the
         /// pool.
         fn halve<P, R: Reach<P>>(pool: &R::Inside, levels: u32) -> usize
         where
@@ -96,7 +97,7 @@ where
     }
 }
 
-/// A pool that is told which of its tasks block.
+/// A pool that learns which of its tasks block.
 pub(crate) trait Block: Execute {
     /// Takes a closure that keeps its thread waiting.
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static);
@@ -115,10 +116,10 @@ pub(crate) trait Sleep: Spawn {
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// The pool's own handles.
+/// Results arrive through the pool's own handles.
 pub(crate) struct Own;
 
-/// `execute` and a oneshot channel.
+/// Results arrive through `execute` and a oneshot channel.
 pub(crate) struct Oneshot;
 
 impl<P: Execute> Submit<P> for Oneshot {
@@ -137,7 +138,7 @@ impl<P: Execute> Submit<P> for Oneshot {
     }
 }
 
-/// `execute` and a channel of std.
+/// Results arrive through `execute` and a channel of std.
 pub(crate) struct Mpsc;
 
 impl<P: Execute> Submit<P> for Mpsc {

@@ -86,7 +86,7 @@ impl Sleep for ThreadPoolExecutor {
     }
 }
 
-/// Ended without waiting for its threads.
+/// A pool of this crate whose end does not wait for its threads.
 pub(crate) struct Background(ThreadPoolExecutor);
 
 impl Contender for Background {
@@ -105,7 +105,7 @@ impl Contender for Background {
     }
 }
 
-/// Nothing: a task asks for the pool it runs on.
+/// A task holds nothing: it asks for the pool that it runs on.
 pub(crate) struct OursCurrent;
 
 impl Reach<ThreadPoolExecutor> for OursCurrent {

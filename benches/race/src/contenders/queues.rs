@@ -69,7 +69,7 @@ impl Submit<rusty_pool::ThreadPool> for Own {
     }
 }
 
-/// rusty_pool with room for threads that wait.
+/// Rusty_pool with room for threads that wait.
 pub(crate) struct RustyPoolWithSpares(rusty_pool::ThreadPool);
 
 impl Contender for RustyPoolWithSpares {
@@ -90,12 +90,12 @@ impl Contender for RustyPoolWithSpares {
     }
 }
 
-/// As many as tokio and ours may start by default.
+/// The number of threads that tokio and workmill may start by default for tasks that wait.
 const SPARES: usize = 512;
-/// Tokio's default.
+/// The time for which an idle thread of tokio's lives on by default.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// All its threads are alike: one that is busy, with whatever, is a reason to start another.
+/// All threads are alike: if all are busy, in whatever way, the pool starts another.
 impl Block for rusty_pool::ThreadPool {
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
         self.execute(closure);
@@ -104,7 +104,7 @@ impl Block for rusty_pool::ThreadPool {
 
 type Closure = Box<dyn FnOnce() + Send>;
 
-/// A pool that one writes in twenty lines from crossbeam-channel.
+/// A pool of twenty lines, made of crossbeam-channel.
 pub(crate) struct ByHand {
     sender: crossbeam_channel::Sender<Closure>,
     threads: Vec<JoinHandle<()>>,
@@ -139,7 +139,7 @@ impl Execute for crossbeam_channel::Sender<Closure> {
     }
 }
 
-/// Nothing is done about it: the pool's threads wait.
+/// The pool does nothing about tasks that block: its threads wait.
 impl Block for crossbeam_channel::Sender<Closure> {
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
         self.execute(closure);

@@ -17,7 +17,8 @@ use super::{Block, Contender, Execute, Halve, Own, Reach, Sleep, Spawn, Submit};
 impl Contender for Runtime {
     type Pool = Handle;
 
-    /// Without the drivers for I/O and timers, which would make threads sleep in `epoll_wait`.
+    /// Starts a runtime without the drivers for I/O and timers, because of which threads would
+    /// sleep in `epoll_wait`.
     fn start(threads: usize) -> Self {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -39,7 +40,8 @@ impl Execute for Handle {
     }
 }
 
-/// On threads of their own, of which there may be 512; each lives on for ten seconds.
+/// Tasks that block run on threads of their own. There may be 512, and each lives on for ten
+/// seconds.
 impl Block for Handle {
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static) {
         self.spawn_blocking(closure);
@@ -56,7 +58,7 @@ impl Submit<Handle> for Own {
         pool.spawn(async move { closure() })
     }
 
-    /// Not by `Handle::block_on`, which is slower: it enters the runtime each time.
+    /// Avoids `Handle::block_on`, which is slower: it enters the runtime each time.
     fn join(handle: <Self as Submit<Handle>>::Handle) -> usize {
         block_on(handle).expect("the task returns")
     }
@@ -72,14 +74,14 @@ impl Spawn for Handle {
     }
 }
 
-/// In a runtime with its timers only.
+/// Needs a runtime with timers.
 impl Sleep for Handle {
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
         tokio::time::sleep(time)
     }
 }
 
-/// With the driver for timers.
+/// A runtime with the driver for timers.
 pub(crate) struct TokioWithTimers(Runtime);
 
 impl Contender for TokioWithTimers {
@@ -101,7 +103,7 @@ impl Contender for TokioWithTimers {
     fn stop(self) {}
 }
 
-/// Nothing: inside a runtime, the crate's own function spawns there.
+/// A task holds nothing: `tokio::spawn` finds the runtime that it runs on.
 #[derive(Clone)]
 pub(crate) struct TokioCurrent;
 
@@ -130,7 +132,7 @@ impl Reach<Handle> for TokioCurrent {
 /// Tasks await each other, and keep no thread waiting.
 impl Halve<Handle> for TokioCurrent {
     fn leaves(pool: &Handle, levels: u32) -> usize {
-        /// Boxed, since it would be inside itself.
+        /// Returns a boxed future, since it would contain itself.
         fn halve(levels: u32) -> Pin<Box<dyn Future<Output = usize> + Send>> {
             Box::pin(async move {
                 if levels == 1 {
@@ -212,7 +214,7 @@ impl Spawn for Arc<Executor<'static>> {
     }
 }
 
-/// On async-io's thread, which is beside those of the pool.
+/// Async-io has a thread for its timers, beside those of the pool.
 impl Sleep for Arc<Executor<'static>> {
     async fn sleep(time: Duration) {
         Timer::after(time).await;
@@ -231,7 +233,7 @@ impl Contender for ThreadPool {
         self.clone()
     }
 
-    /// The threads are told to end, and nobody waits for them.
+    /// The drop tells the threads to end, and does not wait for them.
     fn stop(self) {}
 }
 
@@ -251,7 +253,7 @@ impl Spawn for ThreadPool {
     }
 }
 
-/// On async-io's thread, which is beside those of the pool.
+/// Async-io has a thread for its timers, beside those of the pool.
 impl Sleep for ThreadPool {
     async fn sleep(time: Duration) {
         Timer::after(time).await;

@@ -25,7 +25,7 @@ impl Semaphore for workmill::Semaphore {
     }
 }
 
-/// Ours, with newcomers that overtake.
+/// The semaphore of this crate at which newcomers may overtake.
 pub(crate) struct OursUnfair(workmill::Semaphore);
 
 impl Semaphore for OursUnfair {
@@ -43,7 +43,7 @@ impl Semaphore for tokio::sync::Semaphore {
         Self::new(permits)
     }
 
-    /// By the cheapest `block_on`: that of pollster and of tokio's own handle cost more.
+    /// Waits by the cheapest `block_on`: those of pollster and of tokio's own handle cost more.
     fn with_permit(&self, body: impl FnOnce()) {
         let _permit = block_on(self.acquire()).expect("nobody closes it");
         body();
@@ -61,7 +61,7 @@ impl Semaphore for async_lock::Semaphore {
     }
 }
 
-/// A semaphore that one writes in ten lines from parking_lot.
+/// A semaphore of ten lines, made of parking_lot's parts.
 pub(crate) struct ParkingLot {
     free: parking_lot::Mutex<usize>,
     released: parking_lot::Condvar,
@@ -86,7 +86,7 @@ impl Semaphore for ParkingLot {
     }
 }
 
-/// A semaphore that one writes in ten lines from std.
+/// A semaphore of ten lines, made of std's parts.
 pub(crate) struct ByHand {
     free: Mutex<usize>,
     released: Condvar,
@@ -110,7 +110,8 @@ impl Semaphore for ByHand {
     }
 }
 
-/// Not a semaphore: takes the only permit and gives it back, for one thread that never has to wait.
+/// Takes the only permit and gives it back, for one thread, which never has to wait. This is not a
+/// semaphore.
 pub(crate) struct ExchangePair(AtomicUsize);
 
 impl ExchangePair {

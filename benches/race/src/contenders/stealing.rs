@@ -16,7 +16,7 @@ impl Contender for Arc<rayon::ThreadPool> {
         Self::clone(self)
     }
 
-    /// The threads are told to end, and nobody waits for them.
+    /// The drop tells the threads to end, and does not wait for them.
     fn stop(self) {}
 }
 
@@ -26,7 +26,7 @@ impl Execute for Arc<rayon::ThreadPool> {
     }
 }
 
-/// Nothing: inside a pool, the crate's own function spawns there.
+/// A task holds nothing: `rayon::spawn` finds the pool that it runs on.
 pub(crate) struct RayonCurrent;
 
 impl Execute for RayonCurrent {
@@ -51,7 +51,7 @@ impl Reach<Arc<rayon::ThreadPool>> for RayonCurrent {
     }
 }
 
-/// A scope for each task that is not a leaf.
+/// Each task that is not a leaf opens a scope.
 pub(crate) struct RayonScope;
 
 impl Halve<Arc<rayon::ThreadPool>> for RayonScope {
@@ -71,7 +71,7 @@ impl Halve<Arc<rayon::ThreadPool>> for RayonScope {
     }
 }
 
-/// Its `join`, whose tasks are on the stack and have no handles.
+/// `rayon::join`, whose tasks are on the stack and have no handles.
 pub(crate) struct RayonJoin;
 
 impl Halve<Arc<rayon::ThreadPool>> for RayonJoin {

@@ -1,10 +1,10 @@
 //! The rows of futures: no thread waits here, only futures do.
 //!
-//! Only pools that take futures take part. They are given the same futures, from outside and
-//! without a handle, and yield and sleep each in its own way. The channels are the same for all.
+//! Only pools that take futures take part. All of them take the same futures, from outside and
+//! without a handle, and have the same channels. Each yields and sleeps in its own way.
 //!
-//! The floor is one thread that polls the same futures in turn, whether or not they were woken.
-//! Sleeps have none.
+//! The floor is one thread that polls these futures in turn, whether or not they were woken. The
+//! row of sleeps has no floor.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -33,7 +33,8 @@ pub(crate) fn yield_many_in_turn(setup: &Setup, yields: usize) -> Sample {
     yielded(setup, yields, &futures, || futures.poll_to_end())
 }
 
-/// While they warm up, it makes sure that a future which yields is polled again.
+/// Measures futures that yield. The futures that warm the pool up check that each yield leads to
+/// another poll.
 fn yielded<S: Spawn + 'static>(setup: &Setup, yields: usize, pool: &S, run: impl Fn()) -> Sample {
     /// Yields `times` times.
     async fn yielding<S: Spawn>(times: usize, countdown: &'static Countdown) {
@@ -78,8 +79,9 @@ pub(crate) fn async_pingpong_in_turn(setup: &Setup, trips: usize) -> Sample {
     answered(setup, trips, &futures, || futures.poll_to_end())
 }
 
+/// Measures pairs of futures, of which one asks and the other answers.
 fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> Sample {
-    /// The countdown of both futures of a pair, and the sum of right answers of the one that asks.
+    /// The countdown of both futures of a pair, and the sum of the right answers.
     #[derive(Clone)]
     struct Tally {
         countdown: &'static Countdown,
@@ -89,8 +91,8 @@ fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> S
     async fn ask(times: usize, sender: Sender<usize>, receiver: Receiver<usize>, tally: Tally) {
         let mut right = 0;
         for n in 0..times {
-            sender.send(n).await.expect("the other one lives");
-            let answer = receiver.recv().await.expect("the other one lives");
+            sender.send(n).await.expect("the other future lives");
+            let answer = receiver.recv().await.expect("the other future lives");
             right += usize::from(answer == n + 1);
         }
         tally.right.fetch_add(right, Ordering::Relaxed);
@@ -99,8 +101,8 @@ fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> S
 
     async fn answer(times: usize, sender: Sender<usize>, receiver: Receiver<usize>, tally: Tally) {
         for _ in 0..times {
-            let n = receiver.recv().await.expect("the other one lives");
-            sender.send(n + 1).await.expect("the other one lives");
+            let n = receiver.recv().await.expect("the other future lives");
+            sender.send(n + 1).await.expect("the other future lives");
         }
         tally.countdown.one_done();
     }
@@ -127,11 +129,10 @@ fn answered(setup: &Setup, trips: usize, pool: &impl Spawn, run: impl Fn()) -> S
     sample
 }
 
-/// The futures are not spawned in the order in which they wake, but in a scrambled order, which is
-/// the same each time.
+/// The order in which the futures are spawned is not that in which they wake, but a scrambled
+/// order, which does not vary.
 pub(crate) fn timers<C: Contender<Pool: Sleep>>(setup: &Setup, sleeps: usize) -> Sample {
-    /// The time between two wake-ups, if all begin at once: 100,000 of them are spread over a
-    /// second.
+    /// The time between two wake-ups, if all begin at once: 100,000 are spread over a second.
     const APART: Duration = Duration::from_micros(10);
     /// A prime, so that its multiples leave each remainder once.
     const STRIDE: u64 = 2_654_435_761;
@@ -160,7 +161,7 @@ pub(crate) fn timers<C: Contender<Pool: Sleep>>(setup: &Setup, sleeps: usize) ->
 struct InTurn(RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>);
 
 impl InTurn {
-    /// Polls until none is left.
+    /// Polls the futures in turn until all have ended.
     fn poll_to_end(&self) {
         let mut futures = self.0.borrow_mut();
         let mut context = Context::from_waker(Waker::noop());

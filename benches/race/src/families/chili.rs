@@ -1,4 +1,4 @@
-//! Chili, which has only `join`: the rows in which it takes part.
+//! The turns of chili, which has `join` only.
 
 use std::num::NonZero;
 

@@ -4,20 +4,20 @@
 //! Contenders have different answers to a task that waits, and not all have an answer to each
 //! question.
 //!
-//! *For each other:* in ours a task that has not begun is run where it is joined, and if it runs
-//! already another thread has the slot of the task that waits. A thread of rayon's runs other tasks
-//! meanwhile, as one of chili's does; tokio's tasks are futures. The other pools would stand still.
-//! The function that rayon and chili call join makes no handle, and leaves its tasks on the stack.
+//! *For each other:* workmill runs a joined task that has not begun inline. If the task runs
+//! already, another thread takes the slot of the task that waits. The threads of rayon and of chili
+//! run other tasks meanwhile. Tokio's tasks are futures. The other pools would stand still. The
+//! `join` of rayon and of chili makes no handle, and leaves its tasks on the stack.
 //!
-//! *For time to pass:* ours has up to 512 threads beside the two that have slots, and starts one
-//! when there is a slot for it. Tokio has up to 512 that run nothing except what blocks. In
-//! rusty_pool there may be as many beside its two, all alike, so that all may compute at a time; it
-//! starts one for each task that finds none idle when it comes in, so their number is a matter of
-//! luck. With *threads* two compute, and each task that sleeps is a thread. By hand nothing is
-//! done: the two sleep.
+//! *For time to pass:* workmill has up to 512 threads beside the two that have slots, and starts a
+//! thread when there is a slot for it. Tokio has up to 512 that only run tasks that block.
+//! Rusty_pool may have 512 beside its two, all alike, so that all may compute at a time. It starts
+//! a thread for each task that finds no idle thread when it comes in, so their number is a matter
+//! of luck. With *threads*, two threads compute, and each task that sleeps is a thread. The pool by
+//! hand does nothing about it: its two threads sleep.
 //!
-//! *For permits:* four threads wait, in every case; the question is what it costs them to be a
-//! pool's. Futures that await a permit are another matter, since no thread waits.
+//! *For permits:* four threads wait, with every contender. The row measures the cost of waiting as
+//! a thread of a pool. Futures that await a permit do not take part, since no thread waits.
 
 use std::sync::Arc;
 use std::thread;
@@ -32,8 +32,8 @@ use crate::rig::{
     Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute, with_pool,
 };
 
-/// Halves the work, down to the given number of leaves. With the root as many tasks are submitted
-/// as there are leaves, so an operation is a task.
+/// Halves the work, down to the given number of leaves. The number of tasks is that of the leaves,
+/// with the root, so an operation is a task.
 pub(crate) fn nested_join<C: Contender, H: Halve<C::Pool>>(setup: &Setup, leaves: usize) -> Sample {
     with_pool::<C>(setup, |pool| {
         halved(setup, leaves, |levels| H::leaves(pool, levels))
@@ -48,8 +48,8 @@ pub(crate) fn halved(setup: &Setup, leaves: usize, count: impl Fn(u32) -> usize)
     measured(leaves, setup.counting, || assert_eq!(count(levels), leaves))
 }
 
-/// One task in ten sleeps. The pool has been given some of both kinds before, so that there are
-/// threads for some of those that sleep, if not for all.
+/// One task in ten sleeps. The pool has run some of both kinds before, so it has threads for some
+/// of the tasks that sleep, if not for all.
 pub(crate) fn blocking_mix<C: Contender<Pool: Block>>(setup: &Setup, tasks: usize) -> Sample {
     const SLEEP: Duration = Duration::from_millis(1);
     let mix = |pool: &C::Pool, tasks, countdown: &'static Countdown| {
@@ -75,10 +75,10 @@ pub(crate) fn blocking_mix<C: Contender<Pool: Block>>(setup: &Setup, tasks: usiz
     })
 }
 
-/// Four tasks on a pool that has as many threads as the others.
+/// Four tasks on a pool of [`Setup::threads`].
 ///
-/// All have begun when the clock starts, though no more may run at a time than there are threads:
-/// those that wait for the start give their slots up, too.
+/// All have begun when the clock starts, though only as many tasks may run at a time as the pool
+/// has threads: the tasks that wait for the start give their slots up, too.
 pub(crate) fn contended_tasks(setup: &Setup, times: usize) -> Sample {
     with_pool::<ThreadPoolExecutor>(setup, |pool| {
         let crowd = Crowd::<workmill::Semaphore, _>::new(times, hold_for_a_while);

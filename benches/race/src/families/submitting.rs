@@ -1,4 +1,5 @@
-//! The rows of closures: many of them, in several ways of handing them to a pool.
+//! The rows of many closures, which reach the pool in several ways: from outside, from tasks, and
+//! with results.
 
 use std::collections::VecDeque;
 use std::hint::black_box;

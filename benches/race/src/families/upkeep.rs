@@ -1,5 +1,5 @@
-//! The rows of what a pool costs besides the time of its tasks: processor time while there is little
-//! or nothing to do, the heap, a start and an end.
+//! The rows of a pool's costs besides the time of its tasks: processor time while there is little
+//! or nothing to do, the heap, the start and the end.
 
 use std::thread;
 use std::time::{Duration, Instant};

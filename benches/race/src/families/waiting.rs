@@ -26,17 +26,17 @@ pub(crate) fn contended<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
     contended_threads(setup, &Crowd::<S, _>::new(times, || ()))
 }
 
-/// The floor of the row whose permits are held for a while: one thread, which never waits.
+/// The floor of `contended_wait`: one thread, which never waits.
 pub(crate) fn contended_alone(setup: &Setup, times: usize) -> Sample {
     alone_holding::<ExchangePair>(setup, times, hold_for_a_while)
 }
 
-/// The row whose permits are held for a while, without a pool: a thread each.
+/// The contenders of `contended_wait` without a pool: four threads, which hold permits for a while.
 pub(crate) fn contended_wait<S: Semaphore>(setup: &Setup, times: usize) -> Sample {
     contended_threads(setup, &Crowd::<S, _>::new(times, hold_for_a_while))
 }
 
-/// About 1 µs.
+/// Computes for about 1 µs.
 pub(crate) fn hold_for_a_while() {
     compute(10 * LIGHT);
 }
@@ -59,7 +59,7 @@ pub(crate) struct Crowd<S, H> {
     holders: AtomicUsize,
     start: StartBarrier,
     left: &'static Countdown,
-    /// The number of permits that they take, all together.
+    /// The number of permits that all of them take together.
     times: usize,
 }
 
@@ -77,8 +77,8 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
         }
     }
 
-    /// The share of each of them. While it warms up, it makes sure that permits are what the
-    /// semaphore gives; `wait_for` waits for the start.
+    /// Does the share of one of them, after `wait_for` has waited for the start. Checks while it
+    /// warms up that no more hold a permit than there are permits.
     pub(crate) fn take_part(&self, wait_for: impl FnOnce(&StartBarrier)) {
         let check = || {
             assert!(self.holders.fetch_add(1, Ordering::Relaxed) < Self::PERMITS);
@@ -91,7 +91,7 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
         self.left.one_done();
     }
 
-    /// Measures from the start until the last has done its share.
+    /// Measures the time from the start until all have done their shares.
     pub(crate) fn measured(&self, setup: &Setup) -> Sample {
         self.start.measured(setup, self.times, self.left)
     }
@@ -116,8 +116,8 @@ where
     passed::<Q>(setup, items, vec![sender; PAIRS], vec![receiver; PAIRS])
 }
 
-/// Passes the numbers below `items` through a queue. Each end has an equal share of them, and a
-/// thread of its own.
+/// Passes the numbers below `items` through a queue. Each sender and each receiver has a thread of
+/// its own, and an equal share of the numbers.
 fn passed<Q: Queue>(
     setup: &Setup,
     items: usize,
