@@ -4,7 +4,7 @@
 //! round by round, and the medians and ratios hold on a noisy machine, too:
 //!
 //! ```sh
-//! cargo bench --manifest-path benches/compare/Cargo.toml -- --in-turn
+//! cargo bench -p workmill-compare -- --in-turn
 //! ```
 
 mod contenders;

@@ -24,11 +24,14 @@ use crate::trampoline;
 /// # Examples
 ///
 /// ```
-/// use futures_util::task::SpawnExt;
+/// use std::sync::mpsc;
+/// use futures_task::Spawn;
 ///
 /// let pool = workmill::ThreadPoolExecutor::new(2)?;
-/// let handle = pool.spawn_with_handle(async { 6 * 7 })?;
-/// assert_eq!(workmill::block_on(handle), 42);
+/// let (sender, receiver) = mpsc::channel();
+/// let future = async move { sender.send(6 * 7).unwrap() };
+/// pool.spawn_obj(Box::pin(future).into())?;
+/// assert_eq!(receiver.recv()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl Spawn for PoolRef {

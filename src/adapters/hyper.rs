@@ -56,17 +56,16 @@ where
 /// A timer for hyper, which uses [`timer`](crate::timer).
 ///
 /// Without a timer hyper has no time limits. A server needs one for the limit on reading the head
-/// of a request, which is 30 seconds by default.
+/// of a request, which is 30 seconds by default: `http1::Builder::new().timer(HyperTimer)`.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use hyper::server::conn::http1;
+/// use hyper::rt::Timer;
 /// use workmill::adapters::HyperTimer;
 ///
-/// let mut server = http1::Builder::new();
-/// server.timer(HyperTimer).header_read_timeout(Duration::from_secs(10));
+/// workmill::block_on(HyperTimer.sleep(Duration::from_millis(10)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HyperTimer;

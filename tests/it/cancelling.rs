@@ -1,11 +1,15 @@
 //! `cancel` tells the truth, and the parts of a task are dropped once whenever its handle goes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use workmill::{CancelReason, ThreadPoolExecutor};
 
-use crate::support::{Drops, Flag, in_child, limited, occupy};
+#[cfg(target_os = "linux")]
+use crate::child::in_child;
+#[cfg(target_os = "linux")]
+use crate::support::Flag;
+use crate::support::{Drops, limited, occupy};
 
 #[test]
 fn a_task_is_cancelled_or_runs_as_cancel_says() {
@@ -136,7 +140,7 @@ fn a_million_cancelled_tasks_give_their_memory_back_before_they_are_met() {
                 release.wait();
             });
         }
-        let order = Arc::new(Mutex::new(Vec::new()));
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let (mut live, mut sizes) = (Vec::new(), Vec::new());
         for (round, (arrived, release)) in long.iter().enumerate() {
             arrived.wait();

@@ -5,7 +5,8 @@ use std::thread;
 
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor, current};
 
-use crate::support::{Flag, in_child, occupy};
+use crate::child::in_child;
+use crate::support::{Flag, occupy};
 
 /// Submits a task that descends one level less, and joins it; returns the number of levels.
 fn descend(levels: usize) -> usize {

@@ -13,7 +13,8 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
 };
 
-use crate::support::{Drops, Flag, add_one, assert_success, in_child_then, limited, occupy, until};
+use crate::child::{assert_success, in_child_then};
+use crate::support::{Drops, Flag, add_one, limited, occupy, until};
 
 #[test]
 fn shutdown_runs_what_was_accepted() {

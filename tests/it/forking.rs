@@ -19,7 +19,8 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
 };
 
-use crate::support::{Flag, alone, occupy};
+use crate::child::alone;
+use crate::support::{Flag, occupy};
 
 /// The time after which a child hangs: many times what any takes.
 const HANG: Duration = Duration::from_secs(60);

@@ -17,8 +17,9 @@ use std::time::Duration;
 use futures_lite::future::{block_on, poll_once};
 use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
 
+use crate::child::alone;
 use crate::forking::{Child, assert_forked, exit, fork, fork_and_go_on};
-use crate::support::{Flag, alone, meet, occupy};
+use crate::support::{Flag, meet, occupy};
 
 const FORKS: usize = 400;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 use workmill::{Builder, CancelReason, Overflow, ThreadPoolExecutor};
 
-use crate::support::{Bomb, Drops, Flag, add_one, in_child, limited, occupy};
+use crate::child::in_child;
+use crate::support::{Bomb, Drops, Flag, add_one, limited, occupy};
 
 #[test]
 fn a_cancel_handle_agrees_with_what_happens() {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use workmill::timer::sleep;
 use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, block_on};
 
-use crate::support::{Bomb, add_one, assert_success, in_child_then, limited};
+use crate::child::{assert_success, in_child_then};
+use crate::support::{Bomb, add_one, limited};
 
 type Seen = Arc<Mutex<Vec<usize>>>;
 

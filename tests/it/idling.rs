@@ -5,7 +5,9 @@ use std::thread;
 
 use workmill::ThreadPoolExecutor;
 
-use crate::support::{in_child, limited};
+#[cfg(target_os = "linux")]
+use crate::child::in_child;
+use crate::support::limited;
 
 #[test]
 fn a_task_submitted_as_the_last_thread_falls_asleep_runs() {

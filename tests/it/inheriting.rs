@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use workmill::{Event, PoolRef, ThreadPoolExecutor};
 
-use crate::support::{Flag, alone};
+use crate::child::alone;
+use crate::support::Flag;
 
 /// The attributes that a thread inherits: the number of its processors, its nice value, and whether
 /// SIGUSR1 is blocked.

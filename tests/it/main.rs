@@ -1,11 +1,11 @@
 //! The promises of the crate, a module for each.
 
 mod aborting;
-mod adapters;
 mod alike;
 mod bounds;
 mod cancelling;
 mod chains;
+mod child;
 mod depth;
 mod ending;
 mod event;
@@ -13,14 +13,12 @@ mod event;
 mod forking;
 #[cfg(unix)]
 mod forking_under_load;
-mod future_property;
 mod futures;
 mod handles;
 mod hooks;
 mod idling;
 #[cfg(target_os = "linux")]
 mod inheriting;
-mod interop;
 mod invariant;
 mod large;
 #[cfg(target_os = "linux")]
@@ -28,7 +26,6 @@ mod memory;
 mod overflow;
 mod panicking;
 mod queue;
-mod queue_property;
 mod scheduling;
 mod semaphore;
 #[cfg(unix)]
@@ -39,6 +36,5 @@ mod support;
 mod threads;
 mod timer;
 mod unseen_panics;
-mod wait_property;
 mod wait_rule;
 mod waiting;

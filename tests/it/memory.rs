@@ -9,8 +9,9 @@ use futures_lite::future::block_on;
 use workmill::timer::sleep;
 use workmill::{Builder, PoolRef, current};
 
+use crate::child::{LIMIT, alone, assert_success, in_child, in_child_then};
 use crate::idling::costs;
-use crate::support::{LIMIT, alone, assert_success, in_child, in_child_then, limited, meet};
+use crate::support::{limited, meet};
 
 /// Allocated memory, in pieces.
 type Hoard = Arc<Mutex<Vec<Vec<u8>>>>;

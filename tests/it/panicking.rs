@@ -4,7 +4,8 @@ use std::panic::panic_any;
 
 use workmill::ThreadPoolExecutor;
 
-use crate::support::{Bomb, Drops, in_child, limited, occupy};
+use crate::child::in_child;
+use crate::support::{Bomb, Drops, limited, occupy};
 
 /// The pool has one thread, so the next task shows that the thread lives.
 fn assert_alive(pool: &ThreadPoolExecutor) {

@@ -10,7 +10,8 @@ use workmill::{
     current,
 };
 
-use crate::support::{add_one, in_child, limited, occupy, until};
+use crate::child::in_child;
+use crate::support::{add_one, limited, occupy, until};
 
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 

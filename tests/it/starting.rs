@@ -8,8 +8,10 @@ use std::thread;
 use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning};
 
 #[cfg(target_os = "linux")]
-use crate::support::LIMIT;
-use crate::support::{Flag, in_child, limited, meet, until};
+use crate::child::{LIMIT, in_child};
+#[cfg(target_os = "linux")]
+use crate::support::{Flag, meet};
+use crate::support::{limited, until};
 
 #[test]
 fn a_pool_without_threads_is_refused() {

@@ -107,7 +107,7 @@ fn unsafe_lists(tree: &Tree) -> Vec<Violation> {
         .iter()
         .any(|line| line.raw.trim() == r#"unsafe_code = "deny""#)
     {
-        let what = r#"write `unsafe_code = "deny"` under `[lints.rust]`"#;
+        let what = r#"write `unsafe_code = "deny"` under `[workspace.lints.rust]`"#;
         violations.push(Violation::new(MANIFEST, 1, what));
     }
     violations
@@ -384,7 +384,7 @@ fn lists_of_unsafe_rooms_that_are_not_true_are_found() {
         "ARCHITECTURE.md:2: the list of unsafe rooms lacks `src/c.rs`: add it",
         "ARCHITECTURE.md:2: `b.rs` does not expect unsafe code: take it out of the list",
         "CONTRIBUTING.md:1: the list of unsafe rooms lacks `src/c.rs`: add it",
-        "Cargo.toml:1: write `unsafe_code = \"deny\"` under `[lints.rust]`",
+        "Cargo.toml:1: write `unsafe_code = \"deny\"` under `[workspace.lints.rust]`",
     ];
     assert_eq!(found, expected);
 }

@@ -122,6 +122,12 @@ impl Tree {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
+    /// Returns the manifests of the packages.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &File> {
+        let is_manifest = |file: &&File| file.path.ends_with("Cargo.toml");
+        self.files.iter().filter(is_manifest)
+    }
+
     /// Marks the files that are declared by a `mod` for tests only, and those below them.
     fn mark_test_files(&mut self) {
         let mut tests = HashSet::new();

@@ -8,7 +8,7 @@
 //! of any other.
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/race/Cargo.toml -- --rows chain,tree --rounds 21
+//! cargo run --release -p workmill-race -- --rows chain,tree --rounds 21
 //! ```
 
 mod contenders;

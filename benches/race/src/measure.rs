@@ -1,5 +1,10 @@
 //! The measurements: the clock, processor time, context switches and the heap.
 
+#![expect(
+    unsafe_code,
+    reason = "the system's clocks, and an allocator that counts"
+)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::OsString;
 use std::fs::{self, DirEntry};

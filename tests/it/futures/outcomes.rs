@@ -10,7 +10,8 @@ use std::time::Duration;
 use workmill::{CancelReason, JoinHandle, ThreadPoolExecutor, current, worker_index, yield_now};
 
 use super::{assert_alive, one_thread, reason, settle, watched};
-use crate::support::{Bomb, Drops, in_child, limited, occupy};
+use crate::child::in_child;
+use crate::support::{Bomb, Drops, limited, occupy};
 
 #[test]
 fn a_futures_output_comes_by_its_handle() {

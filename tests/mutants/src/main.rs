@@ -5,7 +5,7 @@
 //! Before anything is compiled, the table is compared with the models and the sources.
 //!
 //! ```sh
-//! cargo run --manifest-path tests/mutants/Cargo.toml -- [PART] [--jobs N]
+//! cargo run -p workmill-mutants -- [PART] [--jobs N]
 //! ```
 //!
 //! `PART` is a part of a model's name: only the bugs of such models are tried. Two are tried at a

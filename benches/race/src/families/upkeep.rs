@@ -80,6 +80,6 @@ pub(crate) fn start_stop<C: Contender>(setup: &Setup, cycles: usize) -> Sample {
 pub(crate) fn repeated(setup: &Setup, cycles: usize, cycle: impl Fn(&'static Countdown)) -> Sample {
     let countdowns: Vec<_> = (0..cycles).map(|_| Countdown::from(1)).collect();
     measured(cycles, setup.counting, || {
-        countdowns.into_iter().for_each(cycle)
+        countdowns.into_iter().for_each(cycle);
     })
 }

@@ -1,0 +1,8 @@
+//! The promises of the crate, for random programs.
+
+mod futures;
+mod queues;
+#[path = "../it/support.rs"]
+#[expect(dead_code, reason = "what all tests share is more than these need")]
+mod support;
+mod waits;
