@@ -9,9 +9,10 @@
 //! busy, handles joined in the order in which they were submitted, and an orderly end on Ctrl-C.
 //! One thread walks and submits, the pool hashes, and the main thread joins and prints.
 //!
-//! In reading order: [`files`] finds the files to hash, [`hashing`] is the work of the pool's
-//! threads, [`lines`] is the format of `sha256sum`.
+//! In reading order: [`arguments`] is the command line, [`files`] finds the files to hash,
+//! [`hashing`] is the work of the pool's threads, [`lines`] is the format of `sha256sum`.
 
+mod arguments;
 mod files;
 mod hashing;
 mod lines;
@@ -23,10 +24,10 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use clap::{CommandFactory, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use workmill::{Builder, JoinHandle, ThreadPoolExecutor};
 
+use arguments::Arguments;
 use hashing::{Failure, Hash, Hasher};
 use lines::Line;
 
@@ -37,37 +38,8 @@ const UNPRINTED: usize = 16_384;
 /// The usual exit status of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Hash every regular file under the paths with SHA-256, in parallel.
-///
-/// Hidden and ignored files too; symbolic links are not followed. Prints lines that
-/// `sha256sum -c` accepts, in bytewise order of the paths.
-#[derive(Parser)]
-#[command(
-    name = "checksum",
-    after_help = "Example:\n  checksum --threads 4 photos > photos.sha256\n  \
-                  checksum --check photos.sha256"
-)]
-struct Arguments {
-    /// Files, and directories to search
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
-
-    /// Read hashes and paths from FILE (`-`: standard input) and check them
-    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
-    check: Option<PathBuf>,
-
-    /// Threads that hash [default: as many as the machine gives]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-}
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    if arguments.paths.is_empty() && arguments.check.is_none() {
-        eprint!("{}", Arguments::command().render_help());
-        return ExitCode::from(2);
-    }
-    match run(&arguments) {
+    match run(&Arguments::read()) {
         Ok(code) => code,
         // The reader of our output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
