@@ -160,6 +160,7 @@ pub(crate) struct Run {
     status: ExitStatus,
     took: Duration,
     /// The bytes that it has printed.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "checksum's tests need unix"))]
     pub(crate) out: Vec<u8>,
     /// The text that it has printed.
     pub(crate) text: String,
