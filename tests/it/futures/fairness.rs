@@ -42,6 +42,12 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
         let (count, over) = (Arc::clone(&polls), Arc::clone(&is_over));
         let (sender, go) = mpsc::channel::<()>();
         let (tell, arrived) = mpsc::channel();
+        // Spawned first: at its hundredth poll the other keeps all others from being polled.
+        let (pending, seen) = watched(1, ());
+        let woken = pool.spawn(async move {
+            pending.await;
+            0
+        });
         let stubborn = pool.spawn(poll_fn(move |cx| {
             if count.fetch_add(1, Ordering::SeqCst) == 100 {
                 // Between two polls a task comes from outside.
@@ -54,11 +60,6 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
                 false => Poll::Pending,
             }
         }));
-        let (pending, seen) = watched(1, ());
-        let woken = pool.spawn(async move {
-            pending.await;
-            0
-        });
         arrived.recv().unwrap();
         let count = |polls: &Arc<AtomicUsize>| {
             let polls = Arc::clone(polls);
