@@ -10,6 +10,9 @@ use crate::table::Row;
 /// The time that a model may take with a bug in it.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The pause between two looks at whether a model has ended.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The number of lines that are kept of what the compiler says.
 const LAST_WORDS: usize = 20;
 
@@ -161,7 +164,7 @@ fn wait_or_kill(child: &mut Child) -> io::Result<Option<ExitStatus>> {
             child.wait()?;
             return Ok(None);
         }
-        thread::sleep(Duration::from_secs(120));
+        thread::sleep(PAUSE);
     }
 }
 
