@@ -34,11 +34,11 @@
 //!   sleeper no matter who searches, itself if it can, and gets up.
 //! - *Searcher that found something:* (F1) count itself no longer searching; if it was the last,
 //!   (F2) full fence; (F3) look at every queue, and if there is a task do P3 and P4.
-//! - *Thread that leaves its slot vacant*, because it is going to wait, or because it has nothing
-//!   to do and ends: (V1) count the slot vacant, and no longer searching if it was; (V2) full
-//!   fence; (V3) look at every queue, and if there is a task do P3 and P4.
-//! - *Starter that fails:* V1 to V3, but P4 for a sleeper only, not for a
-//!   vacant slot again.
+//! - *Thread that leaves a slot vacant*, because it is going to wait, because it has nothing to do
+//!   and ends, or because the task is gone for which it was to fill the slot: (V1) count the slot
+//!   vacant, and no longer searching if it was; (V2) full fence; (V3) look at every queue, and if
+//!   there is a task do P3 and P4.
+//! - *Starter that fails:* V1 to V3, but P4 for a sleeper only, not for a vacant slot again.
 //! - *New thread that first calls the user's hook:* F1 to F3 before the hook is called, for a
 //!   sleeper only, too.
 //! - *Thread that disables a slot:* V2 and V3 after the slot is uncounted; a thread that enables a

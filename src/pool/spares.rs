@@ -84,6 +84,13 @@ impl<T: Send + 'static> Shared<T> {
                 next = self.reserve_for_tasks();
                 continue;
             };
+            if !self.queue.has_tasks() {
+                // Another thread has taken the task meanwhile. V1 to V3, and P4 for whatever it
+                // may be: a pusher may have counted on this slot.
+                self.slots.leave_vacant(reserved, || false);
+                next = self.reserve_for_tasks();
+                continue;
+            }
             let Some(reserved) = self.staff.resting.hand(reserved) else {
                 continue;
             };

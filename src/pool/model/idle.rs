@@ -95,3 +95,26 @@ fn two_tasks_that_wait_for_each_other_have_a_second_thread_started() {
         assert!(shared.slots.have_ended());
     });
 }
+
+/// A thread has a slot to fill, finds that the task is gone, and starts no thread; while another
+/// pushes a task, and takes the slot for a searching thread.
+///
+/// Bug: the slot is left vacant again, and no task is looked for (V3).
+#[test]
+fn a_task_pushed_while_another_is_gone_from_its_pusher_is_found() {
+    model(3, || {
+        let shared = pool(1, |pool, reserved| start_thread(pool, reserved, None));
+        let ran = Arc::new(AtomicUsize::new(0));
+        let reserved = shared.slots.reserve().unwrap();
+        let other = {
+            let (shared, ran) = (Arc::clone(&shared), Arc::clone(&ran));
+            thread::spawn(move || assert!(submit(&shared, &ran)))
+        };
+        shared.fill(reserved);
+        other.join().unwrap();
+        shared.staff.roster.count_out();
+        shared.close();
+        shared.staff.roster.join();
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    });
+}
