@@ -30,7 +30,7 @@ use crate::trampoline;
 /// let pool = workmill::ThreadPoolExecutor::new(2)?;
 /// let (sender, receiver) = mpsc::channel();
 /// let future = async move { sender.send(6 * 7).unwrap() };
-/// pool.spawn_obj(Box::pin(future).into())?;
+/// assert!(pool.spawn_obj(Box::pin(future).into()).is_ok());
 /// assert_eq!(receiver.recv()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
