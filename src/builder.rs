@@ -37,6 +37,7 @@ pub struct Builder {
     min_threads: Option<usize>,
     max_spare_threads: usize,
     keep_alive: Duration,
+    give_way: Duration,
     queue_capacity: Option<usize>,
     overflow: Overflow,
     on_drop: DropBehavior,
@@ -53,6 +54,7 @@ impl Builder {
             min_threads: None,
             max_spare_threads: 512,
             keep_alive: Duration::from_secs(60),
+            give_way: Duration::from_secs(1),
             queue_capacity: None,
             overflow: Overflow::default(),
             on_drop: DropBehavior::default(),
@@ -99,11 +101,12 @@ impl Builder {
     /// Sets the largest number of spare threads, which the pool has in addition to
     /// [`threads`](Self::threads) because tasks wait; 512 by default.
     ///
-    /// A task that waits (for a handle, a permit, an event, a queue and so on, or in
+    /// A task that waits (for a handle, an item, an event and so on, or in
     /// [`blocking`](crate::blocking)) gives its slot, the right to run, to another thread, and the
-    /// pool may need one more thread for it. After the wait the task goes on, if necessary without
-    /// a slot. When that many threads wait or run without a slot, further waits keep their slots:
-    /// they block a worker, are counted in
+    /// pool may need one more thread for it. A task that waits for room only lends its slot, and
+    /// does not count until [it gives way](Self::give_way). After the wait the task goes on, if
+    /// necessary without a slot. When that many threads wait or run without a slot, further waits
+    /// keep their slots: they block a worker, are counted in
     /// [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits), and the first of them is
     /// reported to [`on_warning`](Self::on_warning). If every slot is kept in this way by a task
     /// that waits for tasks that are still queued, the pool hangs. With 0 every wait keeps its
@@ -118,6 +121,24 @@ impl Builder {
     /// forever.
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.keep_alive = time;
+        self
+    }
+
+    /// Sets how long a task waits for room, in a full queue, in another pool that is full or for a
+    /// permit, before another task may begin in its place; a second by default.
+    ///
+    /// Until then the slot of such a task is only lent: futures that have begun go on there, and
+    /// nothing begins, so that no more tasks stand than the pool has threads. The time counts from
+    /// the last moment at which the queue, pool or semaphore has served anybody, or a worker has
+    /// taken a task. While every worker waits, it is a hundredth of this one. It is at least four
+    /// times as long as the longest pause that the queue, pool or semaphore has made between two
+    /// services. And it grows by a quarter for each *n* tasks that stand after they have given way,
+    /// where *n* is the number of threads.
+    ///
+    /// With [`Duration::MAX`] no task gives way, and a pool whose tasks all wait for what a queued
+    /// task has to do hangs. The [guide](crate::guide::waiting#waits-for-room) explains this.
+    pub fn give_way(mut self, time: Duration) -> Self {
+        self.give_way = time;
         self
     }
 
@@ -334,6 +355,7 @@ impl Builder {
                 min_threads,
                 max_spare_threads: self.max_spare_threads,
                 keep_alive: self.keep_alive,
+                give_way: self.give_way,
             },
             setup: ThreadSetup {
                 stack_size: self.stack_size.unwrap_or_else(default_stack_size),

@@ -363,6 +363,23 @@ pub enum Warning {
     /// now on, keep their slots: if all slots are kept, and the tasks that they wait for are still
     /// queued, the pool hangs.
     SpareThreadsUsedUp(usize),
+    /// A task has waited for room, in a full queue, in a bounded pool or for a permit, until its
+    /// patience was over: another task may begin in its place, perhaps the one that makes room.
+    /// Told once for each pool. [`Builder::give_way`](crate::Builder::give_way) sets the patience.
+    GaveWay(GaveWay),
+}
+
+/// A task that has waited for room until another task may begin in its place; of
+/// [`Warning::GaveWay`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GaveWay {
+    /// The name of the task: that of the type of its closure or future.
+    pub task: &'static str,
+    /// For how long it had waited.
+    pub stood: std::time::Duration,
+    /// The thing that it waited for: `"room in a queue"`, `"room in another pool"` or `"a permit"`.
+    pub awaited: &'static str,
 }
 
 impl fmt::Display for Warning {
@@ -372,6 +389,14 @@ impl fmt::Display for Warning {
             Self::SpareThreadsUsedUp(most) => write!(
                 f,
                 "{most} threads wait in tasks, and no more may: tasks that wait keep their slots"
+            ),
+            Self::GaveWay(GaveWay {
+                task,
+                stood,
+                awaited,
+            }) => write!(
+                f,
+                "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
             ),
         }
     }

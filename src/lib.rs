@@ -26,8 +26,9 @@
 //!    each task finishes here, with any number of threads. A task that joins a closure of its own
 //!    pool runs the closure inline if no thread has begun it. In any other wait the task gives its
 //!    slot, which is the right to run, to another thread. A waiting thread never runs work that it
-//!    is not waiting for, so a lock held across a wait is safe. Wrap waits that the crate cannot
-//!    see in [`blocking`]. The [guide](guide::waiting) has the details and the limits.
+//!    is not waiting for, so a lock held across a wait is safe. A task that waits for room in
+//!    something that is full lends its slot only, so that back-pressure holds. Wrap waits that the
+//!    crate cannot see in [`blocking`]. The [guide](guide::waiting) has the details and the limits.
 //! 2. **Every accepted task has exactly one outcome**, a value, a panic, or cancelled with a
 //!    [`CancelReason`], and its handle always resolves.
 //! 3. **[`cancel`](JoinHandle::cancel) tells the truth**: `true` means that the closure never ran
@@ -211,6 +212,7 @@
 mod attributes;
 mod fork;
 mod primitive;
+mod room;
 mod trampoline;
 mod unwind;
 mod wait;
@@ -241,7 +243,7 @@ pub mod guide;
 pub use admission::Overflow;
 pub use builder::Builder;
 pub use error::{
-    BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, Warning,
+    BusyThread, CancelReason, GaveWay, JoinError, Rejected, StillRunning, TrySubmitError, Warning,
     WouldDeadlock,
 };
 pub use executor::{

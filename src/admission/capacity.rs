@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::refusal::Refusal;
 use crate::fork::{NotInherited, Stamp};
 use crate::pool::{Local, Pool, PoolObserver};
+use crate::room::Of;
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::task::Token;
 
@@ -29,7 +30,7 @@ impl Capacity {
         let is_hand_off = capacity == 0;
         let free = if is_hand_off { threads } else { capacity };
         Arc::new(Self {
-            permits: Permits::new(free, MAX_PERMITS, None),
+            permits: Permits::new(free, MAX_PERMITS, None).as_limit_of(Of::Tasks),
             overflow,
             is_hand_off,
             process: Stamp::now(),
@@ -51,11 +52,20 @@ impl Capacity {
     }
 
     /// Acquires a permit, and waits for it without blocking.
-    pub(super) async fn acquire(self: &Arc<Self>, pool: &Pool) -> Result<CapacityPermit, Refusal> {
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        pool: &Arc<Pool>,
+    ) -> Result<CapacityPermit, Refusal> {
         let mut wait = NotInherited::new(Wait::new(&self.permits, 1));
         let granted = poll_fn(|cx| match pool.is_forked() {
             true => Poll::Ready(Err(Refusal::Forked)),
-            false => wait.poll(cx.waker()).map_err(|_| Refusal::Shutdown),
+            false => {
+                let answer = wait.poll_noted(cx.waker());
+                if answer.is_pending() {
+                    pool.submitter_waits();
+                }
+                answer.map_err(|_| Refusal::Shutdown)
+            }
         });
         granted.await?;
         Ok(CapacityPermit(Arc::clone(self)))
@@ -82,6 +92,10 @@ impl PoolObserver for Capacity {
                 self.permits.take_anyway();
             }
         }
+    }
+
+    fn submitters_wait(&self) -> bool {
+        self.is_hand_off && self.permits.has_waiters()
     }
 
     fn closed(&self) {
@@ -163,7 +177,8 @@ impl Drop for CapacityPermit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The submitter blocks until there is room. Submitters are served in order of arrival.
+    /// The submitter blocks until there is room. Submitters are served in order of arrival. A task
+    /// of another pool [lends its slot](crate::guide::waiting#waits-for-room) meanwhile.
     #[default]
     Block,
     /// The task is refused: its handle resolves to cancelled, with

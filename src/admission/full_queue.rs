@@ -51,9 +51,9 @@ pub(super) fn admit(
             }
             Ok(())
         }
-        Patience::Until(deadline) => permits.take_until(1, deadline),
+        Patience::Until(deadline) => wait(pool, capacity, deadline),
         Patience::Policy if capacity.overflow == Overflow::Block => {
-            permits.take_until(1, Deadline::NEVER)
+            wait(pool, capacity, Deadline::NEVER)
         }
         Patience::Policy => match permits.try_take(1) {
             Err(TryAcquireError::NoPermits) => return overflow(pool, capacity),
@@ -65,6 +65,12 @@ pub(super) fn admit(
         Err(TryAcquireError::NoPermits | TryAcquireError::TooMany) => Err(Refusal::Full),
         Err(TryAcquireError::Closed) => Err(Refusal::Shutdown),
     }
+}
+
+/// Waits for a permit.
+fn wait(pool: &Arc<Pool>, capacity: &Capacity, deadline: Deadline) -> Result<(), TryAcquireError> {
+    let waits = || pool.submitter_waits();
+    capacity.permits.take_until_told(1, deadline, waits)
 }
 
 /// Applies the policy to a task for which there is no room.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{PoolRef, ThreadPoolExecutor};
 use crate::error::{StillRunning, WouldDeadlock};
-use crate::wait::Deadline;
+use crate::wait::{Cause, Deadline, pending};
 
 impl PoolRef {
     /// Blocks until the pool has nothing to do.
@@ -95,7 +95,7 @@ impl PoolRef {
             } else if self.pool.waits_for_this_thread() {
                 Poll::Ready(Err(WouldDeadlock))
             } else {
-                Poll::Pending
+                pending(Cause::Arrival)
             }
         })
         .await
@@ -247,7 +247,7 @@ impl ThreadPoolExecutor {
         poll_fn(
             |cx| match self.must_not_wait() || watcher.poll(cx.waker()) {
                 true => Poll::Ready(()),
-                false => Poll::Pending,
+                false => pending(Cause::Arrival),
             },
         )
         .await;

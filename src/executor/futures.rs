@@ -123,7 +123,8 @@ impl PoolRef {
     /// # Blocking
     ///
     /// Blocks until the future is ready. Called inside a task, it gives that task's slot to another
-    /// thread while the future is pending.
+    /// thread while the future is pending, or lends it while the future waits for room: see the
+    /// [guide](crate::guide::waiting#waits-for-room).
     ///
     /// # Panics
     ///

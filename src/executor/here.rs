@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::PoolRef;
 use crate::admission::Capacity;
 use crate::pool::Local;
-use crate::wait::Blocking;
+use crate::wait::{Blocking, Cause};
 
 /// Returns the pool whose task calls this, or `None` outside of tasks.
 ///
@@ -78,6 +78,6 @@ pub fn worker_index() -> Option<usize> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn blocking<R>(wait: impl FnOnce() -> R) -> R {
-    let _blocking = Blocking::begin();
+    let _blocking = Blocking::begin(Cause::Return);
     wait()
 }

@@ -15,6 +15,7 @@ mod submit;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::here::{blocking, current, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
@@ -73,6 +74,7 @@ impl PoolRef {
     /// ```
     pub fn metrics(&self) -> Metrics {
         let incidents = &self.pool.incidents;
+        let (lent_slots, lending) = self.pool.lending();
         Metrics {
             rejected: incidents.rejected.get(),
             over_capacity: incidents.over_capacity.get(),
@@ -80,6 +82,9 @@ impl PoolRef {
             uncovered_waits: incidents.uncovered_waits.get(),
             skipped_runs: incidents.skipped.get(),
             live_threads: self.pool.alive_threads(),
+            lent_slots,
+            given_slots: lending.given,
+            longest_lent: Duration::from_nanos(lending.longest),
         }
     }
 
@@ -145,4 +150,10 @@ pub struct Metrics {
     /// The number of threads that are alive now: those that run tasks, wait in tasks, or have
     /// nothing to do.
     pub live_threads: usize,
+    /// The number of slots that are lent now: those of tasks that wait for room.
+    pub lent_slots: usize,
+    /// The number of times that the slot of a task which waited for room was given away.
+    pub given_slots: usize,
+    /// The longest time for which a task has waited for room.
+    pub longest_lent: Duration,
 }

@@ -9,13 +9,14 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use crate::wait::{Deadline, block_until};
+use crate::wait::block_on_noted;
 
 /// Polls a future on this thread until it is ready, and returns its output.
 ///
 /// This needs no pool, and the future need not be [`Send`]. Inside a task the thread gives its slot
-/// to another thread while the future is pending, as in any other wait. To spawn, the future needs
-/// a pool. With [`PoolRef::block_on`](crate::PoolRef::block_on) that pool is the
+/// to another thread while the future is pending, as in any other wait, or lends it while the
+/// future [waits for room](crate::guide::waiting#waits-for-room). To spawn, the future needs a
+/// pool. With [`PoolRef::block_on`](crate::PoolRef::block_on) that pool is the
 /// [`current`](crate::current) one.
 ///
 /// # Blocking
@@ -41,7 +42,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     };
-    block_until(Deadline::NEVER, poll).expect("there is no deadline")
+    block_on_noted(poll)
 }
 
 /// Yields once to the other tasks that this thread has to run.

@@ -43,11 +43,12 @@
 //!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle. When
 //!    three quarters of the thread's stack are used, the task waits instead, and another thread
 //!    goes on with a stack of its own. So recursion may be deep.
-//! 2. **Every other wait gives the slot to another thread**, after a short look. If there is work,
-//!    a spare thread takes the slot, or a new thread is started. When the wait is over, the thread
-//!    takes a vacant slot. If there is none, it finishes its task without a slot, and takes no
-//!    other task. So more tasks run than there are slots only until the tasks that have just waited
-//!    end.
+//! 2. **Every other wait frees the slot**, after a short look: at once in a wait for something that
+//!    arrives, and after a while in a wait for room (see [below](#waits-for-room)). If there is
+//!    work, a spare thread takes the slot, or a new thread is started. When the wait is over, the
+//!    thread takes a vacant slot. If there is none, it finishes its task without a slot, and takes
+//!    no other task. So more tasks run than there are slots only until the tasks that have just
+//!    waited end.
 //! 3. **A thread that waits runs nothing that it does not wait for.** Other pools run any queued
 //!    task on a thread that waits. A task that waits while it holds a lock may then find itself
 //!    below a task that wants that lock, on one stack, and both wait forever. Here locks, borrowed
@@ -62,11 +63,74 @@
 //!
 //! # Waits that the pool sees
 //!
-//! Everything that blocks in this crate, with and without a time limit: handles of any pool,
-//! [`Semaphore`](crate::Semaphore), [`Event`](crate::Event), [`Latch`](crate::Latch),
-//! [`CancelToken`](crate::CancelToken), the queues, a submission to another pool that is full, and
-//! [`wait_idle`](crate::PoolRef::wait_idle) and [`shutdown`](crate::ThreadPoolExecutor::shutdown)
-//! of another pool.
+//! Everything that blocks in this crate, with and without a time limit, on objects of any pool. A
+//! method here stands also for its `_timeout` form, and for its `_many` and `_owned` forms.
+//!
+//! | a task waits | in | its slot |
+//! |---|---|---|
+//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
+//! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |
+//! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
+//! | for a signal | [`Event::wait`](crate::Event::wait), [`Latch::wait`](crate::Latch::wait), [`Latch::arrive_and_wait`](crate::Latch::arrive_and_wait), [`CancelToken::wait`](crate::CancelToken::wait), [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with no permits, or by [`Semaphore::signals`](crate::Semaphore::signals) | given away |
+//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
+//! | for the threads of a new pool | [`Builder::build`](crate::Builder::build) with [`on_thread_start`](crate::Builder::on_thread_start) | given away |
+//! | for a function of yours | [`blocking`](crate::blocking) | given away |
+//! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
+//! | for room in a queue | [`JoinableQueue::put`](crate::JoinableQueue::put) | lent |
+//! | for room in another pool | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn) with [`Overflow::Block`](crate::Overflow::Block) | lent |
+//! | for a future | [`block_on`](crate::block_on()), [`PoolRef::block_on`](crate::PoolRef::block_on) | lent if the future waits only for what is lent here, else given away |
+//!
+//! The three queues behave alike. A wait in a hook, such as
+//! [`on_warning`](crate::Builder::on_warning), gives the slot away.
+//!
+//! # Waits for room
+//!
+//! A task that waits for room has produced something that nobody can take yet: an item for a full
+//! queue, a task for a full pool. If its slot were given away at once, the next task would begin
+//! there and produce one more. Soon hundreds would stand, each with its item in memory, and the
+//! bound of the queue would bound nothing. So the slot is *lent*:
+//!
+//! 1. **No task begins in a lent slot.** So no more tasks stand in front of a full queue than the
+//!    pool has threads, and the producers are as slow as the consumers: this is back-pressure.
+//! 2. **Futures that have begun go on in a lent slot.** One of them may be the consumer.
+//! 3. **A slot that has been lent for long is given away after all.** The consumer may be a task
+//!    that waits behind the producers. When tasks wait to begin, and the queue has served nobody
+//!    for a second, and no worker has taken a task for a second, one of the slots is given away.
+//!    While every task that has begun waits, a hundredth of a second is enough.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use workmill::{JoinableQueue, ThreadPoolExecutor};
+//!
+//! let pool = ThreadPoolExecutor::new(2)?;
+//! let sacks = Arc::new(JoinableQueue::bounded(4));
+//! for sack in 0..20 {
+//!     let sacks = Arc::clone(&sacks);
+//!     pool.execute(move || sacks.put(sack).unwrap()); // two of these stand, 14 do not begin,
+//! }
+//! let sum = pool.submit(move || (0..20).map(|_| sacks.get().unwrap()).sum::<i32>());
+//! assert_eq!(sum.join()?, 190); // until, after some hundredths of a second, this one begins
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Builder::give_way`](crate::Builder::give_way) sets the time, one second unless you say
+//! otherwise, and says how it grows: with the pauses of an object that serves its waiters rarely,
+//! and with the number of tasks that stand already. [`Warning::GaveWay`](crate::Warning::GaveWay)
+//! reports the first slot that was given away, and [`Metrics`](crate::Metrics) counts them. An
+//! attempt that times out does not begin anew: a loop of `put_timeout` gives way as one `put` does.
+//!
+//! **If you see the warning**, a consumer is queued behind its producers, or is very slow at times.
+//! Submit consumers before producers, or run them on a pool or threads of their own.
+//!
+//! **A permit that is held for long stops slots.** With a semaphore of one permit that each task of
+//! a pool of four holds for a second of input and output, three slots are lent all the time, and
+//! tasks that need no permit wait. A semaphore whose permits are rather signals, which tasks wait
+//! for but do not give back, is made by [`Semaphore::signals`](crate::Semaphore::signals), and
+//! gives slots away.
+//!
+//! **Futures that wait for room keep no slot**, so nothing of this bounds them: of 1,000 spawned
+//! futures that each await [`put_async`](crate::JoinableQueue::put_async), all 1,000 hold an item.
+//! Let each take a permit before it makes its item.
 //!
 //! # What remains your responsibility
 //!
@@ -110,3 +174,11 @@
 //!   may be run inline on that thread, or on another: a `RefCell` in a thread-local that is
 //!   borrowed across a join may be found borrowed.
 //! - **Awaiting** gives no slot away, because it does not block.
+//! - **A task that is served again and again counts as one that runs.** On a pool of one thread,
+//!   `while !stop.is_set() { queue.put(1)?; }` never ends if the task that sets `stop` is queued
+//!   behind it and somebody takes the items, just as a loop that computes would not.
+//! - **Queues that one task reads one after another** let the producers of the last one stand until
+//!   the others are empty. Then more and more of them begin, since the rule counts for more than
+//!   back-pressure.
+//! - **Permits have no owner.** Tasks that each hold a permit which another waits for hang, as they
+//!   would on threads of their own.

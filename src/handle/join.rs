@@ -19,7 +19,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
 use crate::task::cell::{self, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
-use crate::wait::{Blocking, Deadline, Spin, block_until, spin_until};
+use crate::wait::{Blocking, Cause, Deadline, Spin, block_until, pending, spin_until};
 
 /// How long a joiner looks in any case before it parks.
 const GLANCE: Spin = Spin {
@@ -55,7 +55,7 @@ pub(super) fn wait_for_good(
         return Err(CancelReason::Forked);
     }
     // One wait for the pool, though it has two parts. (The model has no clock.)
-    let _blocking = Blocking::begin();
+    let _blocking = Blocking::begin(Cause::Arrival);
     if from.is_forked() {
         // A call that was put off has forked.
         return Err(CancelReason::Forked);
@@ -84,7 +84,12 @@ pub(super) fn look_again(task: &RawTask) -> bool {
 #[cold]
 fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), CancelReason> {
     let awaited = task.task_ref();
-    let wait = |deadline| block_until(deadline, |waker| task.poll(waker).then_some(())).is_some();
+    let wait = |deadline| {
+        block_until(Cause::Arrival, deadline, |waker| {
+            task.poll(waker).then_some(())
+        })
+        .is_some()
+    };
     wait_for_good(from, awaited, wait)
 }
 
@@ -195,7 +200,9 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         let task = self.task();
         if !look_for_a_while(from, || task.is_done()) {
-            block_until(Deadline::NEVER, |waker| task.poll(waker).then_some(()));
+            block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+                task.poll(waker).then_some(())
+            });
         }
         drop(listed);
         self.take().expect("the task has ended")
@@ -246,7 +253,11 @@ impl<T> JoinHandle<T> {
                     task.stop_waiting();
                     return Some(Err(JoinError::cancelled(reason)));
                 }
-            } else if block_until(deadline, |waker| task.poll(waker).then_some(())).is_none() {
+            } else if block_until(Cause::Arrival, deadline, |waker| {
+                task.poll(waker).then_some(())
+            })
+            .is_none()
+            {
                 task.stop_waiting();
                 return None;
             }
@@ -369,7 +380,7 @@ impl<T> Future for JoinHandle<T> {
         } else if forked {
             Poll::Ready(Err(self.forked()))
         } else {
-            Poll::Pending
+            pending(Cause::Arrival)
         }
     }
 }

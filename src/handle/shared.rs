@@ -20,7 +20,7 @@ use crate::sync::wait_queue::WaitQueue;
 use crate::task::cell::{Outcome, TaskRef};
 use crate::trampoline;
 use crate::unwind;
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until, pending};
 
 impl<T> JoinHandle<T> {
     /// Converts the handle into one that can be cloned; each clone returns a clone of the task's
@@ -187,7 +187,10 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     fn wait(&self, deadline: Deadline) -> bool {
         let mut waiter = self.common.outcome.waiters.waiter();
         let look = || self.is_finished().then_some(());
-        block_until(deadline, |waker| waiter.look_or_enqueue(waker, look)).is_some()
+        block_until(Cause::Arrival, deadline, |waker| {
+            waiter.look_or_enqueue(waker, look)
+        })
+        .is_some()
     }
 }
 
@@ -263,7 +266,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
                 this.stop_waiting();
                 Poll::Ready(outcome)
             }
-            None => Poll::Pending,
+            None => pending(Cause::Arrival),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Limits {
     pub(crate) max_spare_threads: usize,
     /// How long a thread has nothing to do before it ends.
     pub(crate) keep_alive: Duration,
+    /// How long a task waits for room before another may begin in its place.
+    pub(crate) give_way: Duration,
 }
 
 /// The settings with which each worker is started, no matter which thread starts it.

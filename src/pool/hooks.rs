@@ -7,9 +7,10 @@
 use std::any::Any;
 use std::io;
 
-use crate::error::{CancelReason, Rejected, Warning};
+use crate::error::{CancelReason, GaveWay, Rejected, Warning};
 use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
 use crate::unwind::{self, Payload};
+use crate::wait::without_loans;
 
 /// The user's functions, as the builder collects them.
 #[derive(Default)]
@@ -36,9 +37,26 @@ pub(crate) fn default_name(number: usize) -> String {
     format!("workmill-{number}")
 }
 
+/// Calls a function of the user's. If it waits for room it lends no slot, since it may be called
+/// between tasks, and by a thread that others need.
+fn call<R>(hook: impl FnOnce() -> R) -> Result<R, Payload> {
+    unwind::catch(|| without_loans(hook))
+}
+
 /// Bits of `warned`.
 const OF_STARTS: u8 = 1;
 const OF_SPARES: u8 = 2;
+const OF_GIFTS: u8 = 4;
+
+/// Something that the user is to be told by a thread that may call hooks.
+pub(crate) enum Untold {
+    /// Why a thread could not be started.
+    NotStarted(io::Error),
+    /// Waits keep their slots, since too many threads are away.
+    SparesUsedUp,
+    /// A task that waited for room has given its slot away.
+    GaveWay(GaveWay),
+}
 
 /// Calls the hooks of one pool.
 pub(crate) struct HookCaller {
@@ -47,8 +65,8 @@ pub(crate) struct HookCaller {
     first_names: Vec<String>,
     /// The kinds of warnings that the user has had.
     warned: AtomicU8,
-    /// Why a thread could not be started, found by a thread that calls no hooks.
-    untold: Mutex<Option<io::Error>>,
+    /// The things that were found by threads that call no hooks; of each kind at most one.
+    untold: Mutex<Vec<Untold>>,
 }
 
 impl HookCaller {
@@ -57,7 +75,7 @@ impl HookCaller {
             hooks,
             first_names,
             warned: AtomicU8::new(0),
-            untold: Mutex::new(None),
+            untold: Mutex::new(Vec::new()),
         }
     }
 
@@ -67,7 +85,7 @@ impl HookCaller {
             return name.clone();
         }
         let given = self.hooks.thread_name.as_ref();
-        let given = given.map(|name| unwind::catch(|| name(number)));
+        let given = given.map(|name| call(|| name(number)));
         match given {
             Some(Ok(name)) => name.replace('\0', "\u{fffd}"),
             // The thread is needed, so it gets a name although the hook has panicked.
@@ -85,7 +103,7 @@ impl HookCaller {
         let Some(hook) = &self.hooks.thread_start else {
             return Ok(());
         };
-        unwind::catch(|| hook(number)).unwrap_or_else(|payload| {
+        call(|| hook(number)).unwrap_or_else(|payload| {
             let message = payload.message().unwrap_or("no message");
             Err(io::Error::other(format!(
                 "on_thread_start panicked: {message}"
@@ -96,7 +114,7 @@ impl HookCaller {
     /// Calls the hook for a thread that has run its last task.
     pub(crate) fn thread_stop(&self, number: usize) {
         if let Some(hook) = &self.hooks.thread_stop {
-            if let Err(payload) = unwind::catch(|| hook(number)) {
+            if let Err(payload) = call(|| hook(number)) {
                 self.panicked(payload);
             }
         }
@@ -106,7 +124,7 @@ impl HookCaller {
     pub(crate) fn panicked(&self, payload: Payload) {
         if let Some(handler) = &self.hooks.panic {
             // A handler that panics has reported that by its own panic.
-            drop(unwind::catch(|| handler(payload.into_inner())));
+            drop(call(|| handler(payload.into_inner())));
         }
     }
 
@@ -115,7 +133,7 @@ impl HookCaller {
         let Some(hook) = &self.hooks.rejected else {
             return drop(closure);
         };
-        if let Err(payload) = unwind::catch(|| hook(Rejected::new(closure, reason))) {
+        if let Err(payload) = call(|| hook(Rejected::new(closure, reason))) {
             self.panicked(payload);
         }
     }
@@ -135,14 +153,22 @@ impl HookCaller {
         self.warn(OF_SPARES, Warning::SpareThreadsUsedUp(most));
     }
 
-    /// Keeps why a thread could not be started, until a thread that may call hooks
-    /// [takes](Self::take_untold) it.
-    pub(crate) fn keep_untold(&self, error: io::Error) {
-        *lock(&self.untold) = Some(error);
+    /// Warns the user that a task gave its slot away while it waited for room.
+    pub(crate) fn gave_way(&self, gave_way: GaveWay) {
+        self.warn(OF_GIFTS, Warning::GaveWay(gave_way));
     }
 
-    pub(crate) fn take_untold(&self) -> Option<io::Error> {
-        lock(&self.untold).take()
+    /// Keeps something until a thread that may call hooks [takes](Self::take_untold) it.
+    pub(crate) fn keep_untold(&self, new: Untold) {
+        let mut untold = lock(&self.untold);
+        let is_alike = |it: &Untold| std::mem::discriminant(it) == std::mem::discriminant(&new);
+        if !untold.iter().any(is_alike) {
+            untold.push(new);
+        }
+    }
+
+    pub(crate) fn take_untold(&self) -> Vec<Untold> {
+        std::mem::take(&mut lock(&self.untold))
     }
 
     /// Drops the hooks, with all that they captured.
@@ -156,7 +182,7 @@ impl HookCaller {
         if self.warned.fetch_or(kind, Ordering::Relaxed) & kind != 0 {
             return unwind::discard(warning);
         }
-        let told = unwind::catch(|| match &self.hooks.warning {
+        let told = call(|| match &self.hooks.warning {
             Some(hook) => hook(warning),
             None => eprintln!("workmill: {warning}"),
         });

@@ -3,8 +3,9 @@
 //! # Words
 //! The holder of a slot is *busy* (it runs tasks, or looks where it would look between two tasks),
 //! *searching* (it has nothing and looks everywhere, for a short while), or *asleep* (parked). A
-//! slot without a holder is *vacant*. One packed word counts the searching, the asleep and the
-//! vacant. It is written only when the state of a thread or slot changes.
+//! slot without a holder is *vacant*, or *lent* if only what has begun may run there
+//! (`pool/lenders.rs`). One packed word counts the searching, the asleep, the vacant and the lent.
+//! It is written only when the state of a thread or slot changes.
 //!
 //! A *claim* is the right to wake one sleeper, or to take one vacant slot for a thread. A push
 //! prefers a sleeper. A claim is made by moving one unit from asleep or vacant to searching in the
@@ -26,7 +27,8 @@
 //!
 //! # Protocol
 //! - *Pusher:* (P1) push the task; (P2) full fence; (P3) read the word; (P4) if nobody searches,
-//!   and a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread.
+//!   and a thread sleeps or a slot is vacant, claim and wake the sleeper, or start a thread; if all
+//!   slots that are not busy are lent, do P4 of `pool/lenders.rs`.
 //! - *Sleeper:* (S1) count itself asleep, and no longer searching if it was; (S2) full fence; (S3)
 //!   look at every queue once more, and if there is a task do P3 and P4, for a sleeper only; (S4)
 //!   park until a thread has claimed it, which may be itself. If the pool has ended, or is
@@ -79,6 +81,7 @@ use crate::primitive::{AtomicU64, Ordering, Padded, fence};
 const SEARCHING: u64 = 1;
 const ASLEEP: u64 = 1 << 16;
 const VACANT: u64 = 1 << 32;
+const LENT: u64 = 1 << 48;
 const FIELD: u64 = 0xFFFF;
 
 /// The most slots that the packed word can count.
@@ -108,6 +111,8 @@ pub(super) enum Claim {
     Sleeper(Searching),
     /// A vacant slot, to be given to a thread.
     Vacant(Searching),
+    /// Nothing: nobody searches or sleeps, no slot is vacant, and some are lent.
+    OnlyLent,
 }
 
 /// A copy of the packed word.
@@ -127,15 +132,21 @@ impl Counts {
         (self.0 / VACANT) & FIELD
     }
 
+    fn lent(self) -> u64 {
+        self.0 / LENT
+    }
+
+    /// Returns `true` if nobody searches or sleeps, no slot is vacant, and some are lent.
+    fn are_only_lent(self) -> bool {
+        self.lent() > 0 && self.0 % LENT == 0
+    }
+
     /// Where a claim can take its unit from, if from anywhere: a sleeper rather than a vacant slot.
-    #[inline]
     fn claimable(self) -> Option<u64> {
-        if self.0 < ASLEEP {
-            None
-        } else if self.asleep() > 0 {
+        if self.asleep() > 0 {
             Some(ASLEEP)
         } else {
-            Some(VACANT)
+            (self.vacant() > 0).then_some(VACANT)
         }
     }
 }
@@ -146,6 +157,7 @@ impl fmt::Debug for Counts {
             .field("searching", &self.searching())
             .field("asleep", &self.asleep())
             .field("vacant", &self.vacant())
+            .field("lent", &self.lent())
             .finish()
     }
 }
@@ -163,7 +175,7 @@ impl Idle {
     /// before.
     pub(super) fn enable_vacant(&self) {
         self.add(VACANT, None);
-        // V2. ORDERING: pairs with P2 in `claim_for_push`.
+        // V2. ORDERING: pairs with P2 in `wants_claim`.
         fence(Ordering::SeqCst);
     }
 
@@ -179,21 +191,28 @@ impl Idle {
         self.counts.load(Ordering::Relaxed) == 0
     }
 
-    /// P2 to P4 of a pusher.
+    /// P2 and P3 of a pusher. Returns `true` if it has to do P4, by
+    /// [`claim_for_push`](Self::claim_for_push).
     #[inline]
-    pub(super) fn claim_for_push(&self) -> Option<Claim> {
+    pub(super) fn wants_claim(&self) -> bool {
         // P2. ORDERING: pairs with S2 in `fall_asleep`, F2 in `end_search`, and V2 in
-        // `count_vacant`, `enable_vacant` and `leave_disabled`.
+        // `count_vacant`, `count_lent`, `enable_vacant` and `leave_aside`.
         fence(Ordering::SeqCst);
+        let counts = Counts(self.counts.load(Ordering::Relaxed));
+        counts.searching() == 0 && counts.0 != 0
+    }
+
+    /// P4 of a pusher.
+    pub(super) fn claim_for_push(&self) -> Option<Claim> {
         let wanted = |counts: Counts| match counts.searching() {
             0 => counts.claimable(),
             _ => None,
         };
-        let (from, searching) = self.claim(wanted)?;
-        Some(match from {
-            ASLEEP => Claim::Sleeper(searching),
-            _ => Claim::Vacant(searching),
-        })
+        match self.claim(wanted) {
+            Ok((ASLEEP, searching)) => Some(Claim::Sleeper(searching)),
+            Ok((_, searching)) => Some(Claim::Vacant(searching)),
+            Err(counts) => counts.are_only_lent().then_some(Claim::OnlyLent),
+        }
     }
 
     /// P3 and P4 for a sleeper, and no vacant slot. Returns `None` if there is none, or no need.
@@ -213,19 +232,24 @@ impl Idle {
         self.claim_one(VACANT, |counts| counts.vacant() > 0)
     }
 
-    fn claim_one(&self, from: u64, may: impl Fn(Counts) -> bool) -> Option<Searching> {
-        let claimed = self.claim(|counts| may(counts).then_some(from));
-        claimed.map(|(_, searching)| searching)
+    /// Claims a lent slot no matter who searches or sleeps.
+    pub(super) fn claim_lent(&self) -> Option<Searching> {
+        self.claim_one(LENT, |counts| counts.lent() > 0)
     }
 
-    /// Moves one unit from where `choose` says to searching.
+    fn claim_one(&self, from: u64, may: impl Fn(Counts) -> bool) -> Option<Searching> {
+        let claimed = self.claim(|counts| may(counts).then_some(from));
+        claimed.ok().map(|(_, searching)| searching)
+    }
+
+    /// Moves one unit from where `choose` says to searching, or returns what the word was.
     #[inline]
-    fn claim(&self, choose: impl Fn(Counts) -> Option<u64>) -> Option<(u64, Searching)> {
+    fn claim(&self, choose: impl Fn(Counts) -> Option<u64>) -> Result<(u64, Searching), Counts> {
         let from = self.change(|counts| {
             let from = choose(counts)?;
             Some((from, SEARCHING.wrapping_sub(from)))
         });
-        Some((from?, Searching(())))
+        Ok((from?, Searching(())))
     }
 
     /// The evidence of a thread that was woken: the thread that claimed it has counted it.
@@ -233,10 +257,10 @@ impl Idle {
         Searching(())
     }
 
-    /// Returns the number of slots that are asleep or vacant; a snapshot, may be stale.
+    /// Returns the number of slots that are asleep, vacant or lent; a snapshot, may be stale.
     pub(super) fn not_awake(&self) -> usize {
         let counts = Counts(self.counts.load(Ordering::Relaxed));
-        (counts.asleep() + counts.vacant()) as usize
+        (counts.asleep() + counts.vacant() + counts.lent()) as usize
     }
 
     /// Busy to searching. Returns `None` if enough threads search already.
@@ -244,15 +268,25 @@ impl Idle {
         let most = self.max_searching.load(Ordering::Relaxed);
         let few = |counts: Counts| counts.searching() < most;
         self.change(|counts| few(counts).then_some(((), SEARCHING)))
+            .ok()
             .map(Searching)
     }
 
-    /// Adds to the word what `decide` says of it, and returns the answer that comes with it.
+    /// Returns `true` if there are slots that are lent and not in use; a snapshot, may be stale.
     #[inline]
-    fn change<A>(&self, decide: impl Fn(Counts) -> Option<(A, u64)>) -> Option<A> {
+    pub(super) fn has_lent(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) >= LENT
+    }
+
+    /// Adds to the word what `decide` says of it, and returns the answer that comes with it, or
+    /// what the word was if there is none.
+    #[inline]
+    fn change<A>(&self, decide: impl Fn(Counts) -> Option<(A, u64)>) -> Result<A, Counts> {
         let mut counts = Counts(self.counts.load(Ordering::Relaxed));
         loop {
-            let (answer, change) = decide(counts)?;
+            let Some((answer, change)) = decide(counts) else {
+                return Err(counts);
+            };
             // ORDERING: Acquire takes the mark that a slot was given before it was counted.
             match self.counts.compare_exchange_weak(
                 counts.0,
@@ -260,7 +294,7 @@ impl Idle {
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Some(answer),
+                Ok(_) => return Ok(answer),
                 Err(seen) => counts = Counts(seen),
             }
         }
@@ -272,7 +306,7 @@ impl Idle {
         let before = self.add(0, Some(searching));
         let last = before.searching() == 1;
         if last {
-            // F2. ORDERING: pairs with P2 in `claim_for_push`.
+            // F2. ORDERING: pairs with P2 in `wants_claim`.
             fence(Ordering::SeqCst);
         }
         last
@@ -281,23 +315,30 @@ impl Idle {
     /// S1 and S2: searching or busy to asleep. The caller has marked its slot before.
     pub(super) fn fall_asleep(&self, searching: Option<Searching>) {
         self.add(ASLEEP, searching);
-        // S2. ORDERING: pairs with P2 in `claim_for_push`.
+        // S2. ORDERING: pairs with P2 in `wants_claim`.
         fence(Ordering::SeqCst);
     }
 
     /// V1 and V2: busy or searching to vacant. The caller has marked the slot before.
     pub(super) fn count_vacant(&self, searching: Option<Searching>) {
         self.add(VACANT, searching);
-        // V2. ORDERING: pairs with P2 in `claim_for_push`.
+        // V2. ORDERING: pairs with P2 in `wants_claim`.
         fence(Ordering::SeqCst);
     }
 
-    /// V2 for a slot that was disabled, which no longer searches if it did.
-    pub(super) fn leave_disabled(&self, searching: Option<Searching>) {
+    /// V1 and V2: busy or searching to lent. The caller has marked the slot before.
+    pub(super) fn count_lent(&self, searching: Option<Searching>) {
+        self.add(LENT, searching);
+        // V2. ORDERING: pairs with P2 in `wants_claim`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// V2 for a slot that was disabled, or set aside, which no longer searches if it did.
+    pub(super) fn leave_aside(&self, searching: Option<Searching>) {
         if searching.is_some() {
             self.add(0, searching);
         }
-        // V2. ORDERING: pairs with P2 in `claim_for_push`.
+        // V2. ORDERING: pairs with P2 in `wants_claim`.
         fence(Ordering::SeqCst);
     }
 
@@ -318,6 +359,7 @@ impl Idle {
         debug_assert!(less == 0 || before.searching() > 0, "{before:?}");
         debug_assert!(unit != ASLEEP || before.asleep() < FIELD, "{before:?}");
         debug_assert!(unit != VACANT || before.vacant() < FIELD, "{before:?}");
+        debug_assert!(unit != LENT || before.lent() < FIELD, "{before:?}");
         before
     }
 }

@@ -18,6 +18,8 @@ mod config;
 mod hooks;
 mod idle;
 mod incidents;
+mod lenders;
+mod lending;
 mod link;
 mod local;
 #[cfg(all(test, workmill_loom))]

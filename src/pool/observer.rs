@@ -16,6 +16,10 @@ pub(crate) trait PoolObserver: Send + Sync {
     /// The pool is to run `now` tasks at a time, and ran `before` until now.
     fn resized(&self, before: usize, now: usize);
 
+    /// Returns `true` if submitters wait for a free thread, and no task waits in the queue for
+    /// them.
+    fn submitters_wait(&self) -> bool;
+
     /// The pool takes no more tasks: submitters that wait for room are refused. Calls their wakers.
     fn closed(&self);
 

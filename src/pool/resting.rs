@@ -87,18 +87,24 @@ impl RestingThreads {
         None
     }
 
-    /// Takes back a slot from a thread that was handed it and has not got up yet. Returns `None` if
-    /// there is no such thread.
+    /// Takes back a slot from a thread that was handed it and has not got up yet; not a loan.
+    /// Returns `None` if there is no such thread.
     pub(super) fn take_back(&self) -> Option<ReservedSlot> {
         if !self.has_given() {
             return None;
         }
-        self.take_given(&mut lock(&self.resting))
+        self.take_given(&mut lock(&self.resting), |reserved| !reserved.is_loan())
     }
 
-    /// Takes the first slot that one of these threads was handed; the thread goes on resting.
-    fn take_given(&self, resting: &mut [Entry]) -> Option<ReservedSlot> {
-        let reserved = resting.iter_mut().find_map(|entry| entry.given.take())?;
+    /// Takes the first slot that one of these threads was handed, of those that `may` be taken; the
+    /// thread goes on resting.
+    fn take_given(
+        &self,
+        resting: &mut [Entry],
+        may: impl Fn(&ReservedSlot) -> bool,
+    ) -> Option<ReservedSlot> {
+        let mut given = resting.iter_mut().map(|entry| &mut entry.given);
+        let reserved = given.find_map(|given| given.take_if(|reserved| may(reserved)))?;
         self.given.fetch_sub(1, Ordering::Relaxed);
         Some(reserved)
     }
@@ -154,8 +160,8 @@ impl RestingThreads {
         let mut resting = lock(&self.resting);
         let is_own = |entry: &Entry| Arc::ptr_eq(&entry.spare, spare);
         let index = resting.iter().position(is_own)?;
-        let own = self.take_given(&mut resting[index..=index]);
-        let rested = match own.or_else(|| self.take_given(&mut resting)) {
+        let own = self.take_given(&mut resting[index..=index], |_| true);
+        let rested = match own.or_else(|| self.take_given(&mut resting, |_| true)) {
             Some(reserved) => Rested::Given(reserved),
             None if spare.is_told() => Rested::Told,
             None if deadline.is_over() => Rested::TimedOut,

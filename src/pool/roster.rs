@@ -25,11 +25,12 @@ use std::sync::Arc;
 
 use crate::fork::NotInherited;
 use crate::primitive::{
-    AtomicStatic, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, ThreadHandle, current, lock,
+    AtomicBool, AtomicStatic, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, ThreadHandle,
+    current, lock,
 };
 use crate::sync::wait_queue::{WaitQueue, Waiter};
 use crate::task::Name;
-use crate::wait::{Blocking, Deadline, block_until};
+use crate::wait::{Blocking, Cause, Deadline, block_until};
 
 /// The threads of one pool.
 pub(super) struct Roster {
@@ -104,6 +105,8 @@ pub(super) struct Worker {
     number: usize,
     name: String,
     running: Padded<AtomicStatic<Name>>,
+    /// Whether the worker waits in its task; not for a function of the user's that waits.
+    waits: AtomicBool,
     /// The worker that had the number before, which may not have ended.
     predecessor: Mutex<Option<ThreadHandle<()>>>,
 }
@@ -114,6 +117,7 @@ impl Worker {
             number,
             name,
             running: Padded(AtomicStatic::new()),
+            waits: AtomicBool::new(false),
             predecessor: Mutex::new(predecessor),
         }
     }
@@ -135,6 +139,16 @@ impl Worker {
     #[inline]
     pub(super) fn note_running(&self, name: Option<&'static Name>) {
         self.running.set(name);
+    }
+
+    /// Returns the name of what the worker runs.
+    pub(super) fn runs(&self) -> Option<&'static Name> {
+        self.running.get()
+    }
+
+    /// Notes whether the worker waits in its task.
+    pub(super) fn set_waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
     }
 
     /// Joins the worker that had the number before; the last thing that a worker does.
@@ -296,6 +310,13 @@ impl Roster {
         workers.filter_map(busy).collect()
     }
 
+    /// Returns `true` if a worker runs a task and does not wait in it; a snapshot, may be stale.
+    pub(super) fn anyone_runs(&self) -> bool {
+        let workers = lock(&self.workers);
+        let mut workers = workers.iter().filter_map(|entry| entry.worker.as_ref());
+        workers.any(|worker| worker.runs().is_some() && !worker.waits.load(Ordering::Relaxed))
+    }
+
     /// Returns the number of workers that have not left the pool.
     pub(super) fn alive(&self) -> usize {
         // ORDERING: Acquire takes what the workers did before they left.
@@ -310,7 +331,7 @@ impl Roster {
     /// Blocks until all workers have ended, thread-locals and all. Not for a worker of the pool.
     pub(super) fn join(&self) {
         // The thread may be a worker of another pool.
-        let _blocking = Blocking::begin();
+        let _blocking = Blocking::begin(Cause::Arrival);
         let _alone = lock(&self.joining);
         self.join_all();
         // Some may be joined by a worker of the pool, and some have started meanwhile.
@@ -323,7 +344,10 @@ impl Roster {
     /// The workers may still be dropping their thread-locals then: there is no timed wait for that.
     pub(super) fn wait(&self, deadline: Deadline) -> bool {
         let mut watcher = self.watcher();
-        block_until(deadline, |waker| watcher.poll(waker).then_some(())).is_some()
+        block_until(Cause::Arrival, deadline, |waker| {
+            watcher.poll(waker).then_some(())
+        })
+        .is_some()
     }
 
     /// Returns a watcher, which waits until all workers have left.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use super::config::{Config, Limits, ThreadSetup};
 use super::hooks::HookCaller;
 use super::incidents::Incidents;
+use super::lenders::{GiveWay, Lenders};
 use super::link::{PoolLink, Reach};
 use super::observer::PoolObserver;
 use super::postponed::PostponedTasks;
@@ -51,6 +52,7 @@ pub(crate) struct Shared<T> {
     pub(super) queue: TaskQueue<T>,
     pub(super) slots: Slots<T>,
     pub(super) staff: Staff<T>,
+    pub(super) lenders: Lenders,
     life: Life,
     pub(crate) hooks: HookCaller,
     pub(crate) observer: Option<Arc<dyn PoolObserver>>,
@@ -88,6 +90,7 @@ impl<T: Send + 'static> Shared<T> {
         let shared = Arc::new(Self {
             queue,
             slots: Slots::new(local_queues, config.threads),
+            lenders: Lenders::new(GiveWay::new(config.limits.give_way)),
             staff: Staff {
                 roster: Roster::new(),
                 resting: RestingThreads::new(),

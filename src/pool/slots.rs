@@ -4,17 +4,18 @@
 //! A *slot* is the right to run: a permit of the pool's inner semaphore. A thread takes up tasks
 //! only while it holds a slot. With the slot go a local queue and a shard of the tally, which only
 //! the holder writes. A slot is *held* by a running thread, *asleep* with a parked thread, *vacant*
-//! with its local queue left in it, or *disabled*, because the pool is to run fewer tasks at a time
-//! than it has slots. A [`ReservedSlot`] was vacant and is to be given to a thread.
+//! with its local queue left in it, *lent* likewise, for what has begun only (`pool/lenders.rs`),
+//! or *disabled*, because the pool is to run fewer tasks at a time than it has slots. A
+//! [`ReservedSlot`] was vacant or lent and is to be given to a thread.
 //!
 //! # Invariants
-//! 1. A slot's local queue is in the slot while the slot is vacant, disabled or reserved, else with
-//!    the thread that has the slot.
-//! 2. A slot is marked ASLEEP or VACANT before it is counted so in [`Idle`], and unmarked by a
-//!    thread that holds a claim. So a claim always finds a marked slot, if it keeps looking.
+//! 1. A slot's local queue is in the slot while the slot is vacant, lent, disabled or reserved,
+//!    else with the thread that has the slot.
+//! 2. A slot is marked ASLEEP, VACANT or LENT before it is counted so in [`Idle`], and unmarked by
+//!    a thread that holds a claim. So a claim always finds a marked slot, if it keeps looking.
 //! 3. The flag SURPLUS is set while more slots are enabled than are wanted; both change under one
 //!    lock. A thread that holds a slot, or a reserved slot that it is to fill, checks the flags
-//!    before a task is taken up, and disables that slot.
+//!    before a task is taken up, and disables that slot; one that borrows returns the loan first.
 //!
 //! # Why it does not matter when work comes
 //! A thread that is about to wait [gives its slot up](Slots::give_up), and looks for tasks once the
@@ -32,6 +33,7 @@ const VACANT: u8 = 0;
 const HELD: u8 = 1;
 pub(super) const ASLEEP: u8 = 2;
 const DISABLED: u8 = 3;
+const LENT: u8 = 4;
 
 /// The flag that the pool has ended.
 const ENDED: u8 = 1;
@@ -52,15 +54,15 @@ pub(super) struct Slots<T> {
 }
 
 pub(super) struct Slot<T> {
-    /// VACANT, HELD, ASLEEP or DISABLED. Changed by the holder, or by a thread that has claimed the
-    /// slot.
+    /// VACANT, HELD, ASLEEP, DISABLED or LENT. Changed by the holder, or by a thread that has
+    /// claimed the slot.
     pub(super) mark: AtomicU8,
     inside: Mutex<Inside<T>>,
 }
 
 /// The content of a slot.
 enum Inside<T> {
-    /// The slot is vacant, disabled or reserved.
+    /// The slot is vacant, lent, disabled or reserved.
     Queue(LocalQueue<T>),
     /// The slot is held or asleep: the thread to unpark.
     Holder(Thread),
@@ -73,6 +75,33 @@ pub(super) struct ReservedSlot {
     /// The thread that is to have the slot counts as searching, unless that was
     /// [ended early](Slots::end_search_early).
     searching: Option<Searching>,
+    /// Whether the slot was lent: then the thread runs only what has begun.
+    is_loan: bool,
+}
+
+impl ReservedSlot {
+    /// Returns `true` if the slot was lent, and has not been given since.
+    pub(super) fn is_loan(&self) -> bool {
+        self.is_loan
+    }
+
+    /// Makes the slot one that its holder may use as it likes.
+    pub(super) fn give(self) -> Self {
+        Self {
+            is_loan: false,
+            ..self
+        }
+    }
+}
+
+/// The thing that a task wants which was just pushed.
+#[must_use]
+pub(super) enum Wanted {
+    /// A thread for a slot: the caller has to fill it, or to [leave it
+    /// vacant](Slots::leave_vacant).
+    Thread(ReservedSlot),
+    /// A lent slot, since there is no other.
+    Lender,
 }
 
 impl<T> Slots<T> {
@@ -166,7 +195,7 @@ impl<T> Slots<T> {
         match queue {
             Some(queue) => Err((queue, searching)),
             None => {
-                self.idle.leave_disabled(searching);
+                self.idle.leave_aside(searching);
                 Ok(())
             }
         }
@@ -179,7 +208,7 @@ impl<T> Slots<T> {
         if !self.disable(reserved.index, |_| ()) {
             return Some(reserved);
         }
-        self.idle.leave_disabled(reserved.searching);
+        self.idle.leave_aside(reserved.searching);
         None
     }
 
@@ -199,8 +228,12 @@ impl<T> Slots<T> {
                 true => index,
                 false => self.unmark_any(VACANT),
             };
-            let searching = Some(searching);
-            if let Some(reserved) = self.retire_reserved(ReservedSlot { index, searching }) {
+            let reserved = ReservedSlot {
+                index,
+                searching: Some(searching),
+                is_loan: false,
+            };
+            if let Some(reserved) = self.retire_reserved(reserved) {
                 self.leave_vacant(reserved, || false);
             }
         }
@@ -251,10 +284,21 @@ impl<T> Slots<T> {
         Some(self.reserve_claimed(searching))
     }
 
+    /// Reserves a lent slot, if there is one that is not in use.
+    pub(super) fn reserve_lent(&self) -> Option<ReservedSlot> {
+        let searching = self.idle.claim_lent()?;
+        Some(ReservedSlot {
+            index: self.unmark_any(LENT),
+            searching: Some(searching),
+            is_loan: true,
+        })
+    }
+
     fn reserve_claimed(&self, searching: Searching) -> ReservedSlot {
         ReservedSlot {
             index: self.unmark_any(VACANT),
             searching: Some(searching),
+            is_loan: false,
         }
     }
 
@@ -287,6 +331,50 @@ impl<T> Slots<T> {
         self.idle.count_vacant(searching);
     }
 
+    /// Lends a slot whose holder waits for room, or leaves it lent. The caller looks for tasks
+    /// then.
+    pub(super) fn lend(&self, queue: LocalQueue<T>, searching: Option<Searching>) {
+        let slot = &self.slots[queue.index()];
+        slot.put_back(&mut Some(queue));
+        // ORDERING: Relaxed. `count_lent` publishes it before any thread can claim.
+        slot.mark.store(LENT, Ordering::Relaxed);
+        self.idle.count_lent(searching);
+    }
+
+    /// Sets a slot aside for a worker that will take it by itself. The caller looks for tasks then.
+    pub(super) fn set_aside(
+        &self,
+        queue: LocalQueue<T>,
+        searching: Option<Searching>,
+    ) -> ReservedSlot {
+        let index = queue.index();
+        self.slots[index].put_back(&mut Some(queue));
+        self.set_reserved_aside(ReservedSlot {
+            index,
+            searching,
+            is_loan: false,
+        })
+    }
+
+    /// Sets a reserved slot aside, as [`set_aside`](Self::set_aside) does.
+    pub(super) fn set_reserved_aside(&self, reserved: ReservedSlot) -> ReservedSlot {
+        self.idle.leave_aside(reserved.searching);
+        ReservedSlot {
+            index: reserved.index,
+            searching: None,
+            is_loan: false,
+        }
+    }
+
+    /// Leaves a reserved slot lent, because there is no thread for it. The caller looks for tasks
+    /// then.
+    pub(super) fn leave_lent(&self, reserved: ReservedSlot) {
+        // ORDERING: Relaxed. `count_lent` publishes it before any thread can claim.
+        let mark = &self.slots[reserved.index].mark;
+        mark.store(LENT, Ordering::Relaxed);
+        self.idle.count_lent(reserved.searching);
+    }
+
     /// Leaves a slot vacant at the end of the pool.
     pub(super) fn give_up_at_the_end(&self, queue: LocalQueue<T>, searching: Option<Searching>) {
         self.mark_vacant(queue);
@@ -300,16 +388,25 @@ impl<T> Slots<T> {
         slot.mark.store(VACANT, Ordering::Relaxed);
     }
 
-    /// Makes sure that a task which was just pushed is found: wakes a sleeper, or returns a slot
-    /// that the caller has to fill, or to [leave vacant](Self::leave_vacant).
+    /// Makes sure that a task which was just pushed is found: wakes a sleeper, or returns what is
+    /// wanted else.
     #[inline]
-    pub(super) fn wake_for_push(&self) -> Option<ReservedSlot> {
+    pub(super) fn wake_for_push(&self) -> Option<Wanted> {
+        match self.idle.wants_claim() {
+            true => self.wake_claimable(),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn wake_claimable(&self) -> Option<Wanted> {
         match self.idle.claim_for_push()? {
             Claim::Sleeper(searching) => {
                 self.wake_claimed(searching);
                 None
             }
-            Claim::Vacant(searching) => Some(self.reserve_claimed(searching)),
+            Claim::Vacant(searching) => Some(Wanted::Thread(self.reserve_claimed(searching))),
+            Claim::OnlyLent => Some(Wanted::Lender),
         }
     }
 
@@ -324,7 +421,7 @@ impl<T> Slots<T> {
         &self,
         searching: Searching,
         has_tasks: impl FnOnce() -> bool,
-    ) -> Option<ReservedSlot> {
+    ) -> Option<Wanted> {
         if self.idle.end_search(searching) && has_tasks() {
             return self.wake_for_push();
         }

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use super::hooks::Untold;
 use super::roster::NotStarted;
 use super::shared::Shared;
-use super::slots::ReservedSlot;
+use super::slots::{ReservedSlot, Wanted};
 use crate::primitive::{Mutex, lock};
 use crate::timer::alarm;
 
@@ -16,8 +17,8 @@ impl<T: Send + 'static> Shared<T> {
     /// P2 to P4: makes sure that a task which was just pushed is found.
     #[inline]
     pub(super) fn task_pushed(self: &Arc<Self>) {
-        if let Some(reserved) = self.slots.wake_for_push() {
-            self.fill(reserved);
+        if let Some(wanted) = self.slots.wake_for_push() {
+            self.provide(wanted);
         }
     }
 
@@ -56,7 +57,7 @@ impl<T: Send + 'static> Shared<T> {
         let Err(error) = started else {
             return;
         };
-        self.hooks.keep_untold(error);
+        self.hooks.keep_untold(Untold::NotStarted(error));
         self.slots.flag_untold();
         let reserved = lock(&given).take();
         let left = reserved.and_then(|reserved| self.leave_vacant(reserved));
@@ -65,18 +66,24 @@ impl<T: Send + 'static> Shared<T> {
             .for_each(|reserved| self.fill_elsewhere(reserved));
     }
 
-    /// Warns the user of a thread that could not be started by a thread that calls no hooks.
+    /// Passes on to the user what was found by threads that call no hooks.
     pub(super) fn tell_untold(&self) {
         self.slots.clear_untold();
-        let error = self.hooks.take_untold();
-        error.into_iter().for_each(|error| self.start_failed(error));
+        for untold in self.hooks.take_untold() {
+            match untold {
+                Untold::NotStarted(error) => self.start_failed(error),
+                Untold::SparesUsedUp => self.warn_of_spares(),
+                Untold::GaveWay(gave_way) => self.hooks.gave_way(gave_way),
+            }
+        }
     }
 
     fn fill_here(self: &Arc<Self>, reserved: ReservedSlot) {
         let mut next = Some(reserved);
         let mut failed = None;
         while let Some(reserved) = next.take() {
-            let enabled = match self.slots.has_surplus() {
+            let is_loan = reserved.is_loan();
+            let enabled = match !is_loan && self.slots.has_surplus() {
                 true => self.slots.retire_reserved(reserved),
                 false => Some(reserved),
             };
@@ -84,11 +91,14 @@ impl<T: Send + 'static> Shared<T> {
                 next = self.reserve_for_tasks();
                 continue;
             };
-            if !self.queue.has_tasks() {
+            let is_wanted = match is_loan {
+                true => self.queue.has_begun(),
+                false => self.queue.has_tasks(),
+            };
+            if !is_wanted {
                 // Another thread has taken the task meanwhile. V1 to V3, and P4 for whatever it
                 // may be: a pusher may have counted on this slot.
-                self.slots.leave_vacant(reserved, || false);
-                next = self.reserve_for_tasks();
+                next = self.leave_unwanted(reserved);
                 continue;
             }
             let Some(reserved) = self.staff.resting.hand(reserved) else {
@@ -119,14 +129,44 @@ impl<T: Send + 'static> Shared<T> {
     /// V1 to V4: leaves a slot vacant for which there is no thread. Returns a reserved slot if
     /// there may be a thread after all.
     pub(super) fn leave_vacant(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
-        self.slots.leave_vacant(reserved, || self.queue.has_tasks());
+        if reserved.is_loan() {
+            let surplus = self.leave_lent(reserved);
+            if surplus.is_some() {
+                return surplus;
+            }
+            if self.queue.has_tasks() {
+                self.slots.wake_wanted();
+            }
+        } else {
+            self.slots.leave_vacant(reserved, || self.queue.has_tasks());
+        }
         // V4. A thread may have come to rest meanwhile.
         let spare = self.staff.resting.has_any();
         spare.then(|| self.reserve_for_tasks()).flatten()
     }
 
+    /// V1 to V3: leaves a slot vacant, or lent, that nobody needs by now. Returns another slot, or
+    /// the same, if a task needs one.
+    fn leave_unwanted(&self, reserved: ReservedSlot) -> Option<ReservedSlot> {
+        if reserved.is_loan() {
+            let surplus = self.leave_lent(reserved);
+            if surplus.is_some() {
+                return surplus;
+            }
+        } else {
+            self.slots.leave_vacant(reserved, || false);
+        }
+        self.reserve_for_tasks()
+    }
+
     fn reserve_for_tasks(&self) -> Option<ReservedSlot> {
         let wanted = self.queue.has_tasks();
-        wanted.then(|| self.slots.wake_for_push()).flatten()
+        match wanted.then(|| self.slots.wake_for_push()).flatten()? {
+            Wanted::Thread(reserved) => Some(reserved),
+            Wanted::Lender => {
+                self.want_tick();
+                self.queue.has_begun().then(|| self.slots.reserve_lent())?
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::lenders::Away;
 use super::roster::Watcher;
 use super::shared::Shared;
 use crate::wait::Deadline;
@@ -24,6 +25,7 @@ impl<T: Send + 'static> Shared<T> {
         if threads < before {
             // Vacant slots go first. A holder of a slot finds the flag before its next task.
             self.slots.retire_vacant();
+            self.retire_lent();
             // Fewer threads have to stay.
             self.slots.wake_all();
             self.staff.resting.tell_all();
@@ -57,25 +59,58 @@ impl<T: Send + 'static> Shared<T> {
     /// Returns the largest number of threads that there may be, those that wait included.
     pub(super) fn most_threads(&self) -> usize {
         let spare = self.staff.limits.max_spare_threads;
-        self.threads().saturating_add(spare)
+        let most = self.threads().saturating_add(spare);
+        // A lender is no spare thread, and a borrower may be needed beside it.
+        let more = self.lenders.standing() + self.lenders.beyond();
+        most.saturating_add(more)
     }
 
-    /// Returns the number of threads that stay however long they have nothing to do.
+    /// Returns the number of threads that stay however long they have nothing to do: beside those
+    /// whose slots are lent, since these cannot run what is pushed.
     fn least_threads(&self) -> usize {
-        self.staff.limits.min_threads.min(self.threads())
+        let least = self.staff.limits.min_threads.min(self.threads());
+        least.saturating_add(self.lenders.standing())
     }
 
     /// Counts a worker as away from its slot. Returns `false` if too many are away, in which case
     /// the worker has to keep the slot.
     #[must_use = "`false`: the slot has to be kept"]
     pub(super) fn go_away(&self) -> bool {
-        let most = self.staff.limits.max_spare_threads;
-        let may = self.staff.roster.go_away(most);
+        let may = self.may_go_away();
         if !may {
             self.incidents.uncovered_waits.add_one();
-            self.hooks.spares_used_up(most);
+            self.warn_of_spares();
         }
         may
+    }
+
+    /// Counts a worker as away from its slot. Returns `false` if too many are away.
+    #[must_use = "`false`: the slot has to be kept"]
+    pub(super) fn may_go_away(&self) -> bool {
+        let most = self.staff.limits.max_spare_threads;
+        let most = most.saturating_add(self.lenders.beyond());
+        self.staff.roster.go_away(most)
+    }
+
+    /// Counts a worker as away whatever the limit, since others keep the slot that it had.
+    pub(super) fn go_away_beyond(&self) {
+        self.lenders.count_beyond();
+        let _ = self.staff.roster.go_away(usize::MAX);
+    }
+
+    /// Counts a worker that was away as back.
+    pub(super) fn come_back(&self, away: Away) {
+        self.staff.roster.is_back();
+        match away {
+            Away::Within => {}
+            Away::Beyond | Away::Owner => self.lenders.uncount_beyond(),
+        }
+    }
+
+    /// Warns the user that waits keep their slots.
+    pub(super) fn warn_of_spares(&self) {
+        self.hooks
+            .spares_used_up(self.staff.limits.max_spare_threads);
     }
 
     /// Returns when a thread that has nothing to do from now on may leave: never, if it has to

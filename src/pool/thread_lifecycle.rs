@@ -11,7 +11,7 @@ use super::worker;
 use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
-use crate::wait::Blocking;
+use crate::wait::{Blocking, Cause};
 
 /// Reports to the builder of the pool how a thread has started, if the user has a hook for that.
 type Started = oneshot::Sender<io::Result<()>>;
@@ -60,7 +60,7 @@ fn start_all(pool: &Arc<Pool>) -> io::Result<()> {
         return Err(error);
     }
     // The hook may wait for a task of the pool that this thread is a worker of.
-    let _blocking = Blocking::begin();
+    let _blocking = Blocking::begin(Cause::Arrival);
     let dead = |_| Err(io::Error::other("a thread ended before it had started"));
     let answers = answers
         .into_iter()

@@ -35,6 +35,9 @@ const WATCHES: usize = 16;
 /// Runs tasks until the pool has ended, or the thread has had nothing to do for its keep-alive time
 /// and is to leave. Returns `true` in the latter case.
 pub(super) fn work(local: &Local) -> bool {
+    if local.borrows() {
+        run_begun(local);
+    }
     loop {
         // Before the flags are checked, since a poll may have set one.
         local.run_yielded();
@@ -57,6 +60,35 @@ pub(super) fn work(local: &Local) -> bool {
             local.run(&mut task);
         } else if !local.outside(|| local.sleep()) {
             return true;
+        } else if local.borrows() {
+            run_begun(local);
+        }
+    }
+}
+
+/// Runs what has begun for as long as the slot is a loan.
+#[cold]
+fn run_begun(local: &Local) {
+    // In a child process that a future has forked nothing is given back.
+    while local.borrows() && !local.shared.is_forked() {
+        if local.shared.slots.have_ended() {
+            return local.outside(|| local.return_loan());
+        }
+        if !local.no_flags() {
+            local.outside(|| local.obey_flags_as_borrower());
+            continue;
+        }
+        if local.keep_surplus() {
+            return;
+        }
+        // Those who have pushed meanwhile have seen a busy worker, and asked no lender.
+        local.shared.want_tick();
+        match local.outside(|| local.find_begun()) {
+            Some(task) => local.run(&mut Some(task)),
+            None => {
+                local.note_idle();
+                local.outside(|| local.return_loan());
+            }
         }
     }
 }

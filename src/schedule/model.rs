@@ -12,7 +12,7 @@ use super::series::Series;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::PoolLink;
 use crate::task::cell::{Cancelled, HandleRef};
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// Counts of what has happened to the closure. They are relaxed, since the models order them by
 /// other means.
@@ -71,7 +71,9 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
 }
 
 fn join(mut handle: HandleRef<()>) -> Result<(), JoinError> {
-    block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
+    block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+        handle.poll(waker).then_some(())
+    });
     let outcome = handle.try_take();
     outcome.unwrap_or_else(|_| panic!("the series has ended"))
 }

@@ -77,9 +77,10 @@ use std::time::{Duration, Instant};
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::fork::Stamp;
 use crate::primitive::{AtomicUsize, Mutex, Ordering, lock, spin_loop};
+use crate::room::{Of, Room};
 use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::unwind;
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until, pending};
 
 const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
@@ -149,6 +150,9 @@ pub(crate) struct Permits {
     starve_after: Option<Duration>,
     /// The largest number of permits that can be free.
     max: usize,
+    /// The permits as room, if they are a limit. A wait for permits that are signals is one for
+    /// something that arrives.
+    room: Option<Room>,
     waiters: Mutex<WaitList<Want>>,
 }
 
@@ -170,6 +174,8 @@ impl AsRef<Permits> for Permits {
 impl Permits {
     /// Creates `free` free permits, of which at most `max` are ever free. With `starve_after`
     /// waiters are served by the unfair rule, with `None` by the fair one.
+    ///
+    /// Waiters wait for signals, until the permits are made a [limit](Self::as_limit_of).
     pub(crate) fn new(free: usize, max: usize, starve_after: Option<Duration>) -> Self {
         assert!(
             free <= max && max <= MAX_PERMITS,
@@ -180,8 +186,25 @@ impl Permits {
             bars: CLOSED | starve_after.map_or(WAITING, |_| STARVING),
             starve_after,
             max,
+            room: None,
             waiters: Mutex::new(WaitList::new()),
         }
+    }
+
+    /// Makes the permits a limit: those who wait for one wait for room.
+    pub(crate) fn as_limit_of(self, of: Of) -> Self {
+        let room = Some(Room::new(of));
+        Self { room, ..self }
+    }
+
+    /// Returns what a wait for the permits is for.
+    fn cause(&self) -> Cause<'_> {
+        self.room.as_ref().map_or(Cause::Arrival, Cause::Room)
+    }
+
+    /// Records that a waiter was served.
+    fn served(&self) {
+        self.room.iter().for_each(Room::served);
     }
 
     /// Returns the number of free permits. This is a snapshot and may be stale.
@@ -252,18 +275,37 @@ impl Permits {
         permits: usize,
         deadline: Deadline,
     ) -> Result<(), TryAcquireError> {
+        self.take_until_told(permits, deadline, || {})
+    }
+
+    /// [`take_until`](Self::take_until), which calls `waits` when the caller is in the queue.
+    #[inline]
+    pub(crate) fn take_until_told(
+        &self,
+        permits: usize,
+        deadline: Deadline,
+        waits: impl Fn(),
+    ) -> Result<(), TryAcquireError> {
         match self.try_take(permits) {
-            Err(TryAcquireError::NoPermits) => self.wait_until(permits, deadline),
+            Err(TryAcquireError::NoPermits) => self.wait_until(permits, deadline, waits),
             decided => decided,
         }
     }
 
     #[cold]
-    fn wait_until(&self, permits: usize, deadline: Deadline) -> Result<(), TryAcquireError> {
+    fn wait_until(
+        &self,
+        permits: usize,
+        deadline: Deadline,
+        waits: impl Fn(),
+    ) -> Result<(), TryAcquireError> {
         let mut wait = Wait::new(self, permits);
-        let granted = block_until(deadline, |waker| match wait.poll(waker) {
+        let granted = block_until(self.cause(), deadline, |waker| match wait.poll(waker) {
             Poll::Ready(granted) => Some(granted),
-            Poll::Pending => None,
+            Poll::Pending => {
+                waits();
+                None
+            }
         });
         match granted {
             Some(granted) => granted.map_err(TryAcquireError::from),
@@ -386,6 +428,12 @@ impl Permits {
         wake_all(woken.into_iter().map(|(waker, _)| waker));
     }
 
+    /// Returns `true` if waiters are in the queue that nobody has notified; a snapshot, may be
+    /// stale.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & WAITING != 0
+    }
+
     /// Returns `true` if the permits are closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Ordering::Relaxed) & CLOSED != 0
@@ -431,6 +479,7 @@ impl Permits {
                     .notify_one(Signal::One)
                     .expect("the queue has a head");
                 self.settle(waiters, true);
+                self.served();
                 return match waiters.is_empty() {
                     true => Served::Done(Some(waker)),
                     false => Served::GoOn(waker),
@@ -449,7 +498,10 @@ impl Permits {
             free >= 0
         });
         let is_settled = match woken {
-            Some(waker) => return Some(Served::GoOn(waker)),
+            Some(waker) => {
+                self.served();
+                return Some(Served::GoOn(waker));
+            }
             // All waiters have been woken, and will see what is released before they retry.
             None if free >= 0 => self.exchange(word, word & !WAITING),
             None => self.exchange(word, word | WAITING),
@@ -570,6 +622,14 @@ impl<P: Deref<Target: AsRef<Permits>>> Wait<P> {
         };
         unwind::discard(left_over);
         answer
+    }
+
+    /// [`poll`](Self::poll) of a future, which notes what it waits for.
+    pub(crate) fn poll_noted(&mut self, waker: &Waker) -> Poll<Result<(), AcquireError>> {
+        match self.poll(waker) {
+            Poll::Pending => pending((*self.from).as_ref().cause()),
+            ready => ready,
+        }
     }
 
     /// Takes the permits after all, or joins the queue. Returns the waker if it is not used.

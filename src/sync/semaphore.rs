@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::permits::{MAX_PERMITS, Permits, Wait};
+use crate::room::Of;
 use crate::sync::error::{AcquireError, ReleaseError, TryAcquireError};
 use crate::wait::Deadline;
 
@@ -76,12 +77,70 @@ impl Semaphore {
     /// Creates a semaphore with the given number of free permits, which grants permits in order of
     /// arrival.
     ///
+    /// It decides what becomes of the slot of a pool's task that waits for a permit. A semaphore
+    /// created with permits is a [limit](Self::limit), and one created without is of
+    /// [signals](Self::signals).
+    ///
     /// # Panics
     ///
     /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     pub fn new(permits: usize) -> Self {
         Self {
+            permits: Self::permits(permits, MAX_PERMITS, None),
+        }
+    }
+
+    /// Creates the permits: a limit if some are free, and signals if none is.
+    fn permits(free: usize, max: usize, starve_after: Option<Duration>) -> Permits {
+        let permits = Permits::new(free, max, starve_after);
+        match free {
+            0 => permits,
+            _ => permits.as_limit_of(Of::Permits),
+        }
+    }
+
+    /// Creates a semaphore whose permits are signals, with the given number of free permits: a
+    /// pool's task that waits for a permit gives its slot away at once, as for an item or an event.
+    ///
+    /// The [guide](crate::guide::waiting#waits-for-room) tells when this matters.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use workmill::{Semaphore, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// let sacks = Arc::new(Semaphore::signals(1));
+    /// let arrived = Arc::clone(&sacks);
+    /// let baker = pool.submit(move || sacks.acquire_many(2).map(|both| both.forget()));
+    /// let carrier = pool.submit(move || arrived.add_permits(1)); // runs while the baker waits
+    /// carrier.join()??;
+    /// baker.join()??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn signals(permits: usize) -> Self {
+        Self {
             permits: Permits::new(permits, MAX_PERMITS, None),
+        }
+    }
+
+    /// Creates a semaphore whose permits are a limit, with the given number of free permits, which
+    /// may be 0: a pool's task that waits for a permit lends its slot, and no task begins in its
+    /// place until it has waited long.
+    ///
+    /// The [guide](crate::guide::waiting#waits-for-room) tells why.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    pub fn limit(permits: usize) -> Self {
+        Self {
+            permits: Permits::new(permits, MAX_PERMITS, None).as_limit_of(Of::Permits),
         }
     }
 
@@ -106,7 +165,7 @@ impl Semaphore {
     /// ```
     pub fn unfair(permits: usize) -> Self {
         Self {
-            permits: Permits::new(permits, MAX_PERMITS, Some(STARVE_AFTER)),
+            permits: Self::permits(permits, MAX_PERMITS, Some(STARVE_AFTER)),
         }
     }
 
@@ -514,7 +573,7 @@ impl BoundedSemaphore {
     /// Panics if `permits` is more than [`Semaphore::MAX_PERMITS`].
     pub fn new(permits: usize) -> Self {
         Self(Arc::new(Semaphore {
-            permits: Permits::new(permits, permits, None),
+            permits: Semaphore::permits(permits, permits, None),
         }))
     }
 
@@ -568,7 +627,7 @@ impl<'a> Future for Acquire<'a> {
     type Output = Result<Permit<'a>, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let granted = std::task::ready!(self.0.poll(cx.waker()));
+        let granted = std::task::ready!(self.0.poll_noted(cx.waker()));
         let (semaphore, permits) = self.0.what();
         Poll::Ready(granted.map(|()| Permit(Held::new(*semaphore, permits))))
     }
@@ -592,7 +651,7 @@ impl Future for AcquireOwned {
     type Output = Result<OwnedPermit, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let granted = std::task::ready!(self.0.poll(cx.waker()));
+        let granted = std::task::ready!(self.0.poll_noted(cx.waker()));
         let (semaphore, permits) = self.0.what();
         Poll::Ready(granted.map(|()| OwnedPermit(Held::new(Arc::clone(semaphore), permits))))
     }

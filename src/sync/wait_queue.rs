@@ -52,7 +52,7 @@ use std::task::{Poll, Waker};
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::unwind;
-use crate::wait::{Deadline, Spin, block_until, spin_until};
+use crate::wait::{Cause, Deadline, Spin, block_until, pending, spin_until};
 
 /// How long a thread looks before it joins the queue: about as long as it takes to be woken there.
 const LOOK: Spin = Spin {
@@ -87,9 +87,16 @@ impl WaitQueue {
     /// N2 and N3: notifies the waiter that has been in the queue longest.
     #[inline]
     pub(crate) fn notify_one(&self) {
+        self.notify_one_after(|| {});
+    }
+
+    /// [`notify_one`](Self::notify_one), which calls `before` first if there are waiters.
+    #[inline]
+    pub(crate) fn notify_one_after(&self, before: impl FnOnce()) {
         // N2. ORDERING: SeqCst pairs with W3 in `enqueue`.
         fence(Ordering::SeqCst);
         if self.waiting() > 0 {
+            before();
             self.notify_first();
         }
     }
@@ -149,6 +156,7 @@ impl WaitQueue {
     /// Blocks until `look` returns a value. Returns `None` if `deadline` comes first.
     pub(crate) fn wait<R>(
         &self,
+        cause: Cause<'_>,
         deadline: Deadline,
         mut look: impl FnMut() -> Option<R>,
     ) -> Option<R> {
@@ -161,7 +169,9 @@ impl WaitQueue {
             return found;
         }
         let mut waiter = self.waiter();
-        let found = block_until(deadline, |waker| waiter.look_or_enqueue(waker, &mut look));
+        let found = block_until(cause, deadline, |waker| {
+            waiter.look_or_enqueue(waker, &mut look)
+        });
         // A notification that came with the deadline is spent by a last look.
         found.or_else(|| waiter.spend().then(look)?)
     }
@@ -171,7 +181,7 @@ impl WaitQueue {
         let mut waiter = self.waiter();
         poll_fn(|cx| match waiter.look_or_enqueue(cx.waker(), &mut look) {
             Some(found) => Poll::Ready(found),
-            None => Poll::Pending,
+            None => pending(Cause::Arrival),
         })
         .await
     }

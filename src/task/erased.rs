@@ -164,6 +164,12 @@ impl<Cx: Context> Task<Cx> {
         self.look().is_none()
     }
 
+    /// Returns `true` if the work is a future that has begun, or was cancelled, and is to be run
+    /// again.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.look().is_some_and(|look| !look.waits)
+    }
+
     /// Cancels the work. Returns `false` if it was a tombstone.
     pub(crate) fn cancel(self, reason: CancelReason) -> bool {
         let mut task = ManuallyDrop::new(self);

@@ -15,11 +15,11 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once};
-use workmill::{Builder, Overflow, PoolRef, ThreadPoolExecutor};
+use workmill::{Builder, Event, JoinableQueue, Overflow, PoolRef, ThreadPoolExecutor};
 
 use crate::child::alone;
 use crate::forking::{Child, assert_forked, exit, fork, fork_and_go_on};
-use crate::support::{Flag, meet, occupy};
+use crate::support::{Flag, meet, occupy, until};
 
 const FORKS: usize = 400;
 
@@ -95,6 +95,38 @@ fn a_child_drops_a_submission_that_waits_for_room() {
             child.ends_well();
         });
         release.set();
+    });
+}
+
+/// A future that goes on in a lent slot forks: the child does not give the slot back.
+#[test]
+fn a_child_that_runs_in_a_lent_slot_returns() {
+    alone(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (orders, full) = [(); 2].map(|()| Arc::new(JoinableQueue::bounded(0))).into();
+        let (begun, (tell, told)) = (Arc::new(Event::new()), mpsc::channel());
+        let (begins, gets) = (Arc::clone(&begun), Arc::clone(&orders));
+        let forks = pool.spawn(async move {
+            begins.set();
+            while gets.get_async().await.is_ok() {
+                fork_and_go_on()
+                    .into_iter()
+                    .for_each(|child| tell.send(child).unwrap());
+            }
+        });
+        begun.wait();
+        let puts = Arc::clone(&full);
+        let stands = pool.submit(move || puts.put(()).unwrap());
+        until(|| pool.metrics().lent_slots == 1);
+        let load = || assert!(pool.metrics().lent_slots <= 1);
+        many_under_load(100, load, || {
+            orders.put(()).unwrap();
+            told.recv().unwrap().ends_well();
+        });
+        full.get().unwrap();
+        stands.join().unwrap();
+        orders.close();
+        forks.join().unwrap();
     });
 }
 

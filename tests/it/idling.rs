@@ -194,3 +194,42 @@ fn a_timer_without_a_deadline_or_with_one_far_away_costs_nothing() {
         assert_eq!(cost_nothing("workmill-timer"), 1);
     });
 }
+
+/// Three of four tasks stand, and the last waits for an event; all else has ended. A lender that
+/// ticked for that looks once more, when its patience is over.
+#[cfg(target_os = "linux")]
+#[test]
+fn tasks_that_wait_for_room_cost_nothing_while_no_task_waits_to_begin() {
+    use std::time::Duration;
+
+    use workmill::{DropBehavior, Event, JoinableQueue};
+
+    in_child(&[], || {
+        let builder = workmill::Builder::new().threads(4);
+        let pool = builder
+            .on_drop(DropBehavior::Detach)
+            .thread_name(|i| format!("stander-{i}"))
+            .build()
+            .unwrap();
+        let (queue, event) = (JoinableQueue::bounded(0), Event::new());
+        let (queue, event) = (Arc::new(queue), Arc::new(event));
+        for item in 0..3 {
+            let queue = Arc::clone(&queue);
+            pool.execute(move || queue.put(item).unwrap());
+        }
+        let waits = Arc::clone(&event);
+        pool.execute(move || waits.wait());
+        (0..100).for_each(|n| drop(pool.submit(move || n)));
+        crate::support::until(|| {
+            let metrics = pool.metrics();
+            metrics.lent_slots + metrics.given_slots == 3
+        });
+        pool.submit(|| ()).join().unwrap();
+        // Not synchronisation: the longest patience that a lender may have by now.
+        thread::sleep(Duration::from_millis(1500));
+        assert!(cost_nothing("stander-") >= 4);
+        event.set();
+        let sum: i32 = (0..3).map(|_| queue.get().unwrap()).sum();
+        assert_eq!(sum, 3);
+    });
+}

@@ -2,6 +2,7 @@
 
 mod aborting;
 mod alike;
+mod back_pressure;
 mod bounds;
 mod cancelling;
 mod chains;
@@ -21,6 +22,7 @@ mod idling;
 mod inheriting;
 mod invariant;
 mod large;
+mod lending;
 #[cfg(target_os = "linux")]
 mod memory;
 mod overflow;
@@ -36,5 +38,6 @@ mod support;
 mod threads;
 mod timer;
 mod unseen_panics;
+mod wait_classes;
 mod wait_rule;
 mod waiting;

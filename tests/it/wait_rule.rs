@@ -1,17 +1,16 @@
 //! Waiting inside the pool never hangs it: a program that finishes with a thread for each task
 //! finishes here.
 
-use std::io;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    BoundedSemaphore, Builder, CancelReason, CancelToken, Event, JoinHandle, JoinableQueue, Latch,
-    Semaphore, ThreadPoolExecutor, Warning, blocking, current,
+    Builder, CancelReason, Event, JoinHandle, Semaphore, ThreadPoolExecutor, Warning, blocking,
+    current,
 };
 
-use crate::support::{Crowd, limited, limited_part, occupy, until};
+use crate::support::{Crowd, limited, occupy, until};
 
 /// Pools of one, two and eight threads.
 fn pools() -> [ThreadPoolExecutor; 3] {
@@ -61,145 +60,6 @@ fn three_hundred_tasks_wait_on_five_threads_for_an_event_that_the_last_one_sets(
         }
         assert_eq!(pool.metrics().uncovered_waits, 0);
     });
-}
-
-/// A wait, and the call that ends it.
-type Pair = (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>);
-
-fn pair(wait: impl FnOnce() + Send + 'static, end: impl FnOnce() + Send + 'static) -> Pair {
-    (Box::new(wait), Box::new(end))
-}
-
-/// The name of a wait, and the function that makes it; some wait for the given pool of one thread.
-type Row = (&'static str, fn(&ThreadPoolExecutor) -> Pair);
-
-/// The waits of this crate.
-const WAITS: [Row; 15] = [
-    ("Semaphore::acquire", |_| {
-        let semaphore = Arc::new(Semaphore::new(0));
-        let release = Arc::clone(&semaphore);
-        pair(
-            move || semaphore.acquire().unwrap().forget(),
-            move || release.add_permits(1).unwrap(),
-        )
-    }),
-    ("BoundedSemaphore::acquire_timeout", |_| {
-        let bounded = Arc::new(BoundedSemaphore::new(1));
-        let permit = bounded.acquire_owned().unwrap();
-        pair(
-            move || drop(bounded.acquire_timeout(Duration::MAX).unwrap()),
-            move || drop(permit),
-        )
-    }),
-    ("Event::wait_timeout", |_| {
-        let event = Arc::new(Event::new());
-        let set = Arc::clone(&event);
-        pair(
-            move || assert!(event.wait_timeout(Duration::MAX)),
-            move || set.set(),
-        )
-    }),
-    ("Latch::wait", |_| {
-        let latch = Arc::new(Latch::new(1));
-        let count = Arc::clone(&latch);
-        pair(move || latch.wait(), move || count.count_down())
-    }),
-    ("JoinableQueue::put and join without places", |_| {
-        put_and_join(0)
-    }),
-    ("JoinableQueue::put and join", |_| put_and_join(1)),
-    ("JoinableQueue::get", |_| {
-        let queue = Arc::new(JoinableQueue::unbounded());
-        let other = Arc::clone(&queue);
-        pair(
-            move || assert_eq!(queue.get(), Ok(1)),
-            move || other.put(1).unwrap(),
-        )
-    }),
-    ("CancelToken::wait", |_| {
-        let token = CancelToken::new();
-        let cancel = token.clone();
-        pair(move || token.wait(), move || cancel.cancel())
-    }),
-    ("Builder::build with a hook for the start", |_| {
-        let (sender, receiver) = mpsc::channel();
-        let receiver = Mutex::new(receiver);
-        let starts = move |_| receiver.lock().unwrap().recv().map_err(io::Error::other);
-        let builder = Builder::new().threads(1).on_thread_start(starts);
-        pair(
-            move || drop(builder.build().unwrap()),
-            move || sender.send(()).unwrap(),
-        )
-    }),
-    ("blocking", |_| {
-        let (sender, receiver) = mpsc::channel();
-        pair(
-            move || blocking(|| receiver.recv()).unwrap(),
-            move || sender.send(()).unwrap(),
-        )
-    }),
-    ("JoinHandle::join of another pool", |other| {
-        let (release, behind) = (occupy(other), other.submit(|| ()));
-        pair(move || behind.join().unwrap(), move || release.set())
-    }),
-    ("JoinHandle::join_timeout", |other| {
-        let (release, mut behind) = (occupy(other), other.submit(|| ()));
-        pair(
-            move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
-            move || release.set(),
-        )
-    }),
-    ("SharedHandle::join", |other| {
-        let (release, behind) = (occupy(other), other.submit(|| ()).shared());
-        pair(move || behind.join().unwrap(), move || release.set())
-    }),
-    ("wait_idle and shutdown of another pool", |other| {
-        let (release, other) = (occupy(other), other.clone());
-        pair(
-            move || {
-                other.wait_idle().unwrap();
-                other.shutdown();
-            },
-            move || release.set(),
-        )
-    }),
-    ("submit to another pool that is full", |_| {
-        let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
-        let release = occupy(&full);
-        pair(
-            move || full.submit(|| ()).join().unwrap(),
-            move || release.set(),
-        )
-    }),
-];
-
-fn put_and_join(capacity: usize) -> Pair {
-    let queue = Arc::new(JoinableQueue::bounded(capacity));
-    let other = Arc::clone(&queue);
-    pair(
-        move || {
-            queue.put(1).unwrap();
-            queue.put(2).unwrap();
-            queue.join();
-        },
-        move || (0..2).for_each(|_| drop(other.get_task().unwrap())),
-    )
-}
-
-/// One task waits on the only thread of a pool, until another has ended the wait.
-#[test]
-fn a_task_in_any_wait_of_this_crate_gives_its_slot_up() {
-    for (name, waits_for) in WAITS {
-        limited_part(name, move || {
-            let other = ThreadPoolExecutor::new(1).unwrap();
-            let (wait, end) = waits_for(&other);
-            let pool = ThreadPoolExecutor::new(1).unwrap();
-            let waits = pool.submit(wait);
-            let ends = pool.submit(end);
-            assert!(waits.join().is_ok() && ends.join().is_ok(), "{name}");
-            assert_eq!(pool.metrics().uncovered_waits, 0, "{name}");
-        });
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tests of what the project promises about absence: no import from a higher floor, no circle among
 //! the files, no unsafe code outside its rooms, no second user of a dependency, no file that
 //! ARCHITECTURE.md leaves out, no retired word, no line or file that is too long, no package
-//! without lints, no model without a bug that can be put back.
+//! without lints, no model without a bug that can be put back, no wait without a class.
 //!
 //! A compiler checks none of these. The tests only read files of the repository, so they run
 //! without building the crate: `cargo test --test tidy`. Each one prints every violation, with its
@@ -22,6 +22,7 @@ mod mutants;
 mod packages;
 mod sizes;
 mod source;
+mod waits;
 mod words;
 
 /// A place where a rule is broken.

@@ -43,6 +43,9 @@ impl Pool {
             // A thread is at it already, maybe further down on this very stack.
             return 0;
         }
+        if !self.is_forked() {
+            self.give_all();
+        }
         Local::visit(self, || self.cancel_all());
         self.check_quiescence();
         self.incidents.stopped.get()

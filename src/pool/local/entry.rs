@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::here::{Kind, Local, Pool, PoolTask, with_innermost, with_part_of};
 use super::running::{Running, Stack};
+use crate::pool::queue::local::LocalQueue;
 use crate::pool::queue::tally::Closed;
 use crate::pool::roster::Worker;
 use crate::pool::slots::ReservedSlot;
@@ -57,7 +58,7 @@ impl Local {
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
         let local = Self::of(pool, Arc::clone(worker), Kind::Worker);
-        local.held.put(local.shared.slots.occupy(reserved));
+        local.occupy(reserved);
         let mut before_the_end = false;
         local.install(|local| before_the_end = work(local));
         if local.shared.is_forked() {
@@ -92,12 +93,23 @@ impl Local {
         }
     }
 
-    /// Pushes a task that was accepted, to the local queue if this thread holds a slot.
+    /// Pushes a task that has begun.
     #[inline(always)]
-    pub(super) fn push(&self, task: PoolTask) {
-        self.held
-            .with_queue(|own| self.shared.queue.push(task, own));
+    pub(super) fn push_begun(&self, task: PoolTask) {
+        self.held.with_queue(|own| {
+            self.shared.queue.push_begun(task, self.for_begun(own));
+        });
         self.shared.task_pushed();
+    }
+
+    /// Returns where a task that has begun is to be pushed: to the local queue of a slot that is
+    /// not lent, if no other is.
+    #[inline(always)]
+    pub(super) fn for_begun<'a>(
+        &self,
+        own: Option<&'a LocalQueue<PoolTask>>,
+    ) -> Option<&'a LocalQueue<PoolTask>> {
+        own.filter(|_| !self.borrows() && !self.shared.slots.idle.has_lent())
     }
 
     /// Returns the index of the slot that this thread holds, if it holds one.
@@ -163,6 +175,12 @@ impl Pool {
     #[inline(always)]
     pub(crate) fn push(self: &Arc<Self>, task: PoolTask) {
         with_part_of(self, |part| self.push_on(part, task));
+        self.task_pushed();
+    }
+
+    /// Pushes a task that has begun, from a thread that is no worker of the pool.
+    pub(super) fn push_begun(self: &Arc<Self>, task: PoolTask) {
+        self.queue.push_begun(task, None);
         self.task_pushed();
     }
 

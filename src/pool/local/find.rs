@@ -65,8 +65,8 @@ impl Local {
         if let Some(searching) = self.held.take_searching() {
             let pool = &self.shared;
             let has_tasks = || pool.queue.has_tasks();
-            if let Some(reserved) = pool.slots.end_search(searching, has_tasks) {
-                pool.fill(reserved);
+            if let Some(wanted) = pool.slots.end_search(searching, has_tasks) {
+                pool.provide(wanted);
             }
         }
     }

@@ -1,9 +1,14 @@
 //! The slot that a thread holds, and how the thread waits without it.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use crate::pool::idle::Searching;
+use crate::pool::lenders::{Away, LenderKey};
 use crate::pool::queue::local::LocalQueue;
+use crate::pool::slots::ReservedSlot;
+use crate::room::{Nanos, Record, now};
+use crate::wait::Outcome;
 
 pub(super) struct Held<T> {
     /// The local queue of the slot. Never borrowed across a call into user code, so that a task may
@@ -15,8 +20,61 @@ pub(super) struct Held<T> {
     spin_pays: Cell<bool>,
     /// How the thread waits, if it does, or is about to.
     wait: Cell<Wait>,
-    /// Whether the thread is counted as away from its slot.
-    is_away: Cell<bool>,
+    /// How the thread is counted as away from its slot, if it is.
+    away: Cell<Option<Away>>,
+    /// Whether the slot is a loan, in which only what has begun may run.
+    is_loan: Cell<bool>,
+    pub(super) stood: Stood,
+}
+
+/// For how long the task of a thread has waited for room in vain.
+#[derive(Default)]
+pub(super) struct Stood {
+    /// The task that stood last, as it was when its wait had ended.
+    task: Cell<Option<Identity>>,
+    sum: Cell<Nanos>,
+    /// When the task began to stand last.
+    began: Cell<Nanos>,
+    /// The object where the task stands, or stood last if it is not known whether that was in vain.
+    object: RefCell<Option<Arc<Record>>>,
+}
+
+/// The marks by which a task is told from the next that a thread runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The slot that the thread holds, if it does, and the number of tasks that have been run to
+    /// their end there.
+    pub(super) slot: Option<(usize, usize)>,
+    /// The cell, by which futures that have not ended are told apart.
+    pub(super) cell: *const (),
+}
+
+impl Stood {
+    /// The task begins to stand at an object. Returns `true` if it has not stood before, and for
+    /// how long it has stood in vain.
+    pub(super) fn begin(&self, task: Identity, object: &Arc<Record>) -> (bool, Nanos) {
+        let is_first = self.task.take() != Some(task);
+        let before = self.object.replace(Some(Arc::clone(object)));
+        let began = self.began.replace(now());
+        // A future that waits at another object by now may have got what it wanted from the first.
+        let got = before.is_some_and(|it| !Arc::ptr_eq(&it, object) && it.last() >= began);
+        if is_first || got {
+            self.sum.set(0);
+        }
+        (is_first, self.sum.get())
+    }
+
+    /// The task stands no longer.
+    pub(super) fn end(&self, task: Identity, stood: Nanos, outcome: Outcome) {
+        self.task.set(Some(task));
+        self.sum.set(match outcome {
+            Outcome::Got => 0,
+            Outcome::InVain | Outcome::Unknown => self.sum.get().saturating_add(stood),
+        });
+        if outcome != Outcome::Unknown {
+            self.object.take();
+        }
+    }
 }
 
 /// How a thread waits in a task.
@@ -28,6 +86,10 @@ pub(super) enum Wait {
     Uncovered,
     /// Another thread may have the slot.
     Covered,
+    /// The slot is lent, or was given later.
+    Lent(LenderKey),
+    /// The thread had borrowed a slot, and has returned it.
+    Returned,
 }
 
 impl<T> Held<T> {
@@ -38,7 +100,9 @@ impl<T> Held<T> {
             searching: Cell::new(None),
             spin_pays: Cell::new(true),
             wait: Cell::new(Wait::Not),
-            is_away: Cell::new(false),
+            away: Cell::new(None),
+            is_loan: Cell::new(false),
+            stood: Stood::default(),
         }
     }
 
@@ -114,13 +178,34 @@ impl<T> Held<T> {
         self.wait.set(wait);
     }
 
-    pub(super) fn set_away(&self) {
-        self.is_away.set(true);
+    /// Returns `true` if the slot that the thread holds is a loan.
+    #[inline]
+    pub(super) fn is_loan(&self) -> bool {
+        self.is_loan.get()
     }
 
-    /// Returns `true` if the thread was counted as away, which the caller takes back.
-    #[must_use = "`true`: the thread has to be counted as back"]
-    pub(super) fn take_away(&self) -> bool {
-        self.is_away.take()
+    /// Notes that the slot, which the thread is about to hold, is a loan if it was reserved as one.
+    pub(super) fn note_kind(&self, reserved: &ReservedSlot) {
+        self.is_loan.set(reserved.is_loan());
+    }
+
+    /// Notes that the slot is no loan any more.
+    pub(super) fn end_loan(&self) {
+        self.is_loan.set(false);
+    }
+
+    pub(super) fn set_away(&self, away: Away) {
+        self.away.set(Some(away));
+    }
+
+    /// Returns `true` if a borrower has the slot of this thread, or has returned it.
+    pub(super) fn owns_loan(&self) -> bool {
+        self.away.get() == Some(Away::Owner)
+    }
+
+    /// Returns how the thread was counted as away, which the caller takes back.
+    #[must_use = "the thread has to be counted as back"]
+    pub(super) fn take_away(&self) -> Option<Away> {
+        self.away.take()
     }
 }

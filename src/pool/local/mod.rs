@@ -20,11 +20,13 @@
 //! [`running`] what it runs, and [`yield_queue`] keeps the futures that gave way on it. The other
 //! modules add the verbs: [`entry`] how a thread comes inside, and what a pool does for the thread
 //! that calls; [`find`] how a worker looks for tasks; [`run`] how it runs them; [`inline`] how it
-//! runs a task that it waits for; [`slot`] how it gives its slot up and takes one; [`wake_future`]
-//! where a future goes when it is woken; [`yielded`] when those run that gave way; [`ending`] how a
-//! pool is closed and stopped; [`oldest`] how a task is dropped in favour of another;
-//! [`tombstones`] how tombstones are removed.
+//! runs a task that it waits for; [`borrow`] how it runs what has begun in a lent slot; [`slot`]
+//! how it gives its slot up and takes one; [`wake_future`] where a future goes when it is woken;
+//! [`yielded`] when those run that gave way; [`ending`] how a pool is closed and stopped;
+//! [`oldest`] how a task is dropped in favour of another; [`tombstones`] how tombstones are
+//! removed.
 
+mod borrow;
 mod ending;
 mod entry;
 mod find;

@@ -6,7 +6,8 @@ use crate::unwind::Payload;
 
 impl Local {
     /// Runs a task, or cancels it if the pool is stopping.
-    #[inline]
+    // Inlined into the loop of a worker, where tasks stay in registers.
+    #[inline(always)]
     pub(in crate::pool) fn run(&self, found: &mut Option<PoolTask>) {
         if self.held.is_searching() {
             self.outside(|| self.stop_searching());
@@ -39,6 +40,8 @@ impl Local {
         let ran = PoolTask::run(found, self);
         if ran == Ran::Tombstone {
             self.shared.link.tombstone_met();
+            self.held
+                .with_queue(|own| self.shared.queue.tombstone_met(own));
         }
         ran
     }

@@ -53,6 +53,21 @@ impl Running {
         self.worker.note_running(name);
     }
 
+    /// Returns the name of what the thread runs.
+    pub(super) fn name(&self) -> Option<&'static Name> {
+        self.worker.runs()
+    }
+
+    /// Returns the cell of the task that runs, or null.
+    pub(super) fn task(&self) -> *const () {
+        self.task.get()
+    }
+
+    /// Notes whether the thread waits in its task.
+    pub(super) fn set_waits(&self, waits: bool) {
+        self.worker.set_waits(waits);
+    }
+
     /// Notes the cell of the task that runs, or null.
     #[inline]
     pub(super) fn set_task(&self, cell: *const ()) {

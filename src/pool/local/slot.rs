@@ -6,16 +6,25 @@
 //! has ended it tries again, and rests if all slots are taken. A worker is *away* from when it
 //! gives its slot up until it has a slot again or rests. The user limits how many workers may be
 //! away; a wait beyond that keeps its slot.
+//!
+//! A worker that waits for room lends its slot instead, and takes it back, or another that is lent.
+//! `pool/lenders.rs` says when such a loan becomes a gift.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::held::Wait;
-use super::here::{self, Local, with_chain};
+use super::held::{Identity, Wait};
+use super::here::{self, Local, PoolTask, with_chain};
 use crate::fork;
+use crate::pool::lenders::{Away, LenderKey, Stand};
+use crate::pool::lending::Back;
+use crate::pool::queue::local::LocalQueue;
 use crate::pool::resting::Rested;
 use crate::pool::sleepers::Slept;
 use crate::pool::slots::ReservedSlot;
-use crate::wait::{Deadline, set_blocking_hooks};
+use crate::primitive::current;
+use crate::room::{Nanos, Room};
+use crate::wait::{Begun, Cause, Deadline, Hooks, Outcome, set_blocking_hooks};
 
 /// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
 /// sides.
@@ -95,9 +104,7 @@ impl Local {
     fn rest(&self) -> bool {
         self.note_idle();
         let pool = &self.shared;
-        if self.held.take_away() {
-            pool.staff.roster.is_back();
-        }
+        self.come_back();
         // The task that has ended here may have been the last.
         pool.check_quiescence();
         if pool.is_forked() || self.take_slot() {
@@ -152,51 +159,208 @@ impl Local {
         }
     }
 
-    fn occupy(&self, reserved: ReservedSlot) {
+    pub(super) fn occupy(&self, reserved: ReservedSlot) {
+        self.held.note_kind(&reserved);
         self.held.put(self.shared.slots.occupy(reserved));
     }
 
-    /// Before this thread waits in a task: gives its slot up, if it has one and may. Returns
-    /// `false` if the thread waits already.
-    fn begin_wait(&self) -> bool {
-        if self.held.wait() != Wait::Not {
-            return false;
+    /// Before this thread waits in a task: gives its slot up or lends it, if it has one and may.
+    fn begin_wait(&self, cause: Cause<'_>) -> Begun {
+        match self.held.wait() {
+            Wait::Not => {}
+            Wait::Lent(key) => {
+                // A wait within a wait for room: in a hook, or in a call that was put off.
+                if !matches!(cause, Cause::Room(_)) && !self.shared.is_forked() {
+                    self.shared.give_at_once(key);
+                }
+                return Begun::Within;
+            }
+            Wait::Uncovered | Wait::Covered | Wait::Returned => return Begun::Nothing,
         }
         // First, so that code which is called meanwhile takes no slot again.
         self.held.set_wait(Wait::Uncovered);
+        self.running.set_waits(!matches!(cause, Cause::Return));
         self.publish_yielded();
         if self.shared.is_forked() {
             // A thread was to be started, and the user has forked when asked for its name.
-            return false;
+            return Begun::Nothing;
         }
+        if self.borrows() && self.leave_loan() {
+            return Begun::Counted;
+        }
+        self.take_returned();
+        if let Cause::Room(room) = cause {
+            if self.lend(room) {
+                return Begun::Lent;
+            }
+        }
+        self.give_loan_up();
+        self.shared.hurry_ticker();
         if self.has_slot() {
             if !self.shared.go_away() {
-                return true;
+                return Begun::Counted;
             }
-            self.held.set_away();
+            self.held.set_away(Away::Within);
         }
         self.held.set_wait(Wait::Covered);
         if let Some(observer) = &self.shared.observer {
             observer.worker_blocks();
         }
         self.give_slot_up();
-        true
+        Begun::Counted
+    }
+
+    /// Returns the loan of this thread, which is about to wait. Returns `false` if it keeps the
+    /// slot, which was a surplus and is a slot like any other now.
+    fn leave_loan(&self) -> bool {
+        // First, so that another thread may be started for the loan.
+        self.shared.go_away_beyond();
+        self.held.set_away(Away::Beyond);
+        self.held.set_wait(Wait::Returned);
+        self.return_loan();
+        let returned = !self.has_slot();
+        if !returned {
+            self.come_back();
+            self.held.set_wait(Wait::Uncovered);
+        }
+        returned
+    }
+
+    /// Takes the slot that a borrower has returned to this thread, if it has.
+    fn take_returned(&self) {
+        if !self.held.owns_loan() {
+            return;
+        }
+        let Some(reserved) = self.shared.lenders.lock().take_returned() else {
+            return;
+        };
+        self.held.set_away(Away::Beyond);
+        match self.shared.slots.retire_reserved(reserved) {
+            Some(reserved) => {
+                self.occupy(reserved);
+                self.come_back();
+            }
+            None => self.shared.look_for_tasks(),
+        }
+    }
+
+    /// Hands the slot that a borrower has of this thread to others for good, if there is one.
+    fn give_loan_up(&self) {
+        if self.held.owns_loan() && !self.shared.is_forked() {
+            self.held.set_away(Away::Beyond);
+            self.shared.give_loan_up();
+        }
+    }
+
+    /// Counts this thread as back, if it was away.
+    fn come_back(&self) {
+        self.give_loan_up();
+        if let Some(away) = self.held.take_away() {
+            self.shared.come_back(away);
+        }
+    }
+
+    /// L1 to L3: lends the slot of this thread, which waits for room, or leaves it to the borrower
+    /// that has it. Returns `false` if there is none, or the pool takes no loans.
+    fn lend(&self, room: &Room) -> bool {
+        let own = self.held.take();
+        if own.is_none() && !self.held.owns_loan() {
+            return false;
+        }
+        let task = self.identity(own.as_ref().map(|(queue, _)| queue));
+        let (is_first, stood) = self.held.stood.begin(task, room.record());
+        let stand = Stand {
+            thread: current(),
+            record: Arc::clone(room.record()),
+            name: self.running.name(),
+            stood,
+            is_first,
+        };
+        let lent = match own {
+            Some((queue, searching)) => {
+                self.shared.queue.part_begun(&queue, PoolTask::has_begun);
+                let lent = self.shared.lend((queue, searching), stand);
+                lent.map_err(|kept| self.held.put(kept)).ok()
+            }
+            None => {
+                let lent = self.shared.lend_again(stand);
+                if lent.is_some() {
+                    self.held.set_away(Away::Beyond);
+                    self.come_back();
+                } else {
+                    // It may have been returned just now.
+                    self.take_returned();
+                    return self.has_slot() && self.lend(room);
+                }
+                lent
+            }
+        };
+        if let Some(key) = lent {
+            self.held.set_wait(Wait::Lent(key));
+            self.shared.look_for_tasks();
+        }
+        lent.is_some()
+    }
+
+    /// Parks this thread, which has lent its slot, once or until the deadline.
+    fn park_lender(&self, deadline: Deadline) {
+        match self.held.wait() {
+            Wait::Lent(key) => self.shared.park_lender(key, deadline),
+            _ => deadline.park(),
+        }
+    }
+
+    /// Ends the wait of this thread, which has lent its slot. Returns for how long it has stood.
+    fn end_lending(&self, key: LenderKey) -> Nanos {
+        let (back, stood) = self.shared.end_lending(key);
+        match back {
+            Back::Slot(reserved) => {
+                self.occupy(reserved);
+                self.stop_searching();
+            }
+            // It goes on without a slot, whatever the limit.
+            Back::Nothing => self.held.set_away(Away::Owner),
+            Back::Given(away) => {
+                self.held.set_away(away);
+                if let Some(observer) = &self.shared.observer {
+                    observer.worker_resumes();
+                }
+            }
+        }
+        stood
     }
 
     /// After this thread has waited: takes a slot if it has none and one is vacant.
-    fn end_wait(&self) {
-        if self.held.wait() == Wait::Covered {
-            if let Some(observer) = &self.shared.observer {
-                observer.worker_resumes();
+    fn end_wait(&self, outcome: Outcome) {
+        self.running.set_waits(false);
+        let mut stood = None;
+        match self.held.wait() {
+            Wait::Covered => {
+                if let Some(observer) = &self.shared.observer {
+                    observer.worker_resumes();
+                }
             }
+            Wait::Lent(key) if !self.shared.is_forked() => stood = Some(self.end_lending(key)),
+            Wait::Not | Wait::Uncovered | Wait::Returned | Wait::Lent(_) => {}
         }
         if !self.has_slot() && self.take_slot() {
-            if self.held.take_away() {
-                self.shared.staff.roster.is_back();
-            }
+            self.come_back();
             self.stop_searching();
         }
+        if let Some(stood) = stood {
+            let task = self.held.with_queue(|own| self.identity(own));
+            self.held.stood.end(task, stood, outcome);
+        }
         self.held.set_wait(Wait::Not);
+    }
+
+    /// Returns what tells the task of this thread from others.
+    fn identity(&self, own: Option<&LocalQueue<PoolTask>>) -> Identity {
+        let tally = &self.shared.queue.tally;
+        Identity {
+            slot: own.map(|own| (own.index(), tally.ran_in(own.index()))),
+            cell: self.running.task(),
+        }
     }
 
     /// Calls `body` with what this thread has of the pool that it is a worker of, if it is inside.
@@ -207,10 +371,20 @@ impl Local {
     /// Sets the hooks by which workers give their slots up around waits, and pools end in a forked
     /// child.
     pub(crate) fn set_hooks() {
-        set_blocking_hooks(
-            || Self::with_home(|home| home.is_some_and(Self::begin_wait)),
-            || Self::with_home(|home| home.into_iter().for_each(Self::end_wait)),
-        );
+        set_blocking_hooks(Hooks {
+            before: |cause| {
+                Self::with_home(|home| home.map_or(Begun::Nothing, |home| home.begin_wait(cause)))
+            },
+            park: |deadline| {
+                Self::with_home(|home| match home {
+                    Some(home) => home.park_lender(deadline),
+                    None => deadline.park(),
+                });
+            },
+            after: |outcome| {
+                Self::with_home(|home| home.into_iter().for_each(|it| it.end_wait(outcome)));
+            },
+        });
         fork::on_child(here::end_in_the_child);
     }
 }

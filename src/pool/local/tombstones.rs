@@ -73,7 +73,8 @@ impl Pool {
         let tombstones = link.tombstones();
         if tombstones > pool.queue.injected() / 2 {
             link.swept();
-            pool.queue.sweep_any(tombstones / 2, PoolTask::is_tombstone);
+            let (few, gone, begun) = (tombstones / 2, PoolTask::is_tombstone, PoolTask::has_begun);
+            pool.queue.sweep_any(few, gone, begun);
             // The tasks that were kept were in no queue for a moment, and a tombstone may have been
             // the last task.
             pool.task_pushed();

@@ -75,7 +75,7 @@ fn push_woken(link: PoolLink, task: PoolTask) {
         return std::mem::forget(task);
     }
     with_innermost(|local| match local {
-        Some(local) if local.is_worker() && local.shared.link == link => local.push(task),
+        Some(local) if local.is_worker() && local.shared.link == link => local.push_begun(task),
         _ => push_elsewhere(link, local, task),
     });
 }
@@ -85,9 +85,9 @@ fn push_woken(link: PoolLink, task: PoolTask) {
 fn push_elsewhere(link: PoolLink, innermost: Option<&Local>, task: PoolTask) {
     match innermost {
         // Without the lock of the link.
-        Some(local) if local.shared.link == link => local.shared.push(task),
+        Some(local) if local.shared.link == link => local.shared.push_begun(task),
         _ => match Pool::of(link) {
-            Some(pool) => pool.push(task),
+            Some(pool) => pool.push_begun(task),
             None => unreachable!("a pool with unfinished tasks exists"),
         },
     }

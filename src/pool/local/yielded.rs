@@ -22,15 +22,15 @@ impl Local {
     pub(super) fn put_behind(&self, task: PoolTask) {
         let is_first = self.yielded.is_empty();
         let all_busy = || self.shared.slots.idle.are_all_busy();
-        if !self.has_slot() || is_first && !all_busy() {
-            return self.push(task);
+        if !self.has_slot() || is_first && (!all_busy() || self.borrows()) {
+            return self.push_begun(task);
         }
         if is_first {
             self.let_local_go_first();
         }
         match task.narrow() {
             Ok(task) => self.yielded.push(task),
-            Err(task) => return self.push(task),
+            Err(task) => return self.push_begun(task),
         }
         self.yielded.mark_used();
     }
@@ -61,6 +61,7 @@ impl Local {
     }
 
     /// Returns the number of futures that may run before this thread looks again whose turn it is.
+    #[inline(always)]
     fn begin_turn(&self) -> usize {
         let yielded = &self.yielded;
         yielded.refresh_used();
@@ -89,7 +90,7 @@ impl Local {
             };
             match next.run_once(self) {
                 Err(task) if self.has_slot() => self.yielded.push(task),
-                Err(task) => self.outside(|| self.push(task.widen())),
+                Err(task) => self.outside(|| self.push_begun(task.widen())),
                 Ok(ran) => self.count_if_ended(ran),
             }
         }
@@ -141,7 +142,7 @@ impl Local {
         task
     }
 
-    /// Flushes the yield queue to the local queue.
+    /// Flushes the yield queue to where what has begun [belongs](Self::for_begun).
     pub(super) fn publish_yielded(&self) {
         self.yielded.mark_unused();
         if self.yielded.is_empty() {
@@ -149,7 +150,8 @@ impl Local {
         }
         // No user code is called until it is done.
         self.held.with_queue(|own| {
-            let push = |task: Task<Self, _>| self.shared.queue.push(task.widen(), own);
+            let own = self.for_begun(own);
+            let push = |task: Task<Self, _>| self.shared.queue.push_begun(task.widen(), own);
             self.yielded.drain(push);
         });
         self.shared.task_pushed();

@@ -7,6 +7,7 @@
 mod ending;
 mod futures;
 mod idle;
+mod lending;
 mod resting;
 mod slots;
 
@@ -28,7 +29,7 @@ use crate::pool::queue::local::LocalQueue;
 use crate::pool::resting::Rested;
 use crate::pool::roster::{NotStarted, Roster, Worker};
 use crate::pool::sleepers::{LastLook, Slept};
-use crate::pool::slots::{ReservedSlot, Slots};
+use crate::pool::slots::{ReservedSlot, Slots, Wanted};
 use crate::pool::thread_lifecycle::start_thread;
 use crate::pool::worker;
 use crate::primitive::{ThreadBuilder, current};
@@ -46,6 +47,11 @@ fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
 type Start = fn(&Arc<Pool>, ReservedSlot) -> Result<(), (ReservedSlot, NotStarted)>;
 
 fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
+    // No time passes in a model, so a task gives way when it is looked at.
+    pool_that_gives_way(threads, Duration::ZERO, start_thread)
+}
+
+fn pool_that_gives_way(threads: usize, give_way: Duration, start_thread: Start) -> Arc<Pool> {
     Local::set_hooks();
     let config = Config {
         threads,
@@ -54,6 +60,7 @@ fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
             min_threads: threads,
             max_spare_threads: 4,
             keep_alive: Duration::MAX,
+            give_way,
         },
         setup: ThreadSetup {
             stack_size: 1 << 20,
@@ -69,7 +76,12 @@ fn pool(threads: usize, start_thread: Start) -> Arc<Pool> {
 
 /// A pool with one thread, which starts the others when it has to.
 fn pool_that_starts(threads: usize) -> Arc<Pool> {
-    let shared = pool(threads, |pool, reserved| start_thread(pool, reserved, None));
+    pool_that_starts_and_gives_way(threads, Duration::ZERO)
+}
+
+fn pool_that_starts_and_gives_way(threads: usize, give_way: Duration) -> Arc<Pool> {
+    let start: Start = |pool, reserved| start_thread(pool, reserved, None);
+    let shared = pool_that_gives_way(threads, give_way, start);
     let first = shared.slots.reserve().unwrap();
     assert!(start_thread(&shared, first, None).is_ok());
     shared.staff.roster.count_out();
@@ -139,7 +151,7 @@ impl Bare {
 
     fn push(&self, task: usize) {
         self.queue.push(task, None);
-        self.leave_vacant(self.slots.wake_for_push());
+        self.leave_vacant(thread_for(self.slots.wake_for_push()));
     }
 
     /// Leaves a slot vacant, as a thread does that cannot start another thread.
@@ -159,7 +171,7 @@ impl Bare {
 
     /// F1 to F3.
     fn end_search(&self, searching: Option<Searching>) -> Option<ReservedSlot> {
-        self.slots.end_search(searching?, || self.queue.has_tasks())
+        thread_for(self.slots.end_search(searching?, || self.queue.has_tasks()))
     }
 
     /// Takes a slot for a thread that is busy for good, and does not look at the queues.
@@ -172,7 +184,7 @@ impl Bare {
     /// V3 of a thread that has left its slot.
     fn look_for_tasks(&self) -> Option<ReservedSlot> {
         match self.queue.has_tasks() {
-            true => self.slots.wake_for_push(),
+            true => thread_for(self.slots.wake_for_push()),
             false => None,
         }
     }
@@ -213,6 +225,14 @@ impl Bare {
     }
 }
 
+/// Returns the slot that a thread is wanted for. Nothing is lent there.
+fn thread_for(wanted: Option<Wanted>) -> Option<ReservedSlot> {
+    wanted.map(|wanted| match wanted {
+        Wanted::Thread(reserved) => reserved,
+        Wanted::Lender => unreachable!("no slot is lent"),
+    })
+}
+
 /// Starts a thread that takes that many tasks.
 fn start_taker(bare: &Arc<Bare>, tasks: usize) -> thread::JoinHandle<usize> {
     let bare = Arc::clone(bare);
@@ -225,7 +245,7 @@ fn start_pusher(bare: &Arc<Bare>) -> thread::JoinHandle<usize> {
     let bare = Arc::clone(bare);
     thread::spawn(move || {
         bare.queue.push(7, None);
-        bare.take_and_give_up(bare.slots.wake_for_push())
+        bare.take_and_give_up(thread_for(bare.slots.wake_for_push()))
     })
 }
 

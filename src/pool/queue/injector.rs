@@ -5,7 +5,7 @@ use crate::primitive::{AtomicUsize, Mutex, Ordering, Padded};
 
 /// The most tasks that are taken from the injector at once. Fewer than the budget of a local queue,
 /// so that a batch has been run when the injector has its next turn.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 pub(super) struct Injector<T> {
     new: Padded<Deque<T>>,

@@ -23,6 +23,10 @@ pub(in crate::pool) struct LocalQueue<T> {
     budget: Cell<usize>,
     /// The batches that may be taken from the injector before another slot has its turn.
     until_steal: Cell<usize>,
+    /// Whether tasks that have begun have the next turn, before those of the injector.
+    begun_next: Cell<bool>,
+    /// Whether a task in the queue may have begun.
+    has_begun: Cell<bool>,
 }
 
 impl<T> LocalQueue<T> {
@@ -34,6 +38,8 @@ impl<T> LocalQueue<T> {
             tasks,
             budget: Cell::new(LOCAL_BUDGET),
             until_steal: Cell::new(STEAL_INTERVAL),
+            begun_next: Cell::new(false),
+            has_begun: Cell::new(false),
         }
     }
 
@@ -100,6 +106,17 @@ impl<T> LocalQueue<T> {
         left.is_none()
     }
 
+    /// Returns `true` at every second call: then tasks that have begun have their turn.
+    pub(super) fn is_turn_of_begun(&self) -> bool {
+        !self.begun_next.replace(!self.begun_next.get())
+    }
+
+    /// Notes that a task in the queue may have begun.
+    #[inline(always)]
+    pub(super) fn note_begun(&self) {
+        self.has_begun.set(true);
+    }
+
     /// Where a thread that steals several tasks, or takes a batch, puts all but the first.
     pub(super) fn batch(&self) -> &Deque<T> {
         &self.tasks
@@ -109,21 +126,35 @@ impl<T> LocalQueue<T> {
         self.tasks.stealer()
     }
 
+    /// Hands those that have begun to `with`; the other tasks keep their order.
+    pub(super) fn part_begun(&self, has_begun: impl Fn(&T) -> bool, with: impl FnMut(T)) {
+        if self.has_begun.take() {
+            self.part(has_begun, with);
+        }
+    }
+
     /// Drops the tombstones and returns their number; the other tasks keep their order.
     #[must_use = "the tombstones have to be counted as finished"]
     pub(super) fn sweep(&self, is_tombstone: impl Fn(&T) -> bool) -> usize {
+        let mut tombstones = 0;
+        self.part(is_tombstone, |_| tombstones += 1);
+        tombstones
+    }
+
+    /// Hands the tasks that are to go to `with`; the others keep their order.
+    fn part(&self, goes: impl Fn(&T) -> bool, mut with: impl FnMut(T)) {
         // Not one by one to the other end: a task that is stolen meanwhile would be one too few,
         // and the oldest of the rest would go round twice. And stolen, not popped: a queue that is
         // popped empty gives its memory back, to ask for it again at once.
-        let mut tombstones = 0;
-        let is_kept = |task: &T| {
-            let is_tombstone = is_tombstone(task);
-            tombstones += usize::from(is_tombstone);
-            !is_tombstone
-        };
         let all = std::iter::from_fn(|| insist(|| self.thief.steal()));
-        let kept: Vec<_> = all.filter(is_kept).collect();
+        let stays = |task: T| match goes(&task) {
+            true => {
+                with(task);
+                None
+            }
+            false => Some(task),
+        };
+        let kept: Vec<_> = all.filter_map(stays).collect();
         kept.into_iter().for_each(|task| self.tasks.push(task));
-        tombstones
     }
 }

@@ -20,13 +20,18 @@ pub(super) mod tally;
 #[cfg(all(test, not(workmill_loom)))]
 mod tests;
 
-use self::injector::Injector;
+use self::deque::insist;
+use self::injector::{BATCH, Injector};
 use self::local::LocalQueue;
 use self::steal::Stealers;
 use self::tally::Tally;
+use crate::primitive::Padded;
 
 pub(super) struct TaskQueue<T> {
     injector: Injector<T>,
+    /// The tasks that have begun, of those that were pushed without a slot, or while a slot was
+    /// lent: futures that were woken. A thread with a lent slot may run these.
+    begun: Padded<deque::Injector<T>>,
     stealers: Stealers<T>,
     pub(super) tally: Tally,
 }
@@ -37,6 +42,7 @@ impl<T> TaskQueue<T> {
         let queues: Vec<_> = (0..slots).map(LocalQueue::new).collect();
         let queue = Self {
             injector: Injector::new(),
+            begun: Padded(deque::Injector::new()),
             stealers: Stealers::new(&queues),
             tally: Tally::new(slots),
         };
@@ -50,6 +56,39 @@ impl<T> TaskQueue<T> {
             Some(own) => own.push(task),
             None => self.injector.push(task),
         }
+    }
+
+    /// Pushes a task that has begun: a future that was woken, or gave way.
+    #[inline(always)]
+    pub(super) fn push_begun(&self, task: T, own: Option<&LocalQueue<T>>) {
+        match own {
+            Some(own) => {
+                own.push(task);
+                own.note_begun();
+            }
+            None => self.begun.push(task),
+        }
+    }
+
+    /// Moves the tasks that have begun out of a local queue whose slot is about to be lent. All of
+    /// them are in no queue for a moment.
+    pub(super) fn part_begun(&self, own: &LocalQueue<T>, has_begun: impl Fn(&T) -> bool) {
+        own.part_begun(has_begun, |task| self.begun.push(task));
+    }
+
+    /// Takes a task that a thread with a lent slot may run.
+    pub(super) fn find_begun(&self) -> Option<T> {
+        insist(|| self.begun.steal())
+    }
+
+    /// Returns `true` if there is a task that a thread with a lent slot may run.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
+    /// Returns `true` if a task that has not begun may be found.
+    pub(super) fn has_unbegun(&self) -> bool {
+        !self.injector.is_empty() || !self.stealers.are_empty(self.tally.used_slots())
     }
 
     /// Accepts a task from a thread that runs a task of the pool, closed or not.
@@ -66,7 +105,7 @@ impl<T> TaskQueue<T> {
     pub(super) fn find_near(&self, own: &LocalQueue<T>) -> Option<T> {
         if own.is_spent() {
             own.renew();
-            return self.find_oldest().or_else(|| own.pop_regardless());
+            return self.find_one(own).or_else(|| own.pop_regardless());
         }
         let stolen = self.steal_in_turn(own);
         stolen.or_else(|| self.find_batch(own))
@@ -77,7 +116,7 @@ impl<T> TaskQueue<T> {
     pub(super) fn find_elsewhere(&self, own: &LocalQueue<T>) -> Option<T> {
         own.renew();
         let stolen = self.steal_in_turn(own);
-        stolen.or_else(|| self.find_oldest())
+        stolen.or_else(|| self.find_one(own))
     }
 
     /// Takes a task from the injector or from another slot, and some more into the local queue,
@@ -89,7 +128,7 @@ impl<T> TaskQueue<T> {
 
     /// Takes a task from anywhere, for a thread without a slot.
     pub(super) fn find_any(&self) -> Option<T> {
-        let oldest = self.find_oldest();
+        let oldest = self.find_oldest().or_else(|| self.find_begun());
         oldest.or_else(|| self.stealers.steal_any(self.tally.used_slots()))
     }
 
@@ -98,12 +137,32 @@ impl<T> TaskQueue<T> {
         self.injector.take_oldest()
     }
 
+    /// Takes a task from the injector, or one that has begun: by turns, so that neither kind waits
+    /// for the other to run dry.
+    fn find_one(&self, own: &LocalQueue<T>) -> Option<T> {
+        match own.is_turn_of_begun() {
+            true => self.find_begun().or_else(|| self.injector.take_oldest()),
+            false => self.injector.take_oldest().or_else(|| self.find_begun()),
+        }
+    }
+
     /// Takes a task from the injector, and some more into the local queue, which is empty.
     ///
     /// The injector's next turn comes after those: what came from outside keeps its order.
     fn find_batch(&self, own: &LocalQueue<T>) -> Option<T> {
         own.renew();
-        self.injector.take_batch(own.batch())
+        let injected = || self.injector.take_batch(own.batch());
+        let begun = || {
+            let batch = own.batch();
+            let take = || self.begun.steal_batch_with_limit_and_pop(batch, BATCH);
+            let first = insist(take)?;
+            own.note_begun();
+            Some(first)
+        };
+        match own.is_turn_of_begun() {
+            true => begun().or_else(injected),
+            false => injected().or_else(begun),
+        }
     }
 
     fn steal_in_turn(&self, own: &LocalQueue<T>) -> Option<T> {
@@ -114,8 +173,11 @@ impl<T> TaskQueue<T> {
     }
 
     fn steal(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
-        self.stealers
-            .steal(self.tally.used_slots(), own, leave_last)
+        let used = self.tally.used_slots();
+        let stolen = self.stealers.steal(used, own, leave_last)?;
+        // The rest of what was stolen may have begun.
+        own.note_begun();
+        Some(stolen)
     }
 
     /// Returns the number of tasks in the injector.
@@ -125,7 +187,7 @@ impl<T> TaskQueue<T> {
 
     /// Returns `true` if a task may be found.
     pub(super) fn has_tasks(&self) -> bool {
-        !self.injector.is_empty() || !self.stealers.are_empty(self.tally.used_slots())
+        self.has_unbegun() || !self.begun.is_empty()
     }
 
     /// Counts a task that was found, and has ended, as finished.
@@ -154,17 +216,35 @@ impl<T> TaskQueue<T> {
 
     /// Drops the tombstones of the injector, for a thread without a slot; and those of all local
     /// queues, if the injector had fewer than `expected`.
-    pub(super) fn sweep_any(&self, expected: usize, is_tombstone: impl Fn(&T) -> bool) {
+    pub(super) fn sweep_any(
+        &self,
+        expected: usize,
+        is_tombstone: impl Fn(&T) -> bool,
+        has_begun: impl Fn(&T) -> bool,
+    ) {
         let mut tombstones = self.injector.sweep(&is_tombstone);
         if tombstones < expected {
             let used = self.tally.used_slots();
-            let kept = |task| self.injector.push(task);
+            let kept = |task| match has_begun(&task) {
+                true => self.begun.push(task),
+                false => self.injector.push(task),
+            };
             tombstones += self.stealers.sweep(used, &is_tombstone, kept);
         }
         self.all_done(tombstones, None);
     }
 
-    fn all_done(&self, tasks: usize, own: Option<&LocalQueue<T>>) {
-        (0..tasks).for_each(|_| self.task_done(own));
+    /// Counts tombstones as finished.
+    fn all_done(&self, tombstones: usize, own: Option<&LocalQueue<T>>) {
+        for _ in 0..tombstones {
+            self.tombstone_met(own);
+            self.task_done(own);
+        }
+    }
+
+    /// Notes that a task which is about to be counted as finished was only a tombstone.
+    pub(super) fn tombstone_met(&self, own: Option<&LocalQueue<T>>) {
+        own.into_iter()
+            .for_each(|own| self.tally.note_tombstone(own.index()));
     }
 }

@@ -44,7 +44,7 @@ use std::task::Waker;
 use crate::fork::NotInherited;
 use crate::primitive::{AtomicUsize, Ordering, Padded};
 use crate::sync::wait_queue::{WaitQueue, Waiter};
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// The bit of the shared count of acceptances that refuses outsiders.
 const CLOSED: usize = 1;
@@ -59,6 +59,17 @@ pub(crate) struct Closed;
 struct Shard {
     accepted: AtomicUsize,
     finished: AtomicUsize,
+    /// The number of finished tasks that were only tombstones, counted before they are finished.
+    tombstones: AtomicUsize,
+}
+
+impl Shard {
+    /// Returns the number of tasks that were run to their end, in some unit.
+    fn ran(&self) -> usize {
+        let tombstones = self.tombstones.load(Ordering::Relaxed);
+        let finished = self.finished.load(Ordering::Relaxed);
+        finished.wrapping_sub(tombstones)
+    }
 }
 
 pub(in crate::pool) struct Tally {
@@ -84,6 +95,7 @@ impl Tally {
             Padded(Shard {
                 accepted: AtomicUsize::new(count & !CLOSED),
                 finished: AtomicUsize::new(count & !CLOSED),
+                tombstones: AtomicUsize::new(0),
             })
         };
         Self {
@@ -147,6 +159,24 @@ impl Tally {
     #[inline]
     pub(super) fn finish_inside(&self, index: usize) {
         add_one(&self.slots[index].finished);
+    }
+
+    /// Notes that the thread which holds slot `index` is about to finish a tombstone.
+    pub(super) fn note_tombstone(&self, index: usize) {
+        add_one(&self.slots[index].tombstones);
+    }
+
+    /// Returns the number of tasks from the queues that threads with a slot have run to their end,
+    /// in some unit: two answers tell whether there is progress.
+    pub(in crate::pool) fn ran(&self) -> usize {
+        let shards = self.used().iter();
+        shards.fold(0_usize, |sum, shard| sum.wrapping_add(shard.ran()))
+    }
+
+    /// Returns the number of tasks that the holders of slot `index` have run to their end, in some
+    /// unit.
+    pub(in crate::pool) fn ran_in(&self, index: usize) -> usize {
+        self.slots[index].ran()
     }
 
     /// Finishes a task on a thread without a slot.
@@ -246,7 +276,10 @@ impl Tally {
     /// Blocks until nothing is unfinished. Returns `false` if `deadline` came first.
     pub(in crate::pool) fn join(&self, deadline: Deadline) -> bool {
         let mut joiner = self.joiner();
-        block_until(deadline, |waker| joiner.poll(waker).then_some(())).is_some()
+        block_until(Cause::Arrival, deadline, |waker| {
+            joiner.poll(waker).then_some(())
+        })
+        .is_some()
     }
 }
 

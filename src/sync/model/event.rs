@@ -9,7 +9,7 @@ use super::{bounded_model, model, poll_once, wait_among_strays};
 use crate::sync::cancel::CancelToken;
 use crate::sync::event::Event;
 use crate::sync::wait_queue::WaitQueue;
-use crate::wait::Deadline;
+use crate::wait::{Cause, Deadline};
 
 /// Bug: a waiter that joins the queue makes no fence. Bug: a notifier makes none.
 #[test]
@@ -24,7 +24,12 @@ fn a_change_is_seen_or_its_notification_comes() {
             })
         };
         let look = || (shared.0.load(Ordering::Relaxed) == 1).then_some(());
-        assert!(shared.1.wait(Deadline::NEVER, look).is_some());
+        assert!(
+            shared
+                .1
+                .wait(Cause::Arrival, Deadline::NEVER, look)
+                .is_some()
+        );
         changer.join().unwrap();
     });
 }
@@ -43,7 +48,11 @@ fn a_notification_that_is_not_spent_is_passed_on() {
         assert!(poll_once(&mut first).is_pending());
         let second = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.1.wait(Deadline::NEVER, || taken(&shared)))
+            thread::spawn(move || {
+                shared
+                    .1
+                    .wait(Cause::Arrival, Deadline::NEVER, || taken(&shared))
+            })
         };
         shared.0.fetch_add(1, Ordering::Relaxed);
         shared.1.notify_one();

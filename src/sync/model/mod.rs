@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use loom::thread;
 
 use crate::primitive::current;
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 fn model(body: impl Fn() + Sync + Send + 'static) {
     bounded_model(3, body);
@@ -37,7 +37,7 @@ fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 fn wait_among_strays<T>(future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     let mut strays = None;
-    let value = block_until(Deadline::NEVER, |waker| {
+    let value = block_until(Cause::Arrival, Deadline::NEVER, |waker| {
         strays.get_or_insert_with(|| {
             let (thread, waker) = (current(), waker.clone());
             thread::spawn(move || {

@@ -8,7 +8,7 @@ use loom::thread;
 use super::model;
 use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::{Signal, WaitList};
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// Returns a waker that does nothing, for waiters that are not woken.
 fn idle_waker() -> std::task::Waker {
@@ -53,7 +53,7 @@ fn a_waiter_in_the_list_is_woken() {
             })
         };
         let mut ticket = None;
-        block_until(Deadline::NEVER, |waker| {
+        block_until(Cause::Arrival, Deadline::NEVER, |waker| {
             let mut inside = lock(&flag.0);
             if let Some(ticket) = ticket.take() {
                 let _ = inside.1.redeem(ticket);

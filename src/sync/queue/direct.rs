@@ -87,7 +87,10 @@ impl<T> Direct<T> {
         // counts.
         let (waker, item) = taken.ok()?;
         ledger.take();
-        waker.into_iter().for_each(unwind::wake);
+        if let Some(waker) = waker {
+            ledger.room().served();
+            unwind::wake(waker);
+        }
         Some(item)
     }
 

@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::order::Order;
 use crate::primitive::yield_now;
 use crate::sync::error::{GetError, PutError, TryGetError, TryPutError};
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// The items of a queue, the counts, and the waiters.
 pub(super) struct Engine<T, O> {
@@ -73,10 +73,14 @@ impl<T, O: Order<T>> Engine<T, O> {
     pub(super) fn put_until(&self, item: T, deadline: Deadline) -> Result<(), TryPutError<T>> {
         if let Items::Direct(direct) = &self.items {
             let mut offer = direct.offer(item, &self.ledger);
-            let taken = block_until(deadline, |waker| match offer.poll(waker) {
-                Poll::Ready(taken) => Some(taken),
-                Poll::Pending => None,
-            });
+            let taken = block_until(
+                Cause::Room(self.ledger.room()),
+                deadline,
+                |waker| match offer.poll(waker) {
+                    Poll::Ready(taken) => Some(taken),
+                    Poll::Pending => None,
+                },
+            );
             return match (taken, offer.withdraw()) {
                 (Some(taken), _) => taken.map_err(TryPutError::from),
                 (None, Some(item)) => Err(TryPutError::Full(item)),
@@ -84,7 +88,8 @@ impl<T, O: Order<T>> Engine<T, O> {
             };
         }
         let mut item = Some(item);
-        let put = (self.ledger.putters()).wait(deadline, || self.look_for_room(&mut item));
+        let (cause, putters) = (Cause::Room(self.ledger.room()), self.ledger.putters());
+        let put = putters.wait(cause, deadline, || self.look_for_room(&mut item));
         match (put, item) {
             (Some(put), _) => put.map_err(TryPutError::from),
             (None, item) => Err(TryPutError::Full(item.expect("it was not put"))),
@@ -112,7 +117,7 @@ impl<T, O: Order<T>> Engine<T, O> {
     /// Takes an item. Waits for one until `deadline`.
     #[cold]
     pub(super) fn get_until(&self, deadline: Deadline) -> Result<T, TryGetError> {
-        let got = (self.ledger.getters()).wait(deadline, || self.look_for_item());
+        let got = (self.ledger.getters()).wait(Cause::Arrival, deadline, || self.look_for_item());
         match got {
             Some(got) => got.map_err(TryGetError::from),
             None => Err(TryGetError::Empty),
@@ -142,7 +147,10 @@ impl<T, O: Order<T>> Engine<T, O> {
     /// Waits until nothing is unfinished. Returns `false` if `deadline` comes first.
     pub(super) fn join_until(&self, deadline: Deadline) -> bool {
         let done = || self.is_done().then_some(());
-        self.ledger.joiners().wait(deadline, done).is_some()
+        self.ledger
+            .joiners()
+            .wait(Cause::Arrival, deadline, done)
+            .is_some()
     }
 
     /// Returns `true` if nothing is unfinished.

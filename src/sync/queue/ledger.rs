@@ -28,6 +28,7 @@
 use std::fmt;
 
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded, fence};
+use crate::room::{Of, Room};
 use crate::sync::error::TaskDoneError;
 use crate::sync::wait_queue::WaitQueue;
 
@@ -54,6 +55,7 @@ struct Waiting {
     getters: WaitQueue,
     putters: WaitQueue,
     joiners: WaitQueue,
+    room: Room,
 }
 
 /// A copy of the counts, for people to read.
@@ -89,6 +91,7 @@ impl Ledger {
                 getters: WaitQueue::new(),
                 putters: WaitQueue::new(),
                 joiners: WaitQueue::new(),
+                room: Room::new(Of::Items),
             }),
         }
     }
@@ -101,6 +104,11 @@ impl Ledger {
     /// Returns the waiters for room.
     pub(super) fn putters(&self) -> &WaitQueue {
         &self.waiting.putters
+    }
+
+    /// Returns the room that putters wait for.
+    pub(super) fn room(&self) -> &Room {
+        &self.waiting.room
     }
 
     /// Returns the waiters for the moment at which nothing is unfinished.
@@ -148,7 +156,7 @@ impl Ledger {
         );
         // This makes the full fence that the look at `closed` needs. It pairs with the one in
         // `close`.
-        self.putters().notify_one();
+        self.putters().notify_one_after(|| self.room().served());
         self.tell_getters();
     }
 

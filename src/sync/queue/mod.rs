@@ -154,7 +154,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// # Blocking
     ///
-    /// Blocks while the queue is full, or without capacity until the item is taken.
+    /// Blocks while the queue is full, or without capacity until the item is taken. A task of a
+    /// pool lends its slot meanwhile, so that no other producer begins in its place: see the
+    /// [guide](crate::guide::waiting#waits-for-room).
     ///
     /// # Errors
     ///

@@ -11,6 +11,7 @@ use super::engine::{Engine, Items};
 use super::order::Order;
 use crate::sync::error::{PutError, TryPutError};
 use crate::sync::wait_queue::Waiter;
+use crate::wait::{Cause, pending};
 
 /// A future that waits for room and puts an item into a queue.
 ///
@@ -103,7 +104,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
             (Some(put), _) => Poll::Ready(put),
             (None, item) => {
                 self.stage = Stage::Waiting(item.expect("it was not put"), waiter);
-                Poll::Pending
+                pending(Cause::Room(engine.ledger.room()))
             }
         }
     }
@@ -119,6 +120,7 @@ impl<'a, T, O: Order<T>> Put<'a, T, O> {
         let answer = offer.poll(cx.waker());
         if answer.is_pending() {
             self.stage = Stage::Offered(offer);
+            return pending(Cause::Room(self.engine.ledger.room()));
         }
         answer
     }

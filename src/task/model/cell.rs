@@ -14,7 +14,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::task::cell::{Cancelled, HandleRef, Runnable, pair};
 use crate::task::{Nowhere, job};
 use crate::unwind;
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// Counts its drops. A second drop, or a missing one, shows at the end.
 struct Counted(Arc<AtomicUsize>);
@@ -97,7 +97,9 @@ fn bounded_model(body: impl Fn() + Sync + Send + 'static) {
 }
 
 fn join<T>(mut handle: HandleRef<T>) -> Result<T, JoinError> {
-    block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
+    block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+        handle.poll(waker).then_some(())
+    });
     handle
         .try_take()
         .unwrap_or_else(|_| panic!("the task has ended"))

@@ -19,7 +19,7 @@ use crate::task::cell::{Cancelled, HandleRef, TaskRef};
 use crate::task::model::cell::Bomb;
 use crate::task::{Nowhere, Ran, Task, Token};
 use crate::unwind;
-use crate::wait::{Deadline, block_until};
+use crate::wait::{Cause, Deadline, block_until};
 
 /// Explores schedules with at most `preemptions` preemptions. With three threads, more would take
 /// minutes.
@@ -160,7 +160,9 @@ impl Stage {
 }
 
 fn join<T>(mut handle: HandleRef<T>) -> Result<T, JoinError> {
-    block_until(Deadline::NEVER, |waker| handle.poll(waker).then_some(()));
+    block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+        handle.poll(waker).then_some(())
+    });
     let taken = handle.try_take();
     taken.unwrap_or_else(|_| panic!("the future has ended"))
 }

@@ -1,0 +1,405 @@
+//! Each wait of the crate, and what becomes of the slot of a task that waits there: as the table of
+//! the guide says.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use workmill::{
+    BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Semaphore,
+    ThreadPoolExecutor, block_on, blocking,
+};
+
+use crate::support::{limited, limited_part, occupy, until};
+
+/// What becomes of the slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    GivenAway,
+    Lent,
+    /// As the future says that is waited for.
+    AsTheFuture,
+}
+
+use Class::{AsTheFuture, GivenAway, Lent};
+
+/// A wait, and the call that ends it.
+type Pair = (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>);
+
+fn pair(wait: impl FnOnce() + Send + 'static, end: impl FnOnce() + Send + 'static) -> Pair {
+    (Box::new(wait), Box::new(end))
+}
+
+/// The method that waits, what becomes of the slot, and the function that makes the wait; some wait
+/// for the given pool of one thread.
+type Row = (&'static str, Class, fn(&ThreadPoolExecutor) -> Pair);
+
+/// The waits of the crate, each where the table of the guide has it.
+const WAITS: &[Row] = &[
+    ("JoinHandle::join", GivenAway, |other| {
+        let (release, behind) = (occupy(other), other.submit(|| ()));
+        pair(move || behind.join().unwrap(), move || release.set())
+    }),
+    ("JoinHandle::join_timeout", GivenAway, |other| {
+        let (release, mut behind) = (occupy(other), other.submit(|| ()));
+        pair(
+            move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
+            move || release.set(),
+        )
+    }),
+    ("SharedHandle::join", GivenAway, |other| {
+        let (release, behind) = (occupy(other), other.submit(|| ()).shared());
+        pair(move || behind.join().unwrap(), move || release.set())
+    }),
+    ("SharedHandle::join_timeout", GivenAway, |other| {
+        let (release, behind) = (occupy(other), other.submit(|| ()).shared());
+        pair(
+            move || drop(behind.join_timeout(Duration::MAX).unwrap()),
+            move || release.set(),
+        )
+    }),
+    ("CancelOnDrop::join", GivenAway, |other| {
+        let (release, behind) = (occupy(other), other.submit(|| ()).cancel_on_drop());
+        pair(move || behind.join().unwrap(), move || release.set())
+    }),
+    ("PoolRef::install", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(move || other.install(|| ()).unwrap(), move || release.set())
+    }),
+    ("JoinableQueue::get", GivenAway, |_| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        let other = Arc::clone(&queue);
+        pair(
+            move || assert_eq!(queue.get(), Ok(1)),
+            move || other.put(1).unwrap(),
+        )
+    }),
+    ("JoinableQueue::get_timeout", GivenAway, |_| {
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let other = Arc::clone(&queue);
+        pair(
+            move || assert_eq!(queue.get_timeout(Duration::MAX), Ok(1)),
+            move || other.put(1).unwrap(),
+        )
+    }),
+    ("JoinableQueue::get_task", GivenAway, |_| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        let other = Arc::clone(&queue);
+        pair(
+            move || drop(queue.get_task().unwrap()),
+            move || other.put(1).unwrap(),
+        )
+    }),
+    ("JoinableQueue::get_task_timeout", GivenAway, |_| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        let other = Arc::clone(&queue);
+        pair(
+            move || drop(queue.get_task_timeout(Duration::MAX).unwrap()),
+            move || other.put(1).unwrap(),
+        )
+    }),
+    ("JoinableQueue::join", GivenAway, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.join(),
+            move || drop(other.get_task().unwrap()),
+        )
+    }),
+    ("JoinableQueue::join_timeout", GivenAway, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || assert!(queue.join_timeout(Duration::MAX)),
+            move || drop(other.get_task().unwrap()),
+        )
+    }),
+    ("Event::wait", GivenAway, |_| {
+        let event = Arc::new(Event::new());
+        let set = Arc::clone(&event);
+        pair(move || event.wait(), move || set.set())
+    }),
+    ("Event::wait_timeout", GivenAway, |_| {
+        let event = Arc::new(Event::new());
+        let set = Arc::clone(&event);
+        pair(
+            move || assert!(event.wait_timeout(Duration::MAX)),
+            move || set.set(),
+        )
+    }),
+    ("Latch::wait", GivenAway, |_| {
+        let latch = Arc::new(Latch::new(1));
+        let count = Arc::clone(&latch);
+        pair(move || latch.wait(), move || count.count_down())
+    }),
+    ("Latch::wait_timeout", GivenAway, |_| {
+        let latch = Arc::new(Latch::new(1));
+        let count = Arc::clone(&latch);
+        pair(
+            move || assert!(latch.wait_timeout(Duration::MAX)),
+            move || count.count_down(),
+        )
+    }),
+    ("Latch::arrive_and_wait", GivenAway, |_| {
+        let latch = Arc::new(Latch::new(2));
+        let count = Arc::clone(&latch);
+        pair(move || latch.arrive_and_wait(), move || count.count_down())
+    }),
+    ("CancelToken::wait", GivenAway, |_| {
+        let token = CancelToken::new();
+        let cancel = token.clone();
+        pair(move || token.wait(), move || cancel.cancel())
+    }),
+    ("CancelToken::wait_timeout", GivenAway, |_| {
+        let token = CancelToken::new();
+        let cancel = token.clone();
+        pair(
+            move || assert!(token.wait_timeout(Duration::MAX)),
+            move || cancel.cancel(),
+        )
+    }),
+    ("Semaphore::acquire", GivenAway, |_| {
+        permit(Semaphore::new(0))
+    }),
+    ("Semaphore::acquire", GivenAway, |_| {
+        permit(used_up(Semaphore::signals(1)))
+    }),
+    ("PoolRef::wait_idle", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(move || other.wait_idle().unwrap(), move || release.set())
+    }),
+    ("PoolRef::wait_idle_timeout", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || assert!(other.wait_idle_timeout(Duration::MAX).unwrap()),
+            move || release.set(),
+        )
+    }),
+    ("ThreadPoolExecutor::shutdown", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.clone());
+        pair(move || other.shutdown(), move || release.set())
+    }),
+    ("ThreadPoolExecutor::shutdown_timeout", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.clone());
+        pair(
+            move || assert!(other.shutdown_timeout(Duration::MAX).is_ok()),
+            move || release.set(),
+        )
+    }),
+    ("Builder::build", GivenAway, |_| {
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let starts = move |_| receiver.lock().unwrap().recv().map_err(io::Error::other);
+        let builder = Builder::new().threads(1).on_thread_start(starts);
+        pair(
+            move || drop(builder.build().unwrap()),
+            move || sender.send(()).unwrap(),
+        )
+    }),
+    ("blocking", GivenAway, |_| {
+        let (sender, receiver) = mpsc::channel();
+        pair(
+            move || blocking(|| receiver.recv()).unwrap(),
+            move || sender.send(()).unwrap(),
+        )
+    }),
+    ("Semaphore::acquire", Lent, |_| {
+        permit(used_up(Semaphore::new(1)))
+    }),
+    ("Semaphore::acquire", Lent, |_| permit(Semaphore::limit(0))),
+    ("Semaphore::acquire", Lent, |_| {
+        permit(used_up(Semaphore::unfair(1)))
+    }),
+    ("Semaphore::acquire_timeout", Lent, |_| {
+        let semaphore = used_up(Semaphore::new(1));
+        let release = Arc::clone(&semaphore);
+        pair(
+            move || drop(semaphore.acquire_timeout(Duration::MAX).unwrap()),
+            move || release.add_permits(1).unwrap(),
+        )
+    }),
+    ("Semaphore::acquire_many", Lent, |_| {
+        let semaphore = used_up(Semaphore::new(1));
+        let release = Arc::clone(&semaphore);
+        pair(
+            move || drop(semaphore.acquire_many(2).unwrap()),
+            move || release.add_permits(2).unwrap(),
+        )
+    }),
+    ("Semaphore::acquire_many_timeout", Lent, |_| {
+        let semaphore = used_up(Semaphore::new(1));
+        let release = Arc::clone(&semaphore);
+        pair(
+            move || drop(semaphore.acquire_many_timeout(2, Duration::MAX).unwrap()),
+            move || release.add_permits(2).unwrap(),
+        )
+    }),
+    ("BoundedSemaphore::acquire", Lent, |_| {
+        let bounded = BoundedSemaphore::new(1);
+        let permit = bounded.acquire_owned().unwrap();
+        pair(
+            move || drop(bounded.acquire().unwrap()),
+            move || drop(permit),
+        )
+    }),
+    ("JoinableQueue::put", Lent, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.put(2).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+    ("JoinableQueue::put", Lent, |_| {
+        let queue = Arc::new(JoinableQueue::bounded(0));
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.put(2).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+    ("JoinableQueue::put_timeout", Lent, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.put_timeout(2, Duration::MAX).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+    ("PoolRef::submit", Lent, |_| {
+        full(|full| drop(full.submit(|| ())))
+    }),
+    ("PoolRef::submit_timeout", Lent, |_| {
+        full(|full| assert!(full.submit_timeout(|| (), Duration::MAX).is_ok()))
+    }),
+    ("PoolRef::execute", Lent, |_| {
+        full(|full| full.execute(|| ()))
+    }),
+    ("PoolRef::spawn", Lent, |_| {
+        full(|full| drop(full.spawn(async {})))
+    }),
+    ("block_on", AsTheFuture, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || block_on(queue.put_async(2)).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+    ("PoolRef::block_on", AsTheFuture, |other| {
+        let (queue, pool) = (queue_with_an_item(), other.handle());
+        let other = Arc::clone(&queue);
+        pair(
+            move || pool.block_on(queue.put_async(2)).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+];
+
+/// A queue with one place, in which one item is.
+fn queue_with_an_item() -> Arc<JoinableQueue<i32>> {
+    let queue = Arc::new(JoinableQueue::bounded(1));
+    queue.put(1).unwrap();
+    queue
+}
+
+fn used_up(semaphore: Semaphore) -> Arc<Semaphore> {
+    semaphore.acquire().unwrap().forget();
+    Arc::new(semaphore)
+}
+
+fn permit(semaphore: impl Into<Arc<Semaphore>>) -> Pair {
+    let semaphore = semaphore.into();
+    let release = Arc::clone(&semaphore);
+    pair(
+        move || drop(semaphore.acquire().unwrap()),
+        move || release.add_permits(1).unwrap(),
+    )
+}
+
+/// A wait for room in a pool whose only thread is taken.
+fn full(wait: fn(&ThreadPoolExecutor)) -> Pair {
+    let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
+    let release = occupy(&full);
+    pair(move || wait(&full), move || release.set())
+}
+
+/// One task waits on the only thread of a pool, until another has ended the wait. A slot that is
+/// lent is given away at last.
+#[test]
+fn a_task_in_any_wait_of_this_crate_gives_its_slot_up() {
+    for &(name, _, waits_for) in WAITS {
+        limited_part(name, move || {
+            let other = ThreadPoolExecutor::new(1).unwrap();
+            let (wait, end) = waits_for(&other);
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let waits = pool.submit(wait);
+            let ends = pool.submit(end);
+            assert!(waits.join().is_ok() && ends.join().is_ok(), "{name}");
+            assert_eq!(pool.metrics().uncovered_waits, 0, "{name}");
+        });
+    }
+}
+
+/// In a pool that gives no lent slot away, a task begins behind one that waits only if the slot was
+/// given away at once.
+#[test]
+fn each_wait_gives_its_slot_away_or_lends_it_as_its_class_says() {
+    for &(name, class, waits_for) in WAITS {
+        limited_part(name, move || {
+            let other = ThreadPoolExecutor::new(1).unwrap();
+            let (wait, end) = waits_for(&other);
+            let builder = Builder::new().threads(1).give_way(Duration::MAX);
+            let pool = builder.build().unwrap();
+            let waits = pool.submit(wait);
+            match class {
+                GivenAway => pool.submit(end).join().unwrap(),
+                Lent | AsTheFuture => {
+                    until(|| pool.metrics().lent_slots == 1);
+                    end();
+                }
+            }
+            waits.join().unwrap();
+            assert_eq!(pool.metrics().given_slots, 0, "{name}");
+        });
+    }
+}
+
+/// The methods of the table, and the class of each.
+fn table() -> BTreeSet<(String, Class)> {
+    let guide = include_str!("../../src/guide/waiting.rs");
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("//! |"));
+    let rows = rows.skip_while(|row| !row.contains("| its slot |")).skip(2);
+    let rows = rows.take_while(|row| row.split('|').count() == 4);
+    let classified = rows.flat_map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let class = match cells[2] {
+            "given away" => GivenAway,
+            "lent" => Lent,
+            slot if slot.starts_with("lent if the future") => AsTheFuture,
+            slot => panic!("no class: {slot}"),
+        };
+        let methods = cells[1].split("[`").skip(1);
+        methods.map(move |link| (link.split('`').next().unwrap().to_owned(), class))
+    });
+    classified.collect()
+}
+
+/// The table has the methods without forms, and names of what makes an object.
+#[test]
+fn the_table_of_the_guide_has_each_wait_with_its_class() {
+    limited(|| {
+        let makers = ["Semaphore::signals", "Semaphore::limit", "on_thread_start"];
+        let table = table().into_iter();
+        let table: BTreeSet<_> = table
+            .filter(|(name, _)| !makers.contains(&&**name) && !name.starts_with("Overflow"))
+            .collect();
+        let plain = |name: &str| {
+            let name = name.trim_end_matches("_timeout");
+            name.trim_end_matches("_many").to_owned()
+        };
+        let tested = WAITS.iter().map(|&(name, class, _)| (plain(name), class));
+        assert_eq!(table, tested.collect());
+    });
+}
