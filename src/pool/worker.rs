@@ -14,6 +14,24 @@ const SEARCH: Spin = Spin {
     yields: 80,
 };
 
+/// The number of slots from which on a search takes fewer looks, since each takes longer: it looks
+/// at every local queue.
+const MANY_SLOTS: usize = 32;
+
+/// Returns the number of looks in a pool with that many slots, of those in a small pool, which take
+/// about as long.
+fn share(looks: usize, slots: usize) -> usize {
+    looks * MANY_SLOTS / slots.max(MANY_SLOTS)
+}
+
+/// Returns how long a worker of a pool with that many slots searches.
+fn search_among(slots: usize) -> Spin {
+    Spin {
+        yields: share(SEARCH.yields as usize, slots) as u32,
+        ..SEARCH
+    }
+}
+
 /// How long a worker searches if no search would have spared it its last sleep: one look.
 const GLANCE: Spin = Spin {
     pauses: 0,
@@ -106,7 +124,10 @@ fn search(local: &Local) -> Option<PoolTask> {
         return None;
     }
     if local.may_search() {
-        let budget = if local.spin_pays() { SEARCH } else { GLANCE };
+        let budget = match local.spin_pays() {
+            true => search_among(local.slots_used()),
+            false => GLANCE,
+        };
         spin_until(budget, || {
             task = local.find_far(true);
             task.is_some() || local.shared.slots.have_ended()
@@ -128,7 +149,7 @@ fn search(local: &Local) -> Option<PoolTask> {
 /// up, and if this worker fell asleep the next push would wake it again.
 fn watch(local: &Local) -> Option<PoolTask> {
     let mut before = local.finished_by_others();
-    for _ in 0..WATCHES {
+    for _ in 0..share(WATCHES, local.slots_used()) {
         let mut task = None;
         spin_until(WATCH, || {
             task = local.find_far(true);

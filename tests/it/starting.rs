@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning};
 
@@ -11,7 +12,7 @@ use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning}
 use crate::child::{LIMIT, in_child};
 #[cfg(target_os = "linux")]
 use crate::support::{Flag, meet};
-use crate::support::{limited, until};
+use crate::support::{limited, until, within};
 
 #[test]
 fn a_pool_without_threads_is_refused() {
@@ -295,6 +296,24 @@ fn when_a_spare_thread_does_not_want_to_start_its_task_runs_on_the_next_that_doe
         assert!(told.recv().is_ok() && told.try_recv().is_err());
         assert!(numbers.lock().unwrap().iter().all(|number| *number < 6));
         waiters.into_iter().for_each(Waiter::end);
+        pool.shutdown();
+    });
+}
+
+/// With a thousand slots and more, a search that looks at each of them again and again takes longer
+/// than the start of a thread: 2,000 threads took 24 s, and now take half a second.
+#[test]
+fn two_thousand_tasks_that_block_unseen_all_begin_soon() {
+    within(Duration::from_secs(20), || {
+        const TASKS: usize = 2000;
+        let pool = ThreadPoolExecutor::new(TASKS).unwrap();
+        let all = Arc::new(Barrier::new(TASKS));
+        for _ in 0..TASKS {
+            let all = Arc::clone(&all);
+            pool.execute(move || {
+                all.wait();
+            });
+        }
         pool.shutdown();
     });
 }

@@ -43,6 +43,11 @@ impl Local {
             .with_queue(|own| self.shared.queue.find_far(own?, leave_last))
     }
 
+    /// Returns the number of slots at which a search looks.
+    pub(in crate::pool) fn slots_used(&self) -> usize {
+        self.shared.queue.tally.used_slots()
+    }
+
     /// Returns how far the other slots have come: two answers tell whether they make progress.
     pub(in crate::pool) fn finished_by_others(&self) -> usize {
         let tally = &self.shared.queue.tally;

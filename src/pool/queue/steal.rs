@@ -25,17 +25,20 @@ impl<T> Stealers<T> {
     /// With `leave_last` it leaves another slot's only task alone, because the slot's holder is
     /// most likely about to run it.
     pub(super) fn steal(&self, used: usize, thief: &LocalQueue<T>, leave_last: bool) -> Option<T> {
+        // Nothing is asked of those that have nothing, since that makes crossbeam-epoch look at
+        // every thread from time to time.
+        let left = usize::from(leave_last);
         let (before, from) = self.0[..used].split_at(thief.index());
         from.iter()
             .skip(1)
             .chain(before)
-            .filter(|victim| !leave_last || victim.len() > 1)
+            .filter(|victim| victim.len() > left)
             .find_map(|victim| insist(|| victim.steal_batch_and_pop(thief.batch())))
     }
 
     /// Takes one task of any slot.
     pub(super) fn steal_any(&self, used: usize) -> Option<T> {
-        let mut victims = self.0[..used].iter();
+        let mut victims = self.0[..used].iter().filter(|victim| !victim.is_empty());
         victims.find_map(|victim| insist(|| victim.steal()))
     }
 

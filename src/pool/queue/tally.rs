@@ -117,7 +117,7 @@ impl Tally {
 
     /// Returns the number of slots that have ever been used.
     #[inline]
-    pub(super) fn used_slots(&self) -> usize {
+    pub(in crate::pool) fn used_slots(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
