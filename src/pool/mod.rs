@@ -6,13 +6,14 @@
 //! knows all threads.
 //!
 //! In reading order, each module using those before: [`config`], [`hooks`] (the user's functions),
-//! [`incidents`] and [`observer`] (what the pool knows of a capacity) are plain data; [`queue`]
-//! has the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
-//! [`sleepers`], [`resting`] and [`roster`] have an argument each; [`link`] is what handles keep of
-//! a pool; [`spawned`] are the futures that have not ended, [`postponed`] what is not due;
-//! [`shared`] is all of it together; [`spares`] gives threads to vacant slots; [`staffing`] decides
-//! how many threads there may be; [`local`] is what one thread has of the pool; [`worker`] is one
-//! thread's loop; [`thread_lifecycle`] starts and ends them.
+//! [`incidents`] and [`observer`] (what the pool knows of a capacity) are plain data; [`queue`] has
+//! the order of tasks, and the tally that knows when all are done; [`idle`], [`slots`],
+//! [`sleepers`], [`resting`], [`roster`] and [`lenders`] have an argument each; [`link`] is what
+//! handles keep of a pool; [`spawned`] are the futures that have not ended, [`postponed`] what is
+//! not due; [`shared`] is all of it together; [`spares`] gives threads to vacant slots; [`lending`]
+//! lends slots, and gives them away in the end; [`staffing`] decides how many threads there may be;
+//! [`local`] is what one thread has of the pool; [`worker`] is one thread's loop;
+//! [`thread_lifecycle`] starts and ends them.
 
 mod config;
 mod hooks;

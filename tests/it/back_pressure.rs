@@ -127,7 +127,7 @@ fn tasks_at_a_semaphore_are_no_more_than_the_threads() {
             });
         }
         pool.wait_idle().unwrap();
-        assert_eq!(pool.metrics().live_threads, 4);
+        assert!(pool.metrics().live_threads <= 4);
         assert_eq!(pool.metrics().given_slots, 0);
     });
 }

@@ -192,12 +192,12 @@ impl Pool {
         }
     }
 
-    /// Pushes a task that was taken from a queue; not in a child process, where a queue may be left
-    /// in the middle of a change forever.
+    /// Pushes a future that was taken from a queue, and has begun or was cancelled; not in a child
+    /// process, where a queue may be left in the middle of a change forever.
     pub(super) fn push_back(self: &Arc<Self>, task: PoolTask) {
         match self.is_forked() {
             true => std::mem::forget(task),
-            false => self.push(task),
+            false => self.push_begun(task),
         }
     }
 
