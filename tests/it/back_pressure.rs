@@ -380,7 +380,9 @@ fn a_limit_of_none_at_first_lends() {
 #[test]
 fn fewer_threads_take_lent_slots_first() {
     limited(|| {
-        let pool = ThreadPoolExecutor::new(3).unwrap();
+        // None gives its slot away before the last has begun to wait.
+        let builder = Builder::new().threads(3).give_way(Duration::MAX);
+        let pool = builder.build().unwrap();
         let queue = Arc::new(JoinableQueue::bounded(0));
         for item in 0..3 {
             let queue = Arc::clone(&queue);

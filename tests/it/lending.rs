@@ -668,7 +668,9 @@ fn a_future_that_waits_for_room_in_either_of_two_queues_gives_way() {
 #[test]
 fn borrowers_that_are_always_busy_return_slots_that_are_no_longer_wanted() {
     limited(|| {
-        let pool = ThreadPoolExecutor::new(3).unwrap();
+        // None gives its slot away before the last has begun to wait.
+        let builder = Builder::new().threads(3).give_way(Duration::MAX);
+        let pool = builder.build().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let [begun, now, most] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
         for _ in 0..6 {
