@@ -210,9 +210,11 @@
 //! [`wait_idle`]: PoolRef::wait_idle
 
 mod attributes;
+mod clock;
 mod fork;
 mod primitive;
 mod room;
+mod spin;
 mod trampoline;
 mod unwind;
 mod wait;

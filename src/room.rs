@@ -6,23 +6,9 @@
 //! recorded while no worker stands there, so those who never meet one pay nothing.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
+use crate::clock::{Nanos, now};
 use crate::primitive::{AtomicU64, AtomicUsize, Ordering};
-
-/// A moment, or a time, in nanoseconds.
-pub(crate) type Nanos = u64;
-
-/// Returns this moment, in nanoseconds since a moment that is the same for the whole process.
-///
-/// In a model no time passes.
-pub(crate) fn now() -> Nanos {
-    static START: OnceLock<Instant> = OnceLock::new();
-    match cfg!(workmill_loom) {
-        true => 0,
-        false => nanos(START.get_or_init(Instant::now).elapsed()),
-    }
-}
 
 /// When a slot was given away last, in all pools. A model has none, since models share the process.
 #[cfg(not(workmill_loom))]
@@ -43,11 +29,6 @@ fn last_gift() -> Nanos {
     return LAST_GIFT.load(Ordering::Relaxed);
     #[cfg(workmill_loom)]
     0
-}
-
-/// Returns a time in nanoseconds, or the longest there is.
-pub(crate) fn nanos(time: Duration) -> Nanos {
-    Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
 /// The things for which an object has room.

@@ -13,8 +13,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::primitive::{
-    self, AtomicBool, Ordering, Thread, current, park, park_timeout, spin_loop, thread_cell,
-    yield_now,
+    self, AtomicBool, Ordering, Thread, current, park, park_timeout, thread_cell, yield_now,
 };
 use crate::room::{Record, Room};
 use crate::trampoline;
@@ -426,38 +425,4 @@ fn with_waiting_thread<R>(body: impl FnOnce(&WaitingThread, &Waker) -> R) -> R {
     WAITING_THREAD
         .try_with(&mut run)
         .unwrap_or_else(|_| run(&new()))
-}
-
-/// Spins until `done` returns `true`. Returns `false` if the budget runs out first.
-///
-/// The pauses between two looks double, because each look takes the cache line that it reads away
-/// from the thread that is about to write it. In a model `done` is called only once, because a spin
-/// adds nothing there except schedules.
-pub(crate) fn spin_until(budget: Spin, mut done: impl FnMut() -> bool) -> bool {
-    if !cfg!(workmill_loom) {
-        for look in 0..budget.doublings {
-            if done() {
-                return true;
-            }
-            (0..budget.pauses << look).for_each(|_| spin_loop());
-        }
-        for _ in 0..budget.yields {
-            if done() {
-                return true;
-            }
-            yield_now();
-        }
-    }
-    done()
-}
-
-/// How long to spin before parking.
-#[derive(Clone, Copy)]
-pub(crate) struct Spin {
-    /// The number of processor pauses after the first look.
-    pub(crate) pauses: u32,
-    /// The number of looks with pauses between them.
-    pub(crate) doublings: u32,
-    /// The number of looks after those. The thread yields the processor after each.
-    pub(crate) yields: u32,
 }

@@ -17,14 +17,16 @@ use std::time::Duration;
 use super::cycle;
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
+use crate::spin::{Spin, spin_until};
 use crate::task::cell::{self, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
-use crate::wait::{Blocking, Cause, Deadline, Spin, block_until, pending, spin_until};
+use crate::wait::{Blocking, Cause, Deadline, block_until, pending};
 
-/// How long a joiner looks in any case before it parks.
+/// How long a joiner looks in any case before it parks. It gives the processor away at once,
+/// because the thread that runs the task may want this one.
 const GLANCE: Spin = Spin {
-    pauses: 40,
-    doublings: 1,
+    pauses: 0,
+    doublings: 0,
     yields: 2,
 };
 

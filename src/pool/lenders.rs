@@ -90,9 +90,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::slots::ReservedSlot;
+use crate::clock::{Nanos, nanos, now};
 use crate::error::GaveWay;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, lock};
-use crate::room::{self, Nanos, Record, nanos, now};
+use crate::room::{self, Record};
 use crate::task::Name;
 
 /// A pool gives way a hundred times earlier while none of its workers runs.

@@ -12,8 +12,8 @@ use super::lenders::{Away, Guard, LenderKey, Stand, Totals, View};
 use super::queue::local::LocalQueue;
 use super::shared::Shared;
 use super::slots::{ReservedSlot, Wanted};
+use crate::clock::{Nanos, now};
 use crate::primitive::{Ordering, fence};
-use crate::room::Nanos;
 use crate::wait::Deadline;
 
 /// The thing that a lender has which comes back.
@@ -157,7 +157,7 @@ impl<T: Send + 'static> Shared<T> {
             let view = self.view();
             let mut lenders = self.lenders.lock();
             let first = lenders.first_due(&view);
-            let now = crate::room::now();
+            let now = now();
             let Some((giver, _)) = first.filter(|&(_, due)| due <= now) else {
                 return lenders.tick_until(key, first.map(|(_, due)| due));
             };

@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use super::slots::ReservedSlot;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, current, lock};
-use crate::wait::{Deadline, Spin, spin_until};
+use crate::spin::{Spin, spin_until};
+use crate::wait::Deadline;
 
 /// How long a spare thread looks whether it is wanted before it parks: about as long as it takes to
 /// wake a thread.

@@ -1,7 +1,7 @@
 //! A worker's loop: find a task, run it, and sleep when there is none.
 
 use super::local::{Local, PoolTask};
-use crate::wait::{Spin, spin_until};
+use crate::spin::{Spin, spin_until};
 
 /// How long a worker without tasks searches before it sleeps: about as long as it takes to wake
 /// another thread, which may then bring the next task.

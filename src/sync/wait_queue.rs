@@ -51,8 +51,9 @@ use std::task::{Poll, Waker};
 
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
+use crate::spin::{Spin, spin_until};
 use crate::unwind;
-use crate::wait::{Cause, Deadline, Spin, block_until, pending, spin_until};
+use crate::wait::{Cause, Deadline, block_until, pending};
 
 /// How long a thread looks before it joins the queue: about as long as it takes to be woken there.
 const LOOK: Spin = Spin {

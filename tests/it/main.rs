@@ -25,6 +25,8 @@ mod large;
 mod lending;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod neighbours;
 mod overflow;
 mod panicking;
 mod queue;

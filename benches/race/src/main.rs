@@ -14,6 +14,7 @@
 mod contenders;
 mod entries;
 mod families;
+mod hogs;
 mod measure;
 mod report;
 mod rig;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use entries::GROUPS;
+use hogs::Hogs;
 use measure::CountingAllocator;
 use report::{Facts, Report, RowReport, Track};
 use rig::{Setup, Turn};
@@ -64,12 +66,20 @@ struct Arguments {
     /// Lists the rows and the contenders, and runs nothing
     #[arg(long)]
     list: bool,
+
+    /// Computes until the input ends, and runs nothing: a busy neighbour of another race
+    #[arg(long, hide = true)]
+    hog: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     if arguments.list {
         list();
+        return Ok(());
+    }
+    if arguments.hog {
+        hogs::hog();
         return Ok(());
     }
     let rows = selected_rows(&arguments.rows)?;
@@ -87,7 +97,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for row in rows {
         let ops = row.ops(arguments.scale);
         let rounds = if row.once() { 1 } else { rounds };
+        let hogs = Hogs::start(row.hogs)?;
         let tracks = race(row, ops, threads, rounds, &arguments.contenders);
+        drop(hogs);
         if are_chosen && tracks.iter().all(Track::is_floor) {
             continue;
         }

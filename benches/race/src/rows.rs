@@ -53,6 +53,8 @@ pub(crate) struct RowSpec {
     /// The tasks compute. Then several threads do at once what the floor does alone, which is no
     /// lower bound.
     pub(crate) computes: bool,
+    /// The number of other processes that compute meanwhile.
+    pub(crate) hogs: usize,
     ours: &'static [Part],
     others: &'static [Part],
     /// The loop without a pool.
@@ -106,8 +108,8 @@ impl RowSpec {
     }
 }
 
-/// The fields that most rows share: the clock counts, tasks do not compute, and any number of
-/// operations will do.
+/// The fields that most rows share: the clock counts, tasks do not compute, no other process does,
+/// and any number of operations will do.
 const USUAL: RowSpec = RowSpec {
     name: "",
     about: "",
@@ -115,10 +117,14 @@ const USUAL: RowSpec = RowSpec {
     fit: |ops| ops,
     figure: Figure::Wall,
     computes: false,
+    hogs: 0,
     ours: &[],
     others: &[],
     floor: None,
 };
+
+/// The number of busy neighbours in the rows that have some.
+const HOGS: usize = 2;
 
 type Rayon = Arc<rayon::ThreadPool>;
 type PoolOf<C> = <C as Contender>::Pool;
@@ -496,6 +502,46 @@ pub(crate) const ROWS: &[RowSpec] = &[
             (queues::ASYNC_CHANNEL, queue4::<AsyncChannel>),
             (queues::BY_HAND, queue4::<QueueByHand>),
         ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "pingpong_hogs",
+        about: "submit and join, one at a time, beside two busy processes",
+        ops: 1_000,
+        hogs: HOGS,
+        ours: &[
+            (pools::WORKMILL, pingpong::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, pingpong::<Workmill, Oneshot>),
+        ],
+        others: submit!(pingpong),
+        floor: Some((pools::FLOOR, pingpong::<Inline, Own>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "window_hogs",
+        about: "64 in flight, about 1 µs of computation each, beside two busy processes",
+        ops: 20_000,
+        computes: true,
+        hogs: HOGS,
+        ours: &[
+            (pools::WORKMILL, window::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, window::<Workmill, Oneshot>),
+        ],
+        others: submit!(window),
+        floor: Some((pools::FLOOR, window::<Inline, Own>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "submit_all_hogs",
+        about: "closures with results, then every handle joined, beside two busy processes",
+        ops: 200_000,
+        hogs: HOGS,
+        ours: &[
+            (pools::WORKMILL, submit_all::<Workmill, Own>),
+            (pools::WORKMILL_ONESHOT, submit_all::<Workmill, Oneshot>),
+        ],
+        others: submit!(submit_all),
+        floor: Some((pools::FLOOR, submit_all::<Inline, Own>)),
         ..USUAL
     },
     // The last, since the thread of async-io's timers never ends.

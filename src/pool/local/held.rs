@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use crate::clock::{Nanos, now};
 use crate::pool::idle::Searching;
 use crate::pool::lenders::{Away, LenderKey};
 use crate::pool::queue::local::LocalQueue;
 use crate::pool::slots::ReservedSlot;
-use crate::room::{Nanos, Record, now};
+use crate::room::Record;
 use crate::wait::Outcome;
 
 pub(super) struct Held<T> {

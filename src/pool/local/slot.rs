@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::held::{Identity, Wait};
 use super::here::{self, Local, PoolTask, with_chain};
+use crate::clock::Nanos;
 use crate::fork;
 use crate::pool::lenders::{Away, LenderKey, Stand};
 use crate::pool::lending::Back;
@@ -23,7 +24,7 @@ use crate::pool::resting::Rested;
 use crate::pool::sleepers::Slept;
 use crate::pool::slots::ReservedSlot;
 use crate::primitive::current;
-use crate::room::{Nanos, Room};
+use crate::room::Room;
 use crate::wait::{Begun, Cause, Deadline, Hooks, Outcome, set_blocking_hooks};
 
 /// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
