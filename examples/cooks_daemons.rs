@@ -39,7 +39,7 @@ fn cook(name: &str, food: &str, kitchen: &JoinableQueue<String>) {
         println!("{name} made {dish}");
         kitchen.put(dish).unwrap();
     }
-    kitchen.join();
+    kitchen.join().unwrap();
 }
 
 fn eat(name: &str, kitchen: &JoinableQueue<String>) {

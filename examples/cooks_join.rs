@@ -22,7 +22,7 @@ fn main() {
         for cook in cooks {
             cook.join().unwrap();
         }
-        kitchen.join();
+        kitchen.join().unwrap();
         println!("all is eaten");
         kitchen.close();
     });

@@ -192,7 +192,7 @@
 //! | `get`, `get_nowait`, `get(timeout=2)` | [`get`](Queue::get), [`try_get`](Queue::try_get), [`get_timeout`](Queue::get_timeout) |
 //! | `get` and then `task_done` | [`get_task`](Queue::get_task), whose guard calls it, or both by hand |
 //! | `join` | [`join`](Queue::join), [`join_timeout`](Queue::join_timeout) |
-//! | `put(None)` as an end mark, `shutdown()` | [`close`](Queue::close), which ends `for item in &queue` |
+//! | `put(None)` as an end mark, `shutdown()` | [`close`](Queue::close), which ends `for item in &queue`; the last [`producer`](Queue::producer) closes when it goes |
 //! | `shutdown(immediate=True)` | [`close_and_drain`](Queue::close_and_drain) |
 //! | `qsize`, `empty`, `full` | [`len`](Queue::len), [`is_empty`](Queue::is_empty), [`is_full`](Queue::is_full) |
 //! | `join_thread`, `cancel_join_thread` | nothing: no thread carries the items |
@@ -256,14 +256,15 @@ pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use schedule::Every;
 pub use sync::cancel::{CancelCallback, CancelToken};
 pub use sync::error::{
-    AcquireError, GetError, PutError, ReleaseError, TaskDoneError, TryAcquireError, TryGetError,
-    TryPutError,
+    AbandonedError, AcquireError, GetError, PutError, ReleaseError, TaskDoneError, TryAcquireError,
+    TryGetError, TryPutError,
 };
 pub use sync::event::Event;
 pub use sync::latch::Latch;
 pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
 pub use sync::queue::{
-    Iter, IterTasks, JoinableQueue, LifoQueue, PriorityQueue, Put, Queue, TaskGuard,
+    Consumer, IntoIter, Iter, IterTasks, JoinableQueue, LifoQueue, OwnedTaskGuard, PriorityQueue,
+    Producer, Put, Queue, TaskGuard,
 };
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,

@@ -220,3 +220,16 @@ impl fmt::Display for TaskDoneError {
 }
 
 impl Error for TaskDoneError {}
+
+/// An error returned by [`Queue::join`](crate::Queue::join): the last [`Consumer`](crate::Consumer)
+/// of the queue has gone while an item was unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbandonedError;
+
+impl fmt::Display for AbandonedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the last consumer of the queue has gone, and items are unfinished")
+    }
+}
+
+impl Error for AbandonedError {}

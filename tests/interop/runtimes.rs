@@ -209,7 +209,7 @@ fn items_go_to_and_fro_between_a_runtime_and_a_pool() {
             for n in 0..200 {
                 there.put_async(n).await.unwrap();
             }
-            there.join_async().await;
+            there.join_async().await.unwrap();
             there.close();
         };
         let get = async {
@@ -244,7 +244,7 @@ fn a_queue_is_joined_from_a_runtime_when_a_pool_has_done_all() {
             }
             taken
         });
-        queue.join_async().await;
+        queue.join_async().await.unwrap();
         assert_eq!(queue.unfinished(), 0);
         queue.close();
         assert!(taken.await.unwrap().into_iter().eq(0..100));

@@ -125,15 +125,15 @@ struct Join(JoinableQueue<()>);
 
 impl Waited for Join {
     fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.0.join_timeout(timeout)
+        self.0.join_timeout(timeout).unwrap()
     }
 
     fn wait(&self) {
-        self.0.join();
+        self.0.join().unwrap();
     }
 
     async fn wait_async(&self) {
-        self.0.join_async().await;
+        self.0.join_async().await.unwrap();
     }
 
     fn open(&self) {

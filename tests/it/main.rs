@@ -30,6 +30,7 @@ mod neighbours;
 mod overflow;
 mod panicking;
 mod queue;
+mod queue_ends;
 mod scheduling;
 mod semaphore;
 #[cfg(unix)]

@@ -173,7 +173,7 @@ fn threads_tasks_and_futures_use_one_queue_and_each_item_is_got_once() {
                 .into_iter()
                 .for_each(|putter| putter.join().unwrap());
             until(|| next.load(Ordering::SeqCst) >= ITEMS + 4);
-            queue.join();
+            queue.join().unwrap();
             queue.close();
             getter.join().unwrap();
         });
@@ -209,15 +209,18 @@ fn what_one_puts_another_gets_in_that_order() {
 fn join_waits_for_every_item_and_not_longer() {
     limited(|| {
         let queue = JoinableQueue::unbounded();
-        queue.join();
-        assert!(queue.join_timeout(Duration::ZERO), "nothing was put");
+        queue.join().unwrap();
+        assert!(
+            queue.join_timeout(Duration::ZERO).unwrap(),
+            "nothing was put"
+        );
         (0..3).for_each(|item| queue.put(item).unwrap());
-        assert!(!queue.join_timeout(SHORT));
+        assert!(!queue.join_timeout(SHORT).unwrap());
         let mut joining = std::pin::pin!(queue.join_async());
         assert!(is_waiting(joining.as_mut()));
         thread::scope(|scope| {
             let joiner = scope.spawn(|| {
-                queue.join();
+                queue.join().unwrap();
                 assert_eq!(queue.unfinished(), 0);
             });
             drop(queue.get_task().unwrap());
@@ -229,7 +232,7 @@ fn join_waits_for_every_item_and_not_longer() {
             queue.task_done().unwrap();
             joiner.join().unwrap();
         });
-        future::block_on(joining);
+        future::block_on(joining).unwrap();
     });
 }
 
@@ -263,14 +266,14 @@ fn a_task_is_reported_done_while_unwinding_and_its_item_dropped_before() {
             let _task = taker.get_task().unwrap();
             panic!("with a task in hand");
         });
-        queue.join();
+        queue.join().unwrap();
         assert_eq!(drops.count(), 1);
         taken.join().unwrap_err();
         // A panic in the drop of an item is contained.
         let bombs = JoinableQueue::unbounded();
         bombs.put(Bomb { depth: 2 }).unwrap();
         drop(bombs.get_task().unwrap());
-        bombs.join();
+        bombs.join().unwrap();
     });
 }
 
@@ -366,9 +369,9 @@ fn closing_and_draining_gives_the_items_back_and_join_waits_for_the_rest() {
         let held = queue.get_task().unwrap();
         assert_eq!(queue.close_and_drain(), [1, 2, 3, 4]);
         assert_eq!(queue.unfinished(), 1);
-        assert!(!queue.join_timeout(SHORT));
+        assert!(!queue.join_timeout(SHORT).unwrap());
         drop(held);
-        queue.join();
+        queue.join().unwrap();
         assert_eq!(queue.close_and_drain(), [0; 0]);
         assert!(queue.task_done().is_err());
     });

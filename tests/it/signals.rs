@@ -95,7 +95,7 @@ fn wait_in_vain(busy: &PoolRef, full: &PoolRef) {
     takes(time, |time| queue.get_timeout(time).is_ok());
     queue.put(1).unwrap();
     takes(time, |time| queue.put_timeout(2, time).is_ok());
-    takes(time, |time| queue.join_timeout(time));
+    takes(time, |time| queue.join_timeout(time).unwrap());
     let mut handle = busy.submit(|| 42);
     takes(time, |time| handle.join_timeout(time).is_some());
     let shared = handle.shared();
@@ -126,7 +126,7 @@ fn wait_for_good(busy: &PoolRef) {
         assert!(event.is_set());
         semaphore.acquire().unwrap().forget();
         assert_eq!(queue.get(), Ok(1));
-        queue.join();
+        queue.join().unwrap();
         assert_eq!(queue.unfinished(), 0);
     });
     let slow = busy.submit(|| {

@@ -103,7 +103,7 @@ const WAITS: &[Row] = &[
         let queue = queue_with_an_item();
         let other = Arc::clone(&queue);
         pair(
-            move || queue.join(),
+            move || queue.join().unwrap(),
             move || drop(other.get_task().unwrap()),
         )
     }),
@@ -111,7 +111,7 @@ const WAITS: &[Row] = &[
         let queue = queue_with_an_item();
         let other = Arc::clone(&queue);
         pair(
-            move || assert!(queue.join_timeout(Duration::MAX)),
+            move || assert!(queue.join_timeout(Duration::MAX).unwrap()),
             move || drop(other.get_task().unwrap()),
         )
     }),

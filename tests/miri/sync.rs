@@ -188,7 +188,7 @@ fn items_go_through<O: Order<Box<usize>> + Sync>(queue: &Queue<Box<usize>, O>) {
         for putter in putters {
             putter.join().unwrap();
         }
-        queue.join();
+        queue.join().unwrap();
         queue.close();
         getters.map(|getter| getter.join().unwrap()).concat()
     });

@@ -261,7 +261,7 @@ impl<P: Plain, O: Order<Item> + Send + Sync + 'static> Run<P, O> {
             }
             Step::WaitToJoin => {
                 let join = async move {
-                    queue.join_async().await;
+                    queue.join_async().await.unwrap();
                     Outcome::Joined
                 };
                 self.wait(Kind::Join, Box::pin(join));

@@ -32,7 +32,7 @@ const RETIRED: &[Retired] = &[
         pattern: "guests?",
         instead: "foreign thread",
         within: "",
-        allowed: &[("sync/queue/mod.rs", "an example with cooks and guests")],
+        allowed: &[("sync/queue/basic.rs", "an example with cooks and guests")],
     },
     retired("threads? of the pool", "worker"),
     retired("lanes?", "local queue (LocalQueue)"),

@@ -98,10 +98,10 @@ fn a_join_returns_when_nothing_was_unfinished_at_some_moment() {
                 drop(queue.get_task().unwrap());
             })
         };
-        queue.join();
+        queue.join().unwrap();
         assert!(queue.unfinished() < 2);
         worker.join().unwrap();
-        queue.join();
+        queue.join().unwrap();
     });
 }
 
@@ -126,7 +126,7 @@ fn a_put_that_is_refused_keeps_no_joiner_waiting() {
         if putter.join().unwrap() {
             drop(queue.get_task().unwrap());
         }
-        joiner.join().unwrap();
+        joiner.join().unwrap().unwrap();
     });
 }
 
@@ -200,5 +200,68 @@ fn an_item_that_another_thread_reports_done_is_not_counted_below_zero() {
         getter.join().unwrap();
         let finished = finisher.join().unwrap();
         assert_eq!(queue.unfinished(), usize::from(!finished));
+    });
+}
+
+/// Bug: the last producer that goes closes nothing.
+#[test]
+fn gets_end_when_the_last_producer_has_gone() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        let producers = [(); 2].map(|()| queue.producer());
+        let putters = producers.map(|producer| thread::spawn(move || producer.put(()).unwrap()));
+        assert_eq!(queue.iter().count(), 2);
+        putters.into_iter().for_each(|it| it.join().unwrap());
+    });
+}
+
+/// Bug: the last consumer that goes notifies no joiner.
+#[test]
+fn a_joiner_hears_that_the_last_consumer_has_gone() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        queue.put(()).unwrap();
+        let consumer = queue.consumer();
+        let goes = thread::spawn(move || drop(consumer));
+        assert!(queue.join().is_err());
+        goes.join().unwrap();
+    });
+}
+
+/// Bug: a joiner reads whether the queue is abandoned after it has read whether all is done.
+#[test]
+fn a_joiner_is_not_told_that_a_queue_is_abandoned_whose_last_item_is_done() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        queue.put(()).unwrap();
+        let consumer = queue.consumer();
+        let task = consumer.get_task_owned().unwrap();
+        let others = [
+            thread::spawn(move || drop(consumer)),
+            thread::spawn(move || drop(task)),
+        ];
+        assert_eq!(queue.join(), Ok(()));
+        others.into_iter().for_each(|it| it.join().unwrap());
+    });
+}
+
+/// Bug: an item that is given back is finished before it is accepted again. Bug: it notifies
+/// nobody.
+#[test]
+fn an_item_that_is_given_back_is_unfinished_all_the_time() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::unbounded());
+        queue.put(()).unwrap();
+        let task = queue.get_task_owned().unwrap();
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.get().unwrap())
+        };
+        let giver = thread::spawn(move || task.give_back());
+        assert_ne!(queue.unfinished(), 0);
+        giver.join().unwrap();
+        getter.join().unwrap();
+        queue.task_done().unwrap();
+        assert_eq!(queue.join(), Ok(()));
     });
 }

@@ -4,9 +4,9 @@
 //! item as its note. A get takes the note of the oldest offer, and by that notifies its waiter. If
 //! there is no offer and a getter waits, the item is *handed over* instead: it is laid down for
 //! that getter, which is notified. That is one step, under the lock. So an item lies there only
-//! while a getter is on its way to take it, or was dropped on its way, and then the next getter
-//! takes it. An offered item is accepted when it is taken, and given back if the queue is closed
-//! before that.
+//! while a getter is on its way to take it, or if the getter was dropped on its way, or the item
+//! was given back; then the next getter takes it. An offered item is accepted when it is taken, and
+//! given back to its putter if the queue is closed before that.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -92,6 +92,11 @@ impl<T> Direct<T> {
             unwind::wake(waker);
         }
         Some(item)
+    }
+
+    /// Lays down an item for the next getter.
+    pub(super) fn give_back(&self, item: T) {
+        lock(&self.0).handed_over.push_front(item);
     }
 
     /// Wakes all waiters that offer an item, to take it back. The queue has been closed.

@@ -12,7 +12,7 @@ use super::direct::Direct;
 use super::ledger::Ledger;
 use super::order::Order;
 use crate::primitive::yield_now;
-use crate::sync::error::{GetError, PutError, TryGetError, TryPutError};
+use crate::sync::error::{AbandonedError, GetError, PutError, TryGetError, TryPutError};
 use crate::wait::{Cause, Deadline, block_until};
 
 /// The items of a queue, the counts, and the waiters.
@@ -134,7 +134,7 @@ impl<T, O: Order<T>> Engine<T, O> {
     }
 
     /// Takes an item if there is one, and counts it as taken.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self) -> Option<T> {
         let item = match &self.items {
             Items::Kept(items) => items.pop()?,
@@ -144,18 +144,50 @@ impl<T, O: Order<T>> Engine<T, O> {
         Some(item)
     }
 
-    /// Waits until nothing is unfinished. Returns `false` if `deadline` comes first.
-    pub(super) fn join_until(&self, deadline: Deadline) -> bool {
-        let done = || self.is_done().then_some(());
-        self.ledger
-            .joiners()
-            .wait(Cause::Arrival, deadline, done)
-            .is_some()
+    /// Waits until nothing is unfinished, or the queue is abandoned. Returns `None` if `deadline`
+    /// comes first.
+    pub(super) fn join_until(&self, deadline: Deadline) -> Option<Result<(), AbandonedError>> {
+        let joiners = self.ledger.joiners();
+        joiners.wait(Cause::Arrival, deadline, || self.look_whether_done())
     }
 
-    /// Returns `true` if nothing is unfinished.
-    pub(super) fn is_done(&self) -> bool {
-        self.ledger.unfinished() == 0
+    /// Returns `Ok` if nothing is unfinished, an error if the queue is abandoned, and `None` if a
+    /// joiner has to wait.
+    pub(super) fn look_whether_done(&self) -> Option<Result<(), AbandonedError>> {
+        // Read first: the last consumer may finish an item just before it goes.
+        let is_abandoned = self.ledger.is_abandoned();
+        match self.ledger.unfinished() {
+            0 => Some(Ok(())),
+            _ => is_abandoned.then_some(Err(AbandonedError)),
+        }
+    }
+
+    /// Puts an item in front of all others that was taken, and is still to be finished. It is
+    /// dropped if the order panics.
+    pub(super) fn give_back(&self, item: T) {
+        let accepted = self.ledger.accept_again();
+        match &self.items {
+            Items::Kept(items) => items.give_back(item),
+            Items::Direct(direct) => direct.give_back(item),
+        }
+        accepted.keep();
+        self.ledger.getters().notify_one();
+    }
+
+    /// E1: counts a producer less, and closes the queue if it was the last.
+    pub(super) fn producer_gone(&self) {
+        if self.ledger.remove_producer() {
+            self.close();
+        }
+    }
+
+    /// E2 to E4: counts a consumer less, and abandons the queue if it was the last.
+    pub(super) fn consumer_gone(&self) {
+        if self.ledger.remove_consumer() {
+            self.ledger.note_abandoned();
+            self.close();
+            self.ledger.joiners().notify_all();
+        }
     }
 
     /// Closes the queue: puts are refused from now on, those that wait too.

@@ -11,14 +11,15 @@
 //!    number of taken items never exceeds that of accepted ones. The number of finished items never
 //!    exceeds that of taken ones, by an exchange that checks it.
 //! 2. CLOSED is a bit of the word in which puts are counted. So each put comes either before the
-//!    close, and its item will be taken, or after it, and is retracted.
+//!    close, and its item will be taken, or after it, and is retracted. An item that is given back
+//!    is accepted a second time, closed or not, before it is finished the first time.
 //!
 //! # Why `is_drained` and `unfinished` tell the truth
 //! Both compare two counts, and read first the count that cannot be ahead. If in a closed queue the
 //! taken items are read, then the accepted items, and both are equal, then at the moment of the
-//! second reading nothing was left: the number of taken items had not shrunk, and that of accepted
-//! items, with all that were still to be retracted, was no larger. That holds for finished and
-//! accepted items in the same way. The count that is read second is not behind the first, because
+//! second reading nothing was left: the number of taken items had not shrunk, and never exceeds
+//! that of accepted items, which at that moment was no larger. That holds for finished and accepted
+//! items in the same way. The count that is read second is not behind the first, because
 //! each count is published with Release by a thread that has seen the count before it with Acquire:
 //! a get by taking the item, and a `task_done` by reading the taken items, whichever thread calls
 //! it. A retraction can make two counts equal, as a get or a
@@ -56,6 +57,15 @@ struct Waiting {
     putters: WaitQueue,
     joiners: WaitQueue,
     room: Room,
+    ends: Ends,
+}
+
+/// The counted ends of the queue (`ends.rs`).
+struct Ends {
+    producers: AtomicUsize,
+    consumers: AtomicUsize,
+    /// Whether the last consumer has gone.
+    abandoned: AtomicBool,
 }
 
 /// A copy of the counts, for people to read.
@@ -92,6 +102,11 @@ impl Ledger {
                 putters: WaitQueue::new(),
                 joiners: WaitQueue::new(),
                 room: Room::new(Of::Items),
+                ends: Ends {
+                    producers: AtomicUsize::new(0),
+                    consumers: AtomicUsize::new(0),
+                    abandoned: AtomicBool::new(false),
+                },
             }),
         }
     }
@@ -136,6 +151,13 @@ impl Ledger {
             0 => Ok(Accepted(self)),
             _ => Err(Some(Accepted(self))),
         }
+    }
+
+    /// Counts an item once more that is given back. If the caller panics before it has put the item
+    /// into the queue, that is retracted.
+    pub(super) fn accept_again(&self) -> Accepted<'_> {
+        self.accepted.fetch_add(ONE, Ordering::AcqRel);
+        Accepted(self)
     }
 
     /// Counts a get. Notifies a putter, since there is room, and all getters if the item was the
@@ -235,6 +257,50 @@ impl Ledger {
         // Each makes a full fence first.
         self.getters().notify_all();
         self.putters().notify_all();
+    }
+
+    /// Counts a producer.
+    pub(super) fn add_producer(&self) {
+        self.waiting.ends.producers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a producer less. Returns `true` if it was the last.
+    #[must_use = "`true`: the queue is to be closed"]
+    pub(super) fn remove_producer(&self) -> bool {
+        // ORDERING: the close comes after what all producers have put before they have gone.
+        self.waiting.ends.producers.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Counts a consumer.
+    pub(super) fn add_consumer(&self) {
+        self.waiting.ends.consumers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a consumer if there are others. Returns `true` if it was counted.
+    pub(super) fn add_consumer_if_any(&self) -> bool {
+        let consumers = &self.waiting.ends.consumers;
+        let more = |before: usize| (before > 0).then_some(before + 1);
+        consumers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
+    }
+
+    /// Counts a consumer less. Returns `true` if it was the last.
+    #[must_use = "`true`: the queue is to be abandoned"]
+    pub(super) fn remove_consumer(&self) -> bool {
+        // ORDERING: a joiner that sees the queue abandoned sees what all consumers have finished.
+        self.waiting.ends.consumers.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// E2: notes that the last consumer has gone.
+    pub(super) fn note_abandoned(&self) {
+        // ORDERING: pairs with Acquire in `is_abandoned`.
+        self.waiting.ends.abandoned.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if the last consumer has gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.waiting.ends.abandoned.load(Ordering::Acquire)
     }
 
     /// Notifies all getters if the queue is drained. The caller has made a full fence since it

@@ -19,7 +19,7 @@ use crossbeam_queue as lock_free;
 use lock_free::{ArrayQueue, SegQueue};
 
 use crate::primitive::Ordering::Relaxed;
-use crate::primitive::{AtomicUsize, Mutex, lock};
+use crate::primitive::{AtomicU8, AtomicUsize, Mutex, lock};
 
 /// The order in which a [`Queue`](crate::Queue) gives its items out: [`Fifo`], [`Lifo`] or
 /// [`SmallestFirst`].
@@ -33,6 +33,9 @@ pub trait Store<T> {
     fn new(capacity: Option<usize>) -> Self;
     /// Adds the item, or returns it if there is no room.
     fn push(&self, item: T) -> Result<(), T>;
+    /// Adds an item that comes out before all others, or before all that are equal to it, whether
+    /// or not there is room.
+    fn give_back(&self, item: T);
     /// Removes and returns the next item.
     fn pop(&self) -> Option<T>;
     /// Returns the number of items. This is a snapshot and may be stale.
@@ -40,11 +43,25 @@ pub trait Store<T> {
 }
 
 /// First in, first out: the [`Order`] of a [`JoinableQueue`](crate::JoinableQueue).
-pub struct Fifo<T>(Kind<T>);
+pub struct Fifo<T> {
+    /// [`FRONT`] and [`OTHERS`], in one word, so that most calls look at nothing else.
+    parts: AtomicU8,
+    /// The items, unless they are in `others`. Then it has room for one, and is not used.
+    ring: ArrayQueue<T>,
+    others: Others<T>,
+    /// Items that were given back, the last of them first.
+    front: Mutex<Vec<T>>,
+}
 
-enum Kind<T> {
-    Bounded(ArrayQueue<T>),
-    Large(Counted<T>),
+/// Set while there are items that were given back. Written under their lock.
+const FRONT: u8 = 1;
+
+/// Set if the capacity is larger than [`MANY`], or unlimited.
+const OTHERS: u8 = 2;
+
+/// The items of a queue whose capacity is large, or unlimited.
+enum Others<T> {
+    Bounded(Counted<T>),
     Unbounded(SegQueue<T>),
 }
 
@@ -59,19 +76,85 @@ impl<T> Order<T> for Fifo<T> {}
 
 impl<T> Store<T> for Fifo<T> {
     fn new(capacity: Option<usize>) -> Self {
-        Self(match capacity {
-            Some(capacity) if capacity > MANY => Kind::Large(Counted::new(capacity)),
-            Some(capacity) => Kind::Bounded(ArrayQueue::new(capacity)),
-            None => Kind::Unbounded(SegQueue::new()),
-        })
+        let small = capacity.filter(|capacity| *capacity <= MANY);
+        Self {
+            parts: AtomicU8::new(if small.is_some() { 0 } else { OTHERS }),
+            ring: ArrayQueue::new(small.unwrap_or(1)),
+            others: match capacity.filter(|_| small.is_none()) {
+                Some(capacity) => Others::Bounded(Counted::new(capacity)),
+                None => Others::Unbounded(SegQueue::new()),
+            },
+            front: Mutex::new(Vec::new()),
+        }
     }
 
     #[inline]
     fn push(&self, item: T) -> Result<(), T> {
-        match &self.0 {
-            Kind::Bounded(items) => items.push(item),
-            Kind::Large(items) => items.push(item),
-            Kind::Unbounded(items) => {
+        match self.has(OTHERS) {
+            false => self.ring.push(item),
+            true => self.others.push(item),
+        }
+    }
+
+    fn give_back(&self, item: T) {
+        let mut front = lock(&self.front);
+        front.push(item);
+        self.parts.fetch_or(FRONT, Relaxed);
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<T> {
+        match self.parts.load(Relaxed) {
+            0 => self.ring.pop(),
+            OTHERS => self.others.pop(),
+            _ => self.pop_front(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        let front = match self.has(FRONT) {
+            true => lock(&self.front).len(),
+            false => 0,
+        };
+        front
+            + match self.has(OTHERS) {
+                false => self.ring.len(),
+                true => self.others.len(),
+            }
+    }
+}
+
+impl<T> Fifo<T> {
+    /// Returns `true` if the part is used. By promise 2 it orders nothing.
+    #[inline]
+    fn has(&self, part: u8) -> bool {
+        self.parts.load(Relaxed) & part != 0
+    }
+
+    /// Takes an item that was given back, or any other.
+    #[cold]
+    fn pop_front(&self) -> Option<T> {
+        let given_back = {
+            let mut front = lock(&self.front);
+            let item = front.pop();
+            if front.is_empty() {
+                self.parts.fetch_and(!FRONT, Relaxed);
+            }
+            item
+        };
+        given_back.or_else(|| match self.has(OTHERS) {
+            false => self.ring.pop(),
+            true => self.others.pop(),
+        })
+    }
+}
+
+impl<T> Others<T> {
+    #[inline]
+    fn push(&self, item: T) -> Result<(), T> {
+        match self {
+            Self::Bounded(items) => items.push(item),
+            Self::Unbounded(items) => {
                 items.push(item);
                 Ok(())
             }
@@ -80,18 +163,16 @@ impl<T> Store<T> for Fifo<T> {
 
     #[inline]
     fn pop(&self) -> Option<T> {
-        match &self.0 {
-            Kind::Bounded(items) => items.pop(),
-            Kind::Large(items) => items.pop(),
-            Kind::Unbounded(items) => items.pop(),
+        match self {
+            Self::Bounded(items) => items.pop(),
+            Self::Unbounded(items) => items.pop(),
         }
     }
 
     fn len(&self) -> usize {
-        match &self.0 {
-            Kind::Bounded(items) => items.len(),
-            Kind::Large(items) => items.len(),
-            Kind::Unbounded(items) => items.len(),
+        match self {
+            Self::Bounded(items) => items.len(),
+            Self::Unbounded(items) => items.len(),
         }
     }
 }
@@ -154,11 +235,15 @@ impl<T> Store<T> for Lifo<T> {
 
     fn push(&self, item: T) -> Result<(), T> {
         let mut items = lock(&self.items);
-        if items.len() == self.capacity {
+        if items.len() >= self.capacity {
             return Err(item);
         }
         items.push(item);
         Ok(())
+    }
+
+    fn give_back(&self, item: T) {
+        lock(&self.items).push(item);
     }
 
     fn pop(&self) -> Option<T> {
@@ -187,13 +272,16 @@ pub struct SmallestFirst<T> {
 
 /// A set with a number for each item, and not a heap, so that `pop` calls no user code.
 struct Ranked<T> {
-    next: u64,
+    /// The number of the next item that is put.
+    next: i64,
+    /// The number of the next item that is given back.
+    before: i64,
     items: BTreeSet<Numbered<T>>,
 }
 
 struct Numbered<T> {
     item: T,
-    number: u64,
+    number: i64,
 }
 
 impl<T: Ord> Order<T> for SmallestFirst<T> {}
@@ -204,6 +292,7 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
             capacity: capacity.unwrap_or(usize::MAX),
             items: Mutex::new(Ranked {
                 next: 0,
+                before: -1,
                 items: BTreeSet::new(),
             }),
         }
@@ -211,13 +300,20 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
 
     fn push(&self, item: T) -> Result<(), T> {
         let mut ranked = lock(&self.items);
-        if ranked.items.len() == self.capacity {
+        if ranked.items.len() >= self.capacity {
             return Err(item);
         }
         let number = ranked.next;
         ranked.next += 1;
         ranked.items.insert(Numbered { item, number });
         Ok(())
+    }
+
+    fn give_back(&self, item: T) {
+        let mut ranked = lock(&self.items);
+        let number = ranked.before;
+        ranked.before -= 1;
+        ranked.items.insert(Numbered { item, number });
     }
 
     fn pop(&self) -> Option<T> {

@@ -300,9 +300,14 @@ impl ChannelInUse {
         wait!(
             how,
             queue.join(),
-            |limit| queue.join_timeout(limit).then_some(()),
+            |limit| match queue.join_timeout(limit) {
+                Ok(true) => Some(Ok(())),
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            },
             queue.join_async(),
-        );
+        )
+        .unwrap();
     }
 
     pub(super) fn items(&self) -> (usize, usize, u64) {
