@@ -263,8 +263,8 @@ pub use sync::event::Event;
 pub use sync::latch::Latch;
 pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
 pub use sync::queue::{
-    Consumer, IntoIter, Iter, IterTasks, JoinableQueue, LifoQueue, OwnedTaskGuard, PriorityQueue,
-    Producer, Put, Queue, TaskGuard,
+    Consumer, IntoIter, Iter, IterTasks, JoinableQueue, LifoQueue, OwnedTaskGuard, Prioritized,
+    PriorityQueue, Producer, Put, Queue, TaskGuard,
 };
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,

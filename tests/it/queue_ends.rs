@@ -264,6 +264,55 @@ fn without_capacity_an_item_that_is_given_back_goes_to_the_next_get() {
     });
 }
 
+#[test]
+fn several_items_are_put_and_taken_at_once() {
+    limited(|| {
+        fn check<O: Order<i32>>(queue: &Queue<i32, O>, order: [i32; 3]) {
+            let (refused, rest) = queue.try_put_all(1..=5).unwrap_err().into_inner();
+            assert_eq!((refused, rest), (4, 5..=5));
+            let late = queue.put_all_timeout([7], Duration::from_millis(5));
+            assert!(late.unwrap_err().is_full());
+            assert_eq!(queue.drain(), order);
+            assert_eq!((queue.unfinished(), queue.drain().len()), (0, 0));
+            future::block_on(queue.put_all_async(1..=3)).unwrap();
+            let mut put = Box::pin(queue.put_all_async(4..=5));
+            assert!(future::block_on(future::poll_once(&mut put)).is_none());
+            assert_eq!(queue.drain(), order);
+            future::block_on(put).unwrap();
+            queue.close();
+            let (refused, _) = queue.put_all([6]).unwrap_err().into_inner();
+            assert_eq!((refused, queue.iter().count()), (6, 2));
+        }
+        check(&JoinableQueue::bounded(3), [1, 2, 3]);
+        check(&LifoQueue::bounded(3), [3, 2, 1]);
+        check(&PriorityQueue::bounded(3), [1, 2, 3]);
+        let direct = Fifo::bounded(0);
+        let mut puts = [1, 2].map(|n| Box::pin(direct.put_async(n)));
+        for put in &mut puts {
+            assert!(future::block_on(future::poll_once(put)).is_none());
+        }
+        assert_eq!(direct.drain(), [1, 2]);
+        puts.into_iter()
+            .for_each(|put| future::block_on(put).unwrap());
+    });
+}
+
+#[test]
+fn the_next_item_can_be_looked_at_where_it_lies_still() {
+    limited(|| {
+        let (last, smallest) = (LifoQueue::unbounded(), PriorityQueue::unbounded());
+        assert_eq!(last.peek(|n: &i32| *n), None);
+        last.put_all([3, 1, 2]).unwrap();
+        smallest.put_all([3, 1, 2]).unwrap();
+        assert_eq!(
+            (last.peek(|n| *n), smallest.peek(|n| *n)),
+            (Some(2), Some(1))
+        );
+        assert_eq!((last.get(), smallest.get()), (Ok(2), Ok(1)));
+        assert_eq!(LifoQueue::<i32>::bounded(0).peek(|n| *n), None);
+    });
+}
+
 /// Compares as its number does, and panics if told to.
 struct Rank(i32, char);
 

@@ -267,6 +267,22 @@ const WAITS: &[Row] = &[
             move || assert!(other.get().is_ok()),
         )
     }),
+    ("JoinableQueue::put_all", Lent, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.put_all([2]).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
+    ("JoinableQueue::put_all_timeout", Lent, |_| {
+        let queue = queue_with_an_item();
+        let other = Arc::clone(&queue);
+        pair(
+            move || queue.put_all_timeout([2], Duration::MAX).unwrap(),
+            move || assert!(other.get().is_ok()),
+        )
+    }),
     ("PoolRef::submit", Lent, |_| {
         full(|full| drop(full.submit(|| ())))
     }),

@@ -198,6 +198,20 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
     }
 
+    /// Takes out all items that are there, which are counted as finished.
+    pub(super) fn drain(&self) -> Vec<T> {
+        let most = match &self.items {
+            Items::Kept(items) => items.len(),
+            Items::Direct(_) => usize::MAX,
+        };
+        let items = std::iter::from_fn(|| self.take()).take(most);
+        let finished = items.inspect(|_| {
+            // An error means that a caller of `task_done` has reported too many items done.
+            let _ = self.ledger.finish();
+        });
+        finished.collect()
+    }
+
     /// Closes the queue, and takes out all items, which are counted as finished.
     pub(super) fn close_and_drain(&self) -> Vec<T> {
         self.close();

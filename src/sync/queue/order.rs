@@ -42,6 +42,14 @@ pub trait Store<T> {
     fn len(&self) -> usize;
 }
 
+/// Keeps the items so that one can be looked at.
+///
+/// This trait is sealed: no type outside this crate can implement it.
+pub trait Look<T>: Store<T> {
+    /// Calls `look` with the next item, under the lock.
+    fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R>;
+}
+
 /// First in, first out: the [`Order`] of a [`JoinableQueue`](crate::JoinableQueue).
 pub struct Fifo<T> {
     /// [`FRONT`] and [`OTHERS`], in one word, so that most calls look at nothing else.
@@ -225,6 +233,12 @@ pub struct Lifo<T> {
 
 impl<T> Order<T> for Lifo<T> {}
 
+impl<T> Look<T> for Lifo<T> {
+    fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        lock(&self.items).last().map(look)
+    }
+}
+
 impl<T> Store<T> for Lifo<T> {
     fn new(capacity: Option<usize>) -> Self {
         Self {
@@ -285,6 +299,13 @@ struct Numbered<T> {
 }
 
 impl<T: Ord> Order<T> for SmallestFirst<T> {}
+
+impl<T: Ord> Look<T> for SmallestFirst<T> {
+    fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let ranked = lock(&self.items);
+        ranked.items.first().map(|first| look(&first.item))
+    }
+}
 
 impl<T: Ord> Store<T> for SmallestFirst<T> {
     fn new(capacity: Option<usize>) -> Self {
