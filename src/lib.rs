@@ -114,9 +114,9 @@
 //!
 //! # Synchronization
 //!
-//! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`CancelToken`], and the queues
-//! [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each can be waited for in
-//! all four forms:
+//! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`Notify`], [`CancelToken`], and
+//! the queues [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each can be
+//! waited for in all four forms:
 //!
 //! ```
 //! use std::{thread, time::Duration};
@@ -261,6 +261,7 @@ pub use sync::error::{
 };
 pub use sync::event::Event;
 pub use sync::latch::Latch;
+pub use sync::notify::{Notified, Notify};
 pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
 pub use sync::queue::{
     Consumer, IntoIter, Iter, IterTasks, JoinableQueue, LifoQueue, OwnedTaskGuard, Prioritized,

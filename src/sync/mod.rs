@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod latch;
 #[cfg(all(test, workmill_loom))]
 mod model;
+pub(crate) mod notify;
 pub(crate) mod permits;
 pub(crate) mod queue;
 pub(crate) mod semaphore;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
-use workmill::{CancelToken, Event, JoinableQueue, Latch, Semaphore};
+use workmill::{CancelToken, Event, JoinableQueue, Latch, Notify, Semaphore};
 
 use crate::support::{Hostile, limited};
 
@@ -50,6 +50,24 @@ macro_rules! waited {
 waited!(Event, set);
 waited!(Latch, count_down);
 waited!(CancelToken, cancel);
+
+impl Waited for Notify {
+    fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_timeout(timeout)
+    }
+
+    fn wait(&self) {
+        self.wait();
+    }
+
+    async fn wait_async(&self) {
+        self.wait_async().await;
+    }
+
+    fn open(&self) {
+        (0..5).for_each(|_| self.notify_one());
+    }
+}
 
 impl Waited for Semaphore {
     fn wait_timeout(&self, timeout: Duration) -> bool {
@@ -148,6 +166,7 @@ macro_rules! for_each_kind {
             $test(Event::new());
             $test(Latch::new(1));
             $test(CancelToken::new());
+            $test(Notify::new());
             $test(Semaphore::new(0));
             $test(Semaphore::unfair(0));
             $test(Get(JoinableQueue::unbounded()));

@@ -27,6 +27,7 @@ mod lending;
 mod memory;
 #[cfg(unix)]
 mod neighbours;
+mod notify;
 mod overflow;
 mod panicking;
 mod queue;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use workmill::{
-    BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Semaphore,
+    BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Notify, Semaphore,
     ThreadPoolExecutor, block_on, blocking,
 };
 
@@ -157,6 +157,32 @@ const WAITS: &[Row] = &[
         pair(
             move || assert!(token.wait_timeout(Duration::MAX)),
             move || cancel.cancel(),
+        )
+    }),
+    ("Notify::wait", GivenAway, |_| {
+        let bell = Arc::new(Notify::new());
+        let other = Arc::clone(&bell);
+        pair(move || bell.wait(), move || other.notify_one())
+    }),
+    ("Notify::wait_timeout", GivenAway, |_| {
+        let bell = Arc::new(Notify::new());
+        let other = Arc::clone(&bell);
+        pair(
+            move || assert!(bell.wait_timeout(Duration::MAX)),
+            move || other.notify_one(),
+        )
+    }),
+    ("Notified::wait", GivenAway, |_| {
+        let bell = Arc::new(Notify::new());
+        let other = Arc::clone(&bell);
+        pair(move || bell.notified().wait(), move || other.notify_one())
+    }),
+    ("Notified::wait_timeout", GivenAway, |_| {
+        let bell = Arc::new(Notify::new());
+        let other = Arc::clone(&bell);
+        pair(
+            move || assert!(bell.notified().wait_timeout(Duration::MAX)),
+            move || other.notify_one(),
         )
     }),
     ("Semaphore::acquire", GivenAway, |_| {

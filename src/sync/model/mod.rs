@@ -4,6 +4,7 @@
 //! Each model fails with the bugs that its comment names. `tests/mutants/bugs/sync` puts them back.
 
 mod event;
+mod notify;
 mod permits;
 mod queue;
 mod wait_list;
