@@ -114,9 +114,9 @@
 //!
 //! # Synchronization
 //!
-//! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`Notify`], [`CancelToken`], and
-//! the queues [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no pool. Each can be
-//! waited for in all four forms:
+//! [`Semaphore`] and [`BoundedSemaphore`], [`Event`], [`Latch`], [`Barrier`], [`Notify`],
+//! [`CancelToken`], and the queues [`JoinableQueue`], [`LifoQueue`] and [`PriorityQueue`] need no
+//! pool. Each can be waited for in all four forms:
 //!
 //! ```
 //! use std::{thread, time::Duration};
@@ -181,6 +181,7 @@
 //! | `semaphore.acquire(timeout=2)` | [`acquire_timeout(Duration::from_secs(2))`](Semaphore::acquire_timeout) |
 //! | `semaphore.release()` without an acquire | [`add_permits(1)`](Semaphore::add_permits), [`BoundedSemaphore::release`] |
 //! | `Event()`: `set`, `clear`, `is_set`, `wait` | [`Event`] with methods of these names; `wait(timeout)` is [`wait_timeout`](Event::wait_timeout) |
+//! | `Barrier(n)`: `wait`, `parties`, `n_waiting` | [`Barrier`]: [`wait`](Barrier::wait), [`parties`](Barrier::parties), [`waiting`](Barrier::waiting); a timeout breaks nothing |
 //! | `Lock()` | [`std::sync::Mutex`] |
 //!
 //! | `queue`, `multiprocessing` | here |
@@ -254,6 +255,7 @@ pub use executor::{
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use schedule::Every;
+pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelToken};
 pub use sync::error::{
     AbandonedError, AcquireError, GetError, PutError, ReleaseError, TaskDoneError, TryAcquireError,

@@ -71,6 +71,7 @@
 //! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
 //! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
+//! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |
 //! | for a signal | [`Event::wait`](crate::Event::wait), [`Latch::wait`](crate::Latch::wait), [`Latch::arrive_and_wait`](crate::Latch::arrive_and_wait), [`CancelToken::wait`](crate::CancelToken::wait), [`Notify::wait`](crate::Notify::wait), [`Notified::wait`](crate::Notified::wait), [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with no permits, or by [`Semaphore::signals`](crate::Semaphore::signals) | given away |
 //! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
 //! | for the threads of a new pool | [`Builder::build`](crate::Builder::build) with [`on_thread_start`](crate::Builder::on_thread_start) | given away |
@@ -138,7 +139,7 @@
 //! |---|---|
 //! | on a lock of std or parking_lot that is held only for moments | nothing: the task that holds it has a thread |
 //! | on a lock that others hold *while they wait* for something else; on a [`LazyLock`](std::sync::LazyLock) or [`OnceLock`](std::sync::OnceLock) whose initialization waits | [`blocking`](crate::blocking)`(\|\| lock.lock())`, or a [`Semaphore`](crate::Semaphore) of one permit instead of the lock |
-//! | on a channel, a condition variable or a barrier of another crate | [`blocking`](crate::blocking)`(\|\| receiver.recv())`, or a [`JoinableQueue`](crate::JoinableQueue), an [`Event`](crate::Event), a [`Latch`](crate::Latch), a [`Notify`](crate::Notify) |
+//! | on a channel, a condition variable or a barrier of another crate | [`blocking`](crate::blocking)`(\|\| receiver.recv())`, or a [`JoinableQueue`](crate::JoinableQueue), an [`Event`](crate::Event), a [`Latch`](crate::Latch), a [`Barrier`](crate::Barrier), a [`Notify`](crate::Notify) |
 //! | on files, sockets, processes, [`sleep`](std::thread::sleep) | [`blocking`](crate::blocking), if other tasks should run meanwhile; nothing hangs without it, unless the other side is a queued task |
 //! | in `block_on` of an asynchronous runtime | [`blocking`](crate::blocking)`(\|\| block_on(future))` |
 //! | of a thread of your own, for a task | nothing: the thread holds no slot |

@@ -7,6 +7,7 @@
 //! A blocking wait lets the pool know in [`wait::block_until`](crate::wait::block_until), which
 //! calls a hook that the pool sets.
 
+pub(crate) mod barrier;
 pub(crate) mod cancel;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -3,6 +3,7 @@
 mod aborting;
 mod alike;
 mod back_pressure;
+mod barrier;
 mod bounds;
 mod cancelling;
 mod chains;

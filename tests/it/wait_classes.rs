@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use workmill::{
-    BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Notify, Semaphore,
-    ThreadPoolExecutor, block_on, blocking,
+    Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Notify,
+    Semaphore, ThreadPoolExecutor, block_on, blocking,
 };
 
 use crate::support::{limited, limited_part, occupy, until};
@@ -157,6 +157,22 @@ const WAITS: &[Row] = &[
         pair(
             move || assert!(token.wait_timeout(Duration::MAX)),
             move || cancel.cancel(),
+        )
+    }),
+    ("Barrier::wait", GivenAway, |_| {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = Arc::clone(&barrier);
+        pair(
+            move || assert!(!barrier.wait().is_leader()),
+            move || until(|| other.try_wait().is_some()),
+        )
+    }),
+    ("Barrier::wait_timeout", GivenAway, |_| {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = Arc::clone(&barrier);
+        pair(
+            move || assert!(barrier.wait_timeout(Duration::MAX).is_some()),
+            move || until(|| other.try_wait().is_some()),
         )
     }),
     ("Notify::wait", GivenAway, |_| {

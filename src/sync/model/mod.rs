@@ -3,6 +3,7 @@
 //! Loom has no clock, so a timeout is modelled by a waiter that gives up by itself, at any moment.
 //! Each model fails with the bugs that its comment names. `tests/mutants/bugs/sync` puts them back.
 
+mod barrier;
 mod event;
 mod notify;
 mod permits;
