@@ -21,9 +21,10 @@
 //!    the unfair rule when all waiters have been woken to retry and have not retried yet.
 //! 2. While a bit of `bars` is set, no newcomer takes a permit. `bars` contains CLOSED, and WAITING
 //!    by the fair rule or STARVING by the unfair rule. Only `take_free` ignores CLOSED, and only
-//!    `take_anyway` ignores all three.
+//!    `take_anyway` and `take_away` ignore all three.
 //! 3. If the head is served by hand-off, either too few permits are free for it or some thread is
-//!    about to serve. Debts only lower the number of free permits.
+//!    about to serve. Debts, and permits that are taken away, only lower the number of free
+//!    permits.
 //! 4. CLOSED, once set, stays set.
 //!
 //! # Protocol
@@ -67,7 +68,8 @@
 //! A waiter needs no state word of its own. Timeout against grant could be one exchange there, but
 //! the lock has to be taken to leave the queue anyway, and under the lock it is a plain comparison.
 //! Permits that a release adds are free for a moment before they are handed over. By the fair rule
-//! only a debt can take them in that moment, and it may.
+//! only a debt, or a caller that takes permits away for good, can take them in that moment, and
+//! both may.
 
 use std::fmt;
 use std::ops::Deref;
@@ -414,6 +416,34 @@ impl Permits {
             }
         }
         false
+    }
+
+    /// Takes permits that are free, for good: as many as there are, and at most the given number.
+    /// Neither waiters nor CLOSED bar it, since it is no use of the permits. Returns the number.
+    pub(crate) fn take_away(&self, permits: usize) -> usize {
+        self.take_up_to(permits, 0)
+    }
+
+    /// Takes all permits that are free, by one exchange, if no bit bars it. Returns the number.
+    #[must_use]
+    pub(crate) fn take_all(&self) -> usize {
+        self.take_up_to(usize::MAX, self.bars)
+    }
+
+    /// Takes as many permits as are free, and at most the given number, unless one of the bits
+    /// `bars` is set.
+    fn take_up_to(&self, permits: usize, bars: usize) -> usize {
+        let (mut word, mut pauses) = (self.word.load(Ordering::Relaxed), 16);
+        loop {
+            let free = usize::try_from(count(word)).unwrap_or(0).min(permits);
+            if free == 0 || word & bars != 0 {
+                return 0;
+            }
+            match self.take_from(word, free) {
+                Ok(()) => return free,
+                Err(_) => word = self.word_after_a_pause(&mut pauses),
+            }
+        }
     }
 
     /// Refuses all waiters, and from now on everyone who wants a permit.

@@ -501,6 +501,58 @@ impl Semaphore {
         self.permits.add(permits)
     }
 
+    /// Takes free permits away for good, at most the given number, and returns how many they were.
+    /// Never waits.
+    ///
+    /// It is the opposite of [`add_permits`](Self::add_permits), and makes a limit smaller. Permits
+    /// that are in use stay so: to take those away too, [`forget`](Permit::forget) them when they
+    /// come back. Free permits are taken away even if a waiter waits for more of them, and also of
+    /// a closed semaphore.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(3);
+    /// let held = keys.acquire()?;
+    /// assert_eq!(keys.forget_permits(1), 1);
+    /// assert_eq!(keys.forget_permits(5), 1, "there was only one more");
+    /// drop(held);
+    /// assert_eq!(keys.available_permits(), 1);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    #[doc(alias = "reduce_permits")]
+    pub fn forget_permits(&self, permits: usize) -> usize {
+        self.permits.take_away(permits)
+    }
+
+    /// Acquires all permits that are free at this moment. Never waits.
+    ///
+    /// The result has 0 permits if none is free, if others wait for permits in order of arrival, or
+    /// if the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// Handles all signals that have come so far at once:
+    ///
+    /// ```
+    /// let arrived = workmill::Semaphore::signals(0);
+    /// arrived.add_permits(3)?;
+    /// let signals = arrived.drain_permits();
+    /// assert_eq!((signals.permits(), arrived.available_permits()), (3, 0));
+    /// signals.forget();
+    /// assert_eq!(arrived.drain_permits().permits(), 0);
+    /// # Ok::<(), workmill::ReleaseError>(())
+    /// ```
+    pub fn drain_permits(&self) -> Permit<'_> {
+        Permit(Held::new(self, self.permits.take_all()))
+    }
+
+    /// Acquires all permits that are free at this moment, like
+    /// [`drain_permits`](Self::drain_permits). They own a share of the semaphore. Never waits.
+    pub fn drain_permits_owned(self: &Arc<Self>) -> OwnedPermit {
+        OwnedPermit(Held::new(Arc::clone(self), self.permits.take_all()))
+    }
+
     /// Returns the number of free permits. This is a snapshot and may be stale.
     ///
     /// Permits can be free although others wait, if the longest waiter wants more.

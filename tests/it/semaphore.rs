@@ -424,3 +424,115 @@ fn wakers_that_panic_cost_nobody_a_permit() {
         assert_eq!(keys.available_permits(), 1);
     });
 }
+
+#[test]
+fn free_permits_are_taken_away_and_no_others() {
+    limited(|| {
+        for keys in [Semaphore::new(5), Semaphore::unfair(5), Semaphore::limit(5)] {
+            assert_eq!(keys.forget_permits(0), 0);
+            let held = keys.acquire_many(2).unwrap();
+            assert_eq!((keys.forget_permits(1), keys.available_permits()), (1, 2));
+            assert_eq!(keys.forget_permits(usize::MAX), 2);
+            assert_eq!(keys.forget_permits(1), 0);
+            drop(held);
+            assert_eq!(keys.available_permits(), 2);
+            keys.close();
+            assert_eq!((keys.forget_permits(1), keys.available_permits()), (1, 1));
+        }
+        // A waiter waits for more of them, and is served when there are enough again.
+        let keys = Semaphore::new(2);
+        let mut head = keys.acquire_many_async(3);
+        assert!(is_waiting(&mut head));
+        assert_eq!((keys.forget_permits(2), keys.available_permits()), (2, 0));
+        keys.add_permits(1).unwrap();
+        assert!(is_waiting(&mut head));
+        keys.add_permits(2).unwrap();
+        assert_eq!(future::block_on(head).unwrap().permits(), 3);
+        // Those that were granted belong to the waiter.
+        let held = keys.drain_permits();
+        let mut granted = keys.acquire_async();
+        assert!(is_waiting(&mut granted));
+        drop(held);
+        assert_eq!(keys.forget_permits(9), 2);
+        drop(future::block_on(granted).unwrap());
+        assert_eq!(keys.available_permits(), 1);
+    });
+}
+
+#[test]
+fn all_free_permits_are_acquired_at_once_unless_others_wait_for_them() {
+    limited(|| {
+        for keys in [Semaphore::new(5), Semaphore::unfair(5)] {
+            let keys = Arc::new(keys);
+            let held = keys.acquire_many(2).unwrap();
+            let drained = keys.drain_permits_owned();
+            assert_eq!((drained.permits(), keys.available_permits()), (3, 0));
+            assert_eq!(keys.drain_permits().permits(), 0);
+            drop((held, drained));
+            keys.drain_permits().forget();
+            assert_eq!(keys.available_permits(), 0);
+            keys.add_permits(1).unwrap();
+            drop(keys.drain_permits());
+            assert_eq!(keys.available_permits(), 1);
+            keys.close();
+            assert_eq!(keys.drain_permits().permits(), 0);
+        }
+        let keys = Semaphore::new(2);
+        let mut head = keys.acquire_many_async(3);
+        assert!(is_waiting(&mut head));
+        assert_eq!(
+            keys.drain_permits().permits(),
+            0,
+            "two are free, but somebody waits"
+        );
+        assert_eq!(keys.available_permits(), 2);
+        drop(head);
+        assert_eq!(keys.drain_permits().permits(), 2);
+    });
+}
+
+#[test]
+fn a_bounded_semaphore_gets_back_what_was_taken_away_or_drained() {
+    limited(|| {
+        let keys = BoundedSemaphore::new(3);
+        assert_eq!((keys.forget_permits(2), keys.max_permits()), (2, 3));
+        assert!(keys.release(3).is_err());
+        keys.release(2).unwrap();
+        keys.drain_permits_owned().forget();
+        keys.release(3).unwrap();
+        assert!(keys.release(1).is_err());
+        assert_eq!(keys.drain_permits().permits(), 3);
+        assert_eq!(keys.available_permits(), 3);
+    });
+}
+
+#[test]
+fn no_permit_is_taken_twice_or_lost_while_some_are_drained_and_taken_away() {
+    limited(|| {
+        let (keys, inside) = (Semaphore::new(4), AtomicUsize::new(0));
+        let gone = thread::scope(|scope| {
+            for round in 0..3_usize {
+                let (keys, inside) = (&keys, &inside);
+                scope.spawn(move || {
+                    for turn in 0..500 {
+                        let permit = match (round + turn) % 3 {
+                            0 => keys.drain_permits(),
+                            1 => keys.acquire().unwrap(),
+                            _ => keys.acquire_many(2).unwrap(),
+                        };
+                        let many = permit.permits();
+                        assert!(inside.fetch_add(many, Ordering::SeqCst) + many <= 4);
+                        inside.fetch_sub(many, Ordering::SeqCst);
+                    }
+                });
+            }
+            let mut gone = 0;
+            while gone < 2 {
+                gone += keys.forget_permits(2 - gone);
+                thread::yield_now();
+            }
+            gone
+        });
+        assert_eq!(keys.available_permits(), 4 - gone);
+    });
+}
