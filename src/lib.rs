@@ -256,7 +256,7 @@ pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use schedule::Every;
 pub use sync::barrier::{Barrier, BarrierWaitResult};
-pub use sync::cancel::{CancelCallback, CancelToken};
+pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};
 pub use sync::error::{
     AbandonedError, AcquireError, GetError, PutError, ReleaseError, TaskDoneError, TryAcquireError,
     TryGetError, TryPutError,

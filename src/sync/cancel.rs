@@ -7,16 +7,25 @@
 //! event looks at all callbacks under the lock after that. So each callback is either found by that
 //! call, or finds the event set and is called at once. The thread that takes a callback out under
 //! the lock owns it, to call or to drop it.
+//!
+//! The cause is decided before the event is set, once, also if it is that there is none. So a token
+//! that is cancelled has its cause. Of calls at the same moment, the one that decides the cause
+//! need not be the one that sets the event. A child has the cause that was decided for its parent.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::event::Event;
 use crate::primitive::{Mutex, lock};
 use crate::trampoline;
+use crate::unwind;
+
+/// The cause of a cancellation.
+type Cause = Arc<dyn Error + Send + Sync>;
 
 /// A token by which work is asked to stop. One side cancels it; the other checks it, waits for it,
 /// or registers a callback.
@@ -57,6 +66,8 @@ pub struct CancelToken(Arc<Inner>);
 
 struct Inner {
     cancelled: Event,
+    /// Decided before `cancelled` is set; `None` if the token is cancelled without a cause.
+    cause: OnceLock<Option<Cause>>,
     callbacks: Mutex<Callbacks>,
     /// The registration with the parent, which lives at least as long.
     parent: Option<Registration>,
@@ -112,7 +123,7 @@ impl CancelToken {
         })
         .unwrap_or_else(|_| {
             let child = Self::new();
-            child.cancel();
+            child.cancel_as(self.cause());
             child
         })
     }
@@ -126,8 +137,34 @@ impl CancelToken {
     /// they are put off, like those of [`JoinHandle::on_done`](crate::JoinHandle::on_done). A
     /// callback that is put off can still be removed by dropping its [`CancelCallback`].
     pub fn cancel(&self) {
-        let mut open = vec![Arc::clone(&self.0)];
-        while let Some(token) = open.pop() {
+        self.cancel_as(None);
+    }
+
+    /// Cancels the token and its children, like [`cancel`](Self::cancel), and tells the reason:
+    /// an error or a text, which [`cause`](Self::cause) returns.
+    ///
+    /// The first call decides. If the token is cancelled already, its cause stays as it is, also if
+    /// there is none, and the given one is dropped. Children that are not cancelled yet have the
+    /// cause of their parent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let all = workmill::CancelToken::new();
+    /// let one = all.child();
+    /// all.cancel_with_cause("the mill is on fire");
+    /// all.cancel_with_cause("it is late");
+    /// assert_eq!(one.cause().unwrap().to_string(), "the mill is on fire");
+    /// ```
+    pub fn cancel_with_cause(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.cancel_as(Some(Arc::from(cause.into())));
+    }
+
+    /// Cancels the token and its children for a cause.
+    fn cancel_as(&self, cause: Option<Cause>) {
+        let mut open = vec![(Arc::clone(&self.0), cause)];
+        while let Some((token, cause)) = open.pop() {
+            let cause = token.decide(cause);
             if !token.cancelled.set_first() {
                 continue;
             }
@@ -141,7 +178,7 @@ impl CancelToken {
                     }
                 };
                 match child {
-                    Some(child) => open.extend(child),
+                    Some(child) => open.extend(child.map(|child| (child, cause.clone()))),
                     None => {
                         // The call may be put off. The callback is taken out only when it is
                         // called, so it can be removed until then.
@@ -156,6 +193,50 @@ impl CancelToken {
     /// Returns `true` if the token was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.is_set()
+    }
+
+    /// Returns the cause for which the token was cancelled. Returns `None` if it is not cancelled,
+    /// or was cancelled without a cause.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// let stop = workmill::CancelToken::new();
+    /// assert!(stop.cause().is_none());
+    /// stop.cancel_with_cause(io::Error::from(io::ErrorKind::StorageFull));
+    /// let cause = stop.cause().unwrap();
+    /// let error: &io::Error = cause.downcast_ref().unwrap();
+    /// assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    /// ```
+    pub fn cause(&self) -> Option<Arc<dyn Error + Send + Sync>> {
+        // It may be decided although the token is not cancelled yet.
+        let cause = self.is_cancelled().then(|| self.0.cause.get());
+        cause.flatten().cloned().flatten()
+    }
+
+    /// Returns a guard that cancels the token when it is dropped, also during unwinding.
+    ///
+    /// # Examples
+    ///
+    /// A task that looks after others stops them, no matter how it ends:
+    ///
+    /// ```
+    /// use workmill::{CancelToken, ThreadPoolExecutor};
+    ///
+    /// let (pool, stop) = (ThreadPoolExecutor::new(1)?, CancelToken::new());
+    /// let seen = stop.child();
+    /// let miller = pool.submit(move || {
+    ///     let _stops_others = stop.drop_guard();
+    ///     panic!("no grain");
+    /// });
+    /// seen.wait();
+    /// assert!(miller.join().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn drop_guard(self) -> CancelGuard {
+        CancelGuard(Some(self))
     }
 
     /// Blocks until the token is cancelled.
@@ -256,6 +337,15 @@ impl fmt::Debug for CancelToken {
 }
 
 impl Inner {
+    /// Decides the cause, unless it is decided. Returns the one that counts.
+    fn decide(&self, cause: Option<Cause>) -> Option<Cause> {
+        let mut given = Some(cause);
+        let decided = self.cause.get_or_init(|| given.take().flatten()).clone();
+        // Another was first. Dropping this one is user code.
+        unwind::discard(given);
+        decided
+    }
+
     /// Calls a callback, unless it was removed.
     fn call(&self, key: u64) {
         let callback = lock(&self.callbacks).waiting.remove(&key);
@@ -267,6 +357,7 @@ impl Inner {
     fn new(parent: Option<Registration>) -> Self {
         Self {
             cancelled: Event::new(),
+            cause: OnceLock::new(),
             callbacks: Mutex::new(Callbacks::default()),
             parent,
         }
@@ -277,6 +368,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = mem::take(&mut lock(&self.callbacks).waiting);
         drop_all(callbacks.into_values());
+        unwind::discard(self.cause.take());
         // One parent after the other and not recursively, since a chain of children may be long.
         let mut next = self.parent.take();
         while let Some(registration) = next {
@@ -329,5 +421,44 @@ impl Drop for CancelCallback {
 impl fmt::Debug for CancelCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelCallback").finish_non_exhaustive()
+    }
+}
+
+/// A guard that cancels its [`CancelToken`] when it is dropped. It is returned by
+/// [`CancelToken::drop_guard`].
+///
+/// Bind it to a name: `let _guard = …` cancels the token at the end of the block, while `let _ = …`
+/// cancels it at once.
+#[must_use = "the token is cancelled at once if this is not bound to a named variable: write \
+              `let _guard = …`"]
+pub struct CancelGuard(Option<CancelToken>);
+
+impl CancelGuard {
+    /// Returns the token, which is not cancelled by this guard any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stop = workmill::CancelToken::new();
+    /// let guard = stop.clone().drop_guard();
+    /// drop(guard.disarm());
+    /// assert!(!stop.is_cancelled());
+    /// drop(stop.clone().drop_guard());
+    /// assert!(stop.is_cancelled());
+    /// ```
+    pub fn disarm(mut self) -> CancelToken {
+        self.0.take().expect("a guard has its token until it ends")
+    }
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        self.0.iter().for_each(CancelToken::cancel);
+    }
+}
+
+impl fmt::Debug for CancelGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelGuard").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! Events, latches and tokens release all waiters, once and for all of the forms.
 
+use std::error::Error;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -281,5 +283,122 @@ fn a_running_task_stops_when_it_is_asked_to() {
         running.wait();
         stop.cancel();
         assert_eq!(task.join().unwrap(), "stopped");
+    });
+}
+
+fn cause(token: &CancelToken) -> Option<String> {
+    token.cause().map(|cause| cause.to_string())
+}
+
+#[test]
+fn the_first_cause_counts_and_children_inherit_it() {
+    limited(|| {
+        let root = CancelToken::new();
+        let (early, inherits) = (root.child(), root.child());
+        let (early_child, grandchild) = (early.child(), inherits.child());
+        assert_eq!(cause(&root), None);
+        early.cancel_with_cause("early");
+        assert_eq!((cause(&root), root.is_cancelled()), (None, false));
+        root.cancel_with_cause(String::from("first"));
+        root.cancel_with_cause("second");
+        root.cancel();
+        for token in [
+            &root,
+            &inherits,
+            &grandchild,
+            &root.child(),
+            &grandchild.child(),
+        ] {
+            assert!(token.is_cancelled());
+            assert_eq!(cause(token).unwrap(), "first");
+        }
+        for token in [&early, &early_child, &early_child.child()] {
+            assert_eq!(cause(token).unwrap(), "early");
+        }
+        // No cause is an answer, too.
+        let without = CancelToken::new();
+        without.cancel();
+        without.cancel_with_cause("too late");
+        assert_eq!((cause(&without), cause(&without.child())), (None, None));
+    });
+}
+
+#[test]
+fn a_callback_and_a_waiter_find_the_cause_also_if_two_cancel_at_once() {
+    limited(|| {
+        for _ in 0..300 {
+            let root = CancelToken::new();
+            let child = root.child();
+            let seen = Arc::new(Mutex::new(None));
+            let (note, token) = (Arc::clone(&seen), child.clone());
+            let callback = child.on_cancel(move || *note.lock().unwrap() = Some(cause(&token)));
+            let found = thread::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    child.wait();
+                    cause(&child)
+                });
+                scope.spawn(|| root.cancel_with_cause("one"));
+                scope.spawn(|| root.cancel_with_cause("another"));
+                waiter.join().unwrap()
+            });
+            drop(callback);
+            assert!(found == cause(&root) && found.is_some());
+            assert_eq!(*seen.lock().unwrap(), Some(found));
+        }
+    });
+}
+
+/// A cause that panics when it is dropped.
+struct Grudge {
+    _bomb: Bomb,
+}
+
+impl fmt::Debug for Grudge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grudge")
+    }
+}
+
+impl fmt::Display for Grudge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a grudge")
+    }
+}
+
+impl Error for Grudge {}
+
+#[test]
+fn bombs_in_causes_are_contained() {
+    limited(|| {
+        let token = CancelToken::new();
+        token.cancel_with_cause(Grudge {
+            _bomb: Bomb { depth: 2 },
+        });
+        token.cancel_with_cause(Grudge {
+            _bomb: Bomb { depth: 2 },
+        });
+        assert!(token.cause().is_some());
+        drop(token);
+    });
+}
+
+#[test]
+fn a_guard_cancels_its_token_however_its_block_ends_unless_it_is_disarmed() {
+    limited(|| {
+        let token = CancelToken::new();
+        let guard = token.child().drop_guard();
+        let child = guard.disarm();
+        assert!(!child.is_cancelled());
+        let panics = AssertUnwindSafe(|| {
+            let _guard = child.clone().drop_guard();
+            panic!("on the way");
+        });
+        assert!(catch_unwind(panics).is_err());
+        assert!(child.is_cancelled() && !token.is_cancelled());
+        // A guard tells no cause, and changes none.
+        let guard = token.clone().drop_guard();
+        token.cancel_with_cause("known");
+        drop(guard);
+        assert_eq!(cause(&token).unwrap(), "known");
     });
 }
