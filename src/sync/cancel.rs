@@ -25,7 +25,7 @@ use crate::trampoline;
 use crate::unwind;
 
 /// The cause of a cancellation.
-type Cause = Arc<dyn Error + Send + Sync>;
+type Reason = Arc<dyn Error + Send + Sync>;
 
 /// A token by which work is asked to stop. One side cancels it; the other checks it, waits for it,
 /// or registers a callback.
@@ -67,7 +67,7 @@ pub struct CancelToken(Arc<Inner>);
 struct Inner {
     cancelled: Event,
     /// Decided before `cancelled` is set; `None` if the token is cancelled without a cause.
-    cause: OnceLock<Option<Cause>>,
+    cause: OnceLock<Option<Reason>>,
     callbacks: Mutex<Callbacks>,
     /// The registration with the parent, which lives at least as long.
     parent: Option<Registration>,
@@ -161,7 +161,7 @@ impl CancelToken {
     }
 
     /// Cancels the token and its children for a cause.
-    fn cancel_as(&self, cause: Option<Cause>) {
+    fn cancel_as(&self, cause: Option<Reason>) {
         let mut open = vec![(Arc::clone(&self.0), cause)];
         while let Some((token, cause)) = open.pop() {
             let cause = token.decide(cause);
@@ -338,7 +338,7 @@ impl fmt::Debug for CancelToken {
 
 impl Inner {
     /// Decides the cause, unless it is decided. Returns the one that counts.
-    fn decide(&self, cause: Option<Cause>) -> Option<Cause> {
+    fn decide(&self, cause: Option<Reason>) -> Option<Reason> {
         let mut given = Some(cause);
         let decided = self.cause.get_or_init(|| given.take().flatten()).clone();
         // Another was first. Dropping this one is user code.
