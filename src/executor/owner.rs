@@ -77,6 +77,8 @@ pub enum DropBehavior {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use = "the pool is shut down when its last owner is dropped: keep it by `let pool = …`, \
+              since `let _ = …` drops it at once"]
 pub struct ThreadPoolExecutor {
     owner: Arc<Owner>,
 }

@@ -180,6 +180,8 @@ impl fmt::Debug for CancelHandle {
 /// pool.shutdown();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the task is cancelled when this is dropped: keep it by `let handle = …`, since \
+              `let _ = …` drops it at once"]
 pub struct CancelOnDrop<T> {
     /// `None` only while the wrapper is taken apart.
     handle: Option<JoinHandle<T>>,

@@ -21,6 +21,7 @@ use crate::timer;
 /// # let _ = (ticks, polls);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "no series begins until this is passed to `submit_every`"]
 pub struct Every {
     period: Duration,
     from_end: bool,

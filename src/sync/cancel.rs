@@ -399,7 +399,8 @@ fn drop_all(callbacks: impl IntoIterator<Item = Callback>) {
 ///
 /// Dropping it removes the callback, unless it was called. It does not wait for a callback that is
 /// being called on another thread at that moment.
-#[must_use = "the callback is removed when this is dropped"]
+#[must_use = "the callback is removed when this is dropped: keep it by `let _callback = …`, or \
+              call `keep`, since `let _ = …` drops it at once"]
 pub struct CancelCallback(Option<Registration>);
 
 impl CancelCallback {

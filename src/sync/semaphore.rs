@@ -767,7 +767,8 @@ impl<S: Deref<Target = Semaphore>> Drop for Held<S> {
 /// Bind it to a name: `let _permit = …` holds the permits to the end of the block, while
 /// `let _ = …` drops them at once. If the semaphore is a signal, and not a limit,
 /// [`forget`](Self::forget) the permit.
-#[must_use = "the permits are released when this is dropped"]
+#[must_use = "the permits are released when this is dropped: hold them by `let _permit = …`, \
+              since `let _ = …` drops them at once"]
 pub struct Permit<'a>(Held<&'a Semaphore>);
 
 impl Permit<'_> {
@@ -800,7 +801,8 @@ impl fmt::Debug for Permit<'_> {
 
 /// One or more permits, which own a share of their semaphore. Dropping this releases them, also
 /// during unwinding.
-#[must_use = "the permits are released when this is dropped"]
+#[must_use = "the permits are released when this is dropped: hold them by `let _permit = …`, \
+              since `let _ = …` drops them at once"]
 pub struct OwnedPermit(Held<Arc<Semaphore>>);
 
 impl OwnedPermit {

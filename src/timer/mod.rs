@@ -351,6 +351,7 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Ticks once in each period. It is returned by [`interval`].
+#[must_use = "an interval does nothing unless its ticks are awaited"]
 pub struct Interval {
     period: Duration,
     next: Sleep,

@@ -43,6 +43,7 @@ mod support;
 mod threads;
 mod timer;
 mod unseen_panics;
+mod unused;
 mod wait_classes;
 mod wait_rule;
 mod waiting;
