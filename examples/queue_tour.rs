@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use workmill::{JoinableQueue, TryGetError, TryPutError};
+use workmill::{JoinableQueue, TryGetError};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let queue = JoinableQueue::bounded(5);
@@ -32,10 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for number in 0..6 {
         // In Python the sixth `put` waits forever.
-        if let Err(TryPutError::Full(number)) =
-            queue.put_timeout(number, Duration::from_millis(100))
-        {
-            println!("no room for {number}");
+        if let Err(refused) = queue.put_timeout(number, Duration::from_millis(100)) {
+            println!("no room for {}", refused.into_inner());
         }
     }
     Ok(())

@@ -167,6 +167,26 @@ impl fmt::Display for JoinError {
 
 impl Error for JoinError {}
 
+/// Wraps the error, so that `?` works in functions that return an [`io::Result`]. The kind is
+/// [`Other`](io::ErrorKind::Other), and [`downcast`](io::Error::downcast) returns the `JoinError`.
+///
+/// # Examples
+///
+/// ```
+/// fn answer() -> std::io::Result<u32> {
+///     let pool = workmill::ThreadPoolExecutor::new(1)?;
+///     Ok(pool.submit(|| 42).join()?)
+/// }
+///
+/// assert_eq!(answer()?, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
+    }
+}
+
 /// The reason for which a task was cancelled.
 ///
 /// # Examples
@@ -271,70 +291,87 @@ impl fmt::Debug for Rejected {
 /// An error returned by [`PoolRef::try_submit`](crate::PoolRef::try_submit) and other methods: the
 /// pool did not accept the closure, which the error contains.
 ///
+/// It returns the closure by value only, so it can be shared between threads even if the closure
+/// cannot, and `?` converts it into a `Box<dyn Error + Send + Sync>`.
+///
 /// # Examples
 ///
 /// ```
-/// use workmill::TrySubmitError;
-///
 /// let pool = workmill::ThreadPoolExecutor::new(1)?;
 /// pool.shutdown();
-/// match pool.try_submit(|| 6 * 7) {
-///     Err(TrySubmitError::Shutdown(closure)) => assert_eq!(closure(), 42),
-///     other => panic!("a pool that was shut down took {other:?}"),
-/// }
+/// let refused = pool.try_submit(|| 6 * 7).unwrap_err();
+/// assert!(refused.is_shutdown());
+/// let closure = refused.into_inner();
+/// assert_eq!(closure(), 42);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TrySubmitError<F> {
-    /// As many tasks wait for a thread as the pool's capacity allows.
-    Full(F),
-    /// The pool was shut down.
-    Shutdown(F),
-    /// The pool belongs to the process that this one was forked from, and has no threads here.
-    Forked(F),
+pub struct TrySubmitError<F> {
+    reason: CancelReason,
+    closure: ByValue<F>,
 }
 
 impl<F> TrySubmitError<F> {
+    /// Creates the error that contains `closure`.
+    pub(crate) fn new(reason: CancelReason, closure: F) -> Self {
+        let closure = ByValue::new(closure);
+        Self { reason, closure }
+    }
+
     /// Returns the closure.
     pub fn into_inner(self) -> F {
-        match self {
-            Self::Full(closure) | Self::Shutdown(closure) | Self::Forked(closure) => closure,
-        }
+        self.closure.into_inner()
+    }
+
+    /// Returns why the closure was not accepted: [`CancelReason::Rejected`] if the pool was full,
+    /// [`CancelReason::Shutdown`], or [`CancelReason::Forked`].
+    pub fn reason(&self) -> CancelReason {
+        self.reason
     }
 
     /// Returns `true` if the pool was full. A later try may succeed.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full(_))
+        self.reason == CancelReason::Rejected
     }
 
     /// Returns `true` if the pool was shut down. No later try will succeed.
     pub fn is_shutdown(&self) -> bool {
-        matches!(self, Self::Shutdown(_))
+        self.reason == CancelReason::Shutdown
     }
 }
 
 impl<F> fmt::Debug for TrySubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Shutdown(_) => "Shutdown(..)",
-            Self::Forked(_) => "Forked(..)",
-        })
+        f.debug_struct("TrySubmitError")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
 impl<F> fmt::Display for TrySubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "the pool is full",
-            Self::Shutdown(_) => "the pool was shut down",
-            Self::Forked(_) => "the pool is in the process that this one was forked from",
+        f.write_str(match self.reason {
+            CancelReason::Shutdown => "the pool was shut down",
+            CancelReason::Forked => "the pool is in the process that this one was forked from",
+            _ => "the pool is full",
         })
     }
 }
 
 impl<F> Error for TrySubmitError<F> {}
+
+/// A value that an error contains, and that can be had back by value only. So threads may share it
+/// even if they may not share the value itself: it is in a lock, which is never taken.
+pub(crate) struct ByValue<T>(Mutex<T>);
+
+impl<T> ByValue<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A problem because of which a pool does worse than it promises, although nothing is lost.
 ///

@@ -50,13 +50,11 @@
 //! submit are always accepted, and count.
 //!
 //! ```
-//! use workmill::{Builder, TrySubmitError};
-//!
-//! let pool = Builder::new().threads(2).queue_capacity(1000).build()?;
+//! let pool = workmill::Builder::new().threads(2).queue_capacity(1000).build()?;
 //! match pool.try_submit(|| 6 * 7) {
 //!     Ok(handle) => assert_eq!(handle.join()?, 42),
-//!     Err(TrySubmitError::Full(closure)) => println!("later: {}", closure()),
-//!     Err(other) => return Err(other.to_string().into()),
+//!     Err(refused) if refused.is_full() => println!("here: {}", refused.into_inner()()),
+//!     Err(refused) => return Err(refused.into()),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

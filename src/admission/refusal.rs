@@ -24,11 +24,7 @@ impl Refusal {
 
     /// Returns the error that carries `closure` back.
     pub(crate) fn with<F>(self, closure: F) -> TrySubmitError<F> {
-        match self {
-            Self::Full | Self::Dropped => TrySubmitError::Full(closure),
-            Self::Shutdown => TrySubmitError::Shutdown(closure),
-            Self::Forked => TrySubmitError::Forked(closure),
-        }
+        TrySubmitError::new(self.reason(), closure)
     }
 
     /// Returns the reason with which the task's handle resolves to cancelled.

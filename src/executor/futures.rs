@@ -153,9 +153,8 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Shutdown`](TrySubmitError::Shutdown) if the pool is
-    /// shut down, or is shut down during the wait, or [`Forked`](TrySubmitError::Forked) in a child
-    /// process of the one that built the pool.
+    /// [`TrySubmitError`] with the closure if the pool is shut down, or is shut down during the
+    /// wait, or in a child process of the one that built the pool.
     ///
     /// # Cancellation
     ///

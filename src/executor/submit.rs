@@ -147,10 +147,9 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) if there is no room,
-    /// whatever the overflow policy is and for the pool's own tasks too,
-    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or
-    /// [`Forked`](TrySubmitError::Forked) in a child process of the one that built the pool.
+    /// [`TrySubmitError`] with the closure if there is no room, whatever the overflow policy is and
+    /// for the pool's own tasks too, if the pool is shut down, or in a child process of the one
+    /// that built the pool.
     ///
     /// # Examples
     ///
@@ -181,10 +180,8 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) when the time is over,
-    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or is shut down during the
-    /// wait, or [`Forked`](TrySubmitError::Forked) in a child process of the one that built the
-    /// pool.
+    /// [`TrySubmitError`] with the closure when the time is over, if the pool is shut down, or is
+    /// shut down during the wait, or in a child process of the one that built the pool.
     ///
     /// # Examples
     ///
@@ -295,10 +292,9 @@ impl PoolRef {
     ///
     /// # Errors
     ///
-    /// [`TrySubmitError`] with the closure: [`Full`](TrySubmitError::Full) if there is no room,
-    /// whatever the overflow policy is and for the pool's own tasks too,
-    /// [`Shutdown`](TrySubmitError::Shutdown) if the pool is shut down, or
-    /// [`Forked`](TrySubmitError::Forked) in a child process of the one that built the pool.
+    /// [`TrySubmitError`] with the closure if there is no room, whatever the overflow policy is and
+    /// for the pool's own tasks too, if the pool is shut down, or in a child process of the one
+    /// that built the pool.
     ///
     /// # Examples
     ///

@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::error::ByValue;
+
 /// An error returned by [`Semaphore::acquire`](crate::Semaphore::acquire): the permits will never
 /// be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +88,29 @@ impl Error for ReleaseError {}
 
 /// An error returned by [`Queue::put`](crate::Queue::put): the queue was closed. It contains the
 /// item.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PutError<T>(pub T);
+///
+/// It returns the item by value only, so it can be shared between threads even if the item cannot,
+/// and `?` converts it into a `Box<dyn Error + Send + Sync>`.
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::unbounded();
+/// queue.close();
+/// let refused = queue.put("bread").unwrap_err();
+/// assert_eq!(refused.into_inner(), "bread");
+/// ```
+pub struct PutError<T>(ByValue<T>);
 
 impl<T> PutError<T> {
+    /// Creates the error that contains `item`.
+    pub(crate) fn new(item: T) -> Self {
+        Self(ByValue::new(item))
+    }
+
     /// Returns the item.
     pub fn into_inner(self) -> T {
-        self.0
+        self.0.into_inner()
     }
 }
 
@@ -113,59 +131,103 @@ impl<T> Error for PutError<T> {}
 /// An error returned by [`Queue::try_put`](crate::Queue::try_put) and
 /// [`Queue::put_timeout`](crate::Queue::put_timeout): the item was not put without waiting, or in
 /// time. It contains the item.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TryPutError<T> {
-    /// There was no room in the queue.
-    Full(T),
-    /// The queue was closed.
-    Closed(T),
+///
+/// It returns the item by value only, so it can be shared between threads even if the item cannot,
+/// and `?` converts it into a `Box<dyn Error + Send + Sync>`.
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::bounded(1);
+/// queue.put("bread")?;
+/// let refused = queue.try_put("cake").unwrap_err();
+/// assert!(refused.is_full());
+/// assert_eq!(refused.into_inner(), "cake");
+/// # Ok::<(), workmill::PutError<&str>>(())
+/// ```
+pub struct TryPutError<T> {
+    is_closed: bool,
+    item: ByValue<T>,
 }
 
 impl<T> TryPutError<T> {
+    /// Creates the error that contains `item`, for which there was no room.
+    pub(crate) fn full(item: T) -> Self {
+        Self {
+            is_closed: false,
+            item: ByValue::new(item),
+        }
+    }
+
     /// Returns the item.
     pub fn into_inner(self) -> T {
-        match self {
-            Self::Full(item) | Self::Closed(item) => item,
+        self.item.into_inner()
+    }
+
+    /// Returns the error that contains what `map` makes of the item.
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> TryPutError<U> {
+        TryPutError {
+            is_closed: self.is_closed,
+            item: ByValue::new(map(self.into_inner())),
         }
     }
 
     /// Returns `true` if there was no room in the queue.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full(_))
+        !self.is_closed
     }
 
     /// Returns `true` if the queue was closed.
     pub fn is_closed(&self) -> bool {
-        matches!(self, Self::Closed(_))
+        self.is_closed
     }
 }
 
 impl<T> From<PutError<T>> for TryPutError<T> {
-    fn from(error: PutError<T>) -> Self {
-        Self::Closed(error.0)
+    fn from(PutError(item): PutError<T>) -> Self {
+        Self {
+            is_closed: true,
+            item,
+        }
     }
 }
 
 impl<T> fmt::Debug for TryPutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Closed(_) => "Closed(..)",
-        })
+        f.debug_struct("TryPutError")
+            .field("is_closed", &self.is_closed)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T> fmt::Display for TryPutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "the queue was full",
-            Self::Closed(_) => "the queue was closed",
+        f.write_str(match self.is_closed {
+            false => "the queue was full",
+            true => "the queue was closed",
         })
     }
 }
 
 impl<T> Error for TryPutError<T> {}
+
+/// An item that was not put, as the queue itself passes it on: while a put waits for room, its item
+/// is not moved into an error again and again.
+pub(crate) enum NotPut<T> {
+    /// There was no room.
+    Full(T),
+    /// The queue was closed.
+    Closed(T),
+}
+
+impl<T> From<NotPut<T>> for TryPutError<T> {
+    fn from(not_put: NotPut<T>) -> Self {
+        match not_put {
+            NotPut::Full(item) => Self::full(item),
+            NotPut::Closed(item) => PutError::new(item).into(),
+        }
+    }
+}
 
 /// An error returned by [`Queue::get`](crate::Queue::get): the queue is closed and empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use workmill::{Builder, CancelReason, Overflow, ThreadPoolExecutor, TrySubmitError};
+use workmill::{Builder, CancelReason, Overflow, ThreadPoolExecutor};
 
 use crate::support::{Drops, add_one, limited, occupy, until};
 
@@ -26,11 +26,10 @@ fn a_full_pool_gives_the_closure_back_to_callers_that_ask() {
             let _capture = capture;
             3
         });
-        let Err(TrySubmitError::Full(closure)) = refused else {
-            panic!("{refused:?}");
-        };
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.reason(), CancelReason::Rejected);
         assert_eq!(drops.count(), 0);
-        assert_eq!(closure(), 3);
+        assert_eq!(refused.into_inner()(), 3);
         assert!(pool.try_execute(|| ()).unwrap_err().is_full());
         release.set();
         assert_eq!(first.join().unwrap(), 1);

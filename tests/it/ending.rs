@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 use workmill::{
     Builder, CancelReason, DropBehavior, Every, JoinError, JoinHandle, PoolRef, SharedHandle,
-    ThreadPoolExecutor, TrySubmitError, WouldDeadlock,
+    ThreadPoolExecutor, WouldDeadlock,
 };
 
 use crate::child::{assert_success, in_child_then};
@@ -120,9 +120,9 @@ fn submission_against_shutdown_loses_nothing() {
                         let ran = Arc::clone(&ran);
                         match pool.try_submit(move || ran.fetch_add(1, Ordering::SeqCst)) {
                             Ok(handle) => accepted.push(handle),
-                            Err(TrySubmitError::Shutdown(closure)) => {
+                            Err(refused) if refused.is_shutdown() => {
                                 given_back += 1;
-                                drop(closure);
+                                drop(refused.into_inner());
                                 break (accepted, given_back);
                             }
                             Err(other) => panic!("{other}"),

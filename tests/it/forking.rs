@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpi
 use workmill::timer::{Sleep, sleep, sleep_until};
 use workmill::{
     Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
-    ThreadPoolExecutor, TrySubmitError, WouldDeadlock, blocking, current,
+    ThreadPoolExecutor, WouldDeadlock, blocking, current,
 };
 
 use crate::child::alone;
@@ -127,16 +127,15 @@ fn all_is_refused(pool: &PoolRef) {
     assert_forked(pool.submit(|| unreachable!()).try_join().unwrap());
     assert!(pool.submit(|| unreachable!()).is_finished());
     assert_forked(pool.install(|| unreachable!()));
-    match pool.try_submit(|| 42) {
-        Err(TrySubmitError::Forked(closure)) => assert_eq!(closure(), 42),
-        other => panic!("{other:?}"),
-    }
+    let refused = pool.try_submit(|| 42).unwrap_err();
+    assert_eq!(refused.reason(), CancelReason::Forked);
+    assert_eq!(refused.into_inner()(), 42);
     for timeout in [Duration::ZERO, Duration::MAX] {
-        let refused = pool.submit_timeout(|| 42, timeout);
-        assert!(matches!(refused, Err(TrySubmitError::Forked(_))));
+        let refused = pool.submit_timeout(|| 42, timeout).unwrap_err();
+        assert_eq!(refused.reason(), CancelReason::Forked);
     }
     let refused = pool.try_execute(|| unreachable!()).unwrap_err();
-    assert!(matches!(refused, TrySubmitError::Forked(_)));
+    assert_eq!(refused.reason(), CancelReason::Forked);
     assert!(!refused.is_full() && !refused.is_shutdown());
     pool.execute(|| unreachable!());
 }

@@ -10,6 +10,7 @@ mod chains;
 mod child;
 mod depth;
 mod ending;
+mod errors;
 mod event;
 #[cfg(unix)]
 mod forking;

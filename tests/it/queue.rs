@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 use workmill::{
-    GetError, JoinableQueue, LifoQueue, Order, PriorityQueue, PutError, Queue, ThreadPoolExecutor,
+    GetError, JoinableQueue, LifoQueue, Order, PriorityQueue, Queue, ThreadPoolExecutor,
     TryGetError, TryPutError,
 };
 
@@ -22,6 +22,20 @@ fn is_waiting<F: Future>(waiter: std::pin::Pin<&mut F>) -> bool {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
+
+/// Returns the item of a put that found no room.
+fn full<T>(put: Result<(), TryPutError<T>>) -> T {
+    let refused = put.unwrap_err();
+    assert!(refused.is_full() && !refused.is_closed());
+    refused.into_inner()
+}
+
+/// Returns the item of a put that found the queue closed.
+fn closed<T>(put: Result<(), TryPutError<T>>) -> T {
+    let refused = put.unwrap_err();
+    assert!(refused.is_closed() && !refused.is_full());
+    refused.into_inner()
+}
 
 #[test]
 fn every_form_gives_and_takes_and_says_why_not() {
@@ -35,8 +49,8 @@ fn every_form_gives_and_takes_and_says_why_not() {
             queue.put_timeout(3, Duration::ZERO).unwrap();
             future::block_on(queue.put_async(4)).unwrap();
             assert!(queue.is_full() && queue.len() == 4 && queue.unfinished() == 4);
-            assert_eq!(queue.try_put(5), Err(TryPutError::Full(5)));
-            assert_eq!(queue.put_timeout(5, SHORT), Err(TryPutError::Full(5)));
+            assert_eq!(full(queue.try_put(5)), 5);
+            assert_eq!(full(queue.put_timeout(5, SHORT)), 5);
             let mut got = [
                 queue.get().unwrap(),
                 queue.try_get().unwrap(),
@@ -50,13 +64,15 @@ fn every_form_gives_and_takes_and_says_why_not() {
             queue.close();
             queue.close();
             assert!(queue.is_closed());
-            assert_eq!(queue.put(7), Err(PutError(7)));
-            assert_eq!(queue.try_put(7), Err(TryPutError::Closed(7)));
+            assert_eq!(queue.put(7).unwrap_err().into_inner(), 7);
+            assert_eq!(closed(queue.try_put(7)), 7);
+            assert_eq!(closed(queue.put_timeout(7, Duration::MAX)), 7);
             assert_eq!(
-                queue.put_timeout(7, Duration::MAX),
-                Err(TryPutError::Closed(7))
+                future::block_on(queue.put_async(7))
+                    .unwrap_err()
+                    .into_inner(),
+                7
             );
-            assert_eq!(future::block_on(queue.put_async(7)), Err(PutError(7)));
             assert_eq!(queue.get(), Ok(6));
             assert_eq!(queue.get(), Err(GetError));
             assert_eq!(queue.try_get(), Err(TryGetError::Closed));
@@ -298,9 +314,9 @@ fn closing_ends_every_wait() {
                 let mut waiting = std::pin::pin!(queue.put_async(9));
                 assert!(is_waiting(waiting.as_mut()));
                 queue.close();
-                assert_eq!(future::block_on(waiting), Err(PutError(9)));
+                assert_eq!(future::block_on(waiting).unwrap_err().into_inner(), 9);
                 for (item, putter) in (1..4).zip(putters) {
-                    assert_eq!(putter.join().unwrap(), Err(PutError(item)));
+                    assert_eq!(putter.join().unwrap().unwrap_err().into_inner(), item);
                 }
             });
             assert_eq!(queue.iter().count(), capacity);
@@ -382,13 +398,13 @@ fn without_capacity_a_put_returns_when_its_item_is_taken() {
     limited(|| {
         let queue = JoinableQueue::bounded(0);
         assert!(queue.is_full() && queue.is_empty());
-        assert_eq!(queue.try_put('a'), Err(TryPutError::Full('a')));
-        assert_eq!(queue.put_timeout('a', SHORT), Err(TryPutError::Full('a')));
+        assert_eq!(full(queue.try_put('a')), 'a');
+        assert_eq!(full(queue.put_timeout('a', SHORT)), 'a');
         assert_eq!((queue.unfinished(), queue.len()), (0, 0));
         let mut put = Box::pin(queue.put_async('b'));
         assert!(is_waiting(put.as_mut()));
         assert_eq!(queue.try_get(), Ok('b'));
-        assert_eq!(future::block_on(put), Ok(()));
+        future::block_on(put).unwrap();
         // A get that is given up takes no item.
         let mut put = Box::pin(queue.put_async('c'));
         assert!(is_waiting(put.as_mut()));
@@ -397,17 +413,13 @@ fn without_capacity_a_put_returns_when_its_item_is_taken() {
         // A getter waits, so there is no need to.
         let mut get = Box::pin(queue.get_async());
         assert!(is_waiting(get.as_mut()));
-        assert_eq!(queue.try_put('d'), Ok(()));
-        assert_eq!(
-            queue.try_put('e'),
-            Err(TryPutError::Full('e')),
-            "only one waits"
-        );
+        queue.try_put('d').unwrap();
+        assert_eq!(full(queue.try_put('e')), 'e', "only one waits");
         assert_eq!(future::block_on(get), Ok('d'));
         // An item that was handed to a getter that gives up goes to the next.
         let mut get = Box::pin(queue.get_async());
         assert!(is_waiting(get.as_mut()));
-        assert_eq!(queue.try_put('f'), Ok(()));
+        queue.try_put('f').unwrap();
         drop(get);
         assert_eq!(queue.get(), Ok('f'));
         assert_eq!(queue.unfinished(), 3);
@@ -420,17 +432,17 @@ fn without_capacity_as_many_are_handed_over_as_wait_and_nobody_is_overtaken() {
         let queue = JoinableQueue::bounded(0);
         let mut gets: Vec<_> = (0..3).map(|_| Box::pin(queue.get_async())).collect();
         assert!(gets.iter_mut().all(|get| is_waiting(get.as_mut())));
-        assert_eq!(queue.try_put(1), Ok(()));
-        assert_eq!(queue.try_put(2), Ok(()));
-        assert_eq!(queue.try_put(3), Ok(()));
-        assert_eq!(queue.try_put(4), Err(TryPutError::Full(4)));
+        queue.try_put(1).unwrap();
+        queue.try_put(2).unwrap();
+        queue.try_put(3).unwrap();
+        assert_eq!(full(queue.try_put(4)), 4);
         let mut offered = Box::pin(queue.put_async(5));
         assert!(is_waiting(offered.as_mut()));
         for (get, item) in gets.into_iter().zip(1..) {
             assert_eq!(future::block_on(get), Ok(item));
         }
         assert_eq!(queue.get(), Ok(5));
-        assert_eq!(future::block_on(offered), Ok(()));
+        future::block_on(offered).unwrap();
     });
 }
 
@@ -458,7 +470,7 @@ fn a_waker_may_use_the_queue_and_wait_for_something_else() {
         let mut cx = std::task::Context::from_waker(&waker);
         assert!(put.as_mut().poll(&mut cx).is_pending());
         assert_eq!(queue.get(), Ok(1));
-        assert_eq!(future::block_on(put), Ok(()));
+        future::block_on(put).unwrap();
         // A getter has the item taken while it is woken, and waits until that is done: the wake-up
         // of the putter comes in between.
         let queue = Arc::new(JoinableQueue::bounded(0));
@@ -474,10 +486,8 @@ fn a_waker_may_use_the_queue_and_wait_for_something_else() {
         let mut cx = std::task::Context::from_waker(&waker);
         assert!(get.as_mut().poll(&mut cx).is_pending());
         let mut first = Box::pin(queue.put_async(1));
-        assert_eq!(
-            future::block_on(future::poll_once(&mut first)),
-            Some(Ok(()))
-        );
+        let ready = future::block_on(future::poll_once(&mut first));
+        ready.unwrap().unwrap();
         drop(get);
     });
 }

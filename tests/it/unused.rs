@@ -33,7 +33,7 @@ fn the_compiler_warns_of_a_task_that_is_done_at_once() {
         queue.put("flour").unwrap();
         #[expect(unused_must_use)]
         queue.get_task().unwrap();
-        queue.join();
+        queue.join().unwrap();
         #[expect(unused_must_use)]
         queue.iter();
         #[expect(unused_must_use)]

@@ -11,9 +11,7 @@ use std::thread;
 
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use workmill::{
-    Fifo, GetError, Lifo, Order, PutError, Queue, SmallestFirst, TryGetError, TryPutError,
-};
+use workmill::{Fifo, GetError, Lifo, Order, PutError, Queue, SmallestFirst, TryGetError};
 
 use crate::support::limited;
 
@@ -232,14 +230,16 @@ impl<P: Plain, O: Order<Item> + Send + Sync + 'static> Run<P, O> {
                 let item = self.item(rank);
                 let put = self.crew.call(move || queue.try_put(item));
                 if self.is_closed {
-                    assert_is(put.unwrap_err().into_inner(), item);
-                    assert!(matches!(put, Err(TryPutError::Closed(_))));
+                    let refused = put.unwrap_err();
+                    assert!(refused.is_closed());
+                    assert_is(refused.into_inner(), item);
                 } else if self.has_room() {
                     put.unwrap();
                     self.put(item);
                 } else {
-                    assert!(matches!(put, Err(TryPutError::Full(_))));
-                    assert_is(put.unwrap_err().into_inner(), item);
+                    let refused = put.unwrap_err();
+                    assert!(refused.is_full());
+                    assert_is(refused.into_inner(), item);
                 }
             }
             Step::TryGet => {
@@ -336,9 +336,9 @@ impl<P: Plain, O: Order<Item> + Send + Sync + 'static> Run<P, O> {
                 assert!(!self.is_closed);
                 self.put(item);
             }
-            (Poll::Ready(Outcome::Put(Err(PutError(back)))), Kind::Put(item)) => {
+            (Poll::Ready(Outcome::Put(Err(refused))), Kind::Put(item)) => {
                 assert!(self.is_closed);
-                assert_is(back, item);
+                assert_is(refused.into_inner(), item);
             }
             (Poll::Ready(Outcome::Got(got)), Kind::Get) => match self.taken() {
                 Some(item) => assert_is(got.unwrap(), item),

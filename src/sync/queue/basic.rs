@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::order::{Fifo, Lifo, Order, SmallestFirst};
 use super::put::Put;
 use crate::sync::error::{
-    AbandonedError, GetError, PutError, TaskDoneError, TryGetError, TryPutError,
+    AbandonedError, GetError, NotPut, PutError, TaskDoneError, TryGetError, TryPutError,
 };
 use crate::wait::Deadline;
 
@@ -117,12 +117,12 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 /// # Examples
 ///
 /// ```
-/// use workmill::{JoinableQueue, TryGetError, TryPutError};
+/// use workmill::{JoinableQueue, TryGetError};
 ///
 /// let queue = JoinableQueue::bounded(2);
 /// queue.put("a")?;
 /// queue.put("b")?;
-/// assert_eq!(queue.try_put("c"), Err(TryPutError::Full("c")));
+/// assert!(queue.try_put("c").unwrap_err().is_full());
 /// assert_eq!((queue.get()?, queue.get()?), ("a", "b"));
 /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -166,10 +166,10 @@ impl<T, O: Order<T>> Queue<T, O> {
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         match self.engine.put_now(item) {
             Ok(()) => Ok(()),
-            Err(TryPutError::Closed(item)) => Err(PutError(item)),
-            Err(TryPutError::Full(item)) => match self.engine.put_until(item, Deadline::NEVER) {
+            Err(NotPut::Closed(item)) => Err(PutError::new(item)),
+            Err(NotPut::Full(item)) => match self.engine.put_until(item, Deadline::NEVER) {
                 Ok(()) => Ok(()),
-                Err(error) => Err(PutError(error.into_inner())),
+                Err(error) => Err(PutError::new(error.into_inner())),
             },
         }
     }
@@ -183,7 +183,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryPutError`] with the item if the queue is full or closed.
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.engine.put_now(item)
+        self.engine.put_now(item).map_err(TryPutError::from)
     }
 
     /// Puts an item into the queue, and blocks until there is room, but no longer than `timeout`.
@@ -214,10 +214,10 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// ```
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
         match self.engine.put_now(item) {
-            Err(TryPutError::Full(item)) if !timeout.is_zero() => {
+            Err(NotPut::Full(item)) if !timeout.is_zero() => {
                 self.engine.put_until(item, Deadline::after(timeout))
             }
-            decided => decided,
+            decided => decided.map_err(TryPutError::from),
         }
     }
 
@@ -497,6 +497,7 @@ impl<'a, T, O: Order<T>> IntoIterator for &'a Queue<T, O> {
 /// An iterator that takes items until the queue is closed and empty.
 ///
 /// It is returned by [`Queue::iter`].
+#[must_use = "iterators do nothing unless iterated"]
 pub struct Iter<'a, T, O> {
     queue: &'a Queue<T, O>,
 }

@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 
 use super::ledger::Ledger;
 use crate::primitive::{Mutex, lock};
-use crate::sync::error::{PutError, TryPutError};
+use crate::sync::error::{NotPut, PutError};
 use crate::sync::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::unwind;
 
@@ -36,18 +36,18 @@ impl<T> Direct<T> {
     }
 
     /// Hands the item over to the getter that has waited longest, if one waits.
-    pub(super) fn hand_over(&self, item: T, ledger: &Ledger) -> Result<(), TryPutError<T>> {
+    pub(super) fn hand_over(&self, item: T, ledger: &Ledger) -> Result<(), NotPut<T>> {
         let handed_over = {
             let mut inside = lock(&self.0);
             // An item that was offered before comes first.
             let is_wanted = inside.offers.is_empty() && ledger.getters().waiting() > 0;
             if !is_wanted && !ledger.is_closed() {
-                return Err(TryPutError::Full(item));
+                return Err(NotPut::Full(item));
             }
             match ledger.accept() {
-                Err(refused) => Err((refused, TryPutError::Closed(item))),
+                Err(refused) => Err((refused, NotPut::Closed(item))),
                 Ok(accepted) => match ledger.getters().take_notification() {
-                    None => Err((Some(accepted), TryPutError::Full(item))),
+                    None => Err((Some(accepted), NotPut::Full(item))),
                     Some(waker) => {
                         inside.handed_over.push_back(item);
                         accepted.keep();
@@ -145,7 +145,7 @@ impl<T> Offer<'_, T> {
             Stage::New(item) if self.ledger.is_closed() => {
                 drop(inside);
                 unwind::discard(waker);
-                Poll::Ready(Err(PutError(item)))
+                Poll::Ready(Err(PutError::new(item)))
             }
             Stage::New(item) => {
                 self.stage = Stage::Made(inside.offers.enqueue(waker, item));
@@ -168,7 +168,7 @@ impl<T> Offer<'_, T> {
                 unwind::discard(waker);
                 Poll::Ready(redeemed.map(drop).map_err(|(other, item)| {
                     unwind::discard(other);
-                    PutError(item)
+                    PutError::new(item)
                 }))
             }
             Stage::Over => panic!("a put was polled after it was ready"),

@@ -46,7 +46,8 @@ use super::order::Order;
 /// }
 /// assert_eq!(queue.iter().count(), 6); // ends when both producers are gone
 /// ```
-#[must_use = "the queue is closed when its last producer is dropped; `let producer = …`"]
+#[must_use = "the queue is closed when its last producer is dropped: keep it by `let producer = …`, \
+              since `let _ = …` drops it at once"]
 pub struct Producer<T, O: Order<T>> {
     queue: Arc<Queue<T, O>>,
 }
@@ -81,7 +82,8 @@ pub struct Producer<T, O: Order<T>> {
 /// assert!(put > Some(1));
 /// assert!(queue.join().is_err());
 /// ```
-#[must_use = "the queue is abandoned when its last consumer is dropped; `let consumer = …`"]
+#[must_use = "the queue is abandoned when its last consumer is dropped: keep it by \
+              `let consumer = …`, since `let _ = …` drops it at once"]
 pub struct Consumer<T, O: Order<T>> {
     queue: Arc<Queue<T, O>>,
 }
@@ -184,6 +186,7 @@ impl<T, O: Order<T>> IntoIterator for Consumer<T, O> {
 /// An iterator that takes items until the queue is closed and empty, and is a [`Consumer`] of the
 /// queue.
 #[derive(Debug)]
+#[must_use = "iterators do nothing unless iterated"]
 pub struct IntoIter<T, O: Order<T>> {
     consumer: Consumer<T, O>,
 }

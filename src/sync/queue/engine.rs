@@ -12,7 +12,7 @@ use super::direct::Direct;
 use super::ledger::Ledger;
 use super::order::Order;
 use crate::primitive::yield_now;
-use crate::sync::error::{AbandonedError, GetError, PutError, TryGetError, TryPutError};
+use crate::sync::error::{AbandonedError, GetError, NotPut, PutError, TryGetError, TryPutError};
 use crate::wait::{Cause, Deadline, block_until};
 
 /// The items of a queue, the counts, and the waiters.
@@ -54,15 +54,15 @@ impl<T, O: Order<T>> Engine<T, O> {
 
     /// Puts the item if there is room. Never waits.
     #[inline]
-    pub(super) fn put_now(&self, item: T) -> Result<(), TryPutError<T>> {
+    pub(super) fn put_now(&self, item: T) -> Result<(), NotPut<T>> {
         let items = match &self.items {
             Items::Kept(items) => items,
             Items::Direct(direct) => return direct.hand_over(item, &self.ledger),
         };
         let Ok(accepted) = self.ledger.accept() else {
-            return Err(TryPutError::Closed(item));
+            return Err(NotPut::Closed(item));
         };
-        items.push(item).map_err(TryPutError::Full)?;
+        items.push(item).map_err(NotPut::Full)?;
         accepted.keep();
         self.ledger.getters().notify_one();
         Ok(())
@@ -83,7 +83,7 @@ impl<T, O: Order<T>> Engine<T, O> {
             );
             return match (taken, offer.withdraw()) {
                 (Some(taken), _) => taken.map_err(TryPutError::from),
-                (None, Some(item)) => Err(TryPutError::Full(item)),
+                (None, Some(item)) => Err(TryPutError::full(item)),
                 (None, None) => Ok(()),
             };
         }
@@ -92,7 +92,7 @@ impl<T, O: Order<T>> Engine<T, O> {
         let put = putters.wait(cause, deadline, || self.look_for_room(&mut item));
         match (put, item) {
             (Some(put), _) => put.map_err(TryPutError::from),
-            (None, item) => Err(TryPutError::Full(item.expect("it was not put"))),
+            (None, item) => Err(TryPutError::full(item.expect("it was not put"))),
         }
     }
 
@@ -106,8 +106,8 @@ impl<T, O: Order<T>> Engine<T, O> {
         }
         match self.put_now(item.take().expect("it is put once")) {
             Ok(()) => Some(Ok(())),
-            Err(TryPutError::Closed(item)) => Some(Err(PutError(item))),
-            Err(TryPutError::Full(back)) => {
+            Err(NotPut::Closed(item)) => Some(Err(PutError::new(item))),
+            Err(NotPut::Full(back)) => {
                 *item = Some(back);
                 None
             }

@@ -36,8 +36,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     {
         let mut items = items.into_iter();
         while let Some(item) = items.next() {
-            if let Err(PutError(item)) = self.put(item) {
-                return Err(PutError((item, items)));
+            if let Err(error) = self.put(item) {
+                return Err(PutError::new((error.into_inner(), items)));
             }
         }
         Ok(())
@@ -83,10 +83,8 @@ impl<T, O: Order<T>> Queue<T, O> {
         };
         let mut items = items.into_iter();
         while let Some(item) = items.next() {
-            match self.put_timeout(item, left()) {
-                Ok(()) => {}
-                Err(TryPutError::Full(item)) => return Err(TryPutError::Full((item, items))),
-                Err(TryPutError::Closed(item)) => return Err(TryPutError::Closed((item, items))),
+            if let Err(error) = self.put_timeout(item, left()) {
+                return Err(error.map(|item| (item, items)));
             }
         }
         Ok(())
@@ -109,8 +107,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     {
         let mut items = items.into_iter();
         while let Some(item) = items.next() {
-            if let Err(PutError(item)) = self.put_async(item).await {
-                return Err(PutError((item, items)));
+            if let Err(error) = self.put_async(item).await {
+                return Err(PutError::new((error.into_inner(), items)));
             }
         }
         Ok(())

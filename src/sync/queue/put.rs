@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::direct::Offer;
 use super::engine::{Engine, Items};
 use super::order::Order;
-use crate::sync::error::{PutError, TryPutError};
+use crate::sync::error::{NotPut, PutError};
 use crate::sync::wait_queue::Waiter;
 use crate::wait::{Cause, pending};
 
@@ -84,15 +84,14 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
         let engine = self.engine;
         let (item, mut waiter) = match mem::replace(&mut self.stage, Stage::Over) {
             Stage::New(item) => match (engine.put_now(item), &engine.items) {
-                (Err(TryPutError::Full(item)), Items::Direct(direct)) => {
+                (Err(NotPut::Full(item)), Items::Direct(direct)) => {
                     return self.poll_offer(direct.offer(item, &engine.ledger), cx);
                 }
-                (Err(TryPutError::Full(item)), Items::Kept(_)) => {
+                (Err(NotPut::Full(item)), Items::Kept(_)) => {
                     (item, engine.ledger.putters().waiter())
                 }
-                (decided, _) => {
-                    return Poll::Ready(decided.map_err(|error| PutError(error.into_inner())));
-                }
+                (Err(NotPut::Closed(item)), _) => return Poll::Ready(Err(PutError::new(item))),
+                (Ok(()), _) => return Poll::Ready(Ok(())),
             },
             Stage::Waiting(item, waiter) => (item, waiter),
             Stage::Offered(offer) => return self.poll_offer(offer, cx),

@@ -198,7 +198,8 @@ impl<T, O: Order<T>> Queue<T, O> {
 ///
 /// It is returned by [`Queue::get_task`]. The item is dropped before it is reported done, so it is
 /// gone when [`join`](Queue::join) returns.
-#[must_use = "the item is reported done when this is dropped; `let task = …`"]
+#[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
+              item is worked on, since `let _ = …` drops it at once"]
 pub struct TaskGuard<'a, T, O: Order<T>> {
     /// `None` only while the guard is dropped.
     item: Option<T>,
@@ -209,7 +210,8 @@ pub struct TaskGuard<'a, T, O: Order<T>> {
 ///
 /// It is returned by [`Queue::get_task_owned`]. The item is dropped before it is reported done, so
 /// it is gone when [`join`](Queue::join) returns.
-#[must_use = "the item is reported done when this is dropped; `let task = …`"]
+#[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
+              item is worked on, since `let _ = …` drops it at once"]
 pub struct OwnedTaskGuard<T, O: Order<T>> {
     /// `None` only while the guard is dropped.
     item: Option<T>,
@@ -333,6 +335,7 @@ impl<T: fmt::Debug, O: Order<T>> fmt::Debug for OwnedTaskGuard<T, O> {
 /// An iterator that takes items until the queue is closed and empty, and returns each in a guard.
 ///
 /// It is returned by [`Queue::iter_tasks`].
+#[must_use = "iterators do nothing unless iterated"]
 pub struct IterTasks<'a, T, O> {
     queue: &'a Queue<T, O>,
 }

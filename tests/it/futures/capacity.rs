@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use workmill::{CancelReason, JoinHandle, Overflow, TrySubmitError, block_on, current};
+use workmill::{CancelReason, JoinHandle, Overflow, block_on, current};
 
 use super::{Tell, assert_alive, full, one_thread, reason, settle, watched};
 use crate::support::{Drops, Flag, limited, occupy, until};
@@ -230,10 +230,8 @@ fn a_submitter_that_awaits_room_of_a_pool_that_is_shut_down_gets_the_closure_bac
             }
             assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
             let refused = block_on(waits).unwrap_err();
-            let TrySubmitError::Shutdown(closure) = refused else {
-                panic!("{refused:?}");
-            };
-            assert_eq!(closure(), 7);
+            assert_eq!(refused.reason(), CancelReason::Shutdown);
+            assert_eq!(refused.into_inner()(), 7);
             release.set();
         }
     });

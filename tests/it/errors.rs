@@ -1,0 +1,91 @@
+//! `?` carries every error into the types that programs collect errors in.
+
+use std::error::Error;
+use std::io;
+use std::sync::mpsc;
+
+use workmill::{
+    CancelReason, JoinError, JoinableQueue, PutError, ThreadPoolExecutor, TryPutError,
+    TrySubmitError,
+};
+
+use crate::support::limited;
+
+/// An error of any kind, in the form in which the crates that collect errors want it, too.
+type AnyError = Box<dyn Error + Send + Sync>;
+
+/// A closure that threads may send, and may not share.
+type Closure = Box<dyn FnOnce() -> u32 + Send>;
+
+const fn is_collectable<E: Error + Send + Sync + 'static>() {}
+
+const _: () = {
+    is_collectable::<JoinError>();
+    is_collectable::<TrySubmitError<Closure>>();
+    is_collectable::<PutError<Closure>>();
+    is_collectable::<TryPutError<Closure>>();
+};
+
+#[test]
+fn the_error_of_a_task_is_an_io_error_if_that_is_wanted() {
+    fn fails(pool: &ThreadPoolExecutor) -> io::Result<u32> {
+        let answer = pool.submit(|| panic!("out of flour")).join()?;
+        Ok(answer)
+    }
+
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let error = fails(&pool).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Other);
+        assert!(error.to_string().contains("out of flour"));
+        let error = error.downcast::<JoinError>().unwrap();
+        let payload = error.into_panic();
+        assert_eq!(payload.downcast_ref(), Some(&"out of flour"));
+    });
+}
+
+#[test]
+fn a_refused_closure_comes_back_out_of_any_error() {
+    fn submit(pool: &ThreadPoolExecutor, closure: Closure) -> Result<u32, AnyError> {
+        Ok(pool.try_submit(closure)?.join()?)
+    }
+
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        assert_eq!(submit(&pool, Box::new(|| 41)).unwrap(), 41);
+        pool.shutdown();
+        // A receiver cannot be shared, so neither can the closure.
+        let (sender, receiver) = mpsc::channel();
+        let refused = submit(&pool, Box::new(move || receiver.recv().unwrap())).unwrap_err();
+        let refused = refused.downcast::<TrySubmitError<Closure>>().unwrap();
+        assert_eq!(refused.reason(), CancelReason::Shutdown);
+        assert_eq!(refused.to_string(), "the pool was shut down");
+        sender.send(42).unwrap();
+        assert_eq!(refused.into_inner()(), 42);
+    });
+}
+
+#[test]
+fn a_refused_item_comes_back_out_of_any_error() {
+    fn put(queue: &JoinableQueue<Closure>, item: Closure) -> Result<(), AnyError> {
+        Ok(queue.put(item)?)
+    }
+
+    fn try_put(queue: &JoinableQueue<Closure>, item: Closure) -> Result<(), AnyError> {
+        Ok(queue.try_put(item)?)
+    }
+
+    limited(|| {
+        let queue = JoinableQueue::bounded(1);
+        put(&queue, Box::new(|| 1)).unwrap();
+        let full = try_put(&queue, Box::new(|| 2)).unwrap_err();
+        assert_eq!(full.to_string(), "the queue was full");
+        let full = full.downcast::<TryPutError<Closure>>().unwrap();
+        assert_eq!(full.into_inner()(), 2);
+        queue.close();
+        let closed = put(&queue, Box::new(|| 3)).unwrap_err();
+        assert_eq!(closed.to_string(), "the queue was closed");
+        let closed = closed.downcast::<PutError<Closure>>().unwrap();
+        assert_eq!(TryPutError::from(*closed).into_inner()(), 3);
+    });
+}
