@@ -14,6 +14,7 @@ mod owner;
 mod submit;
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,13 @@ pub struct PoolRef {
     /// The bound on tasks that are submitted by this reference, if there is one.
     pub(crate) capacity: Option<Arc<Capacity>>,
 }
+
+// A panic that is caught leaves nothing changed by half behind a reference. Closures, futures and
+// hooks are the user's; the crate catches their panics where it calls them, never under a lock, and
+// a pool that has caught one goes on (`unwind.rs`). The clone of a waker may panic through it, as
+// may a future in `block_on`, and both leave the pool as it was.
+impl UnwindSafe for PoolRef {}
+impl RefUnwindSafe for PoolRef {}
 
 impl PoolRef {
     /// Returns counts of events since the pool was started, and the number of its threads.

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -119,6 +120,11 @@ pub struct CancelHandle {
     task: TaskRef,
     from: PoolLink,
 }
+
+// A panic that is caught leaves nothing changed by half behind the handle, for the reason that is
+// given at `JoinHandle`.
+impl UnwindSafe for CancelHandle {}
+impl RefUnwindSafe for CancelHandle {}
 
 impl CancelHandle {
     pub(super) fn new(task: TaskRef, from: PoolLink) -> Self {

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -131,6 +132,13 @@ pub struct JoinHandle<T> {
     task: Option<HandleRef<T>>,
     from: PoolLink,
 }
+
+// A panic that is caught leaves nothing changed by half behind a handle. Of what the handle leads
+// to, the crate changes the state by single exchanges, and catches every panic of user code before
+// it goes on (`unwind.rs`); only the clone of a waker may panic through it, before anything has
+// changed. The result is seen by nobody until it is returned, whole, so any `T` will do.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(task: HandleRef<T>, from: PoolLink) -> Self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 // Plain std under the model too: nothing here orders anything except the lock of the outcome.
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +76,11 @@ pub struct SharedHandle<T> {
     /// This handle's entry in the wait queue, while it is awaited.
     ticket: Option<Ticket>,
 }
+
+// A panic that is caught leaves nothing changed by half behind the handle, for the reason that is
+// given at `JoinHandle`, except in the result itself: handles share it, and its clone is user code.
+impl<T: RefUnwindSafe> UnwindSafe for SharedHandle<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for SharedHandle<T> {}
 
 struct Common<T> {
     outcome: Arc<Awaited<T>>,

@@ -45,6 +45,7 @@ mod threads;
 mod timer;
 mod unseen_panics;
 mod unused;
+mod unwinding;
 mod wait_classes;
 mod wait_rule;
 mod waiting;
