@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crate::admission::{Capacity, Overflow};
 use crate::attributes::Attributes;
-use crate::error::{Rejected, Warning};
+use crate::error::Rejected;
 use crate::executor::{DropBehavior, ThreadPoolExecutor};
 use crate::pool::{Config, Hooks, Limits, MAX_SLOTS, ThreadSetup, default_name};
 use crate::sync::permits::MAX_PERMITS;
+use crate::warning::Warning;
 
 /// Configures a [`ThreadPoolExecutor`] and starts it.
 ///

@@ -10,6 +10,7 @@ use std::io;
 // The standard library's under the model, too: the lock orders nothing else.
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::name::Name;
 use crate::unwind::Payload;
 
 /// An error returned by [`JoinHandle::join`](crate::JoinHandle::join) and the other ways to wait
@@ -33,12 +34,13 @@ pub struct JoinError {
 
 enum Cause {
     Panicked(Arc<Panicked>),
-    Cancelled(CancelReason),
+    Cancelled(CancelReason, &'static Name),
 }
 
 /// A panic. It is on the heap, since panics are rare and the error lies in every result cell. The
 /// errors that a [`SharedHandle`](crate::SharedHandle) returns share it.
 struct Panicked {
+    name: &'static Name,
     message: Option<String>,
     /// `None` once the payload was taken. It is in a lock since a payload need not be `Sync`;
     /// nobody ever waits for the lock.
@@ -47,11 +49,15 @@ struct Panicked {
 
 impl JoinError {
     /// Creates the error of a task that panicked.
-    pub(crate) fn panicked(payload: Payload) -> Self {
+    pub(crate) fn panicked(payload: Payload, name: &'static Name) -> Self {
         let message = payload.message().map(str::to_owned);
         let payload = Mutex::new(Some(payload));
         Self {
-            cause: Cause::Panicked(Arc::new(Panicked { message, payload })),
+            cause: Cause::Panicked(Arc::new(Panicked {
+                name,
+                message,
+                payload,
+            })),
         }
     }
 
@@ -59,15 +65,53 @@ impl JoinError {
     pub(crate) fn share(&self) -> Self {
         let cause = match &self.cause {
             Cause::Panicked(panicked) => Cause::Panicked(Arc::clone(panicked)),
-            Cause::Cancelled(reason) => Cause::Cancelled(*reason),
+            Cause::Cancelled(reason, name) => Cause::Cancelled(*reason, name),
         };
         Self { cause }
     }
 
     /// Creates the error of a task that was cancelled.
-    pub(crate) fn cancelled(reason: CancelReason) -> Self {
+    pub(crate) fn cancelled(reason: CancelReason, name: &'static Name) -> Self {
         Self {
-            cause: Cause::Cancelled(reason),
+            cause: Cause::Cancelled(reason, name),
+        }
+    }
+
+    /// Returns the error with another name of the task: the closure that the pool ran was made of
+    /// the user's. The error has no copies yet.
+    pub(crate) fn named(mut self, of: &'static Name) -> Self {
+        match &mut self.cause {
+            Cause::Panicked(panicked) => {
+                if let Some(panicked) = Arc::get_mut(panicked) {
+                    panicked.name = of;
+                }
+            }
+            Cause::Cancelled(_, name) => *name = of,
+        }
+        self
+    }
+
+    /// Returns the name of the task: that of the type of its closure or future.
+    ///
+    /// The name of a closure is that of the function in which it is written, with `{{closure}}`
+    /// behind it. It is meant for people, and may change with the compiler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// fn bake() -> u32 {
+    ///     panic!("out of flour")
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let error = pool.submit(bake).join().unwrap_err();
+    /// assert!(error.task_name().ends_with("::bake"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn task_name(&self) -> &str {
+        match &self.cause {
+            Cause::Panicked(panicked) => panicked.name.get(),
+            Cause::Cancelled(_, name) => name.get(),
         }
     }
 
@@ -78,13 +122,13 @@ impl JoinError {
 
     /// Returns `true` if the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled(_))
+        matches!(self.cause, Cause::Cancelled(..))
     }
 
     /// Returns why the task was cancelled, or `None` if it panicked.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         match self.cause {
-            Cause::Cancelled(reason) => Some(reason),
+            Cause::Cancelled(reason, _) => Some(reason),
             Cause::Panicked(_) => None,
         }
     }
@@ -117,7 +161,7 @@ impl JoinError {
                     None => message(),
                 }
             }
-            Cause::Cancelled(reason) => panic!("the task did not panic, it was {reason}"),
+            Cause::Cancelled(reason, _) => panic!("the task did not panic, it was {reason}"),
         }
     }
 
@@ -129,7 +173,7 @@ impl JoinError {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
-            Cause::Cancelled(_) => None,
+            Cause::Cancelled(..) => None,
         }
     }
 
@@ -137,7 +181,7 @@ impl JoinError {
     pub fn panic_message(&self) -> Option<&str> {
         match &self.cause {
             Cause::Panicked(panicked) => panicked.message.as_deref(),
-            Cause::Cancelled(_) => None,
+            Cause::Cancelled(..) => None,
         }
     }
 }
@@ -145,22 +189,29 @@ impl JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Cause::Panicked(panicked) => {
-                f.debug_tuple("Panicked").field(&panicked.message).finish()
-            }
-            Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+            Cause::Panicked(panicked) => f
+                .debug_tuple("Panicked")
+                .field(&panicked.message)
+                .field(&self.task_name())
+                .finish(),
+            Cause::Cancelled(reason, _) => f
+                .debug_tuple("Cancelled")
+                .field(reason)
+                .field(&self.task_name())
+                .finish(),
         }
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the task {} ", self.task_name())?;
         match &self.cause {
             Cause::Panicked(panicked) => match &panicked.message {
-                Some(message) => write!(f, "the task panicked: {message}"),
-                None => f.write_str("the task panicked"),
+                Some(message) => write!(f, "panicked: {message}"),
+                None => f.write_str("panicked"),
             },
-            Cause::Cancelled(reason) => write!(f, "the task was {reason}"),
+            Cause::Cancelled(reason, _) => write!(f, "was {reason}"),
         }
     }
 }
@@ -370,72 +421,6 @@ impl<T> ByValue<T> {
 
     pub(crate) fn into_inner(self) -> T {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A problem because of which a pool does worse than it promises, although nothing is lost.
-///
-/// It is passed to the function of [`Builder::on_warning`](crate::Builder::on_warning).
-///
-/// # Examples
-///
-/// ```
-/// use workmill::{Builder, Warning};
-///
-/// let builder = Builder::new().on_warning(|warning| match warning {
-///     Warning::ThreadNotStarted(error) => eprintln!("fewer threads: {error}"),
-///     other => eprintln!("{other}"),
-/// });
-/// # drop(builder);
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The system failed to start a thread for which there is work, or
-    /// [`on_thread_start`](crate::Builder::on_thread_start) refused it. The pool goes on with the
-    /// threads that it has, and tries again with the next task that is submitted.
-    ThreadNotStarted(io::Error),
-    /// A task waits, and as many threads wait in tasks already as
-    /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows. This wait, and others from
-    /// now on, keep their slots: if all slots are kept, and the tasks that they wait for are still
-    /// queued, the pool hangs.
-    SpareThreadsUsedUp(usize),
-    /// A task has waited for room, in a full queue, in a bounded pool or for a permit, until its
-    /// patience was over: another task may begin in its place, perhaps the one that makes room.
-    /// Told once for each pool. [`Builder::give_way`](crate::Builder::give_way) sets the patience.
-    GaveWay(GaveWay),
-}
-
-/// A task that has waited for room until another task may begin in its place; of
-/// [`Warning::GaveWay`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct GaveWay {
-    /// The name of the task: that of the type of its closure or future.
-    pub task: &'static str,
-    /// For how long it had waited.
-    pub stood: std::time::Duration,
-    /// The thing that it waited for: `"room in a queue"`, `"room in another pool"` or `"a permit"`.
-    pub awaited: &'static str,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ThreadNotStarted(error) => write!(f, "a thread could not be started: {error}"),
-            Self::SpareThreadsUsedUp(most) => write!(
-                f,
-                "{most} threads wait in tasks, and no more may: tasks that wait keep their slots"
-            ),
-            Self::GaveWay(GaveWay {
-                task,
-                stood,
-                awaited,
-            }) => write!(
-                f,
-                "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
-            ),
-        }
     }
 }
 

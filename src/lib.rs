@@ -211,12 +211,14 @@
 mod attributes;
 mod clock;
 mod fork;
+mod name;
 mod primitive;
 mod room;
 mod spin;
 mod trampoline;
 mod unwind;
 mod wait;
+mod warning;
 
 mod error;
 
@@ -244,8 +246,7 @@ pub mod guide;
 pub use admission::Overflow;
 pub use builder::Builder;
 pub use error::{
-    BusyThread, CancelReason, GaveWay, JoinError, Rejected, StillRunning, TrySubmitError, Warning,
-    WouldDeadlock,
+    BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, WouldDeadlock,
 };
 pub use executor::{
     DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index,
@@ -271,3 +272,4 @@ pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
 };
 pub use timer::Elapsed;
+pub use warning::{GaveWay, Warning};

@@ -7,6 +7,7 @@ use super::PoolRef;
 use crate::admission::{self, Patience, Refusal};
 use crate::error::{JoinError, TrySubmitError};
 use crate::handle::JoinHandle;
+use crate::name::Name;
 use crate::pool::{Make, Pool, PoolTask};
 use crate::scope::lend;
 use crate::task::Token;
@@ -77,7 +78,8 @@ where
     /// Drops the closure before the call returns, since it borrows.
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<()> {
         unwind::discard(self.0);
-        JoinHandle::refused(refusal.reason(), pool.pool.link)
+        let name = const { &Name::of::<F>() };
+        JoinHandle::refused(refusal.reason(), name, pool.pool.link)
     }
 }
 
@@ -238,13 +240,15 @@ impl PoolRef {
         F: FnOnce() -> R + Send,
         R: Send,
     {
+        let name = const { &Name::of::<F>() };
         let mut closure = Some(closure);
         let call = || closure.take().expect("the closure is called once")();
         if let Some(result) = self.pool.call_inside(call) {
-            return result.map_err(JoinError::panicked);
+            return result.map_err(|payload| JoinError::panicked(payload, name));
         }
         let closure = closure.expect("the closure was not called");
         lend::run_elsewhere(closure, |closure| self.place_or_refuse(Lent(closure)))
+            .map_err(|error| error.named(name))
     }
 
     /// Submits a closure without a handle.

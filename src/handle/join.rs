@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::cycle;
 use crate::error::{CancelReason, JoinError};
+use crate::name::Name;
 use crate::pool::{Local, PoolLink};
 use crate::spin::{Spin, spin_until};
 use crate::task::cell::{self, HandleRef, Outcome, RawTask, TaskRef};
@@ -148,12 +149,13 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Creates a handle that has resolved to cancelled.
-    pub(crate) fn refused(reason: CancelReason, from: PoolLink) -> Self
+    /// Creates a handle that has resolved to cancelled. `name` is that of the task that was
+    /// refused.
+    pub(crate) fn refused(reason: CancelReason, name: &'static Name, from: PoolLink) -> Self
     where
         T: Send + 'static,
     {
-        Self::new(cell::refused(reason), from)
+        Self::new(cell::refused(reason, name), from)
     }
 
     /// Blocks until the task has ended, and returns its result.
@@ -194,8 +196,9 @@ impl<T> JoinHandle<T> {
         Local::run_inline(from, &task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
+                let error = JoinError::cancelled(reason, task.name());
                 drop(Self::new(task, from));
-                return Err(JoinError::cancelled(reason));
+                return Err(error);
             }
         }
         let outcome = task.try_take();
@@ -261,7 +264,7 @@ impl<T> JoinHandle<T> {
                 // It may be part of a cycle, like any join without a time limit.
                 if let Err(reason) = wait_for_task(from, task) {
                     task.stop_waiting();
-                    return Some(Err(JoinError::cancelled(reason)));
+                    return Some(Err(JoinError::cancelled(reason, task.name())));
                 }
             } else if block_until(Cause::Arrival, deadline, |waker| {
                 task.poll(waker).then_some(())
@@ -321,8 +324,9 @@ impl<T> JoinHandle<T> {
 
     /// Spends the handle, and returns its error in a child process, where the task will not end.
     fn forked(&mut self) -> JoinError {
+        let error = JoinError::cancelled(CancelReason::Forked, self.unspent().name());
         self.task = None;
-        JoinError::cancelled(CancelReason::Forked)
+        error
     }
 
     /// Takes the reference out of the handle. Panics if the outcome was returned before.

@@ -88,6 +88,13 @@ struct Common<T> {
     from: PoolLink,
 }
 
+impl<T> Common<T> {
+    /// Returns the error of a handle in a child process, where the task will not end.
+    fn forked(&self) -> JoinError {
+        JoinError::cancelled(CancelReason::Forked, self.task.name())
+    }
+}
+
 /// The outcome, and the handles that wait for it.
 struct Awaited<T> {
     outcome: OnceLock<Outcome<T>>,
@@ -142,7 +149,8 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         Local::run_inline(from, task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
-            wait_for_good(from, task.task_ref(), wait).map_err(JoinError::cancelled)?;
+            wait_for_good(from, task.task_ref(), wait)
+                .map_err(|reason| JoinError::cancelled(reason, task.name()))?;
         }
         self.try_join()
             .expect("a wait without a limit ends with the task")
@@ -165,7 +173,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// also with [`CancelReason::Deadlock`] if tasks join each other in a cycle.
     pub fn join_timeout(&self, timeout: Duration) -> Option<Result<T, JoinError>> {
         if !self.is_finished() && self.common.from.is_forked() {
-            return Some(Err(JoinError::cancelled(CancelReason::Forked)));
+            return Some(Err(self.common.forked()));
         }
         let deadline = Deadline::after(timeout);
         if !deadline.is_never() {
@@ -174,7 +182,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             let Common { task, from, .. } = &*self.common;
             let wait = |deadline| self.wait(deadline);
             if let Err(reason) = wait_for_good(*from, task.task_ref(), wait) {
-                return Some(Err(JoinError::cancelled(reason)));
+                return Some(Err(JoinError::cancelled(reason, task.name())));
             }
         }
         self.try_join()
@@ -261,7 +269,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
         let this = &mut *self;
         if !this.is_finished() {
             if this.common.from.is_forked() {
-                return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
+                return Poll::Ready(Err(this.common.forked()));
             }
             let waiters = &this.common.outcome.waiters;
             // The look that follows comes after the fence in there.

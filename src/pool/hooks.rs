@@ -7,10 +7,11 @@
 use std::any::Any;
 use std::io;
 
-use crate::error::{CancelReason, GaveWay, Rejected, Warning};
+use crate::error::{CancelReason, Rejected};
 use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
 use crate::unwind::{self, Payload};
 use crate::wait::without_loans;
+use crate::warning::{GaveWay, Warning};
 
 /// The user's functions, as the builder collects them.
 #[derive(Default)]

@@ -91,10 +91,10 @@ use std::time::Duration;
 
 use super::slots::ReservedSlot;
 use crate::clock::{Nanos, nanos, now};
-use crate::error::GaveWay;
+use crate::name::Name;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, Thread, lock};
 use crate::room::{self, Record};
-use crate::task::Name;
+use crate::warning::GaveWay;
 
 /// A pool gives way a hundred times earlier while none of its workers runs.
 const WHEN_ALL_WAIT: Nanos = 100;

@@ -24,12 +24,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::fork::NotInherited;
+use crate::name::Name;
 use crate::primitive::{
     AtomicBool, AtomicStatic, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, ThreadHandle,
     current, lock,
 };
 use crate::sync::wait_queue::{WaitQueue, Waiter};
-use crate::task::Name;
 use crate::wait::{Blocking, Cause, Deadline, block_until};
 
 /// The threads of one pool.

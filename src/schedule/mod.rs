@@ -35,6 +35,7 @@ use series::Series;
 use crate::error::CancelReason;
 use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
+use crate::name::Name;
 use crate::pool::PoolTask;
 
 impl PoolRef {
@@ -150,7 +151,8 @@ impl PoolRef {
     {
         let link = self.pool.link;
         if self.pool.is_forked() {
-            return JoinHandle::refused(CancelReason::Forked, link);
+            let name = const { &Name::of::<F>() };
+            return JoinHandle::refused(CancelReason::Forked, name, link);
         }
         let (series, handle) = Series::new(link, self.capacity.clone(), every, closure);
         if let Err(reason) = series.begin(&self.pool) {

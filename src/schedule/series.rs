@@ -20,10 +20,11 @@ use super::booking::Booking;
 use super::every::Every;
 use crate::admission::{Capacity, CapacityPermit};
 use crate::error::CancelReason;
+use crate::name::Name;
 use crate::pool::{Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
 use crate::task::cell::{HandleRef, TaskRef};
-use crate::task::{Context, Name, Task};
+use crate::task::{Context, Task};
 use crate::trampoline;
 use crate::unwind::{self, Payload};
 

@@ -38,8 +38,9 @@ use std::task::Waker;
 
 use crate::error::{CancelReason, JoinError};
 use crate::fork::NotInherited;
+use crate::name::Name;
 use crate::primitive::UnsafeCell;
-use crate::task::context::{Closure, Context, Job, Name};
+use crate::task::context::{Closure, Context, Job};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
@@ -71,6 +72,11 @@ impl Header {
             #[cfg(workmill_loom)]
             _leak_check: crate::primitive::Track::new(()),
         }
+    }
+
+    /// Returns the error of a future for which a cancel was requested.
+    pub(super) fn cancelled(&self) -> JoinError {
+        JoinError::cancelled(self.state.reason(), self.vtable.name)
     }
 }
 
@@ -154,7 +160,8 @@ impl<F: Closure<T>, T> Cell<F, T> {
             // SAFETY: by duty 2 the closure is ours (rule 1), and it is not read again.
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
-        let outcome = unwind::catch(|| closure.call()).map_err(JoinError::panicked);
+        let outcome = unwind::catch(|| closure.call())
+            .map_err(|payload| JoinError::panicked(payload, F::NAME));
         // SAFETY: our duties are those of `store`.
         unsafe { Self::store(header, outcome) };
     }
@@ -171,7 +178,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
             });
         });
         // SAFETY: our duties are those of `store`.
-        unsafe { Self::store(header, Err(JoinError::cancelled(reason))) };
+        unsafe { Self::store(header, Err(JoinError::cancelled(reason, F::NAME))) };
     }
 
     /// # Safety
@@ -229,9 +236,13 @@ where
     (Runnable(header), HandleRef::new(header))
 }
 
-/// Creates a handle reference that has already resolved to cancelled.
-pub(crate) fn refused<T: Send + 'static>(reason: CancelReason) -> HandleRef<T> {
-    let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason)));
+/// Creates a handle reference that has already resolved to cancelled. `name` is that of the task
+/// that was refused.
+pub(crate) fn refused<T: Send + 'static>(
+    reason: CancelReason,
+    name: &'static Name,
+) -> HandleRef<T> {
+    let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason, name)));
     let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
     HandleRef::new(header)
 }
@@ -404,6 +415,11 @@ impl RawTask {
     /// Returns an address that identifies the cell as long as it lives.
     pub(crate) fn id(&self) -> *const () {
         self.0.as_ptr().cast()
+    }
+
+    /// Returns the name of the closure or future.
+    pub(crate) fn name(&self) -> &'static Name {
+        self.header().vtable.name
     }
 
     /// Returns `true` if the task is a closure that is due and was neither begun nor cancelled.

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 
+use crate::name::Name;
 use crate::unwind::Payload;
 
 /// The events that a task reports to the thread that runs it.
@@ -54,23 +55,6 @@ impl Look {
             is_future: false,
             waits: true,
         }
-    }
-}
-
-/// The name of a closure: that of its type, for want of anything better.
-///
-/// It is kept as a function, because the name itself cannot be a constant. The function is called
-/// only when the name is asked for.
-pub(crate) struct Name(fn() -> &'static str);
-
-impl Name {
-    /// Returns the name of the type `N`.
-    pub(super) const fn of<N>() -> Self {
-        Self(std::any::type_name::<N>)
-    }
-
-    pub(crate) fn get(&self) -> &'static str {
-        (self.0)()
     }
 }
 

@@ -35,12 +35,13 @@ use std::ptr::NonNull;
 use std::task::{Context as PollContext, Poll, RawWaker, RawWakerVTable, Waker};
 
 use crate::error::{CancelReason, JoinError};
+use crate::name::Name;
 use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_cell};
 use crate::task::aligned;
 use crate::task::cell::{
     FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
 };
-use crate::task::context::{Context, Look, Name, Ran, Token};
+use crate::task::context::{Context, Look, Ran, Token};
 use crate::task::erased::{Task, Work};
 use crate::task::poll_state::PollState;
 use crate::task::state::{CancelRequest, State};
@@ -273,7 +274,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
                 // If the future was cancelled meanwhile, it was woken as well, and is run again.
                 Ok(Poll::Pending) => return None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
-                Err(payload) => Some(Err(JoinError::panicked(payload))),
+                Err(payload) => Some(Err(JoinError::panicked(payload, self.header.vtable.name))),
             };
         }
         if outcome.is_some() && !state.deliver() {
@@ -288,7 +289,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
         // SAFETY: by our duty we have the runnable reference. The future is there, and is not
         // polled again once we return an outcome.
         unsafe { self.drop_future() };
-        Some(outcome.unwrap_or_else(|| Err(JoinError::cancelled(state.reason()))))
+        Some(outcome.unwrap_or_else(|| Err(self.header.cancelled())))
     }
 
     /// Drops the future where it is. Never unwinds.
@@ -417,7 +418,7 @@ where
         // SAFETY: the runnable reference is ours, and has not ended the future.
         unsafe { cell.drop_future() };
         // SAFETY: the runnable reference is ours, and the future was just dropped.
-        unsafe { cell.end(Err(JoinError::cancelled(cell.header.state.reason()))) };
+        unsafe { cell.end(Err(cell.header.cancelled())) };
         drop(ManuallyDrop::new(Runnable(self.header)).finish());
         request
     }

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 
 use workmill::{
     CancelReason, JoinError, JoinableQueue, PutError, ThreadPoolExecutor, TryPutError,
-    TrySubmitError,
+    TrySubmitError, current,
 };
 
-use crate::support::limited;
+use crate::support::{limited, occupy};
 
 /// An error of any kind, in the form in which the crates that collect errors want it, too.
 type AnyError = Box<dyn Error + Send + Sync>;
@@ -42,6 +42,55 @@ fn the_error_of_a_task_is_an_io_error_if_that_is_wanted() {
         let payload = error.into_panic();
         assert_eq!(payload.downcast_ref(), Some(&"out of flour"));
     });
+}
+
+fn bake() -> u32 {
+    panic!("out of flour")
+}
+
+fn knead() -> u32 {
+    unreachable!("it was cancelled")
+}
+
+async fn rise() -> u32 {
+    panic!("out of yeast")
+}
+
+#[test]
+fn an_error_names_its_task_however_the_task_has_failed() {
+    fn assert_named(error: &JoinError, function: &str) {
+        let name = error.task_name();
+        assert!(name.contains(function), "{name}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        assert_named(&pool.submit(bake).join().unwrap_err(), "errors::bake");
+        assert_named(&pool.install(bake).unwrap_err(), "errors::bake");
+        let inside = pool.submit(|| current().unwrap().install(bake));
+        assert_named(&inside.join().unwrap().unwrap_err(), "errors::bake");
+        assert_named(&pool.spawn(rise()).join().unwrap_err(), "errors::rise");
+        let shared = pool.submit(bake).shared();
+        assert_named(&shared.join().unwrap_err(), "errors::bake");
+        let release = occupy(&pool);
+        let (cancelled, asleep) = (pool.submit(knead), pool.spawn(rise()));
+        assert!(cancelled.cancel() && asleep.cancel());
+        release.set();
+        assert_named(&cancelled.join().unwrap_err(), "errors::knead");
+        assert_named(&asleep.join().unwrap_err(), "errors::rise");
+        pool.shutdown();
+        assert_named(&pool.submit(knead).join().unwrap_err(), "errors::knead");
+        assert_named(&pool.install(knead).unwrap_err(), "errors::knead");
+        assert_named(&pool.spawn(rise()).join().unwrap_err(), "errors::rise");
+    });
+}
+
+#[test]
+fn an_error_is_two_words_so_that_it_makes_no_result_larger() {
+    const WORD: usize = size_of::<usize>();
+    assert_eq!(size_of::<JoinError>(), 2 * WORD);
+    assert_eq!(size_of::<Result<usize, JoinError>>(), 2 * WORD);
 }
 
 #[test]

@@ -21,7 +21,10 @@ fn a_panic_ends_in_the_handle() {
         assert!(error.is_panic() && !error.is_cancelled());
         assert_eq!(error.panic_message(), Some("out of flour"));
         assert_eq!(error.cancel_reason(), None);
-        assert_eq!(error.to_string(), "the task panicked: out of flour");
+        let name = "it::panicking::a_panic_ends_in_the_handle::{{closure}}::{{closure}}";
+        assert_eq!(error.task_name(), name);
+        let text = format!("the task {name} panicked: out of flour");
+        assert_eq!(error.to_string(), text);
         let payload = error.into_panic();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "out of flour");
         let sacks = 3;

@@ -1,7 +1,8 @@
 //! How a worker runs a task, and what the task tells it.
 
 use super::here::{Local, PoolTask};
-use crate::task::{Context, Name, Ran};
+use crate::name::Name;
+use crate::task::{Context, Ran};
 use crate::unwind::Payload;
 
 impl Local {

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use crate::name::Name;
 use crate::pool::roster::Worker;
-use crate::task::Name;
 
 pub(super) struct Running {
     /// Where the thread notes the name of what it runs.

@@ -1,0 +1,70 @@
+//! The problems of which a pool warns.
+
+use std::fmt;
+use std::io;
+
+/// A problem because of which a pool does worse than it promises, although nothing is lost.
+///
+/// It is passed to the function of [`Builder::on_warning`](crate::Builder::on_warning).
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Builder, Warning};
+///
+/// let builder = Builder::new().on_warning(|warning| match warning {
+///     Warning::ThreadNotStarted(error) => eprintln!("fewer threads: {error}"),
+///     other => eprintln!("{other}"),
+/// });
+/// # drop(builder);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The system failed to start a thread for which there is work, or
+    /// [`on_thread_start`](crate::Builder::on_thread_start) refused it. The pool goes on with the
+    /// threads that it has, and tries again with the next task that is submitted.
+    ThreadNotStarted(io::Error),
+    /// A task waits, and as many threads wait in tasks already as
+    /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows. This wait, and others from
+    /// now on, keep their slots: if all slots are kept, and the tasks that they wait for are still
+    /// queued, the pool hangs.
+    SpareThreadsUsedUp(usize),
+    /// A task has waited for room, in a full queue, in a bounded pool or for a permit, until its
+    /// patience was over: another task may begin in its place, perhaps the one that makes room.
+    /// Told once for each pool. [`Builder::give_way`](crate::Builder::give_way) sets the patience.
+    GaveWay(GaveWay),
+}
+
+/// A task that has waited for room until another task may begin in its place; of
+/// [`Warning::GaveWay`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GaveWay {
+    /// The name of the task: that of the type of its closure or future.
+    pub task: &'static str,
+    /// For how long it had waited.
+    pub stood: std::time::Duration,
+    /// The thing that it waited for: `"room in a queue"`, `"room in another pool"` or `"a permit"`.
+    pub awaited: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThreadNotStarted(error) => write!(f, "a thread could not be started: {error}"),
+            Self::SpareThreadsUsedUp(most) => write!(
+                f,
+                "{most} threads wait in tasks, and no more may: tasks that wait keep their slots"
+            ),
+            Self::GaveWay(GaveWay {
+                task,
+                stood,
+                awaited,
+            }) => write!(
+                f,
+                "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
+            ),
+        }
+    }
+}
