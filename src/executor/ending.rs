@@ -29,6 +29,7 @@ impl PoolRef {
     /// assert!(handle.is_finished());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "join")]
     pub fn wait_idle(&self) -> Result<(), WouldDeadlock> {
         self.wait_idle_until(Deadline::NEVER).map(drop)
     }
@@ -171,6 +172,7 @@ impl ThreadPoolExecutor {
     /// assert!(pool.submit(|| 43).join().unwrap_err().is_cancelled());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "close")]
     pub fn shutdown(&self) {
         self.close_and_join();
     }

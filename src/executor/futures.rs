@@ -45,6 +45,8 @@ where
 impl PoolRef {
     /// Runs a future in the pool and returns a handle to its output.
     ///
+    /// Closures are [submitted](Self::submit).
+    ///
     /// The future is a task like any closure: the workers poll it, it counts as accepted until it
     /// has ended, [`shutdown`](crate::ThreadPoolExecutor::shutdown) and
     /// [`wait_idle`](Self::wait_idle) wait for it, and the handle returns its panic. While the

@@ -115,6 +115,10 @@ where
 impl PoolRef {
     /// Submits a closure and returns a handle to its result.
     ///
+    /// [`execute`](Self::execute) submits a closure whose result is not wanted. Futures are
+    /// [spawned](Self::spawn): a closure that calls an `async fn` returns its future, and nothing
+    /// has polled that.
+    ///
     /// # Blocking
     ///
     /// Blocks only if the pool has a [`queue_capacity`](crate::Builder::queue_capacity) and is
@@ -137,6 +141,8 @@ impl PoolRef {
     /// assert_eq!(handle.join()?, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "the result is lost: `execute` takes a closure whose result is not wanted, and \
+                  `spawn` runs the future of an `async fn`"]
     pub fn submit<F, T>(&self, closure: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -24,7 +24,7 @@
 //!         })
 //!     })
 //!     .collect();
-//! pool.submit(move || flour.set()); // for a task that is queued behind them
+//! pool.execute(move || flour.set()); // for a task that is queued behind them
 //! for (loaf, baker) in bakers.into_iter().enumerate() {
 //!     assert_eq!(baker.join()?, loaf);
 //! }

@@ -189,6 +189,7 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(answer.join()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("result", "get"))]
     pub fn join(self) -> Result<T, JoinError> {
         let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
@@ -313,6 +314,7 @@ impl<T> JoinHandle<T> {
     /// assert!(handle.is_finished() && !handle.is_running());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("done"))]
     pub fn is_finished(&self) -> bool {
         self.task.as_ref().is_none_or(|task| look_again(task))
     }

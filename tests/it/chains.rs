@@ -143,7 +143,7 @@ fn the_callback_of_a_refused_task_may_submit_again_and_so_on() {
         let builder = Builder::new().threads(1).queue_capacity(1);
         let full = builder.overflow(Overflow::Reject).build().unwrap();
         let release = occupy(&full);
-        full.submit(|| ());
+        drop(full.submit(|| ()));
         submit_again(&full, Arc::clone(&refused));
         assert_eq!(refused.load(Ordering::SeqCst), STEPS);
         release.set();
@@ -184,7 +184,7 @@ fn the_drop_of_a_refused_closure_may_submit_another_and_so_on() {
                 add_one(&self.1);
                 if self.1.load(Ordering::SeqCst) < STEPS {
                     let next = Self(self.0.clone(), Arc::clone(&self.1));
-                    self.0.submit(move || drop(next));
+                    drop(self.0.submit(move || drop(next)));
                 }
             }
         }

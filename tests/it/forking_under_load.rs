@@ -60,7 +60,7 @@ fn full(overflow: Overflow) -> (ThreadPoolExecutor, Flag) {
     let builder = Builder::new().threads(1).queue_capacity(1);
     let pool = builder.overflow(overflow).build().unwrap();
     let release = occupy(&pool);
-    pool.submit(|| ());
+    drop(pool.submit(|| ()));
     (pool, release)
 }
 
@@ -264,8 +264,8 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
                     match way {
                         0 => drop(pool.try_submit(move || drop(forks))),
                         1 => {
-                            pool.submit(move || drop(forks));
-                            pool.submit(|| ());
+                            drop(pool.submit(move || drop(forks)));
+                            drop(pool.submit(|| ()));
                             pool.spawn(async {});
                             pool.shutdown_now();
                         }
@@ -276,7 +276,7 @@ fn a_child_returns_from_a_call_that_drops_what_forks() {
                             drop(pool.shutdown_timeout(Duration::ZERO));
                         }
                         _ => {
-                            pool.submit(move || drop(forks));
+                            drop(pool.submit(move || drop(forks)));
                             (0..4).for_each(|_| drop(pool.submit(|| ())));
                         }
                     }

@@ -75,3 +75,17 @@ fn the_compiler_warns_of_what_does_nothing_yet() {
         Every::rate(Duration::from_secs(1));
     });
 }
+
+#[test]
+fn the_compiler_warns_of_a_result_that_is_lost_with_its_handle() {
+    async fn bake() {
+        unreachable!("nothing polls it");
+    }
+
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        #[expect(unused_must_use)]
+        pool.submit(bake);
+        pool.shutdown();
+    });
+}
