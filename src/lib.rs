@@ -92,10 +92,11 @@
 //! # Shutting down
 //!
 //! [`shutdown`] refuses new tasks, finishes the accepted ones and waits for the threads to end.
-//! [`shutdown_now`] cancels the tasks that have not begun, and does not wait. [`shutdown_timeout`]
-//! waits for at most the given time, and its error names the busy threads and what they run.
-//! Dropping the last owner shuts the pool down like [`shutdown`], unless [`Builder::on_drop`] says
-//! otherwise. [`wait_idle`] waits until there is nothing to do, and shuts nothing down.
+//! [`shutdown_now`] cancels the tasks that have not begun, and does not wait; a running task hears
+//! of it by the token that [`cancelled`] returns. [`shutdown_timeout`] waits for at most the given
+//! time, and its error names the busy threads and what they run. Dropping the last owner shuts the
+//! pool down like [`shutdown`], unless [`Builder::on_drop`] says otherwise. [`wait_idle`] waits
+//! until there is nothing to do, and shuts nothing down.
 //!
 //! A process that has to exit on Ctrl-C, whatever its tasks do:
 //!
@@ -249,7 +250,7 @@ pub use error::{
     BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, current, worker_index,
+    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};

@@ -286,7 +286,8 @@ impl ThreadPoolExecutor {
     /// [`CancelReason::Shutdown`](crate::CancelReason::Shutdown). The closures are dropped on this
     /// thread, except that a task which a worker is just taking from a queue is cancelled by that
     /// worker, and may be missing from the number. A task that a running task joins may still be
-    /// run there. Running closures are not disturbed, but tasks that they submit from now on are
+    /// run there. Running closures are not stopped: the token that they get from
+    /// [`cancelled`](crate::cancelled()) is cancelled, and tasks that they submit from now on are
     /// refused. Futures that have not ended are cancelled and counted, whether they have begun or
     /// not; the pool's workers drop them. Only the first call cancels; later calls return 0.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::PoolRef;
 use crate::admission::Capacity;
 use crate::pool::Local;
+use crate::sync::cancel::CancelToken;
 use crate::wait::{Blocking, Cause};
 
 /// Returns the pool whose task calls this, or `None` outside of tasks.
@@ -47,6 +48,50 @@ pub fn current() -> Option<PoolRef> {
 /// ```
 pub fn worker_index() -> Option<usize> {
     Local::with(|local| local?.slot_index())
+}
+
+/// Returns a token that tells the running task to end.
+///
+/// It is cancelled when the pool of the task is shut down by
+/// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now), or by the drop of its last owner with
+/// [`DropBehavior::Cancel`](crate::DropBehavior::Cancel) or while the thread unwinds. A shutdown
+/// that finishes the accepted tasks does not cancel it. A task may check the token, wait for it,
+/// register callbacks, or pass it on, also to threads outside the pool, and keep it for as long as
+/// it likes. A closure that runs for long should keep it instead of asking again.
+///
+/// A task that is run inline, or by its submitter, has the token of its own pool. A future can ask
+/// while it is polled. Outside of tasks, and in a forked child process, the returned token is never
+/// cancelled, so a library may ask without knowing its callers.
+///
+/// The thread that shuts the pool down calls the callbacks of the token, as
+/// [`CancelToken::cancel`] describes. It does so before it cancels the tasks that have not begun,
+/// and counts as a task of the pool meanwhile: a shutdown in a callback does not wait. The pool
+/// keeps the token, so a callback that is [kept](crate::CancelCallback::keep) and owns the pool
+/// keeps both.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let begun = std::sync::Arc::new(workmill::Event::new());
+/// let begins = std::sync::Arc::clone(&begun);
+/// let grinds = pool.submit(move || {
+///     let stop = workmill::cancelled();
+///     begins.set();
+///     let mut sacks = 0_u64;
+///     while !stop.is_cancelled() {
+///         sacks += 1;
+///     }
+///     sacks
+/// });
+/// begun.wait();
+/// pool.shutdown_now();
+/// println!("{} sacks", grinds.join()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cancelled() -> CancelToken {
+    let token = Local::with(|local| Some(local?.shared.token()));
+    token.unwrap_or_default()
 }
 
 /// Calls `wait`, and gives this task's slot, its right to run, to another thread meanwhile.

@@ -18,7 +18,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::here::{blocking, current, worker_index};
+pub use self::here::{blocking, cancelled, current, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
 use crate::admission::Capacity;
 use crate::pool::Pool;

@@ -34,7 +34,8 @@ pub enum DropBehavior {
     #[default]
     Join,
     /// Cancels the tasks that have not begun, like
-    /// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now), and waits for the running ones.
+    /// [`shutdown_now`](crate::ThreadPoolExecutor::shutdown_now), and waits for the running ones,
+    /// whose token, [`cancelled`](crate::cancelled()), is cancelled.
     Cancel,
     /// Does not wait: the accepted tasks run in the background, and the threads then end. If the
     /// process returns from `main` before, the tasks are lost.

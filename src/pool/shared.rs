@@ -10,6 +10,13 @@
 //! closed and quiescent, which it then stays (`pool/queue/tally.rs`). The thread that finds this
 //! sets a flag for all slot holders (`pool/slots.rs`), and the threads leave.
 //!
+//! # The token
+//! Running tasks hear of the stop by a token, which is made when the first task asks for it. It is
+//! made under a lock, and cancelled at once if the pool is stopping by then. The thread that stops
+//! the pool enters the phase first, and looks for a token under the lock after that. So a token
+//! that was made before its look is found and cancelled by that thread, and a maker that comes
+//! after the look sees the phase.
+//!
 //! # Forks
 //! In a child process there is only the thread that forked. The pools that this thread is inside
 //! are stopping there, and at their end. No thread of the child waits for anything of a pool of the
@@ -34,8 +41,9 @@ use super::sleepers::LastLook;
 use super::slots::{ReservedSlot, Slots};
 use super::spawned::Spawned;
 use crate::error::{BusyThread, StillRunning};
-use crate::fork::Stamp;
-use crate::primitive::{AtomicU8, Ordering, fence};
+use crate::fork::{NotInherited, Stamp};
+use crate::primitive::{AtomicU8, Mutex, Ordering, fence, lock};
+use crate::sync::cancel::CancelToken;
 use crate::unwind::Payload;
 use crate::wait::Deadline;
 
@@ -79,6 +87,8 @@ pub(super) type StartThread<T> =
 
 struct Life {
     phase: AtomicU8,
+    /// Cancelled when the pool stops; none until a task asks for it.
+    token: Mutex<Option<NotInherited<CancelToken>>>,
     /// The process in which the pool was made.
     process: Stamp,
 }
@@ -100,6 +110,7 @@ impl<T: Send + 'static> Shared<T> {
             },
             life: Life {
                 phase: AtomicU8::new(Phase::Open as u8),
+                token: Mutex::new(None),
                 process: Stamp::now(),
             },
             hooks: HookCaller::new(config.hooks, config.first_names),
@@ -164,6 +175,30 @@ impl<T: Send + 'static> Shared<T> {
     #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
         self.life.phase.load(Ordering::Relaxed) >= Phase::Stopping as u8
+    }
+
+    /// Returns the token that is cancelled when the pool stops, and makes it if there is none.
+    /// In a child process, returns a token that is never cancelled.
+    pub(crate) fn token(&self) -> CancelToken {
+        if self.is_forked() {
+            return CancelToken::new();
+        }
+        let mut token = lock(&self.life.token);
+        let token = token.get_or_insert_with(|| {
+            let token = CancelToken::new();
+            if self.is_stopping() {
+                // Nobody else has the token, so no callback is called under the lock.
+                token.cancel();
+            }
+            NotInherited::new(token)
+        });
+        CancelToken::clone(token)
+    }
+
+    /// Returns the token if a task has asked for it. To be called once the phase has been entered
+    /// in which it is cancelled; not in a child process.
+    pub(super) fn asked_token(&self) -> Option<CancelToken> {
+        lock(&self.life.token).as_deref().cloned()
     }
 
     /// Returns `true` if the pool has ended and every thread has left it.

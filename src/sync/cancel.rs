@@ -31,8 +31,9 @@ type Reason = Arc<dyn Error + Send + Sync>;
 /// or registers a callback.
 ///
 /// Nothing is stopped by force: a task that is to be cancelled while it runs calls
-/// [`is_cancelled`](Self::is_cancelled) from time to time. Clones are the same token. It is like
-/// C#'s `CancellationToken`, and like Java's interrupt with an object to hold on to.
+/// [`is_cancelled`](Self::is_cancelled) from time to time. The token by which a pool that is shut
+/// down asks its running tasks is [`cancelled`](crate::cancelled()). Clones are the same token. It
+/// is like C#'s `CancellationToken`, and like Java's interrupt with an object to hold on to.
 ///
 /// # Ordering
 ///

@@ -40,6 +40,7 @@ mod semaphore;
 mod signals;
 mod starting;
 mod stealing;
+mod stopping;
 mod support;
 mod threads;
 mod timer;

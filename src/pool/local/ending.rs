@@ -20,6 +20,17 @@ impl Pool {
         // is refused, the thread that closed the pool before drops the closures.
         let is_first = self.accept().is_ok();
         let before = self.refuse(phase);
+        if phase == Phase::Stopping && before != Phase::Stopping {
+            // First, since the drop of a capture may wait for a task that waits for the token. The
+            // callbacks are called as in a task, for which the pool's end waits.
+            if let Some(token) = self.asked_token() {
+                Local::visit(self, || token.cancel());
+            }
+        }
+        if self.is_forked() {
+            // A callback has forked.
+            return before;
+        }
         if is_first {
             Local::visit(self, || self.postponed.close());
             self.queue.task_done(None);

@@ -207,3 +207,24 @@ fn the_end_waits_for_every_thread_that_starts() {
         assert_eq!(starter.join().unwrap(), was_joined);
     });
 }
+
+/// A task asks for the token while the pool is stopped: whichever comes first, the token is
+/// cancelled once the pool stops.
+///
+/// Bug: the maker of the token looks at the phase before it has the lock. Bug: the token that a
+/// task has asked for is not cancelled. Bug: the maker does not look at the phase.
+#[test]
+fn a_token_that_is_asked_for_while_the_pool_stops_is_cancelled() {
+    model(3, || {
+        let shared = pool(1, start_none);
+        assert!(shared.accept().is_ok());
+        let asker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.token())
+        };
+        shared.stop();
+        assert!(shared.token().is_cancelled());
+        assert!(asker.join().unwrap().is_cancelled());
+        finish_the_last_task(&shared);
+    });
+}
