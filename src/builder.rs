@@ -285,9 +285,10 @@ impl Builder {
     /// see [`Warning`].
     ///
     /// By default a line is written to stderr. Each kind of warning is reported once; but a thread
-    /// that could not be started is reported again if other threads have been started since. The
-    /// hook is called on the thread that meets the problem, which may be a submitting thread. A
-    /// panic in the hook goes to the [`panic_handler`](Self::panic_handler).
+    /// that could not be started is reported again if other threads have been started since, and
+    /// each shutdown that waits for seconds reports that. The hook is called on the thread that
+    /// meets the problem, which may be a submitting thread. A panic in the hook goes to the
+    /// [`panic_handler`](Self::panic_handler).
     pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Box::new(hook));
         self

@@ -273,4 +273,4 @@ pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,
 };
 pub use timer::Elapsed;
-pub use warning::{GaveWay, Warning};
+pub use warning::{GaveWay, StillWaiting, Warning};

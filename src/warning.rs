@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::error::StillRunning;
+
 /// A problem because of which a pool does worse than it promises, although nothing is lost.
 ///
 /// It is passed to the function of [`Builder::on_warning`](crate::Builder::on_warning).
@@ -34,6 +36,14 @@ pub enum Warning {
     /// patience was over: another task may begin in its place, perhaps the one that makes room.
     /// Told once for each pool. [`Builder::give_way`](crate::Builder::give_way) sets the patience.
     GaveWay(GaveWay),
+    /// A [`shutdown`](crate::ThreadPoolExecutor::shutdown) without a time limit, or the drop of the
+    /// last owner, has waited for five seconds, and goes on waiting. Told once for each such wait,
+    /// on the thread that waits. A shutdown in the function that is told does not wait.
+    ///
+    /// A closure that runs for long can end early if it looks at [`cancelled`](crate::cancelled());
+    /// [`shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout) waits no longer than it is
+    /// told to.
+    StillWaiting(StillWaiting),
 }
 
 /// A task that has waited for room until another task may begin in its place; of
@@ -47,6 +57,40 @@ pub struct GaveWay {
     pub stood: std::time::Duration,
     /// The thing that it waited for: `"room in a queue"`, `"room in another pool"` or `"a permit"`.
     pub awaited: &'static str,
+}
+
+/// A shutdown or a drop that waits for a pool to end; of [`Warning::StillWaiting`].
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Builder, Warning};
+///
+/// let builder = Builder::new().on_warning(|warning| {
+///     if let Warning::StillWaiting(waiting) = warning {
+///         for busy in waiting.still_running.busy() {
+///             eprintln!("after {:?} still {}", waiting.waited, busy.task());
+///         }
+///     }
+/// });
+/// # drop(builder);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StillWaiting {
+    /// For how long it had waited.
+    pub waited: std::time::Duration,
+    /// The tasks that it waited for, and the threads that ran them.
+    pub still_running: StillRunning,
+}
+
+impl StillWaiting {
+    pub(crate) fn new(waited: std::time::Duration, still_running: StillRunning) -> Self {
+        Self {
+            waited,
+            still_running,
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -64,6 +108,13 @@ impl fmt::Display for Warning {
             }) => write!(
                 f,
                 "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
+            ),
+            Self::StillWaiting(StillWaiting {
+                waited,
+                still_running,
+            }) => write!(
+                f,
+                "a shutdown or drop has waited {waited:.1?}, and goes on: {still_running}"
             ),
         }
     }

@@ -2,11 +2,16 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{PoolRef, ThreadPoolExecutor};
 use crate::error::{StillRunning, WouldDeadlock};
+use crate::pool::Local;
 use crate::wait::{Cause, Deadline, pending};
+use crate::warning::StillWaiting;
+
+/// How long a shutdown or a drop waits before the user is warned.
+const WARN_AFTER: Duration = Duration::from_secs(5);
 
 impl PoolRef {
     /// Blocks until the pool has nothing to do.
@@ -124,7 +129,18 @@ impl PoolRef {
     /// itself.
     pub(super) fn close_and_join(&self) {
         self.close();
-        if !self.must_not_wait() {
+        if self.must_not_wait() {
+            return;
+        }
+        let began = Instant::now();
+        if !self.pool.wait_for_threads(Deadline::after(WARN_AFTER)) {
+            let running = self.pool.still_running();
+            let warning = StillWaiting::new(began.elapsed(), running);
+            // A shutdown in the function that is told would wait, and tell, in turn.
+            Local::in_the_way(self.pool.link, || self.pool.hooks.still_waiting(warning));
+        }
+        // The function may have forked.
+        if !self.pool.is_forked() {
             self.pool.join_threads();
         }
     }
@@ -157,7 +173,9 @@ impl ThreadPoolExecutor {
     /// # Blocking
     ///
     /// Blocks until every accepted task and every thread has ended, including the destructors of
-    /// thread-locals. The call does not wait on a worker of this pool, in a task that its submitter
+    /// thread-locals. After five seconds it warns once, with
+    /// [`Warning::StillWaiting`](crate::Warning::StillWaiting), and goes on waiting. The call does
+    /// not wait on a worker of this pool, in a task that its submitter
     /// runs, in the drop of a capture of a task that is being cancelled, or in hooks such as
     /// [`on_thread_start`](crate::Builder::on_thread_start) and
     /// [`thread_name`](crate::Builder::thread_name). The pool then ends by itself.

@@ -53,8 +53,10 @@ pub enum DropBehavior {
 /// When the last owner is dropped, the pool is shut down, and the drop blocks until every accepted
 /// task has run, like [`shutdown`](ThreadPoolExecutor::shutdown).
 /// [`Builder::on_drop`](crate::Builder::on_drop) chooses another behavior. While the thread unwinds
-/// from a panic, the tasks that have not begun are cancelled. On a worker of the pool, and in the
-/// drop of a capture of a cancelled task, the drop does not wait; the threads end by themselves.
+/// from a panic, the tasks that have not begun are cancelled. A drop that waits for five seconds
+/// warns with [`Warning::StillWaiting`](crate::Warning::StillWaiting). On a worker of the pool, and
+/// in the drop of a capture of a cancelled task, the drop does not wait; the threads end by
+/// themselves.
 ///
 /// A task that owns a clone of its pool keeps the pool from being dropped until the task has run.
 ///

@@ -11,7 +11,7 @@ use crate::error::{CancelReason, Rejected};
 use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
 use crate::unwind::{self, Payload};
 use crate::wait::without_loans;
-use crate::warning::{GaveWay, Warning};
+use crate::warning::{GaveWay, StillWaiting, Warning};
 
 /// The user's functions, as the builder collects them.
 #[derive(Default)]
@@ -159,6 +159,11 @@ impl HookCaller {
         self.warn(OF_GIFTS, Warning::GaveWay(gave_way));
     }
 
+    /// Warns the user that a thread waits for the pool's end, each time.
+    pub(crate) fn still_waiting(&self, still_waiting: StillWaiting) {
+        self.tell(Warning::StillWaiting(still_waiting));
+    }
+
     /// Keeps something until a thread that may call hooks [takes](Self::take_untold) it.
     pub(crate) fn keep_untold(&self, new: Untold) {
         let mut untold = lock(&self.untold);
@@ -183,6 +188,11 @@ impl HookCaller {
         if self.warned.fetch_or(kind, Ordering::Relaxed) & kind != 0 {
             return unwind::discard(warning);
         }
+        self.tell(warning);
+    }
+
+    #[cold]
+    fn tell(&self, warning: Warning) {
         let told = call(|| match &self.hooks.warning {
             Some(hook) => hook(warning),
             None => eprintln!("workmill: {warning}"),

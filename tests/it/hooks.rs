@@ -2,15 +2,17 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use workmill::timer::sleep;
-use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, block_on};
+use workmill::{
+    Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning, WouldDeadlock, block_on,
+};
 
 use crate::child::{assert_success, in_child_then};
-use crate::support::{Bomb, add_one, limited};
+use crate::support::{Bomb, Flag, add_one, limited, occupy};
 
 type Seen = Arc<Mutex<Vec<usize>>>;
 
@@ -302,5 +304,53 @@ fn nothing_of_the_users_is_called_on_the_timers_thread_but_wakers() {
             !called_on.is_empty() && !called_on.iter().any(is_timer),
             "{called_on:?}"
         );
+    });
+}
+
+/// A pool whose only thread is taken, with what it warns of.
+fn taken() -> (ThreadPoolExecutor, Flag, mpsc::Receiver<Warning>) {
+    let built: Arc<Mutex<Option<PoolRef>>> = Arc::default();
+    let ((sender, told), part) = (mpsc::channel(), Arc::clone(&built));
+    let sender = Mutex::new(sender);
+    let builder = Builder::new().threads(1).on_warning(move |warning| {
+        let pool = part.lock().unwrap().take().unwrap();
+        let waits = pool.wait_idle();
+        assert_eq!(waits, Err(WouldDeadlock), "nothing waits in there");
+        sender.lock().unwrap().send(warning).unwrap();
+        panic!("told");
+    });
+    let pool = builder.build().unwrap();
+    *built.lock().unwrap() = Some(pool.handle());
+    let release = occupy(&pool);
+    (pool, release, told)
+}
+
+/// It takes five seconds.
+#[test]
+fn a_shutdown_and_a_drop_that_wait_for_seconds_tell_so_once_and_wait_on() {
+    limited(|| {
+        let ends: [fn(ThreadPoolExecutor); 2] = [|pool| pool.shutdown(), drop];
+        let began = Instant::now();
+        let waits = ends.map(|end| {
+            let (pool, release, told) = taken();
+            (thread::spawn(move || end(pool)), release, told)
+        });
+        for (waits, release, told) in waits {
+            let warning = told.recv().unwrap();
+            assert!(began.elapsed() >= Duration::from_secs(5));
+            assert!(!waits.is_finished(), "it waits on");
+            release.set();
+            waits.join().unwrap();
+            assert!(told.recv().is_err(), "told once");
+            let line = warning.to_string();
+            assert!(line.contains("has waited"), "{line}");
+            let Warning::StillWaiting(warning) = warning else {
+                panic!("{warning:?}")
+            };
+            assert!(warning.waited >= Duration::from_secs(5));
+            let busy = warning.still_running.busy();
+            assert_eq!((busy.len(), busy[0].thread()), (1, "workmill-0"));
+            assert!(busy[0].task().contains("occupy"));
+        }
     });
 }
