@@ -237,7 +237,8 @@ impl Builder {
     /// Such a panic is that of a closure given to [`execute`](crate::PoolRef::execute), of a task
     /// whose handle is dropped before it has returned the panic, of a run of a periodic series, of
     /// a callback, or of the hooks [`on_thread_stop`](Self::on_thread_stop),
-    /// [`on_rejected`](Self::on_rejected) and [`on_warning`](Self::on_warning).
+    /// [`on_rejected`](Self::on_rejected), [`on_warning`](Self::on_warning) and
+    /// [`on_terminated`](Self::on_terminated).
     ///
     /// As for any panic, std's panic hook has written a line to stderr before the handler is
     /// called; without a handler nothing more is done. The handler is called on the thread that
@@ -291,6 +292,42 @@ impl Builder {
     /// [`panic_handler`](Self::panic_handler).
     pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets a hook that is called once, when the pool has ended.
+    ///
+    /// It is called by the last worker before that leaves the pool: every accepted task has ended,
+    /// the other workers have left, and [`on_thread_stop`](Self::on_thread_stop) has been called
+    /// for each. They may still be running the destructors of their thread-locals. (If a thread is
+    /// just being started while the pool ends, it may come and go after the call, without a task;
+    /// if the system fails to start it, the thread that tried may make the call.) A shutdown, a
+    /// drop of the last owner and [`wait_terminated`](crate::PoolRef::wait_terminated), each where
+    /// it waits, return after the hook has returned, and
+    /// [`is_terminated`](crate::PoolRef::is_terminated) returns `true` then. Such a wait in the
+    /// hook itself does not wait.
+    ///
+    /// If the pool is not built, or its process exits before the end, the hook is not called; nor
+    /// is it in a forked child process. A panic in the hook goes to the
+    /// [`panic_handler`](Self::panic_handler).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, ended) = mpsc::channel();
+    /// let pool = workmill::Builder::new()
+    ///     .threads(2)
+    ///     .on_terminated(move || sender.send("all ground").unwrap())
+    ///     .build()?;
+    /// pool.execute(|| println!("the last sack"));
+    /// pool.shutdown_background();
+    /// assert_eq!(ended.recv()?, "all ground");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_terminated(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.hooks.terminated = Some(Box::new(hook));
         self
     }
 

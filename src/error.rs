@@ -424,11 +424,12 @@ impl<T> ByValue<T> {
     }
 }
 
-/// An error returned by [`PoolRef::wait_idle`](crate::PoolRef::wait_idle) and its other forms: the
-/// wait was refused because it could never end.
+/// An error returned by [`PoolRef::wait_idle`](crate::PoolRef::wait_idle),
+/// [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated) and their other forms: the wait
+/// was refused because it could never end.
 ///
-/// A task that waits until its own pool is idle would wait for itself. In a child process that was
-/// made by a fork, a pool of the parent never makes progress.
+/// A task that waits until its own pool is idle, or has ended, would wait for itself. In a child
+/// process that was made by a fork, a pool of the parent never makes progress.
 ///
 /// # Examples
 ///
@@ -443,7 +444,7 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the pool cannot become idle while this waits for it")
+        f.write_str("the pool cannot become idle, or end, while this waits for it")
     }
 }
 

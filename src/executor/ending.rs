@@ -107,6 +107,123 @@ impl PoolRef {
         .await
     }
 
+    /// Blocks until the pool has ended, and does not bring that about.
+    ///
+    /// The pool ends when an owner shuts it down or its last owner is dropped. This returns when
+    /// every accepted task and every thread has ended, including the destructors of thread-locals.
+    /// It is like `awaitTermination` in Java.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until every worker has ended: forever, while nobody shuts the pool down.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] at once if the end of the pool would wait for this thread: in a task of
+    /// this pool, and wherever [`shutdown`](ThreadPoolExecutor::shutdown) does not wait. In a
+    /// forked child process a pool of the parent [has ended](Self::is_terminated).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let reference = pool.handle();
+    /// let watcher = thread::spawn(move || reference.wait_terminated());
+    /// pool.execute(|| println!("the last sack"));
+    /// drop(pool);
+    /// watcher.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_terminated(&self) -> Result<(), WouldDeadlock> {
+        if self.wait_terminated_until(Deadline::NEVER)? && !self.must_not_wait() {
+            self.pool.join_threads();
+        }
+        Ok(())
+    }
+
+    /// Blocks until the pool has ended, but no longer than `timeout`, and does not bring that
+    /// about.
+    ///
+    /// Returns `true` if every accepted task has ended and every thread has left the pool, and
+    /// `false` when the time is over. Threads may still be running the destructors of their
+    /// thread-locals. [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until every thread has left the pool or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] at once if the end of the pool would wait for this thread: in a task of
+    /// this pool, and wherever [`shutdown`](ThreadPoolExecutor::shutdown) does not wait. In a
+    /// forked child process a pool of the parent [has ended](Self::is_terminated).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// assert!(!pool.wait_terminated_timeout(Duration::from_millis(1))?);
+    /// pool.shutdown();
+    /// assert!(pool.wait_terminated_timeout(Duration::ZERO)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_terminated_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
+        self.wait_terminated_until(Deadline::after(timeout))
+    }
+
+    /// Waits without blocking until the pool has ended, and does not bring that about.
+    ///
+    /// When the future resolves, every accepted task has ended and every thread has left the pool;
+    /// threads may still be running the destructors of their thread-locals.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] if the end of the pool would wait for the thread that polls: in a task of
+    /// this pool, and wherever [`shutdown`](ThreadPoolExecutor::shutdown) does not wait. In a
+    /// forked child process a pool of the parent [has ended](Self::is_terminated).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait, and has no effect on the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures_lite::future::block_on;
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let ended = pool.handle();
+    /// pool.shutdown_background();
+    /// block_on(ended.wait_terminated_async())?;
+    /// assert!(ended.is_terminated());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn wait_terminated_async(&self) -> Result<(), WouldDeadlock> {
+        let mut watcher = self.pool.watch_threads();
+        poll_fn(|cx| {
+            // In this order: in a child process the watcher takes no lock.
+            if self.is_terminated() || !self.must_not_wait() && watcher.poll(cx.waker()) {
+                Poll::Ready(Ok(()))
+            } else if self.must_not_wait() {
+                Poll::Ready(Err(WouldDeadlock))
+            } else {
+                pending(Cause::Arrival)
+            }
+        })
+        .await
+    }
+
+    fn wait_terminated_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
+        match (self.is_terminated(), self.must_not_wait()) {
+            (true, _) => Ok(true),
+            (false, true) => Err(WouldDeadlock),
+            (false, false) => Ok(self.pool.wait_for_threads(deadline)),
+        }
+    }
+
     fn wait_idle_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
         match self.must_not_wait() {
             true => Err(WouldDeadlock),

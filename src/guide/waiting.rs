@@ -73,7 +73,7 @@
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |
 //! | for a signal | [`Event::wait`](crate::Event::wait), [`Latch::wait`](crate::Latch::wait), [`Latch::arrive_and_wait`](crate::Latch::arrive_and_wait), [`CancelToken::wait`](crate::CancelToken::wait), [`Notify::wait`](crate::Notify::wait), [`Notified::wait`](crate::Notified::wait), [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with no permits, or by [`Semaphore::signals`](crate::Semaphore::signals) | given away |
-//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
+//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
 //! | for the threads of a new pool | [`Builder::build`](crate::Builder::build) with [`on_thread_start`](crate::Builder::on_thread_start) | given away |
 //! | for a function of yours | [`blocking`](crate::blocking) | given away |
 //! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
@@ -144,7 +144,7 @@
 //! | in `block_on` of an asynchronous runtime | [`blocking`](crate::blocking)`(\|\| block_on(future))` |
 //! | of a thread of your own, for a task | nothing: the thread holds no slot |
 //! | in a loop that polls | wait for an [`Event`](crate::Event) instead: a task that polls does not wait, and keeps its slot |
-//! | of a task for its own pool to become idle | it would wait for itself, so it fails with [`WouldDeadlock`](crate::WouldDeadlock) |
+//! | of a task for its own pool to become idle, or to end | it would wait for itself, so it fails with [`WouldDeadlock`](crate::WouldDeadlock) |
 //! | of tasks for each other, in a cycle of joins | it would never end on threads either; one of the joins gives up with [`CancelReason::Deadlock`](crate::CancelReason::Deadlock) |
 //!
 //! ```

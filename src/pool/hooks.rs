@@ -1,5 +1,5 @@
-//! The user's functions, and how they are called: thread names, thread hooks, panics, refusals and
-//! warnings.
+//! The user's functions, and how they are called: thread names, thread hooks, panics, refusals,
+//! warnings and the end.
 //!
 //! All of them may panic, wait, fork, and use the pool. So no lock is held while one is called, and
 //! a panic ends here.
@@ -22,6 +22,7 @@ pub(crate) struct Hooks {
     pub(crate) panic: Option<Box<PanicHandler>>,
     pub(crate) rejected: Option<Box<dyn Fn(Rejected) + Send + Sync>>,
     pub(crate) warning: Option<Box<dyn Fn(Warning) + Send + Sync>>,
+    pub(crate) terminated: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// Takes the value that a task panicked with.
@@ -44,10 +45,11 @@ fn call<R>(hook: impl FnOnce() -> R) -> Result<R, Payload> {
     unwind::catch(|| without_loans(hook))
 }
 
-/// Bits of `warned`.
+/// Bits of `told`.
 const OF_STARTS: u8 = 1;
 const OF_SPARES: u8 = 2;
 const OF_GIFTS: u8 = 4;
+const OF_THE_END: u8 = 8;
 
 /// Something that the user is to be told by a thread that may call hooks.
 pub(crate) enum Untold {
@@ -64,8 +66,8 @@ pub(crate) struct HookCaller {
     hooks: Hooks,
     /// The names of the first threads, which the builder has asked for.
     first_names: Vec<String>,
-    /// The kinds of warnings that the user has had.
-    warned: AtomicU8,
+    /// The things of which the user is told once, and has been told.
+    told: AtomicU8,
     /// The things that were found by threads that call no hooks; of each kind at most one.
     untold: Mutex<Vec<Untold>>,
 }
@@ -75,7 +77,7 @@ impl HookCaller {
         Self {
             hooks,
             first_names,
-            warned: AtomicU8::new(0),
+            told: AtomicU8::new(0),
             untold: Mutex::new(Vec::new()),
         }
     }
@@ -121,6 +123,22 @@ impl HookCaller {
         }
     }
 
+    /// Calls the hook for the end of the pool, unless it was called before.
+    pub(crate) fn terminated(&self) {
+        if let Some(hook) = &self.hooks.terminated {
+            if !self.was_told(OF_THE_END) {
+                if let Err(payload) = call(hook) {
+                    self.panicked(payload);
+                }
+            }
+        }
+    }
+
+    /// Notes that the pool was not built, so that its end is not worth a call.
+    pub(crate) fn was_not_built(&self) {
+        let _ = self.was_told(OF_THE_END);
+    }
+
     /// Calls the handler of panics that no handle shows.
     pub(crate) fn panicked(&self, payload: Payload) {
         if let Some(handler) = &self.hooks.panic {
@@ -146,7 +164,7 @@ impl HookCaller {
 
     /// A thread has started, so the next failure is worth a warning again.
     pub(crate) fn thread_has_started(&self) {
-        self.warned.fetch_and(!OF_STARTS, Ordering::Relaxed);
+        self.told.fetch_and(!OF_STARTS, Ordering::Relaxed);
     }
 
     /// Warns the user that a wait keeps its slot, because `most` threads are away already.
@@ -185,10 +203,15 @@ impl HookCaller {
     /// Warns the user of something that goes worse than promised, once for each kind.
     #[cold]
     fn warn(&self, kind: u8, warning: Warning) {
-        if self.warned.fetch_or(kind, Ordering::Relaxed) & kind != 0 {
+        if self.was_told(kind) {
             return unwind::discard(warning);
         }
         self.tell(warning);
+    }
+
+    /// Notes that the user is told something of this kind. Returns `true` if that was so before.
+    fn was_told(&self, kind: u8) -> bool {
+        self.told.fetch_or(kind, Ordering::Relaxed) & kind != 0
     }
 
     #[cold]

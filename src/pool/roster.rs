@@ -172,8 +172,10 @@ impl Roster {
         }
     }
 
-    /// Starts a worker, which is [counted out](Self::count_out) in the end, unless `most` workers
-    /// stay already or all have left.
+    /// Starts a worker, unless `most` workers stay already or all have left.
+    ///
+    /// The worker is [counted out](Self::count_out_worker) in the end, and by the caller if the
+    /// system failed to start it.
     ///
     /// `name` is given the number and returns a name; if it returns none this is a child process.
     pub(super) fn start(
@@ -203,7 +205,6 @@ impl Roster {
         let started = self.start_worker(&worker, spawn);
         if started.is_err() {
             self.refuse_to_stay();
-            self.count_out();
         }
         started.map_err(NotStarted::Failed)
     }
@@ -292,7 +293,22 @@ impl Roster {
         before
     }
 
-    /// Counts out a worker, or the builder of the pool.
+    /// Counts out a worker. Calls `last` before that if it is the last, which is the pool's end;
+    /// `last` returns `false` in a child process, where nothing is counted.
+    ///
+    /// A thread that was just being started may be counted out after the last, as another last.
+    pub(super) fn count_out_worker(&self, last: impl FnOnce() -> bool) {
+        let one_less = |alive: usize| (alive > 1).then(|| alive - 1);
+        // ORDERING: as in `count_out`; the last takes what the others did before they left.
+        let left = self
+            .alive
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        if left.is_err() && last() {
+            self.count_out();
+        }
+    }
+
+    /// Counts out the builder of the pool, or the last worker.
     pub(super) fn count_out(&self) {
         // ORDERING: pairs with `alive`.
         let before = self.alive.fetch_sub(1, Ordering::AcqRel);

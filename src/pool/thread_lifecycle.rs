@@ -27,6 +27,9 @@ pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
         false => start_first(&pool),
         true => start_all(&pool),
     };
+    if started.is_err() {
+        pool.hooks.was_not_built();
+    }
     pool.staff.roster.count_out();
     if started.is_err() {
         pool.close();
@@ -117,6 +120,9 @@ pub(super) fn start_thread(
         Some(name).filter(|_| !pool.is_forked())
     };
     let started = pool.staff.roster.start(pool.most_threads(), name, spawn);
+    if matches!(started, Err(NotStarted::Failed(_))) {
+        count_out(pool);
+    }
     started.map_err(|why| {
         let given = lock(&given).take();
         let (reserved, _) = given.expect("a thread that did not start took nothing");
@@ -173,12 +179,24 @@ fn run_thread(
             before = pool.staff.roster.free_number(worker);
         }
     }
-    pool.staff.roster.count_out();
+    count_out(pool);
+    if pool.is_forked() {
+        return;
+    }
     if joins_others {
         pool.staff.roster.join_all();
     }
     before.into_iter().for_each(join_thread);
     worker.join_predecessor();
+}
+
+/// Counts a thread out, and tells the user of the pool's end if it is the last.
+fn count_out(pool: &Pool) {
+    pool.staff.roster.count_out_worker(|| {
+        // The thread may be no worker, if the last could not be started.
+        Local::in_the_way(pool.link, || pool.hooks.terminated());
+        !pool.is_forked()
+    });
 }
 
 /// Reports to the builder of the pool how a thread has started.

@@ -871,3 +871,68 @@ fn a_cancel_that_drops_the_last_owner_does_not_wait_for_a_task_that_joins_the_ca
         });
     });
 }
+
+#[test]
+fn a_wait_for_the_end_does_not_bring_it_about() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (reference, waits) = (pool.handle(), pool.handle());
+        assert_eq!(reference.wait_terminated_timeout(Duration::ZERO), Ok(false));
+        let mut future = Box::pin(reference.wait_terminated_async());
+        assert!(block_on(future::poll_once(&mut future)).is_none());
+        let release = occupy(&pool);
+        let waiter = thread::spawn(move || waits.wait_terminated());
+        assert_eq!(pool.submit(|| 42).join().unwrap(), 42, "it is open");
+        pool.shutdown_background();
+        assert_eq!(reference.wait_terminated_timeout(Duration::ZERO), Ok(false));
+        assert!(!waiter.is_finished());
+        release.set();
+        waiter.join().unwrap().unwrap();
+        assert!(reference.is_terminated());
+        assert_eq!(block_on(future), Ok(()));
+        assert_eq!(reference.wait_terminated_timeout(Duration::MAX), Ok(true));
+        assert_eq!(reference.wait_terminated(), Ok(()));
+    });
+}
+
+#[test]
+fn a_wait_for_the_end_is_over_when_the_thread_locals_of_the_threads_are_gone() {
+    thread_local!(static LATE: std::cell::RefCell<Option<Box<dyn std::any::Any>>> = const {
+        std::cell::RefCell::new(None)
+    });
+    limited(|| {
+        for _ in 0..50 {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let (gone, reference) = (Arc::new(AtomicUsize::new(0)), pool.handle());
+            let (count, inside) = (Arc::clone(&gone), pool.handle());
+            pool.execute(move || {
+                let late = OnDrop(move || {
+                    assert!(inside.is_terminated());
+                    assert_eq!(inside.wait_terminated(), Ok(()));
+                    add_one(&count);
+                });
+                LATE.set(Some(Box::new(late)));
+            });
+            pool.shutdown_background();
+            reference.wait_terminated().unwrap();
+            assert_eq!(gone.load(Ordering::SeqCst), 1);
+        }
+    });
+}
+
+#[test]
+fn a_task_does_not_wait_for_the_end_of_its_own_pool() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let inside = pool.submit(|| {
+            let pool = workmill::current().unwrap();
+            let timed = pool.wait_terminated_timeout(Duration::MAX);
+            (pool.wait_terminated(), timed)
+        });
+        let refused = (Err(WouldDeadlock), Err(WouldDeadlock));
+        assert_eq!(inside.join().unwrap(), refused);
+        let reference = pool.handle();
+        let polled = pool.spawn(async move { reference.wait_terminated_async().await });
+        assert_eq!(polled.join().unwrap(), Err(WouldDeadlock));
+    });
+}

@@ -148,6 +148,9 @@ fn nothing_waits(pool: &ThreadPoolExecutor) {
         assert_eq!(pool.shutdown_timeout(timeout), Ok(()));
     }
     assert_eq!(block_on(pool.wait_idle_async()), Err(WouldDeadlock));
+    assert_eq!(pool.wait_terminated(), Ok(()));
+    assert_eq!(pool.wait_terminated_timeout(Duration::MAX), Ok(true));
+    assert_eq!(block_on(pool.wait_terminated_async()), Ok(()));
     pool.set_threads(1).unwrap();
     pool.shutdown();
     assert_eq!(pool.shutdown_now(), 0);

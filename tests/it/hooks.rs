@@ -354,3 +354,62 @@ fn a_shutdown_and_a_drop_that_wait_for_seconds_tell_so_once_and_wait_on() {
         }
     });
 }
+
+#[test]
+fn the_end_is_told_once_by_the_last_thread_before_anybody_sees_it() {
+    limited(|| {
+        for round in 0..100 {
+            let (told, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let built: Arc<Mutex<Option<PoolRef>>> = Arc::default();
+            let (part, tell, stops) = (built.clone(), told.clone(), stopped.clone());
+            let builder = Builder::new().threads(3).on_thread_start(|_| Ok(()));
+            let builder = builder.on_thread_stop(move |_| add_one(&stops));
+            let builder = builder.on_terminated(move || {
+                assert_eq!(stopped.load(Ordering::SeqCst), 3);
+                let pool = part.lock().unwrap().take().unwrap();
+                assert!(pool.is_shutdown() && !pool.is_terminated());
+                assert_eq!(pool.wait_terminated(), Err(WouldDeadlock));
+                assert!(pool.submit(|| 42).join().unwrap_err().is_cancelled());
+                add_one(&tell);
+                panic!("contained");
+            });
+            let panics = Arc::new(AtomicUsize::new(0));
+            let panicked = Arc::clone(&panics);
+            let builder = builder.panic_handler(move |_| add_one(&panicked));
+            let pool = builder.build().unwrap();
+            *built.lock().unwrap() = Some(pool.handle());
+            pool.execute(|| ());
+            match round % 4 {
+                0 => pool.shutdown(),
+                1 => pool.shutdown_timeout(Duration::MAX).unwrap(),
+                2 => block_on(pool.shutdown_async()),
+                _ => {
+                    pool.shutdown_background();
+                    pool.wait_terminated().unwrap();
+                }
+            }
+            assert_eq!(told.load(Ordering::SeqCst), 1);
+            drop(pool);
+            assert_eq!(told.load(Ordering::SeqCst), 1);
+            assert_eq!(panics.load(Ordering::SeqCst), 1);
+        }
+    });
+}
+
+#[test]
+fn a_pool_that_is_not_built_has_no_end_to_tell() {
+    limited(|| {
+        let told = Arc::new(AtomicUsize::new(0));
+        let tell = Arc::clone(&told);
+        let builder = Builder::new()
+            .threads(3)
+            .on_terminated(move || add_one(&tell));
+        let starts = |number| match number {
+            2 => Err(io::Error::other("no such core")),
+            _ => Ok(()),
+        };
+        builder.on_thread_start(starts).build().unwrap_err();
+        assert_eq!(Arc::strong_count(&told), 1, "the pool is gone");
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+    });
+}

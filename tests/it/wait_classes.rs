@@ -218,6 +218,20 @@ const WAITS: &[Row] = &[
             move || release.set(),
         )
     }),
+    ("PoolRef::wait_terminated", GivenAway, |other| {
+        let (reference, other) = (other.handle(), other.clone());
+        pair(
+            move || reference.wait_terminated().unwrap(),
+            move || other.shutdown_background(),
+        )
+    }),
+    ("PoolRef::wait_terminated_timeout", GivenAway, |other| {
+        let (reference, other) = (other.handle(), other.clone());
+        pair(
+            move || assert!(reference.wait_terminated_timeout(Duration::MAX).unwrap()),
+            move || other.shutdown_background(),
+        )
+    }),
     ("ThreadPoolExecutor::shutdown", GivenAway, |other| {
         let (release, other) = (occupy(other), other.clone());
         pair(move || other.shutdown(), move || release.set())

@@ -36,7 +36,7 @@ fn two_threads_that_shut_a_pool_down_both_return_when_all_is_done() {
             let worker = Arc::clone(worker);
             ThreadBuilder::new().spawn(move || {
                 Local::enter(Arc::clone(&part), &worker, reserved, worker::work);
-                part.staff.roster.count_out();
+                part.staff.roster.count_out_worker(|| true);
                 end.store(1, Ordering::Relaxed);
             })
         };
@@ -192,7 +192,7 @@ fn the_end_waits_for_every_thread_that_starts() {
             thread::spawn(move || {
                 let part = Arc::clone(&roster);
                 let run = move || {
-                    part.count_out();
+                    part.count_out_worker(|| true);
                     ended.store(1, Ordering::Relaxed);
                 };
                 let spawn = |_: &_| ThreadBuilder::new().spawn(run);
@@ -226,5 +226,35 @@ fn a_token_that_is_asked_for_while_the_pool_stops_is_cancelled() {
         assert!(shared.token().is_cancelled());
         assert!(asker.join().unwrap().is_cancelled());
         finish_the_last_task(&shared);
+    });
+}
+
+/// The last of two workers that leave is told, before anybody sees that all have left.
+///
+/// Bug: of two workers that leave at once, each takes the other for the last. Bug: the last worker
+/// is counted out before it is told.
+#[test]
+fn the_end_is_told_once_before_all_have_left() {
+    model(3, || {
+        let (roster, told) = (Arc::new(Roster::new()), Arc::new(AtomicUsize::new(0)));
+        let leave = |roster: &Roster, told: &AtomicUsize| {
+            roster.count_out_worker(|| {
+                told.fetch_add(1, Ordering::Relaxed);
+                true
+            });
+        };
+        let (part, tell) = (Arc::clone(&roster), Arc::clone(&told));
+        let run = move || leave(&part, &tell);
+        let spawn = |_: &_| ThreadBuilder::new().spawn(run);
+        let name = |number| Some(default_name(number));
+        assert!(roster.start(9, name, spawn).is_ok());
+        let other = {
+            let (roster, told) = (Arc::clone(&roster), Arc::clone(&told));
+            thread::spawn(move || leave(&roster, &told))
+        };
+        assert!(roster.wait(Deadline::NEVER));
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        other.join().unwrap();
+        roster.join_all();
     });
 }
