@@ -22,7 +22,8 @@ impl<T> JoinHandle<T> {
     /// unless it is called by `on_done` itself, or by a thread that cancels the task through a
     /// handle. The callback may submit, join and cancel like any task. It should be short, because
     /// its thread does nothing else meanwhile. A panic in it goes to the
-    /// [`panic_handler`](crate::Builder::panic_handler).
+    /// [`panic_handler`](crate::Builder::panic_handler). A [shared](Self::shared) handle takes more
+    /// than one callback.
     ///
     /// A callback may lead to another callback, by a cancel or because a task is refused at once.
     /// Nested callbacks may use 64 KiB of the stack. The next callback is then put off until the

@@ -90,3 +90,26 @@ fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
         leaver.join().unwrap();
     });
 }
+
+/// Bug: a callback that comes after the end is only kept. Bug: a callback that is registered while
+/// the task ends is added to a list that nobody takes.
+#[test]
+fn callbacks_of_a_shared_handle_are_each_called_once() {
+    model(|| {
+        let (task, handle) = task();
+        let shared = JoinHandle::new(handle, PoolLink::new()).shared();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let register = |calls: &Arc<AtomicUsize>| {
+            let called = Arc::clone(calls);
+            shared.on_done(move |outcome| {
+                called.fetch_add(outcome.unwrap(), Relaxed);
+            });
+        };
+        register(&calls);
+        let runner = thread::spawn(move || task.run(&Nowhere));
+        register(&calls);
+        runner.join().unwrap();
+        assert_eq!(calls.load(Relaxed), 84);
+        assert_eq!(Arc::strong_count(&calls), 1, "they are gone");
+    });
+}

@@ -1,4 +1,9 @@
-//! Shared handles: handles to one outcome, which can be cloned.
+//! Shared handles: handles to one outcome, which can be cloned, and call back.
+//!
+//! Callbacks wait in a list. The end of the task sets the outcome, and takes the list away under
+//! its lock after that. A callback is added under the lock while the list is there. So each is
+//! either found by the end, or its thread finds that the list has gone, sees the outcome, and calls
+//! it.
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +21,7 @@ use super::cancel::cancel;
 use super::join::{JoinHandle, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
 use crate::pool::{Local, PoolLink};
+use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::Ticket;
 use crate::sync::wait_queue::WaitQueue;
 use crate::task::cell::{Outcome, TaskRef};
@@ -101,8 +107,12 @@ struct Awaited<T> {
     /// Whether a handle has returned the panic. Orders nothing.
     was_shown: AtomicBool,
     waiters: WaitQueue,
+    /// The callbacks in the order in which they were registered, until the task has ended.
+    callbacks: Mutex<Option<Vec<SharedCallback<T>>>>,
     from: PoolLink,
 }
+
+type SharedCallback<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
 
 impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     pub(super) fn new(handle: JoinHandle<T>, task: TaskRef, from: PoolLink) -> Self {
@@ -110,14 +120,19 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             outcome: OnceLock::new(),
             was_shown: AtomicBool::new(false),
             waiters: WaitQueue::new(),
+            callbacks: Mutex::new(Some(Vec::new())),
             from,
         });
         let filled = Arc::clone(&outcome);
-        // Not put off, unlike users' callbacks: it only keeps the outcome, and wakes.
+        // Not put off, unlike users' callbacks: it only keeps the outcome, wakes, and leaves these
+        // callbacks to the trampoline.
         attach(handle.into_task(), from, Call::AtOnce, move |outcome| {
             let first = filled.outcome.set(outcome);
             debug_assert!(first.is_ok(), "a task ends once");
+            let callbacks = lock(&filled.callbacks).take();
             filled.waiters.notify_all();
+            let callbacks = callbacks.into_iter().flatten();
+            callbacks.for_each(|callback| filled.call(callback));
         });
         Self {
             common: Arc::new(Common {
@@ -197,6 +212,47 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
         self.is_finished().then(|| self.common.outcome.get())?
     }
 
+    /// Calls `callback` with a clone of the outcome, once, as soon as there is one.
+    ///
+    /// A handle and its clones may register any number of callbacks. Those that are registered
+    /// before the task ends are called in the order of their registration, on the thread that ends
+    /// the task. If the task has ended, the callback is called on this thread before `on_done`
+    /// returns. The callbacks are called although the handles were dropped. In all else they are
+    /// like those of [`JoinHandle::on_done`], also in long chains. In a child process of the one
+    /// that submitted, the callback of a task that has not ended is called at once, with
+    /// [`CancelReason::Forked`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (sender, receiver) = mpsc::channel();
+    /// let shared = pool.submit(|| 6 * 7).shared();
+    /// for _ in 0..2 {
+    ///     let sender = sender.clone();
+    ///     shared.on_done(move |outcome| sender.send(outcome.unwrap()).unwrap());
+    /// }
+    /// assert_eq!([receiver.recv()?, receiver.recv()?], [42, 42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done(&self, callback: impl FnOnce(Result<T, JoinError>) + Send + 'static) {
+        let Common { outcome, from, .. } = &*self.common;
+        let callback: SharedCallback<T> = Box::new(callback);
+        if from.is_forked() {
+            // The lock may be held forever.
+            return outcome.call(callback);
+        }
+        let late = match &mut *lock(&outcome.callbacks) {
+            Some(callbacks) => {
+                callbacks.push(callback);
+                None
+            }
+            None => Some(callback),
+        };
+        late.into_iter().for_each(|late| outcome.call(late));
+    }
+
     /// Waits until `deadline`. Returns `true` if the task has ended by then.
     fn wait(&self, deadline: Deadline) -> bool {
         let mut waiter = self.common.outcome.waiters.waiter();
@@ -259,6 +315,22 @@ impl<T: Clone> Awaited<T> {
             self.was_shown.store(true, Ordering::Relaxed);
         }
         Some(outcome.as_ref().map_err(JoinError::share).cloned())
+    }
+}
+
+impl<T: Clone + 'static> Awaited<T> {
+    /// Calls a callback in turn. Without an outcome this is a child process.
+    fn call(self: &Arc<Self>, callback: SharedCallback<T>) {
+        let this = Arc::clone(self);
+        trampoline::call(move || {
+            let call = || {
+                let forked = || Err(JoinError::cancelled(CancelReason::Forked));
+                callback(this.get().unwrap_or_else(forked));
+            };
+            if let Err(payload) = unwind::catch(call) {
+                this.from.report(payload);
+            }
+        });
     }
 }
 

@@ -838,3 +838,20 @@ fn the_timer_thread_wakes_nobody_in_a_child_that_a_waker_has_forked() {
         sleeps();
     });
 }
+
+#[test]
+fn a_callback_of_a_shared_handle_is_called_at_once_in_the_child() {
+    alone(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let release = occupy(&pool);
+        let shared = pool.submit(|| 42).shared();
+        let child = fork(|| {
+            let (sender, receiver) = mpsc::channel();
+            shared.on_done(move |outcome| sender.send(outcome).unwrap());
+            assert_forked(receiver.try_recv().unwrap());
+        });
+        child.ends_well();
+        release.set();
+        assert_eq!(shared.join().unwrap(), 42);
+    });
+}

@@ -351,3 +351,64 @@ fn a_late_callback_that_panics_is_none_of_another_pools_business() {
         assert_eq!(panics.load(Ordering::SeqCst), 0);
     });
 }
+
+#[test]
+fn callbacks_of_a_shared_handle_are_called_in_order_also_after_the_end() {
+    limited(|| {
+        let panics = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&panics);
+        let builder = Builder::new().threads(1);
+        let pool = builder
+            .panic_handler(move |_| add_one(&seen))
+            .build()
+            .unwrap();
+        let release = occupy(&pool);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let note = |number: u32| {
+            let calls = Arc::clone(&calls);
+            move |outcome: Result<u32, workmill::JoinError>| {
+                let thread = thread::current().id();
+                calls
+                    .lock()
+                    .unwrap()
+                    .push((number, outcome.unwrap(), thread));
+                assert!(number != 1, "contained");
+            }
+        };
+        let shared = pool.submit(|| 42).shared();
+        shared.on_done(note(0));
+        shared.on_done(note(1));
+        let (nested, late) = (shared.clone(), note(9));
+        shared.on_done(move |_| nested.on_done(late));
+        shared.on_done(note(2));
+        release.set();
+        pool.wait_idle().unwrap();
+        shared.on_done(note(3));
+        let worker = pool.submit(|| thread::current().id()).join().unwrap();
+        let here = thread::current().id();
+        let expected = [
+            (0, worker),
+            (1, worker),
+            (9, worker),
+            (2, worker),
+            (3, here),
+        ];
+        let expected = expected.map(|(number, thread)| (number, 42, thread));
+        assert_eq!(*calls.lock().unwrap(), expected);
+        assert_eq!(panics.load(Ordering::SeqCst), 1);
+        // Also when nobody has a handle any more, and for a task that is cancelled.
+        let (release, (sender, receiver)) = (occupy(&pool), mpsc::channel());
+        let dropped = pool.submit(|| 42).shared();
+        let tell = sender.clone();
+        dropped.on_done(move |outcome| tell.send(outcome.is_ok()).unwrap());
+        drop(dropped);
+        release.set();
+        assert_eq!(receiver.recv(), Ok(true));
+        let release = occupy(&pool);
+        let cancelled = pool.submit(|| 42).shared();
+        cancelled.on_done(move |outcome| sender.send(outcome.is_ok()).unwrap());
+        assert!(cancelled.cancel());
+        assert_eq!(receiver.try_recv(), Ok(false), "by the thread that cancels");
+        release.set();
+    });
+}
