@@ -20,6 +20,7 @@ use super::cancel::CancelHandle;
 use super::cancel::cancel;
 use super::join::{JoinHandle, look_for_a_while, wait_for_good};
 use crate::error::{CancelReason, JoinError};
+use crate::name::Name;
 use crate::pool::{Local, PoolLink};
 use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::Ticket;
@@ -110,6 +111,8 @@ struct Awaited<T> {
     /// The callbacks in the order in which they were registered, until the task has ended.
     callbacks: Mutex<Option<Vec<SharedCallback<T>>>>,
     from: PoolLink,
+    /// The name of the task.
+    name: &'static Name,
 }
 
 type SharedCallback<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
@@ -122,6 +125,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             waiters: WaitQueue::new(),
             callbacks: Mutex::new(Some(Vec::new())),
             from,
+            name: task.name(),
         });
         let filled = Arc::clone(&outcome);
         // Not put off, unlike users' callbacks: it only keeps the outcome, wakes, and leaves these
@@ -324,7 +328,7 @@ impl<T: Clone + 'static> Awaited<T> {
         let this = Arc::clone(self);
         trampoline::call(move || {
             let call = || {
-                let forked = || Err(JoinError::cancelled(CancelReason::Forked));
+                let forked = || Err(JoinError::cancelled(CancelReason::Forked, this.name));
                 callback(this.get().unwrap_or_else(forked));
             };
             if let Err(payload) = unwind::catch(call) {

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -322,6 +323,12 @@ impl CancelToken {
 
 /// An error: the token is cancelled already.
 struct Cancelled;
+
+// A cause is set once, whole, and is shared by reference from then on; what its type does with a
+// panic inside of it is between the type and the user, as with any value in an `Arc` that the user
+// shares. Nothing else of a token is seen half changed.
+impl UnwindSafe for CancelToken {}
+impl RefUnwindSafe for CancelToken {}
 
 impl Default for CancelToken {
     fn default() -> Self {

@@ -46,8 +46,8 @@ use super::order::Order;
 /// }
 /// assert_eq!(queue.iter().count(), 6); // ends when both producers are gone
 /// ```
-#[must_use = "the queue is closed when its last producer is dropped: keep it by `let producer = …`, \
-              since `let _ = …` drops it at once"]
+#[must_use = "the queue is closed when its last producer is dropped: keep it by \
+              `let producer = …`, since `let _ = …` drops it at once"]
 pub struct Producer<T, O: Order<T>> {
     queue: Arc<Queue<T, O>>,
 }
