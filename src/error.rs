@@ -7,8 +7,11 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::RefUnwindSafe;
 // The standard library's under the model, too: the lock orders nothing else.
 use std::sync::{Arc, Mutex, PoisonError};
+
+use sync_wrapper::SyncWrapper;
 
 use crate::name::Name;
 use crate::unwind::Payload;
@@ -361,6 +364,9 @@ pub struct TrySubmitError<F> {
     closure: ByValue<F>,
 }
 
+// A shared reference shows nothing of the closure, so nothing half changed either.
+impl<F> RefUnwindSafe for TrySubmitError<F> {}
+
 impl<F> TrySubmitError<F> {
     /// Creates the error that contains `closure`.
     pub(crate) fn new(reason: CancelReason, closure: F) -> Self {
@@ -411,18 +417,8 @@ impl<F> fmt::Display for TrySubmitError<F> {
 impl<F> Error for TrySubmitError<F> {}
 
 /// A value that an error contains, and that can be had back by value only. So threads may share it
-/// even if they may not share the value itself: it is in a lock, which is never taken.
-pub(crate) struct ByValue<T>(Mutex<T>);
-
-impl<T> ByValue<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(Mutex::new(value))
-    }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// even if they may not share the value itself.
+pub(crate) type ByValue<T> = SyncWrapper<T>;
 
 /// An error returned by [`PoolRef::wait_idle`](crate::PoolRef::wait_idle),
 /// [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated) and their other forms: the wait

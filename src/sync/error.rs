@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::RefUnwindSafe;
 
 use crate::error::ByValue;
 
@@ -101,6 +102,10 @@ impl Error for ReleaseError {}
 /// assert_eq!(refused.into_inner(), "bread");
 /// ```
 pub struct PutError<T>(ByValue<T>);
+
+// A shared reference shows nothing of the item, so nothing half changed either.
+impl<T> RefUnwindSafe for PutError<T> {}
+impl<T> RefUnwindSafe for TryPutError<T> {}
 
 impl<T> PutError<T> {
     /// Creates the error that contains `item`.
