@@ -2,5 +2,7 @@
 //!
 //! - [`waiting`]: what happens when a task waits, and what to do about waits that the pool cannot
 //!   see.
+//! - [`missing`]: what is missing on purpose, and what to write instead.
 
+pub mod missing;
 pub mod waiting;
