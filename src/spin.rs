@@ -9,13 +9,16 @@
 //! scheduler owes it time. So beside busy neighbours to spin costs more than it can save: the
 //! spinning thread counts as one that looks for work, while it does not even run.
 //!
-//! Nothing tells a process that it has neighbours, except the time that passes until it has the
-//! processor back. When that took [`LONG`] the spin ends at once, and for a [`WHILE`] no thread of
-//! the process gives the processor away to spin. Then one thread does, and finds out whether the
-//! neighbours are still there. So they cost a time slice each [`WHILE`].
+//! Nothing tells a thread whether there are neighbours. It measures the time until it has the
+//! processor back. When that took [`LONG`] the spin ends, and for a while the thread measures the
+//! processor time of its process, too. If the process has used less than the time that has passed,
+//! a neighbour had the processor, and the thread does not give it away to spin for a [`WHILE`]. So
+//! neighbours cost each thread a time slice in that time.
 //!
-//! Another thread of the same process may be such a neighbour. Then the threads that spin park
-//! earlier, and have to be woken: this costs a system call each, and not a time slice.
+//! If the process has used that much, it was perhaps a thread of its own. Then to spin is right:
+//! that thread may be the one that is waited for. But a neighbour may have been here, and the time
+//! may be that of a thread on another processor. So the thread gives nothing away for a
+//! [`SHORT_WHILE`].
 
 use std::cell::Cell;
 
@@ -26,8 +29,11 @@ use crate::primitive::{spin_loop, thread_cell, yield_now};
 /// than a microsecond if nobody else wants the processor.
 const LONG: Nanos = 200_000;
 
-/// The time for which the suspicion lasts.
+/// The time for which a thread gives nothing away after another process had the processor.
 const WHILE: Nanos = 100_000_000;
+
+/// The time for which a thread gives nothing away after its own process may have had the processor.
+const SHORT_WHILE: Nanos = 10_000_000;
 
 // Until when this thread suspects neighbours.
 thread_cell!(SUSPECTS_UNTIL: Nanos = 0);
@@ -82,7 +88,8 @@ fn yields_until(yields: u32, mut done: impl FnMut() -> bool) -> bool {
         }
         yield_now();
         let after = now();
-        if after - before > LONG && !took_it_ourselves(after - begun, used) {
+        if after - before > LONG {
+            suspect(after - begun, used);
             return false;
         }
         before = after;
@@ -90,20 +97,17 @@ fn yields_until(yields: u32, mut done: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// It took long until this thread had the processor back. Returns `true` if that was due to this
-/// process, which had used the processor time `used` when the spin of the length `spun` began.
+/// It took long until this thread had the processor back, in a spin that has lasted for `spun`.
+/// When it began the process had used the processor time `used`, if that was measured.
 #[cold]
-fn took_it_ourselves(spun: Nanos, used: Option<Option<Nanos>>) -> bool {
+fn suspect(spun: Nanos, used: Option<Option<Nanos>>) {
     let now = now();
     MEASURES_UNTIL.with(|until| until.set(now + 2 * WHILE));
     let Some(used) = used else {
-        // Nobody knows. The next time it will be known.
-        return false;
+        return;
     };
     let own = used.and_then(|used| Some(processor_time()?.saturating_sub(used)));
     let is_own = own.is_some_and(|own| own >= spun / 10 * 9);
-    if !is_own {
-        SUSPECTS_UNTIL.with(|until| until.set(now + WHILE));
-    }
-    is_own
+    let time = if is_own { SHORT_WHILE } else { WHILE };
+    SUSPECTS_UNTIL.with(|until| until.set(now + time));
 }

@@ -117,6 +117,10 @@ impl<T: Send + 'static> Shared<T> {
                 next = self.leave_unwanted(reserved);
                 continue;
             }
+            // A thread may have come to rest meanwhile.
+            let Some(reserved) = self.staff.resting.hand(reserved) else {
+                continue;
+            };
             let Err((reserved, why)) = (self.staff.start_thread)(self, reserved) else {
                 continue;
             };

@@ -53,7 +53,8 @@ use crate::wait::{Cause, Deadline, block_until, pending};
 ///
 /// # Dropping
 ///
-/// Waiters borrow the barrier, so none can be left when it is dropped.
+/// Waiters borrow the barrier, so none can be left when it is dropped, except futures that were
+/// [forgotten](std::mem::forget), whose arrival counts.
 ///
 /// # Examples
 ///

@@ -147,7 +147,8 @@ impl CancelToken {
     ///
     /// The first call decides. If the token is cancelled already, its cause stays as it is, also if
     /// there is none, and the given one is dropped. Children that are not cancelled yet have the
-    /// cause of their parent.
+    /// cause of their parent. The token keeps its cause, so a cause that owns the token keeps both
+    /// forever.
     ///
     /// # Examples
     ///
@@ -349,8 +350,8 @@ impl Inner {
     fn decide(&self, cause: Option<Reason>) -> Option<Reason> {
         let mut given = Some(cause);
         let decided = self.cause.get_or_init(|| given.take().flatten()).clone();
-        // Another was first. Dropping this one is user code.
-        unwind::discard(given);
+        // Another was first.
+        drop_cause(given.flatten());
         decided
     }
 
@@ -376,7 +377,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = mem::take(&mut lock(&self.callbacks).waiting);
         drop_all(callbacks.into_values());
-        unwind::discard(self.cause.take());
+        drop_cause(self.cause.take().flatten());
         // One parent after the other and not recursively, since a chain of children may be long.
         let mut next = self.parent.take();
         while let Some(registration) = next {
@@ -391,6 +392,13 @@ impl Registration {
     fn end(&self) {
         let callback = lock(&self.with.callbacks).waiting.remove(&self.key);
         drop_all(callback);
+    }
+}
+
+/// Drops a cause, which is user code. A cause may own a token, whose cause owns another, and so on.
+fn drop_cause(cause: Option<Reason>) {
+    if let Some(cause) = cause {
+        trampoline::call(move || unwind::discard(cause));
     }
 }
 

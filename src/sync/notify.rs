@@ -84,7 +84,8 @@ const WAITING: u8 = 2;
 ///
 /// # Dropping
 ///
-/// Waiters borrow the object, so none can be left when it is dropped.
+/// Waiters borrow the object, so none can be left when it is dropped, except those that were
+/// [forgotten](std::mem::forget). A forgotten wait stays in line, and takes a notification.
 ///
 /// # Examples
 ///

@@ -101,6 +101,12 @@ impl<N> WaitList<N> {
         self.head.is_none()
     }
 
+    /// Returns the number of those that wait.
+    pub(crate) fn len(&self) -> usize {
+        let waits = |entry: &&Entry<N>| matches!(entry, Entry::Waiting { .. });
+        self.entries.iter().filter(waits).count()
+    }
+
     /// Returns the note of the oldest waiter.
     pub(crate) fn head(&self) -> Option<&N> {
         match &self.entries[self.head?] {

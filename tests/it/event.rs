@@ -188,6 +188,39 @@ fn neither_cancelling_nor_dropping_a_long_chain_of_tokens_overflows_the_stack() 
     });
 }
 
+/// A token is the cause of the next.
+#[derive(Debug)]
+struct Because(#[expect(dead_code, reason = "it is only kept")] CancelToken);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("because of another")
+    }
+}
+
+impl Error for Because {}
+
+#[test]
+fn dropping_a_long_chain_of_causes_does_not_overflow_the_stack() {
+    limited(|| {
+        let small = thread::Builder::new().stack_size(128 << 10);
+        let thread = small.spawn(move || {
+            let chain = || {
+                (0..100_000).fold(CancelToken::new(), |token, _| {
+                    let next = CancelToken::new();
+                    next.cancel_with_cause(Because(token));
+                    next
+                })
+            };
+            drop(chain());
+            let decided = CancelToken::new();
+            decided.cancel();
+            decided.cancel_with_cause(Because(chain()));
+        });
+        thread.unwrap().join().unwrap();
+    });
+}
+
 #[test]
 fn callbacks_are_called_once_on_the_cancelling_thread_in_order_and_without_a_lock() {
     limited(|| {

@@ -264,6 +264,58 @@ fn without_capacity_an_item_that_is_given_back_goes_to_the_next_get() {
 }
 
 #[test]
+fn an_item_that_was_given_back_takes_up_room() {
+    limited(|| {
+        fn check<O: Order<i32>>(queue: &Queue<i32, O>) {
+            let capacity = i32::try_from(queue.capacity().unwrap()).unwrap();
+            queue.put_all(0..capacity).unwrap();
+            queue.get_task().unwrap().give_back();
+            assert!(queue.is_full() && queue.try_put(-1).unwrap_err().is_full());
+            queue.get().unwrap();
+            queue.try_put(-1).unwrap();
+        }
+        check(&JoinableQueue::bounded(2));
+        check(&JoinableQueue::bounded(70_000));
+        check(&LifoQueue::bounded(2));
+        check(&PriorityQueue::bounded(2));
+    });
+}
+
+#[test]
+fn a_wait_for_an_item_that_can_travel_is_a_consumer() {
+    limited(|| {
+        let queue = Arc::new(Fifo::bounded(1));
+        let consumer = queue.consumer();
+        let task = consumer.get_task_owned_async();
+        drop(consumer);
+        queue.put(1).unwrap();
+        let task = future::block_on(task).unwrap();
+        queue.put(2).unwrap();
+        drop(task);
+        assert_eq!(queue.join(), Err(AbandonedError));
+    });
+}
+
+/// Each producer puts again as soon as its item is taken.
+#[test]
+fn a_drain_ends_though_producers_go_on() {
+    limited(|| {
+        let queue = Arc::new(Fifo::bounded(0));
+        let producers: Vec<_> = (0..16)
+            .map(|n| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || while queue.put(n).is_ok() {})
+            })
+            .collect();
+        for _ in 0..100 {
+            assert!(queue.drain().len() <= 16);
+        }
+        queue.close();
+        producers.into_iter().for_each(|it| it.join().unwrap());
+    });
+}
+
+#[test]
 fn several_items_are_put_and_taken_at_once() {
     limited(|| {
         fn check<O: Order<i32>>(queue: &Queue<i32, O>, order: [i32; 3]) {

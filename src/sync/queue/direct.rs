@@ -94,6 +94,12 @@ impl<T> Direct<T> {
         Some(item)
     }
 
+    /// Returns the number of items that can be taken.
+    pub(super) fn len(&self) -> usize {
+        let inside = lock(&self.0);
+        inside.offers.len() + inside.handed_over.len()
+    }
+
     /// Lays down an item for the next getter.
     pub(super) fn give_back(&self, item: T) {
         lock(&self.0).handed_over.push_front(item);

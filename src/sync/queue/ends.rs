@@ -62,8 +62,9 @@ pub struct Producer<T, O: Order<T>> {
 ///
 /// When the last consumer of a queue is dropped, also while its thread unwinds, the queue is
 /// [closed](Queue::close): puts, those that wait too, give their items back. From then on
-/// [`Queue::join`] is an error unless no item is unfinished. An [`OwnedTaskGuard`] that was taken
-/// while there was a consumer counts as one.
+/// [`Queue::join`] is an error unless no item is unfinished. While there is a consumer, each call
+/// of [`Queue::get_task_owned`] and its other forms, their futures, and the [`OwnedTaskGuard`]s
+/// that they return count as consumers, too.
 ///
 /// [`OwnedTaskGuard`]: super::task::OwnedTaskGuard
 ///

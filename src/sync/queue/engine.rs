@@ -202,7 +202,7 @@ impl<T, O: Order<T>> Engine<T, O> {
     pub(super) fn drain(&self) -> Vec<T> {
         let most = match &self.items {
             Items::Kept(items) => items.len(),
-            Items::Direct(_) => usize::MAX,
+            Items::Direct(direct) => direct.len(),
         };
         let items = std::iter::from_fn(|| self.take()).take(most);
         let finished = items.inspect(|_| {

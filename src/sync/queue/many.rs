@@ -118,7 +118,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// waits.
     ///
     /// The returned items are no longer unfinished. Without capacity these are the items of the
-    /// puts that wait.
+    /// puts that wait, and those that were given back.
     ///
     /// # Examples
     ///

@@ -59,6 +59,7 @@ pub struct Fifo<T> {
     others: Others<T>,
     /// Items that were given back, the last of them first.
     front: Mutex<Vec<T>>,
+    capacity: Option<usize>,
 }
 
 /// Set while there are items that were given back. Written under their lock.
@@ -93,14 +94,16 @@ impl<T> Store<T> for Fifo<T> {
                 None => Others::Unbounded(SegQueue::new()),
             },
             front: Mutex::new(Vec::new()),
+            capacity,
         }
     }
 
     #[inline]
     fn push(&self, item: T) -> Result<(), T> {
-        match self.has(OTHERS) {
-            false => self.ring.push(item),
-            true => self.others.push(item),
+        match self.parts.load(Relaxed) {
+            0 => self.ring.push(item),
+            OTHERS => self.others.push(item),
+            _ => self.push_behind(item),
         }
     }
 
@@ -137,6 +140,18 @@ impl<T> Fifo<T> {
     #[inline]
     fn has(&self, part: u8) -> bool {
         self.parts.load(Relaxed) & part != 0
+    }
+
+    /// Adds an item while there are some that were given back, which take up room, too.
+    #[cold]
+    fn push_behind(&self, item: T) -> Result<(), T> {
+        if self.capacity.is_some_and(|capacity| self.len() >= capacity) {
+            return Err(item);
+        }
+        match self.has(OTHERS) {
+            false => self.ring.push(item),
+            true => self.others.push(item),
+        }
     }
 
     /// Takes an item that was given back, or any other.

@@ -103,7 +103,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get_task_owned(self: &Arc<Self>) -> Result<OwnedTaskGuard<T, O>, GetError> {
-        self.get().map(|item| self.owned_guard(item))
+        let share = Share::new(self);
+        self.get().map(|item| share.guard(item))
     }
 
     /// Takes an item out of the queue if there is one, and returns it in a guard with its own share
@@ -114,7 +115,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
     pub fn try_get_task_owned(self: &Arc<Self>) -> Result<OwnedTaskGuard<T, O>, TryGetError> {
-        self.try_get().map(|item| self.owned_guard(item))
+        let share = Share::new(self);
+        self.try_get().map(|item| share.guard(item))
     }
 
     /// Takes an item out of the queue, and blocks for at most `timeout`. It is returned in a guard
@@ -132,13 +134,14 @@ impl<T, O: Order<T>> Queue<T, O> {
         self: &Arc<Self>,
         timeout: Duration,
     ) -> Result<OwnedTaskGuard<T, O>, TryGetError> {
-        self.get_timeout(timeout).map(|item| self.owned_guard(item))
+        let share = Share::new(self);
+        self.get_timeout(timeout).map(|item| share.guard(item))
     }
 
     /// Takes an item out of the queue, and waits for one without blocking the thread. It is
     /// returned in a guard with its own share of the queue.
     ///
-    /// The future has a share of the queue, too, so it can be spawned.
+    /// The future has a share of the queue, too, from this call on, so it can be spawned.
     ///
     /// # Cancellation
     ///
@@ -150,8 +153,11 @@ impl<T, O: Order<T>> Queue<T, O> {
     pub fn get_task_owned_async(
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<OwnedTaskGuard<T, O>, GetError>> + use<T, O> {
-        let queue = Arc::clone(self);
-        async move { queue.get_async().await.map(|item| queue.owned_guard(item)) }
+        let share = Share::new(self);
+        async move {
+            let item = share.queue.get_async().await;
+            item.map(|item| share.guard(item))
+        }
     }
 
     /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
@@ -183,15 +189,6 @@ impl<T, O: Order<T>> Queue<T, O> {
             engine: &self.engine,
         }
     }
-
-    /// Wraps a taken item in a guard with a share of the queue.
-    fn owned_guard(self: &Arc<Self>, item: T) -> OwnedTaskGuard<T, O> {
-        OwnedTaskGuard {
-            item: Some(item),
-            is_consumer: self.engine.ledger.add_consumer_if_any(),
-            queue: Arc::clone(self),
-        }
-    }
 }
 
 /// A taken item, which is reported done when the guard is dropped.
@@ -215,9 +212,40 @@ pub struct TaskGuard<'a, T, O: Order<T>> {
 pub struct OwnedTaskGuard<T, O: Order<T>> {
     /// `None` only while the guard is dropped.
     item: Option<T>,
-    /// Whether the guard is counted as a consumer.
+    /// Dropped after the item was reported done.
+    share: Share<T, O>,
+}
+
+/// A share of the queue, which is counted as a consumer if the queue has others.
+struct Share<T, O: Order<T>> {
     is_consumer: bool,
     queue: Arc<Queue<T, O>>,
+}
+
+impl<T, O: Order<T>> Share<T, O> {
+    /// Takes a share. This is done before an item is taken, so that the queue is not abandoned by
+    /// other consumers in between.
+    fn new(queue: &Arc<Queue<T, O>>) -> Self {
+        Self {
+            is_consumer: queue.engine.ledger.add_consumer_if_any(),
+            queue: Arc::clone(queue),
+        }
+    }
+
+    fn guard(self, item: T) -> OwnedTaskGuard<T, O> {
+        OwnedTaskGuard {
+            item: Some(item),
+            share: self,
+        }
+    }
+}
+
+impl<T, O: Order<T>> Drop for Share<T, O> {
+    fn drop(&mut self) {
+        if self.is_consumer {
+            self.queue.engine.consumer_gone();
+        }
+    }
 }
 
 /// The text that both guards have.
@@ -268,7 +296,7 @@ impl<T, O: Order<T>> OwnedTaskGuard<T, O> {
     /// ```
     pub fn give_back(mut self) {
         let item = self.item.take().expect(IS_THERE);
-        self.queue.engine.give_back(item);
+        self.share.queue.engine.give_back(item);
     }
 }
 
@@ -313,10 +341,7 @@ impl<T, O: Order<T>> Drop for OwnedTaskGuard<T, O> {
     fn drop(&mut self) {
         unwind::discard(self.item.take());
         // An error means that the item was reported done by `task_done`.
-        let _ = self.queue.engine.ledger.finish();
-        if self.is_consumer {
-            self.queue.engine.consumer_gone();
-        }
+        let _ = self.share.queue.engine.ledger.finish();
     }
 }
 
