@@ -16,7 +16,7 @@ pub(crate) struct Group {
 }
 
 /// All groups. No row has contenders of two of them.
-pub(crate) const GROUPS: [Group; 3] = [
+pub(crate) const GROUPS: [Group; 4] = [
     Group {
         name: "pools",
         entries: pools::ALL,
@@ -24,6 +24,10 @@ pub(crate) const GROUPS: [Group; 3] = [
     Group {
         name: "semaphores",
         entries: semaphores::ALL,
+    },
+    Group {
+        name: "signals",
+        entries: signals::ALL,
     },
     Group {
         name: "queues",
@@ -99,6 +103,18 @@ pub(crate) mod semaphores {
         BY_HAND: "by hand", "a number in a Mutex of std, and a Condvar; unfair";
         FLOOR: "floor",
             "two compare-exchanges, one to take and one to give back; for one thread only";
+    }
+}
+
+/// The signals and barriers.
+pub(crate) mod signals {
+    use super::Entry;
+
+    group! {
+        WORKMILL: "workmill", "Notify, Barrier";
+        TOKIO: "tokio", "Notify under block_on; in notify only";
+        EVENT_LISTENER: "event-listener", "an Event beside an atomic flag; in notify only";
+        STD: "std", "Barrier; in barrier only";
     }
 }
 

@@ -21,9 +21,10 @@ use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
 use crate::contenders::semaphores::{
     ByHand as SemaphoreByHand, ExchangePair, OursUnfair, ParkingLot,
 };
+use crate::contenders::signals::FlagAndEvent;
 use crate::contenders::stealing::{RayonCurrent, RayonJoin, RayonScope};
 use crate::contenders::{Contender, Mpsc, Oneshot, Own};
-use crate::entries::{Entry, pools, queues, semaphores};
+use crate::entries::{Entry, pools, queues, semaphores, signals};
 use crate::families::awaiting::{
     TALKING, YIELDING, async_pingpong, async_pingpong_in_turn, timers, yield_many,
     yield_many_in_turn,
@@ -36,7 +37,7 @@ use crate::families::submitting::{
 };
 use crate::families::upkeep::{idle, memory_execute, memory_submit, sparse_cpu, start_stop};
 use crate::families::waiting::{
-    PAIRS, alone, contended, contended_alone, contended_wait, queue1, queue4,
+    PAIRS, alone, barrier, contended, contended_alone, contended_wait, notify, queue1, queue4,
 };
 use crate::rig::{OUTSIDE_THREADS, Turn};
 
@@ -472,6 +473,25 @@ pub(crate) const ROWS: &[RowSpec] = &[
             (semaphores::PARKING_LOT, contended::<ParkingLot>),
             (semaphores::BY_HAND, contended::<SemaphoreByHand>),
         ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "notify",
+        about: "two threads notify each other in turn",
+        ops: 100_000,
+        ours: &[(signals::WORKMILL, notify::<workmill::Notify>)],
+        others: &[
+            (signals::TOKIO, notify::<tokio::sync::Notify>),
+            (signals::EVENT_LISTENER, notify::<FlagAndEvent>),
+        ],
+        ..USUAL
+    },
+    RowSpec {
+        name: "barrier",
+        about: "four threads wait for each other, round after round",
+        ops: 20_000,
+        ours: &[(signals::WORKMILL, barrier::<workmill::Barrier>)],
+        others: &[(signals::STD, barrier::<std::sync::Barrier>)],
         ..USUAL
     },
     RowSpec {

@@ -6,6 +6,7 @@ pub(crate) mod ours;
 pub(crate) mod queues;
 pub(crate) mod runtimes;
 pub(crate) mod semaphores;
+pub(crate) mod signals;
 pub(crate) mod stealing;
 
 use std::sync::mpsc;

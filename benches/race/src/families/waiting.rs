@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::contenders::channels::Queue;
 use crate::contenders::semaphores::{ExchangePair, Semaphore};
+use crate::contenders::signals::{Rounds, Signal};
 use crate::measure::{Sample, measured};
 use crate::rig::{Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, WARM_UP, compute};
 
@@ -95,6 +96,59 @@ impl<S: Semaphore, H: Fn()> Crowd<S, H> {
     pub(crate) fn measured(&self, setup: &Setup) -> Sample {
         self.start.measured(setup, self.times, self.left)
     }
+}
+
+/// Two threads notify each other in turn.
+pub(crate) fn notify<S: Signal>(setup: &Setup, trips: usize) -> Sample {
+    let (there, back) = (S::new(), S::new());
+    let start = StartBarrier::of(2);
+    let left = Countdown::from(2);
+    let talk = |from: &S, to: &S, begins: bool| {
+        let repeat = |times| {
+            for _ in 0..times {
+                if begins {
+                    to.notify();
+                    from.wait();
+                } else {
+                    from.wait();
+                    to.notify();
+                }
+            }
+        };
+        repeat(WARM_UP);
+        start.wait();
+        repeat(trips);
+        left.one_done();
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| talk(&back, &there, true));
+        scope.spawn(|| talk(&there, &back, false));
+        start.measured(setup, trips, left)
+    })
+}
+
+/// Four threads wait for each other, round after round.
+pub(crate) fn barrier<B: Rounds>(setup: &Setup, rounds: usize) -> Sample {
+    let barrier = B::new(OUTSIDE_THREADS);
+    let start = StartBarrier::of(OUTSIDE_THREADS);
+    let left = Countdown::from(OUTSIDE_THREADS);
+    let leaders = AtomicUsize::new(0);
+    let sample = thread::scope(|scope| {
+        for _ in 0..OUTSIDE_THREADS {
+            scope.spawn(|| {
+                (0..WARM_UP).for_each(|_| {
+                    barrier.wait();
+                });
+                start.wait();
+                let led = (0..rounds).filter(|_| barrier.wait()).count();
+                leaders.fetch_add(led, Ordering::Relaxed);
+                left.one_done();
+            });
+        }
+        start.measured(setup, rounds, left)
+    });
+    assert_eq!(leaders.load(Ordering::Relaxed), rounds);
+    sample
 }
 
 const CAPACITY: usize = 1_024;
