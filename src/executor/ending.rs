@@ -292,8 +292,8 @@ impl ThreadPoolExecutor {
     /// Blocks until every accepted task and every thread has ended, including the destructors of
     /// thread-locals. After five seconds it warns once, with
     /// [`Warning::StillWaiting`](crate::Warning::StillWaiting), and goes on waiting. The call does
-    /// not wait on a worker of this pool, in a task that its submitter
-    /// runs, in the drop of a capture of a task that is being cancelled, or in hooks such as
+    /// not wait on a worker of this pool, in a task that its submitter runs, in the drop of a
+    /// capture of a task that is being cancelled, or in hooks such as
     /// [`on_thread_start`](crate::Builder::on_thread_start) and
     /// [`thread_name`](crate::Builder::thread_name). The pool then ends by itself.
     ///
