@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning, block_on};
+use workmill::{Builder, Event, JoinHandle, PoolRef, ThreadPoolExecutor, Warning};
 
 #[cfg(target_os = "linux")]
 use crate::child::{LIMIT, in_child};
@@ -315,30 +315,5 @@ fn two_thousand_tasks_that_block_unseen_all_begin_soon() {
             });
         }
         pool.shutdown();
-    });
-}
-
-/// A worker that has just ended a task takes the next, for which a thread would start otherwise.
-#[test]
-fn one_task_at_a_time_starts_few_threads() {
-    /// Submits 1,000 tasks one after the other, and returns the number of threads.
-    fn threads(one: impl Fn(&PoolRef)) -> usize {
-        let pool = ThreadPoolExecutor::new(6).unwrap();
-        (0..1000).for_each(|_| one(&pool));
-        let threads = pool.metrics().live_threads;
-        pool.shutdown();
-        threads
-    }
-    limited(|| {
-        let ways: [fn(&PoolRef); 3] = [
-            |pool| pool.submit(|| ()).join().unwrap(),
-            |pool| block_on(pool.submit(|| ())).unwrap(),
-            |pool| block_on(pool.spawn(async {})).unwrap(),
-        ];
-        for way in ways {
-            // Other tests take the processor from a worker at any moment, and then a thread starts.
-            let fewest = (0..30).map(|_| threads(way)).min();
-            assert!(fewest <= Some(2), "{fewest:?}");
-        }
     });
 }
