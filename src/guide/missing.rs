@@ -7,7 +7,7 @@
 //! | a thread that waits is interrupted (Java) | a [`CancelToken`] that the task waits for, too; every wait has a `_timeout` form | a wait that can end for any reason at any moment needs an error path in every caller |
 //! | a cancel that stops what runs (`mayInterruptIfRunning`) | [`cancelled`] inside the closure; a future is dropped at its next `await` | a thread cannot be stopped without leaving locks held and memory in pieces |
 //! | `Condition`, a condition variable | [`Notify`] beside a mutex of std, see below; [`Event`], [`Latch`] or a queue where they fit | it needs a lock that knows the pool; `Notify` works with any lock, and for futures |
-//! | `Lock` | [`std::sync::Mutex`], held for a moment and never across a wait; [`Semaphore::limit(1)`](crate::Semaphore::limit) to hold one for long | std's is as fast as a lock can be, and a lock that is held for a moment blocks no pool |
+//! | `Lock` | [`std::sync::Mutex`], held for a moment and never across a wait; [`Semaphore::limit(1)`](crate::Semaphore::limit) to hold one for long | a lock that is held for a moment blocks no pool |
 //! | `RLock`, a lock that its holder can take again | a private function that expects the lock to be held | with such a lock nobody can say whether the data are consistent when it is taken |
 //! | `ReadWriteLock` | [`std::sync::RwLock`] | |
 //! | `Exchanger`, `transfer` | a queue that is [`bounded(0)`](crate::Queue::bounded): its put returns when the item was taken | |

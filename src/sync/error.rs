@@ -216,8 +216,8 @@ impl<T> fmt::Display for TryPutError<T> {
 
 impl<T> Error for TryPutError<T> {}
 
-/// An item that was not put, as the queue itself passes it on: while a put waits for room, its item
-/// is not moved into an error again and again.
+/// An item that was not put, as the queue itself passes it on: to be matched, which users cannot do
+/// with what contains their item.
 pub(crate) enum NotPut<T> {
     /// There was no room.
     Full(T),

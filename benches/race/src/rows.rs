@@ -184,6 +184,48 @@ macro_rules! submit {
     };
 }
 
+// The rows that are run a second time, beside busy neighbours.
+
+const PINGPONG: RowSpec = RowSpec {
+    name: "pingpong",
+    about: "submit and join, one at a time",
+    ops: 20_000,
+    ours: &[
+        (pools::WORKMILL, pingpong::<Workmill, Own>),
+        (pools::WORKMILL_ONESHOT, pingpong::<Workmill, Oneshot>),
+    ],
+    others: submit!(pingpong),
+    floor: Some((pools::FLOOR, pingpong::<Inline, Own>)),
+    ..USUAL
+};
+
+const WINDOW: RowSpec = RowSpec {
+    name: "window",
+    about: "64 in flight, about 1 µs of computation each",
+    ops: 20_000,
+    computes: true,
+    ours: &[
+        (pools::WORKMILL, window::<Workmill, Own>),
+        (pools::WORKMILL_ONESHOT, window::<Workmill, Oneshot>),
+    ],
+    others: submit!(window),
+    floor: Some((pools::FLOOR, window::<Inline, Own>)),
+    ..USUAL
+};
+
+const SUBMIT_ALL: RowSpec = RowSpec {
+    name: "submit_all",
+    about: "closures with results, then every handle joined",
+    ops: 200_000,
+    ours: &[
+        (pools::WORKMILL, submit_all::<Workmill, Own>),
+        (pools::WORKMILL_ONESHOT, submit_all::<Workmill, Oneshot>),
+    ],
+    others: submit!(submit_all),
+    floor: Some((pools::FLOOR, submit_all::<Inline, Own>)),
+    ..USUAL
+};
+
 /// All rows, in the order of the report.
 pub(crate) const ROWS: &[RowSpec] = &[
     RowSpec {
@@ -257,18 +299,7 @@ pub(crate) const ROWS: &[RowSpec] = &[
         floor: Some((pools::FLOOR, uneven::<Inline>)),
         ..USUAL
     },
-    RowSpec {
-        name: "submit_all",
-        about: "closures with results, then every handle joined",
-        ops: 200_000,
-        ours: &[
-            (pools::WORKMILL, submit_all::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, submit_all::<Workmill, Oneshot>),
-        ],
-        others: submit!(submit_all),
-        floor: Some((pools::FLOOR, submit_all::<Inline, Own>)),
-        ..USUAL
-    },
+    SUBMIT_ALL,
     RowSpec {
         name: "nested_join",
         about: "each task submits half of its work and joins it, to the leaves",
@@ -291,31 +322,8 @@ pub(crate) const ROWS: &[RowSpec] = &[
         floor: Some((pools::FLOOR, nested_join::<Inline, Inline>)),
         ..USUAL
     },
-    RowSpec {
-        name: "pingpong",
-        about: "submit and join, one at a time",
-        ops: 20_000,
-        ours: &[
-            (pools::WORKMILL, pingpong::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, pingpong::<Workmill, Oneshot>),
-        ],
-        others: submit!(pingpong),
-        floor: Some((pools::FLOOR, pingpong::<Inline, Own>)),
-        ..USUAL
-    },
-    RowSpec {
-        name: "window",
-        about: "64 in flight, about 1 µs of computation each",
-        ops: 20_000,
-        computes: true,
-        ours: &[
-            (pools::WORKMILL, window::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, window::<Workmill, Oneshot>),
-        ],
-        others: submit!(window),
-        floor: Some((pools::FLOOR, window::<Inline, Own>)),
-        ..USUAL
-    },
+    PINGPONG,
+    WINDOW,
     RowSpec {
         name: "blocking_mix",
         about: "about 1 µs of computation, 1 task in 10 sleeps for 1 ms instead",
@@ -529,40 +537,19 @@ pub(crate) const ROWS: &[RowSpec] = &[
         about: "submit and join, one at a time, beside two busy processes",
         ops: 1_000,
         hogs: HOGS,
-        ours: &[
-            (pools::WORKMILL, pingpong::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, pingpong::<Workmill, Oneshot>),
-        ],
-        others: submit!(pingpong),
-        floor: Some((pools::FLOOR, pingpong::<Inline, Own>)),
-        ..USUAL
+        ..PINGPONG
     },
     RowSpec {
         name: "window_hogs",
         about: "64 in flight, about 1 µs of computation each, beside two busy processes",
-        ops: 20_000,
-        computes: true,
         hogs: HOGS,
-        ours: &[
-            (pools::WORKMILL, window::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, window::<Workmill, Oneshot>),
-        ],
-        others: submit!(window),
-        floor: Some((pools::FLOOR, window::<Inline, Own>)),
-        ..USUAL
+        ..WINDOW
     },
     RowSpec {
         name: "submit_all_hogs",
         about: "closures with results, then every handle joined, beside two busy processes",
-        ops: 200_000,
         hogs: HOGS,
-        ours: &[
-            (pools::WORKMILL, submit_all::<Workmill, Own>),
-            (pools::WORKMILL_ONESHOT, submit_all::<Workmill, Oneshot>),
-        ],
-        others: submit!(submit_all),
-        floor: Some((pools::FLOOR, submit_all::<Inline, Own>)),
-        ..USUAL
+        ..SUBMIT_ALL
     },
     // The last, since the thread of async-io's timers never ends.
     RowSpec {
