@@ -3,13 +3,16 @@
 use std::cell::Cell;
 use std::cmp::Ordering as Compared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use futures_lite::future;
 use workmill::{
-    AbandonedError, GetError, JoinableQueue, LifoQueue, Order, PriorityQueue, Queue,
+    AbandonedError, GetError, JoinableQueue, LifoQueue, Order, PriorityQueue, Put, Queue,
     ThreadPoolExecutor, TryGetError,
 };
 
@@ -296,22 +299,42 @@ fn a_wait_for_an_item_that_can_travel_is_a_consumer() {
     });
 }
 
-/// Each producer puts again as soon as its item is taken.
-#[test]
-fn a_drain_ends_though_producers_go_on() {
-    limited(|| {
-        let queue = Arc::new(Fifo::bounded(0));
-        let producers: Vec<_> = (0..16)
-            .map(|n| {
-                let queue = Arc::clone(&queue);
-                thread::spawn(move || while queue.put(n).is_ok() {})
-            })
-            .collect();
-        for _ in 0..100 {
-            assert!(queue.drain().len() <= 16);
+/// Puts the next item as soon as one is taken, up to a thousand.
+struct PutsAgain {
+    queue: &'static Fifo,
+    puts: Mutex<Vec<Pin<Box<Put<'static, i32, workmill::Fifo<i32>>>>>>,
+    next: AtomicI32,
+}
+
+impl Wake for PutsAgain {
+    fn wake(self: Arc<Self>) {
+        let next = self.next.fetch_add(1, SeqCst);
+        if next < 1000 {
+            let mut put = Box::pin(self.queue.put_async(next));
+            let waker = Waker::from(Arc::clone(&self));
+            assert!(
+                put.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            self.puts.lock().unwrap().push(put);
         }
-        queue.close();
-        producers.into_iter().for_each(|it| it.join().unwrap());
+    }
+}
+
+#[test]
+fn a_drain_ends_though_its_producers_go_on() {
+    limited(|| {
+        let queue = Box::leak(Box::new(Fifo::bounded(0)));
+        let producer = Arc::new(PutsAgain {
+            queue,
+            puts: Mutex::default(),
+            next: AtomicI32::new(0),
+        });
+        Arc::clone(&producer).wake();
+        assert_eq!(queue.drain(), [0]);
+        Arc::clone(&producer).wake();
+        assert_eq!(queue.drain(), [1, 2]);
     });
 }
 
