@@ -299,10 +299,12 @@ fn a_wait_for_an_item_that_can_travel_is_a_consumer() {
     });
 }
 
+type Waiting = Pin<Box<Put<'static, i32, workmill::Fifo<i32>>>>;
+
 /// Puts the next item as soon as one is taken, up to a thousand.
 struct PutsAgain {
     queue: &'static Fifo,
-    puts: Mutex<Vec<Pin<Box<Put<'static, i32, workmill::Fifo<i32>>>>>>,
+    puts: Mutex<Vec<Waiting>>,
     next: AtomicI32,
 }
 
