@@ -30,6 +30,11 @@ impl Stamp {
         Self(count::forks())
     }
 
+    /// Returns the generation of the process, below [`GENERATIONS`].
+    pub(crate) fn generation(self) -> usize {
+        self.0 % GENERATIONS
+    }
+
     /// Returns `true` if this is the process in which the stamp was created, and not a child of it.
     #[inline]
     pub(crate) fn is_here(self) -> bool {
@@ -107,7 +112,7 @@ impl<T> Drop for NotInherited<T> {
 
 /// The number of generations of forked children that have a list of their own. The next one uses
 /// the first list again, which works unless a thread held its lock when that process forked.
-const GENERATIONS: usize = 64;
+pub(crate) const GENERATIONS: usize = 64;
 
 /// A list of the whole process, under a lock. A forked child uses another list than its parent,
 /// because the thread that holds the lock of that list may not exist in the child.
@@ -119,7 +124,7 @@ impl<T> ProcessList<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<T>> {
-        let list = &self.0[count::forks() % GENERATIONS];
+        let list = &self.0[Stamp::now().generation()];
         list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

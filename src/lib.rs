@@ -89,6 +89,27 @@
 //!
 //! [`submit_after`] runs a closure after a delay, and [`submit_every`] runs one periodically.
 //!
+//! # Many tasks
+//!
+//! [`map`] calls one function with many items, a few at a time, and returns the results in order;
+//! [`map_unordered`] as they come. [`wait`](wait()) waits for several handles, [`as_completed`]
+//! returns their outcomes in the order in which they come, and a [`JoinSet`] takes further tasks
+//! meanwhile, with a key for each and a limit on those in flight.
+//!
+//! ```
+//! use workmill::ThreadPoolExecutor;
+//!
+//! let pool = ThreadPoolExecutor::new(4)?;
+//! let numbers = ["6", "7"];
+//! // In order, and the first error ends the whole:
+//! let parse = |text: &str| text.parse::<i32>();
+//! let parsed = pool.map(numbers, parse).flat().collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!(parsed.iter().product::<i32>(), 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`promise`](promise()) is a handle to an outcome that comes from elsewhere.
+//!
 //! # Shutting down
 //!
 //! [`shutdown`] refuses new tasks, finishes the accepted ones and waits for the threads to end.
@@ -150,7 +171,7 @@
 //! | feature | what it gives |
 //! |---|---|
 //! | `futures-task` | `futures::task::Spawn` for [`ThreadPoolExecutor`] and [`PoolRef`], and with it `SpawnExt` |
-//! | `futures-core` | `futures::Stream` for [`timer::Interval`] |
+//! | `futures-core` | `futures::Stream` for [`timer::Interval`] and [`TaskStream`] |
 //! | `hyper` | `hyper::rt::Executor` for [`ThreadPoolExecutor`] and [`PoolRef`]; `hyper::rt::Timer` by `adapters::HyperTimer` |
 //!
 //! # Coming from Python
@@ -164,6 +185,12 @@
 //! | `future.cancel()` | [`handle.cancel()`](JoinHandle::cancel), or a [`CancelHandle`] from elsewhere |
 //! | `future.add_done_callback(f)` | [`handle.on_done(f)`](JoinHandle::on_done) |
 //! | calling `result()` more than once | [`handle.shared()`](JoinHandle::shared) |
+//! | `pool.map(f, xs, chunksize=9)` | [`pool.map(xs, f).chunk(9)`](PoolRef::map), whose items are `Result`s |
+//! | `wait(futures, return_when=…)` | [`wait(&mut handles, WaitFor::…)`](wait()) |
+//! | `as_completed(futures, timeout=2)` | [`as_completed(handles).timeout(…)`](as_completed) |
+//! | `Future()`, `set_result(x)`, `set_exception(e)` | [`promise()`](promise()), [`complete(x)`](Promise::complete), [`fail(e)`](Promise::fail) |
+//! | `set_running_or_notify_cancel()` | [`set_running()`](Promise::set_running) |
+//! | `asyncio.TaskGroup()` | [`JoinSet`] |
 //! | `initializer=f` | [`Builder::on_thread_start`] |
 //! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
 //! | `asyncio.run(f())`, `create_task(f())` | [`block_on(f())`](block_on), [`pool.spawn(f())`](PoolRef::spawn) |
@@ -202,6 +229,8 @@
 //! [`submit_after`]: PoolRef::submit_after
 //! [`submit_every`]: PoolRef::submit_every
 //! [`execute`]: PoolRef::execute
+//! [`map`]: PoolRef::map
+//! [`map_unordered`]: PoolRef::map_unordered
 //! [`try_submit`]: PoolRef::try_submit
 //! [`submit_timeout`]: PoolRef::submit_timeout
 //! [`shutdown`]: ThreadPoolExecutor::shutdown
@@ -236,6 +265,7 @@ mod scope;
 
 mod executor;
 mod future;
+mod many;
 mod schedule;
 
 mod builder;
@@ -247,13 +277,22 @@ pub mod guide;
 pub use admission::Overflow;
 pub use builder::Builder;
 pub use error::{
-    BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, WouldDeadlock,
+    BusyThread, CancelReason, JoinError, Lost, Rejected, StillRunning, TrySubmitError,
+    WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, worker_index,
+    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,
+    worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
-pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
+pub use handle::{
+    AnyHandle, CancelHandle, CancelOnDrop, FlatHandle, Handle, JoinHandle, Promise, SharedHandle,
+    TaskError, promise,
+};
+pub use many::{
+    AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, TaskStream, Wait, WaitFor,
+    as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
+};
 pub use schedule::Every;
 pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};

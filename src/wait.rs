@@ -31,6 +31,11 @@ impl Deadline {
         Self(Instant::now().checked_add(timeout))
     }
 
+    /// Returns the given moment.
+    pub(crate) fn at(moment: Instant) -> Self {
+        Self(Some(moment))
+    }
+
     /// Returns `true` if the wait never ends by itself.
     pub(crate) fn is_never(self) -> bool {
         self.0.is_none()

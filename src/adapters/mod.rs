@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `futures-task` | [`PoolRef`], [`ThreadPoolExecutor`] | `futures_task::Spawn`, also known as `futures::task::Spawn` |
 //! | `futures-core` | [`Interval`] | `futures_core::Stream` and `FusedStream`, also known as `futures::Stream` |
+//! | | [`TaskStream`] | `futures_core::Stream` |
 //! | `hyper` | [`PoolRef`], [`ThreadPoolExecutor`] | `hyper::rt::Executor` |
 //! | | `HyperTimer`, [`Sleep`] | `hyper::rt::Timer`, `hyper::rt::Sleep` |
 //!
@@ -35,6 +36,7 @@
 //! [`PoolRef`]: crate::PoolRef
 //! [`PoolRef::handle`]: crate::PoolRef::handle
 //! [`Sleep`]: crate::timer::Sleep
+//! [`TaskStream`]: crate::TaskStream
 //! [`ThreadPoolExecutor`]: crate::ThreadPoolExecutor
 //! [`Waker`]: std::task::Waker
 

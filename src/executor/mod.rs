@@ -11,6 +11,7 @@ mod ending;
 mod futures;
 mod here;
 mod owner;
+mod promises;
 mod submit;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use self::here::{blocking, cancelled, current, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
+pub use self::promises::promise_in;
 use crate::admission::Capacity;
 use crate::pool::Pool;
 

@@ -213,8 +213,21 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let patience = Patience::Until(Deadline::after(timeout));
-        self.place(WithHandle(closure), patience)
+        self.submit_until(closure, Deadline::after(timeout))
+    }
+
+    /// Submits a closure, and blocks until there is room for it, but no longer than until
+    /// `deadline`.
+    pub(crate) fn submit_until<F, T>(
+        &self,
+        closure: F,
+        deadline: Deadline,
+    ) -> Result<JoinHandle<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place(WithHandle(closure), Patience::Until(deadline))
             .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
     }
 
@@ -250,7 +263,7 @@ impl PoolRef {
         let mut closure = Some(closure);
         let call = || closure.take().expect("the closure is called once")();
         if let Some(result) = self.pool.call_inside(call) {
-            return result.map_err(|payload| JoinError::panicked(payload, name));
+            return result.map_err(|payload| JoinError::of_panic(payload, name));
         }
         let closure = closure.expect("the closure was not called");
         lend::run_elsewhere(closure, |closure| self.place_or_refuse(Lent(closure)))

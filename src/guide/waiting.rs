@@ -39,8 +39,10 @@
 //!
 //! 1. **A task that joins a closure of its own pool that no thread has begun runs the closure
 //!    inline**, on the stack of the join. This is the work that it waits for, so no other thread is
-//!    needed. Only waits for a single task without a time limit do so:
-//!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle. When
+//!    needed. Only waits for certain tasks without a time limit do so:
+//!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle,
+//!    [`join_all`](crate::join_all), a [`wait`](crate::wait()) for all, and the next item of
+//!    [`map`](crate::PoolRef::map). When
 //!    three quarters of the thread's stack are used, the task waits instead, and another thread
 //!    goes on with a stack of its own. So recursion may be deep.
 //! 2. **Every other wait frees the slot**, after a short look: at once in a wait for something that
@@ -68,7 +70,10 @@
 //!
 //! | a task waits | in | its slot |
 //! |---|---|---|
-//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
+//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
+//! | for one task of several | [`wait`](crate::wait()), [`AsCompleted::next`](crate::as_completed), [`first_ok`](crate::first_ok), [`JoinSet::join_next`](crate::JoinSet::join_next), [`MapUnordered::next`](crate::PoolRef::map_unordered) | given away |
+//! | for all of several | [`join_all`](crate::join_all), [`Map::next`](crate::PoolRef::map), [`PoolRef::for_each`](crate::PoolRef::for_each) | given away |
+//! | until fewer are in flight | [`JoinSet::submit`](crate::JoinSet::submit), [`JoinSet::spawn`](crate::JoinSet::spawn) with a [limit](crate::JoinSet::limit) | given away |
 //! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |

@@ -6,9 +6,10 @@ use std::task::{Wake, Waker};
 
 use super::join::JoinHandle;
 use crate::error::JoinError;
-use crate::pool::PoolLink;
+use crate::pool::{Make, Pool, PoolLink, PoolTask};
 use crate::primitive::{Mutex, lock};
-use crate::task::cell::{HandleRef, Outcome};
+use crate::task::Token;
+use crate::task::cell::HandleRef;
 use crate::trampoline;
 use crate::unwind;
 
@@ -17,8 +18,9 @@ impl<T> JoinHandle<T> {
     ///
     /// The callback is called on the thread that ends the task: the one that ran it, or the one
     /// that cancelled it. If the task has ended, it is called on this thread before `on_done`
-    /// returns. The captures of the task are gone by then. [`wait_idle`](crate::PoolRef::wait_idle)
-    /// and [`shutdown`](crate::ThreadPoolExecutor::shutdown) wait until the callback has returned,
+    /// returns. (A pool calls the callbacks of [its promises](crate::promise_in).) The captures of
+    /// the task are gone by then. [`wait_idle`](crate::PoolRef::wait_idle) and
+    /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) wait until the callback has returned,
     /// unless it is called by `on_done` itself, or by a thread that cancels the task through a
     /// handle. The callback may submit, join and cancel like any task. It should be short, because
     /// its thread does nothing else meanwhile. A panic in it goes to the
@@ -51,7 +53,11 @@ impl<T> JoinHandle<T> {
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
         let from = self.link();
-        attach(self.into_task(), from, Call::InTurn, callback);
+        let call = match self.unspent().is_promise() {
+            true => Call::InPool,
+            false => Call::InTurn,
+        };
+        attach(self.into_task(), from, call, callback);
     }
 }
 
@@ -72,14 +78,43 @@ pub(super) enum Call {
     AtOnce,
     /// In turn, by the [trampoline]: the callback is the user's, and may lead to another.
     InTurn,
+    /// By the pool, if there is one: a thread that answers a promise need not be one for the
+    /// user's code. In turn if there is none, or it takes no more.
+    InPool,
+}
+
+/// A callback that becomes a task of the pool.
+struct Later<F>(F);
+
+impl<F: FnOnce() + Send + 'static> Make for Later<F> {
+    type Handle = ();
+
+    fn make<P: Token>(self, _: &Pool, _: Option<usize>, token: P) -> (PoolTask, ()) {
+        (PoolTask::detached(token, self.0), ())
+    }
 }
 
 /// Calls `callback` with the outcome: on this thread if the task has ended, else on the thread that
 /// ends it.
-pub(super) fn attach<T, F>(mut end: HandleRef<T>, from: PoolLink, call: Call, callback: F)
+pub(super) fn attach<T, F>(end: HandleRef<T>, from: PoolLink, call: Call, callback: F)
 where
     T: Send + 'static,
     F: FnOnce(Result<T, JoinError>) + Send + 'static,
+{
+    attach_to_end(end, from, call, |end: HandleRef<T>| {
+        let Ok(outcome) = end.try_take() else {
+            unreachable!("only the end of the task wakes a waiter");
+        };
+        callback(outcome);
+    });
+}
+
+/// Calls `callback` with the handle's reference, whose outcome is there: on this thread if the task
+/// has ended, else on the thread that ends it.
+pub(super) fn attach_to_end<T, F>(mut end: HandleRef<T>, from: PoolLink, call: Call, callback: F)
+where
+    T: Send + 'static,
+    F: FnOnce(HandleRef<T>) + Send + 'static,
 {
     // The handle is no longer awaited; the waker of a task that awaited it before is dropped
     // outside the lock.
@@ -106,24 +141,30 @@ where
 impl<T, F> Callback<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(Outcome<T>) + Send + 'static,
+    F: FnOnce(HandleRef<T>) + Send + 'static,
 {
     fn call(&self) {
         let Some((end, callback)) = lock(&self.inside).take() else {
             return;
         };
-        let Ok(outcome) = end.try_take() else {
-            unreachable!("only the end of the task wakes a waiter");
-        };
         let from = self.from;
         let call = move || {
-            if let Err(payload) = unwind::catch(|| callback(outcome)) {
+            if let Err(payload) = unwind::catch(|| callback(end)) {
                 from.report(payload);
             }
         };
         match self.call {
             Call::AtOnce => call(),
             Call::InTurn => trampoline::call(call),
+            Call::InPool => {
+                let later = match Pool::of(from) {
+                    Some(pool) => pool.place(Later(call), ()).err(),
+                    None => Some(Later(call)),
+                };
+                if let Some(Later(call)) = later {
+                    trampoline::call(call);
+                }
+            }
         }
     }
 }
@@ -131,7 +172,7 @@ where
 impl<T, F> Wake for Callback<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(Outcome<T>) + Send + 'static,
+    F: FnOnce(HandleRef<T>) + Send + 'static,
 {
     fn wake(self: Arc<Self>) {
         self.call();

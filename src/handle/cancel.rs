@@ -20,7 +20,7 @@ use crate::trampoline;
 /// capture was the pool's last owner, its drop does not wait for those threads.
 pub(super) fn cancel(task: &RawTask, from: PoolLink) -> bool {
     let cancelled = cancel_for(CancelReason::Cancelled, task, from);
-    if cancelled == Cancelled::Now && from.tombstone_left() {
+    if cancelled == Cancelled::Now && !task.is_promise() && from.tombstone_left() {
         Pool::sweep(from);
     }
     cancelled != Cancelled::Never

@@ -12,7 +12,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::cycle;
@@ -197,7 +197,7 @@ impl<T> JoinHandle<T> {
         Local::run_inline(from, &task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
-                let error = JoinError::cancelled(reason, task.name());
+                let error = JoinError::of_cancel(reason, task.name());
                 drop(Self::new(task, from));
                 return Err(error);
             }
@@ -265,7 +265,7 @@ impl<T> JoinHandle<T> {
                 // It may be part of a cycle, like any join without a time limit.
                 if let Err(reason) = wait_for_task(from, task) {
                     task.stop_waiting();
-                    return Some(Err(JoinError::cancelled(reason, task.name())));
+                    return Some(Err(JoinError::of_cancel(reason, task.name())));
                 }
             } else if block_until(Cause::Arrival, deadline, |waker| {
                 task.poll(waker).then_some(())
@@ -324,9 +324,46 @@ impl<T> JoinHandle<T> {
         self.task.as_ref().is_some_and(|task| task.is_running())
     }
 
+    /// Runs the task inline if that is possible, and waits until it has ended, like `join`. Returns
+    /// at once if the handle is spent.
+    pub(super) fn wait_inline(&mut self) -> Result<(), CancelReason> {
+        let from = self.from;
+        let Some(task) = &mut self.task else {
+            return Ok(());
+        };
+        Local::run_inline(from, task);
+        if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+            wait_for_task(from, task).inspect_err(|_| task.stop_waiting())?;
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if the task has ended. If not, `waker` is called when it has.
+    pub(super) fn poll_task(&mut self, waker: &Waker) -> bool {
+        self.task.as_mut().is_none_or(|task| {
+            look_again(task);
+            task.poll(waker)
+        })
+    }
+
+    /// Takes back the waker that [`poll_task`](Self::poll_task) left.
+    pub(super) fn stop_waiting(&mut self) {
+        self.task.iter_mut().for_each(HandleRef::stop_waiting);
+    }
+
+    /// Returns `true` if the outcome is there and is an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.task.as_ref().is_some_and(HandleRef::has_failed)
+    }
+
+    /// Returns `true` if the outcome was returned before.
+    pub(super) fn is_spent(&self) -> bool {
+        self.task.is_none()
+    }
+
     /// Spends the handle, and returns its error in a child process, where the task will not end.
     fn forked(&mut self) -> JoinError {
-        let error = JoinError::cancelled(CancelReason::Forked, self.unspent().name());
+        let error = JoinError::of_cancel(CancelReason::Forked, self.unspent().name());
         self.task = None;
         error
     }

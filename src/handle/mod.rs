@@ -3,17 +3,27 @@
 //!
 //! [`join`] is the handle itself, and describes how a thread may wait. The others add to it:
 //! [`callback`] waits without a thread, [`cancel`] cancels, [`shared`] returns one
-//! outcome to many handles. [`cycle`] finds joins that would never end.
+//! outcome to many handles, [`promise`] makes handles to outcomes that come from elsewhere.
+//! [`flat`] joins two `Result`s to one, and [`any`] says what all handles have in common. [`cycle`]
+//! finds joins that would never end.
 
+mod any;
 mod callback;
 mod cancel;
 mod cycle;
+mod flat;
 mod join;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod promise;
 mod shared;
 
+pub(crate) use any::sealed::Awaited;
+pub use any::{AnyHandle, Handle};
 pub(crate) use cancel::cancel_for;
 pub use cancel::{CancelHandle, CancelOnDrop};
+pub use flat::{FlatHandle, TaskError};
 pub use join::JoinHandle;
+pub(crate) use promise::promise_with;
+pub use promise::{Promise, promise};
 pub use shared::SharedHandle;

@@ -12,7 +12,7 @@ use std::pin::Pin;
 // Plain std under the model too: nothing here orders anything except the lock of the outcome.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::callback::{Call, attach};
@@ -98,7 +98,7 @@ struct Common<T> {
 impl<T> Common<T> {
     /// Returns the error of a handle in a child process, where the task will not end.
     fn forked(&self) -> JoinError {
-        JoinError::cancelled(CancelReason::Forked, self.task.name())
+        JoinError::of_cancel(CancelReason::Forked, self.task.name())
     }
 }
 
@@ -163,16 +163,20 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// though its task has not ended. With [`CancelReason::Forked`] in a child process of the one
     /// that submitted.
     pub fn join(&self) -> Result<T, JoinError> {
-        let Common { task, from, .. } = &*self.common;
-        let from = *from;
-        Local::run_inline(from, task);
-        if !look_for_a_while(from, || self.is_finished()) {
-            let wait = |deadline| self.wait(deadline);
-            wait_for_good(from, task.task_ref(), wait)
-                .map_err(|reason| JoinError::cancelled(reason, task.name()))?;
-        }
+        self.wait_inline()
+            .map_err(|reason| JoinError::of_cancel(reason, self.common.task.name()))?;
         self.try_join()
             .expect("a wait without a limit ends with the task")
+    }
+
+    /// Runs the task inline if that is possible, and waits until it has ended.
+    pub(super) fn wait_inline(&self) -> Result<(), CancelReason> {
+        let Common { task, from, .. } = &*self.common;
+        Local::run_inline(*from, task);
+        if look_for_a_while(*from, || self.is_finished()) {
+            return Ok(());
+        }
+        wait_for_good(*from, task.task_ref(), |deadline| self.wait(deadline))
     }
 
     /// Blocks until the task has ended, but no longer than `timeout`, and returns a clone of its
@@ -201,7 +205,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
             let Common { task, from, .. } = &*self.common;
             let wait = |deadline| self.wait(deadline);
             if let Err(reason) = wait_for_good(*from, task.task_ref(), wait) {
-                return Some(Err(JoinError::cancelled(reason, task.name())));
+                return Some(Err(JoinError::of_cancel(reason, task.name())));
             }
         }
         self.try_join()
@@ -328,7 +332,7 @@ impl<T: Clone + 'static> Awaited<T> {
         let this = Arc::clone(self);
         trampoline::call(move || {
             let call = || {
-                let forked = || Err(JoinError::cancelled(CancelReason::Forked, this.name));
+                let forked = || Err(JoinError::of_cancel(CancelReason::Forked, this.name));
                 callback(this.get().unwrap_or_else(forked));
             };
             if let Err(payload) = unwind::catch(call) {
@@ -343,21 +347,13 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if !this.is_finished() {
-            if this.common.from.is_forked() {
-                return Poll::Ready(Err(this.common.forked()));
-            }
-            let waiters = &this.common.outcome.waiters;
-            // The look that follows comes after the fence in there.
-            waiters.enqueue(&mut this.ticket, cx.waker());
+        if !this.is_finished() && this.common.from.is_forked() {
+            return Poll::Ready(Err(this.common.forked()));
         }
-        match this.try_join() {
-            Some(outcome) => {
-                this.stop_waiting();
-                Poll::Ready(outcome)
-            }
-            None => pending(Cause::Arrival),
+        if !this.poll_task(cx.waker()) {
+            return pending(Cause::Arrival);
         }
+        Poll::Ready(this.try_join().expect("the task has ended"))
     }
 }
 
@@ -373,8 +369,33 @@ impl<T> Clone for SharedHandle<T> {
 }
 
 impl<T> SharedHandle<T> {
+    /// Returns `true` if the outcome is there and is an error.
+    pub(super) fn has_failed(&self) -> bool {
+        let outcome = self.common.outcome.outcome.get();
+        outcome.is_some_and(Result::is_err)
+    }
+
+    /// Returns `true` if the task has ended. If not, `waker` is called when it has.
+    pub(super) fn poll_task(&mut self, waker: &Waker) -> bool {
+        if !self.is_finished() && !self.common.from.is_forked() {
+            let waiters = &self.common.outcome.waiters;
+            // The look that follows comes after the fence in there.
+            waiters.enqueue(&mut self.ticket, waker);
+        }
+        let ended = self.is_finished();
+        if ended {
+            self.stop_waiting();
+        }
+        ended
+    }
+
+    /// Returns the link to the pool of the task.
+    pub(super) fn link(&self) -> PoolLink {
+        self.common.from
+    }
+
     /// Leaves the wait queue, except in a child process: a thread of the parent may hold its lock.
-    fn stop_waiting(&mut self) {
+    pub(super) fn stop_waiting(&mut self) {
         if !self.common.from.is_forked() {
             self.common.outcome.waiters.leave(&mut self.ticket);
         }

@@ -12,9 +12,9 @@
 use std::any::Any;
 // The standard library's under the model, too: nothing here orders anything.
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crate::fork::{AtomicStamp, ProcessList};
+use crate::fork::{self, AtomicStamp, GENERATIONS, ProcessList, Stamp};
 use crate::unwind::Payload;
 
 /// A pool as its handles reach it.
@@ -51,6 +51,17 @@ struct LinkEntry {
     pool: Mutex<Option<Weak<dyn Reach>>>,
 }
 
+impl LinkEntry {
+    fn new() -> Self {
+        Self {
+            generation: AtomicUsize::new(0),
+            tombstones: AtomicUsize::new(0),
+            process: AtomicStamp::now(),
+            pool: Mutex::new(None),
+        }
+    }
+}
+
 /// Entries without a pool.
 static FREE: ProcessList<&'static LinkEntry> = ProcessList::new();
 
@@ -69,16 +80,24 @@ impl PoolLink {
     /// Creates a link that does not [lead](Self::lead_to) to a pool yet.
     pub(crate) fn new() -> Self {
         let free = FREE.lock().pop();
-        let entry = free.unwrap_or_else(|| {
-            Box::leak(Box::new(LinkEntry {
-                generation: AtomicUsize::new(0),
-                tombstones: AtomicUsize::new(0),
-                process: AtomicStamp::now(),
-                pool: Mutex::new(None),
-            }))
-        });
+        let entry = free.unwrap_or_else(|| Box::leak(Box::new(LinkEntry::new())));
         entry.process.renew();
         let generation = entry.generation.load(Ordering::Relaxed);
+        Self { entry, generation }
+    }
+
+    /// Returns a link that leads to no pool, and belongs to this process.
+    pub(crate) fn nowhere() -> Self {
+        // One for each generation of forked children, since a child may find the initialization of
+        // its parent's under way forever.
+        static NOWHERE: [OnceLock<LinkEntry>; GENERATIONS] =
+            [const { OnceLock::new() }; GENERATIONS];
+        fork::watch();
+        let entry = NOWHERE[Stamp::now().generation()].get_or_init(LinkEntry::new);
+        if !entry.process.get().is_here() {
+            entry.process.renew();
+        }
+        let generation = 0;
         Self { entry, generation }
     }
 

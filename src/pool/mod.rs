@@ -47,4 +47,5 @@ pub(crate) use link::PoolLink;
 pub(crate) use local::{Local, Make, Pool, PoolTask};
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;
+pub(crate) use registry::Registry;
 pub(crate) use thread_lifecycle::start;

@@ -5,22 +5,22 @@ use slab::Slab;
 /// The memory that is kept when nothing is there is enough for this many values.
 const KEPT: usize = 64;
 
-pub(super) struct Registry<T>(Slab<T>);
+pub(crate) struct Registry<T>(Slab<T>);
 
 impl<T> Registry<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Slab::new())
     }
 
     /// Adds a value and returns its key.
     #[inline]
-    pub(super) fn insert(&mut self, value: T) -> usize {
+    pub(crate) fn insert(&mut self, value: T) -> usize {
         self.0.insert(value)
     }
 
     /// Takes out the value under `key`, if there is one.
     #[inline]
-    pub(super) fn take(&mut self, key: usize) -> Option<T> {
+    pub(crate) fn take(&mut self, key: usize) -> Option<T> {
         let taken = self.0.try_remove(key);
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = Slab::new();
@@ -28,11 +28,23 @@ impl<T> Registry<T> {
         taken
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn get_mut(&mut self, key: usize) -> Option<&mut T> {
+        self.0.get_mut(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
+        self.0.iter_mut()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    pub(super) fn into_values(self) -> impl Iterator<Item = T> {
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.0.into_iter().map(|(_, value)| value)
     }
 }

@@ -23,7 +23,8 @@
 //!    reference that frees the block.
 //! 4. The block is freed by the reference that was told that the others are gone.
 //!
-//! A future has a cell of another layout, to which the same rules apply (`task/future.rs`).
+//! A future has a cell of another layout, to which the same rules apply (`task/future.rs`), and so
+//! has a promise (`task/promise.rs`).
 
 #![expect(
     unsafe_code,
@@ -40,7 +41,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::fork::NotInherited;
 use crate::name::Name;
 use crate::primitive::UnsafeCell;
-use crate::task::context::{Closure, Context, Job};
+use crate::task::context::{Closure, Consent, Context, Job};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
@@ -76,7 +77,7 @@ impl Header {
 
     /// Returns the error of a future for which a cancel was requested.
     pub(super) fn cancelled(&self) -> JoinError {
-        JoinError::cancelled(self.state.reason(), self.vtable.name)
+        JoinError::of_cancel(self.state.reason(), self.vtable.name)
     }
 }
 
@@ -108,8 +109,12 @@ pub(super) struct Vtable {
     pub(super) cancel: unsafe fn(NonNull<Header>, CancelReason),
     /// The functions that replace these two if the task is a future.
     pub(super) future: Option<&'static FutureVtable>,
+    /// Asks whether the work of a promise can be stopped (`task/promise.rs`). Never unwinds.
+    pub(super) ask: Option<unsafe fn(NonNull<Header>) -> Consent>,
     /// Moves the outcome to where the second pointer leads, which has room for one.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Returns `true` if the outcome is an error.
+    pub(super) has_failed: unsafe fn(NonNull<Header>) -> bool,
     /// Drops the outcome, and returns the payload if the task panicked. Never unwinds.
     pub(super) drop_outcome: unsafe fn(NonNull<Header>) -> Option<Payload>,
     /// Frees the block, with the waiter if there is one. Never unwinds.
@@ -130,7 +135,9 @@ impl<F: Closure<T>, T> Cell<F, T> {
         run: Self::run,
         cancel: Self::cancel,
         future: None,
+        ask: None,
         take: Self::take,
+        has_failed: Self::has_failed,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
     };
@@ -161,7 +168,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
         let outcome = unwind::catch(|| closure.call())
-            .map_err(|payload| JoinError::panicked(payload, F::NAME));
+            .map_err(|payload| JoinError::of_panic(payload, F::NAME));
         // SAFETY: our duties are those of `store`.
         unsafe { Self::store(header, outcome) };
     }
@@ -178,7 +185,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
             });
         });
         // SAFETY: our duties are those of `store`.
-        unsafe { Self::store(header, Err(JoinError::cancelled(reason, F::NAME))) };
+        unsafe { Self::store(header, Err(JoinError::of_cancel(reason, F::NAME))) };
     }
 
     /// # Safety
@@ -203,6 +210,17 @@ impl<F: Closure<T>, T> Cell<F, T> {
             // `room` is writable and aligned for it.
             unsafe { std::ptr::copy_nonoverlapping(stage.cast::<Outcome<T>>(), room.cast(), 1) };
         });
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn has_failed(header: NonNull<Header>) -> bool {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with(|stage| {
+            // SAFETY: by duty 2 the outcome is there, and ours (rule 2).
+            unsafe { &*stage.cast::<Outcome<T>>() }.is_err()
+        })
     }
 
     /// # Safety
@@ -242,7 +260,7 @@ pub(crate) fn refused<T: Send + 'static>(
     reason: CancelReason,
     name: &'static Name,
 ) -> HandleRef<T> {
-    let outcome = ManuallyDrop::new(Err(JoinError::cancelled(reason, name)));
+    let outcome = ManuallyDrop::new(Err(JoinError::of_cancel(reason, name)));
     let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
     HandleRef::new(header)
 }
@@ -299,7 +317,7 @@ pub(crate) struct Runnable(pub(super) NonNull<Header>);
 unsafe impl Send for Runnable {}
 
 impl Runnable {
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: the block is live as long as the runnable reference is there (rule 4).
         unsafe { self.0.as_ref() }
     }
@@ -378,7 +396,7 @@ impl Runnable {
     }
 
     /// Drops a runnable reference that has nothing left to run.
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         let vtable = self.header().vtable;
         if self.header().state.drop_runnable() {
             // SAFETY: duty 1: we are responsible for freeing the cell, so it is live. Duty 2:
@@ -437,6 +455,16 @@ impl RawTask {
         self.header().state.come_due();
     }
 
+    /// Returns `true` if the task was cancelled, whether or not it has ended.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.header().state.is_cancelled()
+    }
+
+    /// Returns `true` if this is the cell of a promise.
+    pub(crate) fn is_promise(&self) -> bool {
+        self.header().vtable.ask.is_some()
+    }
+
     /// Returns `true` if the task has begun and has not ended.
     pub(crate) fn is_running(&self) -> bool {
         self.header().state.is_running()
@@ -489,14 +517,31 @@ impl RawTask {
         if let Some(future) = self.header().vtable.future {
             return Err(self.request_cancel(future, reason));
         }
-        if self.header().state.cancel() {
+        let state = &self.header().state;
+        let cancelled = match self.ask() {
+            Consent::IfQueued => state.cancel(),
+            Consent::Granted => state.cancel_begun(),
+            Consent::GrantedElsewhere => return Err(Cancelled::Soon),
+            Consent::Refused => false,
+        };
+        if cancelled {
             let task = self.task_ref();
             return Ok(Doomed { task, reason });
         }
-        Err(match self.header().state.is_cancelled() {
+        Err(match state.is_cancelled() {
             true => Cancelled::Before,
             false => Cancelled::Never,
         })
+    }
+
+    /// Asks whether the task can be cancelled: a closure while it is queued.
+    fn ask(&self) -> Consent {
+        match self.header().vtable.ask {
+            // SAFETY: duty 1: our reference keeps the cell. Duty 2: the part of a promise that
+            // takes cancels may be accessed at any time.
+            Some(ask) if !self.is_done() => unsafe { ask(self.0) },
+            _ => Consent::IfQueued,
+        }
     }
 
     fn request_cancel(&self, future: &FutureVtable, reason: CancelReason) -> Cancelled {
@@ -577,7 +622,8 @@ impl Drop for Doomed {
 pub(crate) enum Cancelled {
     /// The task was queued, and will never run.
     Now,
-    /// The task is a future, which a worker is going to drop.
+    /// The task is a future, which a worker is going to drop, or the handle of a promise is about
+    /// to resolve.
     Soon,
     /// The task was cancelled before.
     Before,
@@ -682,6 +728,14 @@ impl<T> HandleRef<T> {
         if ours {
             unwind::discard(self.replace_waiter(None));
         }
+    }
+
+    /// Returns `true` if the outcome is there and is an error. A result that is still to be made of
+    /// a value is none.
+    pub(crate) fn has_failed(&self) -> bool {
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so the outcome
+        // belongs to the handle (rule 2), which is borrowed, and nobody writes it any more.
+        self.is_done() && unsafe { (self.header().vtable.has_failed)(self.task.0) }
     }
 
     fn replace_waiter(&mut self, new: Option<Box<Waiter>>) -> Option<Box<Waiter>> {

@@ -58,6 +58,19 @@ impl Look {
     }
 }
 
+/// The answer to the question whether the work of a promise can still be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// It has not begun, as far as this side knows: cancel it if it was not set running.
+    IfQueued,
+    /// It will never begin, or was stopped.
+    Granted,
+    /// It was stopped, and the end of that is about to resolve the handle.
+    GrantedElsewhere,
+    /// It goes on. It may still be stopped later.
+    Refused,
+}
+
 /// Something that a task holds while it waits, such as a permit.
 pub(crate) trait Token: Send + 'static {
     /// The part of the token that is kept until the closure has returned.

@@ -94,7 +94,9 @@ where
             release: Self::release,
             wake: Self::wake,
         }),
+        ask: None,
         take: Self::take,
+        has_failed: Self::has_failed,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
     };
@@ -163,6 +165,17 @@ where
             // `room` is writable and aligned for it.
             unsafe { std::ptr::copy_nonoverlapping(outcome, room.cast(), 1) };
         });
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn has_failed(header: NonNull<Header>) -> bool {
+        // SAFETY: duty 1 is ours.
+        let cell = unsafe { Self::cell(header) };
+        cell.stage.with(|stage| {
+            // SAFETY: by duty 2 the outcome is stored and ours.
+            unsafe { &*stage.cast::<Outcome<F::Output>>() }.is_err()
+        })
     }
 
     /// # Safety
@@ -274,7 +287,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
                 // If the future was cancelled meanwhile, it was woken as well, and is run again.
                 Ok(Poll::Pending) => return None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
-                Err(payload) => Some(Err(JoinError::panicked(payload, self.header.vtable.name))),
+                Err(payload) => Some(Err(JoinError::of_panic(payload, self.header.vtable.name))),
             };
         }
         if outcome.is_some() && !state.deliver() {

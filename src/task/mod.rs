@@ -12,8 +12,9 @@
 //! # Files
 //! Each file uses only those before it: [`context`] (the vocabulary), [`state`] (the state word and
 //! its transitions), [`cell`] (the memory that a task shares with its handle), [`erased`] (the
-//! [`Task`] itself), [`poll_state`] (the second word, of a future), [`aligned`] (its memory) and
-//! [`future`]. There is no unsafe code in `context`, `state` and `poll_state`.
+//! [`Task`] itself), [`promise`] (a cell without a task), [`poll_state`] (the second word, of a
+//! future), [`aligned`] (its memory) and [`future`]. There is no unsafe code in `context`, `state`
+//! and `poll_state`.
 
 mod aligned;
 pub(crate) mod cell;
@@ -23,9 +24,10 @@ mod future;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod poll_state;
+pub(crate) mod promise;
 mod state;
 
-pub(crate) use context::{Context, Ran, Token};
+pub(crate) use context::{Consent, Context, Ran, Token};
 #[cfg(all(test, workmill_loom))]
 pub(crate) use context::{Nowhere, job};
 pub(crate) use erased::{Task, Word};

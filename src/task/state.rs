@@ -12,7 +12,9 @@
 //! 1. The stage of a closure leaves QUEUED once, to RUNNING or to CANCELLED. The thread that moves
 //!    it owns the closure from then on, and must end the task. A future is owned by the runnable
 //!    reference throughout, and ended by it. Its stage also leaves RUNNING: to RETURNED, moved by
-//!    the runnable reference, or to CANCELLED, moved by any thread, which then wakes the future.
+//!    the runnable reference, or to CANCELLED, moved by any thread, which then wakes the future. A
+//!    promise is ended by the thread that moves its stage from QUEUED or RUNNING to RETURNED or
+//!    CANCELLED, once: one that answers, or one that cancels with the promise's consent.
 //! 2. DONE is set once, by the owner in invariant 1, after the captures were dropped and the
 //!    outcome was stored.
 //! 3. Only the handle sets and clears WAITER. An ender that finds WAITER when it sets DONE owns the
@@ -195,6 +197,44 @@ impl State {
     #[inline]
     pub(super) fn cancel(&self) -> bool {
         self.leave_queue(CANCELLED)
+    }
+
+    /// QUEUED or RUNNING to CANCELLED, of a promise. Returns `false` if it was answered or
+    /// cancelled before.
+    #[must_use = "true: the caller must store that it was cancelled, and end it"]
+    pub(super) fn cancel_begun(&self) -> bool {
+        self.end_promise(CANCELLED)
+    }
+
+    /// QUEUED or RUNNING to RETURNED, of a promise. Returns `false` if it was cancelled.
+    #[must_use = "true: the caller must store the outcome, and end the promise"]
+    pub(super) fn answer(&self) -> bool {
+        self.end_promise(RETURNED)
+    }
+
+    fn end_promise(&self, stage: usize) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while matches!(word & STAGE, QUEUED | RUNNING) {
+            // ORDERING: Acquire keeps the writing of the outcome behind this exchange. Nothing is
+            // published.
+            match self.0.compare_exchange_weak(
+                word,
+                word & !STAGE | stage,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(before) => {
+                    debug_assert!(
+                        before & (DONE | RUNNABLE_GONE) == 0,
+                        "answered in {:?}",
+                        Snapshot(before)
+                    );
+                    return true;
+                }
+                Err(seen) => word = seen,
+            }
+        }
+        false
     }
 
     #[inline]

@@ -25,6 +25,8 @@ mod inheriting;
 mod invariant;
 mod large;
 mod lending;
+mod many;
+mod mapping;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]
@@ -32,6 +34,7 @@ mod neighbours;
 mod notify;
 mod overflow;
 mod panicking;
+mod promises;
 mod queue;
 mod queue_ends;
 mod scheduling;

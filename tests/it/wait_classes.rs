@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use workmill::{
-    Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Notify,
-    Semaphore, ThreadPoolExecutor, block_on, blocking,
+    Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinSet, JoinableQueue, Latch, Notify,
+    Promise, Semaphore, ThreadPoolExecutor, WaitFor, as_completed, block_on, blocking, first_ok,
+    join_all, promise, wait, wait_timeout,
 };
 
 use crate::support::{limited, limited_part, occupy, until};
@@ -63,9 +64,106 @@ const WAITS: &[Row] = &[
         let (release, behind) = (occupy(other), other.submit(|| ()).cancel_on_drop());
         pair(move || behind.join().unwrap(), move || release.set())
     }),
+    ("FlatHandle::join", GivenAway, |other| {
+        let (release, behind) = (occupy(other), other.submit(|| io::Result::Ok(())).flat());
+        pair(move || behind.join().unwrap(), move || release.set())
+    }),
+    ("FlatHandle::join_timeout", GivenAway, |other| {
+        let (release, mut behind) = (occupy(other), other.submit(|| io::Result::Ok(())).flat());
+        pair(
+            move || behind.join_timeout(Duration::MAX).unwrap().unwrap(),
+            move || release.set(),
+        )
+    }),
     ("PoolRef::install", GivenAway, |other| {
         let (release, other) = (occupy(other), other.handle());
         pair(move || other.install(|| ()).unwrap(), move || release.set())
+    }),
+    ("wait", GivenAway, |_| {
+        let (given, handle) = promise();
+        pair(
+            move || assert_eq!(wait(&mut [handle], WaitFor::Any), [0]),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("wait_timeout", GivenAway, |_| {
+        let (given, handle) = promise();
+        let wait = move || wait_timeout(&mut [handle], WaitFor::All, Duration::MAX);
+        pair(
+            move || assert_eq!(wait(), [0]),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("AsCompleted::next", GivenAway, |_| {
+        let (given, handle) = promise();
+        pair(
+            move || as_completed([handle]).next().unwrap().1.unwrap(),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("first_ok", GivenAway, |_| {
+        let (given, handle) = promise();
+        pair(
+            move || first_ok([handle]).unwrap(),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("join_all", GivenAway, |_| {
+        let (given, handle) = promise();
+        pair(
+            move || join_all([handle]).remove(0).unwrap(),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("JoinSet::join_next", GivenAway, |other| {
+        let (mut set, given) = set_with_a_task(other);
+        pair(
+            move || set.join_next().unwrap().1.unwrap(),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("JoinSet::join_next_timeout", GivenAway, |other| {
+        let (mut set, given) = set_with_a_task(other);
+        pair(
+            move || drop(set.join_next_timeout(Duration::MAX).unwrap()),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("JoinSet::submit", GivenAway, |other| {
+        let (mut set, given) = set_with_a_task(other);
+        pair(
+            move || set.submit((), || ()),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("JoinSet::submit_timeout", GivenAway, |other| {
+        let (mut set, given) = set_with_a_task(other);
+        pair(
+            move || set.submit_timeout((), || (), Duration::MAX).unwrap(),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("JoinSet::spawn", GivenAway, |other| {
+        let (mut set, given) = set_with_a_task(other);
+        pair(
+            move || set.spawn((), async {}),
+            move || given.complete(()).unwrap(),
+        )
+    }),
+    ("Map::next", GivenAway, |other| {
+        let (release, mut map) = (occupy(other), other.map([1], |_| ()));
+        pair(move || map.next().unwrap().unwrap(), move || release.set())
+    }),
+    ("MapUnordered::next", GivenAway, |other| {
+        let (release, mut map) = (occupy(other), other.map_unordered([1], |_| ()));
+        pair(move || map.next().unwrap().unwrap(), move || release.set())
+    }),
+    ("PoolRef::for_each", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || other.for_each([1], |_| ()).unwrap(),
+            move || release.set(),
+        )
     }),
     ("JoinableQueue::get", GivenAway, |_| {
         let queue = Arc::new(JoinableQueue::unbounded());
@@ -395,6 +493,14 @@ fn full(wait: fn(&ThreadPoolExecutor)) -> Pair {
     let full = Builder::new().threads(1).queue_capacity(0).build().unwrap();
     let release = occupy(&full);
     pair(move || wait(&full), move || release.set())
+}
+
+/// A set whose limit is reached, and what makes room.
+fn set_with_a_task(pool: &ThreadPoolExecutor) -> (JoinSet<(), ()>, Promise<()>) {
+    let (given, handle) = promise();
+    let mut set = JoinSet::new(pool).limit(1);
+    set.insert((), handle);
+    (set, given)
 }
 
 /// One task waits on the only thread of a pool, until another has ended the wait. A slot that is

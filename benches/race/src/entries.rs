@@ -59,11 +59,17 @@ pub(crate) mod pools {
         WORKMILL_BACKGROUND: "workmill background",
             "does not wait for its threads, as some others cannot; in start_stop only";
         WORKMILL_ONESHOT: "workmill oneshot", "execute, and a oneshot for the result";
+        WORKMILL_JOIN_SET: "workmill JoinSet", "in join_set only";
+        WORKMILL_AS_COMPLETED: "workmill as_completed", "in as_completed only";
         RAYON: "rayon",
             "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads";
         RAYON_CURRENT: "rayon current", "tasks call rayon::spawn";
         RAYON_SCOPE: "rayon scope", "rayon::scope, and one task spawned in it; in nested_join only";
         RAYON_JOIN: "rayon join", "rayon::join, whose tasks are on the stack; in nested_join only";
+        RAYON_PAR_ITER: "rayon par_iter", "into_par_iter, map and collect; in maps only";
+        TOKIO_JOIN_SET: "tokio JoinSet", "under block_on; in join_set only";
+        TOKIO_UNORDERED: "tokio FuturesUnordered",
+            "its JoinHandles in a FuturesUnordered, under block_on; in as_completed only";
         TOKIO: "tokio",
             "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers except \
              for timers";

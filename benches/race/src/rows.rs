@@ -31,6 +31,7 @@ use crate::families::awaiting::{
 };
 use crate::families::chili;
 use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
+use crate::families::many::{as_completed, join_set, map_heavy, map_light};
 use crate::families::submitting::{
     chain, chain_inline, pingpong, spawn_ext, spawn_ext4, spawn_nested, submit_all, tree,
     tree_size, uneven, window,
@@ -300,6 +301,42 @@ pub(crate) const ROWS: &[RowSpec] = &[
         ..USUAL
     },
     SUBMIT_ALL,
+    RowSpec {
+        name: "map_light",
+        about: "a function of about 100 ns for each item, and the results in order",
+        ops: 500_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, map_light::<Workmill>)],
+        others: &[(pools::RAYON_PAR_ITER, map_light::<Rayon>)],
+        floor: Some((pools::FLOOR, map_light::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "map_heavy",
+        about: "a function of about 10 µs for each item, and the results in order",
+        ops: 10_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, map_heavy::<Workmill>)],
+        others: &[(pools::RAYON_PAR_ITER, map_heavy::<Rayon>)],
+        floor: Some((pools::FLOOR, map_heavy::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "join_set",
+        about: "a set of tasks with 64 in flight, and each result as it comes",
+        ops: 100_000,
+        ours: &[(pools::WORKMILL_JOIN_SET, join_set::<Workmill>)],
+        others: &[(pools::TOKIO_JOIN_SET, join_set::<Tokio>)],
+        ..USUAL
+    },
+    RowSpec {
+        name: "as_completed",
+        about: "closures with results, and each result as it comes",
+        ops: 100_000,
+        ours: &[(pools::WORKMILL_AS_COMPLETED, as_completed::<Workmill>)],
+        others: &[(pools::TOKIO_UNORDERED, as_completed::<Tokio>)],
+        ..USUAL
+    },
     RowSpec {
         name: "nested_join",
         about: "each task submits half of its work and joins it, to the leaves",

@@ -4,3 +4,4 @@
 
 mod cell;
 mod future;
+mod promise;

@@ -2,6 +2,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod inline;
+pub(crate) mod many;
 pub(crate) mod ours;
 pub(crate) mod queues;
 pub(crate) mod runtimes;

@@ -6,6 +6,7 @@
 pub(crate) mod awaiting;
 pub(crate) mod chili;
 pub(crate) mod inside;
+pub(crate) mod many;
 pub(crate) mod submitting;
 pub(crate) mod upkeep;
 pub(crate) mod waiting;

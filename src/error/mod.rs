@@ -1,245 +1,21 @@
 //! The ways in which a task or a pool can fail.
 //!
+//! [`join`] is the error of a task, and [`lost`] says how a task was lost with its process.
+//!
 //! An error that refuses a value carries the value back, and its `Debug` and `Display` do not use
 //! the value's. The errors of [`sync`](crate::sync) and of the timer are in their folders.
 
-use std::any::Any;
+mod join;
+mod lost;
+
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::panic::RefUnwindSafe;
-// The standard library's under the model, too: the lock orders nothing else.
-use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_wrapper::SyncWrapper;
 
-use crate::name::Name;
-use crate::unwind::Payload;
-
-/// An error returned by [`JoinHandle::join`](crate::JoinHandle::join) and the other ways to wait
-/// for a task: the task panicked, or it was cancelled.
-///
-/// Dropping the error drops the payload that the task panicked with. A panic in that drop is
-/// contained.
-///
-/// # Examples
-///
-/// ```
-/// let pool = workmill::ThreadPoolExecutor::new(1)?;
-/// let error = pool.submit(|| panic!("out of flour")).join().unwrap_err();
-/// assert!(error.is_panic());
-/// assert_eq!(error.panic_message(), Some("out of flour"));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub struct JoinError {
-    cause: Cause,
-}
-
-enum Cause {
-    Panicked(Arc<Panicked>),
-    Cancelled(CancelReason, &'static Name),
-}
-
-/// A panic. It is on the heap, since panics are rare and the error lies in every result cell. The
-/// errors that a [`SharedHandle`](crate::SharedHandle) returns share it.
-struct Panicked {
-    name: &'static Name,
-    message: Option<String>,
-    /// `None` once the payload was taken. It is in a lock since a payload need not be `Sync`;
-    /// nobody ever waits for the lock.
-    payload: Mutex<Option<Payload>>,
-}
-
-impl JoinError {
-    /// Creates the error of a task that panicked.
-    pub(crate) fn panicked(payload: Payload, name: &'static Name) -> Self {
-        let message = payload.message().map(str::to_owned);
-        let payload = Mutex::new(Some(payload));
-        Self {
-            cause: Cause::Panicked(Arc::new(Panicked {
-                name,
-                message,
-                payload,
-            })),
-        }
-    }
-
-    /// Returns a copy of the error for another handle. Only one of the copies returns the payload.
-    pub(crate) fn share(&self) -> Self {
-        let cause = match &self.cause {
-            Cause::Panicked(panicked) => Cause::Panicked(Arc::clone(panicked)),
-            Cause::Cancelled(reason, name) => Cause::Cancelled(*reason, name),
-        };
-        Self { cause }
-    }
-
-    /// Creates the error of a task that was cancelled.
-    pub(crate) fn cancelled(reason: CancelReason, name: &'static Name) -> Self {
-        Self {
-            cause: Cause::Cancelled(reason, name),
-        }
-    }
-
-    /// Returns the error with another name of the task: the closure that the pool ran was made of
-    /// the user's. The error has no copies yet.
-    pub(crate) fn named(mut self, of: &'static Name) -> Self {
-        match &mut self.cause {
-            Cause::Panicked(panicked) => {
-                if let Some(panicked) = Arc::get_mut(panicked) {
-                    panicked.name = of;
-                }
-            }
-            Cause::Cancelled(_, name) => *name = of,
-        }
-        self
-    }
-
-    /// Returns the name of the task: that of the type of its closure or future.
-    ///
-    /// The name of a closure is that of the function in which it is written, with `{{closure}}`
-    /// behind it. It is meant for people, and may change with the compiler.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// fn bake() -> u32 {
-    ///     panic!("out of flour")
-    /// }
-    ///
-    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
-    /// let error = pool.submit(bake).join().unwrap_err();
-    /// assert!(error.task_name().ends_with("::bake"));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn task_name(&self) -> &str {
-        match &self.cause {
-            Cause::Panicked(panicked) => panicked.name.get(),
-            Cause::Cancelled(_, name) => name.get(),
-        }
-    }
-
-    /// Returns `true` if the task panicked.
-    pub fn is_panic(&self) -> bool {
-        matches!(self.cause, Cause::Panicked(_))
-    }
-
-    /// Returns `true` if the task was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled(..))
-    }
-
-    /// Returns why the task was cancelled, or `None` if it panicked.
-    pub fn cancel_reason(&self) -> Option<CancelReason> {
-        match self.cause {
-            Cause::Cancelled(reason, _) => Some(reason),
-            Cause::Panicked(_) => None,
-        }
-    }
-
-    /// Returns the payload that the task panicked with, for example for
-    /// [`resume_unwind`](std::panic::resume_unwind).
-    ///
-    /// Of the errors that one [`SharedHandle`](crate::SharedHandle) and its clones return, only the
-    /// first that is asked returns the payload. The others return the
-    /// [`panic_message`](Self::panic_message) as a `String`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the task did not panic. Check [`is_panic`](Self::is_panic) first.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
-    /// let error = pool.submit(|| std::panic::panic_any(7_u32)).join().unwrap_err();
-    /// assert_eq!(*error.into_panic().downcast::<u32>().unwrap(), 7);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
-        match self.cause {
-            Cause::Panicked(_) => {
-                let message = || Box::new(self.panic_message().unwrap_or_default().to_owned());
-                match self.take_payload() {
-                    Some(payload) => payload.into_inner(),
-                    None => message(),
-                }
-            }
-            Cause::Cancelled(reason, _) => panic!("the task did not panic, it was {reason}"),
-        }
-    }
-
-    /// Takes the payload that the task panicked with, unless it was taken before.
-    pub(crate) fn take_payload(&self) -> Option<Payload> {
-        match &self.cause {
-            Cause::Panicked(panicked) => panicked
-                .payload
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-            Cause::Cancelled(..) => None,
-        }
-    }
-
-    /// Returns the message that the task panicked with, if the payload is a string.
-    pub fn panic_message(&self) -> Option<&str> {
-        match &self.cause {
-            Cause::Panicked(panicked) => panicked.message.as_deref(),
-            Cause::Cancelled(..) => None,
-        }
-    }
-}
-
-impl fmt::Debug for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Panicked(panicked) => f
-                .debug_tuple("Panicked")
-                .field(&panicked.message)
-                .field(&self.task_name())
-                .finish(),
-            Cause::Cancelled(reason, _) => f
-                .debug_tuple("Cancelled")
-                .field(reason)
-                .field(&self.task_name())
-                .finish(),
-        }
-    }
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the task {} ", self.task_name())?;
-        match &self.cause {
-            Cause::Panicked(panicked) => match &panicked.message {
-                Some(message) => write!(f, "panicked: {message}"),
-                None => f.write_str("panicked"),
-            },
-            Cause::Cancelled(reason, _) => write!(f, "was {reason}"),
-        }
-    }
-}
-
-impl Error for JoinError {}
-
-/// Wraps the error, so that `?` works in functions that return an [`io::Result`]. The kind is
-/// [`Other`](io::ErrorKind::Other), and [`downcast`](io::Error::downcast) returns the `JoinError`.
-///
-/// # Examples
-///
-/// ```
-/// fn answer() -> std::io::Result<u32> {
-///     let pool = workmill::ThreadPoolExecutor::new(1)?;
-///     Ok(pool.submit(|| 42).join()?)
-/// }
-///
-/// assert_eq!(answer()?, 42);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-impl From<JoinError> for io::Error {
-    fn from(error: JoinError) -> Self {
-        Self::other(error)
-    }
-}
+pub use join::JoinError;
+pub use lost::Lost;
 
 /// The reason for which a task was cancelled.
 ///
@@ -268,6 +44,8 @@ pub enum CancelReason {
     Deadlock,
     /// The pool belongs to the process that this one was forked from, and has no threads here.
     Forked,
+    /// The [`Promise`](crate::Promise) of the outcome was dropped without an answer.
+    Abandoned,
 }
 
 impl fmt::Display for CancelReason {
@@ -278,6 +56,7 @@ impl fmt::Display for CancelReason {
             Self::Rejected => "rejected because the pool was full",
             Self::Deadlock => "not joined because it waits for this very join",
             Self::Forked => "lost to this process, which was forked from the pool's",
+            Self::Abandoned => "abandoned: its promise was dropped without an answer",
         })
     }
 }

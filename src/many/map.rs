@@ -1,0 +1,391 @@
+//! One function for many items, a few at a time.
+//!
+//! The iterator submits tasks when it is asked for an outcome: first as many as there is room for
+//! in its window, then it waits. So never more tasks are in flight than the window says, the input
+//! may be infinite, and nothing is submitted that nobody asks for.
+
+use std::any::type_name;
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::task::{Context, Poll, Waker};
+
+use super::flat::Flat;
+use super::map_tasks::{InFlight, Returned, Tasks, next_returned};
+use super::stream::{PollNext, TaskStream};
+use super::unordered::Unordered;
+use crate::error::JoinError;
+use crate::executor::PoolRef;
+use crate::handle::Awaited;
+use crate::wait::Deadline;
+
+impl PoolRef {
+    /// Calls `f` with each item, in the pool, and returns an iterator over the results in the order
+    /// of the items.
+    ///
+    /// Nothing is submitted before the first result is asked for. From then on a limited number of
+    /// items, the [window](Map::window), is in flight, so that `items` may be long or infinite.
+    /// Each item is a task; for many short ones see [`chunk`](Map::chunk). An item whose task
+    /// panicked or was cancelled is an error, and the iteration goes on with the next. It is like
+    /// `map` of Python's executors, which submits all items at once, and like rayon's
+    /// `par_iter().map()`.
+    ///
+    /// # Blocking
+    ///
+    /// The iterator blocks until the next result is there, and as [`submit`](Self::submit) does. A
+    /// task of the pool that iterates runs the next item inline if no thread has begun it.
+    /// [`Map::into_stream`] awaits instead.
+    ///
+    /// # Dropping
+    ///
+    /// Dropping the iterator cancels the items that have not begun, and detaches those that have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let lengths = pool.map(["wheat", "rye"], |grain| grain.len());
+    /// assert_eq!(lengths.collect::<Result<Vec<_>, _>>()?, [5, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The first error, whether it was returned or the task panicked, ends the whole:
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let parse = |text: &str| text.parse::<i32>();
+    /// let numbers = pool.map(["6", "7"], parse).flat().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(numbers, [6, 7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("imap", "par_iter", "starmap"))]
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        Map {
+            tasks: Tasks::new(self, items.into_iter(), f),
+            in_flight: VecDeque::new(),
+            returned: None,
+        }
+    }
+
+    /// Calls `f` with each item, in the pool, and returns an iterator over the results in the order
+    /// in which they come.
+    ///
+    /// In all else it is like [`map`](Self::map), except that the iterator runs nothing inline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let squares = pool.map_unordered(1..=3, |n| n * n);
+    /// assert_eq!(squares.sum::<Result<i32, _>>()?, 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("imap_unordered"))]
+    pub fn map_unordered<I, F, T>(&self, items: I, f: F) -> MapUnordered<I::IntoIter, F, T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        MapUnordered {
+            tasks: Tasks::new(self, items.into_iter(), f),
+            in_flight: Unordered::new(),
+            returned: None,
+        }
+    }
+
+    /// Calls `f` with each item, in the pool, and blocks until all calls have returned.
+    ///
+    /// A limited number of items is in flight, as with [`map`](Self::map).
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until all calls have returned. Nothing of it goes on afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The first [`JoinError`] that comes, if a call panicked or was cancelled. The items that had
+    /// not begun by then are dropped, and those that had are waited for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let sum = Arc::new(AtomicU32::new(0));
+    /// let adds = Arc::clone(&sum);
+    /// pool.for_each(1..=10, move |n| drop(adds.fetch_add(n, Ordering::Relaxed)))?;
+    /// assert_eq!(sum.load(Ordering::Relaxed), 55);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn for_each<I, F>(&self, items: I, f: F) -> Result<(), JoinError>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) + Send + Sync + 'static,
+    {
+        let mut calls = self.map_unordered(items, f);
+        let first = calls.find_map(Result::err);
+        let Some(error) = first else {
+            return Ok(());
+        };
+        let MapUnordered { mut in_flight, .. } = calls;
+        in_flight
+            .iter_mut()
+            .for_each(|(_, task)| task.request_cancel());
+        while in_flight.next(Deadline::NEVER).is_some() {}
+        Err(error)
+    }
+}
+
+macro_rules! settings {
+    ($name:ident) => {
+        impl<I, F, T> $name<I, F, T>
+        where
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+            /// Sets the number of tasks in flight, which are those whose results were not returned:
+            /// by default 16 for each of the pool's threads.
+            ///
+            /// A wide window evens out items that take different times. A narrow one bounds what
+            /// is in memory.
+            ///
+            /// # Panics
+            ///
+            /// Panics if `tasks` is 0.
+            #[doc(alias = "buffersize")]
+            pub fn window(mut self, tasks: usize) -> Self {
+                self.tasks.set_window(tasks);
+                self
+            }
+
+            /// Puts `items` items into each task, one after the other: by default 1.
+            ///
+            /// For items that take less than a few microseconds, that many that a task takes some
+            /// ten microseconds. A panic in one item does not keep the task from the next. Results
+            /// come when the whole task has ended, and the [window](Self::window) counts tasks.
+            ///
+            /// # Panics
+            ///
+            /// Panics if `items` is 0.
+            #[doc(alias = "chunksize")]
+            pub fn chunk(mut self, items: usize) -> Self {
+                self.tasks.set_chunk(items);
+                self
+            }
+
+            /// Returns a stream that awaits the results.
+            ///
+            /// It waits for room in the pool without blocking, whatever the pool's overflow policy
+            /// is.
+            pub fn into_stream(self) -> TaskStream<Self> {
+                TaskStream::new(self)
+            }
+        }
+
+        impl<I, F, T, E> $name<I, F, Result<T, E>>
+        where
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> Result<T, E> + Send + Sync + 'static,
+            T: Send + 'static,
+            E: Send + 'static,
+        {
+            /// Makes one `Result` of two: that of the task, and that of its join.
+            pub fn flat(self) -> Flat<Self> {
+                Flat::new(self)
+            }
+        }
+
+        impl<I, F, T> FusedIterator for $name<I, F, T>
+        where
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+        }
+
+        impl<I: Iterator, F, T> fmt::Debug for $name<I, F, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("function", &type_name::<F>())
+                    .field("in_flight", &self.in_flight.len())
+                    .field("window", &self.tasks.window)
+                    .field("chunk", &self.tasks.chunk)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+/// An iterator over the results of one function for many items, in the order of the items. Created
+/// by [`PoolRef::map`].
+///
+/// # Dropping
+///
+/// Cancels the items that have not begun, and detaches those that have.
+#[must_use = "iterators do nothing unless they are used"]
+pub struct Map<I: Iterator, F, T> {
+    tasks: Tasks<I, F, T>,
+    in_flight: VecDeque<InFlight<T>>,
+    returned: Option<Returned<T>>,
+}
+
+settings!(Map);
+
+impl<I, F, T> Iterator for Map<I, F, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
+                return Some(outcome);
+            }
+            while self.in_flight.len() < self.tasks.window {
+                match self.tasks.submit() {
+                    Some(task) => self.in_flight.push_back(task),
+                    None => break,
+                }
+            }
+            self.returned = Some(self.in_flight.pop_front()?.join());
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let in_flight = self.in_flight.iter().map(InFlight::items).sum::<usize>();
+        let returned = self.returned.as_ref().map_or(0, Returned::len);
+        self.tasks.size_hint(in_flight + returned)
+    }
+}
+
+impl<I, F, T> PollNext for Map<I, F, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Self::Item>> {
+        let cx = &mut Context::from_waker(waker);
+        loop {
+            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
+                return Poll::Ready(Some(outcome));
+            }
+            while self.in_flight.len() < self.tasks.window {
+                match self.tasks.poll_submit(cx) {
+                    Poll::Ready(Some(task)) => self.in_flight.push_back(task),
+                    Poll::Ready(None) => break,
+                    Poll::Pending if self.in_flight.is_empty() => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            let Some(first) = self.in_flight.front_mut() else {
+                return Poll::Ready(None);
+            };
+            match first.poll(cx) {
+                Poll::Ready(returned) => {
+                    self.in_flight.pop_front();
+                    self.returned = Some(returned);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        Iterator::size_hint(self)
+    }
+}
+
+/// An iterator over the results of one function for many items, in the order in which they come.
+/// Created by [`PoolRef::map_unordered`].
+///
+/// # Dropping
+///
+/// Cancels the items that have not begun, and detaches those that have.
+#[must_use = "iterators do nothing unless they are used"]
+pub struct MapUnordered<I: Iterator, F, T> {
+    tasks: Tasks<I, F, T>,
+    in_flight: Unordered<(), InFlight<T>>,
+    returned: Option<Returned<T>>,
+}
+
+settings!(MapUnordered);
+
+impl<I, F, T> Iterator for MapUnordered<I, F, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
+                return Some(outcome);
+            }
+            while self.in_flight.len() < self.tasks.window {
+                match self.tasks.submit() {
+                    Some(task) => self.in_flight.insert((), task),
+                    None => break,
+                }
+            }
+            let ((), task) = self.in_flight.next(Deadline::NEVER)?;
+            self.returned = Some(task.join());
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let in_flight = self.in_flight.iter().map(|(_, task)| task.items());
+        let returned = self.returned.as_ref().map_or(0, Returned::len);
+        self.tasks.size_hint(in_flight.sum::<usize>() + returned)
+    }
+}
+
+impl<I, F, T> PollNext for MapUnordered<I, F, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Self::Item>> {
+        let cx = &mut Context::from_waker(waker);
+        loop {
+            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
+                return Poll::Ready(Some(outcome));
+            }
+            let mut waits = false;
+            while self.in_flight.len() < self.tasks.window && !waits {
+                match self.tasks.poll_submit(cx) {
+                    Poll::Ready(Some(task)) => self.in_flight.insert((), task),
+                    Poll::Ready(None) => break,
+                    Poll::Pending => waits = true,
+                }
+            }
+            match self.in_flight.poll_next(Some(waker)) {
+                Some(((), task)) => self.returned = Some(task.join()),
+                None if self.in_flight.len() == 0 && !waits => return Poll::Ready(None),
+                None => return Poll::Pending,
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        Iterator::size_hint(self)
+    }
+}

@@ -1,0 +1,325 @@
+//! The tasks of a map: how items become tasks, and tasks outcomes.
+
+use std::future::Future;
+use std::iter::Fuse;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::vec;
+
+use crate::error::{JoinError, TrySubmitError};
+use crate::executor::PoolRef;
+use crate::handle::{Awaited, CancelOnDrop, JoinHandle};
+use crate::name::Name;
+use crate::pool::PoolLink;
+use crate::task::cell::Outcome;
+use crate::unwind;
+
+/// The number of tasks in flight for each of the pool's threads, unless
+/// [`Map::window`](super::Map::window) says otherwise.
+const WINDOW_PER_THREAD: usize = 16;
+
+/// The tasks that are still to be submitted.
+pub(super) struct Tasks<I: Iterator, F, T> {
+    pool: PoolRef,
+    items: Fuse<I>,
+    f: Arc<F>,
+    pub(super) window: usize,
+    pub(super) chunk: usize,
+    /// A task that waits for room in the pool, if it is submitted without blocking.
+    submission: Option<Submission<T>>,
+}
+
+type Submission<T> = Pin<Box<dyn Future<Output = InFlight<T>> + Send>>;
+
+/// One call, or several calls one after the other.
+enum Calls<F, A> {
+    One(Arc<F>, A),
+    Several(Arc<F>, Vec<A>),
+}
+
+/// The handle of a task.
+pub(super) enum InFlight<T> {
+    One(CancelOnDrop<T>),
+    /// With the number of items.
+    Several(CancelOnDrop<Outcomes<T>>, usize),
+}
+
+/// The outcomes of several items. A panic among them that nobody takes goes to the pool's handler.
+pub(super) struct Outcomes<T> {
+    rest: vec::IntoIter<Outcome<T>>,
+    link: PoolLink,
+}
+
+impl<T> Outcomes<T> {
+    fn next(&mut self) -> Option<Outcome<T>> {
+        self.rest.next()
+    }
+}
+
+impl<T> Drop for Outcomes<T> {
+    fn drop(&mut self) {
+        for outcome in self.rest.by_ref() {
+            let payload = outcome.as_ref().err().and_then(JoinError::take_payload);
+            payload
+                .into_iter()
+                .for_each(|payload| self.link.report(payload));
+            unwind::discard(outcome);
+        }
+    }
+}
+
+impl<I, F, T> Tasks<I, F, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    /// The name of the function, which is that of its tasks.
+    pub(super) const NAME: &'static Name = &Name::of::<F>();
+
+    pub(super) fn new(pool: &PoolRef, items: I, f: F) -> Self {
+        Self {
+            pool: pool.clone(),
+            items: items.fuse(),
+            f: Arc::new(f),
+            window: pool.threads().saturating_mul(WINDOW_PER_THREAD).max(1),
+            chunk: 1,
+            submission: None,
+        }
+    }
+
+    pub(super) fn set_window(&mut self, tasks: usize) {
+        assert!(tasks > 0, "a window of 0 tasks lets nothing through");
+        self.window = tasks;
+    }
+
+    pub(super) fn set_chunk(&mut self, items: usize) {
+        assert!(items > 0, "a chunk has at least 1 item");
+        self.chunk = items;
+    }
+
+    /// Takes the items of the next task.
+    fn next_calls(&mut self) -> Option<Calls<F, I::Item>> {
+        let f = Arc::clone(&self.f);
+        if self.chunk == 1 {
+            return Some(Calls::One(f, self.items.next()?));
+        }
+        let items: Vec<_> = self.items.by_ref().take(self.chunk).collect();
+        (!items.is_empty()).then_some(Calls::Several(f, items))
+    }
+
+    /// Submits the next task, if there are items left.
+    pub(super) fn submit(&mut self) -> Option<InFlight<T>> {
+        let calls = self.next_calls()?;
+        let pool = &self.pool;
+        Some(match calls {
+            Calls::One(f, item) => InFlight::One(pool.submit(move || f(item)).cancel_on_drop()),
+            Calls::Several(f, items) => {
+                let count = items.len();
+                let link = pool.pool.link;
+                let handle = pool.submit(move || call_several(&*f, items, link));
+                InFlight::Several(handle.cancel_on_drop(), count)
+            }
+        })
+    }
+
+    /// Submits the next task, if there are items left, without blocking.
+    pub(super) fn poll_submit(&mut self, cx: &mut Context<'_>) -> Poll<Option<InFlight<T>>> {
+        if self.submission.is_none() {
+            let Some(calls) = self.next_calls() else {
+                return Poll::Ready(None);
+            };
+            self.submission = Some(submission(&self.pool, calls));
+        }
+        let submission = self.submission.as_mut().expect("there is one now");
+        let submitted = submission.as_mut().poll(cx);
+        if submitted.is_ready() {
+            self.submission = None;
+        }
+        submitted.map(Some)
+    }
+
+    /// Returns the bounds on the number of items, beside those in flight.
+    pub(super) fn size_hint(&self, in_flight: usize) -> (usize, Option<usize>) {
+        let (least, most) = self.items.size_hint();
+        let add = |items: usize| items.checked_add(in_flight);
+        (least.saturating_add(in_flight), most.and_then(add))
+    }
+}
+
+/// Calls `f` with each item. A panic in one call does not keep it from the next.
+fn call_several<F, A, T>(f: &F, items: Vec<A>, link: PoolLink) -> Outcomes<T>
+where
+    F: Fn(A) -> T,
+{
+    let name = const { &Name::of::<F>() };
+    let call = |item| unwind::catch(|| f(item)).map_err(|panic| JoinError::of_panic(panic, name));
+    let outcomes: Vec<_> = items.into_iter().map(call).collect();
+    Outcomes {
+        rest: outcomes.into_iter(),
+        link,
+    }
+}
+
+/// Submits without blocking, also if there is no room in the pool.
+fn submission<F, A, T>(pool: &PoolRef, calls: Calls<F, A>) -> Submission<T>
+where
+    F: Fn(A) -> T + Send + Sync + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    let pool = pool.clone();
+    Box::pin(async move {
+        let link = pool.pool.link;
+        match calls {
+            Calls::One(f, item) => {
+                let handle = pool.submit_async(move || f(item)).await;
+                InFlight::One(or_refused(handle, link).cancel_on_drop())
+            }
+            Calls::Several(f, items) => {
+                let count = items.len();
+                let call = move || call_several(&*f, items, link);
+                let handle = or_refused(pool.submit_async(call).await, link);
+                InFlight::Several(handle.cancel_on_drop(), count)
+            }
+        }
+    })
+}
+
+fn or_refused<F, T: Send + 'static>(
+    submitted: Result<JoinHandle<T>, TrySubmitError<F>>,
+    link: PoolLink,
+) -> JoinHandle<T> {
+    submitted.unwrap_or_else(|refused| {
+        let name = const { &Name::of::<F>() };
+        JoinHandle::refused(refused.reason(), name, link)
+    })
+}
+
+impl<T> InFlight<T> {
+    fn handle(&self) -> &dyn Awaited {
+        match self {
+            Self::One(handle) => handle,
+            Self::Several(handle, _) => handle,
+        }
+    }
+
+    fn handle_mut(&mut self) -> &mut dyn Awaited {
+        match self {
+            Self::One(handle) => handle,
+            Self::Several(handle, _) => handle,
+        }
+    }
+
+    /// Returns the number of items.
+    pub(super) fn items(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(_, count) => *count,
+        }
+    }
+
+    /// Blocks until the task has ended.
+    pub(super) fn join(self) -> Returned<T> {
+        match self {
+            Self::One(handle) => Returned::One(Some(handle.join())),
+            Self::Several(handle, count) => Returned::of_several(handle.join(), count),
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Returned<T>> {
+        match self {
+            Self::One(handle) => {
+                let outcome = Pin::new(handle).poll(cx);
+                outcome.map(|outcome| Returned::One(Some(outcome)))
+            }
+            Self::Several(handle, count) => {
+                let outcome = Pin::new(handle).poll(cx);
+                outcome.map(|outcome| Returned::of_several(outcome, *count))
+            }
+        }
+    }
+}
+
+impl<T> Awaited for InFlight<T> {
+    fn poll_end(&mut self, waker: &Waker) -> bool {
+        self.handle_mut().poll_end(waker)
+    }
+
+    fn stop_waiting(&mut self) {
+        self.handle_mut().stop_waiting();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.handle().has_ended()
+    }
+
+    fn has_failed(&mut self) -> bool {
+        self.handle_mut().has_failed()
+    }
+
+    fn wait_inline(&mut self) -> bool {
+        self.handle_mut().wait_inline()
+    }
+
+    fn is_forked(&self) -> bool {
+        self.handle().is_forked()
+    }
+
+    fn look_for_a_while(&self, done: &mut dyn FnMut() -> bool) -> bool {
+        self.handle().look_for_a_while(done)
+    }
+
+    fn request_cancel(&self) {
+        self.handle().request_cancel();
+    }
+}
+
+/// The outcomes of a task's items.
+pub(super) enum Returned<T> {
+    One(Option<Outcome<T>>),
+    Several(Outcomes<T>),
+    /// The task did not return. Each item that is left has this error.
+    Failed(JoinError, usize),
+}
+
+impl<T> Returned<T> {
+    fn of_several(outcome: Outcome<Outcomes<T>>, count: usize) -> Self {
+        match outcome {
+            Ok(outcomes) => Self::Several(outcomes),
+            Err(error) => Self::Failed(error, count),
+        }
+    }
+
+    fn next(&mut self) -> Option<Outcome<T>> {
+        match self {
+            Self::One(outcome) => outcome.take(),
+            Self::Several(outcomes) => outcomes.next(),
+            Self::Failed(error, left) => {
+                *left = left.checked_sub(1)?;
+                Some(Err(error.share()))
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(outcome) => usize::from(outcome.is_some()),
+            Self::Several(outcomes) => outcomes.rest.len(),
+            Self::Failed(_, left) => *left,
+        }
+    }
+}
+
+/// Takes the next outcome of what was returned last.
+pub(super) fn next_returned<T>(
+    returned: &mut Option<Returned<T>>,
+    name: &'static Name,
+) -> Option<Outcome<T>> {
+    let outcome = returned.as_mut()?.next();
+    if outcome.is_none() {
+        *returned = None;
+    }
+    outcome.map(|outcome| outcome.map_err(|error| error.named(name)))
+}
