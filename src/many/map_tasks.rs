@@ -154,8 +154,22 @@ where
     F: Fn(A) -> T,
 {
     let name = const { &Name::of::<F>() };
-    let call = |item| unwind::catch(|| f(item)).map_err(|panic| JoinError::of_panic(panic, name));
-    let outcomes: Vec<_> = items.into_iter().map(call).collect();
+    let mut items = items.into_iter();
+    let mut outcomes = Vec::with_capacity(items.len());
+    while items.len() > 0 {
+        // Around all that are left, since most do not panic, and so `f` can be inlined.
+        let calls = unwind::catch(|| {
+            for item in items.by_ref() {
+                outcomes.push(Ok(f(item)));
+            }
+        });
+        // One that panicked has been taken from the items.
+        outcomes.extend(
+            calls
+                .err()
+                .map(|panic| Err(JoinError::of_panic(panic, name))),
+        );
+    }
     Outcomes {
         rest: outcomes.into_iter(),
         link,
@@ -292,13 +306,18 @@ impl<T> Returned<T> {
         }
     }
 
-    fn next(&mut self) -> Option<Outcome<T>> {
+    #[inline]
+    fn next(&mut self, name: &'static Name) -> Option<Outcome<T>> {
         match self {
-            Self::One(outcome) => outcome.take(),
             Self::Several(outcomes) => outcomes.next(),
+            // These have the name of a closure of ours.
+            Self::One(outcome) => {
+                let outcome = outcome.take()?;
+                Some(outcome.map_err(|error| error.named(name)))
+            }
             Self::Failed(error, left) => {
                 *left = left.checked_sub(1)?;
-                Some(Err(error.share()))
+                Some(Err(error.share().named(name)))
             }
         }
     }
@@ -313,13 +332,14 @@ impl<T> Returned<T> {
 }
 
 /// Takes the next outcome of what was returned last.
+#[inline]
 pub(super) fn next_returned<T>(
     returned: &mut Option<Returned<T>>,
     name: &'static Name,
 ) -> Option<Outcome<T>> {
-    let outcome = returned.as_mut()?.next();
+    let outcome = returned.as_mut()?.next(name);
     if outcome.is_none() {
         *returned = None;
     }
-    outcome.map(|outcome| outcome.map_err(|error| error.named(name)))
+    outcome
 }

@@ -179,3 +179,31 @@ impl<K, H: Awaited> Unordered<K, H> {
         self.handles.into_values().collect()
     }
 }
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+    use crate::ThreadPoolExecutor;
+    use crate::handle::JoinHandle;
+
+    #[test]
+    fn nothing_grows_with_tasks_that_have_ended_and_were_collected() {
+        const IN_FLIGHT: usize = 50;
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let mut handles = Unordered::<usize, JoinHandle<usize>>::new();
+        for n in 0..1_000_000_usize {
+            if handles.len() == IN_FLIGHT {
+                let (number, handle) = handles.next(Deadline::NEVER).unwrap();
+                assert_eq!(handle.join().unwrap(), number);
+            }
+            handles.insert(n, pool.submit(move || n));
+        }
+        assert_eq!(handles.wakers.len(), IN_FLIGHT);
+        assert!(handles.next.capacity() <= 4 * IN_FLIGHT);
+        assert!(handles.taken.capacity() <= 4 * IN_FLIGHT);
+        // Many at once leave nothing behind either.
+        (0..100_000).for_each(|n| handles.insert(n, pool.submit(move || n)));
+        while handles.next(Deadline::NEVER).is_some() {}
+        assert!(handles.wakers.is_empty() && handles.next.capacity() == 0);
+    }
+}

@@ -69,6 +69,66 @@ fn of_five_workers_two_at_most_sleep() {
     run.takes_at_least(10 * SECOND); // twenty seconds of sleep, two at a time
 }
 
+// Many tasks.
+
+#[test]
+fn the_words_of_files_are_counted_as_without_a_pool() {
+    let folder = Folder::new();
+    let texts = [
+        ("a.txt", "the mill\nthe miller"),
+        ("b.md", "The MILL, the flour."),
+    ];
+    for (name, text) in texts {
+        std::fs::write(folder.path.join(name), text).unwrap();
+    }
+    std::fs::write(folder.path.join("c.png"), "the the the").unwrap();
+    let run = folder.run(&mut Command::new(program("word_count")));
+    run.exits(0);
+    run.prints([
+        "      4 the",
+        "      2 mill",
+        "      1 flour",
+        "      1 miller",
+        "4 words in 2 files",
+    ]);
+    let run = Folder::new().run(Command::new(program("word_count")).arg("not there"));
+    run.exits(1);
+}
+
+#[test]
+fn the_first_answer_is_that_of_the_fastest_mill_with_flour() {
+    let run = run("first_answer");
+    let first = "the first flour is from the water mill";
+    assert_eq!(run.count(|line| line == first), 1, "{run}");
+    let burnt = "mill 2: the burnt mill has no flour";
+    assert_eq!(run.count(|line| line == burnt), 1, "{run}");
+    assert_eq!(
+        run.count(|line| line.starts_with("mill 3 answers")),
+        1,
+        "{run}"
+    );
+    assert_eq!(run.count(|line| line.starts_with("in time: ")), 1, "{run}");
+}
+
+#[test]
+fn links_are_checked_eight_at_a_time() {
+    let run = run("link_checker");
+    let gone = |line: &str| line.starts_with("/gone/") && line.ends_with(": status 404");
+    assert_eq!(run.count(gone), 5, "{run}");
+    let ends = ["5 status 404", "at most 8 at a time"];
+    for end in ends {
+        assert_eq!(run.count(|line| line == end), 1, "{run}");
+    }
+}
+
+#[test]
+fn twenty_tasks_on_five_threads_have_their_results_in_order() {
+    let run = run("twenty_tasks");
+    let results = format!("{:?}", (0..20).collect::<Vec<_>>());
+    assert_eq!(run.count(|line| line.ends_with(&results)), 3, "{run}");
+    run.takes_at_least(32 * SECOND);
+}
+
 // Events.
 
 #[test]
