@@ -1,8 +1,8 @@
 //! Asks several mills for flour, and takes what comes: the first answer, all in the order in which
 //! they come, or what has come in time.
 //!
-//! In Python `as_completed(futures, timeout=…)` and `wait(futures, return_when=FIRST_COMPLETED)`; in
-//! Java `invokeAny`.
+//! In Python `as_completed(futures, timeout=…)` and `wait(futures, return_when=FIRST_COMPLETED)`;
+//! in Java `invokeAny`.
 
 use std::error::Error;
 use std::time::Duration;

@@ -4,8 +4,8 @@
 //! The server is started by the program itself, on this machine. It has pages that are there, pages
 //! that are not, a page that never answers, and some that work at the third request only.
 //!
-//! A [`JoinSet`] has the limit, and returns each result as it comes. A check is a future, so one that
-//! waits for the server or for its next try needs no thread.
+//! A [`JoinSet`] has the limit, and returns each result as it comes. A check is a future, so one
+//! that waits for the server or for its next try needs no thread.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;

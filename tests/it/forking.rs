@@ -15,8 +15,9 @@ use futures_lite::future::{block_on, poll_once};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use workmill::timer::{Sleep, sleep, sleep_until};
 use workmill::{
-    Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, Overflow, PoolRef,
-    ThreadPoolExecutor, WouldDeadlock, blocking, current,
+    Builder, CancelReason, DropBehavior, Event, JoinError, JoinHandle, JoinSet, Overflow, PoolRef,
+    ThreadPoolExecutor, WaitFor, WouldDeadlock, as_completed, blocking, current, promise, wait,
+    wait_async,
 };
 
 use crate::child::alone;
@@ -853,5 +854,49 @@ fn a_callback_of_a_shared_handle_is_called_at_once_in_the_child() {
         child.ends_well();
         release.set();
         assert_eq!(shared.join().unwrap(), 42);
+    });
+}
+
+#[test]
+fn waits_for_many_end_at_once_in_the_child() {
+    alone(|| {
+        let pool = started(1);
+        let release = occupy(&pool);
+        let behind = || pool.submit(|| 42);
+        let set = || {
+            let mut set = JoinSet::new(&pool).limit(2);
+            set.insert("first", behind());
+            set.insert("second", behind());
+            set
+        };
+        let (mut handles, mut old, completed) =
+            ([behind(), behind()], set(), as_completed([behind()]));
+        let (promise, promised) = promise();
+        let child = fork(|| {
+            for until in [WaitFor::Any, WaitFor::All, WaitFor::FirstFailure] {
+                assert!(wait(&mut handles, until).is_empty());
+                assert!(block_on(wait_async(&mut handles, until)).is_empty());
+            }
+            completed.for_each(|(_, outcome)| assert_forked(outcome));
+            old.submit("third", || 43); // does not wait for room
+            for _ in 0..3 {
+                let (_, outcome) = old.join_next().unwrap();
+                assert_forked(outcome);
+            }
+            assert!(old.join_next().is_none());
+            assert!(set().len() == 2, "refused at once");
+            assert_forked(pool.map([1], |n| n).next().unwrap());
+            assert!(!promised.cancel());
+            assert_forked(promised.join());
+            // Its own.
+            let (promise, promised) = workmill::promise();
+            promise.complete(7).unwrap();
+            assert_eq!(promised.join().unwrap(), 7);
+        });
+        child.ends_well();
+        release.set();
+        assert_eq!(wait(&mut handles, WaitFor::All), [0, 1]);
+        promise.complete(42).unwrap();
+        pool.wait_idle().unwrap();
     });
 }
