@@ -76,38 +76,45 @@ pub(crate) mod sealed {
 
 impl<T> AnyHandle for JoinHandle<T> {}
 
+/// The methods of a handle that has its task itself.
+macro_rules! own {
+    ($handle:ident) => {
+        fn poll_end(&mut self, waker: &Waker) -> bool {
+            self.poll_task(waker)
+        }
+
+        fn stop_waiting(&mut self) {
+            $handle::stop_waiting(self);
+        }
+
+        fn has_ended(&self) -> bool {
+            self.is_finished()
+        }
+
+        fn has_failed(&mut self) -> bool {
+            $handle::has_failed(self)
+        }
+
+        fn wait_inline(&mut self) -> bool {
+            $handle::wait_inline(self).is_ok()
+        }
+
+        fn is_forked(&self) -> bool {
+            self.link().is_forked()
+        }
+
+        fn look_for_a_while(&self, done: &mut dyn FnMut() -> bool) -> bool {
+            join::look_for_a_while(self.link(), done)
+        }
+
+        fn request_cancel(&self) {
+            self.cancel();
+        }
+    };
+}
+
 impl<T> Awaited for JoinHandle<T> {
-    fn poll_end(&mut self, waker: &Waker) -> bool {
-        self.poll_task(waker)
-    }
-
-    fn stop_waiting(&mut self) {
-        self.stop_waiting();
-    }
-
-    fn has_ended(&self) -> bool {
-        self.is_finished()
-    }
-
-    fn has_failed(&mut self) -> bool {
-        JoinHandle::has_failed(self)
-    }
-
-    fn wait_inline(&mut self) -> bool {
-        self.wait_inline().is_ok()
-    }
-
-    fn is_forked(&self) -> bool {
-        self.link().is_forked()
-    }
-
-    fn look_for_a_while(&self, done: &mut dyn FnMut() -> bool) -> bool {
-        join::look_for_a_while(self.link(), done)
-    }
-
-    fn request_cancel(&self) {
-        self.cancel();
-    }
+    own!(JoinHandle);
 }
 
 impl<T> Take for JoinHandle<T> {
@@ -200,37 +207,7 @@ impl<T> Handle for CancelOnDrop<T> {
 impl<T: Clone + Send + Sync + 'static> AnyHandle for SharedHandle<T> {}
 
 impl<T: Clone + Send + Sync + 'static> Awaited for SharedHandle<T> {
-    fn poll_end(&mut self, waker: &Waker) -> bool {
-        self.poll_task(waker)
-    }
-
-    fn stop_waiting(&mut self) {
-        self.stop_waiting();
-    }
-
-    fn has_ended(&self) -> bool {
-        self.is_finished()
-    }
-
-    fn has_failed(&mut self) -> bool {
-        SharedHandle::has_failed(self)
-    }
-
-    fn wait_inline(&mut self) -> bool {
-        SharedHandle::wait_inline(self).is_ok()
-    }
-
-    fn is_forked(&self) -> bool {
-        self.link().is_forked()
-    }
-
-    fn look_for_a_while(&self, done: &mut dyn FnMut() -> bool) -> bool {
-        join::look_for_a_while(self.link(), done)
-    }
-
-    fn request_cancel(&self) {
-        self.cancel();
-    }
+    own!(SharedHandle);
 }
 
 impl<T: Clone + Send + Sync + 'static> Take for SharedHandle<T> {

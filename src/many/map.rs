@@ -8,10 +8,10 @@ use std::any::type_name;
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use super::flat::Flat;
-use super::map_tasks::{InFlight, Returned, Tasks, next_returned};
+use super::flow::{Flow, InFlight};
 use super::stream::{PollNext, TaskStream};
 use super::unordered::Unordered;
 use crate::error::JoinError;
@@ -65,11 +65,8 @@ impl PoolRef {
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        Map {
-            tasks: Tasks::new(self, items.into_iter(), f),
-            in_flight: VecDeque::new(),
-            returned: None,
-        }
+        let flow = Flow::new(self, items.into_iter(), f, VecDeque::new());
+        Map { flow }
     }
 
     /// Calls `f` with each item, in the pool, and returns an iterator over the results in the order
@@ -92,11 +89,8 @@ impl PoolRef {
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        MapUnordered {
-            tasks: Tasks::new(self, items.into_iter(), f),
-            in_flight: Unordered::new(),
-            returned: None,
-        }
+        let flow = Flow::new(self, items.into_iter(), f, Unordered::new());
+        MapUnordered { flow }
     }
 
     /// Calls `f` with each item, in the pool, and blocks until all calls have returned.
@@ -134,7 +128,7 @@ impl PoolRef {
         let Some(error) = first else {
             return Ok(());
         };
-        let MapUnordered { mut in_flight, .. } = calls;
+        let in_flight = &mut calls.flow.in_flight;
         in_flight
             .iter_mut()
             .for_each(|(_, task)| task.request_cancel());
@@ -143,7 +137,8 @@ impl PoolRef {
     }
 }
 
-macro_rules! settings {
+/// The methods and traits of a map, which are those of its flow.
+macro_rules! map {
     ($name:ident) => {
         impl<I, F, T> $name<I, F, T>
         where
@@ -162,7 +157,7 @@ macro_rules! settings {
             /// Panics if `tasks` is 0.
             #[doc(alias = "buffersize")]
             pub fn window(mut self, tasks: usize) -> Self {
-                self.tasks.set_window(tasks);
+                self.flow.tasks.set_window(tasks);
                 self
             }
 
@@ -177,7 +172,7 @@ macro_rules! settings {
             /// Panics if `items` is 0.
             #[doc(alias = "chunksize")]
             pub fn chunk(mut self, items: usize) -> Self {
-                self.tasks.set_chunk(items);
+                self.flow.tasks.set_chunk(items);
                 self
             }
 
@@ -203,6 +198,40 @@ macro_rules! settings {
             }
         }
 
+        impl<I, F, T> Iterator for $name<I, F, T>
+        where
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+            type Item = Result<T, JoinError>;
+
+            fn next(&mut self) -> Option<Self::Item> {
+                self.flow.next()
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                self.flow.size_hint()
+            }
+        }
+
+        impl<I, F, T> PollNext for $name<I, F, T>
+        where
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+            type Item = Result<T, JoinError>;
+
+            fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Self::Item>> {
+                self.flow.poll_next(waker)
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                self.flow.size_hint()
+            }
+        }
+
         impl<I, F, T> FusedIterator for $name<I, F, T>
         where
             I: Iterator<Item: Send + 'static>,
@@ -215,9 +244,9 @@ macro_rules! settings {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name))
                     .field("function", &type_name::<F>())
-                    .field("in_flight", &self.in_flight.len())
-                    .field("window", &self.tasks.window)
-                    .field("chunk", &self.tasks.chunk)
+                    .field("in_flight", &self.flow.in_flight.len())
+                    .field("window", &self.flow.tasks.window)
+                    .field("chunk", &self.flow.tasks.chunk)
                     .finish_non_exhaustive()
             }
         }
@@ -232,82 +261,10 @@ macro_rules! settings {
 /// Cancels the items that have not begun, and detaches those that have.
 #[must_use = "iterators do nothing unless they are used"]
 pub struct Map<I: Iterator, F, T> {
-    tasks: Tasks<I, F, T>,
-    in_flight: VecDeque<InFlight<T>>,
-    returned: Option<Returned<T>>,
+    flow: Flow<I, F, T, VecDeque<InFlight<T>>>,
 }
 
-settings!(Map);
-
-impl<I, F, T> Iterator for Map<I, F, T>
-where
-    I: Iterator<Item: Send + 'static>,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = Result<T, JoinError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
-                return Some(outcome);
-            }
-            while self.in_flight.len() < self.tasks.window {
-                match self.tasks.submit() {
-                    Some(task) => self.in_flight.push_back(task),
-                    None => break,
-                }
-            }
-            self.returned = Some(self.in_flight.pop_front()?.join());
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let in_flight = self.in_flight.iter().map(InFlight::items).sum::<usize>();
-        let returned = self.returned.as_ref().map_or(0, Returned::len);
-        self.tasks.size_hint(in_flight + returned)
-    }
-}
-
-impl<I, F, T> PollNext for Map<I, F, T>
-where
-    I: Iterator<Item: Send + 'static>,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = Result<T, JoinError>;
-
-    fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Self::Item>> {
-        let cx = &mut Context::from_waker(waker);
-        loop {
-            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
-                return Poll::Ready(Some(outcome));
-            }
-            while self.in_flight.len() < self.tasks.window {
-                match self.tasks.poll_submit(cx) {
-                    Poll::Ready(Some(task)) => self.in_flight.push_back(task),
-                    Poll::Ready(None) => break,
-                    Poll::Pending if self.in_flight.is_empty() => return Poll::Pending,
-                    Poll::Pending => break,
-                }
-            }
-            let Some(first) = self.in_flight.front_mut() else {
-                return Poll::Ready(None);
-            };
-            match first.poll(cx) {
-                Poll::Ready(returned) => {
-                    self.in_flight.pop_front();
-                    self.returned = Some(returned);
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        Iterator::size_hint(self)
-    }
-}
+map!(Map);
 
 /// An iterator over the results of one function for many items, in the order in which they come.
 /// Created by [`PoolRef::map_unordered`].
@@ -317,75 +274,7 @@ where
 /// Cancels the items that have not begun, and detaches those that have.
 #[must_use = "iterators do nothing unless they are used"]
 pub struct MapUnordered<I: Iterator, F, T> {
-    tasks: Tasks<I, F, T>,
-    in_flight: Unordered<(), InFlight<T>>,
-    returned: Option<Returned<T>>,
+    flow: Flow<I, F, T, Unordered<(), InFlight<T>>>,
 }
 
-settings!(MapUnordered);
-
-impl<I, F, T> Iterator for MapUnordered<I, F, T>
-where
-    I: Iterator<Item: Send + 'static>,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = Result<T, JoinError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
-                return Some(outcome);
-            }
-            while self.in_flight.len() < self.tasks.window {
-                match self.tasks.submit() {
-                    Some(task) => self.in_flight.insert((), task),
-                    None => break,
-                }
-            }
-            let ((), task) = self.in_flight.next(Deadline::NEVER)?;
-            self.returned = Some(task.join());
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let in_flight = self.in_flight.iter().map(|(_, task)| task.items());
-        let returned = self.returned.as_ref().map_or(0, Returned::len);
-        self.tasks.size_hint(in_flight.sum::<usize>() + returned)
-    }
-}
-
-impl<I, F, T> PollNext for MapUnordered<I, F, T>
-where
-    I: Iterator<Item: Send + 'static>,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = Result<T, JoinError>;
-
-    fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Self::Item>> {
-        let cx = &mut Context::from_waker(waker);
-        loop {
-            if let Some(outcome) = next_returned(&mut self.returned, Tasks::<I, F, T>::NAME) {
-                return Poll::Ready(Some(outcome));
-            }
-            let mut waits = false;
-            while self.in_flight.len() < self.tasks.window && !waits {
-                match self.tasks.poll_submit(cx) {
-                    Poll::Ready(Some(task)) => self.in_flight.insert((), task),
-                    Poll::Ready(None) => break,
-                    Poll::Pending => waits = true,
-                }
-            }
-            match self.in_flight.poll_next(Some(waker)) {
-                Some(((), task)) => self.returned = Some(task.join()),
-                None if self.in_flight.len() == 0 && !waits => return Poll::Ready(None),
-                None => return Poll::Pending,
-            }
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        Iterator::size_hint(self)
-    }
-}
+map!(MapUnordered);

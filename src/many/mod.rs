@@ -4,7 +4,7 @@
 //! [`ended`] is how tasks tell one waiter that they have ended, and is the only protocol here.
 //! [`unordered`] keeps handles, and returns them in the order in which they end. On these two stand
 //! [`wait`] (which of these have ended?), [`as_completed`] (outcomes in the order in which they
-//! come), [`map`] with [`map_tasks`] (one function, many items) and [`join_set`] (tasks under keys,
+//! come), [`map`] with [`flow`] (one function, many items) and [`join_set`] (tasks under keys,
 //! with a limit). [`flat`] makes one `Result` of two, and [`stream`] is how all of it is awaited.
 //!
 //! All use handles as the user has them: nothing here knows how a task runs.
@@ -12,9 +12,9 @@
 mod as_completed;
 mod ended;
 mod flat;
+mod flow;
 mod join_set;
 mod map;
-mod map_tasks;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod stream;

@@ -1,5 +1,6 @@
-//! The tasks of a map: how items become tasks, and tasks outcomes.
+//! How the items of a map become tasks, and tasks outcomes.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::iter::Fuse;
 use std::pin::Pin;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::vec;
 
+use super::unordered::Unordered;
 use crate::error::{JoinError, TrySubmitError};
 use crate::executor::PoolRef;
 use crate::handle::{Awaited, CancelOnDrop, JoinHandle};
@@ -14,6 +16,7 @@ use crate::name::Name;
 use crate::pool::PoolLink;
 use crate::task::cell::Outcome;
 use crate::unwind;
+use crate::wait::Deadline;
 
 /// The number of tasks in flight for each of the pool's threads, unless
 /// [`Map::window`](super::Map::window) says otherwise.
@@ -76,9 +79,9 @@ where
     T: Send + 'static,
 {
     /// The name of the function, which is that of its tasks.
-    pub(super) const NAME: &'static Name = &Name::of::<F>();
+    const NAME: &'static Name = &Name::of::<F>();
 
-    pub(super) fn new(pool: &PoolRef, items: I, f: F) -> Self {
+    fn new(pool: &PoolRef, items: I, f: F) -> Self {
         Self {
             pool: pool.clone(),
             items: items.fuse(),
@@ -110,7 +113,7 @@ where
     }
 
     /// Submits the next task, if there are items left.
-    pub(super) fn submit(&mut self) -> Option<InFlight<T>> {
+    fn submit(&mut self) -> Option<InFlight<T>> {
         let calls = self.next_calls()?;
         let pool = &self.pool;
         Some(match calls {
@@ -125,7 +128,7 @@ where
     }
 
     /// Submits the next task, if there are items left, without blocking.
-    pub(super) fn poll_submit(&mut self, cx: &mut Context<'_>) -> Poll<Option<InFlight<T>>> {
+    fn poll_submit(&mut self, cx: &mut Context<'_>) -> Poll<Option<InFlight<T>>> {
         if self.submission.is_none() {
             let Some(calls) = self.next_calls() else {
                 return Poll::Ready(None);
@@ -141,7 +144,7 @@ where
     }
 
     /// Returns the bounds on the number of items, beside those in flight.
-    pub(super) fn size_hint(&self, in_flight: usize) -> (usize, Option<usize>) {
+    fn size_hint(&self, in_flight: usize) -> (usize, Option<usize>) {
         let (least, most) = self.items.size_hint();
         let add = |items: usize| items.checked_add(in_flight);
         (least.saturating_add(in_flight), most.and_then(add))
@@ -227,7 +230,7 @@ impl<T> InFlight<T> {
     }
 
     /// Returns the number of items.
-    pub(super) fn items(&self) -> usize {
+    fn items(&self) -> usize {
         match self {
             Self::One(_) => 1,
             Self::Several(_, count) => *count,
@@ -235,14 +238,14 @@ impl<T> InFlight<T> {
     }
 
     /// Blocks until the task has ended.
-    pub(super) fn join(self) -> Returned<T> {
+    fn join(self) -> Returned<T> {
         match self {
             Self::One(handle) => Returned::One(Some(handle.join())),
             Self::Several(handle, count) => Returned::of_several(handle.join(), count),
         }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Returned<T>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Returned<T>> {
         match self {
             Self::One(handle) => {
                 let outcome = Pin::new(handle).poll(cx);
@@ -322,7 +325,7 @@ impl<T> Returned<T> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::One(outcome) => usize::from(outcome.is_some()),
             Self::Several(outcomes) => outcomes.rest.len(),
@@ -331,15 +334,153 @@ impl<T> Returned<T> {
     }
 }
 
-/// Takes the next outcome of what was returned last.
-#[inline]
-pub(super) fn next_returned<T>(
-    returned: &mut Option<Returned<T>>,
-    name: &'static Name,
-) -> Option<Outcome<T>> {
-    let outcome = returned.as_mut()?.next(name);
-    if outcome.is_none() {
-        *returned = None;
+/// The tasks of a map that are in flight, in the order in which they are waited for.
+pub(super) trait Line<T> {
+    fn len(&self) -> usize;
+
+    fn push(&mut self, task: InFlight<T>);
+
+    /// Blocks until the next task has ended. Returns `None` if there is none.
+    fn next(&mut self) -> Option<Returned<T>>;
+
+    /// Returns the outcomes of the next task if it has ended, or `None` if there is none.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>>;
+
+    /// Returns the number of items in all tasks.
+    fn items(&self) -> usize;
+}
+
+/// In the order of the items.
+impl<T> Line<T> for VecDeque<InFlight<T>> {
+    fn len(&self) -> usize {
+        self.len()
     }
-    outcome
+
+    fn push(&mut self, task: InFlight<T>) {
+        self.push_back(task);
+    }
+
+    fn next(&mut self) -> Option<Returned<T>> {
+        self.pop_front().map(InFlight::join)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>> {
+        let Some(first) = self.front_mut() else {
+            return Poll::Ready(None);
+        };
+        first.poll(cx).map(|returned| {
+            self.pop_front();
+            Some(returned)
+        })
+    }
+
+    fn items(&self) -> usize {
+        self.iter().map(InFlight::items).sum()
+    }
+}
+
+/// In the order in which they end.
+impl<T> Line<T> for Unordered<(), InFlight<T>> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn push(&mut self, task: InFlight<T>) {
+        self.insert((), task);
+    }
+
+    fn next(&mut self) -> Option<Returned<T>> {
+        let ((), task) = self.next(Deadline::NEVER)?;
+        Some(task.join())
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>> {
+        match self.poll_next(Some(cx.waker())) {
+            Some(((), task)) => Poll::Ready(Some(task.join())),
+            None if self.len() == 0 => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    fn items(&self) -> usize {
+        self.iter().map(|((), task)| task.items()).sum()
+    }
+}
+
+/// A map: tasks that are submitted as results are asked for.
+pub(super) struct Flow<I: Iterator, F, T, L> {
+    pub(super) tasks: Tasks<I, F, T>,
+    pub(super) in_flight: L,
+    /// The outcomes of the task that was waited for last.
+    returned: Option<Returned<T>>,
+}
+
+impl<I, F, T, L> Flow<I, F, T, L>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+    L: Line<T>,
+{
+    pub(super) fn new(pool: &PoolRef, items: I, f: F, line: L) -> Self {
+        Self {
+            tasks: Tasks::new(pool, items, f),
+            in_flight: line,
+            returned: None,
+        }
+    }
+
+    /// Takes the next outcome of the task that was waited for last.
+    #[inline]
+    fn next_returned(&mut self) -> Option<Outcome<T>> {
+        let outcome = self.returned.as_mut()?.next(Tasks::<I, F, T>::NAME);
+        if outcome.is_none() {
+            self.returned = None;
+        }
+        outcome
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Outcome<T>> {
+        loop {
+            if let Some(outcome) = self.next_returned() {
+                return Some(outcome);
+            }
+            while self.in_flight.len() < self.tasks.window {
+                match self.tasks.submit() {
+                    Some(task) => self.in_flight.push(task),
+                    None => break,
+                }
+            }
+            self.returned = Some(self.in_flight.next()?);
+        }
+    }
+
+    pub(super) fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Outcome<T>>> {
+        let cx = &mut Context::from_waker(waker);
+        loop {
+            if let Some(outcome) = self.next_returned() {
+                return Poll::Ready(Some(outcome));
+            }
+            let mut waits_for_room = false;
+            while self.in_flight.len() < self.tasks.window && !waits_for_room {
+                match self.tasks.poll_submit(cx) {
+                    Poll::Ready(Some(task)) => self.in_flight.push(task),
+                    Poll::Ready(None) => break,
+                    Poll::Pending => waits_for_room = true,
+                }
+            }
+            match self.in_flight.poll_next(cx) {
+                Poll::Ready(Some(returned)) => self.returned = Some(returned),
+                Poll::Ready(None) if waits_for_room => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    pub(super) fn size_hint(&self) -> (usize, Option<usize>) {
+        let returned = self.returned.as_ref().map_or(0, Returned::len);
+        self.tasks.size_hint(self.in_flight.items() + returned)
+    }
 }
