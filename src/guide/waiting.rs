@@ -42,7 +42,9 @@
 //!    needed. Only waits for a single task without a time limit do so:
 //!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle. When
 //!    three quarters of the thread's stack are used, the task waits instead, and another thread
-//!    goes on with a stack of its own. So recursion may be deep.
+//!    goes on with a stack of its own. So recursion may be deep. A task that waits for the second
+//!    closure of a [`join`](crate::join()), which another thread has taken, runs closures of the
+//!    `join`s within that one.
 //! 2. **Every other wait frees the slot**, after a short look: at once in a wait for something that
 //!    arrives, and after a while in a wait for room (see [below](#waits-for-room)). If there is
 //!    work, a spare thread takes the slot, or a new thread is started. When the wait is over, the
@@ -68,7 +70,7 @@
 //!
 //! | a task waits | in | its slot |
 //! |---|---|---|
-//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
+//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`PoolRef::install`](crate::PoolRef::install), [`PoolRef::join`](crate::PoolRef::join), [`join`](crate::join()) | given away |
 //! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |

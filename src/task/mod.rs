@@ -13,7 +13,8 @@
 //! Each file uses only those before it: [`context`] (the vocabulary), [`state`] (the state word and
 //! its transitions), [`cell`] (the memory that a task shares with its handle), [`erased`] (the
 //! [`Task`] itself), [`poll_state`] (the second word, of a future), [`aligned`] (its memory) and
-//! [`future`]. There is no unsafe code in `context`, `state` and `poll_state`.
+//! [`future`]. There is no unsafe code in `context`, `state` and `poll_state`. [`stack`] stands by
+//! itself: the halves of a join are parts of their task, and no tasks.
 
 mod aligned;
 pub(crate) mod cell;
@@ -23,6 +24,7 @@ mod future;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod poll_state;
+pub(crate) mod stack;
 mod state;
 
 pub(crate) use context::{Context, Ran, Token};

@@ -12,6 +12,7 @@ mod depth;
 mod ending;
 mod errors;
 mod event;
+mod fork_join;
 #[cfg(unix)]
 mod forking;
 #[cfg(unix)]

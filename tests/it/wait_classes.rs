@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use workmill::{
     Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinableQueue, Latch, Notify,
-    Semaphore, ThreadPoolExecutor, block_on, blocking,
+    Semaphore, ThreadPoolExecutor, block_on, blocking, join,
 };
 
 use crate::support::{limited, limited_part, occupy, until};
@@ -66,6 +66,25 @@ const WAITS: &[Row] = &[
     ("PoolRef::install", GivenAway, |other| {
         let (release, other) = (occupy(other), other.handle());
         pair(move || other.install(|| ()).unwrap(), move || release.set())
+    }),
+    ("PoolRef::join", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        let wait = move || {
+            other.join(|| (), || ());
+        };
+        pair(wait, move || release.set())
+    }),
+    ("join", GivenAway, |_| {
+        let (begun, go) = (Event::new(), Arc::new(Event::new()));
+        let release = Arc::clone(&go);
+        let wait = move || {
+            let second = || {
+                begun.set();
+                go.wait();
+            };
+            join(|| begun.wait(), second);
+        };
+        pair(wait, move || release.set())
     }),
     ("JoinableQueue::get", GivenAway, |_| {
         let queue = Arc::new(JoinableQueue::unbounded());
