@@ -419,6 +419,9 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
             unwind::call_or(|| owner.wait_for(&self.half), || abort());
         }
         if self.half.is_done() {
+            // SAFETY: the half is done, so the thief has taken the waker, or never will.
+            let waker = self.half.waker.with_mut(|waker| unsafe { (*waker).take() });
+            unwind::discard(waker);
             // SAFETY: the half is done, and this is called once.
             return unsafe { self.take_result() };
         }

@@ -108,7 +108,7 @@ pub(in crate::pool) struct Halves {
 }
 
 impl Halves {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(in crate::pool) fn new(slots: usize) -> Self {
         Self {
             are_used: AtomicBool::new(false),
             places: (0..=slots).map(|_| Padded(Place::default())).collect(),
