@@ -14,6 +14,8 @@ mod errors;
 mod event;
 mod fork_join;
 #[cfg(unix)]
+mod forked_halves;
+#[cfg(unix)]
 mod forking;
 #[cfg(unix)]
 mod forking_under_load;
