@@ -84,8 +84,8 @@ pub(crate) mod pools {
             "four that take permits of tokio's semaphore; in contended_wait only";
         BOOK: "book", "a receiver in a mutex, and a channel for the result";
         CHILI: "chili",
-            "has only join, so takes part in the rows of join, idle and start_stop; the caller runs \
-             tasks, too";
+            "has only join, so takes part in the rows of join, idle and start_stop; the caller \
+             runs tasks, too";
         FLOOR: "floor", "the same loop without a pool: the closure is called inline";
     }
 }
