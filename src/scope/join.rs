@@ -12,8 +12,9 @@ use crate::unwind;
 /// [`PoolRef::join`](crate::PoolRef::join) enters a pool.
 ///
 /// The closures may borrow, and may call `join` in turn, to any depth: where little is left of the
-/// stack, both are called on other threads. A call costs a few nanoseconds and allocates nothing
-/// unless the second closure is taken by another thread.
+/// stack, both are called on other threads, unless the pool has no
+/// [spare threads](crate::Builder::max_spare_threads). A call costs a few nanoseconds as long as no
+/// other thread takes the second closure.
 ///
 /// # Blocking
 ///
@@ -27,7 +28,8 @@ use crate::unwind;
 /// # Panics
 ///
 /// Panics if one of the closures does, with the same payload, when both have ended. If both do, the
-/// panic of the first goes on.
+/// panic of the first goes on. If the first panics before the second was begun, another thread
+/// calls the second.
 ///
 /// In a forked child process, panics if a thread of the parent has taken the second closure.
 ///
@@ -68,8 +70,11 @@ pub(crate) fn one_after_the_other<RA, RB>(
     a: impl FnOnce() -> RA,
     b: impl FnOnce() -> RB,
 ) -> (RA, RB) {
-    let second = std::cell::Cell::new(Some(b));
-    let call_second = || second.take().map(|b| b());
-    let first = unwind::call_or(a, || unwind::discard(unwind::catch(call_second)));
-    (first, call_second().expect("the first has returned"))
+    match unwind::catch(a) {
+        Ok(first) => (first, b()),
+        Err(payload) => {
+            unwind::discard(unwind::catch(b));
+            unwind::resume(payload)
+        }
+    }
 }

@@ -63,6 +63,10 @@ pub(crate) trait Owner {
     /// Makes all halves of the list public.
     fn publish_all(&self);
 
+    /// Returns `true` if another thread will run what this one makes public, though this one does
+    /// nothing but wait.
+    fn is_covered(&self) -> bool;
+
     /// Takes a public half back, unless a thief has taken it.
     fn take_back(&self, half: &Half) -> Option<Public>;
 
@@ -413,6 +417,22 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
         }
     }
 
+    /// Ends the half, the newest of the list, while this thread unwinds: on another thread, since
+    /// code that runs here would find itself in a thread that panics. Does not unwind.
+    #[cold]
+    #[inline(never)]
+    fn end_beside_panic(&self, owner: &impl Owner, listed: Listed) {
+        let ended = unwind::catch(|| match owner.is_covered() {
+            true => {
+                owner.publish_all();
+                owner.pending().pop_public(listed);
+                self.wait(owner)
+            }
+            false => self.end(owner, listed),
+        });
+        unwind::discard(ended);
+    }
+
     /// Waits for the half, which a thief has taken or will take, and which is off the list.
     fn wait(&self, owner: &impl Owner) -> Result<R, Payload> {
         if !self.half.is_done() {
@@ -450,8 +470,7 @@ where
         owner.pushed();
         a()
     };
-    let end = || unwind::discard(unwind::catch(|| job.end(owner, listed)));
-    let first = unwind::call_or(call, end);
+    let first = unwind::call_or(call, || job.end_beside_panic(owner, listed));
     match job.end(owner, listed) {
         Ok(second) => (first, second),
         Err(payload) => unwind::resume(payload),

@@ -159,6 +159,7 @@ fn a_panic_goes_on_when_both_have_ended_and_the_first_wins() {
     limited(|| {
         static ENDED: AtomicUsize = AtomicUsize::new(0);
         fn ends() {
+            assert!(!thread::panicking());
             ENDED.fetch_add(1, SeqCst);
         }
         fn one() {
@@ -178,6 +179,21 @@ fn a_panic_goes_on_when_both_have_ended_and_the_first_wins() {
         assert_eq!(payload(|| with_stolen(ends, other)), "other");
         assert_eq!(ended(), 1);
         assert_eq!(payload(|| with_stolen(one, other)), "one");
+    });
+}
+
+#[test]
+fn without_spare_threads_the_second_is_called_all_the_same_when_the_first_panics() {
+    limited(|| {
+        let builder = Builder::new().threads(1).max_spare_threads(0);
+        let (pool, called) = (builder.build().unwrap(), AtomicUsize::new(0));
+        let second = || called.fetch_add(1, SeqCst);
+        let joined = catch_unwind(AssertUnwindSafe(|| {
+            pool.join(|| panic_any("one"), || join(second, second))
+        }));
+        let payload = joined.map(|_: ((), _)| ()).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"one"));
+        assert_eq!(called.load(SeqCst), 2);
     });
 }
 

@@ -3,10 +3,11 @@
 //!
 //! Halves are private for as long as nobody needs them. A thread makes the oldest public whenever
 //! its place is empty (`pool/queue/halves.rs`), so there is always something to steal: the oldest,
-//! which is the largest in most programs. When it adds a half while a thread is idle it makes all
-//! public. So it does before it waits, since the half may be what it waits for: [`Blocking`] tells
-//! the pool. A thread that waits already, as in [`blocking`](crate::blocking), or has no slot,
-//! makes each half public as it is added.
+//! which is the largest in most programs. When it adds a half while a thread sleeps, or a slot has
+//! no thread, it makes all public; but not for a thread that searches, which finds the oldest, and
+//! may be far from running if the processors are busy. Before it waits it makes all public, too,
+//! since it may wait for one of them: [`Blocking`] tells the pool. A thread that waits already, as
+//! in [`blocking`](crate::blocking), or has no slot, makes each half public as it is added.
 //!
 //! A thread that waits for a half which was stolen runs nothing but descendants of that half, which
 //! it steals from the thief. If it finds none for [a while](GIVE_AWAY) it waits as for any result,
@@ -45,18 +46,18 @@ impl Local {
         RA: Send,
         RB: Send,
     {
-        match self.running.is_deep_for_halves() {
+        match self.running.is_deep_for_halves() && self.is_covered() {
             true => stack::join_elsewhere(self, a, b),
             false => stack::join(self, a, b),
         }
     }
 
-    /// Makes private halves public: the oldest, or all if there are threads without work.
+    /// Makes private halves public: the oldest, or all if threads sleep or slots have none.
     #[cold]
     #[inline(never)]
     fn publish_some(&self) {
         let most = match self.held.place() {
-            Some(_) if self.shared.slots.idle.are_all_busy() => 1,
+            Some(_) if !self.shared.slots.idle.has_spare() => 1,
             _ => usize::MAX,
         };
         self.publish(self.place(), most);
@@ -203,13 +204,17 @@ impl Owner for Local {
     fn pushed(&self) {
         let place = self.held.place_if_any();
         let offers_none = self.shared.queue.halves.is_empty(place);
-        if offers_none || !self.shared.slots.idle.are_all_busy() {
+        if offers_none || self.shared.slots.idle.has_spare() {
             self.publish_some();
         }
     }
 
     fn publish_all(&self) {
         self.publish(self.place(), usize::MAX);
+    }
+
+    fn is_covered(&self) -> bool {
+        !self.shared.is_forked() && self.shared.staff.limits.max_spare_threads > 0
     }
 
     fn take_back(&self, half: &Half) -> Option<Public> {

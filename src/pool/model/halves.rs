@@ -129,6 +129,10 @@ impl Owner for Bare {
         self.halves.push(self.place, public);
     }
 
+    fn is_covered(&self) -> bool {
+        false
+    }
+
     fn take_back(&self, half: &Half) -> Option<Public> {
         self.halves.take_back(half)
     }

@@ -7,7 +7,7 @@
 //! Each slot has a place, for the halves of its holder. The *shared* place has those of threads
 //! that wait in a task, or run one without a slot. A place is a queue under a lock of its own, with
 //! its length beside it, to be read without the lock. An owner comes to its place seldom: it makes
-//! one half public when the last was taken, and all when a thread is idle (`pool/local/halves.rs`).
+//! one half public when the last was taken, and all when a thread sleeps (`pool/local/halves.rs`).
 //! Before it waits it moves all that is in the place of its slot to the shared one.
 //!
 //! # Why no half gets lost, or is run twice

@@ -33,6 +33,10 @@ impl Owner for Offering {
         *lock(&self.offer) = self.pending.make_oldest_public(0);
     }
 
+    fn is_covered(&self) -> bool {
+        false
+    }
+
     fn take_back(&self, half: &Half) -> Option<Public> {
         lock(&self.offer).take_if(|public| half.is_of(public))
     }
