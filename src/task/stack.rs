@@ -101,7 +101,7 @@ pub(crate) struct Half {
     run: unsafe fn(*const Half),
     published: Cell<Option<Publication>>,
     state: AtomicU8,
-    /// Written by the thief before the owner learns that there is one.
+    /// Written by the thief under the lock under which it takes the half.
     thief: UnsafeCell<Option<Thief>>,
     waker: UnsafeCell<Option<Waker>>,
 }
@@ -124,11 +124,10 @@ impl Half {
         self.state.load(Ordering::Acquire) == DONE
     }
 
-    /// Returns the thief of the half. To be called by the owner, after
-    /// [`take_back`](Owner::take_back) has told that there is one.
+    /// Returns the thief of the half, if one has taken it. To be called by the owner, under the lock
+    /// under which [`taken_by`](Public::taken_by) is.
     pub(crate) fn thief(&self) -> Option<Thief> {
-        // SAFETY: the thief has written this before the owner learned of it, and no thread writes
-        // it again.
+        // SAFETY: no thread writes it meanwhile, as the caller has the lock.
         self.thief.with(|thief| unsafe { *thief })
     }
 
@@ -173,12 +172,12 @@ pub(crate) struct Public(NonNull<Half>);
 unsafe impl Send for Public {}
 
 impl Public {
-    /// Notes the thief, which is about to take the half. To be called before the owner can learn
-    /// that it is taken.
+    /// Notes the thief, which takes the half. To be called under the lock of the place where the
+    /// half is public.
     pub(crate) fn taken_by(&self, thief: Thief) {
         // SAFETY: a `Public` exists, so the half does; see the module.
         let half = unsafe { self.0.as_ref() };
-        // SAFETY: the owner reads this only when it has learned that there is a thief.
+        // SAFETY: the owner reads this under the same lock.
         half.thief.with_mut(|place| unsafe { *place = Some(thief) });
     }
 

@@ -165,6 +165,7 @@ impl Local {
     fn leapfrog(&self, half: &Half) {
         let halves = &self.shared.queue.halves;
         let is_deep = self.running.is_deep_for_halves();
+        let mut thief = None;
         loop {
             let give_away = now() + GIVE_AWAY;
             let mut found = None;
@@ -173,7 +174,8 @@ impl Local {
                     return true;
                 }
                 if !is_deep {
-                    found = halves.steal_from(half, || self.as_thief());
+                    thief = thief.or_else(|| halves.thief_of(half));
+                    found = thief.and_then(|it| halves.steal_from(it, half, || self.as_thief()));
                 }
                 found.is_some() || now() > give_away
             });

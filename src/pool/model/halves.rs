@@ -5,7 +5,7 @@ use std::num::NonZero;
 use super::*;
 use crate::pool::queue::halves::{Halves, OwnTask, PublicHalf};
 use crate::primitive::{AtomicBool, yield_now};
-use crate::task::stack::{Half, Owner, Pending, Public, Thief, join};
+use crate::task::stack::{Half, Owner, Pending, Public, Thief, join, join_elsewhere};
 
 fn push_closure(shared: &Arc<Pool>, closure: impl FnOnce() + Send + 'static) {
     shared.accept().unwrap();
@@ -139,7 +139,9 @@ impl Owner for Bare {
 
     fn wait_for(&self, half: &Half) {
         while !half.is_done() {
-            match self.halves.steal_from(half, || self.as_thief()) {
+            let thief = self.halves.thief_of(half);
+            let steal = |thief| self.halves.steal_from(thief, half, || self.as_thief());
+            match thief.and_then(steal) {
                 Some(found) => found.public.run(),
                 None => yield_now(),
             }
@@ -205,5 +207,28 @@ fn a_waiter_leaves_the_halves_of_a_later_holder_of_the_slot_alone() {
     wait_beside(thief, |halves| {
         let other = Bare::new(3, 1, halves);
         join(&other, || (), for_this_thread());
+    });
+}
+
+/// Both halves are for other threads. The owner waits for the first while a thread takes one or the
+/// other.
+///
+/// Bug: the owner looks for the thief of a half without the lock.
+#[test]
+fn halves_that_are_for_other_threads_are_waited_for() {
+    model(2, || {
+        let halves = Arc::new(Halves::new(2));
+        let shared = Arc::clone(&halves);
+        let thief = thread::spawn(move || {
+            let thief = Bare::new(2, 1, &shared);
+            for _ in 0..2 {
+                while !thief.steal() {
+                    yield_now();
+                }
+            }
+        });
+        let waiter = Bare::new(1, 0, &halves);
+        assert_eq!(join_elsewhere(&waiter, || 1, || 2), (1, 2));
+        thief.join().unwrap();
     });
 }

@@ -213,16 +213,23 @@ impl Halves {
             })
     }
 
+    /// Returns the thief of a half, if one has taken it. To be called by the half's owner.
+    pub(in crate::pool) fn thief_of(&self, half: &Half) -> Option<Thief> {
+        // Under the lock under which a thief takes it.
+        let _queue = lock(&self.places[half.place()?].queue);
+        half.thief()
+    }
+
     /// Takes the oldest descendant of a half that its thief has made public, for the owner of that
     /// half, which waits for it.
     pub(in crate::pool) fn steal_from(
         &self,
+        of: Thief,
         waited: &Half,
         thief: impl Fn() -> Thief,
     ) -> Option<PublicHalf> {
-        let from = waited.thief()?;
-        let place = &self.places[from.place];
-        if from.place >= self.shared() || place.is_empty() {
+        let place = &self.places[of.place];
+        if of.place == self.shared() || place.is_empty() {
             return None;
         }
         let thief = thief();
@@ -231,7 +238,7 @@ impl Halves {
                 return None;
             }
             let is_younger =
-                |listed: &Listed| listed.half.owner == from.thread && listed.number >= from.since;
+                |listed: &Listed| listed.half.owner == of.thread && listed.number >= of.since;
             let index = queue.halves.iter().position(is_younger)?;
             queue.take(index, thief)
         })
