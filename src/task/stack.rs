@@ -124,8 +124,8 @@ impl Half {
         self.state.load(Ordering::Acquire) == DONE
     }
 
-    /// Returns the thief of the half, if one has taken it. To be called by the owner, under the lock
-    /// under which [`taken_by`](Public::taken_by) is.
+    /// Returns the thief of the half, if one has taken it. To be called by the owner, under the
+    /// lock under which [`taken_by`](Public::taken_by) is.
     pub(crate) fn thief(&self) -> Option<Thief> {
         // SAFETY: no thread writes it meanwhile, as the caller has the lock.
         self.thief.with(|thief| unsafe { *thief })
