@@ -35,7 +35,7 @@
 )]
 
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::num::NonZero;
 use std::process::abort;
 use std::ptr::NonNull;
@@ -93,23 +93,31 @@ struct Publication {
     process: Stamp,
 }
 
-/// The part of a half that is the same for all closures.
+/// The part of a half that is the same for all closures. Other modules have references to halves
+/// that are public only, or have been: those that this one passes to an [`Owner`].
 pub(crate) struct Half {
     /// The half that the owner added to its list after this one, while that is on the list.
     newer: Cell<*const Half>,
     /// Duties of the caller: those of [`Job::run`].
     run: unsafe fn(*const Half),
-    published: Cell<Option<Publication>>,
     state: AtomicU8,
+    /// The rest is there when the half is public: a half that is never public pays nothing for it.
+    published: Cell<MaybeUninit<Publication>>,
     /// Written by the thief under the lock under which it takes the half.
-    thief: UnsafeCell<Option<Thief>>,
-    waker: UnsafeCell<Option<Waker>>,
+    thief: UnsafeCell<MaybeUninit<Option<Thief>>>,
+    waker: UnsafeCell<MaybeUninit<Option<Waker>>>,
 }
 
 impl Half {
-    /// Returns where the half was made public.
-    pub(crate) fn place(&self) -> Option<usize> {
-        self.published.get().map(|it| it.place)
+    /// Returns where the half is public, and since when.
+    fn published(&self) -> Publication {
+        // SAFETY: the half was made public before this module gave a reference to it away.
+        unsafe { self.published.get().assume_init() }
+    }
+
+    /// Returns the place where the half was made public.
+    pub(crate) fn place(&self) -> usize {
+        self.published().place
     }
 
     /// Returns `true` if `public` is the one of this half.
@@ -128,7 +136,9 @@ impl Half {
     /// lock under which [`taken_by`](Public::taken_by) is.
     pub(crate) fn thief(&self) -> Option<Thief> {
         // SAFETY: no thread writes it meanwhile, as the caller has the lock.
-        self.thief.with(|thief| unsafe { *thief })
+        let thief = self.thief.with(|thief| unsafe { thief.read() });
+        // SAFETY: it was written when the half was made public.
+        unsafe { thief.assume_init() }
     }
 
     /// Returns `true` if a thief has ended the half; else the waker is called when it has. To be
@@ -139,9 +149,9 @@ impl Half {
             TAKEN => {}
             state => return state == DONE,
         }
-        // O2. SAFETY: the thief reads the waker only after O3.
-        self.waker
-            .with_mut(|place| unsafe { *place = Some(waker.clone()) });
+        let waker = MaybeUninit::new(Some(waker.clone()));
+        // O2. SAFETY: the thief reads the waker only after O3. There was none.
+        self.waker.with_mut(|place| unsafe { place.write(waker) });
         // O3. ORDERING: Release gives the waker to the thief; Acquire takes the result from it.
         let left = self
             .state
@@ -159,7 +169,7 @@ impl Half {
 
     /// Returns `true` if this is a child process of the one in which the half was made public.
     fn is_of_the_parent(&self) -> bool {
-        self.published.get().is_some_and(|it| !it.process.is_here())
+        !self.published().process.is_here()
     }
 }
 
@@ -177,16 +187,20 @@ impl Public {
     pub(crate) fn taken_by(&self, thief: Thief) {
         // SAFETY: a `Public` exists, so the half does; see the module.
         let half = unsafe { self.0.as_ref() };
-        // SAFETY: the owner reads this under the same lock.
-        half.thief.with_mut(|place| unsafe { *place = Some(thief) });
+        let thief = MaybeUninit::new(Some(thief));
+        // SAFETY: the owner reads this under the same lock. It has no drop.
+        half.thief.with_mut(|place| unsafe { place.write(thief) });
     }
 
     /// Notes that the half is public in another place by now. For its owner.
     pub(crate) fn move_to(&self, place: usize) {
         // SAFETY: a `Public` exists, so the half does; see the module.
         let half = unsafe { self.0.as_ref() };
-        let moved = |it| Publication { place, ..it };
-        half.published.set(half.published.get().map(moved));
+        let moved = Publication {
+            place,
+            ..half.published()
+        };
+        half.published.set(MaybeUninit::new(moved));
     }
 
     /// Runs the half on this thread, which is not its owner. Does not unwind.
@@ -205,7 +219,7 @@ impl Public {
             // SAFETY: the half is not DONE, so it exists.
             let waker = unsafe { &(*half).waker };
             // T3. SAFETY: the owner has left it, and does not touch it before DONE.
-            let waker = waker.with_mut(|waker| unsafe { (*waker).take() });
+            let waker = waker.with_mut(|waker| unsafe { take_waker(waker) });
             // T4. ORDERING: Release gives the result to the owner.
             state.store(DONE, Ordering::Release);
             waker.into_iter().for_each(unwind::wake);
@@ -257,12 +271,18 @@ impl Pending {
             false => unsafe { (*public).newer.get() },
         };
         self.newest_public.set(oldest);
-        let published = Some(Publication {
+        // SAFETY: it is on the list, so it exists.
+        let half = unsafe { &*oldest };
+        half.published.set(MaybeUninit::new(Publication {
             place,
             process: Stamp::now(),
-        });
-        // SAFETY: it is on the list, so it exists.
-        unsafe { (*oldest).published.set(published) };
+        }));
+        // SAFETY: the half is not public yet, so no other thread has it.
+        half.thief
+            .with_mut(|thief| unsafe { thief.write(MaybeUninit::new(None)) });
+        // SAFETY: as for the thief.
+        half.waker
+            .with_mut(|waker| unsafe { waker.write(MaybeUninit::new(None)) });
         NonNull::new(oldest.cast_mut()).map(Public)
     }
 
@@ -306,6 +326,18 @@ impl Pending {
     }
 }
 
+/// Takes the waker of a public half, if there is one.
+///
+/// # Safety
+///
+/// The pointer is that of a half that was made public, and no other thread uses what it leads to.
+unsafe fn take_waker(waker: *mut MaybeUninit<Option<Waker>>) -> Option<Waker> {
+    // SAFETY: the caller says so.
+    let waker = unsafe { &mut *waker };
+    // SAFETY: it was written when the half was made public.
+    unsafe { waker.assume_init_mut() }.take()
+}
+
 /// The closure of a half, or its result.
 union Content<F, R> {
     closure: ManuallyDrop<F>,
@@ -327,10 +359,10 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
             half: Half {
                 newer: Cell::new(std::ptr::null()),
                 run: Self::run,
-                published: Cell::new(None),
                 state: AtomicU8::new(TAKEN),
-                thief: UnsafeCell::new(None),
-                waker: UnsafeCell::new(None),
+                published: Cell::new(MaybeUninit::uninit()),
+                thief: UnsafeCell::new(MaybeUninit::uninit()),
+                waker: UnsafeCell::new(MaybeUninit::uninit()),
             },
             content: UnsafeCell::new(Content { closure }),
         }
@@ -439,7 +471,10 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
         }
         if self.half.is_done() {
             // SAFETY: the half is done, so the thief has taken the waker, or never will.
-            let waker = self.half.waker.with_mut(|waker| unsafe { (*waker).take() });
+            let waker = self
+                .half
+                .waker
+                .with_mut(|waker| unsafe { take_waker(waker) });
             unwind::discard(waker);
             // SAFETY: the half is done, and this is called once.
             return unsafe { self.take_result() };

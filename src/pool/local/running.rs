@@ -26,7 +26,10 @@ pub(super) struct Stack {
     start: usize,
     /// The number of bytes from there on that may be used before no more tasks are run inline.
     room: usize,
-    /// Likewise, before no more halves of joins are.
+    /// An address above all that the thread uses from its first `Local` on.
+    top: usize,
+    /// The number of bytes down from `top` that may be used before no more halves of joins are run
+    /// here.
     room_for_halves: usize,
 }
 
@@ -34,13 +37,18 @@ pub(super) struct Stack {
 /// thread meanwhile, beyond what it needs to wait for a task.
 const WAIT_FOR_HALVES: usize = 8 << 10;
 
+/// More than the bytes between the place where the stack is noted and the frame of its caller.
+const FRAMES_ABOVE: usize = 4 << 10;
+
 impl Stack {
     /// The stack from here on.
     pub(super) fn from_here(room: usize) -> Self {
+        let start = std::ptr::from_ref(&room).addr();
         Self {
-            start: std::ptr::from_ref(&room).addr(),
+            start,
             room,
-            room_for_halves: room.saturating_sub(WAIT_FOR_HALVES),
+            top: start.saturating_add(FRAMES_ABOVE),
+            room_for_halves: (room + FRAMES_ABOVE).saturating_sub(WAIT_FOR_HALVES),
         }
     }
 }
@@ -109,7 +117,8 @@ impl Running {
     #[inline(always)]
     pub(super) fn is_deep_for_halves(&self) -> bool {
         let here = std::ptr::from_ref(&self).addr();
-        self.stack.start.abs_diff(here) > self.stack.room_for_halves
+        // Where stacks grow upwards this is always so, and halves run elsewhere.
+        self.stack.top.wrapping_sub(here) > self.stack.room_for_halves
     }
 
     /// Returns `true` if a task is run inline.

@@ -170,7 +170,7 @@ impl Halves {
 
     /// Takes a half back for its owner, unless a thief has it.
     pub(in crate::pool) fn take_back(&self, half: &Half) -> Option<Public> {
-        self.places[half.place()?].change(|queue| {
+        self.places[half.place()].change(|queue| {
             let is_it = |listed: &Listed| half.is_of(&listed.half.public);
             let index = queue.halves.iter().rposition(is_it)?;
             Some(queue.halves.remove(index)?.half.public)
@@ -216,7 +216,7 @@ impl Halves {
     /// Returns the thief of a half, if one has taken it. To be called by the half's owner.
     pub(in crate::pool) fn thief_of(&self, half: &Half) -> Option<Thief> {
         // Under the lock under which a thief takes it.
-        let _queue = lock(&self.places[half.place()?].queue);
+        let _queue = lock(&self.places[half.place()].queue);
         half.thief()
     }
 
