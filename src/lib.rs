@@ -294,6 +294,7 @@ pub use many::{
     as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
 };
 pub use schedule::Every;
+pub use scope::join::join;
 pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};
 pub use sync::error::{

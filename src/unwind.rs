@@ -10,7 +10,7 @@
 //! is the price of a bomb, and the chain ends whatever its depth.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// The payload of a panic. Its drop never panics.
@@ -44,6 +44,20 @@ impl Drop for Payload {
 /// be used. The crate passes only closures that own what they use.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|value| Payload(Some(value)))
+}
+
+/// Calls `body`. If it panics, calls `before` before the panic goes on, which must not panic.
+#[inline(always)]
+pub(crate) fn call_or<R>(body: impl FnOnce() -> R, before: impl Fn()) -> R {
+    let panics = OnDrop(before);
+    let result = body();
+    std::mem::forget(panics);
+    result
+}
+
+/// Goes on with a panic that was caught.
+pub(crate) fn resume(payload: Payload) -> ! {
+    resume_unwind(payload.into_inner())
 }
 
 /// Calls `body`, which only drops values. A panic in it ends here.

@@ -10,6 +10,7 @@ mod detached;
 mod ending;
 mod futures;
 mod here;
+mod join;
 mod owner;
 mod promises;
 mod submit;

@@ -44,7 +44,9 @@
 //!    [`join_all`](crate::join_all), a [`wait`](crate::wait()) for all, and the next item of
 //!    [`map`](crate::PoolRef::map). When
 //!    three quarters of the thread's stack are used, the task waits instead, and another thread
-//!    goes on with a stack of its own. So recursion may be deep.
+//!    goes on with a stack of its own. So recursion may be deep. A task that waits for the second
+//!    closure of a [`join`](crate::join()), which another thread has taken, runs closures of the
+//!    `join`s within that one.
 //! 2. **Every other wait frees the slot**, after a short look: at once in a wait for something that
 //!    arrives, and after a while in a wait for room (see [below](#waits-for-room)). If there is
 //!    work, a spare thread takes the slot, or a new thread is started. When the wait is over, the
@@ -70,7 +72,7 @@
 //!
 //! | a task waits | in | its slot |
 //! |---|---|---|
-//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`PoolRef::install`](crate::PoolRef::install) | given away |
+//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`PoolRef::install`](crate::PoolRef::install), [`PoolRef::join`](crate::PoolRef::join), [`join`](crate::join()) | given away |
 //! | for one task of several | [`wait`](crate::wait()), [`AsCompleted::next`](crate::as_completed), [`first_ok`](crate::first_ok), [`JoinSet::join_next`](crate::JoinSet::join_next), [`MapUnordered::next`](crate::PoolRef::map_unordered) | given away |
 //! | for all of several | [`join_all`](crate::join_all), [`Map::next`](crate::PoolRef::map), [`PoolRef::for_each`](crate::PoolRef::for_each) | given away |
 //! | until fewer are in flight | [`JoinSet::submit`](crate::JoinSet::submit), [`JoinSet::spawn`](crate::JoinSet::spawn) with a [limit](crate::JoinSet::limit) | given away |

@@ -191,6 +191,12 @@ impl Idle {
         self.counts.load(Ordering::Relaxed) == 0
     }
 
+    /// Returns `true` if a thread sleeps, or a slot is vacant or lent; a snapshot, may be stale.
+    #[inline]
+    pub(super) fn has_spare(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) >= ASLEEP
+    }
+
     /// P2 and P3 of a pusher. Returns `true` if it has to do P4, by
     /// [`claim_for_push`](Self::claim_for_push).
     #[inline]

@@ -76,6 +76,7 @@ pub(super) fn work(local: &Local) -> bool {
         }
         if task.is_some() {
             local.run(&mut task);
+        } else if local.run_found_half() {
         } else if !local.outside(|| local.sleep()) {
             return true;
         } else if local.borrows() {
@@ -103,6 +104,9 @@ fn run_begun(local: &Local) {
         local.shared.want_tick();
         match local.outside(|| local.find_begun()) {
             Some(task) => local.run(&mut Some(task)),
+            None if local.outside(|| local.find_half()) => {
+                local.run_found_half();
+            }
             None => {
                 local.note_idle();
                 local.outside(|| local.return_loan());
@@ -112,10 +116,16 @@ fn run_begun(local: &Local) {
 }
 
 /// Looks near, then everywhere for a while, at first only for tasks that other slots have to spare.
+/// Halves of running tasks and tasks have the first look by turns. Returns `None`, too, if it has
+/// found a half.
 #[cold]
 fn search(local: &Local) -> Option<PoolTask> {
+    let halves_first = local.is_turn_of_halves();
+    if halves_first && local.find_half() {
+        return None;
+    }
     let mut task = local.find_near();
-    if task.is_some() || !local.has_slot() {
+    if task.is_some() || !local.has_slot() || !halves_first && local.find_half() {
         return task;
     }
     local.note_idle();
@@ -130,12 +140,12 @@ fn search(local: &Local) -> Option<PoolTask> {
         };
         spin_until(budget, || {
             task = local.find_far(true);
-            task.is_some() || local.shared.slots.have_ended()
+            task.is_some() || local.find_half() || local.shared.slots.have_ended()
         });
-        if task.is_none() && local.spin_pays() {
+        if task.is_none() && !local.has_found_half() && local.spin_pays() {
             task = watch(local);
         }
-        if task.is_none() {
+        if task.is_none() && !local.has_found_half() {
             task = local.find_far(false);
         }
     }
@@ -153,9 +163,9 @@ fn watch(local: &Local) -> Option<PoolTask> {
         let mut task = None;
         spin_until(WATCH, || {
             task = local.find_far(true);
-            task.is_some() || local.shared.slots.have_ended()
+            task.is_some() || local.find_half() || local.shared.slots.have_ended()
         });
-        if task.is_some() || local.shared.slots.have_ended() {
+        if task.is_some() || local.has_found_half() || local.shared.slots.have_ended() {
             return task;
         }
         let after = local.finished_by_others();

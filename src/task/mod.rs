@@ -14,7 +14,8 @@
 //! its transitions), [`cell`] (the memory that a task shares with its handle), [`erased`] (the
 //! [`Task`] itself), [`promise`] (a cell without a task), [`poll_state`] (the second word, of a
 //! future), [`aligned`] (its memory) and [`future`]. There is no unsafe code in `context`, `state`
-//! and `poll_state`.
+//! and `poll_state`. [`stack`] stands by itself: the
+//! halves of a join are parts of their task, and no tasks.
 
 mod aligned;
 pub(crate) mod cell;
@@ -25,6 +26,7 @@ mod future;
 mod model;
 mod poll_state;
 pub(crate) mod promise;
+pub(crate) mod stack;
 mod state;
 
 pub(crate) use context::{Consent, Context, Ran, Token};

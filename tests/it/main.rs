@@ -12,6 +12,9 @@ mod depth;
 mod ending;
 mod errors;
 mod event;
+mod fork_join;
+#[cfg(unix)]
+mod forked_halves;
 #[cfg(unix)]
 mod forking;
 #[cfg(unix)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use workmill::{
     Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinSet, JoinableQueue, Latch, Notify,
     Promise, Semaphore, ThreadPoolExecutor, WaitFor, as_completed, block_on, blocking, first_ok,
-    join_all, promise, wait, wait_timeout,
+    join, join_all, promise, wait, wait_timeout,
 };
 
 use crate::support::{limited, limited_part, occupy, until};
@@ -164,6 +164,25 @@ const WAITS: &[Row] = &[
             move || other.for_each([1], |_| ()).unwrap(),
             move || release.set(),
         )
+    }),
+    ("PoolRef::join", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        let wait = move || {
+            other.join(|| (), || ());
+        };
+        pair(wait, move || release.set())
+    }),
+    ("join", GivenAway, |_| {
+        let (begun, go) = (Event::new(), Arc::new(Event::new()));
+        let release = Arc::clone(&go);
+        let wait = move || {
+            let second = || {
+                begun.set();
+                go.wait();
+            };
+            join(|| begun.wait(), second);
+        };
+        pair(wait, move || release.set())
     }),
     ("JoinableQueue::get", GivenAway, |_| {
         let queue = Arc::new(JoinableQueue::unbounded());

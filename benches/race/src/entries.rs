@@ -65,7 +65,7 @@ pub(crate) mod pools {
             "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads";
         RAYON_CURRENT: "rayon current", "tasks call rayon::spawn";
         RAYON_SCOPE: "rayon scope", "rayon::scope, and one task spawned in it; in nested_join only";
-        RAYON_JOIN: "rayon join", "rayon::join, whose tasks are on the stack; in nested_join only";
+        RAYON_JOIN: "rayon join", "rayon::join, whose tasks are on the stack";
         RAYON_PAR_ITER: "rayon par_iter", "into_par_iter, map and collect; in maps only";
         TOKIO_JOIN_SET: "tokio JoinSet", "under block_on; in join_set only";
         TOKIO_UNORDERED: "tokio FuturesUnordered",
@@ -90,8 +90,8 @@ pub(crate) mod pools {
             "four that take permits of tokio's semaphore; in contended_wait only";
         BOOK: "book", "a receiver in a mutex, and a channel for the result";
         CHILI: "chili",
-            "has only join, so takes part in nested_join, idle and start_stop; the caller runs \
-             tasks, too";
+            "has only join, so takes part in the rows of join, idle and start_stop; the caller \
+             runs tasks, too";
         FLOOR: "floor", "the same loop without a pool: the closure is called inline";
     }
 }

@@ -30,6 +30,7 @@ use crate::families::awaiting::{
     yield_many_in_turn,
 };
 use crate::families::chili;
+use crate::families::forking::{fib, fib_argument, joins, quicksort, tree_sum};
 use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
 use crate::families::many::{as_completed, join_set, map_heavy, map_light};
 use crate::families::submitting::{
@@ -357,6 +358,46 @@ pub(crate) const ROWS: &[RowSpec] = &[
             (pools::CHILI, chili::nested_join),
         ],
         floor: Some((pools::FLOOR, nested_join::<Inline, Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "fib",
+        about: "a join for each call of a recursion that does next to nothing",
+        ops: 832_039,
+        fit: |ops| joins(fib_argument(ops)),
+        computes: true,
+        ours: &[(pools::WORKMILL, fib::<Workmill>)],
+        others: &[
+            (pools::RAYON_JOIN, fib::<RayonJoin>),
+            (pools::CHILI, chili::fib),
+        ],
+        floor: Some((pools::FLOOR, fib::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "tree_sum",
+        about: "a join for each node of an unbalanced tree",
+        ops: 1_000_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, tree_sum::<Workmill>)],
+        others: &[
+            (pools::RAYON_JOIN, tree_sum::<RayonJoin>),
+            (pools::CHILI, chili::tree_sum),
+        ],
+        floor: Some((pools::FLOOR, tree_sum::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "quicksort",
+        about: "a join for both parts, down to single items",
+        ops: 1_000_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, quicksort::<Workmill>)],
+        others: &[
+            (pools::RAYON_JOIN, quicksort::<RayonJoin>),
+            (pools::CHILI, chili::quicksort),
+        ],
+        floor: Some((pools::FLOOR, quicksort::<Inline>)),
         ..USUAL
     },
     PINGPONG,

@@ -11,6 +11,9 @@ use crate::pool::slots::ReservedSlot;
 use crate::room::Record;
 use crate::wait::Outcome;
 
+/// No index of a slot.
+const NO_PLACE: usize = usize::MAX;
+
 pub(super) struct Held<T> {
     /// The local queue of the slot. Never borrowed across a call into user code, so that a task may
     /// give the slot up.
@@ -25,6 +28,8 @@ pub(super) struct Held<T> {
     away: Cell<Option<Away>>,
     /// Whether the slot is a loan, in which only what has begun may run.
     is_loan: Cell<bool>,
+    /// The index of the slot while the thread holds one and does not wait, else [`NO_PLACE`].
+    place: Cell<usize>,
     pub(super) stood: Stood,
 }
 
@@ -103,6 +108,7 @@ impl<T> Held<T> {
             wait: Cell::new(Wait::Not),
             away: Cell::new(None),
             is_loan: Cell::new(false),
+            place: Cell::new(NO_PLACE),
             stood: Stood::default(),
         }
     }
@@ -137,11 +143,30 @@ impl<T> Held<T> {
         let before = self.queue.replace(Some(queue));
         debug_assert!(before.is_none(), "a thread holds one slot");
         self.searching.set(searching);
+        self.note_place();
+    }
+
+    fn note_place(&self) {
+        let index = self.index().filter(|_| self.wait.get() == Wait::Not);
+        self.place.set(index.unwrap_or(NO_PLACE));
+    }
+
+    /// Returns the place where the thread makes halves of joins public: that of its slot, if it
+    /// holds one and does not wait.
+    pub(super) fn place(&self) -> Option<usize> {
+        Some(self.place.get()).filter(|&place| place != NO_PLACE)
+    }
+
+    /// Returns the same as [`place`](Self::place), or what is no index of a place.
+    #[inline(always)]
+    pub(super) fn place_if_any(&self) -> usize {
+        self.place.get()
     }
 
     /// Takes the slot, to be left.
     pub(super) fn take(&self) -> Option<(LocalQueue<T>, Option<Searching>)> {
         let queue = self.queue.take()?;
+        self.place.set(NO_PLACE);
         Some((queue, self.searching.take()))
     }
 
@@ -177,6 +202,7 @@ impl<T> Held<T> {
 
     pub(super) fn set_wait(&self, wait: Wait) {
         self.wait.set(wait);
+        self.note_place();
     }
 
     /// Returns `true` if the slot that the thread holds is a loan.

@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::held::Held;
+use super::own_halves::OwnHalves;
 use super::running::Running;
 use super::yield_queue::YieldQueue;
 use crate::fork::Stamp;
@@ -37,6 +38,8 @@ pub(crate) struct Local {
     pub(super) yielded: YieldQueue<Task<Self, Word>>,
     /// The tasks that the thread runs.
     pub(super) running: Running,
+    /// The halves of joins of these tasks.
+    pub(super) halves: OwnHalves,
     /// Whether this thread has to join the others at its end, because the pool's last owner was
     /// dropped on it.
     pub(super) joins_others: Cell<bool>,
@@ -61,6 +64,7 @@ impl Local {
             held: Held::nothing(),
             yielded: YieldQueue::default(),
             running,
+            halves: OwnHalves::default(),
             joins_others: Cell::new(false),
             outer: Cell::new(std::ptr::null()),
         }

@@ -17,23 +17,25 @@
 //!
 //! # In this folder
 //! `Local` has a group of fields for each of these: [`held`] is the slot that the thread holds,
-//! [`running`] what it runs, and [`yield_queue`] keeps the futures that gave way on it. The other
-//! modules add the verbs: [`entry`] how a thread comes inside, and what a pool does for the thread
-//! that calls; [`find`] how a worker looks for tasks; [`run`] how it runs them; [`inline`] how it
-//! runs a task that it waits for; [`borrow`] how it runs what has begun in a lent slot; [`slot`]
-//! how it gives its slot up and takes one; [`wake_future`] where a future goes when it is woken;
-//! [`yielded`] when those run that gave way; [`ending`] how a pool is closed and stopped;
-//! [`oldest`] how a task is dropped in favour of another; [`tombstones`] how tombstones are
-//! removed.
+//! [`running`] what it runs, [`yield_queue`] keeps the futures that gave way on it, and
+//! [`own_halves`] the halves of its joins. The other modules add the verbs: [`entry`] how a thread
+//! comes inside, and what a pool does for the thread that calls; [`find`] how a worker looks for
+//! tasks; [`run`] how it runs them; [`inline`] how it runs a task that it waits for; [`halves`] how
+//! it joins two halves; [`borrow`] how it runs what has begun in a lent slot; [`slot`] how it gives
+//! its slot up and takes one; [`wake_future`] where a future goes when it is woken; [`yielded`]
+//! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
+//! is dropped in favour of another; [`tombstones`] how tombstones are removed.
 
 mod borrow;
 mod ending;
 mod entry;
 mod find;
+mod halves;
 mod held;
 mod here;
 mod inline;
 mod oldest;
+mod own_halves;
 mod run;
 mod running;
 mod slot;

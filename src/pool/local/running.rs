@@ -26,13 +26,30 @@ pub(super) struct Stack {
     start: usize,
     /// The number of bytes from there on that may be used before no more tasks are run inline.
     room: usize,
+    /// An address above all that the thread uses from its first `Local` on.
+    top: usize,
+    /// The number of bytes down from `top` that may be used before no more halves of joins are run
+    /// here.
+    room_for_halves: usize,
 }
+
+/// The number of bytes that a thread needs to wait for the halves of a join, and to start another
+/// thread meanwhile, beyond what it needs to wait for a task.
+const WAIT_FOR_HALVES: usize = 8 << 10;
+
+/// More than the bytes between the place where the stack is noted and the frame of its caller.
+const FRAMES_ABOVE: usize = 4 << 10;
 
 impl Stack {
     /// The stack from here on.
     pub(super) fn from_here(room: usize) -> Self {
         let start = std::ptr::from_ref(&room).addr();
-        Self { start, room }
+        Self {
+            start,
+            room,
+            top: start.saturating_add(FRAMES_ABOVE),
+            room_for_halves: (room + FRAMES_ABOVE).saturating_sub(WAIT_FOR_HALVES),
+        }
     }
 }
 
@@ -63,6 +80,12 @@ impl Running {
         self.task.get()
     }
 
+    /// Returns the cell of the innermost task that runs, or null.
+    pub(super) fn innermost(&self) -> *const () {
+        let inline = self.inline.borrow().last().copied();
+        inline.unwrap_or(self.task.get())
+    }
+
     /// Notes whether the thread waits in its task.
     pub(super) fn set_waits(&self, waits: bool) {
         self.worker.set_waits(waits);
@@ -88,6 +111,14 @@ impl Running {
     pub(super) fn is_deep(&self) -> bool {
         let here = std::ptr::from_ref(&self).addr();
         self.stack.start.abs_diff(here) > self.stack.room
+    }
+
+    /// Returns `true` if too much of the stack is used to run a half of a join on top of it.
+    #[inline(always)]
+    pub(super) fn is_deep_for_halves(&self) -> bool {
+        let here = std::ptr::from_ref(&self).addr();
+        // Where stacks grow upwards this is always so, and halves run elsewhere.
+        self.stack.top.wrapping_sub(here) > self.stack.room_for_halves
     }
 
     /// Returns `true` if a task is run inline.

@@ -374,6 +374,7 @@ impl Local {
     pub(crate) fn set_hooks() {
         set_blocking_hooks(Hooks {
             before: |cause| {
+                Self::share_halves();
                 Self::with_home(|home| home.map_or(Begun::Nothing, |home| home.begin_wait(cause)))
             },
             park: |deadline| {

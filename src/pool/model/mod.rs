@@ -1,4 +1,4 @@
-//! Models of the pool: sleep, slots, spare threads, futures, and the end.
+//! Models of the pool: sleep, slots, spare threads, futures, halves of joins, and the end.
 //!
 //! The queues are the stand-in of `pool/queue/deque.rs`; everything else, the loop of the threads
 //! included, is the code that users run. Each model fails with the bugs that its comment names.
@@ -6,6 +6,7 @@
 
 mod ending;
 mod futures;
+mod halves;
 mod idle;
 mod lending;
 mod resting;

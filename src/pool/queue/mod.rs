@@ -6,11 +6,14 @@
 //! [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done` and
 //! `join`, split up so that the threads of a pool share as little as possible.
 //!
+//! [Halves](halves) of running tasks are no tasks, and have places of their own.
+//!
 //! # Protocol
 //! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that is
 //! refused pushes nothing.
 
 mod deque;
+pub(super) mod halves;
 mod injector;
 pub(super) mod local;
 #[cfg(all(test, workmill_loom))]
@@ -21,6 +24,7 @@ pub(super) mod tally;
 mod tests;
 
 use self::deque::insist;
+use self::halves::Halves;
 use self::injector::{BATCH, Injector};
 use self::local::LocalQueue;
 use self::steal::Stealers;
@@ -33,6 +37,9 @@ pub(super) struct TaskQueue<T> {
     /// lent: futures that were woken. A thread with a lent slot may run these.
     begun: Padded<deque::Injector<T>>,
     stealers: Stealers<T>,
+    /// The halves of running tasks, of which any thread with a slot may run one, as it may run what
+    /// has begun.
+    pub(super) halves: Halves,
     pub(super) tally: Tally,
 }
 
@@ -44,6 +51,7 @@ impl<T> TaskQueue<T> {
             injector: Injector::new(),
             begun: Padded(deque::Injector::new()),
             stealers: Stealers::new(&queues),
+            halves: Halves::new(slots),
             tally: Tally::new(slots),
         };
         (queue, queues)
@@ -81,9 +89,9 @@ impl<T> TaskQueue<T> {
         insist(|| self.begun.steal())
     }
 
-    /// Returns `true` if there is a task that a thread with a lent slot may run.
+    /// Returns `true` if there is something that a thread with a lent slot may run.
     pub(super) fn has_begun(&self) -> bool {
-        !self.begun.is_empty()
+        !self.begun.is_empty() || self.halves.has_any(self.tally.used_slots())
     }
 
     /// Returns `true` if a task that has not begun may be found.
@@ -185,9 +193,9 @@ impl<T> TaskQueue<T> {
         self.injector.len()
     }
 
-    /// Returns `true` if a task may be found.
+    /// Returns `true` if a task may be found, or a half.
     pub(super) fn has_tasks(&self) -> bool {
-        self.has_unbegun() || !self.begun.is_empty()
+        self.has_unbegun() || self.has_begun()
     }
 
     /// Counts a task that was found, and has ended, as finished.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::{Contender, Execute, Own, Submit};
+use super::{Contender, Execute, Fork, Own, Submit};
 
 #[derive(Clone)]
 pub(crate) struct Inline;
@@ -38,5 +38,24 @@ impl Submit<Inline> for Own {
 
     fn join(handle: usize) -> usize {
         black_box(handle)
+    }
+}
+
+impl Fork for Inline {
+    type Pool = Self;
+
+    fn with_threads(_threads: usize) -> Self {
+        Self
+    }
+
+    fn enter<R: Send>(_pool: &Self, closure: impl FnOnce() -> R + Send) -> R {
+        closure()
+    }
+
+    fn join<A: Send, B: Send>(
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        (one(), other())
     }
 }

@@ -99,6 +99,23 @@ where
     }
 }
 
+/// A pool with a function that calls two closures, maybe at the same time.
+pub(crate) trait Fork {
+    type Pool: Sync;
+
+    /// Creates a pool whose tasks the given number of threads run.
+    fn with_threads(threads: usize) -> Self::Pool;
+
+    /// Calls a closure in the pool.
+    fn enter<R: Send>(pool: &Self::Pool, closure: impl FnOnce() -> R + Send) -> R;
+
+    /// Calls both closures, in a task.
+    fn join<A: Send, B: Send>(
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B);
+}
+
 /// A pool that learns which of its tasks block.
 pub(crate) trait Block: Execute {
     /// Takes a closure that keeps its thread waiting.

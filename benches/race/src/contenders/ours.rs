@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
-use super::{Block, Contender, Execute, Own, Reach, Sleep, Spawn, Submit};
+use super::{Block, Contender, Execute, Fork, Own, Reach, Sleep, Spawn, Submit};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -121,5 +121,24 @@ impl Reach<ThreadPoolExecutor> for OursCurrent {
 
     fn open(self) -> PoolRef {
         workmill::current().expect("the task runs on the pool")
+    }
+}
+
+impl Fork for ThreadPoolExecutor {
+    type Pool = Self;
+
+    fn with_threads(threads: usize) -> Self {
+        Self::start(threads)
+    }
+
+    fn enter<R: Send>(pool: &Self, closure: impl FnOnce() -> R + Send) -> R {
+        pool.install(closure).expect("the closure returns")
+    }
+
+    fn join<A: Send, B: Send>(
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        workmill::join(one, other)
     }
 }

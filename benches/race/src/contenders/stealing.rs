@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Contender, Execute, Halve, Reach};
+use super::{Contender, Execute, Fork, Halve, Reach};
 
 impl Contender for Arc<rayon::ThreadPool> {
     type Pool = Self;
@@ -84,5 +84,24 @@ impl Halve<Arc<rayon::ThreadPool>> for RayonJoin {
             one + other
         }
         pool.install(|| halve(levels))
+    }
+}
+
+impl Fork for RayonJoin {
+    type Pool = Arc<rayon::ThreadPool>;
+
+    fn with_threads(threads: usize) -> Self::Pool {
+        Contender::start(threads)
+    }
+
+    fn enter<R: Send>(pool: &Self::Pool, closure: impl FnOnce() -> R + Send) -> R {
+        pool.install(closure)
+    }
+
+    fn join<A: Send, B: Send>(
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        rayon::join(one, other)
     }
 }

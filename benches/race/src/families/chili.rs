@@ -2,6 +2,9 @@
 
 use std::num::NonZero;
 
+use crate::families::forking::{
+    Node, fib_measured, partition, quicksort_measured, tree_sum_measured,
+};
 use crate::families::inside::halved;
 use crate::families::upkeep::{idle_after, repeated};
 use crate::measure::Sample;
@@ -28,6 +31,49 @@ pub(crate) fn nested_join(setup: &Setup, leaves: usize) -> Sample {
     }
     let pool = start(setup.threads);
     halved(setup, leaves, |levels| halve(&mut pool.scope(), levels))
+}
+
+pub(crate) fn fib(setup: &Setup, ops: usize) -> Sample {
+    fn recurse(scope: &mut chili::Scope, n: u32) -> u64 {
+        if n < 2 {
+            return u64::from(n);
+        }
+        let (one, other) = scope.join(|scope| recurse(scope, n - 1), |scope| recurse(scope, n - 2));
+        one + other
+    }
+    let pool = start(setup.threads);
+    fib_measured(setup, ops, |n| recurse(&mut pool.scope(), n))
+}
+
+pub(crate) fn tree_sum(setup: &Setup, nodes: usize) -> Sample {
+    fn sum(scope: &mut chili::Scope, node: Option<&Node>) -> u64 {
+        let Some(node) = node else {
+            return 0;
+        };
+        let [left, right] = &node.children;
+        let (left, right) = scope.join(
+            |scope| sum(scope, left.as_deref()),
+            |scope| sum(scope, right.as_deref()),
+        );
+        node.value + left + right
+    }
+    let pool = start(setup.threads);
+    tree_sum_measured(setup, nodes, |root| sum(&mut pool.scope(), root))
+}
+
+pub(crate) fn quicksort(setup: &Setup, items: usize) -> Sample {
+    fn sort(scope: &mut chili::Scope, items: &mut [u64]) {
+        if items.len() > 1 {
+            let middle = partition(items);
+            let (left, right) = items.split_at_mut(middle);
+            scope.join(
+                |scope| sort(scope, left),
+                |scope| sort(scope, &mut right[1..]),
+            );
+        }
+    }
+    let pool = start(setup.threads);
+    quicksort_measured(setup, items, |items| sort(&mut pool.scope(), items))
 }
 
 /// Joins two tasks, one of which counts down.

@@ -5,6 +5,7 @@
 
 pub(crate) mod awaiting;
 pub(crate) mod chili;
+pub(crate) mod forking;
 pub(crate) mod inside;
 pub(crate) mod many;
 pub(crate) mod submitting;
