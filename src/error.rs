@@ -268,6 +268,9 @@ pub enum CancelReason {
     Deadlock,
     /// The pool belongs to the process that this one was forked from, and has no threads here.
     Forked,
+    /// Another task of its scope panicked, and the scope
+    /// [cancels the others then](crate::Scope::cancel_on_panic).
+    ScopeFailed,
 }
 
 impl fmt::Display for CancelReason {
@@ -278,6 +281,7 @@ impl fmt::Display for CancelReason {
             Self::Rejected => "rejected because the pool was full",
             Self::Deadlock => "not joined because it waits for this very join",
             Self::Forked => "lost to this process, which was forked from the pool's",
+            Self::ScopeFailed => "cancelled because another task of its scope panicked",
         })
     }
 }

@@ -255,6 +255,7 @@ pub use executor::{
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
 pub use schedule::Every;
+pub use scope::{Scope, ScopedJoinHandle};
 pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};
 pub use sync::error::{

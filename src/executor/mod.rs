@@ -11,6 +11,7 @@ mod ending;
 mod futures;
 mod here;
 mod owner;
+mod scoped;
 mod submit;
 
 use std::fmt;

@@ -16,4 +16,5 @@ mod shared;
 pub(crate) use cancel::cancel_for;
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use join::JoinHandle;
+pub(crate) use join::look_for_a_while;
 pub use shared::SharedHandle;

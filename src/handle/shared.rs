@@ -165,7 +165,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
         let from = *from;
-        Local::run_inline(from, task);
+        Local::run_inline(from, &**task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
             wait_for_good(from, task.task_ref(), wait)

@@ -35,6 +35,7 @@ mod panicking;
 mod queue;
 mod queue_ends;
 mod scheduling;
+mod scopes;
 mod semaphore;
 #[cfg(unix)]
 mod signals;
