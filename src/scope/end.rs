@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! 1. A task is counted by the owner before it waits, or by a thread that runs a counted task.
-//! 2. The owner puts its waker into the waiter field before it sets WAITS.
+//! 2. The owner sets WAITS when its waker is in place, and then parks unless all have ended.
 //! 3. A task that ends touches nothing of the scope after the exchange that takes its count back.
 //!
 //! # Why no wake-up is lost
@@ -88,7 +88,7 @@ impl Count {
     }
 
     /// Takes the count of the last task back. The scope may be gone when this has returned.
-    pub(super) fn leave_last(&self, _: Last) {
+    pub(super) fn leave_last(&self, _: &Last) {
         // ORDERING: as in `leave`; an exchange, so that the release sequences of those go on.
         self.0.fetch_sub(ONE, Ordering::Release);
     }

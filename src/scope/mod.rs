@@ -1,15 +1,16 @@
 //! Work that borrows from a caller that waits for it.
 //!
-//! A [`Scope`] has [`tasks`], counted until their [`end`]; [`scoped_task`] is what makes of a
-//! closure that borrows a task like any other, and [`handle`] is the handle to it. [`slice`] maps a
-//! slice by halves, into memory that [`unfilled`] keeps track of. [`lend`] runs one closure that
-//! borrows, for a caller outside the pool.
+//! A [`Scope`] has [`tasks`], counted until their [`end`], for which its [`owner`] waits.
+//! [`scoped_task`] makes a closure that borrows a task like any other, and [`handle`] is the handle
+//! to it. [`slice`] maps a slice by halves, into memory that is [`unfilled`] at first. [`lend`] runs
+//! one closure that borrows, for a caller outside the pool.
 
 mod end;
 mod handle;
 pub(crate) mod lend;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod owner;
 mod scoped_task;
 pub(crate) mod slice;
 mod tasks;
@@ -20,7 +21,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 pub use self::handle::ScopedJoinHandle;
-use self::tasks::{Counted, Tasks};
+use self::scoped_task::Counted;
+use self::tasks::Tasks;
 use crate::admission::{self, Capacity, Patience};
 use crate::error::CancelReason;
 use crate::handle::JoinHandle;
@@ -73,12 +75,15 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
     let scope = Scope {
-        tasks: Tasks::new(pool.link, pool.is_here()),
+        tasks: Tasks::new(pool.link),
         pool: Arc::clone(pool),
         capacity: capacity.cloned(),
         env: PhantomData,
     };
-    let result = scoped_task::wait_after(&scope.tasks, || body(&scope));
+    if pool.is_here() {
+        scope.tasks.begin_list();
+    }
+    let result = owner::wait_after(&scope.tasks, || body(&scope));
     let panic = scope.tasks.take_panic();
     match (result, panic) {
         (Ok(result), None) => result,

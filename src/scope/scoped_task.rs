@@ -3,10 +3,10 @@
 //! The lifetimes of closures and outcomes end here: a task lies in the pool's queues as if it
 //! borrowed nothing. Three things make that sound.
 //!
-//! 1. *The owner waits.* [`run`](super::run) makes the [`Tasks`] on its stack, and is left only when
-//!    all that were counted have ended, whatever happens: the body's panic is caught, and should
-//!    the wait unwind, the process ends. What a task borrows lives as long as `'scope`, in which
-//!    the `Tasks` are invariant, and which the body cannot choose.
+//! 1. *The owner waits.* [`run`](super::run) makes the [`Tasks`] on its stack, and returns only
+//!    when all that were counted have ended, whatever happens: the body's panic is caught, and
+//!    should the wait unwind, the process ends. Everything that a task borrows lives as long as
+//!    `'scope`, in which the `Tasks` are invariant, and which the body cannot choose.
 //! 2. *A task ends before it is uncounted.* It is counted before it is made, and uncounted by the
 //!    thread that has won the exchange that begins or cancels it, once its captures are gone and
 //!    its outcome is published, or dropped if there is no handle any more. A handle cannot outlive
@@ -15,7 +15,7 @@
 //!    to the cell, which is on the heap and counted. They reach neither the closure, which has
 //!    gone, nor the scope: a [`ScopePtr`] is followed by the winner of that exchange alone.
 //!
-//! Nothing in a forked child begins a task of the parent's, or drops one ([`Tasks::wait`]).
+//! Nothing in a forked child begins a task of the parent's, or drops one (`scope/owner.rs`).
 
 #![expect(
     unsafe_code,
@@ -24,11 +24,11 @@
 
 use std::ptr::NonNull;
 
-use super::tasks::{Counted, Tasks};
+use super::tasks::Tasks;
 use crate::error::CancelReason;
-use crate::pool::{Inline, Local, PoolTask};
+use crate::pool::{Inline, Local};
 use crate::task::cell::{self, Doomed, HandleRef, RawTask, Runnable, TaskRef};
-use crate::task::{Closure, Context, Job, LARGE, Look, Ran, Token, Work};
+use crate::task::{Closure, Context, Job, LARGE, Look, Ran, Task, Token, Work};
 use crate::unwind::{self, Payload};
 
 /// A pointer to the scope of a task, which is there as long as the task is counted.
@@ -52,7 +52,7 @@ impl ScopePtr {
         // type is a marker only.
         let tasks = unsafe { self.0.as_ref() };
         #[cfg(workmill_loom)]
-        tasks.touched.with(|_| ());
+        assert!(!tasks.is_gone.load(crate::primitive::Ordering::Relaxed));
         tasks
     }
 
@@ -68,51 +68,45 @@ impl ScopePtr {
         // SAFETY: the task is counted, so the `Tasks` are there. Only the word is borrowed, all of
         // which may be changed by others, since the rest may go with the exchange.
         let count = unsafe { &(*self.0.as_ptr()).count };
-        #[cfg(workmill_loom)]
-        // SAFETY: the task is counted.
-        let _ = unsafe { self.tasks() };
         if let Err(last) = count.leave() {
             // SAFETY: the task is counted still: it is the last.
             let waker = unsafe { self.tasks() }.waiter.take(&last);
-            count.leave_last(last);
+            count.leave_last(&last);
             waker.into_iter().for_each(unwind::wake);
         }
     }
 }
 
 /// Takes back the count of a task that was not made.
-pub(super) fn uncount(tasks: &Tasks<'_>) {
+fn uncount(tasks: &Tasks<'_>) {
     // SAFETY: it was counted by the `Counted` that is dropped.
     unsafe { ScopePtr::to(tasks).uncount(None) };
 }
 
-/// Calls `body`, and waits until all tasks have ended that were counted in `tasks`.
-pub(super) fn wait_after<R>(tasks: &Tasks<'_>, body: impl FnOnce() -> R) -> Result<R, Payload> {
-    let result = unwind::catch(body);
-    let still_borrowed = StillBorrowed;
-    tasks.wait();
-    #[cfg(workmill_loom)]
-    tasks.touched.with_mut(|_| ());
-    std::mem::forget(still_borrowed);
-    result
+/// The count of a task that is about to be made. Its drop takes it back.
+pub(super) struct Counted<'scope>(&'scope Tasks<'scope>);
+
+impl<'scope> Counted<'scope> {
+    pub(super) fn new(tasks: &'scope Tasks<'scope>) -> Self {
+        tasks.count.enter();
+        Self(tasks)
+    }
 }
 
-/// Ends the process if a frame is left from which tasks still borrow.
-struct StillBorrowed;
-
-impl Drop for StillBorrowed {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        std::process::abort();
+        uncount(self.0);
     }
 }
 
 /// Makes a task of a closure, its handle's reference, and the reference for the list.
-pub(super) fn make<'scope, P, F, T>(
+pub(super) fn make<'scope, Cx, P, F, T>(
     counted: Counted<'scope>,
     token: P,
     closure: F,
-) -> (PoolTask, HandleRef<T>, TaskRef)
+) -> (Task<Cx>, HandleRef<T>, TaskRef)
 where
+    Cx: Context,
     P: Token,
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
@@ -141,8 +135,12 @@ fn noting_panics<'scope, T>(
     }
 }
 
-fn make_of<'scope, C, T>(counted: Counted<'scope>, closure: C) -> (PoolTask, HandleRef<T>, TaskRef)
+fn make_of<'scope, Cx, C, T>(
+    counted: Counted<'scope>,
+    closure: C,
+) -> (Task<Cx>, HandleRef<T>, TaskRef)
 where
+    Cx: Context,
     C: Closure<T> + 'scope,
     T: Send + 'scope,
 {
@@ -152,7 +150,7 @@ where
     let (runnable, handle, task) = unsafe { cell::scoped_pair(closure) };
     // The task is uncounted when it ends.
     std::mem::forget(counted);
-    (PoolTask::new(InQueue { runnable, scope }), handle, task)
+    (Task::new(InQueue { runnable, scope }), handle, task)
 }
 
 /// A task of a scope, in a queue.
@@ -206,6 +204,21 @@ impl<'a> Listed<'a> {
         let scope = ScopePtr::to(tasks);
         Self { task, scope }
     }
+
+    /// Runs the task, unless it was begun or cancelled before. Returns `true` if it was run. Never
+    /// unwinds.
+    pub(super) fn run(&self) -> bool {
+        // SAFETY: it is asked by the winner of the exchange that begins the task, which is counted.
+        let doomed = || unsafe { self.scope.tasks() }.doomed();
+        match self.task.run_unless(doomed) {
+            Some(panic) => {
+                // SAFETY: the task has ended here, and was counted until now.
+                unsafe { self.scope.uncount(panic) };
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 impl Inline for Listed<'_> {
@@ -218,16 +231,7 @@ impl Inline for Listed<'_> {
     }
 
     fn run_inline(&self, _: &Local) -> bool {
-        // SAFETY: it is asked by the winner of the exchange that begins the task, which is counted.
-        let doomed = || unsafe { self.scope.tasks() }.doomed();
-        match self.task.run_unless(doomed) {
-            Some(panic) => {
-                // SAFETY: the task has ended here, and was counted until now.
-                unsafe { self.scope.uncount(panic) };
-                true
-            }
-            None => false,
-        }
+        self.run()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Maps a slice, by halves.
 //!
-//! A part is split, and its second half submitted, until the parts are few and small enough. Thieves
-//! take the oldest tasks, which are the largest parts, and split what they took again: so idle
-//! workers get large parts, and parts are small only where there are thieves. The results go to
-//! where they belong, in one vector.
+//! A part is split, and its second half submitted, until there are a few parts for each thread. A
+//! thief takes the oldest task, which is the largest part, and splits it again. So idle workers get
+//! large parts, and parts are small only where there are thieves. All results go to their places in
+//! one vector.
 
 use std::sync::Arc;
 
@@ -70,13 +70,16 @@ where
         scope,
         || fill(scope, left_items, left_room, f, splits),
         move || {
-            let splits = splits.after_theft(current().id() != here);
+            let splits = match current().id() == here {
+                true => splits,
+                false => splits.after_theft(),
+            };
             fill(scope, right_items, right_room, f, splits)
         },
     );
     match (left, right) {
         (Ok(left), Ok(right)) => Ok(left.and(right)),
-        // What a panic has cancelled is not the reason.
+        // A part that a panic has cancelled does not tell the reason.
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         (Err(left), Err(right)) => Err(if left.is_panic() { left } else { right }),
     }
@@ -116,13 +119,8 @@ impl Splits {
     }
 
     /// Begins anew for a half that was stolen: there are threads with nothing to do.
-    fn after_theft(self, was_stolen: bool) -> Self {
-        match was_stolen {
-            true => Self {
-                left: self.left.max(self.threads.saturating_mul(2)),
-                ..self
-            },
-            false => self,
-        }
+    fn after_theft(self) -> Self {
+        let left = self.left.max(self.threads.saturating_mul(2));
+        Self { left, ..self }
     }
 }

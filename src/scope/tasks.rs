@@ -1,38 +1,36 @@
-//! The tasks of a scope, as its owner sees them: how many have not ended, which of them nobody has
-//! begun, and what has failed.
+//! The tasks of a scope, as its owner sees them: how many have not ended, which of them no thread
+//! has begun, and whether one has failed.
 //!
 //! # The list
 //! An owner that is inside the pool runs tasks of its scope while it waits for them. It finds them
 //! in a list of the scope and not in the pool's queues, where there are others, which it does not
-//! wait for. Each entry is a counted reference to a task that also lies in a queue: whoever begins
-//! it first has it, as with a join that runs a closure inline. The newest is run first, since the
-//! queues give away the oldest first.
+//! wait for. Each entry is a counted reference to a task that lies in a queue, too; the first thread
+//! that begins it has it, as with a join that runs a closure inline. The newest is run first, since
+//! the queues give away the oldest first.
 //!
-//! Tasks that have begun stay in the list for a while. When it has grown to twice what it was after
-//! the last time, those are removed. So its length is at most twice the number of tasks that had not
-//! begun, or [`FEW`], and each task pays for a constant share of that work. When the owner parks,
-//! which it does when it has found nothing to run, it gives its slot away, and the list ends.
+//! Tasks that have begun stay in the list for a while. When it has grown to twice the length that it
+//! had when they were removed last, they are removed again. So it has at most twice as many entries
+//! as there were tasks that had not begun, or [`FEW`], and each task pays for a constant share of
+//! that work. The owner parks when it finds nothing to run, and gives its slot away; then the list
+//! ends.
 
 use std::marker::PhantomData;
 
 use super::end::{Count, Waiter};
-use super::scoped_task::{self, Listed};
 use crate::error::CancelReason;
 use crate::fork::Stamp;
-use crate::handle::look_for_a_while;
-use crate::pool::{Local, PoolLink};
+use crate::pool::PoolLink;
 use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
 use crate::task::cell::TaskRef;
 use crate::unwind::Payload;
-use crate::wait::{Blocking, Cause, Deadline, block_until};
 
 /// The length up to which a list may grow before tasks that have begun are removed from it.
 const FEW: usize = 64;
 
 /// The tasks of a scope. Made by [`run`](super::run) alone, which waits for their end.
 ///
-/// Invariant in its lifetime: what a task may borrow lives until the end, and not only as long as
-/// some reference to this.
+/// Invariant in its lifetime: a task may borrow only things that live until the end, which is longer
+/// than some reference to this lives.
 pub(super) struct Tasks<'scope> {
     pub(super) count: Count,
     pub(super) waiter: Waiter,
@@ -42,10 +40,10 @@ pub(super) struct Tasks<'scope> {
     failure: Failure,
     pub(super) from: PoolLink,
     /// The process in which the owner waits.
-    process: Stamp,
-    /// Makes a model fail if the scope is touched after its end.
+    pub(super) process: Stamp,
+    /// Makes a model fail if a task touches the scope after its end.
     #[cfg(workmill_loom)]
-    pub(super) touched: crate::primitive::UnsafeCell<()>,
+    pub(super) is_gone: AtomicBool,
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 
@@ -65,8 +63,7 @@ struct Failure {
 }
 
 impl Tasks<'_> {
-    /// `is_inside` tells whether the owner is inside the pool.
-    pub(super) fn new(from: PoolLink, is_inside: bool) -> Self {
+    pub(super) fn new(from: PoolLink) -> Self {
         Self {
             count: Count::new(),
             waiter: Waiter::new(),
@@ -74,7 +71,7 @@ impl Tasks<'_> {
                 tasks: Vec::new(),
                 full: FEW,
             }),
-            is_listing: AtomicBool::new(is_inside),
+            is_listing: AtomicBool::new(false),
             failure: Failure {
                 cancels: AtomicBool::new(false),
                 has_cancelled: AtomicBool::new(false),
@@ -83,15 +80,42 @@ impl Tasks<'_> {
             from,
             process: Stamp::now(),
             #[cfg(workmill_loom)]
-            touched: crate::primitive::UnsafeCell::new(()),
+            is_gone: AtomicBool::new(false),
             scope: PhantomData,
         }
+    }
+
+    /// Lists tasks from now on: the owner is inside the pool, and will look for them.
+    pub(super) fn begin_list(&self) {
+        self.is_listing.store(true, Ordering::Relaxed);
+    }
+
+    /// Lists no more tasks: the owner will not look any more.
+    pub(super) fn end_list(&self) {
+        self.is_listing.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if the owner will look at the list.
+    pub(super) fn is_listing(&self) -> bool {
+        self.is_listing.load(Ordering::Relaxed)
+    }
+
+    /// Returns `true` if there are tasks in the list, begun or not.
+    pub(super) fn has_listed(&self) -> bool {
+        !lock(&self.list).tasks.is_empty()
+    }
+
+    /// Takes all tasks from the list, unless its lock is held, perhaps forever.
+    pub(super) fn take_listed(&self) -> Vec<TaskRef> {
+        let list = self.list.try_lock();
+        list.map(|mut list| std::mem::take(&mut list.tasks))
+            .unwrap_or_default()
     }
 
     /// Lists a task that was pushed, if the owner will look for it.
     #[inline]
     pub(super) fn list(&self, task: TaskRef) {
-        if self.is_listing.load(Ordering::Relaxed) && task.is_queued() {
+        if self.is_listing() && task.is_queued() {
             // Dropped outside the lock: these may be the last references to cells.
             let _begun = {
                 let mut list = lock(&self.list);
@@ -102,7 +126,7 @@ impl Tasks<'_> {
     }
 
     /// Takes the newest task from the list.
-    fn newest(&self) -> Option<TaskRef> {
+    pub(super) fn newest(&self) -> Option<TaskRef> {
         lock(&self.list).tasks.pop()
     }
 
@@ -153,82 +177,6 @@ impl Tasks<'_> {
             false => None,
         }
     }
-
-    /// Waits until all tasks have ended, and runs those that nobody has begun, if the owner is
-    /// inside the pool. Called by the owner, once, when nothing but its tasks can submit any more.
-    pub(super) fn wait(&self) {
-        if self.is_listing.load(Ordering::Relaxed) {
-            self.run_listed();
-            // The owner is about to give its slot away, or there is nothing left.
-            self.is_listing.store(false, Ordering::Relaxed);
-        }
-        if self.count.is_over() {
-            return;
-        }
-        if self.process.is_here() {
-            self.park();
-        }
-        if !self.process.is_here() {
-            self.end_in_the_child();
-        }
-    }
-
-    /// Runs the tasks of the list, until there are none and none come for a while.
-    fn run_listed(&self) {
-        let look = || self.count.is_over() || self.has_listed();
-        while self.process.is_here() && !self.count.is_over() {
-            match self.newest() {
-                Some(task) => {
-                    let listed = Listed::new(&task, self);
-                    Local::run_inline(self.from, &listed);
-                    if task.is_queued() {
-                        // There is not enough left of the stack.
-                        return;
-                    }
-                }
-                None if look_for_a_while(self.from, look) => {}
-                None => return,
-            }
-        }
-    }
-
-    fn has_listed(&self) -> bool {
-        !lock(&self.list).tasks.is_empty()
-    }
-
-    fn park(&self) {
-        // One wait for the pool; a call that was put off may fork as it begins.
-        let _blocking = Blocking::begin(Cause::Arrival);
-        block_until(Cause::Arrival, Deadline::NEVER, |waker| {
-            let is_over = !self.process.is_here() || self.waiter.poll(&self.count, waker);
-            is_over.then_some(())
-        });
-    }
-
-    /// Ends the scope in a child process, where no task of it runs except those on this thread,
-    /// which have ended. What is listed and has not begun never will.
-    ///
-    /// Aborts the process if a task may have begun: the thread that ran it is not here, and may have
-    /// been changing what the task borrows.
-    #[cold]
-    fn end_in_the_child(&self) {
-        if let Ok(mut list) = self.list.try_lock() {
-            for task in list.tasks.drain(..) {
-                if let Ok(doomed) = task.doom(CancelReason::Forked) {
-                    // Neither dropped nor run: its captures are the parent's.
-                    std::mem::forget(doomed);
-                    let _ = self.count.leave();
-                }
-                std::mem::forget(task);
-            }
-        }
-        if !self.count.is_over() {
-            eprintln!(
-                "workmill: the process was forked inside a scope whose tasks run in the parent"
-            );
-            std::process::abort();
-        }
-    }
 }
 
 impl List {
@@ -239,22 +187,6 @@ impl List {
         self.tasks = queued;
         self.full = FEW.max(2 * self.tasks.len());
         begun
-    }
-}
-
-/// The count of a task that is about to be made. Its drop takes it back.
-pub(super) struct Counted<'scope>(pub(super) &'scope Tasks<'scope>);
-
-impl<'scope> Counted<'scope> {
-    pub(super) fn new(tasks: &'scope Tasks<'scope>) -> Self {
-        tasks.count.enter();
-        Self(tasks)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        scoped_task::uncount(self.0);
     }
 }
 
@@ -274,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_list_does_not_grow_with_tasks_that_have_begun() {
-        let tasks = Tasks::new(PoolLink::new(), true);
+        let tasks = Tasks::new(PoolLink::new());
+        tasks.begin_list();
         for n in 0..100_000 {
             let (runnable, handle) = task();
             tasks.list(handle.task_ref());
@@ -285,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_list_keeps_tasks_that_have_not_begun() {
-        let tasks = Tasks::new(PoolLink::new(), true);
+        let tasks = Tasks::new(PoolLink::new());
+        tasks.begin_list();
         let queued: Vec<_> = (0..1000).map(|_| task()).collect();
         for (_, handle) in &queued {
             tasks.list(handle.task_ref());
@@ -302,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_has_begun_before_it_is_listed_is_not_listed() {
-        let tasks = Tasks::new(PoolLink::new(), true);
+        let tasks = Tasks::new(PoolLink::new());
+        tasks.begin_list();
         let (runnable, handle) = task();
         drop(runnable);
         tasks.list(handle.task_ref());

@@ -18,7 +18,7 @@ pub(super) struct Room<'a, R> {
     vector: PhantomData<&'a mut Vec<R>>,
 }
 
-/// A part of a vector's memory that is filled. Its drop drops what is in there.
+/// A part of a vector's memory that is filled. Its drop drops the results in there.
 pub(super) struct Filled<'a, R>(Room<'a, R>);
 
 // SAFETY: it is the only way to a part of the memory, in which there is nothing but `R`s.
@@ -47,8 +47,8 @@ impl<'a, R> Room<'a, R> {
         (Self { len, ..self }, rest)
     }
 
-    /// Fills the room with what `f` returns for the items. Panics if it is too small, or if `f`
-    /// does; what was written is dropped then.
+    /// Fills the room with the results of `f` for the items. Panics if it is too small, or if `f`
+    /// does; the results that are there are dropped then.
     pub(super) fn fill<T>(self, items: &[T], f: impl Fn(&T) -> R) -> Filled<'a, R> {
         let mut filled = Filled(Self { len: 0, ..self });
         for item in items.iter().take(self.len) {
@@ -75,7 +75,7 @@ impl<'a, R> Filled<'a, R> {
         self
     }
 
-    /// Gives up what is filled, to the vector that [takes it over](take_over).
+    /// Hands the results over, to the vector that [takes them](take_over).
     pub(super) fn give_up(self) -> GivenUp<R> {
         let (start, len) = (self.0.start, self.0.len);
         std::mem::forget(self);
@@ -86,22 +86,22 @@ impl<'a, R> Filled<'a, R> {
 impl<R> Drop for Filled<'_, R> {
     fn drop(&mut self) {
         let filled = std::ptr::slice_from_raw_parts_mut(self.0.start, self.0.len);
-        // SAFETY: so many results lie there, one behind the other, and belong to this alone.
+        // SAFETY: that many results lie there, one behind the other, and belong to this alone.
         unsafe { std::ptr::drop_in_place(filled) };
     }
 }
 
-/// What was filled, and belongs to the vector from now on.
+/// Results that belong to their vector from now on.
 pub(super) struct GivenUp<R> {
     start: *mut R,
     len: usize,
 }
 
-/// Makes what was filled the contents of the vector whose memory it is. Panics if it is another's.
+/// Makes results the contents of the vector in whose memory they are. Panics if it is another's.
 pub(super) fn take_over<R>(mut vector: Vec<R>, filled: GivenUp<R>) -> Vec<R> {
     let is_own = vector.is_empty() && vector.as_mut_ptr() == filled.start;
     assert!(is_own && filled.len <= vector.capacity(), "its own memory");
-    // SAFETY: the vector is empty, and so many results lie at the beginning of its memory, within
+    // SAFETY: the vector is empty, and that many results lie at the beginning of its memory, within
     // its capacity.
     unsafe { vector.set_len(filled.len) };
     vector

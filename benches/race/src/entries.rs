@@ -54,6 +54,8 @@ pub(crate) mod pools {
     group! {
         WORKMILL: "workmill", "tasks capture a clone of the pool";
         WORKMILL_CURRENT: "workmill current", "tasks ask workmill::current() for the pool";
+        WORKMILL_SCOPE: "workmill scope",
+            "a scope, and one task in it; in nested_join only";
         WORKMILL_OF_FOUR: "workmill of four",
             "a pool of four threads, one for each task; in contended_wait only";
         WORKMILL_BACKGROUND: "workmill background",
@@ -63,6 +65,8 @@ pub(crate) mod pools {
             "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads";
         RAYON_CURRENT: "rayon current", "tasks call rayon::spawn";
         RAYON_SCOPE: "rayon scope", "rayon::scope, and one task spawned in it; in nested_join only";
+        RAYON_BORROWS: "rayon borrows",
+            "in_place_scope, and par_iter; in the rows whose tasks borrow";
         RAYON_JOIN: "rayon join", "rayon::join, whose tasks are on the stack; in nested_join only";
         TOKIO: "tokio",
             "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers except \
