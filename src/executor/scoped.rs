@@ -25,16 +25,17 @@ impl PoolRef {
     ///
     /// # Panics
     ///
-    /// Resumes, when all tasks have ended, a panic of the closure, or else the first panic of a task
-    /// that no handle has returned. Others go to the [`panic_handler`](crate::Builder::panic_handler).
-    /// [`Scope::cancel_on_panic`] has the rest cancelled when a task panics.
+    /// Resumes, when all tasks have ended, a panic of the closure, or else the first panic of a
+    /// task that no handle has returned. Others go to the
+    /// [`panic_handler`](crate::Builder::panic_handler). [`Scope::cancel_on_panic`] has the rest
+    /// cancelled when a task panics.
     ///
     /// # Futures
     ///
     /// A scope takes closures only. A task may poll a future that borrows, by
-    /// [`block_on`](crate::block_on()), and gives its slot away while the future is pending. To spawn
-    /// it would be no gain: this thread has to wait for the future anyway, since an `async` scope
-    /// could be dropped, or forgotten, while what it has lent is in use.
+    /// [`block_on`](crate::block_on()), and gives its slot away while the future is pending. To
+    /// spawn it would be no gain: this thread has to wait for the future anyway, since an `async`
+    /// scope could be dropped, or forgotten, while what it has lent is in use.
     ///
     /// # Deadlocks
     ///
@@ -75,7 +76,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// What lives inside the closure cannot be borrowed by tasks, since it is gone before they are:
+    /// A value of the closure cannot be borrowed by tasks, since it is gone before they are:
     ///
     /// ```compile_fail,E0373
     /// let pool = workmill::ThreadPoolExecutor::new(2).unwrap();
@@ -124,7 +125,7 @@ impl PoolRef {
     /// });
     /// ```
     ///
-    /// What a task borrows lives outside the scope, and not in another task:
+    /// Nor can a value of another task:
     ///
     /// ```compile_fail,E0597
     /// let pool = workmill::ThreadPoolExecutor::new(2).unwrap();
@@ -151,8 +152,8 @@ impl PoolRef {
         scope::run(&self.pool, self.capacity.as_ref(), closure)
     }
 
-    /// Calls `f` with each item of a slice, in the pool, and returns the results in the order of the
-    /// items.
+    /// Calls `f` with each item of a slice, in the pool, and returns the results in the order of
+    /// the items.
     ///
     /// The slice is split into halves, and these again, as far as there are threads to take them.
     /// All results go into one allocation. `f` and the items are borrowed.

@@ -4,31 +4,46 @@
 //! The *owner* is the thread that has called `scope`. It waits once, when the closure of the scope
 //! has returned. A task is *counted* from before it is pushed until it has *ended*: until its
 //! closure and its captures are gone, its outcome is published, and everything that it does to the
-//! scope is done. The word holds the number of counted tasks, and WAITS.
+//! scope is done. Then it is *uncounted*.
+//!
+//! The owner's thread counts and uncounts in its *balance*, which no other thread sees; the others
+//! in the word, which also holds WAITS. The number of counted tasks is the number in the word plus
+//! the balance. Either of the two may be negative, since a task can be counted by one thread and
+//! uncounted by another.
 //!
 //! # Invariants
 //! 1. A task is counted by the owner before it waits, or by a thread that runs a counted task.
-//! 2. The owner sets WAITS when its waker is in place, and then parks unless all have ended.
-//! 3. A task that ends touches nothing of the scope after the exchange that takes its count back.
+//! 2. The owner sets WAITS when its waker is in place, and then parks unless all have ended. In the
+//!    same exchange it moves its balance to the word. From then on its thread counts there, too.
+//! 3. A task that ends touches nothing of the scope after it has been uncounted.
 //!
 //! # Why no wake-up is lost
-//! All transitions are read-modify-writes of one word, so they have one order. If the last count is
-//! taken back before WAITS is set, the owner finds no count in the word that it replaced, and does
-//! not park. If WAITS is set first, then the last task finds it: a task takes its count back by a
-//! compare-exchange, which fails if the word has changed.
+//! All transitions are read-modify-writes of one word, so they have one order. Once WAITS is set,
+//! the word tells the number of counted tasks. If all have ended by then, the owner finds that in
+//! the word that it replaced, and does not park. If not, the last task finds WAITS: a task is
+//! uncounted by a compare-exchange, which fails if the word has changed.
 //!
 //! # Why the scope is there as long as it is touched
-//! A task that finds that it is the last and that the owner waits takes the waker before it takes
-//! its count back, and wakes from a local variable. Until then the count is not 0, so the owner
-//! goes on waiting. Nobody else is the last: by invariant 1 nobody can be counted any more, since
+//! A task that finds that it is the last and that the owner waits takes the waker before it is
+//! uncounted, and wakes from a local variable. Until then the count is not 0, so the owner goes on
+//! waiting. No other task can become the last: by invariant 1 none can be counted any more, since
 //! the owner waits and no closure of the scope runs.
 //!
 //! The owner may look again meanwhile, because something else has woken it, and with another waker.
 //! Then it finds that the waker was taken, which only the last task does, and waits for the
 //! exchange that must follow.
 //!
-//! # What the owner sees
-//! Each count is taken back with Release, in an exchange, so that the release sequences of the
+//! A task that is uncounted while WAITS is not set may be the last as well. The owner is not in the
+//! wait then, or has not looked yet, and its look comes after that exchange.
+//!
+//! # Why an old word does no harm
+//! The owner may read a word that other threads have changed since. None of these changes happened
+//! before anything that the owner has done, or it would have read a later word. So the sum is the
+//! number of tasks that were counted at some moment of a possible order of events, in which those
+//! changes come later. If it is 0 there are none, since only a counted task makes changes.
+//!
+//! # Why the owner sees everything
+//! Each task is uncounted with Release, in an exchange, so that the release sequences of the
 //! earlier ones go on. The owner's look acquires all of them.
 
 use std::task::Waker;
@@ -36,16 +51,35 @@ use std::task::Waker;
 use crate::primitive::{AtomicUsize, Mutex, Ordering, lock, yield_now};
 use crate::unwind;
 
-/// The owner waits. The other bits are the number of tasks.
+/// The owner waits. The other bits are a number of tasks, which may be negative.
 const WAITS: usize = 1;
 /// One task.
 const ONE: usize = 2;
 
-/// The number of tasks that have not ended, and whether the owner waits.
+/// The tasks that were counted on the owner's thread, less those that were uncounted there.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Balance(usize);
+
+impl Balance {
+    /// Counts a task.
+    #[inline]
+    pub(super) fn enter(&mut self) {
+        self.0 = self.0.wrapping_add(ONE);
+    }
+
+    /// Uncounts a task.
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.0 = self.0.wrapping_sub(ONE);
+    }
+}
+
+/// The tasks that were counted on other threads, less those that were uncounted there, and whether
+/// the owner waits.
 pub(super) struct Count(AtomicUsize);
 
 /// The evidence that a task is the last, and that the owner waits for it.
-#[must_use = "the waker is to be taken, and then the count taken back"]
+#[must_use = "the waker is to be taken, and then the task uncounted"]
 pub(super) struct Last(());
 
 impl Count {
@@ -56,28 +90,23 @@ impl Count {
     /// Counts a task.
     #[inline]
     pub(super) fn enter(&self) {
-        let before = self.0.fetch_add(ONE, Ordering::Relaxed);
-        debug_assert!(before != WAITS, "counted after the end");
-        if before > usize::MAX / 2 {
-            // That many can only have been leaked; a panic could be caught.
-            std::process::abort();
-        }
+        self.0.fetch_add(ONE, Ordering::Relaxed);
     }
 
-    /// Takes the count of a task back, unless it is the last and the owner waits. The scope may be
-    /// gone when this has returned `Ok`.
+    /// Uncounts a task, unless it is the last and the owner waits. The scope may be gone when this
+    /// has returned `Ok`.
     #[inline]
     pub(super) fn leave(&self) -> Result<(), Last> {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            debug_assert!(word >= ONE, "not counted");
             if word == ONE | WAITS {
                 return Err(Last(()));
             }
-            // ORDERING: Release hands what the task did to the owner, in `is_over` and `set_waits`.
+            debug_assert!(word != WAITS, "nothing is counted");
+            // ORDERING: Release hands what the task did to the owner, in `is_over` and `wait`.
             match self.0.compare_exchange_weak(
                 word,
-                word - ONE,
+                word.wrapping_sub(ONE),
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
@@ -87,23 +116,28 @@ impl Count {
         }
     }
 
-    /// Takes the count of the last task back. The scope may be gone when this has returned.
+    /// Uncounts the last task. The scope may be gone when this has returned.
     pub(super) fn leave_last(&self, _: &Last) {
         // ORDERING: as in `leave`; an exchange, so that the release sequences of those go on.
         self.0.fetch_sub(ONE, Ordering::Release);
     }
 
     /// Returns `true` if all tasks have ended.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self, balance: Balance) -> bool {
         // ORDERING: Acquire takes what the tasks did, from `leave` and `leave_last`.
-        self.0.load(Ordering::Acquire) < ONE
+        let word = self.0.load(Ordering::Acquire);
+        (word & !WAITS).wrapping_add(balance.0) == 0
     }
 
-    /// Announces that the owner waits. Returns `false` if all tasks had ended before.
+    /// Announces that the owner waits, and takes its balance over. Returns `false` if all tasks had
+    /// ended before.
     #[must_use = "false: nobody will wake the owner"]
-    fn set_waits(&self) -> bool {
+    fn wait(&self, balance: &mut Balance) -> bool {
+        let balance = std::mem::take(balance).0;
         // ORDERING: Acquire takes what the tasks did. The waiter field has a lock.
-        self.0.fetch_or(WAITS, Ordering::Acquire) >= ONE
+        let before = self.0.fetch_add(balance | WAITS, Ordering::Acquire);
+        debug_assert!(before & WAITS == 0, "the owner waits once");
+        before.wrapping_add(balance) != 0
     }
 }
 
@@ -122,24 +156,17 @@ impl Waiter {
         Self(Mutex::new(Place::Empty))
     }
 
-    fn replace(&self, new: Place) -> Place {
-        std::mem::replace(&mut *lock(&self.0), new)
-    }
-
     /// Takes the waker, for the last task.
     pub(super) fn take(&self, _: &Last) -> Option<Waker> {
-        match self.replace(Place::Taken) {
+        match std::mem::replace(&mut *lock(&self.0), Place::Taken) {
             Place::Waker(waker) => Some(waker),
             Place::Empty | Place::Taken => None,
         }
     }
 
     /// Returns `true` if all tasks have ended. If not, `waker` is called when they have. Only the
-    /// owner calls this.
-    pub(super) fn poll(&self, count: &Count, waker: &Waker) -> bool {
-        if count.is_over() {
-            return true;
-        }
+    /// owner calls this, with its balance the first time.
+    pub(super) fn poll(&self, count: &Count, balance: Option<&mut Balance>, waker: &Waker) -> bool {
         let new = Place::Waker(waker.clone());
         let before = {
             let mut place = lock(&self.0);
@@ -148,13 +175,17 @@ impl Waiter {
                 Place::Empty | Place::Waker(_) => Some(std::mem::replace(&mut *place, new)),
             }
         };
-        match before {
-            Some(before) => {
+        match (before, balance) {
+            (before, Some(balance)) => {
                 unwind::discard(before);
-                !count.set_waits()
+                !count.wait(balance)
             }
-            None => {
-                while !count.is_over() {
+            (Some(before), None) => {
+                unwind::discard(before);
+                count.is_over(Balance::default())
+            }
+            (None, None) => {
+                while !count.is_over(Balance::default()) {
                     yield_now();
                 }
                 true

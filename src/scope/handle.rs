@@ -24,9 +24,9 @@ use crate::trampoline;
 ///
 /// # Dropping
 ///
-/// Dropping the handle detaches it from the task, which runs all the same, and which the scope waits
-/// for. If the task panicked, the scope resumes the panic when it ends, unless another panic came
-/// first; then the [`panic_handler`](crate::Builder::panic_handler) is called.
+/// Dropping the handle detaches it from the task, which runs all the same, and which the scope
+/// waits for. If the task panicked, the scope resumes the panic when it ends, unless another panic
+/// came first; then the [`panic_handler`](crate::Builder::panic_handler) is called.
 ///
 /// # Ordering
 ///
@@ -140,7 +140,8 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         self.handle().is_running()
     }
 
-    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never will.
+    /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
+    /// will.
     ///
     /// After `true`, the handle returns a [`JoinError`] with [`CancelReason::Cancelled`], or with
     /// the reason of an earlier cancel, and the captures of the task have been dropped on this

@@ -2,8 +2,8 @@
 //!
 //! A [`Scope`] has [`tasks`], counted until their [`end`], for which its [`owner`] waits.
 //! [`scoped_task`] makes a closure that borrows a task like any other, and [`handle`] is the handle
-//! to it. [`slice`] maps a slice by halves, into memory that is [`unfilled`] at first. [`lend`] runs
-//! one closure that borrows, for a caller outside the pool.
+//! to it. [`slice`] maps a slice by halves, into memory that is [`unfilled`] at first. [`lend`]
+//! runs one closure that borrows, for a caller outside the pool.
 
 mod end;
 mod handle;
@@ -11,6 +11,7 @@ pub(crate) mod lend;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod owner;
+mod owner_cell;
 mod scoped_task;
 pub(crate) mod slice;
 mod tasks;
@@ -64,8 +65,8 @@ use crate::unwind;
 /// ```
 pub struct Scope<'scope, 'env: 'scope> {
     tasks: Tasks<'scope>,
-    pool: Arc<Pool>,
-    capacity: Option<Arc<Capacity>>,
+    pool: &'scope Arc<Pool>,
+    capacity: Option<&'scope Arc<Capacity>>,
     env: PhantomData<&'env mut &'env ()>,
 }
 
@@ -76,8 +77,8 @@ where
 {
     let scope = Scope {
         tasks: Tasks::new(pool.link),
-        pool: Arc::clone(pool),
-        capacity: capacity.cloned(),
+        pool,
+        capacity,
         env: PhantomData,
     };
     if pool.is_here() {
@@ -135,13 +136,15 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        ScopedJoinHandle::new(self.place(closure), &self.tasks)
+        let counted = Counted::new(&self.tasks);
+        let handle = self.place(WithHandle(Submission { closure, counted }));
+        ScopedJoinHandle::new(handle, &self.tasks)
     }
 
     /// Submits a closure that may borrow, without a handle.
     ///
-    /// A panic in the closure is resumed at the end of the scope, if it is the first. The closure is
-    /// dropped if the pool refuses it; [`submit`](Self::submit) tells of that.
+    /// A panic in the closure is resumed at the end of the scope, if it is the first. The closure
+    /// is dropped if the pool refuses it; [`submit`](Self::submit) tells of that.
     ///
     /// # Blocking
     ///
@@ -167,7 +170,8 @@ impl<'scope> Scope<'scope, '_> {
     where
         F: FnOnce() + Send + 'scope,
     {
-        drop(self.submit(closure));
+        let counted = Counted::new(&self.tasks);
+        self.place(Alone(Submission { closure, counted }));
     }
 
     /// Makes the first panic of a task cancel the other tasks of the scope, from now on.
@@ -204,28 +208,37 @@ impl<'scope> Scope<'scope, '_> {
     }
 
     /// Submits a closure to the pool, and lists its task for the owner.
-    fn place<F, T>(&'scope self, closure: F) -> JoinHandle<T>
+    #[inline(always)]
+    fn place<M, H>(&'scope self, make: M) -> H
     where
-        F: FnOnce() -> T + Send + 'scope,
-        T: Send + 'scope,
+        M: Make<Handle = (H, TaskRef)>,
     {
-        let counted = Counted::new(&self.tasks);
-        let submission = Submission { closure, counted };
         if let Some(reason) = self.tasks.doomed() {
-            return submission.cancel(reason, &self.pool);
+            return cancel(make, reason, self.pool);
         }
-        let capacity = self.capacity.as_ref();
-        match admission::place(&self.pool, capacity, submission, Patience::Policy) {
+        match admission::place(self.pool, self.capacity, make, Patience::Policy) {
             Ok((handle, task)) => {
                 self.tasks.list(task);
                 handle
             }
-            Err((refusal, submission)) => {
+            Err((refusal, make)) => {
                 self.pool.incidents.rejected.add_one();
-                submission.cancel(refusal.reason(), &self.pool)
+                cancel(make, refusal.reason(), self.pool)
             }
         }
     }
+}
+
+/// Drops a closure; its handle resolves when the closure is gone.
+fn cancel<M, H>(make: M, reason: CancelReason, pool: &Pool) -> H
+where
+    M: Make<Handle = (H, TaskRef)>,
+{
+    let (task, (handle, _)) = make.make(pool, None, ());
+    trampoline::call(move || {
+        task.cancel(reason);
+    });
+    handle
 }
 
 /// A closure that becomes a task of a scope.
@@ -235,7 +248,10 @@ struct Submission<'scope, F> {
     counted: Counted<'scope>,
 }
 
-impl<'scope, F, T> Make for Submission<'scope, F>
+/// It gets a handle.
+struct WithHandle<'scope, F>(Submission<'scope, F>);
+
+impl<'scope, F, T> Make for WithHandle<'scope, F>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
@@ -249,23 +265,26 @@ where
         _: Option<usize>,
         token: P,
     ) -> (PoolTask, (JoinHandle<T>, TaskRef)) {
-        let (task, handle, listed) = scoped_task::make(self.counted, token, self.closure);
+        let Submission { closure, counted } = self.0;
+        let (task, handle, listed) = scoped_task::make(counted, token, closure);
         (task, (JoinHandle::new(handle, pool.link), listed))
     }
 }
 
-impl<'scope, F> Submission<'scope, F> {
-    /// Drops the closure; the handle resolves when the closure is gone.
-    fn cancel<T>(self, reason: CancelReason, pool: &Pool) -> JoinHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'scope,
-        T: Send + 'scope,
-    {
-        let (task, (handle, _)) = self.make(pool, None, ());
-        trampoline::call(move || {
-            task.cancel(reason);
-        });
-        handle
+/// It gets none.
+struct Alone<'scope, F>(Submission<'scope, F>);
+
+impl<'scope, F> Make for Alone<'scope, F>
+where
+    F: FnOnce() + Send + 'scope,
+{
+    type Handle = ((), TaskRef);
+
+    #[inline(always)]
+    fn make<P: Token>(self, _: &Pool, _: Option<usize>, token: P) -> (PoolTask, ((), TaskRef)) {
+        let Submission { closure, counted } = self.0;
+        let (task, listed) = scoped_task::make_alone(counted, token, closure);
+        (task, ((), listed))
     }
 }
 

@@ -31,15 +31,15 @@ impl Drop for StillBorrowed {
     }
 }
 
-/// Waits until all tasks have ended, and runs those that no thread has begun, if the owner is inside
-/// the pool. Called by the owner, once, when nothing but its tasks can submit any more.
+/// Waits until all tasks have ended, and runs those that no thread has begun, if the owner is
+/// inside the pool. Called by the owner, once, when nothing but its tasks can submit any more.
 fn wait(tasks: &Tasks<'_>) {
     if tasks.is_listing() {
         run_listed(tasks);
         // The owner is about to give its slot away, or there is nothing left.
         tasks.end_list();
     }
-    if tasks.count.is_over() {
+    if tasks.is_over() {
         return;
     }
     if tasks.process.is_here() {
@@ -52,8 +52,8 @@ fn wait(tasks: &Tasks<'_>) {
 
 /// Runs the tasks of the list, until there are none and none come for a while.
 fn run_listed(tasks: &Tasks<'_>) {
-    let look = || tasks.count.is_over() || tasks.has_listed();
-    while tasks.process.is_here() && !tasks.count.is_over() {
+    let look = || tasks.is_over() || tasks.has_others();
+    while tasks.process.is_here() && !tasks.is_over() {
         match tasks.newest() {
             Some(task) => {
                 Local::run_inline(tasks.from, &Listed::new(&task, tasks));
@@ -72,7 +72,7 @@ fn park(tasks: &Tasks<'_>) {
     // One wait for the pool; a call that was put off may fork as it begins.
     let _blocking = Blocking::begin(Cause::Arrival);
     block_until(Cause::Arrival, Deadline::NEVER, |waker| {
-        let is_over = !tasks.process.is_here() || tasks.waiter.poll(&tasks.count, waker);
+        let is_over = !tasks.process.is_here() || tasks.poll(waker);
         is_over.then_some(())
     });
 }
@@ -88,11 +88,13 @@ fn end_in_the_child(tasks: &Tasks<'_>) {
         if let Ok(doomed) = task.doom(CancelReason::Forked) {
             // Neither dropped nor run: its captures are the parent's.
             std::mem::forget(doomed);
-            let _ = tasks.count.leave();
+            if !tasks.uncount_here() {
+                let _ = tasks.count.leave();
+            }
         }
         std::mem::forget(task);
     }
-    if !tasks.count.is_over() {
+    if !tasks.is_over() {
         eprintln!("workmill: forked inside a scope, of which a task may have been running");
         std::process::abort();
     }

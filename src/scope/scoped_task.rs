@@ -61,9 +61,9 @@ impl ScopePtr {
     /// # Safety
     /// The task is counted, and this is called once for it.
     unsafe fn uncount(self, panic: Option<Payload>) {
-        if let Some(payload) = panic {
-            // SAFETY: the task is counted.
-            unsafe { self.tasks() }.keep_panic(payload);
+        // SAFETY: the task is counted. On the owner's thread the `Tasks` outlive this call anyway.
+        if unsafe { self.tasks() }.tell_end(panic) {
+            return;
         }
         // SAFETY: the task is counted, so the `Tasks` are there. Only the word is borrowed, all of
         // which may be changed by others, since the rest may go with the exchange.
@@ -88,7 +88,7 @@ pub(super) struct Counted<'scope>(&'scope Tasks<'scope>);
 
 impl<'scope> Counted<'scope> {
     pub(super) fn new(tasks: &'scope Tasks<'scope>) -> Self {
-        tasks.count.enter();
+        tasks.count();
         Self(tasks)
     }
 }
@@ -122,6 +122,27 @@ where
     }
 }
 
+/// Makes a task of a closure, without a handle, and the reference for the list.
+pub(super) fn make_alone<'scope, Cx, P, F>(
+    counted: Counted<'scope>,
+    token: P,
+    closure: F,
+) -> (Task<Cx>, TaskRef)
+where
+    Cx: Context,
+    P: Token,
+    F: FnOnce() + Send + 'scope,
+{
+    if size_of::<F>() <= LARGE {
+        let closure = noting_panics(counted.0, closure);
+        make_alone_of(counted, Job::<F, _, _>::new(token, closure))
+    } else {
+        let closure: Box<dyn FnOnce() + Send + 'scope> = Box::new(closure);
+        let closure = noting_panics(counted.0, closure);
+        make_alone_of(counted, Job::<F, _, _>::new(token, closure))
+    }
+}
+
 /// Returns a closure that calls another, and tells the scope if that panics.
 fn noting_panics<'scope, T>(
     tasks: &'scope Tasks<'scope>,
@@ -151,6 +172,18 @@ where
     // The task is uncounted when it ends.
     std::mem::forget(counted);
     (Task::new(InQueue { runnable, scope }), handle, task)
+}
+
+fn make_alone_of<'scope, Cx, C>(counted: Counted<'scope>, closure: C) -> (Task<Cx>, TaskRef)
+where
+    Cx: Context,
+    C: Closure<()> + 'scope,
+{
+    let scope = ScopePtr::to(counted.0);
+    // SAFETY: as in `make_of`.
+    let (runnable, task) = unsafe { cell::scoped_alone(closure) };
+    std::mem::forget(counted);
+    (Task::new(InQueue { runnable, scope }), task)
 }
 
 /// A task of a scope, in a queue.

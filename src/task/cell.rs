@@ -236,9 +236,8 @@ where
     (Runnable(header), HandleRef::new(header))
 }
 
-/// Creates a cell for a closure that may borrow, with a handle reference and `counted` counted
-/// references beside the runnable one. The closure is run inline only by those who
-/// [know that it borrows](RawTask::run_unless).
+/// Creates a cell for a closure that may borrow, with a runnable, a handle and a counted reference.
+/// The closure is run inline only by those who [know that it borrows](RawTask::run_unless).
 ///
 /// # Safety
 /// Until the closure is gone, and with it the outcome unless that belongs to the handle, the caller
@@ -255,6 +254,17 @@ where
         HandleRef::new(header),
         TaskRef(RawTask(header)),
     )
+}
+
+/// Creates a cell for a closure that may borrow, as [`scoped_pair`] does, without a handle
+/// reference.
+///
+/// # Safety
+/// Until the closure is gone, the caller keeps alive what it borrows.
+pub(crate) unsafe fn scoped_alone<F: Closure<()>>(closure: F) -> (Runnable, TaskRef) {
+    let closure = ManuallyDrop::new(closure);
+    let header = Cell::<F, ()>::allocate(State::scoped_alone(), Stage { closure });
+    (Runnable(header), TaskRef(RawTask(header)))
 }
 
 /// Creates a handle reference that has already resolved to cancelled. `name` is that of the task

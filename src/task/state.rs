@@ -184,6 +184,11 @@ impl State {
         Self(AtomicUsize::new(QUEUED | NOT_DUE | REF_ONE))
     }
 
+    /// Returns such a state without a handle reference.
+    pub(super) fn scoped_alone() -> Self {
+        Self(AtomicUsize::new(QUEUED | NOT_DUE | HANDLE_GONE | REF_ONE))
+    }
+
     /// Returns the state of a cell that never had a task. Its outcome is stored from the beginning.
     pub(super) fn refused() -> Self {
         Self(AtomicUsize::new(CANCELLED | DONE | RUNNABLE_GONE))

@@ -24,8 +24,8 @@ fn payload_of<R>(body: impl FnOnce() -> R) -> &'static str {
     panicked.unwrap_err().downcast_ref::<&str>().unwrap()
 }
 
-/// Calls `body` with a pool of each kind: outside of it, in a task of it, in a task of another pool,
-/// and in a future of it.
+/// Calls `body` with a pool of each kind: outside of it, in a task of it, in a task of another
+/// pool, and in a future of it.
 fn everywhere(body: fn(&PoolRef)) {
     for threads in [1, 2, 8] {
         let pool = pool(threads);

@@ -63,9 +63,40 @@ const WAITS: &[Row] = &[
         let (release, behind) = (occupy(other), other.submit(|| ()).cancel_on_drop());
         pair(move || behind.join().unwrap(), move || release.set())
     }),
+    ("ScopedJoinHandle::join", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || other.scope(|scope| scope.submit(|| ()).join().unwrap()),
+            move || release.set(),
+        )
+    }),
+    ("ScopedJoinHandle::join_timeout", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        let join = move || {
+            other.scope(|scope| {
+                let joined = scope.submit(|| ()).join_timeout(Duration::MAX);
+                joined.unwrap().unwrap();
+            });
+        };
+        pair(join, move || release.set())
+    }),
     ("PoolRef::install", GivenAway, |other| {
         let (release, other) = (occupy(other), other.handle());
         pair(move || other.install(|| ()).unwrap(), move || release.set())
+    }),
+    ("PoolRef::scope", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || other.scope(|scope| scope.execute(|| ())),
+            move || release.set(),
+        )
+    }),
+    ("PoolRef::map_slice", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || drop(other.map_slice(&[1], |n| *n).unwrap()),
+            move || release.set(),
+        )
     }),
     ("JoinableQueue::get", GivenAway, |_| {
         let queue = Arc::new(JoinableQueue::unbounded());
@@ -347,6 +378,12 @@ const WAITS: &[Row] = &[
     }),
     ("PoolRef::execute", Lent, |_| {
         full(|full| full.execute(|| ()))
+    }),
+    ("Scope::submit", Lent, |_| {
+        full(|full| full.scope(|scope| drop(scope.submit(|| ()))))
+    }),
+    ("Scope::execute", Lent, |_| {
+        full(|full| full.scope(|scope| scope.execute(|| ())))
     }),
     ("PoolRef::spawn", Lent, |_| {
         full(|full| drop(full.spawn(async {})))

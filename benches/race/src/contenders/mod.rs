@@ -110,7 +110,7 @@ pub(crate) trait Borrow<P> {
     fn both(pool: &P, one: impl FnOnce(&P), other: impl FnOnce(&P) + Send);
 
     /// Returns what `f` returns for the items.
-    fn map(pool: &P, items: &[u64], f: impl Fn(&u64) -> u64 + Sync) -> Vec<u64>;
+    fn map(pool: &P, items: &[u64], f: impl Fn(&u64) -> u64 + Send + Sync) -> Vec<u64>;
 }
 
 /// A pool that learns which of its tasks block.

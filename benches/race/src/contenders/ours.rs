@@ -169,7 +169,11 @@ impl Borrow<ThreadPoolExecutor> for OursScope {
         });
     }
 
-    fn map(pool: &ThreadPoolExecutor, items: &[u64], f: impl Fn(&u64) -> u64 + Sync) -> Vec<u64> {
+    fn map(
+        pool: &ThreadPoolExecutor,
+        items: &[u64],
+        f: impl Fn(&u64) -> u64 + Send + Sync,
+    ) -> Vec<u64> {
         pool.map_slice(items, f).expect("no panic")
     }
 }

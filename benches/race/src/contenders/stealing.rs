@@ -117,7 +117,7 @@ impl Borrow<Arc<rayon::ThreadPool>> for RayonScope {
     fn map(
         _pool: &Arc<rayon::ThreadPool>,
         items: &[u64],
-        f: impl Fn(&u64) -> u64 + Sync,
+        f: impl Fn(&u64) -> u64 + Send + Sync,
     ) -> Vec<u64> {
         items.par_iter().map(f).collect()
     }

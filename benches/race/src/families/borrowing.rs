@@ -31,7 +31,7 @@ where
         |pool| {
             let mut numbers = numbers(len);
             let sample = measured(len, setup.counting, || {
-                quicksort::<_, B>(pool, &mut numbers)
+                quicksort::<_, B>(pool, &mut numbers);
             });
             assert!(numbers.is_sorted());
             sample
@@ -113,7 +113,7 @@ where
     let warm_up = |pool: &C::Pool| drop(black_box(B::map(pool, &items[..WARM_UP.min(len)], f)));
     inside::<C, B>(setup, warm_up, |pool| {
         measured(len, setup.counting, || {
-            drop(black_box(B::map(pool, &items, f)))
+            drop(black_box(B::map(pool, &items, f)));
         })
     })
 }
