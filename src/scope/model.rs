@@ -72,7 +72,9 @@ fn wait(tasks: &Tasks<'_>) {
 }
 
 /// Bug: the owner parks without having announced that it waits. Bug: the last task wakes nobody.
-/// Bug: a count is taken back without a release. Bug: a task is uncounted before it has run.
+/// Bug: a count is taken back without a release. Bug: a task is uncounted before it has run. Bug: the
+/// owner forgets its balance when it begins to wait. Bug: the owner finds that all have ended in the
+/// word alone.
 #[test]
 fn the_owner_goes_on_when_the_last_of_two_tasks_has_ended() {
     model(3, || {
@@ -172,10 +174,9 @@ fn an_outcome_that_nobody_takes_is_dropped_before_the_scope_ends() {
     });
 }
 
-/// A task is counted by the owner's thread, which uncounts one that another thread has counted.
+/// Each of the two threads counts a task that the other uncounts.
 ///
-/// Bug: the owner forgets its balance when it begins to wait. Bug: the owner finds that all have
-/// ended in the word alone.
+/// Bug: a task that ends on the owner's thread stays counted.
 #[test]
 fn a_task_that_another_thread_submits_is_run_by_the_owner() {
     model(2, || {

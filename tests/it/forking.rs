@@ -88,7 +88,7 @@ impl Child {
         }
     }
 
-    pub(crate) fn is_aborted(self) {
+    pub(crate) fn aborts(self) {
         let status = self.wait();
         assert_eq!(
             status.terminating_signal(),

@@ -936,7 +936,7 @@ mod forked {
                 child
             });
             assert_eq!(changed, 1);
-            child.unwrap_or_else(|| exit(0)).is_aborted();
+            child.unwrap_or_else(|| exit(0)).aborts();
         });
     }
 }

@@ -6,6 +6,7 @@
 mod block_on;
 mod cell;
 mod futures;
+mod scopes;
 mod sync;
 mod timers;
 
