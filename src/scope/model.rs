@@ -73,8 +73,8 @@ fn wait(tasks: &Tasks<'_>) {
 
 /// Bug: the owner parks without having announced that it waits. Bug: the last task wakes nobody.
 /// Bug: a count is taken back without a release. Bug: a task is uncounted before it has run. Bug:
-/// the owner forgets its balance when it begins to wait. Bug: the owner finds that all have ended in
-/// the word alone.
+/// the owner forgets its balance when it begins to wait. Bug: the owner finds that all have ended
+/// in the word alone.
 #[test]
 fn the_owner_goes_on_when_the_last_of_two_tasks_has_ended() {
     model(3, || {

@@ -127,12 +127,13 @@ impl Tasks<'_> {
     #[inline]
     pub(super) fn count(&self) {
         let counted = self.own.with(|own| {
-            own.waits || {
-                own.balance.enter();
-                false
+            if own.waits {
+                return false;
             }
+            own.balance.enter();
+            true
         });
-        if counted != Some(false) {
+        if counted != Some(true) {
             self.count.enter();
         }
     }
@@ -151,10 +152,11 @@ impl Tasks<'_> {
     #[must_use = "`false`: the task is counted still"]
     pub(super) fn uncount_here(&self) -> bool {
         let uncounted = self.own.with(|own| {
-            !own.waits && {
-                own.balance.leave();
-                true
+            if own.waits {
+                return false;
             }
+            own.balance.leave();
+            true
         });
         uncounted == Some(true)
     }
