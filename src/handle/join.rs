@@ -196,6 +196,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Joins the task, once `run_inline` has had the opportunity to run it.
+    #[inline(always)]
     pub(crate) fn join_after(self, run_inline: impl FnOnce(&HandleRef<T>)) -> Result<T, JoinError> {
         let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
