@@ -1,7 +1,7 @@
 //! A task that borrows, and ends before the scope does that it belongs to.
 //!
 //! The lifetimes of closures and outcomes end here: a task lies in the pool's queues as if it
-//! borrowed nothing. Three things make that sound.
+//! borrowed nothing. This is why that is sound.
 //!
 //! 1. *The owner waits.* [`run`](super::run) makes the [`Tasks`] on its stack, and returns only
 //!    when all that were counted have ended, whatever happens: the body's panic is caught, and
@@ -14,6 +14,9 @@
 //! 3. *After that only the cell is touched.* A tombstone in a queue, a [`TaskRef`] and a waker lead
 //!    to the cell, which is on the heap and counted. They reach neither the closure, which has
 //!    gone, nor the scope: a [`ScopePtr`] is followed by the winner of that exchange alone.
+//!
+//! A task is always paired with its own scope: [`Listed`] and [`DoomedTask`] are made by this room
+//! only, of the [`Tasks`] that the handle or the list belongs to.
 //!
 //! Nothing in a forked child begins a task of the parent's, or drops one (`scope/owner.rs`).
 

@@ -538,6 +538,34 @@ fn a_task_that_waits_for_its_scope_runs_the_scopes_tasks_itself() {
 }
 
 #[test]
+fn a_task_that_waits_for_its_scope_runs_tasks_that_other_threads_submit_to_it() {
+    limited(|| {
+        let pool = pool(2);
+        let within = pool.handle();
+        let outer = pool.submit(move || {
+            let here = thread::current().id();
+            let (submitted, stop) = (Flag::default(), Flag::default());
+            let mut ran_on = None;
+            within.scope(|scope| {
+                let other = scope.submit(|| {
+                    assert_ne!(thread::current().id(), here);
+                    scope.execute(|| {
+                        ran_on = Some(thread::current().id());
+                        stop.set();
+                    });
+                    submitted.set();
+                    stop.wait(); // so this thread runs nothing
+                });
+                until(|| other.is_running());
+                submitted.wait();
+            });
+            ran_on == Some(here)
+        });
+        assert!(outer.join().unwrap());
+    });
+}
+
+#[test]
 fn a_task_that_waits_for_its_scope_runs_nothing_else() {
     limited(|| {
         for threads in [1, 2] {
