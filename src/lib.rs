@@ -110,6 +110,25 @@
 //!
 //! A [`promise`](promise()) is a handle to an outcome that comes from elsewhere.
 //!
+//! # Borrowing
+//!
+//! [`scope`] is like [`std::thread::scope`]: its tasks may borrow, and have ended when it returns.
+//! [`map_slice`] maps a slice by halves.
+//!
+//! ```
+//! let pool = workmill::ThreadPoolExecutor::new(2)?;
+//! let mut sacks = [3, 1, 2, 5, 4, 6];
+//! let (left, right) = sacks.split_at_mut(3);
+//! pool.scope(|scope| {
+//!     scope.execute(|| left.sort());
+//!     scope.execute(|| right.sort());
+//! });
+//! assert_eq!(sacks, [1, 2, 3, 4, 5, 6]);
+//! let doubled = pool.map_slice(&sacks, |sack| sack * 2)?;
+//! assert_eq!(doubled, [2, 4, 6, 8, 10, 12]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Shutting down
 //!
 //! [`shutdown`] refuses new tasks, finishes the accepted ones and waits for the threads to end.
@@ -196,6 +215,8 @@
 //! | `asyncio.run(f())`, `create_task(f())` | [`block_on(f())`](block_on), [`pool.spawn(f())`](PoolRef::spawn) |
 //! | `asyncio.sleep(1)`, `wait_for(f(), 2)` | [`timer::sleep`], [`timer::timeout`] |
 //! | `threading.Timer(5, f).start()` | [`pool.submit_after(Duration::from_secs(5), f)`](PoolRef::submit_after) |
+//! | `list(pool.map(f, xs))` | [`pool.map_slice(&xs, f)?`](PoolRef::map_slice) |
+//! | `with ThreadPoolExecutor() as pool:`, to have all done at its end | [`pool.scope(…)`](PoolRef::scope), whose tasks may borrow |
 //! | `pool.shutdown()` | [`pool.shutdown()`](ThreadPoolExecutor::shutdown), or the drop of the pool |
 //! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](ThreadPoolExecutor::shutdown_now) |
 //!
@@ -231,6 +252,8 @@
 //! [`execute`]: PoolRef::execute
 //! [`map`]: PoolRef::map
 //! [`map_unordered`]: PoolRef::map_unordered
+//! [`scope`]: PoolRef::scope
+//! [`map_slice`]: PoolRef::map_slice
 //! [`try_submit`]: PoolRef::try_submit
 //! [`submit_timeout`]: PoolRef::submit_timeout
 //! [`shutdown`]: ThreadPoolExecutor::shutdown
@@ -295,6 +318,7 @@ pub use many::{
 };
 pub use schedule::Every;
 pub use scope::join::join;
+pub use scope::{Scope, ScopedJoinHandle};
 pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};
 pub use sync::error::{

@@ -46,6 +46,9 @@ pub enum CancelReason {
     Forked,
     /// The [`Promise`](crate::Promise) of the outcome was dropped without an answer.
     Abandoned,
+    /// Another task of its scope panicked, and the scope
+    /// [cancels the others then](crate::Scope::cancel_on_panic).
+    ScopeFailed,
 }
 
 impl fmt::Display for CancelReason {
@@ -57,6 +60,7 @@ impl fmt::Display for CancelReason {
             Self::Deadlock => "not joined because it waits for this very join",
             Self::Forked => "lost to this process, which was forked from the pool's",
             Self::Abandoned => "abandoned: its promise was dropped without an answer",
+            Self::ScopeFailed => "cancelled because another task of its scope panicked",
         })
     }
 }

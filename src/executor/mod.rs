@@ -13,6 +13,7 @@ mod here;
 mod join;
 mod owner;
 mod promises;
+mod scoped;
 mod submit;
 
 use std::fmt;

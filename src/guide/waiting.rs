@@ -42,11 +42,12 @@
 //!    needed. Only waits for certain tasks without a time limit do so:
 //!    [`join`](crate::JoinHandle::join), also of a [shared](crate::JoinHandle::shared) handle,
 //!    [`join_all`](crate::join_all), a [`wait`](crate::wait()) for all, and the next item of
-//!    [`map`](crate::PoolRef::map). When
-//!    three quarters of the thread's stack are used, the task waits instead, and another thread
-//!    goes on with a stack of its own. So recursion may be deep. A task that waits for the second
-//!    closure of a [`join`](crate::join()), which another thread has taken, runs closures of the
-//!    `join`s within that one.
+//!    [`map`](crate::PoolRef::map); and a task that waits at the end of a
+//!    [scope](crate::PoolRef::scope) runs tasks of that scope. When three quarters of the thread's
+//!    stack are used, the task waits instead, and another thread goes on with a stack of its own.
+//!    So recursion may be deep. A task that waits for the second closure of a
+//!    [`join`](crate::join()), which another thread has taken, runs closures of the `join`s within
+//!    that one.
 //! 2. **Every other wait frees the slot**, after a short look: at once in a wait for something that
 //!    arrives, and after a while in a wait for room (see [below](#waits-for-room)). If there is
 //!    work, a spare thread takes the slot, or a new thread is started. When the wait is over, the
@@ -72,10 +73,11 @@
 //!
 //! | a task waits | in | its slot |
 //! |---|---|---|
-//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`PoolRef::install`](crate::PoolRef::install), [`PoolRef::join`](crate::PoolRef::join), [`join`](crate::join()) | given away |
+//! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`ScopedJoinHandle::join`](crate::ScopedJoinHandle::join), [`PoolRef::install`](crate::PoolRef::install), [`PoolRef::join`](crate::PoolRef::join), [`join`](crate::join()) | given away |
 //! | for one task of several | [`wait`](crate::wait()), [`AsCompleted::next`](crate::as_completed), [`first_ok`](crate::first_ok), [`JoinSet::join_next`](crate::JoinSet::join_next), [`MapUnordered::next`](crate::PoolRef::map_unordered) | given away |
 //! | for all of several | [`join_all`](crate::join_all), [`Map::next`](crate::PoolRef::map), [`PoolRef::for_each`](crate::PoolRef::for_each) | given away |
 //! | until fewer are in flight | [`JoinSet::submit`](crate::JoinSet::submit), [`JoinSet::spawn`](crate::JoinSet::spawn) with a [limit](crate::JoinSet::limit) | given away |
+//! | for the tasks of a scope | [`PoolRef::scope`](crate::PoolRef::scope), [`PoolRef::map_slice`](crate::PoolRef::map_slice) | given away |
 //! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |
@@ -85,7 +87,7 @@
 //! | for a function of yours | [`blocking`](crate::blocking) | given away |
 //! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
 //! | for room in a queue | [`JoinableQueue::put`](crate::JoinableQueue::put), [`JoinableQueue::put_all`](crate::JoinableQueue::put_all) | lent |
-//! | for room in another pool | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn) with [`Overflow::Block`](crate::Overflow::Block) | lent |
+//! | for room in another pool | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn), [`Scope::submit`](crate::Scope::submit), [`Scope::execute`](crate::Scope::execute) with [`Overflow::Block`](crate::Overflow::Block) | lent |
 //! | for a future | [`block_on`](crate::block_on()), [`PoolRef::block_on`](crate::PoolRef::block_on) | lent if the future waits only for what is lent here, else given away |
 //!
 //! The three queues behave alike. A wait in a hook, such as

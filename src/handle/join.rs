@@ -43,7 +43,7 @@ const LOOK: Spin = Spin {
 ///
 /// While the pool's workers need every processor, a joiner that goes on looking takes the processor
 /// from a worker that could run the very task that the joiner waits for.
-pub(super) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -> bool {
+pub(crate) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -> bool {
     spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
 }
 
@@ -192,9 +192,16 @@ impl<T> JoinHandle<T> {
     #[doc(alias("result", "get"))]
     pub fn join(self) -> Result<T, JoinError> {
         let from = self.from;
+        self.join_after(|task| Local::run_inline(from, &**task))
+    }
+
+    /// Joins the task, once `run_inline` has had the opportunity to run it.
+    #[inline(always)]
+    pub(crate) fn join_after(self, run_inline: impl FnOnce(&HandleRef<T>)) -> Result<T, JoinError> {
+        let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
         let mut task = self.into_task();
-        Local::run_inline(from, &task);
+        run_inline(&task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
                 let error = JoinError::of_cancel(reason, task.name());
@@ -331,7 +338,7 @@ impl<T> JoinHandle<T> {
         let Some(task) = &mut self.task else {
             return Ok(());
         };
-        Local::run_inline(from, task);
+        Local::run_inline(from, &**task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             wait_for_task(from, task).inspect_err(|_| task.stop_waiting())?;
         }
@@ -369,18 +376,18 @@ impl<T> JoinHandle<T> {
     }
 
     /// Takes the reference out of the handle. Panics if the outcome was returned before.
-    pub(super) fn into_task(mut self) -> HandleRef<T> {
+    pub(crate) fn into_task(mut self) -> HandleRef<T> {
         self.task();
         self.task.take().expect("the handle was not spent")
     }
 
     /// The reference to the task, unless the outcome was returned.
-    pub(super) fn task_if_unspent(&self) -> Option<&HandleRef<T>> {
+    pub(crate) fn task_if_unspent(&self) -> Option<&HandleRef<T>> {
         self.task.as_ref()
     }
 
     /// Returns the link to the pool of the task.
-    pub(super) fn link(&self) -> PoolLink {
+    pub(crate) fn link(&self) -> PoolLink {
         self.from
     }
 

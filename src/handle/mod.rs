@@ -24,6 +24,7 @@ pub(crate) use cancel::cancel_for;
 pub use cancel::{CancelHandle, CancelOnDrop};
 pub use flat::{FlatHandle, TaskError};
 pub use join::JoinHandle;
+pub(crate) use join::look_for_a_while;
 pub(crate) use promise::promise_with;
 pub use promise::{Promise, promise};
 pub use shared::SharedHandle;

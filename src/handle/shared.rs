@@ -172,7 +172,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// Runs the task inline if that is possible, and waits until it has ended.
     pub(super) fn wait_inline(&self) -> Result<(), CancelReason> {
         let Common { task, from, .. } = &*self.common;
-        Local::run_inline(*from, task);
+        Local::run_inline(*from, &**task);
         if look_for_a_while(*from, || self.is_finished()) {
             return Ok(());
         }

@@ -44,7 +44,7 @@ pub(crate) use config::{Config, Limits, ThreadSetup};
 pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
-pub(crate) use local::{Local, Make, Pool, PoolTask};
+pub(crate) use local::{Inline, Local, Make, Pool, PoolTask};
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;
 pub(crate) use registry::Registry;

@@ -246,12 +246,43 @@ impl<F: Closure<T>, T> Cell<F, T> {
 /// Creates a cell for `closure`, and returns its two references.
 pub(crate) fn pair<F, T>(closure: F) -> (Runnable, HandleRef<T>)
 where
-    F: Closure<T>,
+    F: Closure<T> + 'static,
     T: Send + 'static,
 {
     let closure = ManuallyDrop::new(closure);
     let header = Cell::allocate(State::queued(), Stage { closure });
     (Runnable(header), HandleRef::new(header))
+}
+
+/// Creates a cell for a closure that may borrow, with a runnable, a handle and a counted reference.
+/// The closure is run inline only by those who [know that it borrows](RawTask::run_unless).
+///
+/// # Safety
+/// Until the closure is gone, and with it the outcome unless that belongs to the handle, the caller
+/// keeps alive what the closure and its outcome borrow.
+pub(crate) unsafe fn scoped_pair<F, T>(closure: F) -> (Runnable, HandleRef<T>, TaskRef)
+where
+    F: Closure<T>,
+    T: Send,
+{
+    let closure = ManuallyDrop::new(closure);
+    let header = Cell::<F, T>::allocate(State::scoped(), Stage { closure });
+    (
+        Runnable(header),
+        HandleRef::new(header),
+        TaskRef(RawTask(header)),
+    )
+}
+
+/// Creates a cell for a closure that may borrow, as [`scoped_pair`] does, without a handle
+/// reference.
+///
+/// # Safety
+/// Until the closure is gone, the caller keeps alive what it borrows.
+pub(crate) unsafe fn scoped_alone<F: Closure<()>>(closure: F) -> (Runnable, TaskRef) {
+    let closure = ManuallyDrop::new(closure);
+    let header = Cell::<F, ()>::allocate(State::scoped_alone(), Stage { closure });
+    (Runnable(header), TaskRef(RawTask(header)))
 }
 
 /// Creates a handle reference that has already resolved to cancelled. `name` is that of the task
@@ -307,6 +338,27 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
     }
 }
 
+/// Runs a closure, or drops it, and stores the outcome.
+///
+/// # Safety
+/// The duties of [`Vtable::run`].
+unsafe fn run_or_drop(header: NonNull<Header>, doomed: Option<CancelReason>) {
+    // SAFETY: the header is that of a live cell, by our duty.
+    let vtable = unsafe { header.as_ref() }.vtable;
+    match doomed {
+        // SAFETY: our duties are those of `run`.
+        None => unsafe { (vtable.run)(header) },
+        // SAFETY: our duties are those of `cancel`, too: the closure is ours.
+        Some(reason) => unsafe { (vtable.cancel)(header, reason) },
+    }
+}
+
+/// The answer of a runnable reference whose task was begun or cancelled elsewhere.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) was_cancelled: bool,
+}
+
 /// The runnable reference to a cell. It is run or cancelled, exactly once.
 ///
 /// Its drop cancels the task, because a pool that forgets a task was shut down.
@@ -323,12 +375,12 @@ impl Runnable {
     }
 
     /// Returns the name of the closure.
-    pub(super) fn name(&self) -> &'static Name {
+    pub(crate) fn name(&self) -> &'static Name {
         self.header().vtable.name
     }
 
     /// Returns `true` if the closure was neither begun nor cancelled.
-    pub(super) fn is_queued(&self) -> bool {
+    pub(crate) fn is_queued(&self) -> bool {
         self.header().state.is_queued()
     }
 
@@ -350,6 +402,27 @@ impl Runnable {
         let cancelled = this.header().state.is_cancelled();
         this.leave();
         !cancelled
+    }
+
+    /// Runs the closure, or drops it if `doomed` returns why. Does neither if it was begun or
+    /// cancelled before. A panic is returned, not reported.
+    pub(crate) fn run_unless(
+        self,
+        cx: &impl Context,
+        doomed: impl FnOnce() -> Option<CancelReason>,
+    ) -> Result<Option<Payload>, Gone> {
+        let this = ManuallyDrop::new(self);
+        if !this.header().state.start() {
+            let was_cancelled = this.header().state.is_cancelled();
+            this.leave();
+            return Err(Gone { was_cancelled });
+        }
+        cx.begins(this.name());
+        cx.can_be_joined(this.0.as_ptr().cast());
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: `start` gave us the closure.
+        unsafe { run_or_drop(this.0, doomed()) };
+        cx.returned();
+        Ok(this.finish())
     }
 
     /// Cancels the task. Returns `false` if it was begun or cancelled before.
@@ -488,6 +561,29 @@ impl RawTask {
             }
         }
         ours
+    }
+
+    /// Returns `true` if the task was neither begun nor cancelled; a snapshot, may be stale.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.header().state.is_queued()
+    }
+
+    /// Runs the closure on this thread, or drops it if `doomed` returns why. Does neither, and
+    /// returns `None`, if it was begun or cancelled before. A panic is returned, not reported.
+    ///
+    /// The task is a closure, and the caller knows what has to be done when it has ended.
+    pub(crate) fn run_unless(
+        &self,
+        doomed: impl FnOnce() -> Option<CancelReason>,
+    ) -> Option<Option<Payload>> {
+        if !self.header().state.start() {
+            return None;
+        }
+        debug_assert!(self.header().vtable.future.is_none(), "a closure");
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: the task is a closure, which
+        // `start` gave us.
+        unsafe { run_or_drop(self.0, doomed()) };
+        Some(self.finish())
     }
 
     /// Wakes the task if it is a future.

@@ -49,7 +49,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub(super) fn of_closure(name: &'static Name) -> Self {
+    pub(crate) fn of_closure(name: &'static Name) -> Self {
         Self {
             name,
             is_future: false,
@@ -88,7 +88,7 @@ impl Token for () {
 }
 
 /// A closure in the form in which a cell keeps it.
-pub(crate) trait Closure<T>: Send + 'static {
+pub(crate) trait Closure<T>: Send {
     /// The name of the user's closure.
     const NAME: &'static Name;
 
@@ -96,7 +96,7 @@ pub(crate) trait Closure<T>: Send + 'static {
 }
 
 /// A closure, what it holds while it waits, and the type `N` that it had before it was boxed.
-pub(super) struct Job<N, P, F> {
+pub(crate) struct Job<N, P, F> {
     token: P,
     closure: F,
     named: PhantomData<fn() -> N>,
@@ -104,7 +104,7 @@ pub(super) struct Job<N, P, F> {
 
 impl<N, P, F> Job<N, P, F> {
     #[inline]
-    pub(super) fn new(token: P, closure: F) -> Self {
+    pub(crate) fn new(token: P, closure: F) -> Self {
         Self {
             token,
             closure,
@@ -115,9 +115,8 @@ impl<N, P, F> Job<N, P, F> {
 
 impl<N, P, F, T> Closure<T> for Job<N, P, F>
 where
-    N: 'static,
     P: Token,
-    F: FnOnce() -> T + Send + 'static,
+    F: FnOnce() -> T + Send,
 {
     const NAME: &'static Name = &Name::of::<N>();
 

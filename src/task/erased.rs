@@ -25,7 +25,7 @@ pub(crate) type Word = MaybeUninit<usize>;
 
 /// The size in bytes above which a closure with a result is boxed beside its cell, so that taking
 /// it out to run it moves only a pointer.
-const LARGE: usize = 1024;
+pub(crate) const LARGE: usize = 1024;
 
 /// A piece of work that runs in a context `Cx`. It is stored in three words, or in one if it
 /// [fits](Self::narrow).
@@ -60,7 +60,7 @@ enum Op<'a, Cx> {
 unsafe impl<Cx, W> Send for Task<Cx, W> {}
 
 /// Work that the words of a task can hold.
-pub(super) trait Work<Cx>: Send + Sized + 'static {
+pub(crate) trait Work<Cx>: Send + Sized + 'static {
     /// Runs the work. Never unwinds. After [`Ran::Yields`] the bytes that `self` was copied from
     /// hold the work still.
     fn run(self, cx: &Cx) -> Ran;
@@ -109,7 +109,7 @@ impl<Cx: Context> Task<Cx> {
     }
 
     #[inline]
-    pub(super) fn new<W: Work<Cx>>(work: W) -> Self {
+    pub(crate) fn new<W: Work<Cx>>(work: W) -> Self {
         assert!(fits::<W>(), "the caller boxes what does not fit");
         let mut words: Words = [MaybeUninit::uninit(); 3];
         // SAFETY: the words are large enough and aligned for `W`, as was just asserted.
@@ -290,7 +290,7 @@ const fn fits_in<W, Room>() -> bool {
 /// A closure without a handle.
 struct Detached<J>(J);
 
-impl<J: Closure<()>, Cx: Context> Work<Cx> for Detached<J> {
+impl<J: Closure<()> + 'static, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
     fn run(self, cx: &Cx) -> Ran {
         cx.begins(J::NAME);

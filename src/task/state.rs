@@ -79,7 +79,7 @@ const WAITER: usize = 1 << 5;
 const REASON: usize = 0b11 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
-/// The closure must not be run inline, because it is not due.
+/// The closure must not be run inline, because it is not due, or only by those who know its scope.
 const NOT_DUE: usize = 1 << 8;
 /// One counted reference. All bits from here on are their number.
 const REF_ONE: usize = 1 << 9;
@@ -178,6 +178,17 @@ impl State {
     /// Returns the state of a new cell, with a runnable and a handle reference.
     pub(super) fn queued() -> Self {
         Self(AtomicUsize::new(QUEUED))
+    }
+
+    /// Returns the state of a new cell, with a runnable, a handle and a counted reference, whose
+    /// closure is not run inline like others.
+    pub(super) fn scoped() -> Self {
+        Self(AtomicUsize::new(QUEUED | NOT_DUE | REF_ONE))
+    }
+
+    /// Returns such a state without a handle reference.
+    pub(super) fn scoped_alone() -> Self {
+        Self(AtomicUsize::new(QUEUED | NOT_DUE | HANDLE_GONE | REF_ONE))
     }
 
     /// Returns the state of a cell that never had a task. Its outcome is stored from the beginning.

@@ -333,6 +333,48 @@ fn equally_urgent_messages_keep_their_order() {
     ]);
 }
 
+// Work that borrows.
+
+#[test]
+fn the_size_of_a_directory_is_that_of_its_files() {
+    let folder = Folder::new();
+    let (mut bytes, mut files) = (0, 0);
+    for inner in [
+        "tree",
+        "tree/a",
+        "tree/a/b",
+        "tree/a/b/c",
+        "tree/d",
+        "tree/empty",
+    ] {
+        let inner = folder.path.join(inner);
+        std::fs::create_dir(&inner).unwrap();
+        for n in 0..if inner.ends_with("empty") { 0 } else { 20 } {
+            std::fs::write(inner.join(n.to_string()), vec![0; n * 10]).unwrap();
+            bytes += n * 10;
+            files += 1;
+        }
+    }
+    let run = folder.run(Command::new(program("directory_size")).arg("tree"));
+    run.exits(0).prints([
+        format!("{bytes} bytes in {files} files"),
+        "without threads: the same".to_owned(),
+    ]);
+    let missing = folder.run(Command::new(program("directory_size")).arg("nowhere"));
+    missing.prints(["0 bytes in 0 files", "without threads: the same"]);
+    assert!(missing.err.starts_with("nowhere: "), "{missing}");
+}
+
+#[test]
+fn a_quicksort_sorts_as_std_does() {
+    let run = run("quicksort");
+    run.prints_in_order(["as std sorts them: true"]);
+    assert_eq!(
+        run.count(|line| line.starts_with("1000000 numbers, from ")),
+        1
+    );
+}
+
 // Shared state.
 
 #[test]

@@ -89,6 +89,15 @@ impl Child {
         }
     }
 
+    pub(crate) fn aborts(self) {
+        let status = self.wait();
+        assert_eq!(
+            status.terminating_signal(),
+            Some(libc::SIGABRT),
+            "{status:?}"
+        );
+    }
+
     pub(crate) fn ends_well(self) {
         let status = self.wait();
         assert_eq!(status.exit_status(), Some(0), "{status:?}");

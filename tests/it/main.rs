@@ -41,6 +41,7 @@ mod promises;
 mod queue;
 mod queue_ends;
 mod scheduling;
+mod scopes;
 mod semaphore;
 #[cfg(unix)]
 mod signals;

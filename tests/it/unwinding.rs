@@ -6,8 +6,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
 use workmill::timer::{Interval, Sleep};
 use workmill::{
     BoundedSemaphore, CancelHandle, CancelOnDrop, CancelToken, Event, JoinError, JoinHandle,
-    JoinableQueue, Latch, LifoQueue, OwnedPermit, Permit, PoolRef, PriorityQueue, Semaphore,
-    SharedHandle, ThreadPoolExecutor, TrySubmitError,
+    JoinableQueue, Latch, LifoQueue, OwnedPermit, Permit, PoolRef, PriorityQueue, ScopedJoinHandle,
+    Semaphore, SharedHandle, ThreadPoolExecutor, TrySubmitError,
 };
 
 use crate::support::{limited, occupy};
@@ -24,6 +24,7 @@ const _: () = {
     survives::<CancelOnDrop<Fragile>>();
     survives::<CancelHandle>();
     survives::<SharedHandle<u32>>();
+    survives::<ScopedJoinHandle<'static, Fragile>>();
     survives::<JoinError>();
     survives::<TrySubmitError<Fragile>>();
     survives::<Semaphore>();

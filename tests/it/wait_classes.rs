@@ -75,6 +75,23 @@ const WAITS: &[Row] = &[
             move || release.set(),
         )
     }),
+    ("ScopedJoinHandle::join", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || other.scope(|scope| scope.submit(|| ()).join().unwrap()),
+            move || release.set(),
+        )
+    }),
+    ("ScopedJoinHandle::join_timeout", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        let join = move || {
+            other.scope(|scope| {
+                let joined = scope.submit(|| ()).join_timeout(Duration::MAX);
+                joined.unwrap().unwrap();
+            });
+        };
+        pair(join, move || release.set())
+    }),
     ("PoolRef::install", GivenAway, |other| {
         let (release, other) = (occupy(other), other.handle());
         pair(move || other.install(|| ()).unwrap(), move || release.set())
@@ -183,6 +200,20 @@ const WAITS: &[Row] = &[
             join(|| begun.wait(), second);
         };
         pair(wait, move || release.set())
+    }),
+    ("PoolRef::scope", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || other.scope(|scope| scope.execute(|| ())),
+            move || release.set(),
+        )
+    }),
+    ("PoolRef::map_slice", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        pair(
+            move || drop(other.map_slice(&[1], |n| *n).unwrap()),
+            move || release.set(),
+        )
     }),
     ("JoinableQueue::get", GivenAway, |_| {
         let queue = Arc::new(JoinableQueue::unbounded());
@@ -464,6 +495,12 @@ const WAITS: &[Row] = &[
     }),
     ("PoolRef::execute", Lent, |_| {
         full(|full| full.execute(|| ()))
+    }),
+    ("Scope::submit", Lent, |_| {
+        full(|full| full.scope(|scope| drop(scope.submit(|| ()))))
+    }),
+    ("Scope::execute", Lent, |_| {
+        full(|full| full.scope(|scope| scope.execute(|| ())))
     }),
     ("PoolRef::spawn", Lent, |_| {
         full(|full| drop(full.spawn(async {})))

@@ -7,6 +7,7 @@ mod block_on;
 mod cell;
 mod futures;
 mod joins;
+mod scopes;
 mod sync;
 mod timers;
 

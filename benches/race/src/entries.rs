@@ -54,6 +54,8 @@ pub(crate) mod pools {
     group! {
         WORKMILL: "workmill", "tasks capture a clone of the pool";
         WORKMILL_CURRENT: "workmill current", "tasks ask workmill::current() for the pool";
+        WORKMILL_SCOPE: "workmill scope",
+            "a scope, and one task in it; in nested_join only";
         WORKMILL_OF_FOUR: "workmill of four",
             "a pool of four threads, one for each task; in contended_wait only";
         WORKMILL_BACKGROUND: "workmill background",
@@ -70,6 +72,8 @@ pub(crate) mod pools {
         TOKIO_JOIN_SET: "tokio JoinSet", "under block_on; in join_set only";
         TOKIO_UNORDERED: "tokio FuturesUnordered",
             "its JoinHandles in a FuturesUnordered, under block_on; in as_completed only";
+        RAYON_BORROWS: "rayon borrows",
+            "in_place_scope, and par_iter; in the rows whose tasks borrow";
         TOKIO: "tokio",
             "Handle::spawn, and its JoinHandle under block_on; spawn_blocking; no drivers except \
              for timers";

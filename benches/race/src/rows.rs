@@ -15,7 +15,7 @@ use crate::contenders::channels::{
     AsyncChannel, ByHand as QueueByHand, Crossbeam, Flume, Kanal, SyncChannel,
 };
 use crate::contenders::inline::Inline;
-use crate::contenders::ours::{Background, OursCurrent};
+use crate::contenders::ours::{Background, OursCurrent, OursScope};
 use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
 use crate::contenders::semaphores::{
@@ -29,6 +29,7 @@ use crate::families::awaiting::{
     TALKING, YIELDING, async_pingpong, async_pingpong_in_turn, timers, yield_many,
     yield_many_in_turn,
 };
+use crate::families::borrowing::{map_slice, map_slice100, scope_sort, scope_wave};
 use crate::families::chili;
 use crate::families::forking::{fib, fib_argument, joins, quicksort, tree_sum};
 use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
@@ -350,6 +351,7 @@ pub(crate) const ROWS: &[RowSpec] = &[
                 pools::WORKMILL_CURRENT,
                 nested_join::<Workmill, OursCurrent>,
             ),
+            (pools::WORKMILL_SCOPE, nested_join::<Workmill, OursScope>),
         ],
         others: &[
             (pools::RAYON_SCOPE, nested_join::<Rayon, RayonScope>),
@@ -398,6 +400,42 @@ pub(crate) const ROWS: &[RowSpec] = &[
             (pools::CHILI, chili::quicksort),
         ],
         floor: Some((pools::FLOOR, quicksort::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "scope_wave",
+        about: "20,000 tasks of one scope in a task, 1 in 64 a hundred times heavier",
+        ops: 20_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, scope_wave::<Workmill, OursScope>)],
+        others: &[(pools::RAYON_BORROWS, scope_wave::<Rayon, RayonScope>)],
+        ..USUAL
+    },
+    RowSpec {
+        name: "scope_sort",
+        about: "a quicksort of 1,000,000 numbers, with a scope for each pivot",
+        ops: 1_000_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, scope_sort::<Workmill, OursScope>)],
+        others: &[(pools::RAYON_BORROWS, scope_sort::<Rayon, RayonScope>)],
+        ..USUAL
+    },
+    RowSpec {
+        name: "map_slice",
+        about: "1,000,000 items of a slice, mapped in next to no time",
+        ops: 1_000_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, map_slice::<Workmill, OursScope>)],
+        others: &[(pools::RAYON_BORROWS, map_slice::<Rayon, RayonScope>)],
+        ..USUAL
+    },
+    RowSpec {
+        name: "map_slice100",
+        about: "1,000,000 items of a slice, about 100 ns each",
+        ops: 1_000_000,
+        computes: true,
+        ours: &[(pools::WORKMILL, map_slice100::<Workmill, OursScope>)],
+        others: &[(pools::RAYON_BORROWS, map_slice100::<Rayon, RayonScope>)],
         ..USUAL
     },
     PINGPONG,

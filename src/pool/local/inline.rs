@@ -6,10 +6,37 @@ use super::here::{Local, with_chain, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::cell::RawTask;
 
+/// A task that the thread which waits for it may run.
+pub(crate) trait Inline {
+    /// Returns an address that identifies the task's cell.
+    fn id(&self) -> *const ();
+
+    /// Returns `true` if the task may be run inline, and was neither begun nor cancelled.
+    fn can_run_inline(&self) -> bool;
+
+    /// Runs the task, unless it was begun or cancelled before. Returns `true` if it was run. Never
+    /// unwinds.
+    fn run_inline(&self, cx: &Local) -> bool;
+}
+
+impl Inline for RawTask {
+    fn id(&self) -> *const () {
+        Self::id(self)
+    }
+
+    fn can_run_inline(&self) -> bool {
+        Self::can_run_inline(self)
+    }
+
+    fn run_inline(&self, cx: &Local) -> bool {
+        Self::run_inline(self, cx)
+    }
+}
+
 impl Local {
     /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and
     /// there is enough left of the stack.
-    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
+    pub(crate) fn run_inline(from: PoolLink, task: &impl Inline) {
         if !task.can_run_inline() {
             return;
         }
@@ -29,7 +56,7 @@ impl Local {
 
     /// Runs a task inline, of a pool that this thread is inside, but not innermost: the task has to
     /// find its own pool innermost.
-    fn visit_inline(from: PoolLink, task: &RawTask) -> bool {
+    fn visit_inline(from: PoolLink, task: &impl Inline) -> bool {
         let pool = with_chain(|mut chain| {
             let local = chain.find(|local| local.shared.link == from)?;
             Some(Arc::clone(&local.shared))
@@ -45,7 +72,7 @@ impl Local {
 
     /// Runs a task inline. Returns `false` if another thread has begun it, or the stack is nearly
     /// used up.
-    fn try_inline(&self, task: &RawTask) -> bool {
+    fn try_inline(&self, task: &impl Inline) -> bool {
         !self.running.is_deep() && self.running.inline(task.id(), || task.run_inline(self))
     }
 

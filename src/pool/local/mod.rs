@@ -46,3 +46,4 @@ mod yielded;
 
 pub(crate) use self::entry::Make;
 pub(crate) use self::here::{Local, Pool, PoolTask};
+pub(crate) use self::inline::Inline;

@@ -47,7 +47,7 @@ impl Local {
         }
         let swept = self.held.with_queue(|own| match own {
             // A sweep would cost more than it gives back.
-            Some(own) if runs < own.len() / 2 => false,
+            Some(own) if runs < own.len() / 4 * 3 => false,
             own => {
                 if let Some(own) = own {
                     self.shared.queue.sweep_local(own, PoolTask::is_tombstone);

@@ -116,6 +116,21 @@ pub(crate) trait Fork {
     ) -> (A, B);
 }
 
+/// Gives the pool `P` work that borrows. All of it is called in a task of the pool.
+pub(crate) trait Borrow<P> {
+    /// Calls `body` in a task of the pool.
+    fn inside(pool: &P, body: impl FnOnce(&P) + Send);
+
+    /// Submits `task` to a scope for each of the numbers from 0 on.
+    fn wave(pool: &P, tasks: usize, task: impl Fn(usize) + Sync);
+
+    /// Calls both, the second in a task of a scope.
+    fn both(pool: &P, one: impl FnOnce(&P), other: impl FnOnce(&P) + Send);
+
+    /// Returns what `f` returns for the items.
+    fn map(pool: &P, items: &[u64], f: impl Fn(&u64) -> u64 + Send + Sync) -> Vec<u64>;
+}
+
 /// A pool that learns which of its tasks block.
 pub(crate) trait Block: Execute {
     /// Takes a closure that keeps its thread waiting.

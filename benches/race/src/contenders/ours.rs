@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
 
-use super::{Block, Contender, Execute, Fork, Own, Reach, Sleep, Spawn, Submit};
+use super::{Block, Borrow, Contender, Execute, Fork, Halve, Own, Reach, Sleep, Spawn, Submit};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -140,5 +140,59 @@ impl Fork for ThreadPoolExecutor {
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
         workmill::join(one, other)
+    }
+}
+
+/// Each task that is not a leaf opens a scope.
+pub(crate) struct OursScope;
+
+impl Halve<ThreadPoolExecutor> for OursScope {
+    fn leaves(pool: &ThreadPoolExecutor, levels: u32) -> usize {
+        fn halve(pool: &PoolRef, levels: u32) -> usize {
+            if levels == 0 {
+                return 1;
+            }
+            let (mut one, mut other) = (0, 0);
+            pool.scope(|scope| {
+                scope.execute(|| one = halve(pool, levels - 1));
+                other = halve(pool, levels - 1);
+            });
+            one + other
+        }
+        pool.install(|| halve(pool, levels)).expect("no panic")
+    }
+}
+
+impl Borrow<ThreadPoolExecutor> for OursScope {
+    fn inside(pool: &ThreadPoolExecutor, body: impl FnOnce(&ThreadPoolExecutor) + Send) {
+        pool.install(|| body(pool)).expect("no panic");
+    }
+
+    fn wave(pool: &ThreadPoolExecutor, tasks: usize, task: impl Fn(usize) + Sync) {
+        let task = &task;
+        pool.scope(|scope| {
+            for n in 0..tasks {
+                scope.execute(move || task(n));
+            }
+        });
+    }
+
+    fn both(
+        pool: &ThreadPoolExecutor,
+        one: impl FnOnce(&ThreadPoolExecutor),
+        other: impl FnOnce(&ThreadPoolExecutor) + Send,
+    ) {
+        pool.scope(|scope| {
+            scope.execute(|| other(pool));
+            one(pool);
+        });
+    }
+
+    fn map(
+        pool: &ThreadPoolExecutor,
+        items: &[u64],
+        f: impl Fn(&u64) -> u64 + Send + Sync,
+    ) -> Vec<u64> {
+        pool.map_slice(items, f).expect("no panic")
     }
 }

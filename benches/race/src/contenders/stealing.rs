@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Contender, Execute, Fork, Halve, Reach};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{Borrow, Contender, Execute, Fork, Halve, Reach};
 
 impl Contender for Arc<rayon::ThreadPool> {
     type Pool = Self;
@@ -103,5 +105,39 @@ impl Fork for RayonJoin {
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
         rayon::join(one, other)
+    }
+}
+
+impl Borrow<Arc<rayon::ThreadPool>> for RayonScope {
+    fn inside(pool: &Arc<rayon::ThreadPool>, body: impl FnOnce(&Arc<rayon::ThreadPool>) + Send) {
+        pool.install(|| body(pool));
+    }
+
+    fn wave(_pool: &Arc<rayon::ThreadPool>, tasks: usize, task: impl Fn(usize) + Sync) {
+        let task = &task;
+        rayon::in_place_scope(|scope| {
+            for n in 0..tasks {
+                scope.spawn(move |_| task(n));
+            }
+        });
+    }
+
+    fn both(
+        pool: &Arc<rayon::ThreadPool>,
+        one: impl FnOnce(&Arc<rayon::ThreadPool>),
+        other: impl FnOnce(&Arc<rayon::ThreadPool>) + Send,
+    ) {
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| other(pool));
+            one(pool);
+        });
+    }
+
+    fn map(
+        _pool: &Arc<rayon::ThreadPool>,
+        items: &[u64],
+        f: impl Fn(&u64) -> u64 + Send + Sync,
+    ) -> Vec<u64> {
+        items.par_iter().map(f).collect()
     }
 }

@@ -4,6 +4,7 @@
 //! measures the workload until its last task has ended, and drops the pool.
 
 pub(crate) mod awaiting;
+pub(crate) mod borrowing;
 pub(crate) mod chili;
 pub(crate) mod forking;
 pub(crate) mod inside;
