@@ -313,7 +313,7 @@ pub use handle::{
     TaskError, promise,
 };
 pub use many::{
-    AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, TaskStream, Wait, WaitFor,
+    AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, ScopedMap, TaskStream, Wait, WaitFor,
     as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
 };
 pub use schedule::Every;

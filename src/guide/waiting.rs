@@ -75,7 +75,7 @@
 //! |---|---|---|
 //! | for a result | [`JoinHandle::join`](crate::JoinHandle::join), [`SharedHandle::join`](crate::SharedHandle::join), [`CancelOnDrop::join`](crate::CancelOnDrop::join), [`FlatHandle::join`](crate::FlatHandle::join), [`ScopedJoinHandle::join`](crate::ScopedJoinHandle::join), [`PoolRef::install`](crate::PoolRef::install), [`PoolRef::join`](crate::PoolRef::join), [`join`](crate::join()) | given away |
 //! | for one task of several | [`wait`](crate::wait()), [`AsCompleted::next`](crate::as_completed), [`first_ok`](crate::first_ok), [`JoinSet::join_next`](crate::JoinSet::join_next), [`MapUnordered::next`](crate::PoolRef::map_unordered) | given away |
-//! | for all of several | [`join_all`](crate::join_all), [`Map::next`](crate::PoolRef::map), [`PoolRef::for_each`](crate::PoolRef::for_each) | given away |
+//! | for all of several | [`join_all`](crate::join_all), [`Map::next`](crate::PoolRef::map), [`ScopedMap::next`](crate::Scope::map), [`PoolRef::for_each`](crate::PoolRef::for_each) | given away |
 //! | until fewer are in flight | [`JoinSet::submit`](crate::JoinSet::submit), [`JoinSet::spawn`](crate::JoinSet::spawn) with a [limit](crate::JoinSet::limit) | given away |
 //! | for the tasks of a scope | [`PoolRef::scope`](crate::PoolRef::scope), [`PoolRef::map_slice`](crate::PoolRef::map_slice) | given away |
 //! | for an item | [`JoinableQueue::get`](crate::JoinableQueue::get), [`JoinableQueue::get_task`](crate::JoinableQueue::get_task) | given away |

@@ -20,7 +20,7 @@ use crate::wait::Deadline;
 
 /// The number of tasks in flight for each of the pool's threads, unless
 /// [`Map::window`](super::Map::window) says otherwise.
-const WINDOW_PER_THREAD: usize = 16;
+pub(super) const WINDOW_PER_THREAD: usize = 16;
 
 /// The tasks that are still to be submitted.
 pub(super) struct Tasks<I: Iterator, F, T> {

@@ -4,8 +4,9 @@
 //! [`ended`] is how tasks tell one waiter that they have ended, and is the only protocol here.
 //! [`unordered`] keeps handles, and returns them in the order in which they end. On these two stand
 //! [`wait`] (which of these have ended?), [`as_completed`] (outcomes in the order in which they
-//! come), [`map`] with [`flow`] (one function, many items) and [`join_set`] (tasks under keys,
-//! with a limit). [`flat`] makes one `Result` of two, and [`stream`] is how all of it is awaited.
+//! come), [`map`] with [`flow`] (one function, many items; [`scoped`] if they borrow) and
+//! [`join_set`] (tasks under keys, with a limit). [`flat`] makes one `Result` of two, and
+//! [`stream`] is how all of it is awaited.
 //!
 //! All use handles as the user has them: nothing here knows how a task runs.
 
@@ -17,6 +18,7 @@ mod join_set;
 mod map;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod scoped;
 mod stream;
 mod unordered;
 mod wait;
@@ -25,6 +27,7 @@ pub use as_completed::{AsCompleted, as_completed, first_ok, join_all};
 pub use flat::Flat;
 pub use join_set::{JoinSet, Progress};
 pub use map::{Map, MapUnordered};
+pub use scoped::ScopedMap;
 #[cfg(feature = "futures-core")]
 pub(crate) use stream::PollNext;
 pub use stream::TaskStream;

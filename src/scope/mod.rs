@@ -208,6 +208,11 @@ impl<'scope> Scope<'scope, '_> {
         self.tasks.doomed().is_some()
     }
 
+    /// Returns the number of threads of the pool.
+    pub(crate) fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
     /// Submits a closure to the pool, and lists its task for the owner.
     #[inline(always)]
     fn place<M, H>(&'scope self, make: M) -> H

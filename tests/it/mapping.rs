@@ -262,6 +262,34 @@ fn streams_give_the_same_as_iterators() {
 }
 
 #[test]
+fn a_map_in_a_scope_borrows_and_stays_within_its_window() {
+    limited(|| {
+        let pool = pool(2);
+        let words: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+        let (calls, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let count = |word: &String| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            assert_ne!(word, "50", "the item that fails");
+            word.len()
+        };
+        let lengths: Vec<_> = pool.scope(|scope| scope.map(&words, count).window(3).collect());
+        assert_eq!((lengths.len(), calls.load(Ordering::SeqCst)), (100, 100));
+        for (n, length) in lengths.into_iter().enumerate() {
+            match length {
+                Ok(length) => assert_eq!(length, words[n].len()),
+                Err(error) => assert!(n == 50 && error.is_panic(), "{error}"),
+            }
+        }
+        let endless = |scope: &mut dyn Iterator<Item = Result<usize, _>>| scope.take(10).count();
+        let taken = pool.scope(|scope| {
+            let mut map = scope.map(0_usize.., |n| begun.fetch_add(n, Ordering::SeqCst));
+            endless(&mut map)
+        });
+        assert_eq!(taken, 10);
+    });
+}
+
+#[test]
 #[should_panic(expected = "a window of 0 tasks")]
 fn a_window_of_nothing_is_refused() {
     let _ = pool(1).map(0..1, |n| n).window(0);

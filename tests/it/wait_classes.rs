@@ -171,6 +171,13 @@ const WAITS: &[Row] = &[
         let (release, mut map) = (occupy(other), other.map([1], |_| ()));
         pair(move || map.next().unwrap().unwrap(), move || release.set())
     }),
+    ("ScopedMap::next", GivenAway, |other| {
+        let (release, other) = (occupy(other), other.handle());
+        let wait = move || {
+            other.scope(|scope| scope.map([1], |_| ()).next().unwrap().unwrap());
+        };
+        pair(wait, move || release.set())
+    }),
     ("MapUnordered::next", GivenAway, |other| {
         let (release, mut map) = (occupy(other), other.map_unordered([1], |_| ()));
         pair(move || map.next().unwrap().unwrap(), move || release.set())
