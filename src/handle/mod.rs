@@ -3,7 +3,7 @@
 //!
 //! [`join`] is the handle itself, and describes how a thread may wait. The others add to it:
 //! [`callback`] waits without a thread, [`cancel`] cancels, [`shared`] returns one
-//! outcome to many handles, [`promise`] makes handles to outcomes that come from elsewhere.
+//! outcome to many handles, [`mod@promise`] makes handles to outcomes that come from elsewhere.
 //! [`flat`] joins two `Result`s to one, and [`any`] says what all handles have in common. [`cycle`]
 //! finds joins that would never end.
 

@@ -3,8 +3,8 @@
 //! # Rooms
 //! [`ended`] is how tasks tell one waiter that they have ended, and is the only protocol here.
 //! [`unordered`] keeps handles, and returns them in the order in which they end. On these two stand
-//! [`wait`] (which of these have ended?), [`as_completed`] (outcomes in the order in which they
-//! come), [`map`] with [`flow`] (one function, many items; [`scoped`] if they borrow) and
+//! [`mod@wait`] (which of these have ended?), [`mod@as_completed`] (outcomes in the order in which
+//! they come), [`map`] with [`flow`] (one function, many items; [`scoped`] if they borrow) and
 //! [`join_set`] (tasks under keys, with a limit). [`flat`] makes one `Result` of two, and
 //! [`stream`] is how all of it is awaited.
 //!

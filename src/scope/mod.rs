@@ -2,7 +2,7 @@
 //!
 //! A [`Scope`] has [`tasks`], counted until their [`end`], for which its [`owner`] waits.
 //! [`scoped_task`] makes a closure that borrows a task like any other, and [`handle`] is the handle
-//! to it. [`slice`] maps a slice by halves, into memory that is [`unfilled`] at first. [`lend`]
+//! to it. [`mod@slice`] maps a slice by halves, into memory that is [`unfilled`] at first. [`lend`]
 //! runs one closure that borrows, for a caller outside the pool.
 
 mod end;
@@ -178,7 +178,7 @@ impl<'scope> Scope<'scope, '_> {
     /// Makes the first panic of a task cancel the other tasks of the scope, from now on.
     ///
     /// Tasks that have not begun when a task panics never will: their handles resolve to cancelled,
-    /// with [`CancelReason::ScopeFailed`](crate::CancelReason::ScopeFailed), when a thread comes to
+    /// with [`CancelReason::ScopeFailed`], when a thread comes to
     /// them. So do those of tasks that are submitted later. Tasks that run are not stopped; a long
     /// one can ask [`has_failed`](Self::has_failed). It does not matter whether the handle of the
     /// task that panicked is joined.
