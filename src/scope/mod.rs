@@ -208,7 +208,7 @@ impl<'scope> Scope<'scope, '_> {
         self.tasks.doomed().is_some()
     }
 
-    /// Returns the number of threads of the pool.
+    /// Returns the number of workers that run at a time.
     pub(crate) fn threads(&self) -> usize {
         self.pool.threads()
     }
