@@ -257,27 +257,32 @@ impl From<JoinError> for io::Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelReason {
-    /// The task was cancelled by [`JoinHandle::cancel`](crate::JoinHandle::cancel).
+    /// The task was cancelled by [`JoinHandle::cancel`](crate::JoinHandle::cancel), or by the token
+    /// of its view ([`PoolRef::cancel_with`](crate::PoolRef::cancel_with)).
     Cancelled,
-    /// The pool was shut down.
+    /// The pool, or the [`Group`](crate::Group), was shut down.
     Shutdown,
-    /// The pool was full, and its [`Overflow`](crate::Overflow) policy rejected the task.
+    /// The pool, or the group, was full, and its [`Overflow`](crate::Overflow) policy rejected the
+    /// task.
     Rejected,
     /// Tasks join each other in a cycle, and this join gave up. The task that it waited for has not
     /// been cancelled: it goes on if the others do.
     Deadlock,
     /// The pool belongs to the process that this one was forked from, and has no threads here.
     Forked,
+    /// The task had not begun in time ([`PoolRef::start_within`](crate::PoolRef::start_within)).
+    Expired,
 }
 
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cancelled => "cancelled by its handle",
+            Self::Cancelled => "cancelled by its handle, or by the token of its view",
             Self::Shutdown => "cancelled because the pool was shut down",
             Self::Rejected => "rejected because the pool was full",
             Self::Deadlock => "not joined because it waits for this very join",
             Self::Forked => "lost to this process, which was forked from the pool's",
+            Self::Expired => "cancelled because it had not begun in time",
         })
     }
 }

@@ -250,10 +250,12 @@ pub use error::{
     BusyThread, CancelReason, JoinError, Rejected, StillRunning, TrySubmitError, WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, worker_index,
+    DropBehavior, Group, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current,
+    worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{CancelHandle, CancelOnDrop, JoinHandle, SharedHandle};
+pub use pool::Priority;
 pub use schedule::Every;
 pub use sync::barrier::{Barrier, BarrierWaitResult};
 pub use sync::cancel::{CancelCallback, CancelGuard, CancelToken};

@@ -1,6 +1,7 @@
 //! Submitting closures.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::PoolRef;
@@ -8,9 +9,10 @@ use crate::admission::{self, Patience, Refusal};
 use crate::error::{JoinError, TrySubmitError};
 use crate::handle::JoinHandle;
 use crate::name::Name;
-use crate::pool::{Make, Pool, PoolTask};
+use crate::pool::{ClosureToken, Extras, Make, Pool, PoolTask};
 use crate::scope::lend;
 use crate::task::Token;
+use crate::task::cell::TaskRef;
 use crate::trampoline;
 use crate::unwind;
 use crate::wait::Deadline;
@@ -34,6 +36,21 @@ where
     fn make<P: Token>(self, pool: &Pool, _: Option<usize>, token: P) -> (PoolTask, JoinHandle<T>) {
         let (task, handle) = PoolTask::with_handle(token, self.0);
         (task, JoinHandle::new(handle, pool.link))
+    }
+
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        _: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, JoinHandle<T>) {
+        let (task, handle) = PoolTask::with_handle(ClosureToken::new(extras), self.0);
+        let task_ref = handle.task_ref();
+        (task, task_ref, JoinHandle::new(handle, pool.link))
     }
 }
 
@@ -69,6 +86,19 @@ where
     ) -> (PoolTask, JoinHandle<()>) {
         WithHandle(self.0).make(pool, slot, token)
     }
+
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, JoinHandle<()>) {
+        WithHandle(self.0).make_with(pool, slot, extras)
+    }
 }
 
 impl<F> Refuse for Lent<F>
@@ -96,6 +126,16 @@ where
     fn make<P: Token>(self, _: &Pool, _: Option<usize>, token: P) -> (PoolTask, ()) {
         (PoolTask::detached(token, self.0), ())
     }
+
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    /// Makes a task with a handle, which is dropped at once.
+    fn make_with(self, _: &Pool, _: Option<usize>, extras: Arc<Extras>) -> (PoolTask, TaskRef, ()) {
+        let (task, handle) = PoolTask::with_handle(ClosureToken::new(extras), self.0);
+        (task, handle.task_ref(), ())
+    }
 }
 
 impl<F> Refuse for Detached<F>
@@ -105,7 +145,7 @@ where
     fn refuse(self, refusal: Refusal, pool: &PoolRef) {
         match refusal {
             Refusal::Dropped => trampoline::call(move || drop(self.0)),
-            Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
+            Refusal::Full | Refusal::Shutdown | Refusal::Forked | Refusal::Cancelled => {
                 pool.turn_away(boxed(self.0), refusal);
             }
         }
@@ -330,7 +370,12 @@ impl PoolRef {
         make: M,
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
-        admission::place(&self.pool, self.capacity.as_ref(), make, patience)
+        let bound = match &self.view {
+            None => None,
+            Some(view) if view.is_bound_only() => view.bound_of_pool(),
+            Some(view) => return view.place(&self.pool, make, patience),
+        };
+        admission::place(&self.pool, bound, make, patience)
     }
 
     #[inline(always)]

@@ -73,12 +73,12 @@
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |
 //! | for a signal | [`Event::wait`](crate::Event::wait), [`Latch::wait`](crate::Latch::wait), [`Latch::arrive_and_wait`](crate::Latch::arrive_and_wait), [`CancelToken::wait`](crate::CancelToken::wait), [`Notify::wait`](crate::Notify::wait), [`Notified::wait`](crate::Notified::wait), [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with no permits, or by [`Semaphore::signals`](crate::Semaphore::signals) | given away |
-//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
+//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown), [`Group::shutdown`](crate::Group::shutdown) | given away |
 //! | for the threads of a new pool | [`Builder::build`](crate::Builder::build) with [`on_thread_start`](crate::Builder::on_thread_start) | given away |
 //! | for a function of yours | [`blocking`](crate::blocking) | given away |
 //! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
 //! | for room in a queue | [`JoinableQueue::put`](crate::JoinableQueue::put), [`JoinableQueue::put_all`](crate::JoinableQueue::put_all) | lent |
-//! | for room in another pool | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn) with [`Overflow::Block`](crate::Overflow::Block) | lent |
+//! | for room in another pool, or in a group | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn) with [`Overflow::Block`](crate::Overflow::Block) | lent |
 //! | for a future | [`block_on`](crate::block_on()), [`PoolRef::block_on`](crate::PoolRef::block_on) | lent if the future waits only for what is lent here, else given away |
 //!
 //! The three queues behave alike. A wait in a hook, such as

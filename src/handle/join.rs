@@ -396,6 +396,7 @@ impl<T> Future for JoinHandle<T> {
         } else if forked {
             Poll::Ready(Err(self.forked()))
         } else {
+            Local::note_wanted(self.task());
             pending(Cause::Arrival)
         }
     }

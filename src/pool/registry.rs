@@ -28,6 +28,22 @@ impl<T> Registry<T> {
         taken
     }
 
+    /// Returns the value under `key`, if there is one.
+    pub(super) fn get(&self, key: usize) -> Option<&T> {
+        self.0.get(key)
+    }
+
+    /// Returns the value under `key`, if there is one.
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut T> {
+        self.0.get_mut(key)
+    }
+
+    /// Returns the keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }

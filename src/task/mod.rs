@@ -25,7 +25,7 @@ mod model;
 mod poll_state;
 mod state;
 
-pub(crate) use context::{Context, Ran, Token};
+pub(crate) use context::{Context, Extra, Ran, Token};
 #[cfg(all(test, workmill_loom))]
 pub(crate) use context::{Nowhere, job};
 pub(crate) use erased::{Task, Word};

@@ -9,10 +9,18 @@ use crate::task::cell::RawTask;
 impl Local {
     /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and
     /// there is enough left of the stack.
+    ///
+    /// A task that waits for a permit of a group has it lent by this thread's task, if that can.
     pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
-        if !task.can_run_inline() {
-            return;
+        if task.is_plain_and_due() {
+            Self::run_due(from, task);
+        } else if task.has_extra() {
+            Self::wait_for_special(from, task);
         }
+    }
+
+    /// Runs a closure inline that is due. Returns `false` if it was not run here.
+    pub(super) fn run_due(from: PoolLink, task: &RawTask) -> bool {
         let is_from = |local: &&Self| local.shared.link == from;
         let innermost = with_innermost(|local| {
             let local = local.filter(is_from)?;
@@ -25,6 +33,7 @@ impl Local {
                 workers.next().into_iter().for_each(Self::count_inline_run);
             });
         }
+        ours
     }
 
     /// Runs a task inline, of a pool that this thread is inside, but not innermost: the task has to
