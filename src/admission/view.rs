@@ -3,8 +3,9 @@
 //!
 //! A [`View`] never changes. One that is made from another has what that has, and one thing more.
 //! A task takes up room in the bound of each group of its path, from the inside outwards, and then
-//! in the pool's. A thread that runs a task of a group is admitted to that group's bound whether
-//! there is room or not, as one that runs a task of the pool is to the pool's.
+//! in the pool's. A thread that runs a task of a group, or of one around it, is admitted to that
+//! group's bound whether there is room or not, since it holds a permit that those may need who make
+//! room; as one that runs a task of the pool is admitted to the pool's.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::refusal::Refusal;
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::{
-    Bound, Extras, Make, Pool, PoolLink, PoolObserver, Priority, Roll, TaskGroup, runs_task_of,
+    Bound, Extras, Make, Pool, PoolLink, PoolObserver, Priority, Roll, TaskGroup, runs_task_near,
 };
 use crate::sync::cancel::CancelToken;
 use crate::task::Token;
@@ -58,18 +59,6 @@ impl View {
     pub(crate) fn of(pool: &Pool) -> Option<Arc<Self>> {
         let observer = Arc::clone(pool.observer.as_ref()?);
         observer.into_any().downcast().ok()
-    }
-
-    /// Returns `true` if the view has nothing but the pool's bound.
-    #[inline]
-    pub(crate) fn is_bound_only(&self) -> bool {
-        self.is_bound_only
-    }
-
-    /// Returns the pool's bound.
-    #[inline]
-    pub(crate) fn bound_of_pool(&self) -> Option<&Arc<Capacity>> {
-        self.capacity.as_ref()
     }
 
     /// Returns the pool's bound, if that is all that the view has.
@@ -115,6 +104,8 @@ impl View {
     pub(crate) fn with_group(view: Option<&Arc<Self>>, pool: &Pool, limit: usize) -> Arc<Self> {
         Self::changed(view, |it| {
             let group = match it.groups.first() {
+                // In a child process the lock of the tree may be held forever.
+                _ if pool.is_forked() => TaskGroup::new(limit),
                 Some(outer) => outer.group.within(limit),
                 None => pool.new_group(limit),
             };
@@ -326,7 +317,7 @@ impl View {
 /// Returns where this thread is, as seen from a bound.
 fn side(pool: &Pool, group: Option<&Arc<TaskGroup>>) -> Side {
     match group {
-        Some(group) if runs_task_of(group) => Side::Inside,
+        Some(group) if runs_task_near(group) => Side::Inside,
         Some(_) => Side::Outside,
         None => Side::of_pool(pool),
     }

@@ -82,9 +82,9 @@ impl Group {
     /// Limits the number of tasks that wait for a permit or a thread.
     ///
     /// A submitter that finds the group full does as [`overflow`](Self::overflow) says: it waits,
-    /// by default. A task of the same pool that waits
-    /// [lends its slot](crate::guide::waiting#waits-for-room). Tasks that tasks of the group submit
-    /// are always accepted, and count. Without a limit any number may wait.
+    /// by default. A task of the same pool that waits [lends its
+    /// slot](crate::guide::waiting#waits-for-room). Tasks that tasks of the group, or of a group
+    /// around it, submit are always accepted, and count. Without a limit any number may wait.
     ///
     /// It concerns the returned group and what is made from it: set it before the group is cloned.
     ///

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::PoolRef;
-use crate::admission::{self, Patience, Refusal};
+use crate::admission::{self, Patience, Refusal, View};
 use crate::error::{JoinError, TrySubmitError};
 use crate::handle::JoinHandle;
 use crate::name::Name;
-use crate::pool::{ClosureToken, Extras, Make, Pool, PoolTask};
+use crate::pool::{ClosureToken, Extras, Make, Pool, PoolTask, runs_task_of};
 use crate::scope::lend;
 use crate::task::Token;
 use crate::task::cell::TaskRef;
@@ -260,7 +260,8 @@ impl PoolRef {
 
     /// Runs a closure in the pool, blocks until it has returned, and returns its result.
     ///
-    /// The closure may borrow. A task of this pool that calls `install` calls the closure directly.
+    /// The closure may borrow. A task of this pool that calls `install` calls the closure directly;
+    /// for a reference of a [`Group`](crate::Group), a task of the group does.
     ///
     /// # Blocking
     ///
@@ -289,7 +290,10 @@ impl PoolRef {
         let name = const { &Name::of::<F>() };
         let mut closure = Some(closure);
         let call = || closure.take().expect("the closure is called once")();
-        if let Some(result) = self.pool.call_inside(call) {
+        // A task that is not of the group needs a permit for it.
+        let group = self.view.as_ref().and_then(|view| view.group());
+        let may_call = group.is_none_or(|group| runs_task_of(group));
+        if let Some(result) = may_call.then(|| self.pool.call_inside(call)).flatten() {
             return result.map_err(|payload| JoinError::panicked(payload, name));
         }
         let closure = closure.expect("the closure was not called");
@@ -370,12 +374,23 @@ impl PoolRef {
         make: M,
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
-        let bound = match &self.view {
-            None => None,
-            Some(view) if view.is_bound_only() => view.bound_of_pool(),
-            Some(view) => return view.place(&self.pool, make, patience),
-        };
-        admission::place(&self.pool, bound, make, patience)
+        match &self.view {
+            None => admission::place(&self.pool, None, make, patience),
+            Some(view) => self.place_by(view, make, patience),
+        }
+    }
+
+    #[inline]
+    fn place_by<M: Make>(
+        &self,
+        view: &View,
+        make: M,
+        patience: Patience,
+    ) -> Result<M::Handle, (Refusal, M)> {
+        match view.only_bound() {
+            Some(bound) => admission::place(&self.pool, Some(bound), make, patience),
+            None => view.place(&self.pool, make, patience),
+        }
     }
 
     #[inline(always)]

@@ -133,6 +133,19 @@
 //! futures that each await [`put_async`](crate::JoinableQueue::put_async), all 1,000 hold an item.
 //! Let each take a permit before it makes its item.
 //!
+//! # Groups
+//!
+//! At most *n* tasks of a [group](crate::Group) run, and the others wait as data. A task that joins
+//! or awaits a task of its group, or of a group within, lends it its permit: inline, if it is a
+//! closure that is joined, and else on any thread. The task goes on when the other has ended, also
+//! if something else that it waits for comes before. In any other wait it keeps its permit, so the
+//! rule holds in a group as it does on *n* threads: of a group of one, a task that waits for an
+//! [`Event`](crate::Event) which another task of the group is to set waits forever. A timed join
+//! does not lend, and neither does a future that is polled by the `block_on` of another library.
+//!
+//! A task of the pool that finds a group of the same pool full lends its slot, in which tasks of
+//! bounded groups may begin until there is room.
+//!
 //! # What remains your responsibility
 //!
 //! | a wait | what to do about it |

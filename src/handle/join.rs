@@ -213,6 +213,10 @@ impl<T> JoinHandle<T> {
         begin();
         let from = self.from;
         let task = self.task();
+        if task.has_extra() {
+            // It may wait for a permit that this thread's task has.
+            Local::run_inline(from, task);
+        }
         if !look_for_a_while(from, || task.is_done()) {
             block_until(Cause::Arrival, Deadline::NEVER, |waker| {
                 task.poll(waker).then_some(())

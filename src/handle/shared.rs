@@ -356,7 +356,10 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
                 this.stop_waiting();
                 Poll::Ready(outcome)
             }
-            None => pending(Cause::Arrival),
+            None => {
+                Local::note_wanted(&this.common.task);
+                pending(Cause::Arrival)
+            }
         }
     }
 }

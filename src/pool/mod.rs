@@ -48,7 +48,7 @@ pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{
     Bound, ClosureToken, Extras, FutureToken, Local, Make, Pool, PoolTask, Roll, TaskGroup,
-    in_group, runs_task_of,
+    in_group, runs_task_near, runs_task_of,
 };
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;

@@ -69,6 +69,14 @@ fn of_five_workers_two_at_most_sleep() {
     run.takes_at_least(10 * SECOND); // twenty seconds of sleep, two at a time
 }
 
+// Groups.
+
+#[test]
+fn two_subsystems_share_a_pool() {
+    let answers = (0..4).map(|user| format!("user {user} is answered: {}", user * 2));
+    run("two_subsystems").prints(answers.chain(["20 thumbnails".to_owned()]));
+}
+
 // Events.
 
 #[test]

@@ -681,6 +681,26 @@ fn closures_that_come_due_later_wait_for_a_permit_too() {
 }
 
 #[test]
+fn a_closure_that_is_cancelled_as_it_comes_due_leaves_nothing_in_its_group() {
+    limited(|| {
+        let pool = pool(2);
+        let group = pool.limited(1).queue_capacity(2);
+        for n in 0..300 {
+            let moment = Duration::from_micros(1000);
+            let handles: Vec<_> = (0..8).map(|_| group.submit_after(moment, || ())).collect();
+            // About when they come due.
+            thread::sleep(Duration::from_micros(900 + n));
+            for handle in handles {
+                handle.cancel();
+            }
+            group.wait_idle().unwrap();
+        }
+        assert_eq!(group.submit(|| 42).join().unwrap(), 42);
+        assert!(group.shutdown_timeout(Duration::MAX));
+    });
+}
+
+#[test]
 fn a_flooded_group_delays_another_by_few_tasks() {
     limited(|| {
         let pool = pool(1);
@@ -729,5 +749,16 @@ fn a_borrowing_closure_runs_under_the_permit() {
         let grains = [1, 2, 3];
         let sum: i32 = group.install(|| grains.iter().sum()).unwrap();
         assert_eq!(sum, 6);
+        // A task of the pool that is not of the group needs a permit, and one of the group around
+        // lends its own.
+        let (release, inside) = (occupy(&group), group.clone());
+        let installs = pool.submit(move || inside.install(|| 7).unwrap());
+        pool.submit(|| ()).join().unwrap();
+        assert!(!installs.is_finished());
+        release.set();
+        assert_eq!(installs.join().unwrap(), 7);
+        let inner = group.limited(1);
+        let installs = group.submit(move || inner.install(|| 8).unwrap());
+        assert_eq!(installs.join().unwrap(), 8);
     });
 }

@@ -59,6 +59,8 @@ pub(crate) mod pools {
         WORKMILL_BACKGROUND: "workmill background",
             "does not wait for its threads, as some others cannot; in start_stop only";
         WORKMILL_ONESHOT: "workmill oneshot", "execute, and a oneshot for the result";
+        WORKMILL_MIXED: "workmill mixed",
+            "one task in eight urgent, one idle; in priority only";
         RAYON: "rayon",
             "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads";
         RAYON_CURRENT: "rayon current", "tasks call rayon::spawn";

@@ -97,6 +97,8 @@ pub(crate) struct Ticket<T, R> {
     key: usize,
     /// Whether the ticket has left. Written under the lock.
     has_left: AtomicBool,
+    /// Whether the task was counted as finished.
+    has_finished: AtomicBool,
     /// Whether the ticket may lend its permits. Written by the thread that runs its task.
     may_lend: AtomicBool,
 }
@@ -210,6 +212,7 @@ impl<T, R> Group<T, R> {
             group: Arc::clone(self),
             key,
             has_left: AtomicBool::new(false),
+            has_finished: AtomicBool::new(false),
             may_lend: AtomicBool::new(true),
         })
     }
@@ -357,7 +360,10 @@ impl<T, R> Ticket<T, R> {
 
     /// Counts the task as finished: its outcome is published.
     pub(crate) fn finish(&self) {
-        self.group.path().for_each(Group::finish_one);
+        // The threads of two calls have synchronized by a lock of their own.
+        if !self.has_finished.swap(true, Ordering::Relaxed) {
+            self.group.path().for_each(Group::finish_one);
+        }
     }
 
     /// Lends the permits of this ticket to another, for which its task is about to wait.

@@ -45,7 +45,7 @@ pub(crate) struct Extras {
     pub(super) link: PoolLink,
     name: &'static Name,
     class: Priority,
-    bounds: Mutex<Vec<Box<dyn Bound>>>,
+    life: Mutex<Life>,
     pub(super) ticket: OnceLock<Ticket<Pending<PoolTask>, TaskRef>>,
     /// The rolls on which the task is, and its keys there.
     rolls: Vec<(Arc<Roll>, AtomicUsize)>,
@@ -60,6 +60,16 @@ pub(crate) struct Extras {
     pub(super) wanted: Mutex<VecDeque<TaskRef>>,
     /// The address of the extras of the task that wanted this one last.
     pub(super) wanted_by: AtomicUsize,
+}
+
+/// How far a task has come, and the room that it takes up.
+#[derive(Default)]
+struct Life {
+    bounds: Vec<Box<dyn Bound>>,
+    /// The task holds nothing any more.
+    is_released: bool,
+    /// The outcome of the task is published.
+    has_ended: bool,
 }
 
 std::thread_local! {
@@ -83,6 +93,14 @@ pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
     let current = current();
     let ticket = current.as_ref().and_then(|current| current.ticket.get());
     ticket.is_some_and(|ticket| ticket.group().is_within(group))
+}
+
+/// Returns `true` if this thread runs a task that may hold a permit which the tasks of the group
+/// need: one of the group, of a group within, or of one around it.
+pub(crate) fn runs_task_near(group: &TaskGroup) -> bool {
+    let current = current();
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.is_some_and(|ticket| ticket.group().is_within(group) || group.is_within(ticket.group()))
 }
 
 /// Notes that the code of a task runs on this thread, until this is dropped.
@@ -117,7 +135,7 @@ impl Extras {
             link,
             name,
             class,
-            bounds: Mutex::new(Vec::new()),
+            life: Mutex::new(Life::default()),
             ticket: OnceLock::new(),
             rolls: rolls
                 .map(|roll| (Arc::clone(roll), AtomicUsize::new(usize::MAX)))
@@ -143,14 +161,39 @@ impl Extras {
 
     /// Adds room that the task takes up.
     pub(crate) fn add_bound(&self, bound: Box<dyn Bound>) {
-        lock(&self.bounds).push(bound);
+        let mut life = lock(&self.life);
+        // If the task was cancelled as it came due, the room is free again at once.
+        let late = match life.is_released {
+            true => Some(bound),
+            false => {
+                life.bounds.push(bound);
+                None
+            }
+        };
+        drop(life);
+        drop(late);
     }
 
     /// Counts the task in its group. Returns `false` if that is closed to this thread.
     #[must_use = "`false`: the task must not be placed"]
     pub(crate) fn join_group(&self, group: &Arc<TaskGroup>) -> bool {
-        let ticket = group.accept(runs_task_of);
-        ticket.is_some_and(|ticket| self.ticket.set(ticket).is_ok())
+        let Some(ticket) = group.accept(runs_task_of) else {
+            return false;
+        };
+        let ticket = self.ticket.get_or_init(|| ticket);
+        // A task that has just come due may have been cancelled meanwhile, by a thread that has
+        // seen no ticket. If it has not, it sees the ticket after it has locked.
+        let (is_released, has_ended) = {
+            let life = lock(&self.life);
+            (life.is_released, life.has_ended)
+        };
+        if is_released {
+            self.settle(ticket.leave());
+        }
+        if has_ended {
+            ticket.finish();
+        }
+        true
     }
 
     /// Notes that a group of the task has a bound.
@@ -274,12 +317,12 @@ impl Extras {
         if self.expires.get().is_some() {
             self.forget_alarm();
         }
-        let bounds = std::mem::take(&mut *lock(&self.bounds));
+        let bounds = std::mem::take(&mut lock(&self.life).bounds);
         if bounds.is_empty() {
             return;
         }
         let kept: Vec<_> = bounds.into_iter().filter_map(Bound::begin).collect();
-        lock(&self.bounds).extend(kept);
+        lock(&self.life).bounds.extend(kept);
     }
 
     /// The task has run, or will never begin: it holds nothing any more.
@@ -287,6 +330,7 @@ impl Extras {
         if self.link.is_forked() {
             return;
         }
+        lock(&self.life).is_released = true;
         self.release_bounds();
         let wanted = std::mem::take(&mut *lock(&self.wanted));
         drop(wanted);
@@ -297,7 +341,7 @@ impl Extras {
 
     pub(super) fn release_bounds(&self) {
         if !self.link.is_forked() {
-            let bounds = std::mem::take(&mut *lock(&self.bounds));
+            let bounds = std::mem::take(&mut lock(&self.life).bounds);
             drop(bounds);
         }
     }
@@ -345,6 +389,7 @@ impl Extras {
         if self.expires.get().is_some() {
             self.forget_alarm();
         }
+        lock(&self.life).has_ended = true;
         if let Some(ticket) = self.ticket.get() {
             ticket.finish();
         }

@@ -48,7 +48,7 @@ mod yield_queue;
 mod yielded;
 
 pub(crate) use self::entry::Make;
-pub(crate) use self::extras::{Bound, Extras, TaskGroup, runs_task_of};
+pub(crate) use self::extras::{Bound, Extras, TaskGroup, runs_task_near, runs_task_of};
 pub(crate) use self::here::{Local, Pool, PoolTask};
 pub(crate) use self::roll::Roll;
 pub(crate) use self::tokens::{ClosureToken, FutureToken, in_group};
