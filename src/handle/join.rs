@@ -194,13 +194,16 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
         let mut task = self.into_task();
-        Local::run_inline(from, &task);
+        let may_have_lent = Local::run_inline(from, &task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
                 let error = JoinError::cancelled(reason, task.name());
                 drop(Self::new(task, from));
                 return Err(error);
             }
+        }
+        if may_have_lent {
+            Local::regain_permits();
         }
         let outcome = task.try_take();
         outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
@@ -213,16 +216,17 @@ impl<T> JoinHandle<T> {
         begin();
         let from = self.from;
         let task = self.task();
-        if task.has_extra() {
-            // It may wait for a permit that this thread's task has.
-            Local::run_inline(from, task);
-        }
+        // It may wait for a permit that this thread's task has.
+        let may_have_lent = task.has_extra() && Local::run_inline(from, task);
         if !look_for_a_while(from, || task.is_done()) {
             block_until(Cause::Arrival, Deadline::NEVER, |waker| {
                 task.poll(waker).then_some(())
             });
         }
         drop(listed);
+        if may_have_lent {
+            Local::regain_permits();
+        }
         self.take().expect("the task has ended")
     }
 

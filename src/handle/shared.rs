@@ -165,11 +165,14 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
         let from = *from;
-        Local::run_inline(from, task);
+        let may_have_lent = Local::run_inline(from, task);
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
             wait_for_good(from, task.task_ref(), wait)
                 .map_err(|reason| JoinError::cancelled(reason, task.name()))?;
+        }
+        if may_have_lent {
+            Local::regain_permits();
         }
         self.try_join()
             .expect("a wait without a limit ends with the task")

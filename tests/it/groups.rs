@@ -342,6 +342,42 @@ fn a_lender_that_is_cancelled_leaves_its_permit_to_the_borrower() {
 }
 
 #[test]
+fn a_lender_goes_on_when_its_permit_is_back_though_the_borrower_that_lent_it_on_is_cancelled() {
+    limited(|| {
+        let (pool, meter) = (pool(2), Meter::default());
+        let group = pool.limited(1);
+        let (go, begun) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (waits, begins) = (Arc::clone(&go), Arc::clone(&begun));
+        let (cancels, cancel) = mpsc::channel();
+        let (inside, counts) = (group.clone(), meter.clone());
+        let lender = group.submit(move || {
+            let (deeper, deep) = (inside.clone(), counts.clone());
+            let child = inside.spawn(async move {
+                let grandchild = deeper.submit(move || {
+                    let _running = deep.begin();
+                    begins.set();
+                    waits.wait();
+                });
+                grandchild.await
+            });
+            cancels.send(child.cancel_handle()).unwrap();
+            assert!(child.join().unwrap_err().is_cancelled());
+            let _running = counts.begin();
+            inside.submit(|| 42).join().unwrap()
+        });
+        begun.wait();
+        assert!(cancel.recv().unwrap().cancel());
+        for _ in 0..10 {
+            pool.submit(|| ()).join().unwrap();
+        }
+        assert!(!lender.is_finished());
+        go.set();
+        assert_eq!(lender.join().unwrap(), 42);
+        assert_eq!(meter.most(), 1);
+    });
+}
+
+#[test]
 fn a_closure_that_blocks_on_a_handle_lends_its_permit() {
     limited(|| {
         let pool = pool(2);

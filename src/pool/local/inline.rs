@@ -11,12 +11,19 @@ impl Local {
     /// there is enough left of the stack.
     ///
     /// A task that waits for a permit of a group has it lent by this thread's task, if that can.
-    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
+    /// Returns `true` if it may have lent permits, which have to be
+    /// [back](Self::regain_permits) before the task goes on.
+    #[must_use = "`true`: the permits have to be back before the task goes on"]
+    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) -> bool {
         if task.is_plain_and_due() {
             Self::run_due(from, task);
-        } else if task.has_extra() {
+            return false;
+        }
+        let is_special = task.has_extra();
+        if is_special {
             Self::wait_for_special(from, task);
         }
+        is_special
     }
 
     /// Runs a closure inline that is due. Returns `false` if it was not run here.

@@ -18,6 +18,7 @@ use crate::pool::link::PoolLink;
 use crate::primitive::{Ordering, lock};
 use crate::task::Extra;
 use crate::task::cell::RawTask;
+use crate::wait::{Cause, Deadline, block_until};
 
 /// Returns `true` unless the task that runs on this thread has lent its permits. If it has, the
 /// waker is called when they are back.
@@ -58,6 +59,15 @@ impl Extras {
 }
 
 impl Local {
+    /// Blocks until the permits that the task on this thread has lent are back. They may be lent
+    /// still although the borrower has ended: if it was cancelled, and had lent them on.
+    #[cold]
+    pub(crate) fn regain_permits() {
+        block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+            has_permits_here(waker).then_some(())
+        });
+    }
+
     /// Settles, or runs inline, or lends permits to, a task with extras for which this thread is
     /// about to wait.
     #[cold]
