@@ -97,6 +97,23 @@ fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), Cance
     wait_for_good(from, awaited, wait)
 }
 
+/// Joins a task of a view: it may wait for permits that this thread's task has, which have to be
+/// back before that goes on.
+#[cold]
+fn join_special<T>(from: PoolLink, mut task: HandleRef<T>) -> Result<T, JoinError> {
+    Local::prepare_to_join(from, &task);
+    if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+        if let Err(reason) = wait_for_task(from, &mut task) {
+            let error = JoinError::cancelled(reason, task.name());
+            drop(JoinHandle::new(task, from));
+            return Err(error);
+        }
+    }
+    Local::regain_permits();
+    let outcome = task.try_take();
+    outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
+}
+
 /// A handle to a task, which waits for its result, and can cancel it before it begins.
 ///
 /// Created by [`submit`](crate::PoolRef::submit) and the other ways to submit. It is like
@@ -194,16 +211,16 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
         let mut task = self.into_task();
-        let may_have_lent = Local::run_inline(from, &task);
+        if task.has_extra() {
+            return join_special(from, task);
+        }
+        Local::run_inline(from, &task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
                 let error = JoinError::cancelled(reason, task.name());
                 drop(Self::new(task, from));
                 return Err(error);
             }
-        }
-        if may_have_lent {
-            Local::regain_permits();
         }
         let outcome = task.try_take();
         outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
@@ -217,14 +234,17 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         let task = self.task();
         // It may wait for a permit that this thread's task has.
-        let may_have_lent = task.has_extra() && Local::run_inline(from, task);
+        let is_special = task.has_extra();
+        if is_special {
+            Local::prepare_to_join(from, task);
+        }
         if !look_for_a_while(from, || task.is_done()) {
             block_until(Cause::Arrival, Deadline::NEVER, |waker| {
                 task.poll(waker).then_some(())
             });
         }
         drop(listed);
-        if may_have_lent {
+        if is_special {
             Local::regain_permits();
         }
         self.take().expect("the task has ended")

@@ -165,13 +165,17 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     pub fn join(&self) -> Result<T, JoinError> {
         let Common { task, from, .. } = &*self.common;
         let from = *from;
-        let may_have_lent = Local::run_inline(from, task);
+        let is_special = task.has_extra();
+        match is_special {
+            true => Local::prepare_to_join(from, task),
+            false => Local::run_inline(from, task),
+        }
         if !look_for_a_while(from, || self.is_finished()) {
             let wait = |deadline| self.wait(deadline);
             wait_for_good(from, task.task_ref(), wait)
                 .map_err(|reason| JoinError::cancelled(reason, task.name()))?;
         }
-        if may_have_lent {
+        if is_special {
             Local::regain_permits();
         }
         self.try_join()

@@ -1,6 +1,7 @@
 //! A task that waits in a group, and where it goes when it begins.
 
-use std::sync::{Arc, Weak};
+// The standard library's under the model, too: there it orders what the lock inside orders.
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
 use super::Group;
@@ -27,18 +28,18 @@ pub(crate) enum Destination {
 }
 
 /// The groups of a pool that are not within others, so that its end finds what waits in them.
-pub(in crate::pool) struct Groups<T>(Mutex<Vec<Weak<OfPool<T>>>>);
+pub(in crate::pool) struct Groups<T>(OnceLock<Mutex<Vec<Weak<OfPool<T>>>>>);
 
 /// A group of a pool's tasks.
 pub(in crate::pool) type OfPool<T> = Group<Pending<T>, TaskRef>;
 
 impl<T> Groups<T> {
     pub(in crate::pool) fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(OnceLock::new())
     }
 
     pub(in crate::pool) fn add(&self, group: &Arc<OfPool<T>>) {
-        let mut groups = lock(&self.0);
+        let mut groups = lock(self.0.get_or_init(|| Mutex::new(Vec::new())));
         // Now and then, so that it costs little for each.
         if groups.len() == groups.capacity() {
             groups.retain(|group| group.strong_count() > 0);
@@ -47,7 +48,10 @@ impl<T> Groups<T> {
     }
 
     pub(in crate::pool) fn all(&self) -> Vec<Arc<OfPool<T>>> {
-        lock(&self.0).iter().filter_map(Weak::upgrade).collect()
+        // A pool without groups pays no lock.
+        let groups = self.0.get().map(lock);
+        let groups = groups.iter().flat_map(|groups| groups.iter());
+        groups.filter_map(Weak::upgrade).collect()
     }
 }
 

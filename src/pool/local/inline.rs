@@ -10,20 +10,11 @@ impl Local {
     /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and
     /// there is enough left of the stack.
     ///
-    /// A task that waits for a permit of a group has it lent by this thread's task, if that can.
-    /// Returns `true` if it may have lent permits, which have to be
-    /// [back](Self::regain_permits) before the task goes on.
-    #[must_use = "`true`: the permits have to be back before the task goes on"]
-    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) -> bool {
+    /// Not for a task of a view, for which [`prepare_to_join`](Self::prepare_to_join) is.
+    pub(crate) fn run_inline(from: PoolLink, task: &RawTask) {
         if task.is_plain_and_due() {
             Self::run_due(from, task);
-            return false;
         }
-        let is_special = task.has_extra();
-        if is_special {
-            Self::wait_for_special(from, task);
-        }
-        is_special
     }
 
     /// Runs a closure inline that is due. Returns `false` if it was not run here.

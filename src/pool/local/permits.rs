@@ -71,7 +71,7 @@ impl Local {
     /// Settles, or runs inline, or lends permits to, a task with extras for which this thread is
     /// about to wait.
     #[cold]
-    pub(super) fn wait_for_special(from: PoolLink, task: &RawTask) {
+    pub(crate) fn prepare_to_join(from: PoolLink, task: &RawTask) {
         let Some(extras) = Extras::of(task).filter(|_| task.is_queued() && !from.is_forked())
         else {
             return;
