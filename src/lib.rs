@@ -59,6 +59,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Groups and views
+//!
+//! [`limited`](PoolRef::limited) makes a [`Group`] of which at most a certain number of tasks run,
+//! while the others wait as data. It has a bound and an end of its own, so that subsystems can
+//! share a pool. [`priority`](PoolRef::priority), [`named`](PoolRef::named),
+//! [`start_within`](PoolRef::start_within) and [`cancel_with`](PoolRef::cancel_with) return
+//! references that add something to each task that is submitted by them, and can be chained.
+//!
+//! ```
+//! use workmill::{Priority, ThreadPoolExecutor};
+//!
+//! let pool = ThreadPoolExecutor::new(4)?;
+//! let disk = pool.limited(2); // two threads may wait for it
+//! let urgent = disk.named("read").priority(Priority::High);
+//! assert_eq!(urgent.submit(|| 42).join()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Awaiting
 //!
 //! A [`JoinHandle`] is a future, for any runtime. [`spawn`] runs futures in the pool, where a
@@ -304,8 +322,8 @@ pub use error::{
     WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,
-    worker_index,
+    DropBehavior, Group, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current,
+    promise_in, worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{
@@ -316,6 +334,7 @@ pub use many::{
     AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, ScopedMap, TaskStream, Wait, WaitFor,
     as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
 };
+pub use pool::Priority;
 pub use schedule::Every;
 pub use scope::join::join;
 pub use scope::{Scope, ScopedJoinHandle};

@@ -147,7 +147,7 @@ impl Record {
     pub(crate) fn awaited(&self) -> &'static str {
         match self.of {
             Of::Items => "room in a queue",
-            Of::Tasks => "room in another pool",
+            Of::Tasks => "room in another pool, or in a group",
             Of::Permits => "a permit",
         }
     }

@@ -115,6 +115,11 @@ pub(crate) struct Hooks {
     /// Called when the thread has blocked, if `before` returned [`Begun::Counted`] or
     /// [`Begun::Lent`].
     pub(crate) after: fn(Outcome),
+    /// Called before the thread polls a future for which it waits. If it returns `false` the thread
+    /// must not go on yet, and the waker is called when it may.
+    pub(crate) may_poll: fn(&Waker) -> bool,
+    /// Called when that future is pending.
+    pub(crate) pends: fn(),
 }
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
@@ -210,9 +215,15 @@ pub(crate) fn block_until<R>(
 pub(crate) fn block_on_noted<R>(mut poll: impl FnMut(&Waker) -> Option<R>) -> R {
     let notes = RefCell::new(Notes::NONE);
     let poll = |waker: &Waker| {
+        if !HOOKS.get().is_none_or(|hooks| (hooks.may_poll)(waker)) {
+            return None;
+        }
         let (value, noted) = Notes::collect(|| poll(waker));
         if noted.has_any() {
             *notes.borrow_mut() = noted;
+        }
+        if value.is_none() {
+            HOOKS.get().into_iter().for_each(|hooks| (hooks.pends)());
         }
         value
     };

@@ -55,7 +55,8 @@ pub struct GaveWay {
     pub task: &'static str,
     /// For how long it had waited.
     pub stood: std::time::Duration,
-    /// The thing that it waited for: `"room in a queue"`, `"room in another pool"` or `"a permit"`.
+    /// The thing that it waited for: `"room in a queue"`, `"room in another pool, or in a
+    /// group"` or `"a permit"`.
     pub awaited: &'static str,
 }
 

@@ -1,13 +1,12 @@
 //! The limit on the tasks that wait, and the permit that each of these tasks holds.
 
-use std::any::Any;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::refusal::Refusal;
 use crate::fork::{NotInherited, Stamp};
-use crate::pool::{Local, Pool, PoolObserver};
+use crate::pool::{Local, Pool};
 use crate::room::Of;
 use crate::sync::permits::{MAX_PERMITS, Permits, Wait};
 use crate::task::Token;
@@ -35,12 +34,6 @@ impl Capacity {
             is_hand_off,
             process: Stamp::now(),
         })
-    }
-
-    /// Returns the capacity that bounds `pool`, if it has one.
-    pub(crate) fn of(pool: &Pool) -> Option<Arc<Self>> {
-        let observer = Arc::clone(pool.observer.as_ref()?);
-        observer.into_any().downcast().ok()
     }
 
     /// Releases a permit, except in a forked child, since the threads that wait for it are in the
@@ -72,20 +65,21 @@ impl Capacity {
     }
 }
 
-impl PoolObserver for Capacity {
-    fn worker_blocks(&self) {
+/// The events of which a pool tells its bound.
+impl Capacity {
+    pub(super) fn worker_blocks(&self) {
         if self.is_hand_off {
             self.give_back();
         }
     }
 
-    fn worker_resumes(&self) {
+    pub(super) fn worker_resumes(&self) {
         if self.is_hand_off {
             self.permits.take_anyway();
         }
     }
 
-    fn resized(&self, before: usize, now: usize) {
+    pub(super) fn resized(&self, before: usize, now: usize) {
         if self.is_hand_off {
             self.permits.give_back(now.saturating_sub(before));
             for _ in now..before {
@@ -94,16 +88,8 @@ impl PoolObserver for Capacity {
         }
     }
 
-    fn submitters_wait(&self) -> bool {
+    pub(super) fn submitters_wait(&self) -> bool {
         self.is_hand_off && self.permits.has_waiters()
-    }
-
-    fn closed(&self) {
-        self.permits.close();
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
     }
 }
 
@@ -114,11 +100,15 @@ impl CapacityPermit {
     /// Takes a permit for a task that has come due, whether there is room or not. Returns `None` if
     /// the pool has no limit.
     pub(crate) fn anyway(pool: &Pool, capacity: Option<&Arc<Capacity>>) -> Option<Self> {
-        let capacity = capacity?;
-        if !capacity.permits.take_anyway() {
+        Some(Self::over(pool, capacity?))
+    }
+
+    /// Takes a permit whether there is room or not.
+    pub(super) fn over(pool: &Pool, capacity: &Arc<Capacity>) -> Self {
+        if !capacity.permits.take_anyway() && !pool.is_stopping() {
             pool.incidents.over_capacity.add_one();
         }
-        Some(Self(Arc::clone(capacity)))
+        Self(Arc::clone(capacity))
     }
 
     /// Takes a permit if there is room: `Some(None)` if the pool has no limit, and `None` if there
@@ -134,6 +124,9 @@ impl CapacityPermit {
 
 impl Token for CapacityPermit {
     type Kept = Option<Self>;
+    type Extra = ();
+
+    fn extra(&self) {}
 
     fn begin(self) -> Self::Kept {
         // A task that is run inline needs no free thread.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::capacity::{Capacity, CapacityPermit, Overflow};
 use super::refusal::Refusal;
-use crate::pool::Pool;
+use crate::pool::{Pool, TaskGroup};
 use crate::sync::error::TryAcquireError;
 use crate::wait::Deadline;
 
@@ -19,6 +19,23 @@ pub(crate) enum Patience {
     Never,
 }
 
+/// Where a submitter is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// It runs a task of that whose bound it is, and is admitted whether there is room or not.
+    Inside,
+    Outside,
+}
+
+impl Side {
+    pub(super) fn of_pool(pool: &Pool) -> Self {
+        match pool.is_here() {
+            true => Self::Inside,
+            false => Self::Outside,
+        }
+    }
+}
+
 /// How a task is admitted.
 pub(super) enum Entry {
     /// It is pushed with this permit.
@@ -28,10 +45,13 @@ pub(super) enum Entry {
 }
 
 /// Takes a permit for a task, or waits for one, or decides by the policy if there is none.
+/// `group` is the group whose bound it is, if it is not the pool's.
 pub(super) fn admit(
     pool: &Arc<Pool>,
     capacity: &Arc<Capacity>,
+    group: Option<&Arc<TaskGroup>>,
     patience: Patience,
+    side: Side,
 ) -> Result<Entry, Refusal> {
     let permits = &capacity.permits;
     if pool.is_forked() {
@@ -40,23 +60,20 @@ pub(super) fn admit(
     let taken = match patience {
         // Tasks of the pool may submit until the pool is quiescent, so for them the permits are
         // never closed.
-        Patience::Never if pool.is_here() => {
+        Patience::Never if side == Side::Inside => {
             let free = permits.take_free();
             free.then_some(()).ok_or(TryAcquireError::NoPermits)
         }
         Patience::Never => permits.try_take(1),
-        _ if pool.is_here() => {
-            if !permits.take_anyway() && !pool.is_stopping() {
-                pool.incidents.over_capacity.add_one();
-            }
-            Ok(())
+        _ if side == Side::Inside => {
+            return Ok(Entry::Permit(CapacityPermit::over(pool, capacity)));
         }
-        Patience::Until(deadline) => wait(pool, capacity, deadline),
+        Patience::Until(deadline) => wait(pool, capacity, group, deadline),
         Patience::Policy if capacity.overflow == Overflow::Block => {
-            wait(pool, capacity, Deadline::NEVER)
+            wait(pool, capacity, group, Deadline::NEVER)
         }
         Patience::Policy => match permits.try_take(1) {
-            Err(TryAcquireError::NoPermits) => return overflow(pool, capacity),
+            Err(TryAcquireError::NoPermits) => return overflow(pool, capacity, group),
             decided => decided,
         },
     };
@@ -67,18 +84,35 @@ pub(super) fn admit(
     }
 }
 
-/// Waits for a permit.
-fn wait(pool: &Arc<Pool>, capacity: &Capacity, deadline: Deadline) -> Result<(), TryAcquireError> {
+/// Waits for a permit, for room in the pool or in a group.
+fn wait(
+    pool: &Arc<Pool>,
+    capacity: &Capacity,
+    group: Option<&Arc<TaskGroup>>,
+    deadline: Deadline,
+) -> Result<(), TryAcquireError> {
     let waits = || pool.submitter_waits();
-    capacity.permits.take_until_told(1, deadline, waits)
+    let wait = || capacity.permits.take_until_told(1, deadline, waits);
+    match group {
+        Some(_) if pool.is_here() => pool.at_group(wait),
+        _ => wait(),
+    }
 }
 
 /// Applies the policy to a task for which there is no room.
-fn overflow(pool: &Arc<Pool>, capacity: &Arc<Capacity>) -> Result<Entry, Refusal> {
+fn overflow(
+    pool: &Arc<Pool>,
+    capacity: &Arc<Capacity>,
+    group: Option<&Arc<TaskGroup>>,
+) -> Result<Entry, Refusal> {
+    let drop_oldest = || match group {
+        Some(group) => pool.drop_oldest_of(group),
+        None => pool.drop_oldest(),
+    };
     match capacity.overflow {
         Overflow::Block | Overflow::Reject => Err(Refusal::Full),
         Overflow::CallerRuns => Ok(Entry::Caller),
-        Overflow::DropOldest if pool.drop_oldest() => {
+        Overflow::DropOldest if drop_oldest() => {
             // One for one: the room that the older task leaves may go to a thread that waits, or
             // pay a debt, so the new task does not wait for it.
             capacity.permits.take_anyway();

@@ -15,14 +15,16 @@
 mod capacity;
 mod full_queue;
 mod refusal;
+mod view;
 
 use std::sync::Arc;
 
 pub use self::capacity::Overflow;
 pub(crate) use self::capacity::{Capacity, CapacityPermit};
 pub(crate) use self::full_queue::Patience;
-use self::full_queue::{Entry, admit};
+use self::full_queue::{Entry, Side, admit};
 pub(crate) use self::refusal::Refusal;
+pub(crate) use self::view::View;
 use crate::pool::{Make, Pool};
 use crate::wait::Deadline;
 
@@ -41,7 +43,7 @@ pub(crate) fn place<M: Make>(
 ) -> Result<M::Handle, (Refusal, M)> {
     let placed = match capacity {
         None => pool.place(make, ()),
-        Some(capacity) => match admit(pool, capacity, patience) {
+        Some(capacity) => match admit(pool, capacity, None, patience, Side::of_pool(pool)) {
             Ok(Entry::Permit(permit)) => pool.place(make, permit),
             Ok(Entry::Caller) => pool.run_on_caller(make),
             Err(refusal) => return Err((refusal, make)),

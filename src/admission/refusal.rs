@@ -11,6 +11,8 @@ pub(crate) enum Refusal {
     Shutdown,
     /// The pool belongs to another process.
     Forked,
+    /// The token of the view is cancelled.
+    Cancelled,
 }
 
 impl Refusal {
@@ -33,6 +35,7 @@ impl Refusal {
             Self::Full | Self::Dropped => CancelReason::Rejected,
             Self::Shutdown => CancelReason::Shutdown,
             Self::Forked => CancelReason::Forked,
+            Self::Cancelled => CancelReason::Cancelled,
         }
     }
 }

@@ -33,11 +33,13 @@ pub use lost::Lost;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelReason {
-    /// The task was cancelled by [`JoinHandle::cancel`](crate::JoinHandle::cancel).
+    /// The task was cancelled by [`JoinHandle::cancel`](crate::JoinHandle::cancel), or by the token
+    /// of its view ([`PoolRef::cancel_with`](crate::PoolRef::cancel_with)).
     Cancelled,
-    /// The pool was shut down.
+    /// The pool, or the [`Group`](crate::Group), was shut down.
     Shutdown,
-    /// The pool was full, and its [`Overflow`](crate::Overflow) policy rejected the task.
+    /// The pool, or the group, was full, and its [`Overflow`](crate::Overflow) policy rejected the
+    /// task.
     Rejected,
     /// Tasks join each other in a cycle, and this join gave up. The task that it waited for has not
     /// been cancelled: it goes on if the others do.
@@ -49,18 +51,21 @@ pub enum CancelReason {
     /// Another task of its scope panicked, and the scope
     /// [cancels the others then](crate::Scope::cancel_on_panic).
     ScopeFailed,
+    /// The task had not begun in time ([`PoolRef::start_within`](crate::PoolRef::start_within)).
+    Expired,
 }
 
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cancelled => "cancelled by its handle",
+            Self::Cancelled => "cancelled by its handle, or by the token of its view",
             Self::Shutdown => "cancelled because the pool was shut down",
             Self::Rejected => "rejected because the pool was full",
             Self::Deadlock => "not joined because it waits for this very join",
             Self::Forked => "lost to this process, which was forked from the pool's",
             Self::Abandoned => "abandoned: its promise was dropped without an answer",
             Self::ScopeFailed => "cancelled because another task of its scope panicked",
+            Self::Expired => "cancelled because it had not begun in time",
         })
     }
 }

@@ -1,11 +1,15 @@
 //! Futures without a handle, as other libraries hand them to an executor.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use super::PoolRef;
+use super::futures::Spawn;
 use crate::admission::{Patience, Refusal};
-use crate::pool::{Make, Pool, PoolTask};
+use crate::name::Name;
+use crate::pool::{Extras, Make, MakeWith, Pool, PoolTask};
 use crate::task::Token;
+use crate::task::cell::TaskRef;
 #[cfg(feature = "hyper")]
 use crate::{trampoline, unwind};
 
@@ -22,6 +26,25 @@ where
         // The handle is dropped before the task can run, so a panic goes to the panic handler.
         let (task, _) = pool.make_future(slot, token, self.0);
         (task, ())
+    }
+}
+
+impl<F> MakeWith for Detached<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, ()) {
+        let (task, task_ref, _) = Spawn(self.0).make_with(pool, slot, extras);
+        (task, task_ref, ())
     }
 }
 

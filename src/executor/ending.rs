@@ -1,12 +1,13 @@
 //! Waiting until a pool is idle, and shutting it down.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::{PoolRef, ThreadPoolExecutor};
 use crate::error::{StillRunning, WouldDeadlock};
-use crate::pool::Local;
+use crate::pool::{Local, Pool, TaskGroup, runs_task_of};
 use crate::wait::{Cause, Deadline, pending};
 use crate::warning::StillWaiting;
 
@@ -18,7 +19,9 @@ impl PoolRef {
     ///
     /// Returns once there has been a moment at which every accepted task had ended. Each handle has
     /// resolved by then, except those of tasks that another thread is cancelling at that moment.
-    /// Tasks that are submitted during the wait are waited for, too. The pool is not shut down.
+    /// Tasks that are submitted during the wait are waited for, too. The pool is not shut down. For
+    /// a reference of a [`Group`](crate::Group), all this concerns the tasks of the group alone,
+    /// and so it does in the other forms.
     ///
     /// # Errors
     ///
@@ -89,6 +92,9 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
+        if let Some(group) = self.group() {
+            return self.wait_for_group_async(group).await;
+        }
         let mut joiner = self.pool.idle_joiner();
         poll_fn(|cx| {
             if self.pool.is_forked() {
@@ -225,15 +231,40 @@ impl PoolRef {
     }
 
     fn wait_idle_until(&self, deadline: Deadline) -> Result<bool, WouldDeadlock> {
-        match self.must_not_wait() {
-            true => Err(WouldDeadlock),
-            false => Ok(self.pool.wait_idle(deadline)),
+        match self.group() {
+            Some(group) if is_in_the_way_of(&self.pool, group) => Err(WouldDeadlock),
+            Some(group) => {
+                let look = || (group.unfinished() == 0).then_some(());
+                Ok(group.idle.wait(Cause::Arrival, deadline, look).is_some())
+            }
+            None if self.must_not_wait() => Err(WouldDeadlock),
+            None => Ok(self.pool.wait_idle(deadline)),
         }
     }
 
-    /// Returns `true` if the pool has been shut down.
+    async fn wait_for_group_async(&self, group: &TaskGroup) -> Result<(), WouldDeadlock> {
+        let look = || match is_in_the_way_of(&self.pool, group) {
+            true => Some(Err(WouldDeadlock)),
+            false => (group.unfinished() == 0).then_some(Ok(())),
+        };
+        match look() {
+            Some(decided) => decided,
+            None => group.idle.wait_async(look).await,
+        }
+    }
+
+    /// Returns the group of this view, if it has one.
+    fn group(&self) -> Option<&Arc<TaskGroup>> {
+        self.view.as_ref()?.group()
+    }
+
+    /// Returns `true` if the pool has been shut down, or the group of this reference.
     pub fn is_shutdown(&self) -> bool {
-        self.pool.is_closed() || self.pool.is_forked()
+        let is_closed = self.pool.is_closed() || self.pool.is_forked();
+        is_closed
+            || self
+                .group()
+                .is_some_and(|group| group.path().any(TaskGroup::is_closed))
     }
 
     /// Returns `true` if the pool has ended: it was shut down, every task has ended, and every
@@ -273,6 +304,13 @@ impl PoolRef {
     fn must_not_wait(&self) -> bool {
         self.pool.is_forked() || self.pool.waits_for_this_thread()
     }
+}
+
+/// Returns `true` if a wait for a group would not end on this thread: the thread runs a task of the
+/// group, or drops what a task has captured, or the pool belongs to another process.
+pub(super) fn is_in_the_way_of(pool: &Pool, group: &TaskGroup) -> bool {
+    let drops = || pool.waits_for_this_thread() && !pool.is_here();
+    pool.is_forked() || runs_task_of(group) || drops()
 }
 
 impl ThreadPoolExecutor {

@@ -1,6 +1,7 @@
 //! Futures that run in the pool, and submissions that wait for room without blocking.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use super::PoolRef;
 use super::submit::{Refuse, WithHandle};
@@ -8,11 +9,13 @@ use crate::admission::{self, Refusal};
 use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
-use crate::pool::{Make, Pool, PoolTask};
+use crate::name::Name;
+use crate::pool::{Extras, FutureToken, Make, MakeWith, Pool, PoolTask, in_group};
 use crate::task::Token;
+use crate::task::cell::TaskRef;
 
 /// A future with a handle.
-struct Spawn<F>(F);
+pub(super) struct Spawn<F>(pub(super) F);
 
 impl<F> Make for Spawn<F>
 where
@@ -29,6 +32,30 @@ where
     ) -> (PoolTask, JoinHandle<F::Output>) {
         let (task, handle) = pool.make_future(slot, token, self.0);
         (task, JoinHandle::new(handle, pool.link))
+    }
+}
+
+impl<F> MakeWith for Spawn<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, JoinHandle<F::Output>) {
+        let token = FutureToken::new(Arc::clone(&extras));
+        let (task, handle) = match extras.is_in_group() {
+            true => pool.make_future(slot, token, in_group(extras, self.0)),
+            false => pool.make_future(slot, token, self.0),
+        };
+        let task_ref = handle.task_ref();
+        (task, task_ref, JoinHandle::new(handle, pool.link))
     }
 }
 
@@ -178,9 +205,15 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        admission::place_async(&self.pool, self.capacity.as_ref(), WithHandle(closure))
-            .await
-            .map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
+        let (pool, make) = (&self.pool, WithHandle(closure));
+        let placed = match &self.view {
+            None => admission::place_async(pool, None, make).await,
+            Some(view) => match view.only_bound() {
+                Some(capacity) => admission::place_async(pool, Some(capacity), make).await,
+                None => view.place_async(pool, make).await,
+            },
+        };
+        placed.map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
     }
 }
 

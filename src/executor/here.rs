@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PoolRef;
-use crate::admission::Capacity;
+use crate::admission::View;
 use crate::pool::Local;
 use crate::sync::cancel::CancelToken;
 use crate::wait::{Blocking, Cause};
@@ -26,8 +26,8 @@ use crate::wait::{Blocking, Cause};
 pub fn current() -> Option<PoolRef> {
     Local::with(|local| {
         let pool = Arc::clone(&local?.shared);
-        let capacity = Capacity::of(&pool);
-        Some(PoolRef { pool, capacity })
+        let view = View::of(&pool);
+        Some(PoolRef { pool, view })
     })
 }
 

@@ -3,28 +3,33 @@
 //! A [`PoolRef`] refers to a pool: it submits ([`submit`], [`futures`]), waits until the pool is
 //! idle ([`ending`]), and observes. A [`ThreadPoolExecutor`] owns a pool ([`owner`]): it
 //! dereferences to a `PoolRef`, resizes the pool ([`owner`]), and shuts it down ([`ending`]).
+//! [Views](views) are references that add something to their tasks; a [`Group`] owns a group of
+//! tasks.
 //! [`here`] has the functions for code inside a task, which need neither.
 
 #[cfg(any(feature = "futures-task", feature = "hyper"))]
 mod detached;
 mod ending;
 mod futures;
+mod group;
 mod here;
 mod join;
 mod owner;
 mod promises;
 mod scoped;
 mod submit;
+mod views;
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::group::Group;
 pub use self::here::{blocking, cancelled, current, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
 pub use self::promises::promise_in;
-use crate::admission::Capacity;
+use crate::admission::View;
 use crate::pool::Pool;
 
 /// A reference to a pool that does not own it.
@@ -33,6 +38,18 @@ use crate::pool::Pool;
 /// being shut down, and can neither shut it down nor resize it: only an owner, a
 /// [`ThreadPoolExecutor`], can. Created by [`handle`](Self::handle), and inside tasks by
 /// [`current`].
+///
+/// # Views
+///
+/// A reference may add something to each task that is submitted by it: a
+/// [priority](Self::priority), a [name](Self::named), a [time limit](Self::start_within) until it
+/// begins, a [token](Self::cancel_with), or a [group](Self::limited). Each of these methods returns
+/// a reference to the same pool, a *view*, which has what this one has and one thing more; so they
+/// can be chained. Views hold for all ways to submit, for [`map`](Self::map) and for a
+/// [`JoinSet`](crate::JoinSet). Tasks of a [`scope`](Self::scope), and the closures of
+/// [`join`](Self::join), are parts of the task that calls it, and have nothing of a view: they run
+/// under the permit of that task, which does not count them. Views change nothing else; only a view
+/// of a group waits for [the group](Group) to be idle. [`current`] has none of this.
 ///
 /// # Dropping
 ///
@@ -57,8 +74,8 @@ use crate::pool::Pool;
 #[derive(Clone)]
 pub struct PoolRef {
     pub(crate) pool: Arc<Pool>,
-    /// The bound on tasks that are submitted by this reference, if there is one.
-    pub(crate) capacity: Option<Arc<Capacity>>,
+    /// The things that this reference adds to the pool, if it adds any.
+    pub(crate) view: Option<Arc<View>>,
 }
 
 // A panic that is caught leaves nothing changed by half behind a reference. Closures, futures and

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::PoolRef;
-use crate::admission::Capacity;
+use crate::admission::{Capacity, View};
 use crate::pool::{self, Config};
 use crate::primitive::{AtomicBool, Ordering};
 
@@ -100,11 +100,12 @@ impl ThreadPoolExecutor {
         capacity: Option<Arc<Capacity>>,
         on_drop: DropBehavior,
     ) -> io::Result<Self> {
-        config.observer = capacity.clone().map(|capacity| capacity as _);
+        let view = capacity.map(View::bound);
+        config.observer = view.clone().map(|view| view as _);
         let pool = pool::start(config)?;
         Ok(Self {
             owner: Arc::new(Owner {
-                pool: PoolRef { pool, capacity },
+                pool: PoolRef { pool, view },
                 on_drop,
                 is_in_background: AtomicBool::new(false),
             }),

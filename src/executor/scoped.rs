@@ -1,6 +1,7 @@
 //! Work that borrows, as methods of a pool.
 
 use super::PoolRef;
+use crate::admission::View;
 use crate::error::JoinError;
 use crate::scope::{self, Scope, slice};
 
@@ -10,6 +11,9 @@ impl PoolRef {
     ///
     /// It is like [`std::thread::scope`]: the closure is called on this thread, and tasks may
     /// borrow what lives outside the scope, and use the scope themselves.
+    ///
+    /// A [view](Self#views) adds nothing to the tasks of a scope, which are parts of the task that
+    /// opens it.
     ///
     /// # Blocking
     ///
@@ -149,7 +153,9 @@ impl PoolRef {
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
-        scope::run(&self.pool, self.capacity.as_ref(), closure)
+        let view = View::of(&self.pool);
+        let capacity = view.as_ref().and_then(|view| view.only_bound());
+        scope::run(&self.pool, capacity, closure)
     }
 
     /// Calls `f` with each item of a slice, in the pool, and returns the results in the order of
@@ -185,7 +191,8 @@ impl PoolRef {
         R: Send,
         F: Fn(&T) -> R + Sync,
     {
-        let capacity = self.capacity.as_ref();
+        let view = View::of(&self.pool);
+        let capacity = view.as_ref().and_then(|view| view.only_bound());
         self.install(|| slice::map(&self.pool, capacity, items, &f))?
     }
 }

@@ -1,22 +1,24 @@
 //! Submitting closures.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::PoolRef;
-use crate::admission::{self, Patience, Refusal};
+use crate::admission::{self, Patience, Refusal, View};
 use crate::error::{JoinError, TrySubmitError};
 use crate::handle::JoinHandle;
 use crate::name::Name;
-use crate::pool::{Make, Pool, PoolTask};
+use crate::pool::{ClosureToken, Extras, Make, MakeWith, Pool, PoolTask, runs_task_of};
 use crate::scope::lend;
 use crate::task::Token;
+use crate::task::cell::TaskRef;
 use crate::trampoline;
 use crate::unwind;
 use crate::wait::Deadline;
 
 /// A submission that knows how to end a task which the pool refuses.
-pub(super) trait Refuse: Make {
+pub(super) trait Refuse: MakeWith {
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> Self::Handle;
 }
 
@@ -34,6 +36,27 @@ where
     fn make<P: Token>(self, pool: &Pool, _: Option<usize>, token: P) -> (PoolTask, JoinHandle<T>) {
         let (task, handle) = PoolTask::with_handle(token, self.0);
         (task, JoinHandle::new(handle, pool.link))
+    }
+}
+
+impl<F, T> MakeWith for WithHandle<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        _: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, JoinHandle<T>) {
+        let (task, handle) = PoolTask::with_handle(ClosureToken::new(extras), self.0);
+        let task_ref = handle.task_ref();
+        (task, task_ref, JoinHandle::new(handle, pool.link))
     }
 }
 
@@ -71,6 +94,24 @@ where
     }
 }
 
+impl<F> MakeWith for Lent<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    fn make_with(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, JoinHandle<()>) {
+        WithHandle(self.0).make_with(pool, slot, extras)
+    }
+}
+
 impl<F> Refuse for Lent<F>
 where
     F: FnOnce() + Send + 'static,
@@ -98,6 +139,21 @@ where
     }
 }
 
+impl<F> MakeWith for Detached<F>
+where
+    F: FnOnce() + Send + 'static,
+{
+    fn name(&self) -> &'static Name {
+        const { &Name::of::<F>() }
+    }
+
+    /// Makes a task with a handle, which is dropped at once.
+    fn make_with(self, _: &Pool, _: Option<usize>, extras: Arc<Extras>) -> (PoolTask, TaskRef, ()) {
+        let (task, handle) = PoolTask::with_handle(ClosureToken::new(extras), self.0);
+        (task, handle.task_ref(), ())
+    }
+}
+
 impl<F> Refuse for Detached<F>
 where
     F: FnOnce() + Send + 'static,
@@ -105,7 +161,7 @@ where
     fn refuse(self, refusal: Refusal, pool: &PoolRef) {
         match refusal {
             Refusal::Dropped => trampoline::call(move || drop(self.0)),
-            Refusal::Full | Refusal::Shutdown | Refusal::Forked => {
+            Refusal::Full | Refusal::Shutdown | Refusal::Forked | Refusal::Cancelled => {
                 pool.turn_away(boxed(self.0), refusal);
             }
         }
@@ -233,7 +289,8 @@ impl PoolRef {
 
     /// Runs a closure in the pool, blocks until it has returned, and returns its result.
     ///
-    /// The closure may borrow. A task of this pool that calls `install` calls the closure directly.
+    /// The closure may borrow. A task of this pool that calls `install` calls the closure directly;
+    /// for a reference of a [`Group`](crate::Group), a task of the group does.
     ///
     /// # Blocking
     ///
@@ -262,7 +319,10 @@ impl PoolRef {
         let name = const { &Name::of::<F>() };
         let mut closure = Some(closure);
         let call = || closure.take().expect("the closure is called once")();
-        if let Some(result) = self.pool.call_inside(call) {
+        // A task that is not of the group needs a permit for it.
+        let group = self.view.as_ref().and_then(|view| view.group());
+        let may_call = group.is_none_or(|group| runs_task_of(group));
+        if let Some(result) = may_call.then(|| self.pool.call_inside(call)).flatten() {
             return result.map_err(|payload| JoinError::of_panic(payload, name));
         }
         let closure = closure.expect("the closure was not called");
@@ -338,12 +398,28 @@ impl PoolRef {
     }
 
     #[inline(always)]
-    pub(super) fn place<M: Make>(
+    pub(super) fn place<M: MakeWith>(
         &self,
         make: M,
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
-        admission::place(&self.pool, self.capacity.as_ref(), make, patience)
+        match &self.view {
+            None => admission::place(&self.pool, None, make, patience),
+            Some(view) => self.place_by(view, make, patience),
+        }
+    }
+
+    #[inline]
+    fn place_by<M: MakeWith>(
+        &self,
+        view: &View,
+        make: M,
+        patience: Patience,
+    ) -> Result<M::Handle, (Refusal, M)> {
+        match view.only_bound() {
+            Some(bound) => admission::place(&self.pool, Some(bound), make, patience),
+            None => view.place(&self.pool, make, patience),
+        }
     }
 
     #[inline(always)]

@@ -82,12 +82,12 @@
 //! | until all items are done | [`JoinableQueue::join`](crate::JoinableQueue::join) | given away |
 //! | for other parties | [`Barrier::wait`](crate::Barrier::wait) | given away |
 //! | for a signal | [`Event::wait`](crate::Event::wait), [`Latch::wait`](crate::Latch::wait), [`Latch::arrive_and_wait`](crate::Latch::arrive_and_wait), [`CancelToken::wait`](crate::CancelToken::wait), [`Notify::wait`](crate::Notify::wait), [`Notified::wait`](crate::Notified::wait), [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with no permits, or by [`Semaphore::signals`](crate::Semaphore::signals) | given away |
-//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown) | given away |
+//! | for the end of another pool's work | [`PoolRef::wait_idle`](crate::PoolRef::wait_idle), [`PoolRef::wait_terminated`](crate::PoolRef::wait_terminated), [`ThreadPoolExecutor::shutdown`](crate::ThreadPoolExecutor::shutdown), [`Group::shutdown`](crate::Group::shutdown) | given away |
 //! | for the threads of a new pool | [`Builder::build`](crate::Builder::build) with [`on_thread_start`](crate::Builder::on_thread_start) | given away |
 //! | for a function of yours | [`blocking`](crate::blocking) | given away |
 //! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
 //! | for room in a queue | [`JoinableQueue::put`](crate::JoinableQueue::put), [`JoinableQueue::put_all`](crate::JoinableQueue::put_all) | lent |
-//! | for room in another pool | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn), [`Scope::submit`](crate::Scope::submit), [`Scope::execute`](crate::Scope::execute) with [`Overflow::Block`](crate::Overflow::Block) | lent |
+//! | for room in another pool, or in a group | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn), [`Scope::submit`](crate::Scope::submit), [`Scope::execute`](crate::Scope::execute) with [`Overflow::Block`](crate::Overflow::Block) | lent |
 //! | for a future | [`block_on`](crate::block_on()), [`PoolRef::block_on`](crate::PoolRef::block_on) | lent if the future waits only for what is lent here, else given away |
 //!
 //! The three queues behave alike. A wait in a hook, such as
@@ -141,6 +141,19 @@
 //! **Futures that wait for room keep no slot**, so nothing of this bounds them: of 1,000 spawned
 //! futures that each await [`put_async`](crate::JoinableQueue::put_async), all 1,000 hold an item.
 //! Let each take a permit before it makes its item.
+//!
+//! # Groups
+//!
+//! At most *n* tasks of a [group](crate::Group) run, and the others wait as data. A task that joins
+//! or awaits a task of its group, or of a group within, lends it its permit: inline, if it is a
+//! closure that is joined, and else on any thread. The task goes on when the other has ended, also
+//! if something else that it waits for comes before. In any other wait it keeps its permit, so the
+//! rule holds in a group as it does on *n* threads: of a group of one, a task that waits for an
+//! [`Event`](crate::Event) which another task of the group is to set waits forever. A timed join
+//! does not lend, and neither does a future that is polled by the `block_on` of another library.
+//!
+//! A task of the pool that finds a group of the same pool full lends its slot, in which tasks of
+//! bounded groups may begin until there is room.
 //!
 //! # What remains your responsibility
 //!

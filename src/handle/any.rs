@@ -38,6 +38,10 @@ pub(crate) mod sealed {
         /// Returns `true` if the task has ended. If not, `waker` is called once, when it has.
         fn poll_end(&mut self, waker: &Waker) -> bool;
 
+        /// Notes that the future which is polled on this thread waits for the task: it lends its
+        /// permits, if the task needs some.
+        fn note_wanted(&self);
+
         /// Takes back the waker that [`poll_end`](Self::poll_end) left.
         fn stop_waiting(&mut self);
 
@@ -81,6 +85,10 @@ macro_rules! own {
     ($handle:ident) => {
         fn poll_end(&mut self, waker: &Waker) -> bool {
             self.poll_task(waker)
+        }
+
+        fn note_wanted(&self) {
+            $handle::note_wanted(self);
         }
 
         fn stop_waiting(&mut self) {
@@ -141,6 +149,10 @@ macro_rules! pass_on {
             $inner_mut.poll_end(waker)
         }
 
+        fn note_wanted(&$self) {
+            Awaited::note_wanted($inner);
+        }
+
         fn stop_waiting(&mut $self) {
             Awaited::stop_waiting($inner_mut);
         }
@@ -170,7 +182,7 @@ macro_rules! pass_on {
 impl<H: AnyHandle + ?Sized> AnyHandle for &mut H {}
 
 impl<H: AnyHandle + ?Sized> Awaited for &mut H {
-    pass_on!(self => **self, &mut **self);
+    pass_on!(self => &**self, &mut **self);
 
     fn has_failed(&mut self) -> bool {
         Awaited::has_failed(&mut **self)
@@ -180,7 +192,7 @@ impl<H: AnyHandle + ?Sized> Awaited for &mut H {
 impl<T> AnyHandle for CancelOnDrop<T> {}
 
 impl<T> Awaited for CancelOnDrop<T> {
-    pass_on!(self => **self, &mut **self);
+    pass_on!(self => &**self, &mut **self);
 
     fn has_failed(&mut self) -> bool {
         Awaited::has_failed(&mut **self)

@@ -97,6 +97,23 @@ fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), Cance
     wait_for_good(from, awaited, wait)
 }
 
+/// Joins a task of a view: it may wait for permits that this thread's task has, which have to be
+/// back before that goes on.
+#[cold]
+fn join_special<T>(from: PoolLink, mut task: HandleRef<T>) -> Result<T, JoinError> {
+    Local::prepare_to_join(from, &task);
+    if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+        if let Err(reason) = wait_for_task(from, &mut task) {
+            let error = JoinError::of_cancel(reason, task.name());
+            drop(JoinHandle::new(task, from));
+            return Err(error);
+        }
+    }
+    Local::regain_permits();
+    let outcome = task.try_take();
+    outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
+}
+
 /// A handle to a task, which waits for its result, and can cancel it before it begins.
 ///
 /// Created by [`submit`](crate::PoolRef::submit) and the other ways to submit. It is like
@@ -201,6 +218,9 @@ impl<T> JoinHandle<T> {
         let from = self.from;
         // Taken out of the handle, so that the handle's drop costs nothing.
         let mut task = self.into_task();
+        if task.has_extra() {
+            return join_special(from, task);
+        }
         run_inline(&task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
@@ -220,12 +240,20 @@ impl<T> JoinHandle<T> {
         begin();
         let from = self.from;
         let task = self.task();
+        // It may wait for a permit that this thread's task has.
+        let is_special = task.has_extra();
+        if is_special {
+            Local::prepare_to_join(from, task);
+        }
         if !look_for_a_while(from, || task.is_done()) {
             block_until(Cause::Arrival, Deadline::NEVER, |waker| {
                 task.poll(waker).then_some(())
             });
         }
         drop(listed);
+        if is_special {
+            Local::regain_permits();
+        }
         self.take().expect("the task has ended")
     }
 
@@ -338,11 +366,23 @@ impl<T> JoinHandle<T> {
         let Some(task) = &mut self.task else {
             return Ok(());
         };
-        Local::run_inline(from, &**task);
+        let is_special = task.has_extra();
+        match is_special {
+            true => Local::prepare_to_join(from, task),
+            false => Local::run_inline(from, &**task),
+        }
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             wait_for_task(from, task).inspect_err(|_| task.stop_waiting())?;
         }
+        if is_special {
+            Local::regain_permits();
+        }
         Ok(())
+    }
+
+    /// Notes that the future which is polled on this thread waits for the task.
+    pub(super) fn note_wanted(&self) {
+        self.task.iter().for_each(|task| Local::note_wanted(task));
     }
 
     /// Returns `true` if the task has ended. If not, `waker` is called when it has.
@@ -440,6 +480,7 @@ impl<T> Future for JoinHandle<T> {
         } else if forked {
             Poll::Ready(Err(self.forked()))
         } else {
+            Local::note_wanted(self.task());
             pending(Cause::Arrival)
         }
     }

@@ -172,11 +172,18 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// Runs the task inline if that is possible, and waits until it has ended.
     pub(super) fn wait_inline(&self) -> Result<(), CancelReason> {
         let Common { task, from, .. } = &*self.common;
-        Local::run_inline(*from, &**task);
-        if look_for_a_while(*from, || self.is_finished()) {
-            return Ok(());
+        let is_special = task.has_extra();
+        match is_special {
+            true => Local::prepare_to_join(*from, task),
+            false => Local::run_inline(*from, &**task),
         }
-        wait_for_good(*from, task.task_ref(), |deadline| self.wait(deadline))
+        if !look_for_a_while(*from, || self.is_finished()) {
+            wait_for_good(*from, task.task_ref(), |deadline| self.wait(deadline))?;
+        }
+        if is_special {
+            Local::regain_permits();
+        }
+        Ok(())
     }
 
     /// Blocks until the task has ended, but no longer than `timeout`, and returns a clone of its
@@ -351,6 +358,7 @@ impl<T: Clone + Send + Sync + 'static> Future for SharedHandle<T> {
             return Poll::Ready(Err(this.common.forked()));
         }
         if !this.poll_task(cx.waker()) {
+            Local::note_wanted(&this.common.task);
             return pending(Cause::Arrival);
         }
         Poll::Ready(this.try_join().expect("the task has ended"))
@@ -387,6 +395,11 @@ impl<T> SharedHandle<T> {
             self.stop_waiting();
         }
         ended
+    }
+
+    /// Notes that the future which is polled on this thread waits for the task.
+    pub(super) fn note_wanted(&self) {
+        Local::note_wanted(&self.common.task);
     }
 
     /// Returns the link to the pool of the task.

@@ -264,6 +264,10 @@ impl<T> Awaited for InFlight<T> {
         self.handle_mut().poll_end(waker)
     }
 
+    fn note_wanted(&self) {
+        self.handle().note_wanted();
+    }
+
     fn stop_waiting(&mut self) {
         self.handle_mut().stop_waiting();
     }

@@ -251,6 +251,7 @@ impl<'a, H: AnyHandle> Wait<'a, H> {
     fn poll_all(&mut self, waker: &Waker) -> bool {
         while let Some(handle) = self.handles.get_mut(self.count) {
             if !handle.poll_end(waker) && !handle.is_forked() {
+                handle.note_wanted();
                 return false;
             }
             self.count += 1;

@@ -5,11 +5,13 @@
 //! A worker that waits for *room* in something that is full, in a task, *stands*, and *lends* its
 //! slot: nothing begins there, and so no more tasks stand than the pool has slots. A *loan* is a
 //! lent slot. A *borrower* is a thread that holds a loan; it runs what has begun, which may be what
-//! makes room. A loan becomes a *gift* when the lender's patience is over: then the slot is vacant
-//! like that of any other wait, and a task begins there. A *surplus* loan is one that was given
-//! while a borrower held it: the borrower keeps the slot for good. A lender that comes back while
-//! borrowers hold all loans goes on without a slot, as the *owner* of one: the next borrower that
-//! returns a loan returns it to an owner.
+//! makes room, and, while a worker waits for room in a group of the pool, the tasks of groups with
+//! a bound, of which few are in the pool's queues (`pool/group/`). Below these count as begun. A
+//! loan becomes a *gift* when the lender's patience is over: then the slot is vacant like that of
+//! any other wait, and a task begins there. A *surplus* loan is one that was given while a borrower
+//! held it: the borrower keeps the slot for good. A lender that comes back while borrowers hold all
+//! loans goes on without a slot, as the *owner* of one: the next borrower that returns a loan
+//! returns it to an owner.
 //!
 //! # Invariants
 //! 1. The slots that are lent, or reserved or held as loans, are as many as the lenders that have
@@ -124,6 +126,8 @@ pub(super) struct Lenders {
     standing: AtomicUsize,
     /// The number of workers that are [away beyond](Away::Beyond) the limit.
     beyond: AtomicUsize,
+    /// The number of workers that wait for room in groups of the pool.
+    at_groups: AtomicUsize,
     inside: Mutex<Inside>,
 }
 
@@ -237,6 +241,7 @@ impl Lenders {
             surplus: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             beyond: AtomicUsize::new(0),
+            at_groups: AtomicUsize::new(0),
             inside: Mutex::new(Inside {
                 lenders: Vec::new(),
                 next_key: 0,
@@ -279,6 +284,20 @@ impl Lenders {
     /// Counts a worker that was away beyond the limit as back.
     pub(super) fn uncount_beyond(&self) {
         self.beyond.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if a worker waits for room in a group of the pool. A pusher makes a full
+    /// fence before.
+    pub(super) fn stand_at_groups(&self) -> bool {
+        self.at_groups.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn count_at_groups(&self) {
+        self.at_groups.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn uncount_at_groups(&self) {
+        self.at_groups.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Returns `true` if there is a surplus; a snapshot, may be stale.

@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::slots::{ReservedSlot, Wanted};
 use crate::clock::{Nanos, now};
 use crate::primitive::{Ordering, fence};
+use crate::unwind::OnDrop;
 use crate::wait::Deadline;
 
 /// The thing that a lender has which comes back.
@@ -79,12 +80,35 @@ impl<T: Send + 'static> Shared<T> {
     /// P4 if only lent slots are left.
     #[cold]
     pub(super) fn want_lent(self: &Arc<Self>) {
-        if self.queue.has_begun() {
+        if self.has_for_borrower() {
             if let Some(reserved) = self.slots.reserve_lent() {
                 self.fill(reserved);
             }
         }
         self.want_tick();
+    }
+
+    /// Returns `true` if a task may be found that may run in a lent slot.
+    pub(super) fn has_for_borrower(&self) -> bool {
+        self.queue.has_begun() || self.lenders.stand_at_groups() && self.queue.has_grouped()
+    }
+
+    /// Takes a task that may run in a lent slot.
+    pub(super) fn find_for_borrower(&self) -> Option<T> {
+        let grouped = || match self.lenders.stand_at_groups() {
+            true => self.queue.find_grouped(),
+            false => None,
+        };
+        self.queue.find_begun().or_else(grouped)
+    }
+
+    /// Calls `wait`, in which a worker may wait for room in a group of this pool: meanwhile the
+    /// tasks of groups with a bound may run in lent slots.
+    pub(crate) fn at_group<R>(&self, wait: impl FnOnce() -> R) -> R {
+        // ORDERING: Relaxed. The fences of L2 and P2 order it with the looks for tasks.
+        self.lenders.count_at_groups();
+        let _end = OnDrop(|| self.lenders.uncount_at_groups());
+        wait()
     }
 
     /// Asks a lender to tick if a task waits to begin, and none ticks.

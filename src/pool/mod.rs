@@ -16,6 +16,7 @@
 //! [`thread_lifecycle`] starts and ends them.
 
 mod config;
+mod group;
 mod hooks;
 mod idle;
 mod incidents;
@@ -27,6 +28,7 @@ mod local;
 mod model;
 mod observer;
 mod postponed;
+mod priority;
 mod queue;
 mod registry;
 mod resting;
@@ -44,8 +46,12 @@ pub(crate) use config::{Config, Limits, ThreadSetup};
 pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
-pub(crate) use local::{Inline, Local, Make, Pool, PoolTask};
+pub(crate) use local::{
+    Bound, ClosureToken, Extras, FutureToken, Inline, Local, Make, MakeWith, Maker, Pool, PoolTask,
+    Roll, TaskGroup, in_group, runs_task_near, runs_task_of,
+};
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;
+pub use priority::Priority;
 pub(crate) use registry::Registry;
 pub(crate) use thread_lifecycle::start;

@@ -28,8 +28,20 @@ impl<T> Registry<T> {
         taken
     }
 
+    /// Returns the value under `key`, if there is one.
+    pub(crate) fn get(&self, key: usize) -> Option<&T> {
+        self.0.get(key)
+    }
+
+    /// Returns the value under `key`, if there is one.
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: usize) -> Option<&mut T> {
         self.0.get_mut(key)
+    }
+
+    /// Returns the keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(key, _)| key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {

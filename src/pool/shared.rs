@@ -27,6 +27,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::config::{Config, Limits, ThreadSetup};
+use super::group::pending::Groups;
 use super::hooks::HookCaller;
 use super::incidents::Incidents;
 use super::lenders::{GiveWay, Lenders};
@@ -66,6 +67,7 @@ pub(crate) struct Shared<T> {
     pub(crate) observer: Option<Arc<dyn PoolObserver>>,
     pub(super) spawned: Spawned,
     pub(crate) postponed: PostponedTasks,
+    pub(super) groups: Groups<T>,
     pub(crate) incidents: Incidents,
     pub(crate) link: PoolLink,
 }
@@ -117,6 +119,7 @@ impl<T: Send + 'static> Shared<T> {
             observer: config.observer,
             spawned: Spawned::new(config.max_threads),
             postponed: PostponedTasks::new(),
+            groups: Groups::new(),
             incidents: Incidents::default(),
             link: PoolLink::new(),
         });

@@ -41,6 +41,8 @@ const ENDED: u8 = 1;
 const SURPLUS: u8 = 2;
 /// The flag that a warning is kept for the user, left by a thread that calls no hooks.
 const UNTOLD: u8 = 4;
+/// The flag that a task of high priority waits.
+const HIGH: u8 = 8;
 
 pub(super) struct Slots<T> {
     pub(super) idle: Idle,
@@ -248,6 +250,35 @@ impl<T> Slots<T> {
     /// Returns `true` if more slots are enabled than are wanted.
     pub(super) fn has_surplus(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & SURPLUS != 0
+    }
+
+    /// Returns `true` if there is nothing that the holder of a loan has to know before its next
+    /// task.
+    #[inline]
+    pub(super) fn no_flags_for_borrower(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & !HIGH == 0
+    }
+
+    /// Returns `true` if a task of high priority may wait.
+    pub(super) fn has_high(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & HIGH != 0
+    }
+
+    /// Flags that a task of high priority waits, after it was pushed.
+    pub(super) fn flag_high(&self) {
+        // ORDERING: Release hands the push to `clear_high`.
+        self.flags.fetch_or(HIGH, Ordering::Release);
+    }
+
+    /// Clears the flag that a task of high priority waits, because none was found. `has_high`
+    /// looks for one.
+    pub(super) fn clear_high(&self, has_high: impl FnOnce() -> bool) {
+        // ORDERING: Acquire takes the pushes before the flags that this clears, so the look sees
+        // them.
+        self.flags.fetch_and(!HIGH, Ordering::Acquire);
+        if has_high() {
+            self.flag_high();
+        }
     }
 
     /// Flags that the user has to be told something.

@@ -101,7 +101,7 @@ impl<T: Send + 'static> Shared<T> {
                 continue;
             };
             let is_taken = || match is_loan {
-                true => !self.queue.has_begun(),
+                true => !self.has_for_borrower(),
                 false => !self.queue.has_tasks(),
             };
             if is_taken() {
@@ -182,7 +182,7 @@ impl<T: Send + 'static> Shared<T> {
             Wanted::Thread(reserved) => Some(reserved),
             Wanted::Lender => {
                 self.want_tick();
-                self.queue.has_begun().then(|| self.slots.reserve_lent())?
+                self.has_for_borrower().then(|| self.slots.reserve_lent())?
             }
         }
     }

@@ -65,6 +65,10 @@ pub(super) fn work(local: &Local) -> bool {
                 return false;
             }
             local.outside(|| local.obey_flags());
+            if let Some(task) = local.outside(|| local.find_high()) {
+                local.run(&mut Some(task));
+                continue;
+            }
         }
         local.sweep_if_wanted();
         let mut task = match local.has_yielded() {
@@ -93,7 +97,7 @@ fn run_begun(local: &Local) {
         if local.shared.slots.have_ended() {
             return local.outside(|| local.return_loan());
         }
-        if !local.no_flags() {
+        if !local.no_flags_as_borrower() {
             local.outside(|| local.obey_flags_as_borrower());
             continue;
         }

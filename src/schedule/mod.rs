@@ -36,7 +36,7 @@ use crate::error::CancelReason;
 use crate::executor::PoolRef;
 use crate::handle::{JoinHandle, cancel_for};
 use crate::name::Name;
-use crate::pool::PoolTask;
+use crate::pool::{ClosureToken, Extras, PoolTask};
 
 impl PoolRef {
     /// Submits a closure after a delay, and returns a handle to its result.
@@ -85,12 +85,28 @@ impl PoolRef {
         T: Send + 'static,
     {
         let link = self.pool.link;
-        let once = Arc::new(Once::new(link, self.capacity.clone()));
-        let token = WhileOnce(Arc::clone(&once));
-        let (task, handle) = PoolTask::with_handle(token, closure);
+        let once = Arc::new(Once::new(link, self.view.clone()));
+        let while_once = WhileOnce(Arc::clone(&once));
+        let special = self
+            .view
+            .as_ref()
+            .filter(|view| view.only_bound().is_none());
+        let (task, handle) = match special {
+            None => PoolTask::with_handle(while_once, closure),
+            Some(view) => {
+                let extras = view.extras(link, const { &Name::of::<F>() });
+                extras.add_bound(Box::new(while_once));
+                PoolTask::with_handle(ClosureToken::new(Arc::new(extras)), closure)
+            }
+        };
         handle.postpone();
         let due = Instant::now().checked_add(delay);
-        if let Err(reason) = once.book(&self.pool, due, task, handle.task_ref()) {
+        let is_cancelled = !Extras::of(&handle).is_none_or(|extras| extras.enrol(&handle));
+        let booked = match is_cancelled {
+            true => Err(CancelReason::Cancelled),
+            false => once.book(&self.pool, due, task, handle.task_ref()),
+        };
+        if let Err(reason) = booked {
             self.pool.incidents.rejected.add_one();
             cancel_for(reason, &handle, link);
         }
@@ -154,8 +170,13 @@ impl PoolRef {
             let name = const { &Name::of::<F>() };
             return JoinHandle::refused(CancelReason::Forked, name, link);
         }
-        let (series, handle) = Series::new(link, self.capacity.clone(), every, closure);
-        if let Err(reason) = series.begin(&self.pool) {
+        let (series, handle) = Series::new(link, self.view.clone(), every, closure);
+        let is_cancelled = self.view.as_ref().is_some_and(|view| !view.enrol(&handle));
+        let begun = match is_cancelled {
+            true => Err(CancelReason::Cancelled),
+            false => series.begin(&self.pool),
+        };
+        if let Err(reason) = begun {
             self.pool.incidents.rejected.add_one();
             handle.cancel(reason);
         }

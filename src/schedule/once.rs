@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::booking::Booking;
-use crate::admission::{Capacity, CapacityPermit};
+use crate::admission::{CapacityPermit, View};
 use crate::error::CancelReason;
-use crate::pool::{Pool, PoolLink, PoolTask, Postponed};
+use crate::pool::{Bound, Extras, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, lock};
 use crate::task::Token;
 use crate::task::cell::TaskRef;
@@ -14,7 +14,7 @@ use crate::task::cell::TaskRef;
 /// A closure that is due once.
 pub(super) struct Once {
     link: PoolLink,
-    capacity: Option<Arc<Capacity>>,
+    view: Option<Arc<View>>,
     inside: Mutex<OnceInside>,
 }
 
@@ -27,10 +27,10 @@ struct OnceInside {
 }
 
 impl Once {
-    pub(super) fn new(link: PoolLink, capacity: Option<Arc<Capacity>>) -> Self {
+    pub(super) fn new(link: PoolLink, view: Option<Arc<View>>) -> Self {
         Self {
             link,
-            capacity,
+            view,
             inside: Mutex::new(OnceInside {
                 task: None,
                 booking: Booking::new(link),
@@ -67,16 +67,26 @@ impl Once {
                 drop(inside);
                 return pool.check_quiescence();
             }
-            inside.permit = CapacityPermit::anyway(&pool, self.capacity.as_ref());
+            let bound = self.view.as_ref().and_then(|view| view.only_bound());
+            inside.permit = CapacityPermit::anyway(&pool, bound);
             inside.booking.alarm_has_rung();
             (inside.task.take(), inside.booking.take_registered())
         };
         if let Some(registered) = registered {
             pool.postponed.remove(registered);
         }
-        if let Some((task, task_ref)) = task {
-            task_ref.come_due();
-            pool.push(task);
+        let Some((task, task_ref)) = task else {
+            return;
+        };
+        match (&self.view, Extras::of(&task_ref).cloned()) {
+            (Some(view), Some(extras)) => {
+                view.admit_due(&pool, &extras);
+                extras.arrive(&pool, task, task_ref);
+            }
+            _ => {
+                task_ref.come_due();
+                pool.push(task);
+            }
         }
     }
 
@@ -111,10 +121,20 @@ pub(super) struct WhileOnce(pub(super) Arc<Once>);
 
 impl Token for WhileOnce {
     type Kept = Option<CapacityPermit>;
+    type Extra = ();
+
+    fn extra(&self) {}
 
     fn begin(self) -> Self::Kept {
         let permit = lock(&self.0.inside).permit.take();
         permit.and_then(Token::begin)
+    }
+}
+
+impl Bound for WhileOnce {
+    /// The room that the task takes up is a bound of its own.
+    fn begin(self: Box<Self>) -> Option<Box<dyn Bound>> {
+        None
     }
 }
 

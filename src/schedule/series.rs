@@ -18,10 +18,10 @@ use std::time::Instant;
 
 use super::booking::Booking;
 use super::every::Every;
-use crate::admission::{Capacity, CapacityPermit};
+use crate::admission::{CapacityPermit, View};
 use crate::error::CancelReason;
 use crate::name::Name;
-use crate::pool::{Local, Pool, PoolLink, PoolTask, Postponed};
+use crate::pool::{ClosureToken, Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
 use crate::task::cell::{HandleRef, TaskRef};
 use crate::task::{Context, Task};
@@ -30,7 +30,7 @@ use crate::unwind::{self, Payload};
 
 pub(super) struct Series<F> {
     link: PoolLink,
-    capacity: Option<Arc<Capacity>>,
+    view: Option<Arc<View>>,
     every: Every,
     inside: Mutex<Inside<F>>,
 }
@@ -54,13 +54,13 @@ impl<F: FnMut() + Send + 'static> Series<F> {
     /// Creates a series that has not begun, and the reference for its handle.
     pub(super) fn new(
         link: PoolLink,
-        capacity: Option<Arc<Capacity>>,
+        view: Option<Arc<View>>,
         every: Every,
         closure: F,
     ) -> (Arc<Self>, HandleRef<()>) {
         let series = Arc::new(Self {
             link,
-            capacity,
+            view,
             every,
             inside: Mutex::new(Inside {
                 closure: Some(closure),
@@ -105,22 +105,43 @@ impl<F: FnMut() + Send + 'static> Series<F> {
             return;
         }
         inside.booking.alarm_has_rung();
-        let Some(permit) = CapacityPermit::if_room(self.capacity.as_ref()) else {
+        let Some(room) = self.take_room() else {
             pool.incidents.skipped.add_one();
             // This fails only if the timer has no thread, and this is the timer's thread.
             let _ = self.set_next_alarm(&mut inside);
             return;
         };
         if !pool.accept_due() {
-            drop((inside, permit));
+            drop((inside, room));
             return pool.check_quiescence();
         }
         drop(inside);
         let run = Run(Some(Arc::clone(self)));
-        pool.push(match permit {
-            Some(permit) => PoolTask::detached(permit, move || run.call()),
-            None => PoolTask::detached((), move || run.call()),
-        });
+        let run = move || run.call();
+        match (room, &self.view) {
+            (Room::OfView(room), Some(view)) => {
+                let extras = Arc::new(view.extras(self.link, const { &Name::of::<F>() }));
+                view.admit_with(&extras, room);
+                let token = ClosureToken::new(Arc::clone(&extras));
+                let (task, handle) = PoolTask::with_handle(token, run);
+                let task_ref = handle.task_ref();
+                task_ref.postpone();
+                extras.arrive(&pool, task, task_ref);
+            }
+            (Room::OfPool(Some(permit)), _) => pool.push(PoolTask::detached(permit, run)),
+            (Room::OfPool(None) | Room::OfView(_), _) => pool.push(PoolTask::detached((), run)),
+        }
+    }
+
+    /// Takes room for a run. Returns `None` if there is none.
+    fn take_room(&self) -> Option<Room> {
+        match &self.view {
+            Some(view) if view.only_bound().is_none() => Some(Room::OfView(view.take_room()?)),
+            view => {
+                let bound = view.as_ref().and_then(|view| view.only_bound());
+                CapacityPermit::if_room(bound).map(Room::OfPool)
+            }
+        }
     }
 
     fn set_next_alarm(self: &Arc<Self>, inside: &mut Inside<F>) -> Result<(), CancelReason> {
@@ -301,6 +322,12 @@ impl Context for HandleContext {
     }
 
     fn future_ended(&self, _: usize) {}
+}
+
+/// The room that a run takes up until it begins.
+enum Room {
+    OfPool(Option<CapacityPermit>),
+    OfView(Vec<CapacityPermit>),
 }
 
 /// One run. If it is dropped, the next run is scheduled in its stead.

@@ -200,7 +200,7 @@ impl Permits {
     }
 
     /// Returns what a wait for the permits is for.
-    fn cause(&self) -> Cause<'_> {
+    pub(crate) fn cause(&self) -> Cause<'_> {
         self.room.as_ref().map_or(Cause::Arrival, Cause::Room)
     }
 

@@ -10,6 +10,7 @@
 //! | field | which thread may access it, and when |
 //! |---|---|
 //! | `state`, `vtable` | any that has a reference, at any time |
+//! | `extra` | any that has a reference, at any time: it is never changed |
 //! | `waiter` | rule 3 |
 //! | `stage.closure` | rule 1 |
 //! | `stage.outcome` | rule 2 |
@@ -31,6 +32,7 @@
     reason = "several threads share one block of memory, which is the purpose of this file"
 )]
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
@@ -41,7 +43,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::fork::NotInherited;
 use crate::name::Name;
 use crate::primitive::UnsafeCell;
-use crate::task::context::{Closure, Consent, Context, Job};
+use crate::task::context::{Closure, Consent, Context, Extra, Job};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
@@ -74,17 +76,13 @@ impl Header {
             _leak_check: crate::primitive::Track::new(()),
         }
     }
-
-    /// Returns the error of a future for which a cancel was requested.
-    pub(super) fn cancelled(&self) -> JoinError {
-        JoinError::of_cancel(self.state.reason(), self.vtable.name)
-    }
 }
 
 /// `repr(C)` so that a pointer to the cell is a pointer to its header.
 #[repr(C)]
-struct Cell<F, T> {
+struct Cell<F: Closure<T>, T> {
     header: Header,
+    extra: F::Extra,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
@@ -101,8 +99,13 @@ union Stage<F, T> {
 /// 1. The header is that of a live cell that was made with the vtable's types.
 /// 2. The access rules of the module allow the caller to access what the function accesses.
 pub(super) struct Vtable {
-    /// The name of the closure. No duties.
+    /// The name of the closure's type. No duties.
     pub(super) name: &'static Name,
+    /// Returns the address of the extra part of the cell, if it has one. That part is never
+    /// changed.
+    pub(super) extra: Option<unsafe fn(NonNull<Header>) -> *const dyn Extra>,
+    /// Whether the task is a closure, and has nothing else. No duties.
+    pub(super) is_plain: bool,
     /// Takes the closure out, calls it and stores the outcome. Never unwinds.
     pub(super) run: unsafe fn(NonNull<Header>),
     /// Drops the closure, and stores that the task was cancelled. Never unwinds.
@@ -132,6 +135,11 @@ pub(super) struct FutureVtable {
 impl<F: Closure<T>, T> Cell<F, T> {
     const VTABLE: &'static Vtable = &Vtable {
         name: F::NAME,
+        extra: match size_of::<F::Extra>() {
+            0 => None,
+            _ => Some(Self::extra),
+        },
+        is_plain: size_of::<F::Extra>() == 0,
         run: Self::run,
         cancel: Self::cancel,
         future: None,
@@ -142,9 +150,10 @@ impl<F: Closure<T>, T> Cell<F, T> {
         free: Self::free,
     };
 
-    fn allocate(state: State, stage: Stage<F, T>) -> NonNull<Header> {
+    fn allocate(state: State, extra: F::Extra, stage: Stage<F, T>) -> NonNull<Header> {
         let cell = Box::new(Self {
             header: Header::new(state, Self::VTABLE),
+            extra,
             stage: UnsafeCell::new(stage),
         });
         NonNull::from(Box::leak(cell)).cast()
@@ -159,6 +168,29 @@ impl<F: Closure<T>, T> Cell<F, T> {
     }
 
     /// # Safety
+    /// Duty 1 of [`Vtable`].
+    unsafe fn extra(header: NonNull<Header>) -> *const dyn Extra {
+        // SAFETY: our duty is that of `typed_extra`.
+        unsafe { Self::typed_extra(header) }
+    }
+
+    /// # Safety
+    /// Duty 1 of [`Vtable`].
+    unsafe fn typed_extra<'a>(header: NonNull<Header>) -> &'a F::Extra {
+        // SAFETY: by duty 1 the header begins a live `Cell<F, T>`, whose `extra` is never changed.
+        unsafe { &(*header.cast::<Self>().as_ptr()).extra }
+    }
+
+    /// # Safety
+    /// Duty 1 of [`Vtable`].
+    unsafe fn name(header: NonNull<Header>) -> &'static Name {
+        // SAFETY: our duty is that of `typed_extra`.
+        unsafe { Self::typed_extra(header) }
+            .name()
+            .unwrap_or(F::NAME)
+    }
+
+    /// # Safety
     /// The duties of [`Vtable`].
     unsafe fn run(header: NonNull<Header>) {
         // SAFETY: our duties are those of `stage`.
@@ -167,8 +199,10 @@ impl<F: Closure<T>, T> Cell<F, T> {
             // SAFETY: by duty 2 the closure is ours (rule 1), and it is not read again.
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
-        let outcome = unwind::catch(|| closure.call())
-            .map_err(|payload| JoinError::of_panic(payload, F::NAME));
+        let outcome = unwind::catch(|| closure.call()).map_err(|payload| {
+            // SAFETY: our duties are those of `name`.
+            JoinError::of_panic(payload, unsafe { Self::name(header) })
+        });
         // SAFETY: our duties are those of `store`.
         unsafe { Self::store(header, outcome) };
     }
@@ -184,8 +218,10 @@ impl<F: Closure<T>, T> Cell<F, T> {
                 unsafe { std::ptr::drop_in_place(stage.cast::<F>()) };
             });
         });
+        // SAFETY: our duties are those of `name`.
+        let name = unsafe { Self::name(header) };
         // SAFETY: our duties are those of `store`.
-        unsafe { Self::store(header, Err(JoinError::of_cancel(reason, F::NAME))) };
+        unsafe { Self::store(header, Err(JoinError::of_cancel(reason, name))) };
     }
 
     /// # Safety
@@ -249,8 +285,9 @@ where
     F: Closure<T> + 'static,
     T: Send + 'static,
 {
+    let extra = closure.extra();
     let closure = ManuallyDrop::new(closure);
-    let header = Cell::allocate(State::queued(), Stage { closure });
+    let header = Cell::<F, T>::allocate(State::queued(), extra, Stage { closure });
     (Runnable(header), HandleRef::new(header))
 }
 
@@ -265,8 +302,9 @@ where
     F: Closure<T>,
     T: Send,
 {
+    let extra = closure.extra();
     let closure = ManuallyDrop::new(closure);
-    let header = Cell::<F, T>::allocate(State::scoped(), Stage { closure });
+    let header = Cell::<F, T>::allocate(State::scoped(), extra, Stage { closure });
     (
         Runnable(header),
         HandleRef::new(header),
@@ -280,8 +318,9 @@ where
 /// # Safety
 /// Until the closure is gone, the caller keeps alive what it borrows.
 pub(crate) unsafe fn scoped_alone<F: Closure<()>>(closure: F) -> (Runnable, TaskRef) {
+    let extra = closure.extra();
     let closure = ManuallyDrop::new(closure);
-    let header = Cell::<F, ()>::allocate(State::scoped_alone(), Stage { closure });
+    let header = Cell::<F, ()>::allocate(State::scoped_alone(), extra, Stage { closure });
     (Runnable(header), TaskRef(RawTask(header)))
 }
 
@@ -292,7 +331,8 @@ pub(crate) fn refused<T: Send + 'static>(
     name: &'static Name,
 ) -> HandleRef<T> {
     let outcome = ManuallyDrop::new(Err(JoinError::of_cancel(reason, name)));
-    let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), Stage { outcome });
+    let stage = Stage { outcome };
+    let header = Cell::<Job<(), (), fn() -> T>, T>::allocate(State::refused(), (), stage);
     HandleRef::new(header)
 }
 
@@ -368,13 +408,24 @@ pub(crate) struct Runnable(pub(super) NonNull<Header>);
 // wakers are. The state word decides which thread may access them.
 unsafe impl Send for Runnable {}
 
+/// The state in which a closure was found that was to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It was queued, and has been run.
+    Queued,
+    /// It was begun elsewhere.
+    Begun,
+    /// It was cancelled.
+    Cancelled,
+}
+
 impl Runnable {
     pub(super) fn header(&self) -> &Header {
         // SAFETY: the block is live as long as the runnable reference is there (rule 4).
         unsafe { self.0.as_ref() }
     }
 
-    /// Returns the name of the closure.
+    /// Returns the name of the closure's type.
     pub(crate) fn name(&self) -> &'static Name {
         self.header().vtable.name
     }
@@ -384,12 +435,24 @@ impl Runnable {
         self.header().state.is_queued()
     }
 
+    /// Marks the closure as due, so that it may be run inline.
+    pub(super) fn come_due(&self) {
+        self.header().state.come_due();
+    }
+
     /// Runs the closure, unless it was begun or cancelled before. Returns `false` if it was
     /// cancelled.
     pub(crate) fn run(self, cx: &impl Context) -> bool {
+        let name = self.name();
+        self.run_as(name, cx) != Found::Cancelled
+    }
+
+    /// Runs the closure as [`run`](Self::run) does, by another name.
+    #[inline(always)]
+    pub(super) fn run_as(self, name: &'static Name, cx: &impl Context) -> Found {
         let this = ManuallyDrop::new(self);
         if this.header().state.start() {
-            cx.begins(this.name());
+            cx.begins(name);
             cx.can_be_joined(this.0.as_ptr().cast());
             // SAFETY: duty 1: our reference keeps the cell. Duty 2: `start` gave us the closure.
             unsafe { (this.header().vtable.run)(this.0) };
@@ -397,11 +460,14 @@ impl Runnable {
             if let Some(payload) = this.finish() {
                 cx.panicked(payload);
             }
-            return true;
+            return Found::Queued;
         }
         let cancelled = this.header().state.is_cancelled();
         this.leave();
-        !cancelled
+        match cancelled {
+            true => Found::Cancelled,
+            false => Found::Begun,
+        }
     }
 
     /// Runs the closure, or drops it if `doomed` returns why. Does neither if it was begun or
@@ -510,7 +576,29 @@ impl RawTask {
 
     /// Returns the name of the closure or future.
     pub(crate) fn name(&self) -> &'static Name {
-        self.header().vtable.name
+        let named = self.extra().and_then(Extra::name);
+        named.unwrap_or(self.header().vtable.name)
+    }
+
+    /// Returns what the task has beside a closure or a future, if it has anything.
+    pub(crate) fn extra(&self) -> Option<&dyn Extra> {
+        let extra = self.header().vtable.extra?;
+        // SAFETY: duty 1: our reference keeps the cell.
+        let extra = unsafe { extra(self.0) };
+        // SAFETY: it is part of the cell, which our reference keeps for as long as `self` is
+        // borrowed, and is never changed.
+        Some(unsafe { &*extra })
+    }
+
+    /// Returns what the task has, as [`extra`](Self::extra) does, for the modules above.
+    pub(crate) fn extra_as_any(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.extra()?.as_any()
+    }
+
+    /// Returns `true` if the task is a closure with nothing else, and can run inline.
+    #[inline]
+    pub(crate) fn is_plain_and_due(&self) -> bool {
+        self.header().vtable.is_plain && self.header().state.is_due()
     }
 
     /// Returns `true` if the task is a closure that is due and was neither begun nor cancelled.
@@ -518,9 +606,31 @@ impl RawTask {
         self.header().vtable.future.is_none() && self.header().state.is_due()
     }
 
-    /// Prevents the closure from being run inline until it [comes due](Self::come_due).
+    /// Returns `true` if the task has neither begun nor was cancelled.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.header().state.is_queued()
+    }
+
+    /// Returns `true` if a thread or a future waits for the handle; a snapshot, may be stale.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.header().state.has_waiter()
+    }
+
+    /// Prevents a closure from being run inline until it [comes due](Self::come_due).
     pub(crate) fn postpone(&self) {
-        self.header().state.postpone();
+        if !self.is_future() {
+            self.header().state.postpone();
+        }
+    }
+
+    pub(crate) fn is_future(&self) -> bool {
+        self.header().vtable.future.is_some()
+    }
+
+    /// Returns `true` if the task has more than its closure or future.
+    #[inline]
+    pub(crate) fn has_extra(&self) -> bool {
+        self.header().vtable.extra.is_some()
     }
 
     /// Marks the closure as due, so that it may be run inline.
@@ -559,13 +669,9 @@ impl RawTask {
             if let Some(payload) = self.finish() {
                 cx.panicked(payload);
             }
+            self.tell_extra();
         }
         ours
-    }
-
-    /// Returns `true` if the task was neither begun nor cancelled; a snapshot, may be stale.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.header().state.is_queued()
     }
 
     /// Runs the closure on this thread, or drops it if `doomed` returns why. Does neither, and
@@ -584,6 +690,13 @@ impl RawTask {
         // `start` gave us.
         unsafe { run_or_drop(self.0, doomed()) };
         Some(self.finish())
+    }
+
+    /// Notifies the extra part that the task has ended.
+    fn tell_extra(&self) {
+        if let Some(extra) = self.extra() {
+            extra.ended();
+        }
     }
 
     /// Wakes the task if it is a future.
@@ -710,6 +823,7 @@ impl Drop for Doomed {
         // CANCELLED made this value, once, so the closure is ours.
         unsafe { (task.header().vtable.cancel)(task.0.0, self.reason) };
         drop(task.finish());
+        task.tell_extra();
     }
 }
 

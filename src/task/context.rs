@@ -1,8 +1,10 @@
 //! The vocabulary of a task and the pool that runs it: what the task reports, what it holds, its
 //! name, and the result of running it.
 
+use std::any::Any;
 use std::marker::PhantomData;
 
+use crate::error::CancelReason;
 use crate::name::Name;
 use crate::unwind::Payload;
 
@@ -76,6 +78,12 @@ pub(crate) trait Token: Send + 'static {
     /// The part of the token that is kept until the closure has returned.
     type Kept;
 
+    /// The part that every reference to the task can read, for as long as the task is in memory.
+    type Extra: Extra + Clone;
+
+    /// Returns that part. Called once, when the task is made.
+    fn extra(&self) -> Self::Extra;
+
     /// The task begins.
     fn begin(self) -> Self::Kept;
 }
@@ -83,14 +91,55 @@ pub(crate) trait Token: Send + 'static {
 /// Holds nothing.
 impl Token for () {
     type Kept = ();
+    type Extra = ();
+
+    fn extra(&self) {}
 
     fn begin(self) {}
+}
+
+/// Something that a task has beside its closure or future. `()` is nothing, and costs nothing.
+pub(crate) trait Extra: Send + Sync + 'static {
+    /// Returns the name of the task, if that is not the name of its type.
+    fn name(&self) -> Option<&'static Name>;
+
+    /// Returns the reason for which the task must not begin any more, if there is one.
+    fn forbids(&self) -> Option<CancelReason>;
+
+    /// The task has ended, and its outcome is published. Called once, by the thread that has ended
+    /// the task.
+    fn ended(&self);
+
+    /// Returns this itself, for the modules above that know its type.
+    fn as_any(&self) -> Option<&(dyn Any + Send + Sync)>;
+}
+
+impl Extra for () {
+    fn name(&self) -> Option<&'static Name> {
+        None
+    }
+
+    fn forbids(&self) -> Option<CancelReason> {
+        None
+    }
+
+    fn ended(&self) {}
+
+    fn as_any(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
 }
 
 /// A closure in the form in which a cell keeps it.
 pub(crate) trait Closure<T>: Send {
     /// The name of the user's closure.
     const NAME: &'static Name;
+
+    /// Something that the task has beside the closure.
+    type Extra: Extra;
+
+    /// Returns that. Called once, when the cell is made.
+    fn extra(&self) -> Self::Extra;
 
     fn call(self) -> T;
 }
@@ -119,6 +168,13 @@ where
     F: FnOnce() -> T + Send,
 {
     const NAME: &'static Name = &Name::of::<N>();
+
+    type Extra = P::Extra;
+
+    #[inline]
+    fn extra(&self) -> P::Extra {
+        self.token.extra()
+    }
 
     #[inline]
     fn call(self) -> T {

@@ -13,8 +13,8 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::error::CancelReason;
-use crate::task::cell::{self, HandleRef, Runnable};
-use crate::task::context::{Closure, Context, Job, Look, Ran, Token};
+use crate::task::cell::{self, Found, HandleRef, Runnable};
+use crate::task::context::{Closure, Context, Extra, Job, Look, Ran, Token};
 use crate::unwind;
 
 /// The words that hold a closure, or a pointer to it.
@@ -49,6 +49,8 @@ enum Op<'a, Cx> {
     /// Cancel the work if it is a future. This leaves it where it is. The answer is
     /// [`Ran::Tombstone`] if it is no future, or was cancelled before.
     RequestCancel(&'a CancelReason),
+    /// Mark the work as due, if it is a closure. This leaves it where it is.
+    ComeDue,
     /// Look at the work. This leaves it where it is.
     Look(&'a mut Option<Look>),
     /// Move the work to one word, which consumes it. The answer is [`Ran::Tombstone`], and the work
@@ -71,6 +73,8 @@ pub(crate) trait Work<Cx>: Send + Sized + 'static {
     fn request_cancel(&self, _: CancelReason) -> bool {
         false
     }
+    /// Marks a closure that was [postponed](cell::RawTask::postpone) as due.
+    fn come_due(&self) {}
     /// Returns what can be seen of the work, or `None` if there is nothing left to run.
     fn look(&self) -> Option<Look>;
 }
@@ -99,13 +103,18 @@ impl<Cx: Context> Task<Cx> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (task, handle) = if size_of::<F>() <= LARGE {
+        let extra = token.extra();
+        let (runnable, handle) = if size_of::<F>() <= LARGE {
             cell::pair(Job::<F, _, _>::new(token, closure))
         } else {
             let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(closure);
             cell::pair(Job::<F, _, _>::new(token, boxed))
         };
-        (Self::new(task), handle)
+        let task = match size_of::<P::Extra>() {
+            0 => Self::new(runnable),
+            _ => Self::new(WithExtra { runnable, extra }),
+        };
+        (task, handle)
     }
 
     #[inline]
@@ -156,6 +165,13 @@ impl<Cx: Context> Task<Cx> {
         let words = NonNull::from(&self.words).cast();
         // SAFETY: `new` paired the function with the words, which a request does not consume.
         unsafe { (self.call)(words, Op::RequestCancel(&reason)) == Ran::Ended }
+    }
+
+    /// Marks a closure that was postponed as due.
+    pub(crate) fn come_due(&self) {
+        let words = NonNull::from(&self.words).cast();
+        // SAFETY: `new` paired the function with the words, which this does not consume.
+        unsafe { (self.call)(words, Op::ComeDue) };
     }
 
     /// Returns `true` if the work was run or cancelled elsewhere, so that dropping the task only
@@ -263,6 +279,10 @@ fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
         Op::Run(_) => unreachable!("`call` runs the work"),
         Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(*reason)),
         Op::RequestCancel(reason) => unless(!work.request_cancel(*reason)),
+        Op::ComeDue => {
+            work.come_due();
+            Ran::Ended
+        }
         Op::Look(look) => {
             *look = work.look();
             unless(look.is_none())
@@ -326,4 +346,53 @@ impl<Cx: Context> Work<Cx> for Runnable {
     fn look(&self) -> Option<Look> {
         self.is_queued().then(|| Look::of_closure(self.name()))
     }
+}
+
+/// A closure with a handle, and what its task has beside it.
+struct WithExtra<X> {
+    runnable: Runnable,
+    extra: X,
+}
+
+impl<X: Extra, Cx: Context> Work<Cx> for WithExtra<X> {
+    fn run(self, cx: &Cx) -> Ran {
+        let Self { runnable, extra } = self;
+        if let Some(reason) = extra.forbids() {
+            return match end_unrun(runnable, &extra, reason) {
+                true => Ran::Ended,
+                false => Ran::Tombstone,
+            };
+        }
+        let name = extra.name().unwrap_or(runnable.name());
+        match runnable.run_as(name, cx) {
+            Found::Queued => {
+                extra.ended();
+                Ran::Ended
+            }
+            Found::Begun => Ran::Ended,
+            Found::Cancelled => Ran::Tombstone,
+        }
+    }
+
+    fn cancel(self, reason: CancelReason) -> bool {
+        end_unrun(self.runnable, &self.extra, reason)
+    }
+
+    fn come_due(&self) {
+        self.runnable.come_due();
+    }
+
+    fn look(&self) -> Option<Look> {
+        let name = || self.extra.name().unwrap_or(self.runnable.name());
+        self.runnable.is_queued().then(|| Look::of_closure(name()))
+    }
+}
+
+/// Cancels the closure if it has not begun.
+fn end_unrun<X: Extra>(runnable: Runnable, extra: &X, reason: CancelReason) -> bool {
+    let ends = runnable.cancel(reason);
+    if ends {
+        extra.ended();
+    }
+    ends
 }

@@ -7,7 +7,7 @@
 //! # Fields
 //! | field | which thread may access it, and when |
 //! |---|---|
-//! | `header` | as in any [`cell`](crate::task::cell) |
+//! | `header`, `extra` | as in any [`cell`](crate::task::cell) |
 //! | `schedule`, `poll_state` | any that has a reference, at any time |
 //! | `key` | written before the task is handed out, then read by the runnable reference |
 //! | `token` | rule 2 |
@@ -41,7 +41,7 @@ use crate::task::aligned;
 use crate::task::cell::{
     FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
 };
-use crate::task::context::{Context, Look, Ran, Token};
+use crate::task::context::{Context, Extra, Look, Ran, Token};
 use crate::task::erased::{Task, Work};
 use crate::task::poll_state::PollState;
 use crate::task::state::{CancelRequest, State};
@@ -57,8 +57,10 @@ thread_cell!(POLLED: *const () = std::ptr::null());
 /// Its memory is [`aligned`] to a cache line, because a cell is polled again and again, and its
 /// neighbour by another thread.
 #[repr(C)]
-struct Cell<F: Future, P, S> {
+struct Cell<F: Future, P: Token, S> {
     header: Header,
+    /// Something that the task has beside the future. Never changed.
+    extra: P::Extra,
     /// Called with the task whenever it was woken.
     schedule: S,
     /// The key under which the future is registered. Written before the task is handed out.
@@ -88,6 +90,11 @@ where
 {
     const VTABLE: &'static Vtable = &Vtable {
         name: &Name::of::<F>(),
+        extra: match size_of::<P::Extra>() {
+            0 => None,
+            _ => Some(Self::extra),
+        },
+        is_plain: false,
         run: Self::run,
         cancel: Self::cancel,
         future: Some(&FutureVtable {
@@ -114,6 +121,13 @@ where
         // SAFETY: by duty 1 the header begins a live cell of this type. The whole cell can be
         // reached from it, by `repr(C)` and because the pointer comes from `Task::future`.
         unsafe { header.cast().as_ref() }
+    }
+
+    /// # Safety
+    /// The first duty of [`Vtable`].
+    unsafe fn extra(header: NonNull<Header>) -> *const dyn Extra {
+        // SAFETY: duty 1 is ours.
+        unsafe { &Self::cell(header).extra }
     }
 
     /// # Safety
@@ -250,7 +264,18 @@ fn yielding(cell: *const ()) -> *const () {
     cell.map_addr(|address| address + 1)
 }
 
-impl<F: Future, P, S> Cell<F, P, S> {
+impl<F: Future, P: Token, S> Cell<F, P, S> {
+    /// Returns the name of the future.
+    #[inline]
+    fn name(&self) -> &'static Name {
+        self.extra.name().unwrap_or(self.header.vtable.name)
+    }
+
+    /// Returns the error of a future for which a cancel was requested.
+    fn cancelled(&self) -> JoinError {
+        JoinError::of_cancel(self.header.state.reason(), self.name())
+    }
+
     /// # Safety
     /// The caller has moved the stage out of QUEUED.
     unsafe fn take_token(&self) -> Option<P> {
@@ -287,7 +312,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
                 // If the future was cancelled meanwhile, it was woken as well, and is run again.
                 Ok(Poll::Pending) => return None,
                 Ok(Poll::Ready(value)) => Some(Ok(value)),
-                Err(payload) => Some(Err(JoinError::of_panic(payload, self.header.vtable.name))),
+                Err(payload) => Some(Err(JoinError::of_panic(payload, self.name()))),
             };
         }
         if outcome.is_some() && !state.deliver() {
@@ -302,7 +327,7 @@ impl<F: Future, P, S> Cell<F, P, S> {
         // SAFETY: by our duty we have the runnable reference. The future is there, and is not
         // polled again once we return an outcome.
         unsafe { self.drop_future() };
-        Some(outcome.unwrap_or_else(|| Err(self.header.cancelled())))
+        Some(outcome.unwrap_or_else(|| Err(self.cancelled())))
     }
 
     /// Drops the future where it is. Never unwinds.
@@ -368,6 +393,14 @@ where
         matches!(request, CancelRequest::Unbegun | CancelRequest::Begun)
     }
 
+    /// Cancels the future unless it has begun.
+    #[cold]
+    fn request_cancel_unbegun(&self, reason: CancelReason) {
+        if self.cell().header.state.is_queued() {
+            self.request_cancel_here(reason);
+        }
+    }
+
     /// Takes the token, if this is the first poll.
     #[inline]
     fn token(&self) -> Option<P> {
@@ -392,9 +425,13 @@ where
         let mut kept = None;
         // A future that yielded was polled before, so it holds no token.
         if cell.poll_state.begin_poll() {
+            if let Some(reason) = cell.extra.forbids() {
+                // Nothing to do if the future has begun: what may go on is not decided here.
+                self.request_cancel_unbegun(reason);
+            }
             kept = self.token().map(Token::begin);
         }
-        cx.begins(cell.header.vtable.name);
+        cx.begins(cell.name());
         cx.can_be_joined(id);
         // SAFETY: the functions keep the contract of `RawWaker`. The waker is not dropped, because
         // it is no counted reference: it borrows the runnable reference.
@@ -419,9 +456,12 @@ where
         // SAFETY: the runnable reference is ours, and `poll` has dropped the future.
         unsafe { cell.end(outcome) };
         cx.future_ended(cell.key.load(Ordering::Relaxed));
+        // The cell may be gone when the outcome is published.
+        let extra = cell.extra.clone();
         if let Some(payload) = ManuallyDrop::new(Runnable(self.header)).finish() {
             cx.panicked(payload);
         }
+        extra.ended();
         Ran::Ended
     }
 
@@ -431,8 +471,10 @@ where
         // SAFETY: the runnable reference is ours, and has not ended the future.
         unsafe { cell.drop_future() };
         // SAFETY: the runnable reference is ours, and the future was just dropped.
-        unsafe { cell.end(Err(cell.header.cancelled())) };
+        unsafe { cell.end(Err(cell.cancelled())) };
+        let extra = cell.extra.clone();
         drop(ManuallyDrop::new(Runnable(self.header)).finish());
+        extra.ended();
         request
     }
 
@@ -443,7 +485,7 @@ where
     fn look(&self) -> Option<Look> {
         let header = &self.cell().header;
         Some(Look {
-            name: header.vtable.name,
+            name: self.cell().name(),
             is_future: true,
             waits: header.state.is_queued(),
         })
@@ -471,6 +513,7 @@ impl<Cx: Context> Task<Cx> {
         Cx: 'static,
     {
         let cell = aligned::new(Cell {
+            extra: token.extra(),
             header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
             poll_state: PollState::queued(),
             schedule,

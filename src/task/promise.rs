@@ -151,6 +151,8 @@ struct Cell<C, S> {
 impl<C: Canceller, S: Stored> Cell<C, S> {
     const VTABLE: &'static Vtable = &Vtable {
         name: C::NAME,
+        extra: None,
+        is_plain: false,
         run: Self::run,
         cancel: Self::cancel,
         future: None,

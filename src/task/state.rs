@@ -79,6 +79,7 @@ const WAITER: usize = 1 << 5;
 const REASON: usize = 0b11 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
+const BY_EXPIRY: usize = 3 << 6;
 /// The closure must not be run inline, because it is not due, or only by those who know its scope.
 const NOT_DUE: usize = 1 << 8;
 /// One counted reference. All bits from here on are their number.
@@ -112,6 +113,7 @@ impl fmt::Debug for Snapshot {
         let reason = match word & REASON {
             BY_SHUTDOWN => "BY_SHUTDOWN",
             BY_REJECTION => "BY_REJECTION",
+            BY_EXPIRY => "BY_EXPIRY",
             _ => "BY_CANCEL",
         };
         f.debug_struct("State")
@@ -277,11 +279,12 @@ impl State {
 
     /// QUEUED or RUNNING to CANCELLED, of a future. It ends when it is run next.
     ///
-    /// The word can keep three reasons. Any other becomes [`CancelReason::Cancelled`].
+    /// The word can keep four reasons. Any other becomes [`CancelReason::Cancelled`].
     pub(super) fn request_cancel(&self, reason: CancelReason) -> CancelRequest {
         let reason = match reason {
             CancelReason::Shutdown => BY_SHUTDOWN,
             CancelReason::Rejected => BY_REJECTION,
+            CancelReason::Expired => BY_EXPIRY,
             _ => 0,
         };
         let mut word = self.0.load(Ordering::Relaxed);
@@ -345,6 +348,7 @@ impl State {
         match self.0.load(Ordering::Relaxed) & REASON {
             BY_SHUTDOWN => CancelReason::Shutdown,
             BY_REJECTION => CancelReason::Rejected,
+            BY_EXPIRY => CancelReason::Expired,
             _ => CancelReason::Cancelled,
         }
     }

@@ -129,6 +129,14 @@ fn twenty_tasks_on_five_threads_have_their_results_in_order() {
     run.takes_at_least(32 * SECOND);
 }
 
+// Groups.
+
+#[test]
+fn two_subsystems_share_a_pool() {
+    let answers = (0..4).map(|user| format!("user {user} is answered: {}", user * 2));
+    run("two_subsystems").prints(answers.chain(["20 thumbnails".to_owned()]));
+}
+
 // Events.
 
 #[test]

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    Builder, Event, JoinableQueue, Semaphore, ThreadPoolExecutor, Warning, block_on, yield_now,
+    Builder, Event, JoinableQueue, Overflow, Semaphore, ThreadPoolExecutor, Warning, block_on,
+    yield_now,
 };
 
 use crate::support::{Flag, limited, occupy, until};
@@ -473,4 +474,31 @@ fn a_wait_in_block_on_is_what_its_futures_wait_for() {
         assert_eq!(queue.get().unwrap(), 2);
         gives.join().unwrap();
     });
+}
+
+#[test]
+fn results_for_a_group_of_the_same_pool_that_is_full_do_not_pile_up() {
+    for overflow in [Overflow::Block, Overflow::CallerRuns] {
+        limited(move || {
+            let pool = ThreadPoolExecutor::new(4).unwrap();
+            let group = pool.limited(2).queue_capacity(16).overflow(overflow);
+            let (census, done) = (Census::default(), Arc::new(AtomicUsize::new(0)));
+            for _ in 0..FILES {
+                let (census, group, done) = (census.clone(), group.clone(), Arc::clone(&done));
+                pool.execute(move || {
+                    let result = census.value();
+                    group.execute(move || {
+                        thread::sleep(HOLD / 10);
+                        drop(result);
+                        done.fetch_add(1, Ordering::SeqCst);
+                    });
+                });
+            }
+            pool.wait_idle().unwrap();
+            assert_eq!(done.load(Ordering::SeqCst), FILES);
+            let (most, given) = (census.most(), pool.metrics().given_slots);
+            assert!(most <= 4 + 16 + 2 + given, "{most} results, {given} gifts");
+            assert!(given <= 6, "{given} gifts");
+        });
+    }
 }

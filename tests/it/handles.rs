@@ -181,6 +181,8 @@ fn a_callback_may_do_anything_that_a_task_may() {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (sender, receiver) = mpsc::channel();
         let owner = pool.clone();
+        // The callback is there before the task ends, so that the worker calls it.
+        let release = occupy(&pool);
         pool.submit(|| 40).on_done(move |outcome| {
             let child = owner.submit(|| 2);
             let sum = outcome.unwrap() + child.join().unwrap();
@@ -191,6 +193,7 @@ fn a_callback_may_do_anything_that_a_task_may() {
             // The last owner may be dropped here.
             drop(owner);
         });
+        release.set();
         drop(pool);
         assert_eq!(receiver.recv().unwrap(), 42);
     });

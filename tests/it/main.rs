@@ -20,6 +20,7 @@ mod forking;
 #[cfg(unix)]
 mod forking_under_load;
 mod futures;
+mod groups;
 mod handles;
 mod hooks;
 mod idling;
@@ -54,6 +55,7 @@ mod timer;
 mod unseen_panics;
 mod unused;
 mod unwinding;
+mod views;
 mod wait_classes;
 mod wait_rule;
 mod waiting;

@@ -25,9 +25,11 @@ fn consumers_end_when_all_producers_have_panicked() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let queue = Arc::new(Fifo::bounded(2));
-        let producers: Vec<_> = (0..3)
-            .map(|n| {
-                let producer = queue.producer();
+        // All are there before one can go.
+        let producers: Vec<_> = (0..3).map(|n| (n, queue.producer())).collect();
+        let producers: Vec<_> = producers
+            .into_iter()
+            .map(|(n, producer)| {
                 pool.submit(move || {
                     producer.put(n).unwrap();
                     panic!("before it says that this was all");

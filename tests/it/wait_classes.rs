@@ -398,6 +398,19 @@ const WAITS: &[Row] = &[
             move || release.set(),
         )
     }),
+    ("Group::shutdown", GivenAway, |other| {
+        let group = other.limited(1);
+        let release = occupy(&group);
+        pair(move || group.shutdown(), move || release.set())
+    }),
+    ("Group::shutdown_timeout", GivenAway, |other| {
+        let group = other.limited(1);
+        let release = occupy(&group);
+        pair(
+            move || assert!(group.shutdown_timeout(Duration::MAX)),
+            move || release.set(),
+        )
+    }),
     ("Builder::build", GivenAway, |_| {
         let (sender, receiver) = mpsc::channel();
         let receiver = Mutex::new(receiver);

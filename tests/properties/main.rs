@@ -1,6 +1,7 @@
 //! The promises of the crate, for random programs.
 
 mod futures;
+mod groups;
 mod maps;
 mod queues;
 #[path = "../it/support.rs"]

@@ -63,6 +63,8 @@ pub(crate) mod pools {
         WORKMILL_ONESHOT: "workmill oneshot", "execute, and a oneshot for the result";
         WORKMILL_JOIN_SET: "workmill JoinSet", "in join_set only";
         WORKMILL_AS_COMPLETED: "workmill as_completed", "in as_completed only";
+        WORKMILL_MIXED: "workmill mixed",
+            "one task in eight urgent, one idle; in priority only";
         RAYON: "rayon",
             "ThreadPool::spawn, and a oneshot for the result; cannot wait for its threads";
         RAYON_CURRENT: "rayon current", "tasks call rayon::spawn";

@@ -15,7 +15,7 @@ use crate::contenders::channels::{
     AsyncChannel, ByHand as QueueByHand, Crossbeam, Flume, Kanal, SyncChannel,
 };
 use crate::contenders::inline::Inline;
-use crate::contenders::ours::{Background, OursCurrent, OursScope};
+use crate::contenders::ours::{Background, Mixed, OursCurrent, OursScope};
 use crate::contenders::queues::{Book, ByHand, ByHandAndThreads, RustyPoolWithSpares};
 use crate::contenders::runtimes::{AsyncExecutor, TokioCurrent, TokioWithTimers};
 use crate::contenders::semaphores::{
@@ -35,7 +35,7 @@ use crate::families::forking::{fib, fib_argument, joins, quicksort, tree_sum};
 use crate::families::inside::{blocking_mix, contended_tasks, contended_tasks4, nested_join};
 use crate::families::many::{as_completed, join_set, map_heavy, map_light};
 use crate::families::submitting::{
-    chain, chain_inline, pingpong, spawn_ext, spawn_ext4, spawn_nested, submit_all, tree,
+    chain, chain_inline, limited, pingpong, spawn_ext, spawn_ext4, spawn_nested, submit_all, tree,
     tree_size, uneven, window,
 };
 use crate::families::upkeep::{idle, memory_execute, memory_submit, sparse_cpu, start_stop};
@@ -263,6 +263,27 @@ pub(crate) const ROWS: &[RowSpec] = &[
         ],
         others: reach!(spawn_nested),
         floor: Some((pools::FLOOR, spawn_nested::<Inline, Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "limited",
+        about: "empty closures from one outside thread, of which two may run at a time",
+        ops: 100_000,
+        ours: &[(pools::WORKMILL, limited::<Workmill>)],
+        others: &[
+            (pools::TOKIO, limited::<Tokio>),
+            (pools::ASYNC_EXECUTOR, limited::<AsyncExecutor>),
+        ],
+        floor: Some((pools::FLOOR, spawn_ext::<Inline>)),
+        ..USUAL
+    },
+    RowSpec {
+        name: "priority",
+        about: "empty closures from one outside thread, one in eight urgent, one idle",
+        ops: 200_000,
+        ours: &[(pools::WORKMILL_MIXED, spawn_ext::<Mixed>)],
+        others: &[(pools::WORKMILL, spawn_ext::<Workmill>)],
+        floor: Some((pools::FLOOR, spawn_ext::<Inline>)),
         ..USUAL
     },
     RowSpec {

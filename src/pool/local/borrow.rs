@@ -21,9 +21,14 @@ impl Local {
         keeps
     }
 
-    /// Finds something that has begun.
+    /// Finds something that may run in a lent slot.
     pub(in crate::pool) fn find_begun(&self) -> Option<PoolTask> {
-        self.shared.queue.find_begun()
+        self.shared.find_for_borrower()
+    }
+
+    /// Returns `true` if there is nothing that this thread has to know before its next task.
+    pub(in crate::pool) fn no_flags_as_borrower(&self) -> bool {
+        self.shared.slots.no_flags_for_borrower()
     }
 
     /// Obeys the flags: tells the user what nobody has told, and returns the loan if there is a

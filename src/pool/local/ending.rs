@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::extras::TaskGroup;
 use super::here::{Local, Pool, PoolTask};
+use super::roll::cancel;
 use crate::error::CancelReason;
 use crate::pool::shared::Phase;
 use crate::task::cell::Cancelled;
+use crate::unwind;
 
 impl Pool {
     /// Refuses outsiders from now on, cancels what is not due, and lets what was accepted run to
@@ -69,7 +72,13 @@ impl Pool {
         };
         let (mut futures, mut closures) = (Vec::new(), Vec::new());
         // A drop may fork; in the child nothing more is taken or dropped.
-        let next = || (!self.is_forked()).then(|| self.queue.find_any()).flatten();
+        let groups = self.groups.all().into_iter();
+        let waiting: Vec<_> = groups.flat_map(|group| self.drain(&group)).collect();
+        let mut waiting = waiting.into_iter();
+        let mut next = || match self.is_forked() {
+            true => None,
+            false => waiting.next().or_else(|| self.queue.find_any()),
+        };
         while let Some(task) = next() {
             if task.look().is_some_and(|look| look.is_future) {
                 self.request_cancel_at_the_end(&task);
@@ -80,6 +89,10 @@ impl Pool {
                 // Its drop may wait for one of the futures, which are in no queue.
                 closures.push(task);
             }
+        }
+        if self.is_forked() {
+            // The tasks that were taken out of the groups belong to the parent.
+            std::mem::forget(waiting);
         }
         // A worker drops them, and those that nobody has woken.
         futures.into_iter().for_each(|task| self.push_back(task));
@@ -97,6 +110,52 @@ impl Pool {
                 self.incidents.stopped.add_one();
             }
         }
+    }
+
+    /// Cancels what waits in a group, since the pool is stopping.
+    pub(super) fn cancel_waiting(self: &Arc<Self>, group: &TaskGroup) {
+        for task in self.drain(group) {
+            if self.is_forked() {
+                std::mem::forget(task);
+                continue;
+            }
+            if task.look().is_some_and(|look| look.is_future) {
+                self.request_cancel_at_the_end(&task);
+                self.push_back(task);
+            } else {
+                Local::visit(self, || self.cancel_at_the_end(task));
+                self.queue.task_done(None);
+            }
+        }
+        self.check_quiescence();
+    }
+
+    /// Cancels the tasks of a group that have not begun, and its futures. Returns the number of
+    /// tasks that it cancelled.
+    pub(crate) fn stop_group(self: &Arc<Self>, group: &TaskGroup) -> usize {
+        let mut cancelled = 0;
+        for task in group.tasks(|task| task.task_ref()) {
+            cancelled += usize::from(cancel(&task, CancelReason::Shutdown, self.link));
+        }
+        cancelled
+    }
+
+    /// Takes what waits in a group.
+    fn drain(&self, group: &TaskGroup) -> Vec<PoolTask> {
+        let drained = group.drain();
+        drained.lenders.into_iter().for_each(unwind::wake);
+        drained
+            .tasks
+            .into_iter()
+            .map(|pending| pending.task)
+            .collect()
+    }
+
+    /// Makes a group of this pool's tasks.
+    pub(crate) fn new_group(&self, limit: usize) -> Arc<TaskGroup> {
+        let group = TaskGroup::new(limit);
+        self.groups.add(&group);
+        group
     }
 
     /// Cancels a task because the pool is stopping.

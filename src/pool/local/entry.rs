@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
+use super::extras::Extras;
 use super::here::{Kind, Local, Pool, PoolTask, with_innermost, with_part_of};
+use super::roll::cancel;
 use super::running::{Running, Stack};
+use crate::error::CancelReason;
+use crate::name::Name;
+use crate::pool::group::pending::Destination;
+use crate::pool::priority::Priority;
 use crate::pool::queue::local::LocalQueue;
 use crate::pool::queue::tally::Closed;
 use crate::pool::roster::Worker;
 use crate::pool::slots::ReservedSlot;
+use crate::task::cell::TaskRef;
 use crate::task::{Ran, Token};
 use crate::trampoline;
 use crate::unwind::{self, OnDrop, Payload};
+use crate::wait::Cause;
 
 /// The number of bytes of a foreign thread's stack that may be used before no more tasks are run
 /// inline: every thread has that much, one may hope.
@@ -34,6 +42,25 @@ pub(crate) trait Make: Sized {
     fn make<P: Token>(self, pool: &Pool, slot: Option<usize>, token: P)
     -> (PoolTask, Self::Handle);
 }
+
+/// Something that can be submitted by a view.
+pub(crate) trait MakeWith: Make {
+    /// Returns the name of the type of what becomes the task.
+    fn name(&self) -> &'static Name;
+
+    /// Makes the task with what it has from a view, and returns a reference to it as well.
+    fn make_with(
+        self,
+        pool: &Pool,
+        slot: Option<usize>,
+        extras: Arc<Extras>,
+    ) -> (PoolTask, TaskRef, Self::Handle);
+}
+
+/// Makes a task with what it has from a view, once. It is no generic parameter, so that what places
+/// the task is compiled once, and not for each closure.
+pub(crate) type Maker<'a> =
+    &'a mut dyn FnMut(&Pool, Option<usize>, Arc<Extras>) -> (PoolTask, TaskRef);
 
 impl Local {
     fn of(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
@@ -141,6 +168,85 @@ impl Pool {
         })?;
         self.task_pushed();
         Ok(handle)
+    }
+
+    /// Accepts a task, makes it with what it has from a view, and places it. Returns `false` if the
+    /// pool takes no more.
+    pub(crate) fn place_with(self: &Arc<Self>, make: Maker<'_>, extras: Arc<Extras>) -> bool {
+        let slot = with_part_of(self, |part| {
+            self.accept_on(part)
+                .map(|()| part.and_then(|local| local.held.index()))
+        });
+        let Ok(slot) = slot else {
+            extras.discard();
+            return false;
+        };
+        let (task, task_ref) = make(self, slot, Arc::clone(&extras));
+        task_ref.postpone();
+        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        extras.arrive(self, task, task_ref);
+        if !enrolled {
+            cancel(&other, CancelReason::Cancelled, self.link);
+        }
+        true
+    }
+
+    /// Accepts a task, makes it with what it has from a view, and runs it on this thread, as soon
+    /// as it has the permits of its groups. Returns `false` if the pool takes no more.
+    pub(crate) fn run_on_caller_with(
+        self: &Arc<Self>,
+        make: Maker<'_>,
+        extras: Arc<Extras>,
+        cause: Cause<'_>,
+    ) -> bool {
+        if self.accept().is_err() {
+            extras.discard();
+            return false;
+        }
+        let (task, task_ref) = make(self, None, Arc::clone(&extras));
+        task_ref.postpone();
+        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        let caller = extras.arrive_with_caller(self, task, task_ref);
+        if !enrolled {
+            cancel(&other, CancelReason::Cancelled, self.link);
+        }
+        if let Some(task) = self.at_group(|| caller.wait(cause)) {
+            self.run_here(task);
+        }
+        true
+    }
+
+    /// Pushes a task of a view that was accepted.
+    pub(crate) fn push_to(self: &Arc<Self>, task: PoolTask, to: Destination) {
+        match to {
+            Destination::Class(class) => self.push_class(task, class),
+            Destination::Grouped => {
+                self.queue.push_grouped(task);
+                self.task_pushed();
+            }
+        }
+    }
+
+    fn push_class(self: &Arc<Self>, task: PoolTask, class: Priority) {
+        with_part_of(self, |part| match part {
+            Some(local) => {
+                let push = |own: Option<&_>| self.queue.push_class(task, class, own);
+                local.held.with_queue(push);
+            }
+            None => self.queue.push_class(task, class, None),
+        });
+        if class == Priority::High {
+            self.slots.flag_high();
+        }
+        self.task_pushed();
+    }
+
+    /// Counts a task as finished that was run by this thread, and lies in no queue.
+    pub(super) fn count_done_here(&self) {
+        with_part_of(self, |part| match part {
+            Some(local) => local.held.with_queue(|own| self.queue.task_done(own)),
+            None => self.queue.task_done(None),
+        });
     }
 
     /// Accepts a task, makes it and runs it on this thread, as a task of the pool. Returns it if

@@ -14,6 +14,19 @@ impl Local {
         self.held.pop()
     }
 
+    /// Takes a task of high priority, if one waits and it is not the turn of others.
+    pub(in crate::pool) fn find_high(&self) -> Option<PoolTask> {
+        let (slots, queue) = (&self.shared.slots, &self.shared.queue);
+        if !slots.has_high() {
+            return None;
+        }
+        let found = self.held.with_queue(|own| queue.find_high(own?));
+        if found.is_none() && !queue.has_high() {
+            slots.clear_high(|| queue.has_high());
+        }
+        found
+    }
+
     /// Looks where a busy worker looks when its local queue gave nothing.
     pub(in crate::pool) fn find_near(&self) -> Option<PoolTask> {
         self.find_with(TaskQueue::find_near)

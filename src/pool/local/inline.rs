@@ -25,7 +25,7 @@ impl Inline for RawTask {
     }
 
     fn can_run_inline(&self) -> bool {
-        Self::can_run_inline(self)
+        self.is_plain_and_due()
     }
 
     fn run_inline(&self, cx: &Local) -> bool {
@@ -36,10 +36,16 @@ impl Inline for RawTask {
 impl Local {
     /// Runs a task inline if no thread has begun it, this thread is inside the task's pool, and
     /// there is enough left of the stack.
+    ///
+    /// Not for a task of a view, for which [`prepare_to_join`](Self::prepare_to_join) is.
     pub(crate) fn run_inline(from: PoolLink, task: &impl Inline) {
-        if !task.can_run_inline() {
-            return;
+        if task.can_run_inline() {
+            Self::run_due(from, task);
         }
+    }
+
+    /// Runs a closure inline that is due. Returns `false` if it was not run here.
+    pub(super) fn run_due(from: PoolLink, task: &impl Inline) -> bool {
         let is_from = |local: &&Self| local.shared.link == from;
         let innermost = with_innermost(|local| {
             let local = local.filter(is_from)?;
@@ -52,6 +58,7 @@ impl Local {
                 workers.next().into_iter().for_each(Self::count_inline_run);
             });
         }
+        ours
     }
 
     /// Runs a task inline, of a pool that this thread is inside, but not innermost: the task has to

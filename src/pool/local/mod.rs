@@ -24,11 +24,14 @@
 //! it joins two halves; [`borrow`] how it runs what has begun in a lent slot; [`slot`] how it gives
 //! its slot up and takes one; [`wake_future`] where a future goes when it is woken; [`yielded`]
 //! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
-//! is dropped in favour of another; [`tombstones`] how tombstones are removed.
+//! is dropped in favour of another; [`tombstones`] how tombstones are removed. A task that was
+//! submitted by a view has [`extras`], which [`tokens`] tie to it; a [`roll`] has the tasks that a
+//! token cancels; [`permits`] says how a task lends its permits.
 
 mod borrow;
 mod ending;
 mod entry;
+mod extras;
 mod find;
 mod halves;
 mod held;
@@ -36,14 +39,20 @@ mod here;
 mod inline;
 mod oldest;
 mod own_halves;
+mod permits;
+mod roll;
 mod run;
 mod running;
 mod slot;
+mod tokens;
 mod tombstones;
 mod wake_future;
 mod yield_queue;
 mod yielded;
 
-pub(crate) use self::entry::Make;
+pub(crate) use self::entry::{Make, MakeWith, Maker};
+pub(crate) use self::extras::{Bound, Extras, TaskGroup, runs_task_near, runs_task_of};
 pub(crate) use self::here::{Local, Pool, PoolTask};
 pub(crate) use self::inline::Inline;
+pub(crate) use self::roll::Roll;
+pub(crate) use self::tokens::{ClosureToken, FutureToken, in_group};

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::extras::TaskGroup;
 use super::here::{Local, Pool, PoolTask};
 use crate::error::CancelReason;
+use crate::pool::group::pending::Pending;
 
 /// The task that makes room for another.
 enum Oldest {
@@ -14,6 +16,30 @@ enum Oldest {
 }
 
 impl Pool {
+    /// Cancels the task of a group that has waited longest for a permit. Returns `false` if there
+    /// is none.
+    pub(crate) fn drop_oldest_of(self: &Arc<Self>, group: &TaskGroup) -> bool {
+        while !self.is_forked() {
+            let Some(Pending { task, .. }) = group.take_oldest() else {
+                return false;
+            };
+            let mut was_waiting = false;
+            if task.look().is_some_and(|look| look.is_future) {
+                was_waiting = task.request_cancel(CancelReason::Rejected);
+                self.push_back(task);
+            } else {
+                Local::visit(self, || was_waiting = task.cancel(CancelReason::Rejected));
+                self.queue.task_done(None);
+                self.check_quiescence();
+            }
+            if was_waiting {
+                self.incidents.rejected.add_one();
+                return true;
+            }
+        }
+        false
+    }
+
     /// Cancels the task that has waited longest among the tasks from outside that have not begun.
     /// Returns `false` if there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::held::{Identity, Wait};
 use super::here::{self, Local, PoolTask, with_chain};
+use super::permits;
 use crate::clock::Nanos;
 use crate::fork;
 use crate::pool::lenders::{Away, LenderKey, Stand};
@@ -386,6 +387,8 @@ impl Local {
             after: |outcome| {
                 Self::with_home(|home| home.into_iter().for_each(|it| it.end_wait(outcome)));
             },
+            may_poll: permits::has_permits_here,
+            pends: permits::lend_here,
         });
         fork::on_child(here::end_in_the_child);
     }

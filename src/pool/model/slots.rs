@@ -118,3 +118,25 @@ fn a_task_that_waits_for_a_later_one_sees_it_run() {
         assert!(shared.slots.have_ended());
     });
 }
+
+/// Bug: the flag is cleared without another look. Bug: clearing the flag orders nothing.
+#[test]
+fn a_task_of_high_priority_is_flagged_until_it_is_taken() {
+    model(3, || {
+        let shared = Arc::new((Slots::<usize>::new(Vec::new(), 0), AtomicUsize::new(0)));
+        let pusher = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1.store(1, Ordering::Relaxed);
+                shared.0.flag_high();
+            })
+        };
+        let (slots, tasks) = &*shared;
+        let waits = || tasks.load(Ordering::Relaxed) > 0;
+        if !waits() {
+            slots.clear_high(waits);
+        }
+        pusher.join().unwrap();
+        assert!(slots.has_high());
+    });
+}

@@ -12,6 +12,13 @@ const LOCAL_BUDGET: usize = 61;
 /// what lies in a local queue behind a long task does not wait until the injector runs dry.
 const STEAL_INTERVAL: usize = 8;
 
+/// After this number of tasks of high priority in a row it is the turn of others.
+const HIGH_IN_A_ROW: usize = 32;
+
+/// After this number of other tasks one of low priority has its turn. Counted in whole budgets, so
+/// it may be a budget more.
+const UNTIL_LOW: usize = 1000;
+
 /// The queue of one slot, first in, first out. It is used by the thread that holds the slot; other
 /// threads steal half of it.
 pub(in crate::pool) struct LocalQueue<T> {
@@ -27,6 +34,10 @@ pub(in crate::pool) struct LocalQueue<T> {
     begun_next: Cell<bool>,
     /// Whether a task in the queue may have begun.
     has_begun: Cell<bool>,
+    /// The tasks of high priority that were taken in a row.
+    high: Cell<usize>,
+    /// The tasks that were taken since one of low priority had its turn.
+    since_low: Cell<usize>,
 }
 
 impl<T> LocalQueue<T> {
@@ -40,6 +51,8 @@ impl<T> LocalQueue<T> {
             until_steal: Cell::new(STEAL_INTERVAL),
             begun_next: Cell::new(false),
             has_begun: Cell::new(false),
+            high: Cell::new(0),
+            since_low: Cell::new(0),
         }
     }
 
@@ -96,7 +109,29 @@ impl<T> LocalQueue<T> {
 
     /// Starts the next budget: the injector has had its turn.
     pub(super) fn renew(&self) {
-        self.budget.set(LOCAL_BUDGET);
+        let taken = LOCAL_BUDGET - self.budget.replace(LOCAL_BUDGET) + 1;
+        self.since_low.set(self.since_low.get() + taken);
+    }
+
+    /// Returns `true` if a task of high priority may be taken, and counts it; `false` once after
+    /// [`HIGH_IN_A_ROW`] of them.
+    pub(super) fn is_turn_of_high(&self) -> bool {
+        let high = self.high.get();
+        let is_turn = high < HIGH_IN_A_ROW;
+        self.high.set(if is_turn { high + 1 } else { 0 });
+        self.since_low
+            .set(self.since_low.get() + usize::from(is_turn));
+        is_turn
+    }
+
+    /// Returns `true` if a task of low priority has its turn.
+    pub(super) fn is_turn_of_low(&self) -> bool {
+        self.since_low.get() >= UNTIL_LOW
+    }
+
+    /// A task of low priority was taken.
+    pub(super) fn low_had_its_turn(&self) {
+        self.since_low.set(0);
     }
 
     /// Returns `true` once every [`STEAL_INTERVAL`] calls: another slot has its turn.

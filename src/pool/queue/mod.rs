@@ -2,7 +2,9 @@
 //!
 //! Each slot has a [`LocalQueue`]: its holder pushes there and takes from there, and other threads
 //! [steal] half of it. All other threads push to one [injector], from which the holders take in
-//! batches when their local queues are empty, and one task now and then while those are not. The
+//! batches when their local queues are empty, and one task now and then while those are not. Tasks
+//! of high and of low priority are in queues of their own ([classes]). A holder that sees the flag
+//! that one of high priority waits takes that before its next task (`pool/slots.rs`). The
 //! [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done` and
 //! `join`, split up so that the threads of a pool share as little as possible.
 //!
@@ -12,6 +14,7 @@
 //! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that is
 //! refused pushes nothing.
 
+mod classes;
 mod deque;
 pub(super) mod halves;
 mod injector;
@@ -23,16 +26,19 @@ pub(super) mod tally;
 #[cfg(all(test, not(workmill_loom)))]
 mod tests;
 
+use self::classes::Classes;
 use self::deque::insist;
 use self::halves::Halves;
 use self::injector::{BATCH, Injector};
 use self::local::LocalQueue;
 use self::steal::Stealers;
 use self::tally::Tally;
+use super::priority::Priority;
 use crate::primitive::Padded;
 
 pub(super) struct TaskQueue<T> {
     injector: Injector<T>,
+    classes: Classes<T>,
     /// The tasks that have begun, of those that were pushed without a slot, or while a slot was
     /// lent: futures that were woken. A thread with a lent slot may run these.
     begun: Padded<deque::Injector<T>>,
@@ -49,6 +55,7 @@ impl<T> TaskQueue<T> {
         let queues: Vec<_> = (0..slots).map(LocalQueue::new).collect();
         let queue = Self {
             injector: Injector::new(),
+            classes: Classes::new(),
             begun: Padded(deque::Injector::new()),
             stealers: Stealers::new(&queues),
             halves: Halves::new(slots),
@@ -64,6 +71,41 @@ impl<T> TaskQueue<T> {
             Some(own) => own.push(task),
             None => self.injector.push(task),
         }
+    }
+
+    /// Pushes a task of a class.
+    pub(super) fn push_class(&self, task: T, class: Priority, own: Option<&LocalQueue<T>>) {
+        if let Some(task) = self.classes.push(task, class) {
+            self.push(task, own);
+        }
+    }
+
+    /// Pushes a task of a group with a bound, which has not begun.
+    pub(super) fn push_grouped(&self, task: T) {
+        self.classes.push_grouped(task);
+    }
+
+    /// Takes a task of a group with a bound.
+    pub(super) fn find_grouped(&self) -> Option<T> {
+        self.classes.take_grouped()
+    }
+
+    /// Returns `true` if a task of a group with a bound may be found.
+    pub(super) fn has_grouped(&self) -> bool {
+        self.classes.has_grouped()
+    }
+
+    /// Takes a task of high priority, unless it is the turn of others.
+    pub(super) fn find_high(&self, own: &LocalQueue<T>) -> Option<T> {
+        match own.is_turn_of_high() {
+            true => self.classes.take_high(),
+            false => None,
+        }
+    }
+
+    /// Returns `true` if a task of high priority may be found.
+    pub(super) fn has_high(&self) -> bool {
+        self.classes.has_high()
     }
 
     /// Pushes a task that has begun: a future that was woken, or gave way.
@@ -96,7 +138,9 @@ impl<T> TaskQueue<T> {
 
     /// Returns `true` if a task that has not begun may be found.
     pub(super) fn has_unbegun(&self) -> bool {
-        !self.injector.is_empty() || !self.stealers.are_empty(self.tally.used_slots())
+        !self.injector.is_empty()
+            || !self.classes.is_empty()
+            || !self.stealers.are_empty(self.tally.used_slots())
     }
 
     /// Accepts a task from a thread that runs a task of the pool, closed or not.
@@ -111,6 +155,9 @@ impl<T> TaskQueue<T> {
     /// Takes the next task after [`LocalQueue::pop`] found none: because it is the injector's turn,
     /// or because the local queue is empty.
     pub(super) fn find_near(&self, own: &LocalQueue<T>) -> Option<T> {
+        if let Some(low) = self.find_low(own) {
+            return Some(low);
+        }
         if own.is_spent() {
             own.renew();
             return self.find_one(own).or_else(|| own.pop_regardless());
@@ -123,35 +170,61 @@ impl<T> TaskQueue<T> {
     /// that has its turn.
     pub(super) fn find_elsewhere(&self, own: &LocalQueue<T>) -> Option<T> {
         own.renew();
-        let stolen = self.steal_in_turn(own);
+        let low = self.find_low(own);
+        let stolen = low.or_else(|| self.steal_in_turn(own));
         stolen.or_else(|| self.find_one(own))
+    }
+
+    /// Takes a task of low priority if it is the turn of one.
+    #[inline]
+    fn find_low(&self, own: &LocalQueue<T>) -> Option<T> {
+        if !own.is_turn_of_low() {
+            return None;
+        }
+        own.low_had_its_turn();
+        self.classes.take_low()
     }
 
     /// Takes a task from the injector or from another slot, and some more into the local queue,
     /// which is empty. With `leave_last` it does not take the only task of another slot.
     pub(super) fn find_far(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
         let injected = self.find_batch(own);
-        injected.or_else(|| self.steal(own, leave_last))
+        let normal = injected.or_else(|| self.steal(own, leave_last));
+        normal.or_else(|| self.find_class())
     }
 
     /// Takes a task from anywhere, for a thread without a slot.
     pub(super) fn find_any(&self) -> Option<T> {
-        let oldest = self.find_oldest().or_else(|| self.find_begun());
-        oldest.or_else(|| self.stealers.steal_any(self.tally.used_slots()))
+        let oldest = self.injector.take_oldest().or_else(|| self.find_aside());
+        let normal = oldest.or_else(|| self.stealers.steal_any(self.tally.used_slots()));
+        normal.or_else(|| self.find_class())
     }
 
-    /// Takes the task that has been in the injector longest.
+    /// Takes the task from outside that has waited longest, of those of the lowest priority.
     pub(super) fn find_oldest(&self) -> Option<T> {
-        self.injector.take_oldest()
+        let low = self.classes.take_low();
+        let other = low.or_else(|| self.injector.take_oldest());
+        other.or_else(|| self.classes.take_high())
+    }
+
+    /// Takes a task of high or low priority when there is no other.
+    fn find_class(&self) -> Option<T> {
+        let high = self.classes.take_high();
+        high.or_else(|| self.classes.take_low())
     }
 
     /// Takes a task from the injector, or one that has begun: by turns, so that neither kind waits
     /// for the other to run dry.
     fn find_one(&self, own: &LocalQueue<T>) -> Option<T> {
         match own.is_turn_of_begun() {
-            true => self.find_begun().or_else(|| self.injector.take_oldest()),
-            false => self.injector.take_oldest().or_else(|| self.find_begun()),
+            true => self.find_aside().or_else(|| self.injector.take_oldest()),
+            false => self.injector.take_oldest().or_else(|| self.find_aside()),
         }
+    }
+
+    /// Takes a task that has begun, or one of a group with a bound.
+    fn find_aside(&self) -> Option<T> {
+        self.find_begun().or_else(|| self.classes.take_grouped())
     }
 
     /// Takes a task from the injector, and some more into the local queue, which is empty.
@@ -167,9 +240,10 @@ impl<T> TaskQueue<T> {
             own.note_begun();
             Some(first)
         };
+        let grouped = || self.classes.take_grouped();
         match own.is_turn_of_begun() {
-            true => begun().or_else(injected),
-            false => injected().or_else(begun),
+            true => begun().or_else(grouped).or_else(injected),
+            false => injected().or_else(begun).or_else(grouped),
         }
     }
 
@@ -188,9 +262,9 @@ impl<T> TaskQueue<T> {
         Some(stolen)
     }
 
-    /// Returns the number of tasks in the injector.
+    /// Returns the number of tasks in the injector, and of those of high and low priority.
     pub(super) fn injected(&self) -> usize {
-        self.injector.len()
+        self.injector.len() + self.classes.len()
     }
 
     /// Returns `true` if a task may be found, or a half.
@@ -218,7 +292,7 @@ impl<T> TaskQueue<T> {
     /// [`sweep_local`](Self::sweep_local).
     pub(super) fn sweep(&self, own: &LocalQueue<T>, is_tombstone: impl Fn(&T) -> bool) {
         self.sweep_local(own, &is_tombstone);
-        let tombstones = self.injector.sweep(&is_tombstone);
+        let tombstones = self.injector.sweep(&is_tombstone) + self.classes.sweep(&is_tombstone);
         self.all_done(tombstones, Some(own));
     }
 
@@ -230,7 +304,7 @@ impl<T> TaskQueue<T> {
         is_tombstone: impl Fn(&T) -> bool,
         has_begun: impl Fn(&T) -> bool,
     ) {
-        let mut tombstones = self.injector.sweep(&is_tombstone);
+        let mut tombstones = self.injector.sweep(&is_tombstone) + self.classes.sweep(&is_tombstone);
         if tombstones < expected {
             let used = self.tally.used_slots();
             let kept = |task| match has_begun(&task) {

@@ -40,8 +40,8 @@ use super::order::Order;
 /// use workmill::JoinableQueue;
 ///
 /// let queue = Arc::new(JoinableQueue::bounded(4));
-/// for name in ["Ann", "Bob"] {
-///     let producer = queue.producer();
+/// // Both are there before one can go.
+/// for (name, producer) in ["Ann", "Bob"].map(|name| (name, queue.producer())) {
 ///     thread::spawn(move || (0..3).for_each(|n| producer.put((name, n)).unwrap()));
 /// }
 /// assert_eq!(queue.iter().count(), 6); // ends when both producers are gone

@@ -40,6 +40,10 @@ impl Drop for Counted {
 }
 
 impl Token for Counted {
+    type Extra = ();
+
+    fn extra(&self) {}
+
     type Kept = ();
 
     fn begin(self) {}

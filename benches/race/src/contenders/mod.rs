@@ -137,6 +137,14 @@ pub(crate) trait Block: Execute {
     fn execute_blocking(&self, closure: impl FnOnce() + Send + 'static);
 }
 
+/// A pool that can run only some of its tasks at a time.
+pub(crate) trait Limit {
+    /// Takes closures, of which at most a certain number run at a time.
+    type Limited: Execute;
+
+    fn limited(&self, tasks: usize) -> Self::Limited;
+}
+
 /// Takes futures, without a handle.
 pub(crate) trait Spawn {
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);

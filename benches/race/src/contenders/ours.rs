@@ -1,10 +1,13 @@
 //! This crate.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use workmill::{JoinHandle, PoolRef, ThreadPoolExecutor};
+use workmill::{Group, JoinHandle, PoolRef, Priority, ThreadPoolExecutor};
 
-use super::{Block, Borrow, Contender, Execute, Fork, Halve, Own, Reach, Sleep, Spawn, Submit};
+use super::{
+    Block, Borrow, Contender, Execute, Fork, Halve, Limit, Own, Reach, Sleep, Spawn, Submit,
+};
 
 impl Contender for ThreadPoolExecutor {
     type Pool = Self;
@@ -31,6 +34,65 @@ impl Execute for ThreadPoolExecutor {
 impl Execute for PoolRef {
     fn execute(&self, closure: impl FnOnce() + Send + 'static) {
         self.execute(closure);
+    }
+}
+
+impl Execute for Group {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        (**self).execute(closure);
+    }
+}
+
+impl Limit for ThreadPoolExecutor {
+    type Limited = Group;
+
+    fn limited(&self, tasks: usize) -> Group {
+        (**self).limited(tasks)
+    }
+}
+
+/// A pool of this crate, one in eight of whose tasks is urgent, and one in eight idle.
+pub(crate) struct Mixed(ThreadPoolExecutor);
+
+/// The views by which the tasks of a [`Mixed`] are submitted.
+#[derive(Clone)]
+pub(crate) struct Views {
+    pool: PoolRef,
+    high: PoolRef,
+    low: PoolRef,
+    next: Cell<usize>,
+}
+
+impl Contender for Mixed {
+    type Pool = Views;
+
+    fn start(threads: usize) -> Self {
+        Self(ThreadPoolExecutor::start(threads))
+    }
+
+    fn pool(&self) -> Views {
+        Views {
+            pool: self.0.handle(),
+            high: self.0.priority(Priority::High),
+            low: self.0.priority(Priority::Low),
+            next: Cell::new(0),
+        }
+    }
+
+    fn stop(self) {
+        self.0.shutdown();
+    }
+}
+
+impl Execute for Views {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        let next = self.next.get();
+        self.next.set(next + 1);
+        match next % 8 {
+            0 => self.high.execute(closure),
+            4 => self.low.execute(closure),
+            _ => self.pool.execute(closure),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use futures::executor::ThreadPool;
 use futures_lite::future::{block_on, yield_now};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{Block, Contender, Execute, Halve, Own, Reach, Sleep, Spawn, Submit};
+use super::{Block, Contender, Execute, Halve, Limit, Own, Reach, Sleep, Spawn, Submit};
 
 impl Contender for Runtime {
     type Pool = Handle;
@@ -257,5 +257,51 @@ impl Spawn for ThreadPool {
 impl Sleep for ThreadPool {
     async fn sleep(time: Duration) {
         Timer::after(time).await;
+    }
+}
+
+/// A runtime, and a semaphore that each task awaits.
+pub(crate) struct TokioLimited(Handle, Arc<tokio::sync::Semaphore>);
+
+impl Limit for Handle {
+    type Limited = TokioLimited;
+
+    fn limited(&self, tasks: usize) -> TokioLimited {
+        TokioLimited(self.clone(), Arc::new(tokio::sync::Semaphore::new(tasks)))
+    }
+}
+
+impl Execute for TokioLimited {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        let semaphore = Arc::clone(&self.1);
+        self.0.spawn(async move {
+            let _permit = semaphore.acquire().await;
+            closure();
+        });
+    }
+}
+
+/// An executor, and a semaphore that each task awaits.
+pub(crate) struct AsyncLimited(Arc<Executor<'static>>, Arc<async_lock::Semaphore>);
+
+impl Limit for Arc<Executor<'static>> {
+    type Limited = AsyncLimited;
+
+    fn limited(&self, tasks: usize) -> AsyncLimited {
+        AsyncLimited(
+            Self::clone(self),
+            Arc::new(async_lock::Semaphore::new(tasks)),
+        )
+    }
+}
+
+impl Execute for AsyncLimited {
+    fn execute(&self, closure: impl FnOnce() + Send + 'static) {
+        let semaphore = Arc::clone(&self.1);
+        let task = (*self.0).spawn(async move {
+            let _permit = semaphore.acquire().await;
+            closure();
+        });
+        task.detach();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::thread;
 
-use crate::contenders::{Contender, Execute, Reach, Submit};
+use crate::contenders::{Contender, Execute, Limit, Reach, Submit};
 use crate::measure::{Sample, measured};
 use crate::rig::{
     Countdown, LIGHT, OUTSIDE_THREADS, Setup, StartBarrier, compute, join_all, with_pool,
@@ -18,6 +18,22 @@ pub(crate) fn spawn_ext<C: Contender>(setup: &Setup, tasks: usize) -> Sample {
         measured(tasks, setup.counting, || {
             for _ in 0..tasks {
                 pool.execute(|| countdown.one_done());
+            }
+            countdown.wait();
+        })
+    })
+}
+
+/// At most two tasks run at a time.
+pub(crate) fn limited<C>(setup: &Setup, tasks: usize) -> Sample
+where
+    C: Contender<Pool: Limit>,
+{
+    with_pool::<C>(setup, |pool| {
+        let (group, countdown) = (pool.limited(2), Countdown::from(tasks));
+        measured(tasks, setup.counting, || {
+            for _ in 0..tasks {
+                group.execute(|| countdown.one_done());
             }
             countdown.wait();
         })

@@ -1,0 +1,208 @@
+//! The groups of a tree, and their tickets, under one lock.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use super::waiting::{Place, Waiting};
+use crate::pool::registry::Registry;
+use crate::primitive::{Mutex, MutexGuard, lock};
+
+pub(super) struct Tree<T, R>(Mutex<Inside<T, R>>);
+
+pub(super) struct Inside<T, R> {
+    pub(super) nodes: Registry<Node<T>>,
+    pub(super) tickets: Registry<State<R>>,
+    /// The groups in whose queues tasks may wait, in the order of their turns.
+    pub(super) turns: VecDeque<usize>,
+}
+
+pub(super) struct Node<T> {
+    outer: Option<usize>,
+    free: usize,
+    pub(super) waiting: Waiting<T>,
+    has_turn: bool,
+}
+
+/// The state of a ticket.
+pub(super) struct State<R> {
+    pub(super) node: usize,
+    pub(super) is: Is,
+    /// The ticket that has lent permits to this one.
+    pub(super) lender: Option<usize>,
+    /// The ticket to which this one has lent its permits.
+    pub(super) borrower: Option<usize>,
+    /// The waker of the future that is to be told that its permits are back.
+    pub(super) waker: Option<Waker>,
+    /// A reference to the task, once it has arrived.
+    pub(super) task: Option<R>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Is {
+    Outside,
+    Waiting(Place),
+    Holding,
+    Lending,
+}
+
+impl<T, R> Tree<T, R> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Inside {
+            nodes: Registry::new(),
+            tickets: Registry::new(),
+            turns: VecDeque::new(),
+        }))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inside<T, R>> {
+        lock(&self.0)
+    }
+}
+
+impl<T> Node<T> {
+    /// A group of which that many tasks may run.
+    pub(super) fn new(outer: Option<usize>, limit: usize) -> Self {
+        Self {
+            outer,
+            free: limit,
+            waiting: Waiting::new(),
+            has_turn: false,
+        }
+    }
+}
+
+impl<R> State<R> {
+    /// The state of a ticket that is outside.
+    pub(super) fn new(node: usize) -> Self {
+        Self {
+            node,
+            is: Is::Outside,
+            lender: None,
+            borrower: None,
+            waker: None,
+            task: None,
+        }
+    }
+}
+
+impl<T, R> Inside<T, R> {
+    pub(super) fn node(&mut self, node: usize) -> &mut Node<T> {
+        let node = self.nodes.get_mut(node);
+        node.expect("a group is in its tree until it is dropped")
+    }
+
+    pub(super) fn ticket(&mut self, key: usize) -> &mut State<R> {
+        let state = self.tickets.get_mut(key);
+        state.expect("a ticket is in the tree until it leaves")
+    }
+
+    /// Calls `each` with the groups of whose permits a ticket has, or needs, its own: those of its
+    /// path that its lender has not got. Ends when `each` returns `false`, and returns that.
+    fn each_own(&mut self, key: usize, mut each: impl FnMut(&mut Node<T>) -> bool) -> bool {
+        let State { node, lender, .. } = *self.ticket(key);
+        let lender = lender.map(|lender| self.ticket(lender).node);
+        let mut next = Some(node).filter(|node| Some(*node) != lender);
+        while let Some(node) = next {
+            let node = self.node(node);
+            if !each(node) {
+                return false;
+            }
+            next = node.outer.filter(|outer| Some(*outer) != lender);
+        }
+        true
+    }
+
+    /// Returns `true` if all permits are free that a ticket needs.
+    pub(super) fn can_begin(&mut self, key: usize) -> bool {
+        self.each_own(key, |node| node.free > 0)
+    }
+
+    pub(super) fn take_permits(&mut self, key: usize) {
+        self.each_own(key, |node| {
+            node.free -= 1;
+            true
+        });
+        self.ticket(key).is = Is::Holding;
+    }
+
+    pub(super) fn give_permits_back(&mut self, key: usize) {
+        self.each_own(key, |node| {
+            node.free += 1;
+            true
+        });
+    }
+
+    /// Returns what a ticket has borrowed to its lender. Returns the waker to call.
+    pub(super) fn return_loan(&mut self, key: usize) -> Option<Waker> {
+        let lender = self.ticket(key).lender.take()?;
+        let lender = self.ticket(lender);
+        debug_assert_eq!(lender.is, Is::Lending);
+        lender.is = Is::Holding;
+        lender.borrower = None;
+        lender.waker.take()
+    }
+
+    /// A ticket leaves that has lent its permits. Returns the waker to call.
+    pub(super) fn leave_to_borrower(&mut self, key: usize) -> Option<Waker> {
+        let State {
+            lender, borrower, ..
+        } = *self.ticket(key);
+        let borrower = borrower.expect("a ticket that lends has a borrower");
+        if self.ticket(borrower).is == Is::Holding || self.ticket(borrower).is == Is::Lending {
+            self.ticket(borrower).lender = lender;
+            if let Some(lender) = lender {
+                self.ticket(lender).borrower = Some(borrower);
+            }
+            return None;
+        }
+        self.ticket(borrower).lender = None;
+        self.give_permits_back(key);
+        self.return_loan(key)
+    }
+
+    /// Adds a turn of a group, in which its next task may begin.
+    pub(super) fn add_turn(&mut self, node: usize) {
+        if !std::mem::replace(&mut self.node(node).has_turn, true) {
+            self.turns.push_back(node);
+        }
+    }
+
+    /// Returns a task that can begin, and has its permits by then.
+    pub(super) fn begin_next(&mut self) -> Option<T> {
+        for _ in 0..self.turns.len() {
+            let turn = self.turns.pop_front()?;
+            let waiting = &self.node(turn).waiting;
+            if waiting.is_empty() {
+                self.node(turn).has_turn = false;
+                continue;
+            }
+            // A borrower needs fewer permits than the others, and two of one group may not need the
+            // same.
+            let next: Vec<_> = waiting.borrowers().collect();
+            let last = waiting.peek();
+            self.turns.push_back(turn);
+            let mut next = next.into_iter().chain(last);
+            if let Some((ticket, place)) = next.find(|&(ticket, _)| self.can_begin(ticket)) {
+                self.take_permits(ticket);
+                return Some(self.node(turn).waiting.take_next(place));
+            }
+        }
+        None
+    }
+
+    /// Returns the keys of a group and of those within.
+    pub(super) fn nodes_within(&mut self, node: usize) -> Vec<usize> {
+        let all: Vec<usize> = self.nodes.keys().collect();
+        let is_within = |key: usize| {
+            let mut next = Some(key);
+            while let Some(it) = next {
+                if it == node {
+                    return true;
+                }
+                next = self.nodes.get(it).and_then(|it| it.outer);
+            }
+            false
+        };
+        all.into_iter().filter(|key| is_within(*key)).collect()
+    }
+}

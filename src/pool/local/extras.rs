@@ -1,0 +1,446 @@
+//! The extras of a task: all that it has from the view by which it was submitted.
+//!
+//! A task that was submitted to the pool as such has nothing of this, and pays nothing. Any other
+//! has its [`Extras`] in its cell: its name, its class, the bounds in which it takes up room, the
+//! [ticket](crate::pool::group) of its group, and the moment at which it expires.
+//!
+//! # Who settles what
+//! A task that has expired is cancelled by the thread that meets it: a worker that is to run it, a
+//! thread that joins it, a thread that cancels it. The timer only pushes a task to the pool that
+//! does so, for the case that nobody meets it. A token knows the [roll](Roll) of a view, which
+//! knows the tasks.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::here::{Pool, PoolTask, with_innermost};
+use super::roll::{Roll, cancel};
+use crate::error::CancelReason;
+use crate::name::Name;
+use crate::pool::group::pending::{Caller, Destination, Pending};
+use crate::pool::group::{Group, Left, Ticket};
+use crate::pool::link::PoolLink;
+use crate::pool::priority::Priority;
+use crate::primitive::{AtomicUsize, Mutex, Ordering, lock};
+use crate::task::Extra;
+use crate::task::cell::{RawTask, TaskRef};
+use crate::timer::alarm;
+use crate::timer::entries::Key;
+use crate::unwind;
+
+/// A group of a pool's tasks.
+pub(crate) type TaskGroup = Group<Pending<PoolTask>, TaskRef>;
+
+/// Room that a task takes up until it begins, or for longer.
+pub(crate) trait Bound: Send {
+    /// The task begins. Returns what it keeps until it has ended.
+    fn begin(self: Box<Self>) -> Option<Box<dyn Bound>>;
+}
+
+/// All that a task has from the view by which it was submitted.
+pub(crate) struct Extras {
+    pub(super) link: PoolLink,
+    name: &'static Name,
+    class: Priority,
+    life: Mutex<Life>,
+    pub(super) ticket: OnceLock<Ticket<Pending<PoolTask>, TaskRef>>,
+    /// The rolls on which the task is, and its keys there.
+    rolls: Vec<(Arc<Roll>, AtomicUsize)>,
+    /// When the task expires, if it does, and the alarm that is set for that.
+    expires: OnceLock<Instant>,
+    alarm: Mutex<Option<Key>>,
+    /// Set if a group of the task has a bound.
+    is_bounded: OnceLock<()>,
+    /// Why the task must not begin, if that is known.
+    forbidden: OnceLock<CancelReason>,
+    /// The tasks whose handles the future of this task has polled.
+    pub(super) wanted: Mutex<VecDeque<TaskRef>>,
+    /// The address of the extras of the task that wanted this one last.
+    pub(super) wanted_by: AtomicUsize,
+}
+
+/// How far a task has come, and the room that it takes up.
+#[derive(Default)]
+struct Life {
+    bounds: Vec<Box<dyn Bound>>,
+    /// The task holds nothing any more.
+    is_released: bool,
+    /// The outcome of the task is published.
+    has_ended: bool,
+}
+
+std::thread_local! {
+    /// The extras of the task whose code runs on this thread, the innermost that has any.
+    static CURRENT: RefCell<Option<Arc<Extras>>> = const { RefCell::new(None) };
+}
+
+/// Sets the extras of the task that runs on this thread, and returns those before.
+fn replace_current(new: Option<Arc<Extras>>) -> Option<Arc<Extras>> {
+    // While a thread ends, its thread-local may be gone already.
+    let replaced = CURRENT.try_with(|current| current.replace(new));
+    replaced.unwrap_or_default()
+}
+
+pub(super) fn current() -> Option<Arc<Extras>> {
+    CURRENT.try_with(|it| it.borrow().clone()).ok().flatten()
+}
+
+/// Returns `true` if this thread runs a task of the group, or of one within.
+pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
+    let current = current();
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.is_some_and(|ticket| ticket.group().is_within(group))
+}
+
+/// Returns `true` if this thread runs a task that may hold a permit which the tasks of the group
+/// need: one of the group, of a group within, or of one around it.
+pub(crate) fn runs_task_near(group: &TaskGroup) -> bool {
+    let current = current();
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.is_some_and(|ticket| ticket.group().is_within(group) || group.is_within(ticket.group()))
+}
+
+/// Notes that the code of a task runs on this thread, until this is dropped.
+pub(super) struct Runs {
+    outer: Option<Arc<Extras>>,
+}
+
+impl Runs {
+    pub(super) fn begin(extras: Arc<Extras>) -> Self {
+        Self {
+            outer: replace_current(Some(extras)),
+        }
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        drop(replace_current(self.outer.take()));
+    }
+}
+
+impl Extras {
+    /// Creates the extras of a task with a name. `rolls` are those on which it is to be.
+    pub(crate) fn new(
+        link: PoolLink,
+        name: &'static Name,
+        class: Priority,
+        rolls: &[Arc<Roll>],
+    ) -> Self {
+        let rolls = rolls.iter();
+        Self {
+            link,
+            name,
+            class,
+            life: Mutex::new(Life::default()),
+            ticket: OnceLock::new(),
+            rolls: rolls
+                .map(|roll| (Arc::clone(roll), AtomicUsize::new(usize::MAX)))
+                .collect(),
+            expires: OnceLock::new(),
+            alarm: Mutex::new(None),
+            is_bounded: OnceLock::new(),
+            forbidden: OnceLock::new(),
+            wanted: Mutex::new(VecDeque::new()),
+            wanted_by: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns the extras of a task, if it has any.
+    pub(crate) fn of(task: &RawTask) -> Option<&Arc<Self>> {
+        task.extra_as_any()?.downcast_ref()
+    }
+
+    /// Returns `true` if the task is in a group.
+    pub(crate) fn is_in_group(&self) -> bool {
+        self.ticket.get().is_some()
+    }
+
+    /// Adds room that the task takes up.
+    pub(crate) fn add_bound(&self, bound: Box<dyn Bound>) {
+        let mut life = lock(&self.life);
+        // If the task was cancelled as it came due, the room is free again at once.
+        let late = match life.is_released {
+            true => Some(bound),
+            false => {
+                life.bounds.push(bound);
+                None
+            }
+        };
+        drop(life);
+        drop(late);
+    }
+
+    /// Counts the task in its group. Returns `false` if that is closed to this thread.
+    #[must_use = "`false`: the task must not be placed"]
+    pub(crate) fn join_group(&self, group: &Arc<TaskGroup>) -> bool {
+        let Some(ticket) = group.accept(runs_task_of) else {
+            return false;
+        };
+        let ticket = self.ticket.get_or_init(|| ticket);
+        // A task that has just come due may have been cancelled meanwhile, by a thread that has
+        // seen no ticket. If it has not, it sees the ticket after it has locked.
+        let (is_released, has_ended) = {
+            let life = lock(&self.life);
+            (life.is_released, life.has_ended)
+        };
+        if is_released {
+            self.settle(ticket.leave());
+        }
+        if has_ended {
+            ticket.finish();
+        }
+        true
+    }
+
+    /// Notes that a group of the task has a bound.
+    pub(crate) fn note_bounded(&self) {
+        let _ = self.is_bounded.set(());
+    }
+
+    /// Sets the moment at which the task expires if it has not begun.
+    pub(crate) fn expire_at(&self, moment: Instant) {
+        let _ = self.expires.set(moment);
+    }
+
+    /// Makes the thread that meets the task cancel it.
+    pub(crate) fn forbid(&self, reason: CancelReason) {
+        let _ = self.forbidden.set(reason);
+    }
+
+    /// The task will not be placed.
+    pub(crate) fn discard(&self) {
+        self.release();
+        self.finish();
+    }
+
+    /// Puts the task on its rolls. Returns `false` if the token of one is cancelled.
+    #[must_use = "`false`: the task has to be cancelled"]
+    pub(crate) fn enrol(&self, task: &RawTask) -> bool {
+        self.rolls.iter().all(|(roll, key)| {
+            let added = roll.add(task.task_ref());
+            key.store(added.unwrap_or(usize::MAX), Ordering::Relaxed);
+            added.is_some()
+        })
+    }
+
+    /// Places a task that was accepted: pushes it if it has the permits of its groups, and else has
+    /// it wait for them.
+    pub(crate) fn arrive(&self, pool: &Arc<Pool>, task: PoolTask, task_ref: TaskRef) {
+        if let Some(moment) = self.expires.get() {
+            self.set_alarm(*moment, task_ref.task_ref());
+        }
+        let pending = Pending {
+            task,
+            to: self.destination(),
+            caller: None,
+        };
+        self.arrive_as(pool, pending, task_ref);
+    }
+
+    /// Places a task that was accepted, and that the submitter is to run: it gets it back when that
+    /// has the permits of its groups.
+    pub(crate) fn arrive_with_caller(
+        &self,
+        pool: &Arc<Pool>,
+        task: PoolTask,
+        task_ref: TaskRef,
+    ) -> Caller<PoolTask> {
+        let (caller, end) = Caller::new();
+        let pending = Pending {
+            task,
+            to: self.destination(),
+            caller: Some(end),
+        };
+        self.arrive_as(pool, pending, task_ref);
+        caller
+    }
+
+    fn destination(&self) -> Destination {
+        match self.is_bounded.get() {
+            Some(()) => Destination::Grouped,
+            None => Destination::Class(self.class),
+        }
+    }
+
+    fn arrive_as(&self, pool: &Arc<Pool>, pending: Pending<PoolTask>, task_ref: TaskRef) {
+        let Some(ticket) = self.ticket.get() else {
+            return start(self.link, pending);
+        };
+        match ticket.arrive(pending, task_ref, self.class) {
+            Some(pending) => start(self.link, pending),
+            // The pool may have looked before the task was in the queue.
+            None if pool.is_stopping() => {
+                let group = ticket.group().path().last();
+                group
+                    .into_iter()
+                    .for_each(|group| pool.cancel_waiting(group));
+            }
+            None => {}
+        }
+    }
+
+    /// Makes the timer push a task to the pool that cancels this one when it has expired.
+    fn set_alarm(&self, moment: Instant, task: TaskRef) {
+        let (link, late) = (self.link, task.task_ref());
+        let expire = move || {
+            let Some(pool) = Pool::of(link) else {
+                return;
+            };
+            if !pool.accept_due() {
+                return pool.check_quiescence();
+            }
+            let settle = move || {
+                cancel(&late, CancelReason::Expired, link);
+            };
+            let task = PoolTask::detached((), settle);
+            pool.push_to(task, Destination::Class(Priority::High));
+        };
+        // Without a timer the task is cancelled when somebody meets it.
+        let key = alarm::call_at(moment, Box::new(expire)).ok();
+        *lock(&self.alarm) = key;
+        if task.is_done() || !task.is_queued() {
+            self.forget_alarm();
+        }
+    }
+
+    fn forget_alarm(&self) {
+        let key = lock(&self.alarm).take();
+        key.into_iter().for_each(alarm::forget);
+    }
+
+    /// The task begins.
+    pub(super) fn begin(&self) {
+        if self.expires.get().is_some() {
+            self.forget_alarm();
+        }
+        let bounds = std::mem::take(&mut lock(&self.life).bounds);
+        if bounds.is_empty() {
+            return;
+        }
+        let kept: Vec<_> = bounds.into_iter().filter_map(Bound::begin).collect();
+        lock(&self.life).bounds.extend(kept);
+    }
+
+    /// The task has run, or will never begin: it holds nothing any more.
+    pub(super) fn release(&self) {
+        if self.link.is_forked() {
+            return;
+        }
+        lock(&self.life).is_released = true;
+        self.release_bounds();
+        let wanted = std::mem::take(&mut *lock(&self.wanted));
+        drop(wanted);
+        if let Some(ticket) = self.ticket.get() {
+            self.settle(ticket.leave());
+        }
+    }
+
+    pub(super) fn release_bounds(&self) {
+        if !self.link.is_forked() {
+            let bounds = std::mem::take(&mut lock(&self.life).bounds);
+            drop(bounds);
+        }
+    }
+
+    /// Does what is to be done when a ticket has left.
+    fn settle(&self, left: Left<Pending<PoolTask>, TaskRef>) {
+        let Left {
+            own,
+            lender,
+            begins,
+            task,
+        } = left;
+        drop(task);
+        lender.into_iter().for_each(unwind::wake);
+        begins.into_iter().for_each(|it| start(self.link, it));
+        if let Some(Pending { task, caller, .. }) = own {
+            drop(caller);
+            self.meet_cancelled(task);
+        }
+    }
+
+    /// A task was taken out of its group's queue since it was cancelled.
+    fn meet_cancelled(&self, task: PoolTask) {
+        let Some(pool) = Pool::of(self.link) else {
+            return;
+        };
+        if task.look().is_some_and(|look| look.is_future) {
+            // A worker drops it.
+            return pool.push_back(task);
+        }
+        drop(task);
+        self.link.tombstone_met();
+        pool.queue.task_done(None);
+        pool.check_quiescence();
+    }
+
+    /// The outcome of the task is published.
+    fn finish(&self) {
+        if self.link.is_forked() {
+            return;
+        }
+        for (roll, key) in &self.rolls {
+            roll.remove(key.load(Ordering::Relaxed));
+        }
+        if self.expires.get().is_some() {
+            self.forget_alarm();
+        }
+        lock(&self.life).has_ended = true;
+        if let Some(ticket) = self.ticket.get() {
+            ticket.finish();
+        }
+    }
+}
+
+impl Extra for Arc<Extras> {
+    fn name(&self) -> Option<&'static Name> {
+        Some(self.name)
+    }
+
+    fn forbids(&self) -> Option<CancelReason> {
+        let expired = || Some(*self.expires.get()? <= Instant::now());
+        match self.forbidden.get() {
+            Some(reason) => Some(*reason),
+            None if expired() == Some(true) => Some(CancelReason::Expired),
+            None => None,
+        }
+    }
+
+    fn ended(&self) {
+        self.finish();
+    }
+
+    fn as_any(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self)
+    }
+}
+
+/// Pushes a task that has its permits, or hands it to the submitter that runs it.
+pub(super) fn start(link: PoolLink, pending: Pending<PoolTask>) {
+    let Pending { task, to, caller } = pending;
+    task.come_due();
+    if let Some(caller) = caller {
+        return caller.run(task);
+    }
+    push(link, task, to);
+}
+
+pub(super) fn push(link: PoolLink, task: PoolTask, to: Destination) {
+    let mut task = Some(task);
+    with_innermost(|local| {
+        if let Some(local) = local.filter(|local| local.shared.link == link) {
+            let task = task.take().expect("a task is pushed once");
+            local.shared.push_to(task, to);
+        }
+    });
+    if let Some(task) = task {
+        match Pool::of(link) {
+            Some(pool) => pool.push_to(task, to),
+            None => unreachable!("a pool with unfinished tasks exists"),
+        }
+    }
+}

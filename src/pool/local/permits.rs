@@ -1,0 +1,134 @@
+//! How a task lends its permits to another for which it is about to wait.
+//!
+//! A thread notes the extras of the task whose code runs on it, the innermost of those that have
+//! any. A closure that joins a task of its group, or of a group within, lends it its permits, and
+//! runs it inline if it can. A future notes the tasks whose handles it has polled; when its poll is
+//! over, and it is pending, it lends its permits to the first of those that waits for some. It is
+//! not polled again until they are back. So does a closure that blocks on a future.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::extras::{Extras, current, push, start};
+use super::here::{Local, with_innermost};
+use super::roll::cancel;
+use crate::pool::group::Loan;
+use crate::pool::group::pending::Pending;
+use crate::pool::link::PoolLink;
+use crate::primitive::{Ordering, lock};
+use crate::task::Extra;
+use crate::task::cell::RawTask;
+use crate::wait::{Cause, Deadline, block_until};
+
+/// Returns `true` unless the task that runs on this thread has lent its permits. If it has, the
+/// waker is called when they are back.
+pub(super) fn has_permits_here(waker: &Waker) -> bool {
+    let current = current();
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.is_none_or(|ticket| ticket.has_permits(waker))
+}
+
+/// The task that runs on this thread is about to wait for those whose handles it has polled.
+pub(super) fn lend_here() {
+    current()
+        .iter()
+        .for_each(|current| current.lend_to_wanted());
+}
+
+impl Extras {
+    /// Lends the permits of this task to one of those whose handles it has polled.
+    pub(super) fn lend_to_wanted(&self) {
+        let Some(ticket) = self.ticket.get() else {
+            return;
+        };
+        loop {
+            let Some(task) = lock(&self.wanted).pop_front() else {
+                return;
+            };
+            let other = Self::of(&task).filter(|_| task.is_queued() && task.is_awaited());
+            let Some(other) = other.and_then(|other| other.ticket.get()) else {
+                continue;
+            };
+            match ticket.lend_to(other) {
+                Loan::No => {}
+                Loan::Waits => return,
+                Loan::Begins(pending) => return start(self.link, pending),
+            }
+        }
+    }
+}
+
+impl Local {
+    /// Blocks until the permits that the task on this thread has lent are back. They may be lent
+    /// still although the borrower has ended: if it was cancelled, and had lent them on.
+    #[cold]
+    pub(crate) fn regain_permits() {
+        block_until(Cause::Arrival, Deadline::NEVER, |waker| {
+            has_permits_here(waker).then_some(())
+        });
+    }
+
+    /// Settles, or runs inline, or lends permits to, a task with extras for which this thread is
+    /// about to wait.
+    #[cold]
+    pub(crate) fn prepare_to_join(from: PoolLink, task: &RawTask) {
+        let Some(extras) = Extras::of(task).filter(|_| task.is_queued() && !from.is_forked())
+        else {
+            return;
+        };
+        if let Some(reason) = extras.forbids() {
+            cancel(task, reason, from);
+            return;
+        }
+        if task.can_run_inline() {
+            Self::run_due(from, task);
+            return;
+        }
+        let (Some(other), Some(current)) = (extras.ticket.get(), current()) else {
+            return;
+        };
+        let Some(ticket) = current.ticket.get() else {
+            return;
+        };
+        let Loan::Begins(pending) = ticket.lend_to(other) else {
+            return;
+        };
+        if task.is_future() || pending.caller.is_some() {
+            return start(from, pending);
+        }
+        let Pending { task: lent, to, .. } = pending;
+        lent.come_due();
+        if Self::run_due(from, task) {
+            drop(lent);
+            with_innermost(|local| {
+                if let Some(pool) = local.map(|local| &local.shared) {
+                    pool.count_done_here();
+                }
+            });
+        } else {
+            push(from, lent, to);
+        }
+    }
+
+    /// Notes that the future which is polled on this thread waits for a task.
+    #[inline]
+    pub(crate) fn note_wanted(task: &RawTask) {
+        if task.has_extra() {
+            Self::note_wanted_special(task);
+        }
+    }
+
+    #[cold]
+    fn note_wanted_special(task: &RawTask) {
+        let (Some(extras), Some(current)) = (Extras::of(task), current()) else {
+            return;
+        };
+        if extras.ticket.get().is_none() || current.ticket.get().is_none() || !task.is_queued() {
+            return;
+        }
+        let id = Arc::as_ptr(&current).addr();
+        if extras.wanted_by.swap(id, Ordering::Relaxed) != id {
+            lock(&current.wanted).push_back(task.task_ref());
+        }
+    }
+}
