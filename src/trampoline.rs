@@ -27,14 +27,16 @@ use crate::unwind;
 /// The number of bytes of the stack that these calls may use, from the outermost call on.
 const DEEP: usize = 64 << 10;
 
-/// The number of bytes that these calls may use before a wait inside them no longer makes the calls
-/// that were put off, and leaves them to the calls further out.
-const TOO_DEEP: usize = 2 * DEEP;
+/// The number of waits, each inside a call that the one before has made, that make the calls which
+/// were put off. A wait inside that many leaves them to those further out. It is a number and no
+/// depth of the stack: a wait far down in a callback has to make them as well.
+const NESTED: usize = 16;
 
 std::thread_local! {
     static CALLS: Calls = const {
         Calls {
             outermost: Cell::new(0),
+            nested: Cell::new(0),
             put_off: RefCell::new(VecDeque::new()),
         }
     };
@@ -44,6 +46,8 @@ std::thread_local! {
 struct Calls {
     /// The address on the stack at which the outermost call began, or 0 if there is none.
     outermost: Cell<usize>,
+    /// The number of waits that make calls now.
+    nested: Cell<usize>,
     put_off: RefCell<VecDeque<PutOff>>,
 }
 
@@ -76,8 +80,11 @@ fn make(body: impl FnOnce()) {
 pub(crate) fn catch_up() {
     if !cfg!(workmill_loom) {
         let _ = CALLS.try_with(|calls| {
-            if calls.outermost.get() != 0 && calls.used() < TOO_DEEP {
+            let nested = calls.nested.get();
+            if calls.outermost.get() != 0 && nested < NESTED {
+                calls.nested.set(nested + 1);
                 calls.catch_up();
+                calls.nested.set(nested);
             }
         });
     }

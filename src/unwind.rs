@@ -17,6 +17,11 @@ use std::task::Waker;
 pub(crate) struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {
+    /// Creates the payload of a panic that was caught elsewhere.
+    pub(crate) fn new(value: impl Any + Send) -> Self {
+        Self(Some(Box::new(value)))
+    }
+
     /// Returns the value that was passed to `panic!`. Its drop may panic.
     pub(crate) fn into_inner(mut self) -> Box<dyn Any + Send> {
         self.0.take().expect("a payload is whole until it is taken")

@@ -140,7 +140,9 @@ impl JoinError {
     /// assert_eq!(error.to_string(), "the task bake panicked: out of flour");
     /// ```
     pub fn panicked(message: impl Into<String>) -> Self {
-        Self::new_panicked(TaskName::None, Some(message.into()), None)
+        let message = message.into();
+        let payload = Payload::new(message.clone());
+        Self::new_panicked(TaskName::None, Some(message), Some(payload))
     }
 
     /// Creates the error of a task that was not accepted where it was to run. It counts as
@@ -184,7 +186,8 @@ impl JoinError {
         }
     }
 
-    /// Returns the error with another [name](Self::task_name) of the task.
+    /// Returns the error with another [name](Self::task_name) of the task. The panic of a task
+    /// whose handle is [shared](crate::SharedHandle) keeps its name.
     pub fn with_task_name(self, name: impl Into<String>) -> Self {
         self.renamed(TaskName::Given(name.into().into()))
     }

@@ -205,15 +205,31 @@ impl PoolRef {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (pool, make) = (&self.pool, WithHandle(closure));
-        let placed = match &self.view {
+        let placed = self.place_async(WithHandle(closure)).await;
+        placed.map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
+    }
+}
+
+impl PoolRef {
+    /// Spawns a future, and waits for room without blocking, whatever the overflow policy is.
+    pub(crate) async fn spawn_when_room<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.place_async(Spawn(future))
+            .await
+            .unwrap_or_else(|(refusal, spawn)| spawn.refuse(refusal, self))
+    }
+
+    async fn place_async<M: MakeWith>(&self, make: M) -> Result<M::Handle, (Refusal, M)> {
+        let pool = &self.pool;
+        match &self.view {
             None => admission::place_async(pool, None, make).await,
             Some(view) => match view.only_bound() {
                 Some(capacity) => admission::place_async(pool, Some(capacity), make).await,
                 None => view.place_async(pool, make).await,
             },
-        };
-        placed.map_err(|(refusal, WithHandle(closure))| refusal.with(closure))
+        }
     }
 }
 

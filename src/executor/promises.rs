@@ -7,9 +7,12 @@ use crate::handle::{JoinHandle, Promise, promise_with};
 /// callbacks of the handle are tasks of the pool, so the thread that answers runs no code of the
 /// user's.
 ///
-/// If the pool has been shut down, a callback is called on the thread that answers. A callback that
-/// is registered after the answer is a task of the pool as well. The pool waits for no answer: a
-/// promise that is not answered keeps neither [`wait_idle`](PoolRef::wait_idle) nor
+/// Callbacks of a [shared](JoinHandle::shared) handle, and the function of a
+/// [mapped](JoinHandle::map) one, are called by the thread that answers. If the pool has been shut
+/// down, or drops the task, a callback is called on the thread that does that.
+/// [Views](PoolRef#views) have no effect on callbacks. A callback that is registered after the
+/// answer is a task of the pool as well. The pool waits for no answer: a promise that is not
+/// answered keeps neither [`wait_idle`](PoolRef::wait_idle) nor
 /// [`shutdown`](crate::ThreadPoolExecutor::shutdown) waiting, and is not cancelled by the end of
 /// the pool.
 ///

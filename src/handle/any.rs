@@ -245,7 +245,7 @@ impl<T, E> Awaited for FlatHandle<T, E> {
     pass_on!(self => self.inner(), self.inner_mut());
 
     fn has_failed(&mut self) -> bool {
-        self.peek().is_some_and(Result::is_err)
+        FlatHandle::has_failed(self)
     }
 }
 

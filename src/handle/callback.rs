@@ -53,7 +53,7 @@ impl<T> JoinHandle<T> {
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
         let from = self.link();
-        let call = match self.unspent().is_promise() {
+        let call = match self.unspent().calls_back_in_pool() {
             true => Call::InPool,
             false => Call::InTurn,
         };
@@ -83,14 +83,27 @@ pub(super) enum Call {
     InPool,
 }
 
-/// A callback that becomes a task of the pool.
-struct Later<F>(F);
+/// A callback that becomes a task of the pool. It is called by its drop if it was not run: the
+/// outcome is there, whatever becomes of the task.
+struct Later<F: FnOnce() + 'static>(Option<F>);
+
+impl<F: FnOnce() + 'static> Later<F> {
+    fn call(mut self) {
+        self.0.take().into_iter().for_each(|call| call());
+    }
+}
+
+impl<F: FnOnce() + 'static> Drop for Later<F> {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(trampoline::call);
+    }
+}
 
 impl<F: FnOnce() + Send + 'static> Make for Later<F> {
     type Handle = ();
 
     fn make<P: Token>(self, _: &Pool, _: Option<usize>, token: P) -> (PoolTask, ()) {
-        (PoolTask::detached(token, self.0), ())
+        (PoolTask::detached(token, move || self.call()), ())
     }
 }
 
@@ -157,12 +170,10 @@ where
             Call::AtOnce => call(),
             Call::InTurn => trampoline::call(call),
             Call::InPool => {
-                let later = match Pool::of(from) {
-                    Some(pool) => pool.place(Later(call), ()).err(),
-                    None => Some(Later(call)),
-                };
-                if let Some(Later(call)) = later {
-                    trampoline::call(call);
+                let later = Later(Some(call));
+                // If the pool is gone, or takes no more, its drop calls it.
+                if let Some(pool) = Pool::of(from) {
+                    drop(pool.place(later, ()));
                 }
             }
         }

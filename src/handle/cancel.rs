@@ -131,6 +131,10 @@ impl CancelHandle {
         Self { task, from }
     }
 
+    pub(super) fn task(&self) -> &RawTask {
+        &self.task
+    }
+
     /// Cancels the task unless it has begun. Returns `true` if the closure never ran and never
     /// will, as described at [`JoinHandle::cancel`].
     ///
@@ -171,7 +175,8 @@ impl fmt::Debug for CancelHandle {
 ///
 /// # Dropping
 ///
-/// Cancels the task unless it has begun, like [`JoinHandle::cancel`]. A running task is detached.
+/// Cancels the task, like [`JoinHandle::cancel`]: a closure that has not begun, and a future that
+/// has not returned. A closure that runs is detached.
 ///
 /// # Examples
 ///

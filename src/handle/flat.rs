@@ -16,7 +16,8 @@ use crate::task::cell::Outcome;
 /// returning.
 ///
 /// Returned by a [`FlatHandle`], and by the iterators on which `flat` was called. With `?` it
-/// becomes a `Box<dyn Error>`, or an [`io::Error`] if the task's error can become one.
+/// becomes a `Box<dyn Error>` if the task's error is an [`Error`], or an [`io::Error`] if that can
+/// become one.
 ///
 /// # Examples
 ///
@@ -97,12 +98,10 @@ impl<T, E> JoinHandle<Result<T, E>> {
     ///     Ok(())
     /// }
     /// ```
+    #[must_use = "dropping the handle detaches the task"]
     pub fn flat(self) -> FlatHandle<T, E> {
         let _ = self.unspent();
-        FlatHandle {
-            handle: self,
-            outcome: None,
-        }
+        FlatHandle { handle: self }
     }
 }
 
@@ -114,8 +113,6 @@ impl<T, E> JoinHandle<Result<T, E>> {
 /// Dropping the handle detaches the task, as with a [`JoinHandle`].
 pub struct FlatHandle<T, E> {
     handle: JoinHandle<Result<T, E>>,
-    /// The outcome, if it was looked at and not returned.
-    outcome: Option<Result<T, TaskError<E>>>,
 }
 
 impl<T, E> FlatHandle<T, E> {
@@ -129,11 +126,8 @@ impl<T, E> FlatHandle<T, E> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
-    pub fn join(mut self) -> Result<T, TaskError<E>> {
-        match self.outcome.take() {
-            Some(outcome) => outcome,
-            None => TaskError::flatten(self.handle.join()),
-        }
+    pub fn join(self) -> Result<T, TaskError<E>> {
+        TaskError::flatten(self.handle.join())
     }
 
     /// Blocks until the task has ended, but no longer than `timeout`, and returns its result, like
@@ -148,10 +142,8 @@ impl<T, E> FlatHandle<T, E> {
     ///
     /// Panics if the outcome was returned before.
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, TaskError<E>>> {
-        self.outcome.take().or_else(|| {
-            let outcome = self.handle.join_timeout(timeout);
-            outcome.map(TaskError::flatten)
-        })
+        let outcome = self.handle.join_timeout(timeout);
+        outcome.map(TaskError::flatten)
     }
 
     /// Returns the task's result if the task has ended, like [`JoinHandle::try_join`]. Never waits.
@@ -165,9 +157,7 @@ impl<T, E> FlatHandle<T, E> {
     ///
     /// Panics if the outcome was returned before.
     pub fn try_join(&mut self) -> Option<Result<T, TaskError<E>>> {
-        self.outcome
-            .take()
-            .or_else(|| self.handle.try_join().map(TaskError::flatten))
+        self.handle.try_join().map(TaskError::flatten)
     }
 
     /// Returns `true` if the task has ended, so that `join` would not wait.
@@ -180,12 +170,9 @@ impl<T, E> FlatHandle<T, E> {
         self.handle.cancel()
     }
 
-    /// Returns the outcome, which stays with the handle, if the task has ended.
-    pub(super) fn peek(&mut self) -> Option<&Result<T, TaskError<E>>> {
-        if self.outcome.is_none() && !self.handle.is_spent() {
-            self.outcome = self.handle.try_join().map(TaskError::flatten);
-        }
-        self.outcome.as_ref()
+    /// Returns `true` if the task has ended without a result, or has returned an error.
+    pub(super) fn has_failed(&mut self) -> bool {
+        self.handle.has_failed() || matches!(self.handle.peek(), Some(Ok(Err(_))))
     }
 
     pub(super) fn inner(&self) -> &JoinHandle<Result<T, E>> {
@@ -206,10 +193,7 @@ impl<T, E> Future for FlatHandle<T, E> {
     type Output = Result<T, TaskError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.outcome.take() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => Pin::new(&mut self.handle).poll(cx).map(TaskError::flatten),
-        }
+        Pin::new(&mut self.handle).poll(cx).map(TaskError::flatten)
     }
 }
 

@@ -97,6 +97,16 @@ fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), Cance
     wait_for_good(from, awaited, wait)
 }
 
+/// Runs the task inline whose end resolves a mapped handle, or a map of that.
+#[cold]
+fn run_behind(from: PoolLink, task: &RawTask) {
+    let mut behind = task.task_behind();
+    while let Some(task) = behind {
+        Local::run_inline(from, &*task);
+        behind = task.task_behind();
+    }
+}
+
 /// Joins a task of a view: it may wait for permits that this thread's task has, which have to be
 /// back before that goes on.
 #[cold]
@@ -222,6 +232,9 @@ impl<T> JoinHandle<T> {
             return join_special(from, task);
         }
         run_inline(&task);
+        if task.is_promise() && !task.is_done() {
+            run_behind(from, &task);
+        }
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
                 let error = JoinError::of_cancel(reason, task.name());
@@ -371,6 +384,7 @@ impl<T> JoinHandle<T> {
             true => Local::prepare_to_join(from, task),
             false => Local::run_inline(from, &**task),
         }
+        run_behind(from, task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             wait_for_task(from, task).inspect_err(|_| task.stop_waiting())?;
         }
@@ -403,9 +417,9 @@ impl<T> JoinHandle<T> {
         self.task.as_ref().is_some_and(HandleRef::has_failed)
     }
 
-    /// Returns `true` if the outcome was returned before.
-    pub(super) fn is_spent(&self) -> bool {
-        self.task.is_none()
+    /// Returns the outcome, which stays with the handle, if it is there.
+    pub(super) fn peek(&mut self) -> Option<&Outcome<T>> {
+        self.task.as_mut()?.peek()
     }
 
     /// Spends the handle, and returns its error in a child process, where the task will not end.
@@ -489,7 +503,11 @@ impl<T> Future for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
-            .field("finished", &self.is_finished())
+            // Without the calls that this thread has put off.
+            .field(
+                "finished",
+                &self.task.as_ref().is_none_or(|task| task.is_done()),
+            )
             .field("running", &self.is_running())
             .finish_non_exhaustive()
     }

@@ -20,7 +20,7 @@ use crate::pool::PoolLink;
 use crate::primitive::{Mutex, lock};
 use crate::sync::cancel::CancelToken;
 use crate::task::Consent;
-use crate::task::cell::Outcome;
+use crate::task::cell::{Outcome, RawTask};
 use crate::task::promise::{Answer, Canceller, Mapped, pair};
 
 /// Creates a promise, and the handle to the outcome that it promises.
@@ -111,6 +111,12 @@ struct Cancels<T> {
 impl<T: Send + 'static> Canceller for Cancels<T> {
     const NAME: &'static Name = &Name::of::<Promise<T>>();
 
+    const IN_POOL: bool = true;
+
+    fn task(&self) -> Option<&RawTask> {
+        None
+    }
+
     fn ask(&self) -> Consent {
         if !self.made.is_here() {
             // The promise is the parent's, and so are the locks.
@@ -174,6 +180,8 @@ impl<T: Send + 'static> Promise<T> {
 
     /// Resolves the handle. A panic that no handle will return goes to the pool's handler.
     fn give(self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+        let request = lock(&self.answer.canceller().request).take();
+        crate::unwind::discard(request);
         let unseen = self.answer.give(outcome)?;
         unseen
             .into_iter()
@@ -207,8 +215,8 @@ impl<T: Send + 'static> Promise<T> {
         self.answer.is_cancelled()
     }
 
-    /// Returns the token that is cancelled when the promise is, to check, to wait for in all forms,
-    /// or to pass on.
+    /// Returns a token that is cancelled when the promise is cancelled by its handle, to check, to
+    /// wait for in all forms, or to pass on. To cancel the token does not cancel the promise.
     ///
     /// # Examples
     ///
@@ -219,11 +227,11 @@ impl<T: Send + 'static> Promise<T> {
     /// stop.wait();
     /// ```
     pub fn cancelled(&self) -> CancelToken {
-        self.answer.canceller().token.clone()
+        self.answer.canceller().token.child()
     }
 
-    /// Calls `callback` when the promise is cancelled, on the thread that cancels it and before the
-    /// handle resolves. If the promise was cancelled before, calls it at once.
+    /// Calls `callback` when the promise is cancelled by its handle, on the thread that cancels it
+    /// and before the handle resolves. If the promise was cancelled before, calls it at once.
     ///
     /// Any number of callbacks are called in the order in which they were registered. A panic in
     /// one is contained. A callback that owns the promise keeps it, so that the handle resolves
@@ -288,6 +296,12 @@ struct CancelsTask<U> {
 impl<U: Send + 'static> Canceller for CancelsTask<U> {
     const NAME: &'static Name = &Name::of::<Promise<U>>();
 
+    const IN_POOL: bool = false;
+
+    fn task(&self) -> Option<&RawTask> {
+        Some(self.task.task())
+    }
+
     /// The end of the task resolves the handle, also if it is cancelled now.
     fn ask(&self) -> Consent {
         match self.task.cancel() {
@@ -304,9 +318,11 @@ impl<T> JoinHandle<T> {
     /// that takes it: the one that joins or awaits the new handle, or that calls its callback.
     ///
     /// So the thread that ends the task does not run `f`, and if the handle is dropped `f` is never
-    /// called. The new handle returns a panic in `f` like one of the task, and cancels the task; it
-    /// does not say whether the task is running. A task that joins the new handle waits without
-    /// running the closure inline, and a cycle of joins that leads through it is not found.
+    /// called. Each way to take the outcome calls `f`, also `try_join` and `join_timeout`, and
+    /// [`shared`](Self::shared), which takes it when the task ends. The new handle returns a panic
+    /// in `f` like one of the task, and cancels the task; it does not say whether the task is
+    /// running, and a cycle of joins that leads through it is not found. A map of a map of a map,
+    /// and so on, is called on one stack: a few hundred are too many.
     ///
     /// # Panics
     ///
@@ -321,6 +337,7 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(number.join()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "`f` is called when the result is taken: nothing happens before"]
     pub fn map<U, F>(self, f: F) -> JoinHandle<U>
     where
         T: Send + 'static,

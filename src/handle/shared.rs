@@ -37,6 +37,7 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    #[must_use = "dropping the handle detaches the task"]
     pub fn shared(self) -> SharedHandle<T>
     where
         T: Clone + Send + Sync + 'static,
@@ -383,18 +384,21 @@ impl<T> SharedHandle<T> {
         outcome.is_some_and(Result::is_err)
     }
 
-    /// Returns `true` if the task has ended. If not, `waker` is called when it has.
+    /// Returns `true` if the task has ended. If not, `waker` is called when it has, or was called
+    /// just now.
     pub(super) fn poll_task(&mut self, waker: &Waker) -> bool {
-        if !self.is_finished() && !self.common.from.is_forked() {
-            let waiters = &self.common.outcome.waiters;
-            // The look that follows comes after the fence in there.
-            waiters.enqueue(&mut self.ticket, waker);
-        }
-        let ended = self.is_finished();
-        if ended {
+        if self.is_finished() {
             self.stop_waiting();
+            return true;
         }
-        ended
+        if self.common.from.is_forked() {
+            return false;
+        }
+        let waiters = &self.common.outcome.waiters;
+        // The look that follows comes after the fence in there.
+        waiters.enqueue(&mut self.ticket, waker);
+        // If the waker was called meanwhile, that tells of the end, and must not be told twice.
+        self.is_finished() && waiters.leave(&mut self.ticket).is_none()
     }
 
     /// Notes that the future which is polled on this thread waits for the task.

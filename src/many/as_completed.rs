@@ -1,7 +1,6 @@
 //! Outcomes in the order in which they come, of handles that are there already.
 
 use std::fmt;
-use std::iter::FusedIterator;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -78,6 +77,7 @@ pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsComple
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias("invokeAll"))]
+#[must_use = "the outcomes tell of the errors"]
 pub fn join_all<H: Handle>(
     handles: impl IntoIterator<Item = H>,
 ) -> Vec<Result<H::Value, H::Error>> {
@@ -145,8 +145,8 @@ pub struct AsCompleted<H: Handle> {
 impl<H: Handle> AsCompleted<H> {
     /// Ends the iteration `timeout` from now. [`Duration::MAX`] sets no limit.
     ///
-    /// The iterator then returns `None` although tasks are left, unless some have ended already.
-    /// [`into_pending`](Self::into_pending) returns their handles.
+    /// The iterator then returns `None` although tasks are left, unless some have ended already,
+    /// and goes on if one ends later. [`into_pending`](Self::into_pending) returns their handles.
     ///
     /// # Examples
     ///
@@ -245,8 +245,6 @@ impl<H: Handle> Iterator for AsCompleted<H> {
         (least, Some(most))
     }
 }
-
-impl<H: Handle> FusedIterator for AsCompleted<H> {}
 
 impl<H: Handle> PollNext for AsCompleted<H> {
     type Item = (usize, Result<H::Value, H::Error>);

@@ -14,8 +14,8 @@
 //! A handle calls its waker once, unless it is told to stop. A key is used again only after it was
 //! told, and its handle taken out.
 //!
-//! In a forked child the lock may be held forever by a thread that is not there. There nothing is
-//! taken: those who wait look at each handle instead.
+//! In a forked child the lock may be held forever by a thread that is not there. A waiter that
+//! finds itself in a child makes a new one of these.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};

@@ -30,7 +30,7 @@ pub(super) struct Tasks<I: Iterator, F, T> {
     pub(super) window: usize,
     pub(super) chunk: usize,
     /// A task that waits for room in the pool, if it is submitted without blocking.
-    submission: Option<Submission<T>>,
+    submission: Option<(Submission<T>, usize)>,
 }
 
 type Submission<T> = Pin<Box<dyn Future<Output = InFlight<T>> + Send>>;
@@ -39,6 +39,15 @@ type Submission<T> = Pin<Box<dyn Future<Output = InFlight<T>> + Send>>;
 enum Calls<F, A> {
     One(Arc<F>, A),
     Several(Arc<F>, Vec<A>),
+}
+
+impl<F, A> Calls<F, A> {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Several(_, items) => items.len(),
+        }
+    }
 }
 
 /// The handle of a task.
@@ -133,9 +142,10 @@ where
             let Some(calls) = self.next_calls() else {
                 return Poll::Ready(None);
             };
-            self.submission = Some(submission(&self.pool, calls));
+            let count = calls.len();
+            self.submission = Some((submission(&self.pool, calls), count));
         }
-        let submission = self.submission.as_mut().expect("there is one now");
+        let (submission, _) = self.submission.as_mut().expect("there is one now");
         let submitted = submission.as_mut().poll(cx);
         if submitted.is_ready() {
             self.submission = None;
@@ -146,6 +156,7 @@ where
     /// Returns the bounds on the number of items, beside those in flight.
     fn size_hint(&self, in_flight: usize) -> (usize, Option<usize>) {
         let (least, most) = self.items.size_hint();
+        let in_flight = in_flight + self.submission.as_ref().map_or(0, |(_, count)| *count);
         let add = |items: usize| items.checked_add(in_flight);
         (least.saturating_add(in_flight), most.and_then(add))
     }

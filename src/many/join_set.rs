@@ -24,8 +24,9 @@ use crate::wait::{Cause, Deadline, pending};
 ///
 /// # Dropping
 ///
-/// Dropping the set cancels the tasks that have not begun, and detaches those that have.
-/// [`detach`](Self::detach) lets all go on.
+/// Dropping the set cancels its tasks, like [`JoinHandle::cancel`]: closures that have not begun,
+/// and futures that have not returned. Closures that run are detached. [`detach`](Self::detach)
+/// lets all go on.
 ///
 /// # Examples
 ///
@@ -216,7 +217,7 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     }
 
     /// Spawns a future under a key, and waits without blocking the thread until fewer tasks are in
-    /// flight than the [limit](Self::limit) says.
+    /// flight than the [limit](Self::limit) says, and there is room in the pool.
     ///
     /// # Cancellation
     ///
@@ -245,7 +246,7 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
         F: Future<Output = T> + Send + 'static,
     {
         self.wait_for_room_async().await;
-        let handle = self.pool.spawn(future);
+        let handle = self.pool.spawn_when_room(future).await;
         self.insert(key, handle);
     }
 
@@ -351,7 +352,8 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
         .await
     }
 
-    /// Cancels the tasks that have not begun. They stay in the set, and come as cancelled.
+    /// Cancels the tasks, like [`JoinHandle::cancel`]: closures that have not begun, and futures
+    /// that have not returned. They stay in the set, and come as cancelled.
     ///
     /// # Examples
     ///

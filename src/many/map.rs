@@ -32,9 +32,10 @@ impl PoolRef {
     ///
     /// # Blocking
     ///
-    /// The iterator blocks until the next result is there, and as [`submit`](Self::submit) does. A
-    /// task of the pool that iterates runs the next item inline if no thread has begun it.
-    /// [`Map::into_stream`] awaits instead.
+    /// The iterator blocks until the next result is there, and as [`submit`](Self::submit) does: if
+    /// the pool is full and its policy is to reject, items are rejected. A task of the pool that
+    /// iterates runs the next item inline if no thread has begun it. [`Map::into_stream`] awaits
+    /// instead.
     ///
     /// # Dropping
     ///
@@ -179,7 +180,8 @@ macro_rules! map {
             /// Returns a stream that awaits the results.
             ///
             /// It waits for room in the pool without blocking, whatever the pool's overflow policy
-            /// is.
+            /// is. A stream that waits for room, and is not polled any more, keeps the room that it
+            /// was given until it is dropped.
             pub fn into_stream(self) -> TaskStream<Self> {
                 TaskStream::new(self)
             }

@@ -16,6 +16,8 @@ const KEPT_WAKERS: usize = 64;
 pub(super) struct Unordered<K, H: Awaited> {
     handles: Registry<(K, H)>,
     len: usize,
+    /// The key that was used last. Its handle may be gone.
+    newest: usize,
     /// The wakers of the keys. A key that is used again uses its waker again.
     wakers: Vec<Waker>,
     /// The keys of those that have ended, first to last.
@@ -30,6 +32,7 @@ impl<K, H: Awaited> Unordered<K, H> {
         Self {
             handles: Registry::new(),
             len: 0,
+            newest: 0,
             wakers: Vec::new(),
             next: VecDeque::new(),
             taken: Vec::new(),
@@ -53,14 +56,16 @@ impl<K, H: Awaited> Unordered<K, H> {
     }
 
     pub(super) fn insert(&mut self, with: K, handle: H) {
+        self.leave_parent();
         let key = self.handles.insert((with, handle));
         self.len += 1;
         if key >= self.wakers.len() {
             // Keys are given out from the lowest, so this is the next one.
             self.wakers.push(self.ended.waker(key));
         }
+        self.newest = key;
         let handle = self.handles.get_mut(key).map(|(_, handle)| handle);
-        if handle.is_some_and(|handle| handle.poll_end(&self.wakers[key])) {
+        if handle.is_some_and(|handle| handle.poll_end(&self.wakers[key]) || handle.is_forked()) {
             // Those that have ended meanwhile came before.
             self.take_keys(None);
             self.next.push_back(key);
@@ -69,22 +74,35 @@ impl<K, H: Awaited> Unordered<K, H> {
 
     /// Takes the keys that were told. If there are none, `waker` is called when there are.
     fn take_keys(&mut self, waker: Option<&Waker>) {
-        if self.ended.is_forked() {
-            return self.look_at_each();
-        }
+        self.leave_parent();
         if waker.is_some() || self.ended.has_any() {
             self.ended.take(&mut self.taken, waker);
             self.next.extend(self.taken.drain(..));
         }
     }
 
-    /// Finds those that have ended, or never will in this process, without the lock.
+    /// In a child of the process in which this was made, begins anew, since the lock may be held
+    /// forever: those that have ended, or never will in this process, come next, and the others are
+    /// waited for.
+    #[inline]
+    fn leave_parent(&mut self) {
+        if self.ended.is_forked() {
+            self.begin_anew();
+        }
+    }
+
     #[cold]
-    fn look_at_each(&mut self) {
-        let ended = |(key, (_, handle)): (usize, &(K, H))| {
-            (handle.has_ended() || handle.is_forked()).then_some(key)
-        };
-        self.next = self.handles.iter().filter_map(ended).collect();
+    fn begin_anew(&mut self) {
+        self.ended = Ended::new();
+        let count = self.wakers.len();
+        self.wakers = (0..count).map(|key| self.ended.waker(key)).collect();
+        self.next.clear();
+        self.taken.clear();
+        for (key, (_, handle)) in self.handles.iter_mut() {
+            if handle.is_forked() || handle.poll_end(&self.wakers[key]) {
+                self.next.push_back(key);
+            }
+        }
     }
 
     /// Returns a handle whose task has ended, and takes it out. If there is none, `waker` is called
@@ -150,7 +168,7 @@ impl<K, H: Awaited> Unordered<K, H> {
 
     /// Looks until a task has ended, which returns `true`, or until it is time to park.
     fn look_for_a_while(&mut self) -> bool {
-        let Some((_, (_, handle))) = self.handles.iter().next() else {
+        let Some((_, handle)) = self.handles.get(self.newest) else {
             return false;
         };
         let found = handle.look_for_a_while(&mut || self.ended.has_any());

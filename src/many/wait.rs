@@ -22,7 +22,8 @@ pub enum WaitFor {
     /// Waits until a task has failed, or all have ended.
     ///
     /// A failure is a panic, a cancel or a loss, and with a [`FlatHandle`](crate::FlatHandle) also
-    /// an error that the task has returned.
+    /// an error that the task has returned. A [mapped](crate::JoinHandle::map) handle has failed if
+    /// its task has; whether its function fails is not known before the result is taken.
     FirstFailure,
 }
 
@@ -142,6 +143,7 @@ pub fn wait_timeout<H: AnyHandle>(
 /// assert_eq!(workmill::try_wait(&mut handles), [0, 1]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "it does nothing except to tell"]
 pub fn try_wait<H: AnyHandle>(handles: &mut [H]) -> Vec<usize> {
     indices(handles)
 }
@@ -266,7 +268,7 @@ impl<'a, H: AnyHandle> Wait<'a, H> {
 
     fn is_enough(&self) -> bool {
         self.failed
-            || self.count == self.handles.len()
+            || self.count >= self.handles.len()
             || self.until == WaitFor::Any && self.count > 0
     }
 

@@ -112,16 +112,28 @@ pub(super) struct Vtable {
     pub(super) cancel: unsafe fn(NonNull<Header>, CancelReason),
     /// The functions that replace these two if the task is a future.
     pub(super) future: Option<&'static FutureVtable>,
-    /// Asks whether the work of a promise can be stopped (`task/promise.rs`). Never unwinds.
-    pub(super) ask: Option<unsafe fn(NonNull<Header>) -> Consent>,
+    /// The functions of a promise.
+    pub(super) promise: Option<&'static PromiseVtable>,
     /// Moves the outcome to where the second pointer leads, which has room for one.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
     /// Returns `true` if the outcome is an error.
     pub(super) has_failed: unsafe fn(NonNull<Header>) -> bool,
+    /// Returns the address of the outcome, or null if it is not stored as such.
+    pub(super) outcome: unsafe fn(NonNull<Header>) -> *const (),
     /// Drops the outcome, and returns the payload if the task panicked. Never unwinds.
     pub(super) drop_outcome: unsafe fn(NonNull<Header>) -> Option<Payload>,
     /// Frees the block, with the waiter if there is one. Never unwinds.
     pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+/// The functions of a promise's cell (`task/promise.rs`), with the duties of [`Vtable`].
+pub(super) struct PromiseVtable {
+    /// Asks whether the work can be stopped. Never unwinds.
+    pub(super) ask: unsafe fn(NonNull<Header>) -> Consent,
+    /// Returns a reference to the task whose end answers the promise, if there is one.
+    pub(super) task: unsafe fn(NonNull<Header>) -> Option<TaskRef>,
+    /// Whether the pool of the handle calls its callback. No duties.
+    pub(super) in_pool: bool,
 }
 
 /// The functions of a future's cell (`task/future.rs`), with the duties of [`Vtable`].
@@ -143,9 +155,10 @@ impl<F: Closure<T>, T> Cell<F, T> {
         run: Self::run,
         cancel: Self::cancel,
         future: None,
-        ask: None,
+        promise: None,
         take: Self::take,
         has_failed: Self::has_failed,
+        outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
     };
@@ -257,6 +270,14 @@ impl<F: Closure<T>, T> Cell<F, T> {
             // SAFETY: by duty 2 the outcome is there, and ours (rule 2).
             unsafe { &*stage.cast::<Outcome<T>>() }.is_err()
         })
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn outcome(header: NonNull<Header>) -> *const () {
+        // SAFETY: our duties are those of `stage`.
+        let stage = unsafe { Self::stage(header) };
+        stage.with(|stage| stage.cast())
     }
 
     /// # Safety
@@ -645,7 +666,21 @@ impl RawTask {
 
     /// Returns `true` if this is the cell of a promise.
     pub(crate) fn is_promise(&self) -> bool {
-        self.header().vtable.ask.is_some()
+        self.header().vtable.promise.is_some()
+    }
+
+    /// Returns `true` if this is a promise whose callback the pool of the handle calls.
+    pub(crate) fn calls_back_in_pool(&self) -> bool {
+        let promise = self.header().vtable.promise;
+        promise.is_some_and(|promise| promise.in_pool)
+    }
+
+    /// Returns a reference to the task whose end answers this promise, if it is that of a task.
+    pub(crate) fn task_behind(&self) -> Option<TaskRef> {
+        let promise = self.header().vtable.promise?;
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: the part of a promise that takes
+        // cancels may be accessed at any time.
+        unsafe { (promise.task)(self.0) }
     }
 
     /// Returns `true` if the task has begun and has not ended.
@@ -745,10 +780,10 @@ impl RawTask {
 
     /// Asks whether the task can be cancelled: a closure while it is queued.
     fn ask(&self) -> Consent {
-        match self.header().vtable.ask {
+        match self.header().vtable.promise {
             // SAFETY: duty 1: our reference keeps the cell. Duty 2: the part of a promise that
             // takes cancels may be accessed at any time.
-            Some(ask) if !self.is_done() => unsafe { ask(self.0) },
+            Some(promise) if !self.is_done() => unsafe { (promise.ask)(self.0) },
             _ => Consent::IfQueued,
         }
     }
@@ -946,6 +981,21 @@ impl<T> HandleRef<T> {
         // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so the outcome
         // belongs to the handle (rule 2), which is borrowed, and nobody writes it any more.
         self.is_done() && unsafe { (self.header().vtable.has_failed)(self.task.0) }
+    }
+
+    /// Returns the outcome, which stays where it is, if it is there. Returns `None` as well if it
+    /// is still to be made.
+    pub(crate) fn peek(&mut self) -> Option<&Outcome<T>> {
+        if !self.is_done() {
+            return None;
+        }
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so the outcome
+        // belongs to the handle (rule 2).
+        let outcome = unsafe { (self.header().vtable.outcome)(self.task.0) };
+        let outcome = outcome.cast::<Outcome<T>>();
+        // SAFETY: it is null, or leads to the outcome, which nobody changes while the handle is
+        // borrowed mutably.
+        unsafe { outcome.as_ref() }
     }
 
     fn replace_waiter(&mut self, new: Option<Box<Waiter>>) -> Option<Box<Waiter>> {

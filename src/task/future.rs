@@ -101,9 +101,10 @@ where
             release: Self::release,
             wake: Self::wake,
         }),
-        ask: None,
+        promise: None,
         take: Self::take,
         has_failed: Self::has_failed,
+        outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
     };
@@ -190,6 +191,14 @@ where
             // SAFETY: by duty 2 the outcome is stored and ours.
             unsafe { &*stage.cast::<Outcome<F::Output>>() }.is_err()
         })
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn outcome(header: NonNull<Header>) -> *const () {
+        // SAFETY: duty 1 is ours.
+        let cell = unsafe { Self::cell(header) };
+        cell.stage.with(|stage| stage.cast())
     }
 
     /// # Safety

@@ -22,7 +22,9 @@ use std::ptr::NonNull;
 use crate::error::{CancelReason, JoinError};
 use crate::name::Name;
 use crate::primitive::UnsafeCell;
-use crate::task::cell::{HandleRef, Header, Outcome, Runnable, Vtable};
+use crate::task::cell::{
+    HandleRef, Header, Outcome, PromiseVtable, RawTask, Runnable, TaskRef, Vtable,
+};
 use crate::task::context::Consent;
 use crate::task::state::State;
 use crate::unwind::{self, Payload};
@@ -31,6 +33,12 @@ use crate::unwind::{self, Payload};
 pub(crate) trait Canceller: Send + Sync + 'static {
     /// The name of the promise.
     const NAME: &'static Name;
+
+    /// Whether the pool of the handle calls its callback.
+    const IN_POOL: bool;
+
+    /// Returns the task whose end answers the promise, if it is that of a task.
+    fn task(&self) -> Option<&RawTask>;
 
     /// Returns whether the work can be stopped. May be called any number of times.
     fn ask(&self) -> Consent;
@@ -42,6 +50,9 @@ pub(crate) trait Canceller: Send + Sync + 'static {
 /// An outcome in the form in which the cell of a promise keeps it.
 pub(crate) trait Stored: Send + 'static {
     type Value;
+
+    /// Whether this is an `Outcome<Self::Value>`.
+    const IS_OUTCOME: bool;
 
     fn failed(error: JoinError) -> Self;
 
@@ -60,6 +71,8 @@ pub(crate) trait Stored: Send + 'static {
 
 impl<T: Send + 'static> Stored for Outcome<T> {
     type Value = T;
+
+    const IS_OUTCOME: bool = true;
 
     fn failed(error: JoinError) -> Self {
         Err(error)
@@ -96,6 +109,8 @@ where
     F: FnOnce(T) -> U + Send + 'static,
 {
     type Value = U;
+
+    const IS_OUTCOME: bool = false;
 
     fn failed(error: JoinError) -> Self {
         Self::Failed(error)
@@ -156,9 +171,14 @@ impl<C: Canceller, S: Stored> Cell<C, S> {
         run: Self::run,
         cancel: Self::cancel,
         future: None,
-        ask: Some(Self::ask),
+        promise: Some(&PromiseVtable {
+            ask: Self::ask,
+            task: Self::task,
+            in_pool: C::IN_POOL,
+        }),
         take: Self::take,
         has_failed: Self::has_failed,
+        outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
     };
@@ -210,6 +230,14 @@ impl<C: Canceller, S: Stored> Cell<C, S> {
     }
 
     /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn task(header: NonNull<Header>) -> Option<TaskRef> {
+        // SAFETY: our duties are those of `at`.
+        let cell = unsafe { Self::at(header) };
+        cell.canceller.task().map(RawTask::task_ref)
+    }
+
+    /// # Safety
     /// The duties of [`Vtable`], for a caller that has moved the stage to CANCELLED or RETURNED.
     unsafe fn store(header: NonNull<Header>, outcome: S) {
         // SAFETY: our duties are those of `at`.
@@ -243,6 +271,17 @@ impl<C: Canceller, S: Stored> Cell<C, S> {
             // SAFETY: by duty 2 the outcome is there, and ours (rule 2).
             unsafe { &*stored.cast::<S>() }.has_failed()
         })
+    }
+
+    /// # Safety
+    /// The duties of [`Vtable`].
+    unsafe fn outcome(header: NonNull<Header>) -> *const () {
+        // SAFETY: our duties are those of `at`.
+        let cell = unsafe { Self::at(header) };
+        match S::IS_OUTCOME {
+            true => cell.outcome.with(|stored| stored.cast()),
+            false => std::ptr::null(),
+        }
     }
 
     /// # Safety

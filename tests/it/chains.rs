@@ -1,7 +1,7 @@
 //! A callback may lead to the next call, and that to another, without end: the stack does not grow.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use workmill::{
@@ -359,5 +359,39 @@ fn a_callback_that_is_put_off_is_called_where_it_was_put_off() {
             assert_eq!(count.load(Ordering::SeqCst), 1);
         });
         assert_eq!(inside.load(Ordering::SeqCst), 1);
+    });
+}
+
+/// Uses up stack, and calls `last`.
+#[inline(never)]
+fn far_down(bytes: usize, last: &mut dyn FnMut()) {
+    let room = std::hint::black_box([0_u8; 4096]);
+    match bytes.checked_sub(room.len()) {
+        Some(bytes) => far_down(bytes, last),
+        None => last(),
+    }
+    std::hint::black_box(&room);
+}
+
+#[test]
+fn a_wait_far_down_in_a_callback_makes_the_calls_that_it_waits_for() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let closed = ThreadPoolExecutor::new(1).unwrap();
+        closed.shutdown();
+        let release = occupy(&pool);
+        let (inside, refusing) = (pool.handle(), closed.handle());
+        let (send, receive) = mpsc::channel();
+        pool.submit(|| ()).on_done(move |_| {
+            far_down(200 << 10, &mut || {
+                inside.scope(|scope| {
+                    scope.submit(|| ()).cancel();
+                });
+                assert!(refusing.submit(|| ()).join().is_err());
+            });
+            send.send(()).unwrap();
+        });
+        release.set();
+        receive.recv().unwrap();
     });
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use workmill::{
     Builder, CancelReason, Event, JoinHandle, JoinableQueue, Overflow, PoolRef, ThreadPoolExecutor,
@@ -528,5 +529,55 @@ fn many_threads_may_enter_a_pool_at_once() {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let entering = || (0..200).for_each(|_| assert_eq!(sums(&pool), 3));
         thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(entering))));
+    });
+}
+
+#[test]
+fn halves_of_one_task_are_not_taken_for_parts_of_another_that_runs_inline() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let joined = pool.install(|| {
+            let pool = current().unwrap();
+            // It runs inline in the first join, and waits for as long as a join is not listed.
+            let inline = pool.submit(|| {
+                workmill::CancelToken::new().wait_timeout(Duration::from_millis(100));
+                7
+            });
+            let (one, other) = (inline.shared(), ());
+            let two = one.clone();
+            join(|| join(|| one.join(), || two.join()), || other).0
+        });
+        let (one, two) = joined.unwrap();
+        assert_eq!((one.unwrap(), two.unwrap()), (7, 7), "no cycle");
+    });
+}
+
+#[test]
+fn nothing_is_run_on_a_thread_that_unwinds() {
+    fn tree(levels: u32, unwinding: &AtomicUsize) {
+        if thread::panicking() {
+            unwinding.fetch_add(1, SeqCst);
+        }
+        if let Some(levels) = levels.checked_sub(1) {
+            join(|| tree(levels, unwinding), || tree(levels, unwinding));
+        }
+    }
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let unwinding = AtomicUsize::new(0);
+        let outcome = pool.install(|| {
+            let begun = Event::new();
+            let first = || {
+                begun.wait();
+                panic!("while the other half runs");
+            };
+            let second = || {
+                begun.set();
+                tree(13, &unwinding);
+            };
+            join(first, second);
+        });
+        assert!(outcome.is_err());
+        assert_eq!(unwinding.load(SeqCst), 0);
     });
 }

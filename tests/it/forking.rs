@@ -880,6 +880,7 @@ fn waits_for_many_end_at_once_in_the_child() {
         };
         let (mut handles, mut old, completed) =
             ([behind(), behind()], set(), as_completed([behind()]));
+        let mut inherited = set();
         let (promise, promised) = promise();
         let child = fork(|| {
             for until in [WaitFor::Any, WaitFor::All, WaitFor::FirstFailure] {
@@ -893,7 +894,17 @@ fn waits_for_many_end_at_once_in_the_child() {
                 assert_forked(outcome);
             }
             assert!(old.join_next().is_none());
-            assert!(set().len() == 2, "refused at once");
+            let mut other = set();
+            other.submit("third", || 43);
+            assert_eq!(std::iter::from_fn(|| other.try_join_next()).count(), 3);
+            assert!(other.is_empty(), "each came once");
+            // One of the child's own is waited for.
+            let (own, its_handle) = workmill::promise();
+            inherited.insert("own", its_handle);
+            let answer = thread::spawn(move || own.complete(42).unwrap());
+            let keys = std::iter::from_fn(|| inherited.join_next()).map(|(key, _)| key);
+            assert_eq!(keys.last(), Some("own"));
+            answer.join().unwrap();
             assert_forked(pool.map([1], |n| n).next().unwrap());
             assert!(!promised.cancel());
             assert_forked(promised.join());

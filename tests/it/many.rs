@@ -468,3 +468,68 @@ fn a_panic_and_a_refusal_come_like_results() {
         );
     });
 }
+
+/// An end that is told twice is lost for another handle, or waited for without end.
+#[test]
+fn clones_of_a_handle_that_ends_meanwhile_come_once_each() {
+    limited(|| {
+        let pool = pool(2);
+        for round in 0..3_000_u32 {
+            let (given, promised) = promise();
+            let shared = promised.shared();
+            let spins = round % 200;
+            pool.execute(move || {
+                (0..spins).for_each(|_| std::hint::spin_loop());
+                given.complete(7).unwrap();
+            });
+            let clones: Vec<_> = (0..8).map(|_| shared.clone()).collect();
+            let mut indices: Vec<_> = as_completed(clones)
+                .map(|(index, outcome)| {
+                    assert_eq!(outcome.unwrap(), 7);
+                    index
+                })
+                .collect();
+            indices.sort_unstable();
+            assert!(indices.into_iter().eq(0..8));
+        }
+    });
+}
+
+#[test]
+fn a_failure_that_was_seen_stays_with_its_handle() {
+    limited(|| {
+        let (send, panics) = std::sync::mpsc::channel();
+        let pool = Builder::new()
+            .threads(1)
+            .panic_handler(move |_| send.send(()).unwrap())
+            .build()
+            .unwrap();
+        let panic = || -> Result<(), u32> { panic!("out of flour") };
+        let mut handles = [pool.submit(panic).flat(), pool.submit(|| Err(7)).flat()];
+        assert!(!wait(&mut handles, WaitFor::FirstFailure).is_empty());
+        assert_eq!(wait(&mut handles, WaitFor::All), [0, 1]);
+        assert_eq!(wait(&mut handles, WaitFor::FirstFailure), [0, 1]);
+        let [panicked, failed] = handles;
+        assert!(matches!(failed.join(), Err(TaskError::Returned(7))));
+        drop(panicked);
+        panics.recv().unwrap();
+    });
+}
+
+#[test]
+fn spawning_in_a_full_pool_does_not_block_the_thread() {
+    limited(|| {
+        let pool = Builder::new().threads(1).queue_capacity(1).build().unwrap();
+        let release = occupy(&pool);
+        pool.execute(|| ());
+        let mut set = JoinSet::new(&pool);
+        block_on(async {
+            let spawned = futures_lite::future::poll_once(set.spawn_async(1, async { 1 })).await;
+            assert!(spawned.is_none(), "it waits for room");
+            release.set();
+            set.spawn_async(2, async { 2 }).await;
+            let (key, outcome) = set.join_next_async().await.unwrap();
+            assert_eq!((key, outcome.unwrap()), (2, 2));
+        });
+    });
+}

@@ -341,3 +341,73 @@ fn errors_from_elsewhere_say_what_they_are() {
     let panics = catch_unwind(AssertUnwindSafe(|| error.into_panic()));
     assert!(panics.is_err(), "it did not panic");
 }
+
+#[test]
+fn the_callback_of_a_promise_is_called_although_the_pool_drops_its_task() {
+    limited(|| {
+        for by_shutdown in [false, true] {
+            let pool = Builder::new()
+                .threads(1)
+                .queue_capacity(1)
+                .overflow(workmill::Overflow::DropOldest)
+                .build()
+                .unwrap();
+            let release = crate::support::occupy(&pool);
+            let (given, handle) = promise_in(&pool);
+            let (send, receive) = mpsc::channel();
+            handle.on_done(move |outcome| send.send(outcome.unwrap()).unwrap());
+            given.complete(42).unwrap();
+            if by_shutdown {
+                pool.shutdown_now();
+            } else {
+                (0..3).for_each(|_| pool.execute(|| ()));
+            }
+            release.set();
+            assert_eq!(receive.recv().unwrap(), 42);
+        }
+    });
+}
+
+#[test]
+fn a_mapped_handle_calls_back_where_its_task_ends_and_is_joined_inline() {
+    limited(|| {
+        let pool = Builder::new()
+            .threads(1)
+            .max_spare_threads(0)
+            .build()
+            .unwrap();
+        let seen = Arc::new(Mutex::new(None));
+        let (ended, sees) = (pool.submit(|| 1), Arc::clone(&seen));
+        pool.wait_idle().unwrap();
+        ended
+            .map(|n| n + 1)
+            .on_done(move |outcome| *sees.lock().unwrap() = Some(outcome.unwrap()));
+        assert_eq!(*seen.lock().unwrap(), Some(2), "before `on_done` returns");
+        // Without a free thread.
+        fn nested(depth: u32) -> u32 {
+            match depth.checked_sub(1) {
+                Some(depth) => {
+                    let pool = workmill::current().unwrap();
+                    let child = pool.submit(move || nested(depth));
+                    child.map(|n| n + 1).map(|n| n + 1).join().unwrap()
+                }
+                None => 0,
+            }
+        }
+        assert_eq!(pool.submit(|| nested(20)).join().unwrap(), 40);
+    });
+}
+
+#[test]
+fn a_token_of_a_promise_cancels_no_promise() {
+    limited(|| {
+        let (given, handle) = promise();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let called = Arc::clone(&calls);
+        given.on_cancel(move || add_one(&called));
+        given.cancelled().cancel();
+        assert!(!given.is_cancelled() && calls.load(Ordering::SeqCst) == 0);
+        given.complete(1).unwrap();
+        assert_eq!(handle.join().unwrap(), 1);
+    });
+}

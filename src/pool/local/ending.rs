@@ -27,7 +27,11 @@ impl Pool {
             // First, since the drop of a capture may wait for a task that waits for the token. The
             // callbacks are called as in a task, for which the pool's end waits.
             if let Some(token) = self.asked_token() {
-                Local::visit(self, || token.cancel());
+                match is_first {
+                    true => Local::visit(self, || token.cancel()),
+                    // The pool may end meanwhile, and then has no threads for a task.
+                    false => Local::in_the_way(self.link, || token.cancel()),
+                }
             }
         }
         if self.is_forked() {

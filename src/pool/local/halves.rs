@@ -164,7 +164,8 @@ impl Local {
     /// while.
     fn leapfrog(&self, half: &Half) {
         let halves = &self.shared.queue.halves;
-        let is_deep = self.running.is_deep_for_halves();
+        // Code on a thread that unwinds sees that it does.
+        let is_deep = self.running.is_deep_for_halves() || std::thread::panicking();
         let mut thief = None;
         loop {
             let give_away = now() + GIVE_AWAY;
@@ -185,6 +186,10 @@ impl Local {
                     .running
                     .inline(found.task.cell(), || found.public.run()),
                 None => return,
+            }
+            if self.shared.is_forked() {
+                // The half has forked. The others belong to the parent as well.
+                return;
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::here::{Local, with_chain, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::cell::RawTask;
+use crate::task::stack::Owner;
 
 /// A task that the thread which waits for it may run.
 pub(crate) trait Inline {
@@ -80,7 +81,12 @@ impl Local {
     /// Runs a task inline. Returns `false` if another thread has begun it, or the stack is nearly
     /// used up.
     fn try_inline(&self, task: &impl Inline) -> bool {
-        !self.running.is_deep() && self.running.inline(task.id(), || task.run_inline(self))
+        if self.running.is_deep() {
+            return false;
+        }
+        // So the private halves of joins are always those of the innermost task.
+        self.publish_all();
+        self.running.inline(task.id(), || task.run_inline(self))
     }
 
     /// Returns `true` if this thread runs a task inline.
