@@ -57,27 +57,67 @@ pub(super) enum InFlight<T> {
     Several(CancelOnDrop<Outcomes<T>>, usize),
 }
 
-/// The outcomes of several items. A panic among them that nobody takes goes to the pool's handler.
+/// The outcomes of several items: values, and the panics in between, of which there are few. A
+/// panic among them that nobody takes goes to the pool's handler.
 pub(super) struct Outcomes<T> {
-    rest: vec::IntoIter<Outcome<T>>,
+    values: vec::IntoIter<T>,
+    panics: vec::IntoIter<(usize, JoinError)>,
+    /// The number of outcomes that were taken.
+    taken: usize,
+    /// The number of outcomes that are taken before the next panic.
+    next_panic: usize,
     link: PoolLink,
 }
 
 impl<T> Outcomes<T> {
+    fn new(values: Vec<T>, panics: Vec<(usize, JoinError)>, link: PoolLink) -> Self {
+        let mut outcomes = Self {
+            values: values.into_iter(),
+            panics: panics.into_iter(),
+            taken: 0,
+            next_panic: 0,
+            link,
+        };
+        outcomes.look_for_panic();
+        outcomes
+    }
+
+    #[inline]
     fn next(&mut self) -> Option<Outcome<T>> {
-        self.rest.next()
+        if self.taken == self.next_panic {
+            return self.take_panic();
+        }
+        self.taken += 1;
+        self.values.next().map(Ok)
+    }
+
+    #[cold]
+    fn take_panic(&mut self) -> Option<Outcome<T>> {
+        let (_, panic) = self.panics.next()?;
+        self.taken += 1;
+        self.look_for_panic();
+        Some(Err(panic))
+    }
+
+    fn look_for_panic(&mut self) {
+        let next = self.panics.as_slice().first();
+        self.next_panic = next.map_or(usize::MAX, |(index, _)| *index);
+    }
+
+    fn len(&self) -> usize {
+        self.values.len() + self.panics.len()
     }
 }
 
 impl<T> Drop for Outcomes<T> {
     fn drop(&mut self) {
-        for outcome in self.rest.by_ref() {
-            let payload = outcome.as_ref().err().and_then(JoinError::take_payload);
+        for (_, panic) in self.panics.by_ref() {
+            let payload = panic.take_payload();
             payload
                 .into_iter()
                 .for_each(|payload| self.link.report(payload));
-            unwind::discard(outcome);
         }
+        self.values.by_ref().for_each(unwind::discard);
     }
 }
 
@@ -169,25 +209,21 @@ where
 {
     let name = const { &Name::of::<F>() };
     let mut items = items.into_iter();
-    let mut outcomes = Vec::with_capacity(items.len());
+    let (mut values, mut panics) = (Vec::with_capacity(items.len()), Vec::new());
     while items.len() > 0 {
         // Around all that are left, since most do not panic, and so `f` can be inlined.
         let calls = unwind::catch(|| {
             for item in items.by_ref() {
-                outcomes.push(Ok(f(item)));
+                values.push(f(item));
             }
         });
-        // One that panicked has been taken from the items.
-        outcomes.extend(
-            calls
-                .err()
-                .map(|panic| Err(JoinError::of_panic(panic, name))),
-        );
+        if let Err(panic) = calls {
+            // It comes after all others up to now.
+            let index = values.len() + panics.len();
+            panics.push((index, JoinError::of_panic(panic, name)));
+        }
     }
-    Outcomes {
-        rest: outcomes.into_iter(),
-        link,
-    }
+    Outcomes::new(values, panics, link)
 }
 
 /// Submits without blocking, also if there is no room in the pool.
@@ -343,7 +379,7 @@ impl<T> Returned<T> {
     fn len(&self) -> usize {
         match self {
             Self::One(outcome) => usize::from(outcome.is_some()),
-            Self::Several(outcomes) => outcomes.rest.len(),
+            Self::Several(outcomes) => outcomes.len(),
             Self::Failed(_, left) => *left,
         }
     }

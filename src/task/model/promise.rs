@@ -13,7 +13,7 @@ use loom::thread;
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::task::Consent;
-use crate::task::cell::{Cancelled, Outcome};
+use crate::task::cell::{Cancelled, Outcome, RawTask};
 use crate::task::promise::{Answer, Canceller, pair};
 
 /// Counts cancels, and consents as it was made to.
@@ -24,6 +24,12 @@ struct Cancels {
 
 impl Canceller for Cancels {
     const NAME: &'static Name = &Name::of::<Self>();
+
+    const IN_POOL: bool = false;
+
+    fn task(&self) -> Option<&RawTask> {
+        None
+    }
 
     fn ask(&self) -> Consent {
         self.consent
