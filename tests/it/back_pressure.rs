@@ -488,7 +488,7 @@ fn results_for_a_group_of_the_same_pool_that_is_full_do_not_pile_up() {
                 pool.execute(move || {
                     let result = census.value();
                     group.execute(move || {
-                        thread::sleep(HOLD / 10);
+                        thread::sleep(HOLD);
                         drop(result);
                         done.fetch_add(1, Ordering::SeqCst);
                     });
