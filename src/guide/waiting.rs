@@ -152,6 +152,13 @@
 //! [`Event`](crate::Event) which another task of the group is to set waits forever. A timed join
 //! does not lend, and neither does a future that is polled by the `block_on` of another library.
 //!
+//! It lends in [`join`](crate::JoinHandle::join), [`join_all`](crate::join_all), a
+//! [`wait`](crate::wait()) for all, the next item of [`map`](crate::PoolRef::map), and when it
+//! awaits a handle. In any other wait for tasks of its group it keeps its permit: in a
+//! [`JoinSet`](crate::JoinSet), [`as_completed`](crate::as_completed), a wait for any,
+//! `map_unordered`, and with a time limit. There a group of one waits for itself forever, as one
+//! thread would.
+//!
 //! A task of the pool that finds a group of the same pool full lends its slot, in which tasks of
 //! bounded groups may begin until there is room.
 //!
