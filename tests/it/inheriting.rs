@@ -161,14 +161,19 @@ fn the_timers_thread_is_like_the_process_and_blocks_every_signal() {
         };
         thread::spawn(sleeper).join().unwrap();
         // The words of the system about the thread with that name.
-        let timer = std::fs::read_dir("/proc/self/task")
-            .unwrap()
-            .find_map(|entry| {
+        // The list may leave out a thread while another, such as the sleeper, disappears from it.
+        let timer = loop {
+            let mut threads = std::fs::read_dir("/proc/self/task").unwrap();
+            let timer = threads.find_map(|entry| {
                 let path = entry.unwrap().path();
-                let name = std::fs::read_to_string(path.join("comm")).unwrap();
+                let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
                 (name.trim() == "workmill-timer").then_some(path)
             });
-        let timer = timer.expect("the timer's thread lives");
+            if let Some(timer) = timer {
+                break timer;
+            }
+            thread::yield_now();
+        };
         let status = std::fs::read_to_string(timer.join("status")).unwrap();
         let field = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
