@@ -24,7 +24,7 @@ where
 
     fn make<P: Token>(self, pool: &Pool, slot: Option<usize>, token: P) -> (PoolTask, ()) {
         // The handle is dropped before the task can run, so a panic goes to the panic handler.
-        let (task, _) = pool.make_future(slot, token, self.0);
+        let (task, _) = Spawn(self.0).make(pool, slot, token);
         (task, ())
     }
 }

@@ -232,7 +232,7 @@ impl<T> JoinHandle<T> {
             return join_special(from, task);
         }
         run_inline(&task);
-        if task.is_promise() && !task.is_done() {
+        if !task.is_done() && task.is_promise() {
             run_behind(from, &task);
         }
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {

@@ -277,12 +277,14 @@ impl Pending {
             place,
             process: Stamp::now(),
         }));
-        // SAFETY: the half is not public yet, so no other thread has it.
-        half.thief
-            .with_mut(|thief| unsafe { thief.write(MaybeUninit::new(None)) });
-        // SAFETY: as for the thief.
-        half.waker
-            .with_mut(|waker| unsafe { waker.write(MaybeUninit::new(None)) });
+        half.thief.with_mut(|thief| {
+            // SAFETY: the half is not public yet, so no other thread has it.
+            unsafe { thief.write(MaybeUninit::new(None)) }
+        });
+        half.waker.with_mut(|waker| {
+            // SAFETY: the half is not public yet, so no other thread has it.
+            unsafe { waker.write(MaybeUninit::new(None)) }
+        });
         NonNull::new(oldest.cast_mut()).map(Public)
     }
 
@@ -380,10 +382,12 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
         // SAFETY: the caller says so.
         let closure = unsafe { job.take_closure() };
         let result = ManuallyDrop::new(unwind::catch(closure));
-        // T1. SAFETY: the owner reads it only when the half is done. The place is aligned for it,
-        // and what was there has been moved out.
-        job.content
-            .with_mut(|content| unsafe { content.write(Content { result }) });
+        // T1.
+        job.content.with_mut(|content| {
+            // SAFETY: the owner reads it only when the half is done. The place is aligned for it,
+            // and what was there has been moved out.
+            unsafe { content.write(Content { result }) }
+        });
     }
 
     /// Moves the closure out.
@@ -470,11 +474,10 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
             unwind::call_or(|| owner.wait_for(&self.half), || abort());
         }
         if self.half.is_done() {
-            // SAFETY: the half is done, so the thief has taken the waker, or never will.
-            let waker = self
-                .half
-                .waker
-                .with_mut(|waker| unsafe { take_waker(waker) });
+            let waker = self.half.waker.with_mut(|waker| {
+                // SAFETY: the half is done, so the thief has taken the waker, or never will.
+                unsafe { take_waker(waker) }
+            });
             unwind::discard(waker);
             // SAFETY: the half is done, and this is called once.
             return unsafe { self.take_result() };
