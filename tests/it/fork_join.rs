@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use workmill::{
     Builder, CancelReason, Event, JoinHandle, JoinableQueue, Overflow, PoolRef, ThreadPoolExecutor,
@@ -558,6 +558,9 @@ fn nothing_is_run_on_a_thread_that_unwinds() {
         if thread::panicking() {
             unwinding.fetch_add(1, SeqCst);
         }
+        // The half lasts, so that the thread that waits for it has the time to look for work.
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_micros(20) {}
         if let Some(levels) = levels.checked_sub(1) {
             join(|| tree(levels, unwinding), || tree(levels, unwinding));
         }
