@@ -1,12 +1,16 @@
 //! Threads begin with the attributes of the thread that built the pool, whenever they start and
 //! whichever thread has work for them; the timer's thread begins with those of the process.
 
+use std::future::{self, Future as _};
 use std::mem::MaybeUninit;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Barrier};
-use std::thread;
+use std::task::Poll;
 use std::time::Duration;
+use std::{fs, iter, thread};
 
-use workmill::{Event, PoolRef, ThreadPoolExecutor};
+use workmill::{Event, PoolRef, ThreadPoolExecutor, block_on, timer};
 
 use crate::child::alone;
 use crate::support::Flag;
@@ -151,30 +155,45 @@ fn spare_threads_are_like_the_one_that_built_the_pool() {
     });
 }
 
+/// Returns after the timer's thread has woken this one, so that it has taken on its attributes.
+fn be_woken_by_the_timer() {
+    let mut sleep = pin!(timer::sleep(Duration::from_millis(20)));
+    let mut waits = false;
+    block_on(future::poll_fn(|context| {
+        if waits {
+            return Poll::Ready(());
+        }
+        // A sleep that is polled too late is over, and has no need of the thread.
+        while sleep.as_mut().poll(context).is_ready() {
+            sleep.set(timer::sleep(Duration::from_millis(20)));
+        }
+        waits = true;
+        Poll::Pending
+    }));
+}
+
+/// Returns the directory in which the system tells about the thread called `name`.
+fn find_thread(name: &str) -> Option<PathBuf> {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let mut threads = threads.map(|entry| entry.unwrap().path());
+    threads.find(|path| fs::read_to_string(path.join("comm")).is_ok_and(|it| it.trim() == name))
+}
+
 #[test]
 fn the_timers_thread_is_like_the_process_and_blocks_every_signal() {
     alone(|| {
         let (nice, process) = (may_be_less_nice(), own());
-        let sleeper = || {
+        thread::spawn(|| {
             become_another();
-            workmill::block_on(workmill::timer::sleep(Duration::from_millis(1)));
-        };
-        thread::spawn(sleeper).join().unwrap();
+            be_woken_by_the_timer();
+        })
+        .join()
+        .unwrap();
         // The words of the system about the thread with that name.
-        // The list may leave out a thread while another, such as the sleeper, disappears from it.
-        let timer = loop {
-            let mut threads = std::fs::read_dir("/proc/self/task").unwrap();
-            let timer = threads.find_map(|entry| {
-                let path = entry.unwrap().path();
-                let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-                (name.trim() == "workmill-timer").then_some(path)
-            });
-            if let Some(timer) = timer {
-                break timer;
-            }
-            thread::yield_now();
-        };
-        let status = std::fs::read_to_string(timer.join("status")).unwrap();
+        // The list ends too early if a thread in it, such as the sleeper, disappears meanwhile.
+        let timer = iter::from_fn(|| Some(find_thread("workmill-timer")));
+        let timer = timer.flatten().next().unwrap();
+        let status = fs::read_to_string(timer.join("status")).unwrap();
         let field = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line[name.len()..].trim().to_owned()
@@ -188,7 +207,7 @@ fn the_timers_thread_is_like_the_process_and_blocks_every_signal() {
             .map(|digit| digit.to_digit(16).unwrap().count_ones())
             .sum();
         assert_eq!(count as i32, process.0);
-        let stat = std::fs::read_to_string(timer.join("stat")).unwrap();
+        let stat = fs::read_to_string(timer.join("stat")).unwrap();
         let after_name = stat.rsplit(')').next().unwrap();
         let value: i32 = after_name
             .split_whitespace()
