@@ -114,7 +114,8 @@ where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
 {
-    if size_of::<F>() <= LARGE {
+    // `const`, here and below, so that only the branch that is taken is compiled.
+    if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
         make_of(counted, Job::<F, _, _>::new(token, closure))
     } else {
@@ -136,7 +137,7 @@ where
     P: Token,
     F: FnOnce() + Send + 'scope,
 {
-    if size_of::<F>() <= LARGE {
+    if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
         make_alone_of(counted, Job::<F, _, _>::new(token, closure))
     } else {

@@ -87,7 +87,8 @@ impl<Cx: Context> Task<Cx> {
         P: Token,
         F: FnOnce() + Send + 'static,
     {
-        if fits::<Detached<Job<F, P, F>>>() {
+        // `const`, here and below, so that only the branch that is taken is compiled.
+        if const { fits::<Detached<Job<F, P, F>>>() } {
             Self::new(Detached(Job::<F, _, _>::new(token, closure)))
         } else {
             let boxed: Box<dyn FnOnce() + Send> = Box::new(closure);
@@ -104,13 +105,13 @@ impl<Cx: Context> Task<Cx> {
         T: Send + 'static,
     {
         let extra = token.extra();
-        let (runnable, handle) = if size_of::<F>() <= LARGE {
+        let (runnable, handle) = if const { size_of::<F>() <= LARGE } {
             cell::pair(Job::<F, _, _>::new(token, closure))
         } else {
             let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(closure);
             cell::pair(Job::<F, _, _>::new(token, boxed))
         };
-        let task = match size_of::<P::Extra>() {
+        let task = match const { size_of::<P::Extra>() } {
             0 => Self::new(runnable),
             _ => Self::new(WithExtra { runnable, extra }),
         };
