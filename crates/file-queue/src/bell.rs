@@ -1,0 +1,291 @@
+//! How threads of one process wait for what any process does to the file.
+//!
+//! One thread for each open queue that was ever waited for reads the watch on the lock file
+//! (`lock_file.rs`), and wakes all waiters of this process at each report: they look for
+//! themselves. A waiter that dies, or gives up, so takes nothing with it. The watch is set when the
+//! first waiter comes, and ended at the first report that finds no waiter: so a process whose calls
+//! never wait is never woken, and one that waits is not woken while nothing happens.
+//!
+//! # The end of a taker
+//! The kernel reports that a file was closed a moment before it releases the locks of that file. So
+//! a look at that report may find the lock of a dead taker still held. The waiters are woken again
+//! after one millisecond, then four times as long after that, and so on for some minutes: a handful
+//! of looks for each process that ends. A waiter that comes while items are held by other processes
+//! begins such a series, too, since one of them may have closed the file just before the watch was
+//! set.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use workmill::Semaphore;
+
+use crate::lock_file::{Awaited, LockFile};
+
+/// The pauses of a series of looks after a process has closed the file, in milliseconds.
+const LOOKS: [u64; 10] = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144];
+
+/// The waiters of one open queue.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    /// The thread and what it shares, once somebody has waited.
+    thread: Mutex<Option<(Arc<Shared>, JoinHandle<()>)>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    watch: Inotify,
+    /// Written to when the thread has to look at the state.
+    poke: EventFd,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiters: HashMap<u64, Arc<Semaphore>>,
+    /// The number of the next waiter.
+    next: u64,
+    /// The watch, while it is set.
+    armed: Option<WatchDescriptor>,
+    /// A series of looks has to begin.
+    expects_an_end: bool,
+    is_over: bool,
+}
+
+/// A waiter, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiter<'a> {
+    shared: Arc<Shared>,
+    file: &'a LockFile,
+    number: u64,
+    awaited: Awaited,
+    /// A permit for each wake-up. A task of a pool that waits for room lends its slot, and one that
+    /// waits for something to come gives it away: the two kinds of semaphores.
+    wake_ups: Arc<Semaphore>,
+}
+
+impl Bell {
+    pub(crate) fn new() -> Self {
+        Self {
+            thread: Mutex::new(None),
+        }
+    }
+
+    /// Begins to wait. What happens from now on wakes the waiter.
+    pub(crate) fn wait<'a>(
+        &self,
+        file: &'a LockFile,
+        awaited: Awaited,
+    ) -> io::Result<Waiter<'a>> {
+        let shared = self.shared()?;
+        let wake_ups = Arc::new(match awaited {
+            Awaited::Room => Semaphore::limit(0),
+            Awaited::Item | Awaited::Done => Semaphore::signals(0),
+        });
+        let mut state = shared.lock();
+        if state.armed.is_none() {
+            state.armed = Some(watch(&shared.watch, file.path())?);
+        }
+        file.announce(awaited)?;
+        let number = state.next;
+        state.next += 1;
+        state.waiters.insert(number, Arc::clone(&wake_ups));
+        drop(state);
+        Ok(Waiter {
+            shared,
+            file,
+            number,
+            awaited,
+            wake_ups,
+        })
+    }
+
+    /// Returns what the thread shares, and starts the thread if there is none.
+    fn shared(&self) -> io::Result<Arc<Shared>> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shared, _)) = &*thread {
+            return Ok(Arc::clone(shared));
+        }
+        let shared = Arc::new(Shared {
+            watch: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
+            poke: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            state: Mutex::default(),
+        });
+        let for_thread = Arc::clone(&shared);
+        let handle = thread::Builder::new()
+            .name("file-queue-bell".into())
+            .spawn(move || for_thread.run())?;
+        *thread = Some((Arc::clone(&shared), handle));
+        Ok(shared)
+    }
+
+    /// Ends the thread, and waits for its end.
+    pub(crate) fn end(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shared, handle)) = thread.take() {
+            shared.lock().is_over = true;
+            shared.poke();
+            // It runs no code of the user's, so it does not panic.
+            let _ = handle.join();
+        }
+    }
+
+    /// Forgets the thread, in a child of a fork, where it does not run.
+    pub(crate) fn forget(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        mem::forget(thread.take());
+    }
+}
+
+/// Watches the file: what is written to it, its being closed by one that could write, its removal.
+fn watch(inotify: &Inotify, path: &Path) -> io::Result<WatchDescriptor> {
+    let events = AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_MOVE_SELF
+        | AddWatchFlags::IN_DELETE_SELF;
+    Ok(inotify.add_watch(path, events)?)
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poke(&self) {
+        // It can only fail when the counter is full, and then the thread is woken anyway.
+        let _ = self.poke.write(1);
+    }
+
+    /// The thread: waits for reports, and wakes the waiters.
+    fn run(&self) {
+        let mut looks = Looks::default();
+        loop {
+            let mut sources = [
+                PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.poke.as_fd(), PollFlags::POLLIN),
+            ];
+            // An interrupted wait is a look too many.
+            let _ = poll(&mut sources, looks.timeout());
+            let has_closed = self.read_reports();
+            let _ = self.poke.read();
+            let mut state = self.lock();
+            if state.is_over {
+                return;
+            }
+            let expects = mem::take(&mut state.expects_an_end);
+            if state.waiters.is_empty() {
+                looks = Looks::default();
+                if let Some(watch) = state.armed.take() {
+                    // It fails if the file is gone, and the watch with it.
+                    let _ = self.watch.rm_watch(watch);
+                }
+                continue;
+            }
+            if has_closed || expects {
+                looks.begin();
+            } else {
+                looks.go_on();
+            }
+            for wake_ups in state.waiters.values() {
+                if wake_ups.available_permits() == 0 {
+                    let _ = wake_ups.add_permits(1);
+                }
+            }
+        }
+    }
+
+    /// Reads all reports, and returns `true` if one says that the file was closed.
+    fn read_reports(&self) -> bool {
+        let mut has_closed = false;
+        loop {
+            match self.watch.read_events() {
+                Ok(events) => {
+                    let is_end = |mask: AddWatchFlags| {
+                        mask.intersects(
+                            AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_Q_OVERFLOW,
+                        )
+                    };
+                    has_closed |= events.iter().any(|event| is_end(event.mask));
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return has_closed,
+            }
+        }
+    }
+}
+
+/// A series of looks, at longer and longer intervals.
+#[derive(Debug, Default)]
+struct Looks {
+    /// The index of the next pause, and when it is over.
+    next: Option<(usize, Instant)>,
+}
+
+impl Looks {
+    fn begin(&mut self) {
+        self.next = Self::after(0);
+    }
+
+    /// Goes to the next look, if the time of one is over.
+    fn go_on(&mut self) {
+        if let Some((index, at)) = self.next
+            && at <= Instant::now()
+        {
+            self.next = Self::after(index + 1);
+        }
+    }
+
+    fn after(index: usize) -> Option<(usize, Instant)> {
+        let pause = Duration::from_millis(*LOOKS.get(index)?);
+        Some((index, Instant::now() + pause))
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let Some((_, at)) = self.next else {
+            return PollTimeout::NONE;
+        };
+        let left = at.saturating_duration_since(Instant::now());
+        // Rounded up, or the thread would turn until the time is over.
+        PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
+    }
+}
+
+impl Waiter<'_> {
+    /// Has the waiters look again and again for a while, since a process that holds items may have
+    /// ended just before.
+    pub(crate) fn expect_an_end(&self) {
+        self.shared.lock().expects_an_end = true;
+        self.shared.poke();
+    }
+
+    /// Blocks until something has happened, but no longer than the time. Returns `false` if the
+    /// time was over first.
+    pub(crate) fn block(&self, timeout: Duration) -> bool {
+        let woken = self.wake_ups.acquire_timeout(timeout);
+        woken.map(|permit| permit.forget()).is_ok()
+    }
+
+    /// Waits until something has happened, without blocking the thread.
+    pub(crate) async fn woken(&self) {
+        if let Ok(permit) = self.wake_ups.acquire_async().await {
+            permit.forget();
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().waiters.remove(&self.number);
+        self.file.withdraw(self.awaited);
+    }
+}

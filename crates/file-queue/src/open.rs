@@ -1,0 +1,301 @@
+//! An open queue, without the type of its items: how calls look into the file, and wait.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::bell::{Bell, Waiter};
+use crate::builder::Builder;
+use crate::error::{ErrorKind, FileQueueError};
+use crate::lock_file::{self, Awaited};
+use crate::patience::Patience;
+use crate::stamp::Stamp;
+use crate::store::{self, Bounds, Later, Peek, Row, Store, Take, Taken};
+
+/// An open queue.
+#[derive(Debug)]
+pub(crate) struct Open {
+    stamp: Stamp,
+    store: Store,
+    bell: Bell,
+    pub(crate) bounds: Bounds,
+}
+
+/// How a call looks for what it waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// By trying to make the change.
+    Try,
+    /// By reading first whether that would succeed, which disturbs nobody who writes.
+    ReadFirst,
+}
+
+impl Open {
+    pub(crate) fn new(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
+        Ok(Self {
+            stamp: Stamp::new(),
+            store: Store::open(path, settings)?,
+            bell: Bell::new(),
+            bounds: Bounds {
+                capacity: settings.capacity,
+                max_bytes: settings.max_bytes,
+            },
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Returns the file, unless this is a child of the process that has opened it.
+    fn store(&self) -> Result<&Store, FileQueueError> {
+        self.stamp.check()?;
+        Ok(&self.store)
+    }
+
+    /// Returns what is in the file.
+    pub(crate) fn peek(&self, patience: Patience) -> Result<Peek, FileQueueError> {
+        self.store()?.read(patience, store::peek)
+    }
+
+    // What one call does.
+
+    /// Puts items, all or none. Returns `None` if there is no room.
+    pub(crate) fn put(
+        &self,
+        bodies: &[Vec<u8>],
+        look: Look,
+        patience: Patience,
+    ) -> Result<Option<()>, FileQueueError> {
+        let store = self.store()?;
+        if let Look::ReadFirst = look {
+            let peek = self.peek(patience)?;
+            if !peek.is_closed && !self.bounds.has_room(peek, bodies) {
+                return Ok(None);
+            }
+        }
+        match store.change(patience, |change| change.put(bodies, self.bounds)) {
+            Ok(()) => {
+                store.locks.ring(Awaited::Item);
+                Ok(Some(()))
+            }
+            Err(error) if error.kind() == ErrorKind::Full => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the first item. Returns `None` if there is none.
+    pub(crate) fn take(
+        &self,
+        take: Take,
+        look: Look,
+        patience: Patience,
+    ) -> Result<Option<Row>, FileQueueError> {
+        let store = self.store()?;
+        if let Look::ReadFirst = look {
+            let peek = self.peek(patience)?;
+            let must_write = || Ok::<_, FileQueueError>(store.other_takers(patience)?.0);
+            if peek.ready == 0 && !store.has_later() && !must_write()? {
+                return self.nothing(peek);
+            }
+        }
+        if take == Take::Hold {
+            store.become_taker(patience)?;
+        }
+        let (taken, peek) = store.change(patience, |change| {
+            let taken = change.take(take)?;
+            Ok((taken, change.peek()?))
+        })?;
+        // Whoever waits for room has less before it, also if the item is damaged.
+        if !matches!(taken, Taken::Nothing) {
+            self.ring_for_room(store, peek);
+        }
+        match taken {
+            Taken::Row(row) => Ok(Some(row)),
+            Taken::Damaged(id) => {
+                let error = FileQueueError::from(ErrorKind::DamagedItem);
+                Err(error.of_item(id.unsigned_abs()))
+            }
+            Taken::Nothing => self.nothing(peek),
+        }
+    }
+
+    /// Returns what a call that finds no item says.
+    fn nothing<R>(&self, peek: Peek) -> Result<Option<R>, FileQueueError> {
+        match peek.is_closed {
+            true => Err(ErrorKind::Closed.into()),
+            false => Ok(None),
+        }
+    }
+
+    /// Rings for those that wait for room, and for those that wait for the end of the last item.
+    fn ring_for_room(&self, store: &Store, peek: Peek) {
+        store.locks.ring(Awaited::Room);
+        if peek.ready + peek.taken == 0 {
+            store.locks.ring(Awaited::Done);
+        }
+    }
+
+    /// Reports a taken item done.
+    pub(crate) fn finish(&self, id: i64) -> Result<(), FileQueueError> {
+        let store = self.store()?;
+        let peek = store.change(Patience::Forever, |change| {
+            change.finish(id)?;
+            change.peek()
+        });
+        self.after_the_end_of(id, peek)
+    }
+
+    /// Puts a taken item back to its place.
+    pub(crate) fn give_back(&self, id: i64) -> Result<(), FileQueueError> {
+        let store = self.store()?;
+        let done = store.change(Patience::Forever, |change| {
+            change.give_back(id)?;
+            change.peek()
+        });
+        self.after_the_end_of(id, done)?;
+        store.locks.ring(Awaited::Item);
+        Ok(())
+    }
+
+    /// Sets an item aside that cannot be decoded.
+    pub(crate) fn set_aside(&self, take: Take, row: Row, reason: &str) {
+        let Ok(store) = self.store() else {
+            return;
+        };
+        let done = store.change(Patience::Forever, |change| {
+            match take {
+                Take::Out => change.set_aside(&row, reason)?,
+                Take::Hold => change.set_taken_aside(&row, reason)?,
+            }
+            change.peek()
+        });
+        match (done, take) {
+            (Ok(peek), _) => self.ring_for_room(store, peek),
+            (Err(_), Take::Out) => store.do_later(Later::SetAside(row, reason.to_owned())),
+            (Err(_), Take::Hold) => store.do_later(Later::GiveBack(row.id)),
+        }
+    }
+
+    /// Tells others that an item has left the guard of this process. If that could not be written,
+    /// the item goes back to the queue as soon as something can.
+    fn after_the_end_of(
+        &self,
+        id: i64,
+        done: Result<Peek, FileQueueError>,
+    ) -> Result<(), FileQueueError> {
+        match done {
+            Ok(peek) => {
+                self.ring_for_room(&self.store, peek);
+                Ok(())
+            }
+            Err(error) => {
+                if error.kind() != ErrorKind::NotTaken {
+                    self.store.do_later(Later::GiveBack(id));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the items back that were set aside.
+    pub(crate) fn restore(&self) -> Result<u64, FileQueueError> {
+        let store = self.store()?;
+        let count = store.change(Patience::Forever, |change| change.restore())?;
+        store.locks.ring(Awaited::Item);
+        Ok(count)
+    }
+
+    /// Closes the queue, or opens it again.
+    pub(crate) fn set_closed(&self, closed: bool) -> Result<(), FileQueueError> {
+        let store = self.store()?;
+        store.change(Patience::Forever, |change| change.set_closed(closed))?;
+        for awaited in [Awaited::Item, Awaited::Room] {
+            store.locks.ring(awaited);
+        }
+        Ok(())
+    }
+
+    /// Returns `Some` if no item is unfinished.
+    pub(crate) fn is_done(&self, patience: Patience) -> Result<Option<()>, FileQueueError> {
+        let peek = self.peek(patience)?;
+        Ok((peek.ready + peek.taken == 0).then_some(()))
+    }
+
+    // How calls wait.
+
+    /// Looks until something is found or the patience ends, and blocks in between.
+    pub(crate) fn wait<R>(
+        &self,
+        awaited: Awaited,
+        patience: Patience,
+        mut look: impl FnMut(Look, Patience) -> Result<Option<R>, FileQueueError>,
+    ) -> Result<Option<R>, FileQueueError> {
+        let first = match patience {
+            Patience::Now => Look::ReadFirst,
+            _ => Look::Try,
+        };
+        if let Some(found) = look(first, patience)? {
+            return Ok(Some(found));
+        }
+        if patience.left().is_none() {
+            return Ok(None);
+        }
+        let waiter = self.begin_to_wait(awaited)?;
+        loop {
+            if let Some(found) = look(Look::ReadFirst, patience)? {
+                return Ok(Some(found));
+            }
+            match patience.left() {
+                Some(left) if waiter.block(left) => {}
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Looks until something is found, and waits in between without blocking the thread.
+    pub(crate) async fn wait_async<R>(
+        &self,
+        awaited: Awaited,
+        mut look: impl FnMut(Look, Patience) -> Result<Option<R>, FileQueueError>,
+    ) -> Result<R, FileQueueError> {
+        if let Some(found) = look(Look::Try, Patience::Forever)? {
+            return Ok(found);
+        }
+        let waiter = self.begin_to_wait(awaited)?;
+        loop {
+            if let Some(found) = look(Look::ReadFirst, Patience::Forever)? {
+                return Ok(found);
+            }
+            waiter.woken().await;
+        }
+    }
+
+    fn begin_to_wait(&self, awaited: Awaited) -> Result<Waiter<'_>, FileQueueError> {
+        let store = self.store()?;
+        let waiter = self.bell.wait(&store.locks, awaited);
+        let waiter = waiter.map_err(|error| lock_file::failure(store.locks.path(), error))?;
+        let (_, others_live) = store.other_takers(Patience::within(WATCHING))?;
+        if awaited == Awaited::Item && others_live {
+            waiter.expect_an_end();
+        }
+        Ok(waiter)
+    }
+}
+
+/// How long a waiter waits, at its beginning, for another thread of this process.
+const WATCHING: Duration = Duration::from_secs(30);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.stamp.is_forked() {
+            self.bell.forget();
+            self.store.forget();
+            return;
+        }
+        self.bell.end();
+        if self.store.has_later() {
+            // If that fails, the end of this taker gives the items back.
+            let _ = self.store.change(Patience::Forever, |_| Ok(()));
+        }
+    }
+}

@@ -1,0 +1,683 @@
+//! The queue, and how its users put and take items.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::builder::Builder;
+use crate::encoding::{decode, encode};
+use crate::error::{ErrorKind, FileQueueError};
+use crate::lock_file::Awaited;
+use crate::open::Open;
+use crate::patience::Patience;
+use crate::store::{Row, Take};
+
+/// A queue in a file, for any number of threads and processes of one machine, that outlives them.
+///
+/// It gives items out in the order in which they were put. It has the methods of
+/// [`workmill::Queue`], each of which returns a [`Result`], since each reads or writes a file. A
+/// clone is another handle to the same open queue. To open the same path twice, in one process or
+/// in several, is the same queue, too. For a queue in memory, use [`workmill::JoinableQueue`].
+///
+/// # At most once, at least once
+///
+/// [`get`](Self::get) takes an item out of the file. If the process dies before it has done what
+/// the item says, nobody does it. [`get_task`](Self::get_task) leaves the item in the file until
+/// its guard reports it done. If the process dies before, or the thread panics, the item goes back
+/// to its place in the queue, and the next taker sees that this is another
+/// [`attempt`](crate::FileTaskGuard::attempt): so what the item says may be done twice, or in part,
+/// but is done. A process that is only stopped keeps its items, and so does one whose forked child
+/// lives.
+///
+/// # Joining
+///
+/// An item is *unfinished* from its put until it is taken by `get`, or reported done.
+/// [`join`](Self::join) waits until no item is unfinished.
+///
+/// # Closing
+///
+/// After [`close`](Self::close) all puts are refused, and gets go on until the queue is empty. That
+/// the queue is closed is kept in the file, so it is closed for all processes, and the next time,
+/// until [`reopen`](Self::reopen).
+///
+/// # What lasts
+///
+/// With [`SyncMode::Full`](crate::SyncMode::Full), the default, a call returns when the change is
+/// on the disk. If a process is killed during a call, the change is made or not, but never in part.
+/// If the disk is full, calls fail with [`ErrorKind::NoSpace`], those that take items as well,
+/// since SQLite writes changes beside the file first. Nothing is lost then, and all goes on when
+/// there is room: [`Builder::max_bytes`] keeps room.
+///
+/// Each item has a checksum. One that was damaged, or cannot be decoded as a `T`, is *set aside*,
+/// so that it does not stand in the way of others: the get that met it fails, and
+/// [`restore`](Self::restore) puts it back when what was wrong is mended.
+///
+/// Items are stored in MessagePack, with the names of fields: a struct to which a field with
+/// `#[serde(default)]` was added reads what an older program has put. An `Option` directly inside
+/// an `Option`, or of `()`, does not keep its outer layer.
+///
+/// # Where
+///
+/// On a local file system. Not on a network's, where the locks and the memory that SQLite shares
+/// between processes do not work. Beside the file are up to three more, with `-wal`, `-shm` and
+/// `-lock` at the end of their names, which belong to it: while a queue is open, none of the four
+/// must be moved or removed. If one is, calls fail with [`ErrorKind::Replaced`].
+///
+/// # Blocking
+///
+/// All calls read or write the file in the calling thread, futures too: with full sync that is some
+/// milliseconds, and longer while others write. While another process is stopped in the middle of
+/// a write, calls without a time limit fail after half a minute with [`ErrorKind::Busy`]. Waiting
+/// for an item, for room or for the end polls nothing. In a task of a [`workmill`] pool a wait for
+/// an item gives its slot to another thread, and a wait for room lends it.
+///
+/// # Ordering
+///
+/// Everything before the put of an item happens before everything after its get, also if that is in
+/// another process.
+///
+/// # Forks
+///
+/// In a child made by a fork, without a new program, all calls on a queue that the parent has
+/// opened fail with [`ErrorKind::Forked`]. The child can open the queue itself.
+///
+/// # Dropping
+///
+/// The drop of the last handle closes the file. Items and the file stay. A [`FileTaskGuard`] is a
+/// handle, too.
+///
+/// [`FileTaskGuard`]: crate::FileTaskGuard
+///
+/// # Examples
+///
+/// ```
+/// use workmill_file_queue::FileQueue;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("mails");
+///
+/// let queue = FileQueue::open(&path)?;
+/// queue.put(&("ann@example.org".to_owned(), "Welcome".to_owned()))?;
+/// drop(queue); // and the program ends
+///
+/// let queue = FileQueue::<(String, String)>::open(&path)?; // the next time
+/// let mail = queue.get_task()?;
+/// println!("{} to {}", mail.1, mail.0);
+/// mail.done()?;
+/// queue.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FileQueue<T> {
+    pub(crate) open: Arc<Open>,
+    /// Items go through, and are not kept.
+    items: PhantomData<fn(T) -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> FileQueue<T> {
+    /// Opens the queue in the file, with full sync and without bounds, and makes the file if it
+    /// does not exist. Its folder must exist. [`Builder`] has other settings.
+    ///
+    /// The type of the items is not kept in the file: see [`ErrorKind::Decode`].
+    ///
+    /// # Blocking
+    ///
+    /// Reads and writes files, and may wait for others that do so at the same moment.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::NotFound`] if the folder does not exist,
+    /// - [`ErrorKind::NotAQueue`] if the file is of another kind; it is not changed then,
+    /// - [`ErrorKind::Newer`] if a newer version of this crate has made it,
+    /// - [`ErrorKind::Damaged`], [`ErrorKind::ReadOnly`], [`ErrorKind::NoSpace`], or
+    ///   [`ErrorKind::Io`] for what else may be wrong with a file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, FileQueueError> {
+        Self::with(path.as_ref(), &Builder::new())
+    }
+
+    pub(crate) fn with(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
+        Ok(Self {
+            open: Arc::new(Open::new(path, settings)?),
+            items: PhantomData,
+        })
+    }
+
+    /// Puts an item into the queue, and blocks until there is room.
+    ///
+    /// It takes a reference, since what goes into the file are the item's bytes.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue is full, and for the disk.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Closed`] if the queue is closed, or is closed during the wait,
+    /// - [`ErrorKind::Encode`] if serde cannot write the item,
+    /// - [`ErrorKind::TooLarge`] if the item alone has more bytes than
+    ///   [`max_bytes`](Builder::max_bytes), or the queue a capacity of 0,
+    /// - [`ErrorKind::NoSpace`] and others for what may be wrong with a file.
+    ///
+    /// The item was not put then. If the disk itself reports an error, or the process is killed,
+    /// it may be there nevertheless.
+    pub fn put(&self, item: &T) -> Result<(), FileQueueError> {
+        self.put_within([item], Patience::Forever)
+    }
+
+    /// Puts an item into the queue if there is room. Never waits.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks for the disk only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] if there is no room, [`ErrorKind::Busy`] if somebody else is writing
+    /// just now, and those of [`put`](Self::put).
+    pub fn try_put(&self, item: &T) -> Result<(), FileQueueError> {
+        self.put_within([item], Patience::Now)
+    }
+
+    /// Puts an item into the queue, and blocks until there is room, but no longer than `timeout`.
+    ///
+    /// With [`Duration::ZERO`] this is [`try_put`](Self::try_put). With [`Duration::MAX`] it waits
+    /// forever.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue is full or others write, until the time is over, and for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] if there was no room in time, [`ErrorKind::Busy`] if others wrote all
+    /// the time, and those of [`put`](Self::put).
+    pub fn put_timeout(&self, item: &T, timeout: Duration) -> Result<(), FileQueueError> {
+        self.put_within([item], Patience::within(timeout))
+    }
+
+    /// Puts an item into the queue, and waits for room without blocking the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Each poll blocks for the disk, and for others that write.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts nothing, unless it has resolved.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`put`](Self::put).
+    pub async fn put_async(&self, item: &T) -> Result<(), FileQueueError> {
+        let body = [encode(item)?];
+        self.put_bodies_async(&body).await
+    }
+
+    /// Puts all items into the queue, in one transaction: all of them or none. Blocks until there
+    /// is room for all.
+    ///
+    /// That is many times as fast as putting one after the other, since all wait for the disk
+    /// once. No items of others come in between.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue has too little room, and for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] if there can never be room for all of them, and those of
+    /// [`put`](Self::put).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::FileQueue;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let queue = FileQueue::open(folder.path().join("numbers"))?;
+    /// queue.put_all(&(1..=1000).collect::<Vec<u32>>())?;
+    /// assert_eq!((queue.len()?, queue.get()?), (1000, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_all<'a, I>(&self, items: I) -> Result<(), FileQueueError>
+    where
+        I: IntoIterator<Item = &'a T>,
+        T: 'a,
+    {
+        self.put_within(items, Patience::Forever)
+    }
+
+    /// Puts all items into the queue, or none, if there is room for all. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] if there is too little room, [`ErrorKind::Busy`] if somebody else is
+    /// writing just now, and those of [`put_all`](Self::put_all).
+    pub fn try_put_all<'a, I>(&self, items: I) -> Result<(), FileQueueError>
+    where
+        I: IntoIterator<Item = &'a T>,
+        T: 'a,
+    {
+        self.put_within(items, Patience::Now)
+    }
+
+    /// Puts all items into the queue, or none, and blocks until there is room for all, but no
+    /// longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] if there was too little room in time, [`ErrorKind::Busy`] if others
+    /// wrote all the time, and those of [`put_all`](Self::put_all).
+    pub fn put_all_timeout<'a, I>(&self, items: I, timeout: Duration) -> Result<(), FileQueueError>
+    where
+        I: IntoIterator<Item = &'a T>,
+        T: 'a,
+    {
+        self.put_within(items, Patience::within(timeout))
+    }
+
+    /// Puts all items into the queue, or none, and waits for room without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`put_all`](Self::put_all).
+    pub async fn put_all_async<'a, I>(&self, items: I) -> Result<(), FileQueueError>
+    where
+        I: IntoIterator<Item = &'a T>,
+        T: 'a,
+    {
+        let bodies = bodies(items)?;
+        self.put_bodies_async(&bodies).await
+    }
+
+    fn put_within<'a, I>(&self, items: I, patience: Patience) -> Result<(), FileQueueError>
+    where
+        I: IntoIterator<Item = &'a T>,
+        T: 'a,
+    {
+        let bodies = bodies(items)?;
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let open = &self.open;
+        let put = open.wait(Awaited::Room, patience, |look, patience| {
+            open.put(&bodies, look, patience)
+        });
+        put?.ok_or_else(|| ErrorKind::Full.into())
+    }
+
+    async fn put_bodies_async(&self, bodies: &[Vec<u8>]) -> Result<(), FileQueueError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let open = &self.open;
+        let put = open.wait_async(Awaited::Room, |look, patience| {
+            open.put(bodies, look, patience)
+        });
+        put.await
+    }
+
+    /// Takes an item out of the queue and its file, and blocks until there is one.
+    ///
+    /// If the process is killed before it has used the item, the item is gone:
+    /// [`get_task`](Self::get_task) does not lose it.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue is empty and not closed, and for the disk.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Closed`] once the queue is closed and empty,
+    /// - [`ErrorKind::Decode`] or [`ErrorKind::DamagedItem`] if the first item is no `T`, or not
+    ///   as it was put: it was set aside, and the next call takes the next item,
+    /// - [`ErrorKind::NoSpace`] and others for what may be wrong with a file. The item is still in
+    ///   the queue then.
+    pub fn get(&self) -> Result<T, FileQueueError> {
+        self.get_within(Patience::Forever)
+    }
+
+    /// Takes an item out of the queue and its file if there is one. Never waits.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks for the disk only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Empty`] if there is no item, [`ErrorKind::Busy`] if there may be one and
+    /// somebody else is writing just now, and those of [`get`](Self::get).
+    pub fn try_get(&self) -> Result<T, FileQueueError> {
+        self.get_within(Patience::Now)
+    }
+
+    /// Takes an item out of the queue and its file, and blocks until there is one, but no longer
+    /// than `timeout`.
+    ///
+    /// With [`Duration::ZERO`] this is [`try_get`](Self::try_get). With [`Duration::MAX`] it waits
+    /// forever.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue is empty and not closed, or others write, until the time is over,
+    /// and for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Empty`] if there was no item in time, [`ErrorKind::Busy`] if others wrote all
+    /// the time, and those of [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, FileQueueError> {
+        self.get_within(Patience::within(timeout))
+    }
+
+    /// Takes an item out of the queue and its file, and waits for one without blocking the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Each poll blocks for the disk, and for others that write.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: an item is taken only when the future resolves to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](Self::get).
+    pub async fn get_async(&self) -> Result<T, FileQueueError> {
+        let row = self.take_async(Take::Out).await?;
+        self.decoded(row)
+    }
+
+    fn get_within(&self, patience: Patience) -> Result<T, FileQueueError> {
+        let row = self.take_within(Take::Out, patience)?;
+        self.decoded(row)
+    }
+
+    /// Decodes an item that was taken out of the file, or sets it aside there.
+    fn decoded(&self, row: Row) -> Result<T, FileQueueError> {
+        decode(&row.body).map_err(|error| {
+            let error = error.of_item(row.id.unsigned_abs());
+            self.open.set_aside(Take::Out, row, &error.to_string());
+            error
+        })
+    }
+
+    pub(crate) fn take_within(
+        &self,
+        take: Take,
+        patience: Patience,
+    ) -> Result<Row, FileQueueError> {
+        let open = &self.open;
+        let taken = open.wait(Awaited::Item, patience, |look, patience| {
+            open.take(take, look, patience)
+        });
+        taken?.ok_or_else(|| ErrorKind::Empty.into())
+    }
+
+    pub(crate) async fn take_async(&self, take: Take) -> Result<Row, FileQueueError> {
+        let open = &self.open;
+        let taken = open.wait_async(Awaited::Item, |look, patience| {
+            open.take(take, look, patience)
+        });
+        taken.await
+    }
+
+    /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
+    /// item as [`get`](Self::get) does.
+    ///
+    /// It ends after an error, unless that concerned one item only.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter {
+            queue: self,
+            is_over: false,
+        }
+    }
+}
+
+/// Returns the bytes of all items.
+fn bodies<'a, T: Serialize + 'a>(
+    items: impl IntoIterator<Item = &'a T>,
+) -> Result<Vec<Vec<u8>>, FileQueueError> {
+    items.into_iter().map(encode).collect()
+}
+
+impl<T> FileQueue<T> {
+    /// Blocks until no item is unfinished.
+    ///
+    /// Items that were set aside count as finished.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until every item was taken by a get or reported done, whichever process does so. If
+    /// an item of a process that has died is in the queue again, it waits for that, too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Replaced`] and others for what may be wrong with a file.
+    pub fn join(&self) -> Result<(), FileQueueError> {
+        self.join_within(Patience::Forever).map(drop)
+    }
+
+    /// Blocks until no item is unfinished, but no longer than `timeout`. Returns `false` if the
+    /// time was over first.
+    ///
+    /// [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<bool, FileQueueError> {
+        self.join_within(Patience::within(timeout))
+    }
+
+    /// Waits until no item is unfinished, without blocking the thread. Dropping the future ends the
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`join`](Self::join).
+    pub async fn join_async(&self) -> Result<(), FileQueueError> {
+        let open = &self.open;
+        open.wait_async(Awaited::Done, |_, patience| open.is_done(patience))
+            .await
+    }
+
+    fn join_within(&self, patience: Patience) -> Result<bool, FileQueueError> {
+        let open = &self.open;
+        let done = open.wait(Awaited::Done, patience, |_, patience| open.is_done(patience));
+        Ok(done?.is_some())
+    }
+
+    /// Closes the queue, for all processes: all puts are refused from now on, and so are puts that
+    /// wait. Gets go on until the queue is empty, and fail from then on, those that wait too.
+    ///
+    /// It stays closed when it is opened the next time, until [`reopen`](Self::reopen). An item
+    /// that returns to a closed queue can be taken, but a get that has failed before does not come
+    /// back for it. Closing a closed queue has no effect.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSpace`] and others for what may be wrong with a file.
+    pub fn close(&self) -> Result<(), FileQueueError> {
+        self.open.set_closed(true)
+    }
+
+    /// Opens a closed queue again, for all processes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSpace`] and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let queue = FileQueue::open(folder.path().join("doors"))?;
+    /// queue.close()?;
+    /// assert_eq!(queue.put(&1).unwrap_err().kind(), ErrorKind::Closed);
+    /// queue.reopen()?;
+    /// queue.put(&1)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reopen(&self) -> Result<(), FileQueueError> {
+        self.open.set_closed(false)
+    }
+
+    /// Returns `true` if the queue is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Replaced`] and others for what may be wrong with a file.
+    pub fn is_closed(&self) -> Result<bool, FileQueueError> {
+        Ok(self.open.peek(Patience::Forever)?.is_closed)
+    }
+
+    /// Returns the number of items in the queue, without those that are taken. This is a snapshot
+    /// and may be stale.
+    ///
+    /// Items of a process that has died count as taken until the next take looks for them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Replaced`] and others for what may be wrong with a file.
+    pub fn len(&self) -> Result<u64, FileQueueError> {
+        Ok(self.open.peek(Patience::Forever)?.ready)
+    }
+
+    /// Returns `true` if no item is in the queue. This is a snapshot and may be stale.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`len`](Self::len).
+    pub fn is_empty(&self) -> Result<bool, FileQueueError> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Returns the number of items that were put, and neither taken by a get nor reported done.
+    /// This is a snapshot and may be stale.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`len`](Self::len).
+    pub fn unfinished(&self) -> Result<u64, FileQueueError> {
+        let peek = self.open.peek(Patience::Forever)?;
+        Ok(peek.ready + peek.taken)
+    }
+
+    /// Puts all items that were set aside back to their places in the queue, whatever its bounds
+    /// are, and returns the number of them. [`inspect`](crate::inspect) shows what was wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSpace`] and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("ages");
+    /// FileQueue::open(&path)?.put(&"forty".to_owned())?;
+    ///
+    /// let queue = FileQueue::<u32>::open(&path)?;
+    /// assert_eq!(queue.try_get().unwrap_err().kind(), ErrorKind::Decode);
+    /// assert_eq!(queue.try_get().unwrap_err().kind(), ErrorKind::Empty);
+    ///
+    /// assert_eq!(queue.restore()?, 1);
+    /// assert_eq!(FileQueue::<String>::open(&path)?.get()?, "forty");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore(&self) -> Result<u64, FileQueueError> {
+        self.open.restore()
+    }
+
+    /// Returns the largest number of items that this open queue fills the file to, or `None` for
+    /// any number.
+    pub fn capacity(&self) -> Option<u64> {
+        self.open.bounds.capacity
+    }
+
+    /// Returns the number of bytes that this open queue fills the file to, or `None` for any
+    /// number. See [`Builder::max_bytes`].
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.open.bounds.max_bytes
+    }
+
+    /// Returns the path of the file, without symbolic links.
+    pub fn path(&self) -> &Path {
+        self.open.path()
+    }
+}
+
+impl<T> Clone for FileQueue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            open: Arc::clone(&self.open),
+            items: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for FileQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileQueue")
+            .field("path", &self.path())
+            .field("capacity", &self.capacity())
+            .field("max_bytes", &self.max_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Serialize + DeserializeOwned> IntoIterator for &'a FileQueue<T> {
+    type Item = Result<T, FileQueueError>;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// An iterator that takes items until the queue is closed and empty.
+///
+/// It is returned by [`FileQueue::iter`].
+#[derive(Debug)]
+#[must_use = "iterators do nothing unless iterated"]
+pub struct Iter<'a, T> {
+    queue: &'a FileQueue<T>,
+    is_over: bool,
+}
+
+/// Returns what an iterator over a queue returns for the outcome of a get, and notes its end.
+pub(crate) fn next<R>(
+    outcome: Result<R, FileQueueError>,
+    is_over: &mut bool,
+) -> Option<Result<R, FileQueueError>> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Closed => {
+            *is_over = true;
+            None
+        }
+        outcome => {
+            *is_over = outcome.as_ref().is_err_and(|error| !error.is_of_item());
+            Some(outcome)
+        }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Iterator for Iter<'_, T> {
+    type Item = Result<T, FileQueueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.is_over {
+            true => None,
+            false => next(self.queue.get(), &mut self.is_over),
+        }
+    }
+}
