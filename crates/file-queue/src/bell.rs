@@ -9,10 +9,10 @@
 //! # The end of a taker
 //! The kernel reports that a file was closed a moment before it releases the locks of that file. So
 //! a look at that report may find the lock of a dead taker still held. The waiters are woken again
-//! after one millisecond, then four times as long after that, and so on for some minutes: a handful
-//! of looks for each process that ends. A waiter that comes while items are held by other processes
-//! begins such a series, too, since one of them may have closed the file just before the watch was
-//! set.
+//! after one millisecond, ten milliseconds after that, and so on until ten seconds: five looks for
+//! each process that ends, and the lock is released by what the kernel does next. A waiter that
+//! comes while others hold items begins such a series, too, since one of those may have closed the
+//! file just before the watch was set.
 
 use std::collections::HashMap;
 use std::io;
@@ -32,7 +32,7 @@ use workmill::Semaphore;
 use crate::lock_file::{Awaited, LockFile};
 
 /// The pauses of a series of looks after a process has closed the file, in milliseconds.
-const LOOKS: [u64; 10] = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144];
+const LOOKS: [u64; 5] = [1, 10, 100, 1000, 10_000];
 
 /// The waiters of one open queue.
 #[derive(Debug)]
@@ -81,11 +81,7 @@ impl Bell {
     }
 
     /// Begins to wait. What happens from now on wakes the waiter.
-    pub(crate) fn wait<'a>(
-        &self,
-        file: &'a LockFile,
-        awaited: Awaited,
-    ) -> io::Result<Waiter<'a>> {
+    pub(crate) fn wait<'a>(&self, file: &'a LockFile, awaited: Awaited) -> io::Result<Waiter<'a>> {
         let shared = self.shared()?;
         let wake_ups = Arc::new(match awaited {
             Awaited::Room => Semaphore::limit(0),
@@ -130,7 +126,10 @@ impl Bell {
 
     /// Ends the thread, and waits for its end.
     pub(crate) fn end(&mut self) {
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((shared, handle)) = thread.take() {
             shared.lock().is_over = true;
             shared.poke();
@@ -141,7 +140,10 @@ impl Bell {
 
     /// Forgets the thread, in a child of a fork, where it does not run.
     pub(crate) fn forget(&mut self) {
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         mem::forget(thread.take());
     }
 }

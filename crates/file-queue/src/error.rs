@@ -41,7 +41,8 @@ pub enum ErrorKind {
     NoSpace,
     /// The file, or one of those beside it, was removed, renamed or replaced while it was open.
     Replaced,
-    /// The queue was opened before a fork, and this is the child process.
+    /// This is a child that was made by a fork, without a new program, while its parent had a queue
+    /// open.
     Forked,
     /// The system reported another error.
     Io,
@@ -65,10 +66,10 @@ impl ErrorKind {
             Self::ReadOnly => "the queue's file, or its folder, cannot be written to",
             Self::NotFound => "the folder of the queue's file does not exist",
             Self::NoSpace => "the disk is full, and nothing has changed",
-            Self::Replaced => {
-                "the queue's file was removed, renamed or replaced while it was open"
+            Self::Replaced => "the queue's file was removed, renamed or replaced while it was open",
+            Self::Forked => {
+                "the parent of this process had a queue open when it forked, so this one can open none"
             }
-            Self::Forked => "the queue was opened in the parent of this process: open it here",
             Self::Io => "the queue's file cannot be used",
         }
     }
@@ -95,10 +96,7 @@ pub struct FileQueueError {
 
 impl FileQueueError {
     /// Creates an error with the text or the error that has led to it.
-    pub(crate) fn new(
-        kind: ErrorKind,
-        detail: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
             item: None,

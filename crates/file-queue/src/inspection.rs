@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::error::FileQueueError;
+use crate::stamp::Stamp;
 use crate::store;
 
 /// What lay in a queue's file at one moment. It is returned by [`inspect`].
@@ -92,5 +93,6 @@ pub enum ItemState {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn inspect(path: impl AsRef<Path>, limit: usize) -> Result<Contents, FileQueueError> {
+    let _stamp = Stamp::new()?;
     store::inspect(path.as_ref(), limit)
 }

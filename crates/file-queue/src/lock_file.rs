@@ -95,8 +95,12 @@ pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Returns what tells a file from all others, as long as somebody has it open.
-pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// What tells a file from all others, as long as somebody has it open: its device and its number
+/// there.
+pub(crate) type Identity = (u64, u64);
+
+/// Returns what tells the file at the path from all others.
+pub(crate) fn identity(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|it| (it.dev(), it.ino()))
 }
 
@@ -145,7 +149,7 @@ impl LockFile {
     }
 
     /// Returns what tells the open file from all others.
-    pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
         self.file.metadata().map(|it| (it.dev(), it.ino()))
     }
 

@@ -1,7 +1,6 @@
 //! An open queue, without the type of its items: how calls look into the file, and wait.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::bell::{Bell, Waiter};
 use crate::builder::Builder;
@@ -32,7 +31,7 @@ pub(crate) enum Look {
 impl Open {
     pub(crate) fn new(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
         Ok(Self {
-            stamp: Stamp::new(),
+            stamp: Stamp::new()?,
             store: Store::open(path, settings)?,
             bell: Bell::new(),
             bounds: Bounds {
@@ -93,8 +92,8 @@ impl Open {
         let store = self.store()?;
         if let Look::ReadFirst = look {
             let peek = self.peek(patience)?;
-            let must_write = || Ok::<_, FileQueueError>(store.other_takers(patience)?.0);
-            if peek.ready == 0 && !store.has_later() && !must_write()? {
+            let has_dead = || store.other_holders(patience).map(|it| it.has_dead);
+            if peek.ready == 0 && !store.has_later() && (peek.taken == 0 || !has_dead()?) {
                 return self.nothing(peek);
             }
         }
@@ -274,16 +273,12 @@ impl Open {
         let store = self.store()?;
         let waiter = self.bell.wait(&store.locks, awaited);
         let waiter = waiter.map_err(|error| lock_file::failure(store.locks.path(), error))?;
-        let (_, others_live) = store.other_takers(Patience::within(WATCHING))?;
-        if awaited == Awaited::Item && others_live {
+        if awaited == Awaited::Item && store.other_holders(Patience::Forever)?.has_living {
             waiter.expect_an_end();
         }
         Ok(waiter)
     }
 }
-
-/// How long a waiter waits, at its beginning, for another thread of this process.
-const WATCHING: Duration = Duration::from_secs(30);
 
 impl Drop for Open {
     fn drop(&mut self) {

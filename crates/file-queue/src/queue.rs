@@ -66,7 +66,10 @@ use crate::store::{Row, Take};
 /// On a local file system. Not on a network's, where the locks and the memory that SQLite shares
 /// between processes do not work. Beside the file are up to three more, with `-wal`, `-shm` and
 /// `-lock` at the end of their names, which belong to it: while a queue is open, none of the four
-/// must be moved or removed. If one is, calls fail with [`ErrorKind::Replaced`].
+/// must be moved or removed. If one is, calls fail with [`ErrorKind::Replaced`]. The file must have
+/// one name only, no hard links; symbolic links do no harm. And a process that has the queue open
+/// must not read the file by other means: when it closes it, SQLite's locks are lost. To see what
+/// is in it, call [`inspect`](crate::inspect).
 ///
 /// # Blocking
 ///
@@ -83,8 +86,9 @@ use crate::store::{Row, Take};
 ///
 /// # Forks
 ///
-/// In a child made by a fork, without a new program, all calls on a queue that the parent has
-/// opened fail with [`ErrorKind::Forked`]. The child can open the queue itself.
+/// In a child that is made by a fork, without a new program, while its parent has any queue open,
+/// all calls fail with [`ErrorKind::Forked`], and it cannot open a queue itself: SQLite takes its
+/// parent's locks for its own there. Open queues after the fork.
 ///
 /// # Dropping
 ///
@@ -488,7 +492,9 @@ impl<T> FileQueue<T> {
 
     fn join_within(&self, patience: Patience) -> Result<bool, FileQueueError> {
         let open = &self.open;
-        let done = open.wait(Awaited::Done, patience, |_, patience| open.is_done(patience));
+        let done = open.wait(Awaited::Done, patience, |_, patience| {
+            open.is_done(patience)
+        });
         Ok(done?.is_some())
     }
 

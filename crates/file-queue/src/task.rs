@@ -144,9 +144,9 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
 /// So where work ends early, by `?` or since a future is dropped, but shall be done again, call
 /// [`give_back`](Self::give_back).
 ///
-/// A drop tells no error. If the file cannot be written then, the item goes back to the queue as
-/// soon as it can, or when the queue is opened the next time: it may be done twice, but is not
-/// lost. [`done`](Self::done) tells the error.
+/// A drop blocks for the disk, and tells no error. If the file cannot be written then, the item
+/// goes back to the queue with the next call of this open queue that can write, or when the process
+/// has ended: it may be done twice, but is not lost. [`done`](Self::done) tells the error.
 #[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
               item is worked on, since `let _ = …` drops it at once"]
 pub struct FileTaskGuard<T> {

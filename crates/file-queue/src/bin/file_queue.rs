@@ -75,7 +75,9 @@ fn show_item(item: &ListedItem, out: &mut impl Write) -> io::Result<()> {
     let age = age.unwrap_or_default().as_secs();
     let state = match &item.state {
         ItemState::Ready => "ready".to_owned(),
-        ItemState::Taken { process, is_alive, .. } => match is_alive {
+        ItemState::Taken {
+            process, is_alive, ..
+        } => match is_alive {
             true => format!("taken by process {process}"),
             false => format!("taken by process {process}, which is gone"),
         },

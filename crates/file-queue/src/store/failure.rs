@@ -37,7 +37,11 @@ impl Failure {
     /// Returns `true` if another connection was in the way, and trying again may help.
     pub(crate) fn is_busy(&self) -> bool {
         match self {
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
+            // The second is what SQLite says if others were faster several times in a row.
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
+            ),
             Self::Own(_) => false,
         }
     }
@@ -55,10 +59,12 @@ impl Failure {
         };
         let kind = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
+            Some(ErrorCode::FileLockingProtocolFailed) => ErrorKind::Busy,
             Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
             Some(ErrorCode::SystemIoFailure) if is_full(path) => ErrorKind::NoSpace,
             Some(ErrorCode::DatabaseCorrupt) => ErrorKind::Damaged,
             Some(ErrorCode::NotADatabase) => ErrorKind::NotAQueue,
+            Some(ErrorCode::ReadOnly) if is_moved(&error) => ErrorKind::Replaced,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::ReadOnly,
             Some(ErrorCode::TooBig) => ErrorKind::TooLarge,
             Some(ErrorCode::CannotOpen) => cannot_open(path),
@@ -75,7 +81,13 @@ impl Failure {
 fn is_full(path: &Path) -> bool {
     let folder = path.parent().unwrap_or(path);
     let asked = nix::sys::statvfs::statvfs(folder);
-    asked.is_ok_and(|it| u64::from(it.blocks_available()).saturating_mul(it.fragment_size()) < 65_536)
+    asked.is_ok_and(|it| it.blocks_available().saturating_mul(it.fragment_size()) < 65_536)
+}
+
+/// Returns `true` if SQLite has noticed itself that the file is not at its path any more.
+fn is_moved(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|it| it.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED)
 }
 
 /// Returns why a file cannot be opened, which SQLite does not say.

@@ -28,8 +28,9 @@ fn read(connection: &Connection, path: &Path, limit: usize) -> Tried<Contents> {
     let moment = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
     let id: QueueId = moment.query_row("SELECT id FROM queue", [], |row| row.get(0))?;
     let peek = peek(&moment)?;
-    let set_aside =
-        moment.query_row("SELECT count(*) FROM set_aside", [], |row| row.get::<_, u64>(0))?;
+    let set_aside = moment.query_row("SELECT count(*) FROM set_aside", [], |row| {
+        row.get::<_, u64>(0)
+    })?;
     let real = path.canonicalize();
     let real = real.as_deref().unwrap_or(path);
     let mut items = Vec::new();

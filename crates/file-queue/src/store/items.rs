@@ -52,6 +52,15 @@ pub(crate) struct Peek {
     pub(crate) is_closed: bool,
 }
 
+/// Who holds items, other than this open queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holders {
+    /// One that has died: the next take puts its items back.
+    pub(crate) has_dead: bool,
+    /// One that lives.
+    pub(crate) has_living: bool,
+}
+
 /// How much the queue may hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds {
@@ -105,8 +114,7 @@ impl Bounds {
         if is_over(0, count, self.capacity) || is_over(0, bytes, self.max_bytes) {
             return Err(ErrorKind::TooLarge.into());
         }
-        if is_over(peek.ready, count, self.capacity) || is_over(peek.bytes, bytes, self.max_bytes)
-        {
+        if is_over(peek.ready, count, self.capacity) || is_over(peek.bytes, bytes, self.max_bytes) {
             return Err(ErrorKind::Full.into());
         }
         Ok(())
@@ -115,8 +123,7 @@ impl Bounds {
 
 /// Returns what is in the file.
 pub(crate) fn peek(connection: &Connection) -> Tried<Peek> {
-    let mut select =
-        connection.prepare_cached("SELECT ready, taken, bytes, closed FROM queue")?;
+    let mut select = connection.prepare_cached("SELECT ready, taken, bytes, closed FROM queue")?;
     let peek = select.query_row([], |row| {
         Ok(Peek {
             ready: row.get(0)?,
@@ -128,12 +135,19 @@ pub(crate) fn peek(connection: &Connection) -> Tried<Peek> {
     Ok(peek)
 }
 
-/// Returns the numbers of the takers, other than the one given.
-pub(crate) fn takers(connection: &Connection, except: Option<i64>) -> Tried<Vec<i64>> {
-    let mut select = connection.prepare_cached("SELECT id FROM takers WHERE id IS NOT ?1")?;
+/// Returns the numbers of the takers, other than the one given, that `select` finds.
+fn takers(connection: &Connection, select: &str, except: Option<i64>) -> Tried<Vec<i64>> {
+    let mut select = connection.prepare_cached(select)?;
     let found = select.query_map([except], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
+
+/// Finds all takers.
+const ALL: &str = "SELECT id FROM takers WHERE id IS NOT ?1";
+
+/// Finds the takers that hold an item.
+const HOLDERS: &str = "SELECT id FROM takers WHERE id IS NOT ?1
+                       AND EXISTS (SELECT 1 FROM items WHERE taker = takers.id)";
 
 impl Store {
     /// Returns this queue's own number as a taker, if it has one.
@@ -169,12 +183,15 @@ impl Store {
         made.map(drop)
     }
 
-    /// Returns `true` if another taker has died and nobody has put its items back, and `true` if
-    /// another lives.
-    pub(crate) fn other_takers(&self, patience: Patience) -> Result<(bool, bool), FileQueueError> {
-        let others = self.read(patience, |connection| takers(connection, self.taker()))?;
+    /// Returns whether others hold items.
+    pub(crate) fn other_holders(&self, patience: Patience) -> Result<Holders, FileQueueError> {
+        let read = |connection: &Connection| takers(connection, HOLDERS, self.taker());
+        let others = self.read(patience, read)?;
         let living = others.iter().filter(|it| self.locks.is_alive(**it)).count();
-        Ok((living < others.len(), living > 0))
+        Ok(Holders {
+            has_dead: living < others.len(),
+            has_living: living > 0,
+        })
     }
 }
 
@@ -326,7 +343,8 @@ impl Change<'_> {
 
     /// Notes that the queue is closed, or open again.
     pub(crate) fn set_closed(&self, closed: bool) -> Tried<()> {
-        self.execute("UPDATE queue SET closed = ?1", [closed]).map(drop)
+        self.execute("UPDATE queue SET closed = ?1", [closed])
+            .map(drop)
     }
 
     /// Makes a change that could not be made before.
@@ -343,7 +361,7 @@ impl Change<'_> {
 
     /// Puts the items of all takers that have died back to their places.
     fn recover(&self) -> Tried<()> {
-        for taker in takers(self.transaction, self.store.taker())? {
+        for taker in takers(self.transaction, ALL, self.store.taker())? {
             if self.store.locks.is_alive(taker) {
                 continue;
             }

@@ -28,12 +28,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use self::failure::Failure;
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::items::{Bounds, Later, Peek, Row, Take, Taken, peek};
-use self::failure::Failure;
 use crate::builder::Builder;
 use crate::error::{ErrorKind, FileQueueError};
-use crate::lock_file::{LockFile, beside, identity};
+use crate::lock_file::{Identity, LockFile, beside, identity};
 use crate::patience::{Patience, Pauses};
 
 /// An open file.
@@ -42,7 +42,7 @@ pub(crate) struct Store {
     connection: Mutex<Option<Connection>>,
     path: PathBuf,
     /// The files that the queue consists of, and what tells each from a later one of that path.
-    files: Vec<(PathBuf, (u64, u64))>,
+    files: Vec<(PathBuf, Identity)>,
     pub(crate) locks: LockFile,
     later: Mutex<Vec<Later>>,
     /// The number by which other processes know that this one lives, once it has taken something.
@@ -78,8 +78,7 @@ impl Store {
             FileQueueError::new(ErrorKind::Replaced, format!("{}: {error}", path.display()))
         })?;
         let locks = loop {
-            let begun =
-                Transaction::new_unchecked(&connection, TransactionBehavior::Immediate);
+            let begun = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate);
             match begun.map_err(Failure::from) {
                 Err(failure) if failure.is_busy() && pauses.pause() => {}
                 begun => {
@@ -101,10 +100,11 @@ impl Store {
     }
 
     /// Notes which files these are.
-    fn identities(&self) -> Result<Vec<(PathBuf, (u64, u64))>, FileQueueError> {
+    fn identities(&self) -> Result<Vec<(PathBuf, Identity)>, FileQueueError> {
         let lock = self.locks.identity();
         let mut files = vec![(self.locks.path().to_owned(), lock)];
-        for path in [self.path.clone(), beside(&self.path, "-wal")] {
+        for end in ["", "-wal", "-shm"] {
+            let path = beside(&self.path, end);
             let found = identity(&path);
             files.push((path, found));
         }
@@ -209,7 +209,10 @@ impl Store {
                 Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => Err(ErrorKind::Busy.into()),
             },
-            _ => Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner)),
+            _ => Ok(self
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)),
         }
     }
 

@@ -36,7 +36,10 @@ fn a_flipped_bit_in_a_body_sets_that_item_aside() {
     change(&place.path, |bytes| {
         let text = b"item 0001";
         let found = bytes.windows(text.len()).enumerate();
-        let all: Vec<_> = found.filter(|(_, it)| it == text).map(|(at, _)| at).collect();
+        let all: Vec<_> = found
+            .filter(|(_, it)| it == text)
+            .map(|(at, _)| at)
+            .collect();
         // Some may be remains in the unused part of a page.
         assert!(!all.is_empty());
         all.iter().for_each(|at| bytes[at + 20] ^= 1);
@@ -44,7 +47,10 @@ fn a_flipped_bit_in_a_body_sets_that_item_aside() {
     let queue = place.open::<String>();
     assert_eq!(queue.get().unwrap(), item(0));
     let error = queue.get().unwrap_err();
-    assert_eq!((error.kind(), error.item_id()), (ErrorKind::DamagedItem, Some(2)));
+    assert_eq!(
+        (error.kind(), error.item_id()),
+        (ErrorKind::DamagedItem, Some(2))
+    );
     assert_eq!(queue.get().unwrap(), item(2));
     assert_eq!(queue.unfinished().unwrap(), 97);
     // Put back, it is set aside again, by a take that holds, too.
@@ -74,7 +80,11 @@ fn damaged_pages_are_an_error_and_hand_out_nothing() {
     match FileQueue::<String>::open(&place.path) {
         Err(error) => assert_eq!(error.kind(), ErrorKind::Damaged),
         Ok(queue) => {
-            for outcome in [queue.get(), queue.get(), queue.put(&item(1)).map(|()| item(1))] {
+            for outcome in [
+                queue.get(),
+                queue.get(),
+                queue.put(&item(1)).map(|()| item(1)),
+            ] {
                 assert_eq!(kind(outcome), ErrorKind::Damaged);
             }
         }
@@ -116,7 +126,10 @@ fn a_file_that_was_cut_off_is_an_error() {
 fn a_damaged_header_is_no_queue() {
     let place = filled();
     change(&place.path, |bytes| bytes[..16].fill(0));
-    assert_eq!(kind(FileQueue::<String>::open(&place.path)), ErrorKind::NotAQueue);
+    assert_eq!(
+        kind(FileQueue::<String>::open(&place.path)),
+        ErrorKind::NotAQueue
+    );
 }
 
 /// What follows the damage is lost, and nobody can tell: SQLite takes it for the end of what was

@@ -97,8 +97,12 @@ fn killed_after(role: &str, path: &Path, count: usize) -> Vec<String> {
 #[test]
 fn what_a_killed_process_has_put_is_there() {
     limited(|| {
-        for (role, count) in [("puts", 1), ("puts", 57), ("puts", 400), ("puts with full sync", 23)]
-        {
+        for (role, count) in [
+            ("puts", 1),
+            ("puts", 57),
+            ("puts", 400),
+            ("puts with full sync", 23),
+        ] {
             let place = Place::new();
             let confirmed = numbers(killed_after(role, &place.path, count)).len() as u64;
             let queue = place.open::<u64>();
@@ -164,7 +168,10 @@ fn a_process_that_is_killed_in_get_task_loses_nothing() {
 fn a_process_that_is_killed_in_done_gives_the_others_back() {
     limited(|| {
         let place = Place::new();
-        place.open().put_all(&(0..300).collect::<Vec<u64>>()).unwrap();
+        place
+            .open()
+            .put_all(&(0..300).collect::<Vec<u64>>())
+            .unwrap();
         let mut child = Child::new("takes all, then reports them done", &place.path);
         child.expect("took all");
         let queue = place.open::<u64>();
@@ -195,7 +202,10 @@ fn the_item_of_a_killed_taker_wakes_those_that_wait() {
             let waiter = Child::new("waits for a task", &place.path);
             waiter.expect("waits");
             // In half of the cases it most likely waits by then.
-            assert_eq!(waiter.hear_within(Duration::from_millis(20 * (times.len() as u64 % 2))), None);
+            assert_eq!(
+                waiter.hear_within(Duration::from_millis(20 * (times.len() as u64 % 2))),
+                None
+            );
             let begin = Instant::now();
             taker.kill();
             waiter.expect("took 2");
@@ -217,7 +227,10 @@ fn a_process_that_is_only_stopped_keeps_its_item() {
         taker.expect("took 1");
         taker.signal(Signal::STOP);
         assert_eq!(kind(queue.try_get_task()), ErrorKind::Empty);
-        assert_eq!(kind(queue.get_timeout(Duration::from_millis(100))), ErrorKind::Empty);
+        assert_eq!(
+            kind(queue.get_timeout(Duration::from_millis(100))),
+            ErrorKind::Empty
+        );
         assert_eq!(queue.unfinished().unwrap(), 1);
         taker.signal(Signal::CONT);
         taker.say("go on");

@@ -32,8 +32,16 @@ fn items_come_back_as_they_were_put() {
     comes_back((1.5_f32, f64::MIN_POSITIVE, f64::INFINITY, 0.1 + 0.2));
     comes_back((None::<i32>, Some(7), 'ß', "text".to_owned()));
     comes_back(vec![Shape::Unit, Shape::New(-0.0), Shape::Tuple(1, 2)]);
-    comes_back([Shape::Struct { name: None }, Shape::Struct { name: Some("x".into()) }]);
-    comes_back(BTreeMap::from([((1, 'a'), vec![0_u8, 255]), ((2, 'b'), vec![])]));
+    comes_back([
+        Shape::Struct { name: None },
+        Shape::Struct {
+            name: Some("x".into()),
+        },
+    ]);
+    comes_back(BTreeMap::from([
+        ((1, 'a'), vec![0_u8, 255]),
+        ((2, 'b'), vec![]),
+    ]));
     comes_back("x".repeat(3_000_000));
     let place = Place::new();
     let queue = place.open();
@@ -57,7 +65,10 @@ fn a_field_with_a_default_can_be_added() {
     let name = "x".to_owned();
     place.open().put(&Old { name: name.clone() }).unwrap();
     let queue = place.open();
-    let new = New { urgent: false, name };
+    let new = New {
+        urgent: false,
+        name,
+    };
     assert_eq!(queue.get().unwrap(), new);
     // And the old program reads what the new one has put.
     queue.put(&new).unwrap();
@@ -88,18 +99,25 @@ fn what_cannot_be_encoded_is_told_and_nothing_is_put() {
 fn what_cannot_be_decoded_is_set_aside_and_can_be_put_back() {
     let place = Place::new();
     let texts = place.open();
-    texts.put_all(&["a".to_owned(), "b".to_owned(), "c".to_owned()]).unwrap();
+    texts
+        .put_all(&["a".to_owned(), "b".to_owned(), "c".to_owned()])
+        .unwrap();
     let numbers = place.open::<u32>();
     let error = numbers.get().unwrap_err();
-    assert_eq!((error.kind(), error.item_id()), (ErrorKind::Decode, Some(1)));
+    assert_eq!(
+        (error.kind(), error.item_id()),
+        (ErrorKind::Decode, Some(1))
+    );
     assert_eq!(kind(numbers.get_task()), ErrorKind::Decode);
     // It stands in nobody's way.
     assert_eq!((texts.len().unwrap(), texts.unfinished().unwrap()), (1, 1));
     texts.put(&"d".to_owned()).unwrap();
     let contents = inspect(&place.path, 10).unwrap();
     assert_eq!((contents.ready, contents.set_aside), (2, 2));
-    assert!(matches!(&contents.items[1].state, ItemState::SetAside { reason, .. }
-        if reason.contains("cannot be decoded")));
+    assert!(
+        matches!(&contents.items[1].state, ItemState::SetAside { reason, .. }
+        if reason.contains("cannot be decoded"))
+    );
     assert_eq!(texts.restore().unwrap(), 2);
     assert_eq!(rest(&texts), ["a", "b", "c", "d"]);
     assert_eq!(texts.restore().unwrap(), 0);

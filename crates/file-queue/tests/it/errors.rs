@@ -25,8 +25,11 @@ fn a_text_file_is_no_queue_and_is_left_alone() {
 
 #[test]
 fn another_programs_database_is_no_queue_and_is_left_alone() {
-    for sql in ["CREATE TABLE letters (text)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"]
-    {
+    for sql in [
+        "CREATE TABLE letters (text)",
+        "PRAGMA application_id = 7",
+        "PRAGMA user_version = 1",
+    ] {
         let place = Place::new();
         tamper(&place.path, sql);
         let before = fs::read(&place.path).unwrap();
@@ -100,7 +103,10 @@ fn strange_paths_are_paths() {
     let link = place.folder.path().join("link");
     std::os::unix::fs::symlink(&place.path, &link).unwrap();
     open(&place).unwrap().put(&2).unwrap();
-    let (first, second) = (open(&place).unwrap(), FileQueue::<u32>::open(&link).unwrap());
+    let (first, second) = (
+        open(&place).unwrap(),
+        FileQueue::<u32>::open(&link).unwrap(),
+    );
     let task = first.get_task().unwrap();
     assert_eq!(kind(second.try_get()), ErrorKind::Empty);
     task.done().unwrap();

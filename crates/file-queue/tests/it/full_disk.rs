@@ -19,14 +19,28 @@ pub(crate) const ROLES: &[(&str, Role)] = &[
 fn with_a_disk(options: &str) -> [String; 7] {
     let mount = format!("mount -t tmpfs -o {options} none \"$WORKMILL_FILE_QUEUE_PATH\"");
     let script = format!("{mount} && exec \"$@\"");
-    ["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned)
+    [
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        &script,
+        "sh",
+    ]
+    .map(str::to_owned)
 }
 
 /// Plays a role on a disk of its own.
 fn on_a_disk(role: &str) {
-    let may = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    let may = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .output();
     if !may.is_ok_and(|it| it.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "this process cannot mount a disk");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "this process cannot mount a disk"
+        );
         eprintln!("left out: this process cannot mount a disk");
         return;
     }
@@ -36,7 +50,11 @@ fn on_a_disk(role: &str) {
         let wrapper: Vec<_> = wrapper.iter().map(|it| &**it).collect();
         let child = Child::wrapped(&wrapper, role, folder.path());
         let lines = child.finish();
-        assert_eq!(lines.last().map(|it| &**it), Some("all is well"), "{lines:?}");
+        assert_eq!(
+            lines.last().map(|it| &**it),
+            Some("all is well"),
+            "{lines:?}"
+        );
     });
 }
 
@@ -92,9 +110,16 @@ fn fills_its_disk(folder: &Path, _: &Receiver<String>) {
     assert_eq!(kind(queue.get()), ErrorKind::NoSpace);
     assert_eq!(kind(queue.put(&item(4711))), ErrorKind::NoSpace);
     assert_eq!(kind(queue.try_put(&item(4711))), ErrorKind::NoSpace);
-    assert_eq!(kind(queue.put_all(&[item(4711), item(4712)])), ErrorKind::NoSpace);
+    assert_eq!(
+        kind(queue.put_all(&[item(4711), item(4712)])),
+        ErrorKind::NoSpace
+    );
     assert_eq!(kind(queue.try_get_task()), ErrorKind::NoSpace);
-    say(format!("{} got, {} taken of {last}", gone.len(), tasks.len()));
+    say(format!(
+        "{} got, {} taken of {last}",
+        gone.len(),
+        tasks.len()
+    ));
     // Guards: what cannot be written goes back to the queue.
     tasks.push(first);
     let mut back = Vec::new();
@@ -165,6 +190,9 @@ fn cannot_write(folder: &Path, _: &Receiver<String>) {
 /// Changes the disk at the path.
 fn remount(path: &Path, how: &str) {
     let options = format!("remount,{how}");
-    let status = Command::new("mount").args(["-o", &options]).arg(path).status();
+    let status = Command::new("mount")
+        .args(["-o", &options])
+        .arg(path)
+        .status();
     assert!(status.unwrap().success());
 }

@@ -8,7 +8,7 @@ use crate::support::{Place, kind, limited, rest};
 
 #[test]
 fn a_file_that_is_gone_fails_every_call() {
-    for end in ["", "-wal", "-lock"] {
+    for end in ["", "-wal", "-shm", "-lock"] {
         let place = Place::new();
         let queue = place.open();
         queue.put_all(&[1, 2]).unwrap();
@@ -22,7 +22,10 @@ fn a_file_that_is_gone_fails_every_call() {
         assert_eq!(kind(task.done()), ErrorKind::Replaced);
         let error = queue.join().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Replaced);
-        assert!(error.to_string().contains(&format!("queue{end}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("queue{end}")),
+            "{error}"
+        );
     }
 }
 

@@ -67,7 +67,10 @@ fn four_writers_lose_nothing_and_none_is_left_behind() {
             .collect();
         writers.iter().for_each(|writer| writer.expect("ready"));
         writers.iter_mut().for_each(|writer| writer.say("go"));
-        let longest: Vec<u64> = writers.iter().map(|it| it.hear().parse().unwrap()).collect();
+        let longest: Vec<u64> = writers
+            .iter()
+            .map(|it| it.hear().parse().unwrap())
+            .collect();
         println!("the longest put of each took {longest:?} ms");
         assert!(longest.iter().all(|it| *it < 10_000), "{longest:?}");
         let mut all = rest(&queue);

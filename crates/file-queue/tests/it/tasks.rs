@@ -80,7 +80,10 @@ fn done_is_refused_after_the_item_went_back() {
         "UPDATE items SET taker = NULL; UPDATE queue SET ready = 1, taken = 0;",
     );
     let error = task.done().unwrap_err();
-    assert_eq!((error.kind(), error.item_id()), (ErrorKind::NotTaken, Some(1)));
+    assert_eq!(
+        (error.kind(), error.item_id()),
+        (ErrorKind::NotTaken, Some(1))
+    );
     let again = queue.get_task().unwrap();
     assert_eq!(again.attempt(), 2);
     // Another's item is not this guard's either.

@@ -38,7 +38,9 @@ fn mail(to: &str) -> Mail {
 fn it_lists_the_items_and_where_they_stand() {
     let place = Place::new();
     let queue = place.open();
-    queue.put_all(&[mail("ann"), mail("bob\n"), mail("cy")]).unwrap();
+    queue
+        .put_all(&[mail("ann"), mail("bob\n"), mail("cy")])
+        .unwrap();
     let numbers = place.open::<u32>();
     kind(numbers.get());
     let task = queue.get_task().unwrap();
@@ -47,12 +49,27 @@ fn it_lists_the_items_and_where_they_stand() {
     let out = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let lines: Vec<_> = out.lines().collect();
-    assert!(lines[0].contains("closed: 1 ready, 1 taken, 1 set aside"), "{out}");
-    assert!(lines[1].contains(r#"{"to": "ann", "copies": [1, 2], "urgent": null}"#), "{out}");
-    assert!(lines[1].contains("set aside") && lines[1].contains("cannot be decoded"), "{out}");
-    assert!(lines[2].contains(&format!("taken by process {}", std::process::id())), "{out}");
+    assert!(
+        lines[0].contains("closed: 1 ready, 1 taken, 1 set aside"),
+        "{out}"
+    );
+    assert!(
+        lines[1].contains(r#"{"to": "ann", "copies": [1, 2], "urgent": null}"#),
+        "{out}"
+    );
+    assert!(
+        lines[1].contains("set aside") && lines[1].contains("cannot be decoded"),
+        "{out}"
+    );
+    assert!(
+        lines[2].contains(&format!("taken by process {}", std::process::id())),
+        "{out}"
+    );
     assert!(lines[2].contains(r#""bob\n""#), "{out}");
-    assert!(lines[3].contains("ready") && lines[3].contains("cy"), "{out}");
+    assert!(
+        lines[3].contains("ready") && lines[3].contains("cy"),
+        "{out}"
+    );
     assert_eq!(lines.len(), 4);
     // It has changed nothing.
     task.done().unwrap();
@@ -64,7 +81,11 @@ fn it_says_what_is_wrong() {
     let place = Place::new();
     let output = ls(&["ls"], &place.path);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("queue"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("queue"),
+        "{}",
+        text(&output.stderr)
+    );
     for words in [&[][..], &["rm"], &["ls", "x"]] {
         let output = ls(words, &place.path);
         assert_eq!(output.status.code(), Some(2));
