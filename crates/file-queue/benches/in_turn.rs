@@ -53,7 +53,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
     Ok(options)
 }
 
-/// Returns how many of so many calls are made a second.
+/// Makes that many calls, and returns the number of calls a second.
 fn rate(
     count: u32,
     mut call: impl FnMut() -> Result<(), FileQueueError>,
@@ -189,7 +189,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let late = lateness(folder.path(), 200, sync)?;
         let longest = late.iter().copied().fold(0.0, f64::max);
         println!(
-            "a waiter in another process has its item {:.0} us after the put ({name} sync; longest {:.0})",
+            "another process has its item {:.0} us after the put ({name} sync; longest {:.0})",
             median(late) / 1e3,
             longest / 1e3
         );

@@ -5,7 +5,7 @@
 //! cargo run -p workmill-file-queue --example processes
 //! ```
 //!
-//! The program starts itself twice. The same by hand, in two terminals:
+//! The program starts itself twice. By hand, in two terminals:
 //!
 //! ```sh
 //! cargo run -p workmill-file-queue --example processes -- consumer /tmp/numbers

@@ -263,7 +263,7 @@ impl Looks {
 }
 
 impl Waiter<'_> {
-    /// Has the waiters look again and again for a while, since a process that holds items may have
+    /// Makes the waiters look again several times, since a process that holds items may have
     /// ended just before.
     pub(crate) fn expect_an_end(&self) {
         self.shared.lock().expects_an_end = true;

@@ -68,7 +68,7 @@ impl ErrorKind {
             Self::NoSpace => "the disk is full, and nothing has changed",
             Self::Replaced => "the queue's file was removed, renamed or replaced while it was open",
             Self::Forked => {
-                "the parent of this process had a queue open when it forked, so this one can open none"
+                "the process that has forked this one had a queue open, so it can use none"
             }
             Self::Io => "the queue's file cannot be used",
         }

@@ -1,4 +1,4 @@
-//! What lies in a queue's file, for tools.
+//! The contents of a queue's file, for tools.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use crate::error::FileQueueError;
 use crate::stamp::Stamp;
 use crate::store;
 
-/// What lay in a queue's file at one moment. It is returned by [`inspect`].
+/// The contents of a queue's file at one moment. They are returned by [`inspect`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contents {
@@ -17,7 +17,7 @@ pub struct Contents {
     pub taken: u64,
     /// The number of items that were set aside.
     pub set_aside: u64,
-    /// What the items that are ready or taken count as, in bytes. See
+    /// The number of bytes that the items which are ready or taken count as. See
     /// [`Builder::max_bytes`](crate::Builder::max_bytes).
     pub bytes: u64,
     /// The queue is closed.
@@ -59,12 +59,12 @@ pub enum ItemState {
     /// It cannot be read, and was set aside.
     #[non_exhaustive]
     SetAside {
-        /// What was wrong with it.
+        /// The error that a take has met.
         reason: String,
     },
 }
 
-/// Returns what lies in the queue's file, with its first `limit` items, whatever their type is.
+/// Returns the contents of a queue's file, with its first `limit` items, whatever their type is.
 ///
 /// It changes nothing: an item of a process that has died is shown as taken. The process may have
 /// the queue open at the same time, and others may use it.

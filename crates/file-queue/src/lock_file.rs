@@ -14,20 +14,28 @@
 //! - Byte `TAKERS + n` is locked by the taker with the number n for as long as it lives. A taker's
 //!   number is never given twice, so a byte that is free means that its taker is gone for good.
 //! - `ROOM` and `DONE` are locked, shared, while somebody waits for room, or for the queue to be
-//!   done. Whoever makes room, or ends the last item, rings only if somebody waits.
+//!   done. A call that makes room, or ends the last item, rings only if somebody waits.
 //!
 //! None of these locks is on SQLite's own files: the locks there belong to the process, and go when
 //! it closes any descriptor of the file.
 //!
 //! # Why no wake-up is lost
-//! *Waiter:* (W1) watch the bell, (W2) lock `ROOM` or `DONE` if it waits for one of those, (W3) look
-//! into the file, (W4) sleep until the watch reports something, then look again.
+//! *Waiter:* (W1) watch the bell, (W2) lock `ROOM` or `DONE` if it waits for one of those, (W3)
+//! look into the file, (W4) sleep until the watch reports something, then look again.
 //! *Writer:* (C1) commit, (C2) see whether the byte is locked, (C3) write the bell.
+//!
 //! Looks and commits are transactions. If the look comes after the commit, the waiter sees the
 //! change. Else the commit comes after the look, so C2 after W2, and C3 after W1: the writer sees
-//! the lock, and the watch reports the bell. The bell is written after the commit is visible; a
-//! watch on SQLite's own `-wal` file would report a write before, and then no more.
-//! A writer that dies between C1 and C3 closes the lock file, which the watch reports, too.
+//! the lock, and the watch reports the bell. Threads of one open queue have one description, in
+//! which a lock is no obstacle; they note in `own` that they wait, and their looks and commits are
+//! ordered by the lock on the connection.
+//!
+//! The bell is written when the commit is visible. A watch on SQLite's own `-wal` file would
+//! report what is written before that, and no more when it becomes visible.
+//!
+//! A writer that dies between C1 and C3 closes the lock file, which the watch reports, too. (Not
+//! if a forked child of it lives. Then the item, whose put has not returned, is found by the next
+//! look.)
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -56,7 +64,7 @@ const DONE: i64 = ROOM + 1;
 /// The byte before that of the first taker.
 const TAKERS: i64 = 1 << 33;
 
-/// What a waiter waits for, so that others know when to ring.
+/// The event that a waiter waits for, so that others know when to ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaited {
     /// An item. That one was put is always rung.
@@ -95,8 +103,8 @@ pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// What tells a file from all others, as long as somebody has it open: its device and its number
-/// there.
+/// The device of a file and its number there, which no other file has as long as somebody has it
+/// open.
 pub(crate) type Identity = (u64, u64);
 
 /// Returns what tells the file at the path from all others.
@@ -202,7 +210,7 @@ impl LockFile {
         }
     }
 
-    /// Gives the byte of a taker back that has taken nothing.
+    /// Unlocks the byte of a taker that has taken nothing.
     pub(crate) fn unlock_taker(&self, taker: i64) {
         let _ = self.set(TAKERS + taker, libc::F_UNLCK);
     }

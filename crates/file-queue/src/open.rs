@@ -56,7 +56,7 @@ impl Open {
         self.store()?.read(patience, store::peek)
     }
 
-    // What one call does.
+    // One look each.
 
     /// Puts items, all or none. Returns `None` if there is no room.
     pub(crate) fn put(
@@ -104,7 +104,7 @@ impl Open {
             let taken = change.take(take)?;
             Ok((taken, change.peek()?))
         })?;
-        // Whoever waits for room has less before it, also if the item is damaged.
+        // There is more room now, also if the item was damaged.
         if !matches!(taken, Taken::Nothing) {
             self.ring_for_room(store, peek);
         }
@@ -175,8 +175,8 @@ impl Open {
         }
     }
 
-    /// Tells others that an item has left the guard of this process. If that could not be written,
-    /// the item goes back to the queue as soon as something can.
+    /// Rings after an item has left its guard. If that could not be written, the item goes back to
+    /// the queue with the next change.
     fn after_the_end_of(
         &self,
         id: i64,
@@ -220,7 +220,7 @@ impl Open {
         Ok((peek.ready + peek.taken == 0).then_some(()))
     }
 
-    // How calls wait.
+    // Waiting.
 
     /// Looks until something is found or the patience ends, and blocks in between.
     pub(crate) fn wait<R>(

@@ -1,4 +1,4 @@
-//! What the examples print. They are built by `cargo test` beside this program, or else by
+//! Tests of what the examples print. They are built by `cargo test` beside this program, or else by
 //! `cargo build --examples`.
 
 use std::path::Path;

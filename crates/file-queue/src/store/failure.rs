@@ -1,4 +1,4 @@
-//! What SQLite reports, in the words of this crate.
+//! The errors of SQLite, in the words of this crate.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ impl Failure {
             Some(ErrorCode::TooBig) => ErrorKind::TooLarge,
             Some(ErrorCode::CannotOpen) => cannot_open(path),
             Some(_) => ErrorKind::Io,
-            // What was read is not what this crate writes.
+            // This crate does not write what was read.
             None => ErrorKind::Damaged,
         };
         FileQueueError::new(kind, format!("{}: {error}", path.display()))

@@ -1,4 +1,4 @@
-//! What lies in a file, without opening it as a queue.
+//! The contents of a file, read without opening it as a queue.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What can be done to items, inside a transaction.
+//! The changes that can be made to items, inside a transaction.
 
 use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, FileQueueError};
 use crate::lock_file;
 use crate::patience::Patience;
 
-/// What an item counts as beside its bytes: about what SQLite needs for it.
+/// The number of bytes that an item counts as beside its own: about as many as SQLite needs for it.
 const OVERHEAD: u64 = 64;
 
 /// An item that was taken.
@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) body: Vec<u8>,
 }
 
-/// What becomes of an item that is taken.
+/// The place of an item after a take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Take {
     /// It leaves the file.
@@ -43,7 +43,7 @@ pub(crate) enum Taken {
     Nothing,
 }
 
-/// What is in the file.
+/// The counts of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peek {
     pub(crate) ready: u64,
@@ -52,7 +52,7 @@ pub(crate) struct Peek {
     pub(crate) is_closed: bool,
 }
 
-/// Who holds items, other than this open queue.
+/// The takers that hold items, other than this open queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holders {
     /// One that has died: the next take puts its items back.
@@ -106,7 +106,8 @@ impl Bounds {
         !admitted.is_err_and(|failure| failure.is_of_kind(ErrorKind::Full))
     }
 
-    /// Fails if bodies of so many bytes in all are not, or never can be, admitted together.
+    /// Fails if that many items, of that many bytes in all, are not, or never can be, admitted
+    /// together.
     fn admit(self, peek: Peek, count: u64, bytes: u64) -> Tried<()> {
         let is_over = |held: u64, more: u64, bound: Option<u64>| {
             bound.is_some_and(|bound| held.saturating_add(more) > bound)

@@ -1,11 +1,11 @@
 //! The file: the only room that knows SQLite. A store is an open file, with one connection.
 //!
 //! # Transactions
-//! Each change is one transaction, begun by `BEGIN IMMEDIATE`: SQLite then has one writer at a time
-//! from the beginning. (One that begins by reading and writes later is refused at once if somebody
-//! has written in between.) While another process writes, the connection is not held: the thread
-//! sleeps for a moment and tries again, until its patience ends. A body may therefore be run several
-//! times, and changes nothing outside the transaction.
+//! Each change is one transaction, begun by `BEGIN IMMEDIATE`: SQLite then has one writer at a
+//! time, from the beginning. (One that begins by reading and writes later is refused at once if
+//! somebody has written in between.) While another process writes, the connection is not held: the
+//! thread sleeps for a moment and tries again, until its patience ends. A body may therefore be run
+//! several times, and changes nothing outside the transaction.
 //!
 //! Statements that change are run to their end, and what they return is read before. A
 //! `DELETE … RETURNING` of which one row is read hands that row out although the disk is full and
@@ -13,8 +13,8 @@
 //! Nothing is handed out here before `COMMIT` has succeeded.
 //!
 //! # Later
-//! A change that has to be made, but failed (the item of a dropped guard on a full disk), is kept in
-//! `later` and made in the next transaction, whatever that is for.
+//! A change that has to be made, but failed (the item of a dropped guard on a full disk), is kept
+//! in `later` and made in the next transaction, whatever that is for.
 
 mod failure;
 mod inspect;
@@ -220,7 +220,7 @@ impl Store {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a change made by the next transaction.
+    /// Leaves a change to the next transaction.
     pub(crate) fn do_later(&self, change: Later) {
         self.later().push(change);
     }

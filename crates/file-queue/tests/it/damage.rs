@@ -139,7 +139,8 @@ fn a_damaged_wal_is_cut_at_the_damage() {
     limited(|| {
         let place = Place::new();
         let child = Child::new("puts", &place.path);
-        let count = (0..200).map(|_| child.hear()).count() + child.kill().len();
+        (0..200).for_each(|_| drop(child.hear()));
+        let count = 200 + child.kill().len();
         let wal = place.beside("-wal");
         let whole = place.folder.path().join("whole");
         fs::copy(&wal, &whole).unwrap();

@@ -1,5 +1,6 @@
 //! What items can be, and what happens to those that cannot be read.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -129,7 +130,7 @@ fn what_cannot_be_decoded_is_set_aside_and_can_be_put_back() {
 struct Strange(u32);
 
 thread_local! {
-    static OTHER: std::cell::RefCell<Option<FileQueue<u32>>> = const { std::cell::RefCell::new(None) };
+    static OTHER: RefCell<Option<FileQueue<u32>>> = const { RefCell::new(None) };
 }
 
 impl<'de> Deserialize<'de> for Strange {

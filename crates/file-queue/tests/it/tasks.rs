@@ -101,7 +101,10 @@ fn join_waits_for_guards_and_for_what_is_given_back() {
         assert!(!queue.join_timeout(Duration::from_millis(20)).unwrap());
         let (send, joined) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            scope.spawn(|| send.send(queue.join().unwrap()).unwrap());
+            scope.spawn(|| {
+                queue.join().unwrap();
+                send.send(()).unwrap();
+            });
             queue.get().unwrap();
             first.give_back().unwrap();
             assert!(joined.recv_timeout(Duration::from_millis(50)).is_err());

@@ -127,7 +127,6 @@ fn handles_can_be_shared_sent_and_shown() {
     let place = Place::new();
     let queue = place.open::<String>();
     is_shared(&queue);
-    is_shared(&queue.clone());
     queue.put(&"x".to_owned()).unwrap();
     let task = queue.get_task().unwrap();
     is_shared(&task);
