@@ -171,6 +171,7 @@ impl Shared {
     /// The thread: waits for reports, and wakes the waiters.
     fn run(&self) {
         let mut looks = Looks::default();
+        let mut waiters = Vec::new();
         loop {
             let mut sources = [
                 PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
@@ -198,8 +199,11 @@ impl Shared {
             } else {
                 looks.go_on();
             }
-            for wake_ups in state.waiters.values() {
+            waiters.extend(state.waiters.values().cloned());
+            drop(state); // wakers are user code
+            for wake_ups in waiters.drain(..) {
                 if wake_ups.available_permits() == 0 {
+                    // It cannot fail: there is one at most.
                     let _ = wake_ups.add_permits(1);
                 }
             }

@@ -215,8 +215,8 @@ impl Open {
     }
 
     /// Returns `Some` if no item is unfinished.
-    pub(crate) fn is_done(&self, patience: Patience) -> Result<Option<()>, FileQueueError> {
-        let peek = self.peek(patience)?;
+    pub(crate) fn is_done(&self) -> Result<Option<()>, FileQueueError> {
+        let peek = self.peek(Patience::Forever)?;
         Ok((peek.ready + peek.taken == 0).then_some(()))
     }
 

@@ -486,15 +486,12 @@ impl<T> FileQueue<T> {
     /// Those of [`join`](Self::join).
     pub async fn join_async(&self) -> Result<(), FileQueueError> {
         let open = &self.open;
-        open.wait_async(Awaited::Done, |_, patience| open.is_done(patience))
-            .await
+        open.wait_async(Awaited::Done, |_, _| open.is_done()).await
     }
 
     fn join_within(&self, patience: Patience) -> Result<bool, FileQueueError> {
         let open = &self.open;
-        let done = open.wait(Awaited::Done, patience, |_, patience| {
-            open.is_done(patience)
-        });
+        let done = open.wait(Awaited::Done, patience, |_, _| open.is_done());
         Ok(done?.is_some())
     }
 

@@ -26,6 +26,7 @@ const ROLES: &[&[(&str, Role)]] = &[
     crate::full_disk::ROLES,
     crate::room::ROLES,
     crate::sharing::ROLES,
+    crate::soak::ROLES,
     crate::waiting::ROLES,
 ];
 

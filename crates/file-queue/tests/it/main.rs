@@ -13,6 +13,7 @@ mod full_disk;
 mod moved;
 mod room;
 mod sharing;
+mod soak;
 mod support;
 mod tasks;
 mod tool;
