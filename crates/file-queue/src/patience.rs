@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 /// its transaction.
 const WRITERS: Duration = Duration::from_secs(30);
 
-/// A first pause between two looks whether another process still writes.
-const FIRST_PAUSE: Duration = Duration::from_micros(50);
+/// The shortest pause between two tries to write while another process does. A commit takes from
+/// some 20 microseconds to some milliseconds, and the file is free only for a moment before the
+/// next: the more often a writer tries, the sooner it meets such a moment.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
-/// The longest such pause. A commit with a full sync takes some milliseconds.
+/// The longest such pause. A writer that has waited for a second may have to wait for long.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 /// How long a call may wait.
@@ -47,24 +49,24 @@ impl Patience {
     }
 }
 
-/// Pauses between the tries to write while another process does.
+/// Pauses between the tries to write while another process does: each a small part of what was
+/// waited already.
 #[derive(Debug)]
 pub(crate) struct Pauses {
+    begin: Instant,
     end: Option<Instant>,
-    next: Duration,
 }
 
 impl Pauses {
     pub(crate) fn new(patience: Patience) -> Self {
-        let longest = Instant::now() + WRITERS;
-        Self {
-            end: match patience {
-                Patience::Now => None,
-                Patience::Forever => Some(longest),
-                Patience::Until(end) => Some(end.min(longest)),
-            },
-            next: FIRST_PAUSE,
-        }
+        let begin = Instant::now();
+        let longest = begin + WRITERS;
+        let end = match patience {
+            Patience::Now => None,
+            Patience::Forever => Some(longest),
+            Patience::Until(end) => Some(end.min(longest)),
+        };
+        Self { begin, end }
     }
 
     /// Waits a while, and returns `false` if the time was over before.
@@ -73,8 +75,9 @@ impl Pauses {
         let Some(end) = self.end.filter(|end| *end > now) else {
             return false;
         };
-        thread::sleep(self.next.min(end - now));
-        self.next = (2 * self.next).min(LONGEST_PAUSE);
+        let part = (now - self.begin) / 256;
+        let pause = part.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        thread::sleep(pause.min(end - now));
         true
     }
 }
