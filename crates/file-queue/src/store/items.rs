@@ -354,7 +354,10 @@ impl Change<'_> {
             Later::GiveBack(id) => match self.give_back(*id) {
                 // Somebody has returned it meanwhile.
                 Err(failure) if failure.is_of_kind(ErrorKind::NotTaken) => Ok(()),
-                given => given,
+                given => {
+                    self.has_returned.set(true);
+                    given
+                }
             },
             Later::SetAside(row, reason) => self.set_aside(row, reason),
         }
@@ -370,6 +373,9 @@ impl Change<'_> {
             let count = self.execute(put_back, [taker])? as i64;
             self.count(count, -count, 0)?;
             self.execute("DELETE FROM takers WHERE id = ?1", [taker])?;
+            if count > 1 {
+                self.has_returned.set(true); // one of them is taken now
+            }
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod inspect;
 mod items;
 mod schema;
 
+use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(crate) use self::inspect::inspect;
 pub(crate) use self::items::{Bounds, Later, Peek, Row, Take, Taken, peek};
 use crate::builder::Builder;
 use crate::error::{ErrorKind, FileQueueError};
-use crate::lock_file::{Identity, LockFile, beside, identity};
+use crate::lock_file::{Awaited, Identity, LockFile, beside, identity};
 use crate::patience::{Patience, Pauses};
 
 /// An open file.
@@ -53,6 +54,8 @@ pub(crate) struct Store {
 pub(crate) struct Change<'a> {
     transaction: &'a Transaction<'a>,
     store: &'a Store,
+    /// Items have come back that the caller knows nothing of, so others are told of them.
+    has_returned: Cell<bool>,
 }
 
 /// The outcome of one try: it may be made again, or it is an error for the caller.
@@ -154,16 +157,21 @@ impl Store {
             let change = Change {
                 transaction: &transaction,
                 store: self,
+                has_returned: Cell::new(false),
             };
             let later = self.later();
             let count = later.len();
             later.iter().try_for_each(|it| change.apply(it))?;
             drop(later);
             let done = body(&change)?;
+            let has_returned = change.has_returned.get();
             transaction.commit()?;
             // Only the holder of the connection takes any away.
             self.later().drain(..count);
             note(&done);
+            if has_returned {
+                self.locks.ring(Awaited::Item);
+            }
             Ok(done)
         })
     }
