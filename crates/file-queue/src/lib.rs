@@ -18,6 +18,7 @@ mod queue;
 mod stamp;
 mod store;
 mod task;
+mod whole;
 
 pub use builder::{Builder, SyncMode};
 pub use error::{ErrorKind, FileQueueError};

@@ -1,8 +1,9 @@
-//! Shows what lies in a queue's file: `file_queue ls PATH`.
+//! Shows what lies in a queue's file: `file_queue ls PATH [COUNT]`.
 //!
 //! It changes nothing, and the queue may be in use. The first line has the counts; then comes a
-//! line for each item, in the order of the puts: its number, how long ago it was put, where it
-//! stands, how often it was taken, and what it is.
+//! line for each of the first items, 100 or as many as are asked for, in the order of the puts: the
+//! item's number, how long ago it was put, where it stands, how often it was taken, and what it is,
+//! of which a long text is cut.
 
 use std::env;
 use std::fmt::{self, Write as _};
@@ -15,17 +16,24 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use workmill_file_queue::{Contents, ItemState, ListedItem, inspect};
 
 /// The number of items that are shown.
-const LIMIT: usize = 1000;
+const COUNT: usize = 100;
+
+/// The number of characters of an item that are shown.
+const WIDTH: usize = 500;
 
 fn main() -> ExitCode {
     let words: Vec<_> = env::args_os().skip(1).collect();
-    let [verb, path] = &*words else {
+    let (path, count) = match &*words {
+        [verb, path] if verb == "ls" => (path, Some(COUNT)),
+        [verb, path, count] if verb == "ls" => {
+            (path, count.to_str().and_then(|it| it.parse().ok()))
+        }
+        _ => return usage(),
+    };
+    let Some(count) = count else {
         return usage();
     };
-    if verb != "ls" {
-        return usage();
-    }
-    match inspect(path, LIMIT) {
+    match inspect(path, count) {
         Ok(contents) => match show(&contents, &mut io::stdout().lock()) {
             // Nobody reads on, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -37,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: file_queue ls PATH");
+    eprintln!("usage: file_queue ls PATH [COUNT]");
     ExitCode::from(2)
 }
 
@@ -85,7 +93,10 @@ fn show_item(item: &ListedItem, out: &mut impl Write) -> io::Result<()> {
         _ => "?".to_owned(),
     };
     let body = match rmp_serde::from_slice::<Shown>(&item.body) {
-        Ok(Shown(text)) => text,
+        Ok(Shown(text)) => match text.char_indices().nth(WIDTH) {
+            Some((end, _)) => format!("{} …", &text[..end]),
+            None => text,
+        },
         Err(_) => format!("{} bytes that are not MessagePack", item.body.len()),
     };
     let ListedItem { id, takes, .. } = item;

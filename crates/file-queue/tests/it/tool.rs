@@ -77,6 +77,23 @@ fn it_lists_the_items_and_where_they_stand() {
 }
 
 #[test]
+fn it_shows_as_many_items_and_as_much_of_each_as_can_be_read() {
+    let place = Place::new();
+    let queue = place.open();
+    queue.put_all(&vec!["ü".repeat(1000); 105]).unwrap();
+    let out = text(&ls(&["ls"], &place.path).stdout);
+    assert_eq!(out.lines().count(), 1 + 100 + 1);
+    assert!(out.ends_with("and 5 more\n"), "{out}");
+    assert!(out.lines().nth(1).unwrap().ends_with(" …"));
+    let output = Command::new(env!("CARGO_BIN_EXE_file_queue"))
+        .arg("ls")
+        .args([place.path.as_os_str(), "2".as_ref()])
+        .output()
+        .expect("the tool runs");
+    assert!(text(&output.stdout).ends_with("and 103 more\n"));
+}
+
+#[test]
 fn it_says_what_is_wrong() {
     let place = Place::new();
     let output = ls(&["ls"], &place.path);
@@ -86,10 +103,10 @@ fn it_says_what_is_wrong() {
         "{}",
         text(&output.stderr)
     );
-    for words in [&[][..], &["rm"], &["ls", "x"]] {
+    for words in [&[][..], &["rm"], &["ls", "x"], &["ls", "1", "2"]] {
         let output = ls(words, &place.path);
         assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains("file_queue ls PATH"));
+        assert!(text(&output.stderr).contains("file_queue ls PATH [COUNT]"));
     }
     assert!(!place.path.exists());
 }
