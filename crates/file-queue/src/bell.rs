@@ -124,7 +124,7 @@ impl Bell {
         Ok(shared)
     }
 
-    /// Ends the thread, and waits for its end.
+    /// Ends the thread, and waits for its end, unless this is that thread.
     pub(crate) fn end(&mut self) {
         let thread = self
             .thread
@@ -133,8 +133,11 @@ impl Bell {
         if let Some((shared, handle)) = thread.take() {
             shared.lock().is_over = true;
             shared.poke();
-            // It runs no code of the user's, so it does not panic.
-            let _ = handle.join();
+            // A waker, which is user code, may have dropped the last handle in this very thread.
+            if handle.thread().id() != thread::current().id() {
+                // It does not panic: workmill ends the panics of wakers.
+                let _ = handle.join();
+            }
         }
     }
 

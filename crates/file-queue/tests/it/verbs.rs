@@ -1,9 +1,13 @@
 //! Each verb, in one process.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, poll_once, zip};
+use workmill::Event;
 use workmill_file_queue::{Builder, ErrorKind, FileQueue};
 
 use crate::support::{Place, assert_sound, kind, limited, rest};
@@ -139,6 +143,42 @@ fn handles_can_be_shared_sent_and_shown() {
     is_sent(queue.get_task_async());
     is_sent(queue.put_async(&String::new()));
     is_sent(queue.join_async());
+}
+
+/// A waker that drops the future which it is to wake.
+struct Drops {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    dropped: Event,
+}
+
+impl Wake for Drops {
+    fn wake(self: Arc<Self>) {
+        let future = self.future.lock().unwrap().take();
+        drop(future);
+        self.dropped.set();
+    }
+}
+
+#[test]
+fn a_waker_may_drop_the_last_handle() {
+    limited(|| {
+        let place = Place::new();
+        let (queue, other) = (place.open::<u32>(), place.open::<u32>());
+        let future = Box::pin(async move { drop(queue.get_async().await) });
+        let drops = Arc::new(Drops {
+            future: Mutex::new(Some(future)),
+            dropped: Event::new(),
+        });
+        let waker = Arc::clone(&drops).into();
+        let mut context = Context::from_waker(&waker);
+        let mut future = drops.future.lock().unwrap();
+        let polled = future.as_mut().unwrap().as_mut().poll(&mut context);
+        assert!(polled.is_pending());
+        drop(future);
+        other.put(&1).unwrap();
+        drops.dropped.wait();
+        assert_eq!(other.get().unwrap(), 1);
+    });
 }
 
 /// Random programs, beside a model: a list of what is ready, and a list of what is taken.
