@@ -18,7 +18,6 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -54,8 +53,8 @@ struct State {
     waiters: HashMap<u64, Arc<Semaphore>>,
     /// The number of the next waiter.
     next: u64,
-    /// The watch, while it is set.
-    armed: Option<WatchDescriptor>,
+    /// The watches, while they are set.
+    armed: Vec<WatchDescriptor>,
     /// A series of looks has to begin.
     expects_an_end: bool,
     is_over: bool,
@@ -88,8 +87,8 @@ impl Bell {
             Awaited::Item | Awaited::Done => Semaphore::signals(0),
         });
         let mut state = shared.lock();
-        if state.armed.is_none() {
-            state.armed = Some(watch(&shared.watch, file.path())?);
+        if state.armed.is_empty() {
+            state.armed = watch(&shared.watch, file)?;
         }
         file.announce(awaited)?;
         let number = state.next;
@@ -151,14 +150,17 @@ impl Bell {
     }
 }
 
-/// Watches the file: what is written to it, its being closed by one that could write, its removal.
-fn watch(inotify: &Inotify, path: &Path) -> io::Result<WatchDescriptor> {
-    let events = AddWatchFlags::IN_MODIFY
-        | AddWatchFlags::IN_CLOSE_WRITE
-        | AddWatchFlags::IN_ATTRIB
-        | AddWatchFlags::IN_MOVE_SELF
-        | AddWatchFlags::IN_DELETE_SELF;
-    Ok(inotify.add_watch(path, events)?)
+/// Watches the lock file: what is written to it, its being closed by one that could write, its
+/// removal. And the queue's own file, but for its removal only.
+fn watch(inotify: &Inotify, file: &LockFile) -> io::Result<Vec<WatchDescriptor>> {
+    // A file that is open is removed by taking its name away, which is a change of its attributes.
+    let removed =
+        AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
+    let rung = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
+    Ok(vec![
+        inotify.add_watch(file.path(), removed | rung)?,
+        inotify.add_watch(file.queue(), removed)?,
+    ])
 }
 
 impl Shared {
@@ -191,7 +193,7 @@ impl Shared {
             let expects = mem::take(&mut state.expects_an_end);
             if state.waiters.is_empty() {
                 looks = Looks::default();
-                if let Some(watch) = state.armed.take() {
+                for watch in state.armed.drain(..) {
                     // It fails if the file is gone, and the watch with it.
                     let _ = self.watch.rm_watch(watch);
                 }

@@ -91,6 +91,8 @@ impl Awaited {
 pub(crate) struct LockFile {
     file: File,
     path: PathBuf,
+    /// The path of the queue's own file.
+    queue: PathBuf,
     /// How many threads of this open queue wait for room, and for the queue to be done: a lock is
     /// no obstacle to the description that has it.
     own: Mutex<[usize; 2]>,
@@ -126,7 +128,7 @@ impl LockFile {
         let mut found = QueueId::default();
         let is_whole = file.read_exact_at(&mut found, 0).is_ok();
         if is_whole && found == *id {
-            return Ok(Self::new(file, path));
+            return Ok(Self::new(file, path, queue));
         }
         // It is written elsewhere and put there at once, so that nobody finds the half of it.
         let fresh = beside(&path, "-new");
@@ -137,13 +139,14 @@ impl LockFile {
             Ok(file)
         });
         let file = made.map_err(|error| failure(&path, error))?;
-        Ok(Self::new(file, path))
+        Ok(Self::new(file, path, queue))
     }
 
-    fn new(file: File, path: PathBuf) -> Self {
+    fn new(file: File, path: PathBuf, queue: &Path) -> Self {
         Self {
             file,
             path,
+            queue: queue.to_owned(),
             own: Mutex::default(),
         }
     }
@@ -154,6 +157,10 @@ impl LockFile {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn queue(&self) -> &Path {
+        &self.queue
     }
 
     /// Returns what tells the open file from all others.
@@ -247,7 +254,7 @@ pub(crate) fn is_alive(queue: &Path, id: &QueueId, taker: i64) -> bool {
     };
     let mut found = QueueId::default();
     let is_own = file.read_exact_at(&mut found, 0).is_ok() && found == *id;
-    is_own && LockFile::new(file, path).is_alive(taker)
+    is_own && LockFile::new(file, path, queue).is_alive(taker)
 }
 
 /// Returns the permissions of the queue's file, which are those of the files beside it.

@@ -1,6 +1,9 @@
 //! Files that are removed, renamed or replaced while the queue is open.
 
 use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use workmill_file_queue::ErrorKind;
 
@@ -47,15 +50,22 @@ fn a_renamed_file_fails_here_and_opens_there() {
 #[test]
 fn a_waiter_is_told_when_the_files_are_gone() {
     limited(|| {
-        let place = Place::new();
-        let queue = place.open::<u32>();
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| kind(queue.get()));
-            std::thread::sleep(std::time::Duration::from_millis(20)); // most likely it waits by now
-            fs::remove_file(&place.path).unwrap();
-            fs::remove_file(place.beside("-lock")).unwrap();
-            assert_eq!(waits.join().unwrap(), ErrorKind::Replaced);
-        });
+        let removed = |path: &Path| fs::remove_file(path).unwrap();
+        let renamed = |path: &Path| fs::rename(path, path.with_extension("new")).unwrap();
+        let ways: [&dyn Fn(&Path); 2] = [&removed, &renamed];
+        for (end, gone) in ["", "-lock"]
+            .into_iter()
+            .flat_map(|end| ways.map(|it| (end, it)))
+        {
+            let place = Place::new();
+            let queue = place.open::<u32>();
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| kind(queue.get()));
+                thread::sleep(Duration::from_millis(20)); // most likely it waits by now
+                gone(&place.beside(end));
+                assert_eq!(waits.join().unwrap(), ErrorKind::Replaced);
+            });
+        }
     });
 }
 
