@@ -10,6 +10,7 @@ mod encoding;
 mod errors;
 mod forking;
 mod full_disk;
+mod model;
 mod moved;
 mod room;
 mod sharing;
