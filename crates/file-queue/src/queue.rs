@@ -34,6 +34,13 @@ use crate::store::{Row, Take};
 /// but is done. A process that is only stopped keeps its items, and so does one whose forked child
 /// lives.
 ///
+/// # Other than in memory
+///
+/// Items are put by reference, since their bytes go into the file: an item that is refused was
+/// never given away. A `get` finishes its item, so there is no `task_done`. Guards are handles to
+/// the queue, so there is no `get_task_owned`. Threads and processes that wait are woken all at
+/// once, and are served in no order, with newcomers among them.
+///
 /// # Joining
 ///
 /// An item is *unfinished* from its put until it is taken by `get`, or reported done.

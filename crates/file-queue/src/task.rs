@@ -20,8 +20,8 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// Takes an item, and blocks until there is one. The item stays in the file until its guard
     /// reports it done.
     ///
-    /// If the process dies before that, however it dies, the item goes back to its place. So an item
-    /// that makes its process die comes back again and again: look at
+    /// If the process dies before that, however it dies, the item goes back to its place. So an
+    /// item that makes its process die comes back again and again: look at
     /// [`attempt`](FileTaskGuard::attempt), and put what has failed too often elsewhere.
     ///
     /// # Blocking

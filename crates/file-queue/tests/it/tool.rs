@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde::Serialize;
 
+use crate::child::Child;
 use crate::support::{Place, kind};
 
 fn ls(words: &[&str], path: &Path) -> Output {
@@ -74,6 +75,19 @@ fn it_lists_the_items_and_where_they_stand() {
     // It has changed nothing.
     task.done().unwrap();
     assert_eq!(queue.get().unwrap().to, "cy");
+}
+
+#[test]
+fn it_tells_that_a_process_is_gone() {
+    let place = Place::new();
+    place.open().put(&7_u64).unwrap();
+    let taker = Child::new("takes one task and keeps it", &place.path);
+    taker.expect("took 1");
+    let id = taker.id();
+    let shown = || text(&ls(&["ls"], &place.path).stdout);
+    assert!(shown().contains(&format!("taken by process {id}  taken 1 times  7")));
+    taker.kill();
+    assert!(shown().contains(&format!("taken by process {id}, which is gone")));
 }
 
 #[test]
