@@ -117,6 +117,23 @@ fn what_a_killed_process_has_put_is_there() {
 }
 
 #[test]
+fn a_process_that_is_killed_while_it_makes_the_file_harms_nobody() {
+    limited(|| {
+        for moment in 0..40 {
+            let place = Place::new();
+            let child = Child::new("puts with full sync", &place.path);
+            std::thread::sleep(Duration::from_micros(250 * moment)); // any moment will do
+            let confirmed = numbers(child.kill()).len();
+            let queue = place.open::<u64>();
+            queue.put(&4711).unwrap();
+            let found = rest(&queue).len() - 1;
+            assert!((confirmed..=confirmed + 1).contains(&found));
+            assert_sound(&place.path);
+        }
+    });
+}
+
+#[test]
 fn a_process_that_is_killed_in_get_loses_at_most_the_item_that_it_was_given() {
     limited(|| {
         for count in [1, 57, 400] {
