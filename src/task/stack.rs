@@ -461,8 +461,8 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
     }
 
     /// Ends the half, the newest of the list, while this thread unwinds: on another thread, since
-    /// code that runs here would find itself in a thread that panics; but here if no other may come.
-    /// Does not unwind.
+    /// code that runs here would find itself in a thread that panics; but here if no other may
+    /// come. Does not unwind.
     #[cold]
     #[inline(never)]
     fn end_beside_panic(&self, owner: &impl Owner, listed: Listed) {
