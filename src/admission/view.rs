@@ -37,6 +37,8 @@ pub(crate) struct View {
     groups: Vec<Limited>,
     /// Whether the pool's bound is all.
     is_bound_only: bool,
+    /// Whether a task needs nothing of the view but to be admitted and pushed by it.
+    is_simple: bool,
 }
 
 /// A group, and the bound on its tasks that wait.
@@ -52,6 +54,7 @@ impl View {
         Arc::new(Self {
             capacity: Some(capacity),
             is_bound_only: true,
+            is_simple: true,
             ..Self::default()
         })
     }
@@ -71,11 +74,22 @@ impl View {
         }
     }
 
+    /// Returns the pool's bound and the class, if the view has no more than these, so that its
+    /// tasks need no [`Extras`].
+    #[inline]
+    pub(crate) fn simple(&self) -> Option<(Option<&Arc<Capacity>>, Priority)> {
+        self.is_simple.then(|| (self.capacity.as_ref(), self.class))
+    }
+
     /// Returns a view that has what `view` has, changed by `change`.
     fn changed(view: Option<&Arc<Self>>, change: impl FnOnce(&mut Self)) -> Arc<Self> {
         let mut new = view.map_or_else(Self::default, |view| Self::clone(view));
         new.is_bound_only = false;
         change(&mut new);
+        new.is_simple = new.name.is_none()
+            && new.start_within.is_none()
+            && new.rolls.is_empty()
+            && new.groups.is_empty();
         Arc::new(new)
     }
 

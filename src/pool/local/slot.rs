@@ -45,6 +45,11 @@ impl Local {
         self.shared.slots.no_flags()
     }
 
+    /// Returns `true` if [`obey_flags`](Self::obey_flags) has something to do.
+    pub(in crate::pool) fn has_flag_to_obey(&self) -> bool {
+        !self.shared.slots.no_flags_but_high()
+    }
+
     /// Obeys the flags: tells the user what nobody has told, and gives the slot up if there is a
     /// surplus.
     pub(in crate::pool) fn obey_flags(&self) {
