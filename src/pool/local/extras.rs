@@ -18,10 +18,11 @@ use std::time::Instant;
 
 use super::here::{Pool, PoolTask, with_innermost};
 use super::roll::{Roll, cancel};
+use super::standing::watch;
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::group::pending::{Caller, Destination, Pending};
-use crate::pool::group::{Group, Left, Ticket};
+use crate::pool::group::{Arrived, Group, Left, Ticket};
 use crate::pool::link::PoolLink;
 use crate::pool::priority::Priority;
 use crate::primitive::{AtomicUsize, Mutex, Ordering, lock};
@@ -271,15 +272,16 @@ impl Extras {
             return start(self.link, pending);
         };
         match ticket.arrive(pending, task_ref, self.class) {
-            Some(pending) => start(self.link, pending),
-            // The pool may have looked before the task was in the queue.
-            None if pool.is_stopping() => {
-                let group = ticket.group().path().last();
-                group
-                    .into_iter()
-                    .for_each(|group| pool.cancel_waiting(group));
-            }
-            None => {}
+            Arrived::Begins(pending) => return start(self.link, pending),
+            Arrived::Waits => {}
+            Arrived::AllStand(standing) => watch(self.link, ticket, &standing),
+        }
+        // The pool may have looked before the task was in the queue.
+        if pool.is_stopping() {
+            let group = ticket.group().path().last();
+            group
+                .into_iter()
+                .for_each(|group| pool.cancel_waiting(group));
         }
     }
 

@@ -12,8 +12,9 @@ use std::task::Waker;
 use super::extras::{Extras, current, push, start};
 use super::here::{Local, with_innermost};
 use super::roll::cancel;
-use crate::pool::group::Loan;
+use super::standing::watch;
 use crate::pool::group::pending::Pending;
+use crate::pool::group::{Loan, Ticket};
 use crate::pool::link::PoolLink;
 use crate::primitive::{Ordering, lock};
 use crate::task::Extra;
@@ -33,6 +34,24 @@ pub(super) fn lend_here() {
     current()
         .iter()
         .for_each(|current| current.lend_to_wanted());
+}
+
+/// The task that runs on this thread is about to wait with its permits, if it has not lent them.
+pub(super) fn stand_here() {
+    let Some(current) = current().filter(|current| !current.link.is_forked()) else {
+        return;
+    };
+    let ticket = current.ticket.get();
+    if let Some((ticket, standing)) = ticket.and_then(|it| Some((it, it.stand()?))) {
+        watch(current.link, ticket, &standing);
+    }
+}
+
+/// The task that runs on this thread has waited.
+pub(super) fn go_on_here() {
+    let current = current().filter(|current| !current.link.is_forked());
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.into_iter().for_each(Ticket::go_on);
 }
 
 impl Extras {

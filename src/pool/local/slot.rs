@@ -381,7 +381,14 @@ impl Local {
         set_blocking_hooks(Hooks {
             before: |cause| {
                 Self::share_halves();
-                Self::with_home(|home| home.map_or(Begun::Nothing, |home| home.begin_wait(cause)))
+                let is_wait = !matches!(cause, Cause::Return);
+                let begun = Self::with_home(|home| {
+                    home.map_or(Begun::Nothing, |home| home.begin_wait(cause))
+                });
+                if is_wait && matches!(begun, Begun::Counted | Begun::Lent) {
+                    permits::stand_here();
+                }
+                begun
             },
             park: |deadline| {
                 Self::with_home(|home| match home {
@@ -390,6 +397,7 @@ impl Local {
                 });
             },
             after: |outcome| {
+                permits::go_on_here();
                 Self::with_home(|home| home.into_iter().for_each(|it| it.end_wait(outcome)));
             },
             may_poll: permits::has_permits_here,
