@@ -717,6 +717,33 @@ fn closures_that_come_due_later_wait_for_a_permit_too() {
 }
 
 #[test]
+fn a_series_ends_after_its_group() {
+    limited(|| {
+        for (capacity, now) in [(None, false), (Some(1), false), (None, true)] {
+            let (pool, runs) = (pool(1), Arc::new(AtomicUsize::new(0)));
+            let group = pool.limited(1);
+            let group = match capacity {
+                None => group,
+                Some(tasks) => group.queue_capacity(tasks),
+            };
+            let counts = Arc::clone(&runs);
+            let series = group.submit_every(Every::rate(Duration::from_millis(1)), move || {
+                counts.fetch_add(1, Ordering::SeqCst);
+            });
+            while runs.load(Ordering::SeqCst) < 3 {
+                thread::yield_now();
+            }
+            match now {
+                true => drop(group.shutdown_now()),
+                false => group.shutdown(),
+            }
+            let error = series.join().unwrap_err();
+            assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        }
+    });
+}
+
+#[test]
 fn a_closure_that_is_cancelled_as_it_comes_due_leaves_nothing_in_its_group() {
     limited(|| {
         let pool = pool(2);
