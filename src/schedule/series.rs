@@ -113,7 +113,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
                 let series = Arc::clone(self);
                 // The end drops the closure, which must not hold the timer up.
                 drop(alarm::call_elsewhere(move || {
-                    series.cancel(CancelReason::Shutdown)
+                    series.cancel(CancelReason::Shutdown);
                 }));
                 return;
             }
@@ -130,7 +130,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         let run = move || run.call();
         match (room, &self.view) {
             (Room::OfView(room), Some(view)) => {
-                let extras = Arc::new(view.extras(self.link, const { &Name::of::<F>() }));
+                let extras = Arc::new(view.extras(self.link, const { &Name::of::<F>() }, true));
                 view.admit_with(&extras, room);
                 let token = ClosureToken::new(Arc::clone(&extras));
                 let (task, handle) = PoolTask::with_handle(token, run);

@@ -236,23 +236,32 @@ impl<T, R> Inside<T, R> {
     pub(super) fn begin_next(&mut self) -> Option<T> {
         for _ in 0..self.turns.len() {
             let turn = self.turns.pop_front()?;
-            let waiting = &self.node(turn).waiting;
-            if waiting.is_empty() {
+            if self.node(turn).waiting.is_empty() {
                 self.node(turn).has_turn = false;
                 continue;
             }
-            // A borrower needs fewer permits than the others, and two of one group may not need the
-            // same.
-            let next: Vec<_> = waiting.borrowers().collect();
-            let last = waiting.peek();
             self.turns.push_back(turn);
-            let mut next = next.into_iter().chain(last);
-            if let Some((ticket, place)) = next.find(|&(ticket, _)| self.can_begin(ticket)) {
+            if let Some((ticket, place)) = self.next_of(turn) {
                 self.take_permits(ticket);
                 return Some(self.node(turn).waiting.take_next(place));
             }
         }
         None
+    }
+
+    /// Returns the ticket of a group that can begin, if the next one can or a borrower, and the
+    /// place of its task.
+    fn next_of(&mut self, node: usize) -> Option<(usize, Place)> {
+        let Node { free, waiting, .. } = self.node(node);
+        let (free, next) = (*free, waiting.peek());
+        if waiting.has_borrowers() {
+            // They need fewer permits than the others, and two of one group may not need the same.
+            let borrowers: Vec<_> = waiting.borrowers().collect();
+            let mut all = borrowers.into_iter().chain(next);
+            return all.find(|&(ticket, _)| self.can_begin(ticket));
+        }
+        // The look at all groups around this one can be spared.
+        next.filter(|&(ticket, _)| free > 0 && self.can_begin(ticket))
     }
 
     /// Returns the keys of a group and of those within.

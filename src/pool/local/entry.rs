@@ -187,10 +187,10 @@ impl Pool {
         };
         let (task, task_ref) = make(self, slot, Arc::clone(&extras));
         task_ref.postpone();
-        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        let cancelled = extras.enrol_or_cancel(&task_ref);
         extras.arrive(self, task, task_ref);
-        if !enrolled {
-            cancel(&other, CancelReason::Cancelled, self.link);
+        if let Some(task) = cancelled {
+            cancel(&task, CancelReason::Cancelled, self.link);
         }
         true
     }
@@ -209,10 +209,10 @@ impl Pool {
         }
         let (task, task_ref) = make(self, None, Arc::clone(&extras));
         task_ref.postpone();
-        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        let cancelled = extras.enrol_or_cancel(&task_ref);
         let caller = extras.arrive_with_caller(self, task, task_ref);
-        if !enrolled {
-            cancel(&other, CancelReason::Cancelled, self.link);
+        if let Some(task) = cancelled {
+            cancel(&task, CancelReason::Cancelled, self.link);
         }
         if let Some(task) = self.at_group(|| caller.wait(cause)) {
             self.run_here(task);

@@ -16,7 +16,7 @@ use super::standing::watch;
 use crate::pool::group::pending::Pending;
 use crate::pool::group::{Loan, Ticket};
 use crate::pool::link::PoolLink;
-use crate::primitive::{Ordering, lock};
+use crate::primitive::Ordering;
 use crate::task::Extra;
 use crate::task::cell::RawTask;
 use crate::wait::{Cause, Deadline, block_until};
@@ -61,7 +61,7 @@ impl Extras {
             return;
         };
         loop {
-            let Some(task) = lock(&self.wanted).pop_front() else {
+            let Some(task) = self.next_wanted() else {
                 return;
             };
             let other = Self::of(&task).filter(|_| task.is_queued() && task.is_awaited());
@@ -147,7 +147,7 @@ impl Local {
         }
         let id = Arc::as_ptr(&current).addr();
         if extras.wanted_by.swap(id, Ordering::Relaxed) != id {
-            lock(&current.wanted).push_back(task.task_ref());
+            current.add_wanted(task.task_ref());
         }
     }
 }
