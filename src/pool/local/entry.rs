@@ -224,7 +224,7 @@ impl Pool {
     pub(crate) fn push_to(self: &Arc<Self>, task: PoolTask, to: Destination) {
         match to {
             Destination::Class(Priority::Normal) => {
-                with_part_of(self, |part| self.push_on(part, task))
+                with_part_of(self, |part| self.push_on(part, task));
             }
             Destination::Class(class) => self.push_class_on(task, class),
             Destination::Grouped => self.queue.push_grouped(task),
