@@ -230,7 +230,9 @@ impl World {
             // There is none if the first task is here before its submitter has its handle.
             tasks.get(some % tasks.len().max(1)).cloned()
         };
-        task.iter().for_each(|task| drop(task.cancel()));
+        if let Some(task) = task {
+            task.cancel();
+        }
     }
 }
 
