@@ -36,6 +36,14 @@ pub enum Warning {
     /// patience was over: another task may begin in its place, perhaps the one that makes room.
     /// Told once for each pool. [`Builder::give_way`](crate::Builder::give_way) sets the patience.
     GaveWay(GaveWay),
+    /// All permits of a [group](crate::Group) have been held for five seconds by tasks that wait,
+    /// while other tasks of the group wait for a permit: the group has this limit. If the first
+    /// wait for the others, it hangs. Told once for each group, on a thread of its own.
+    ///
+    /// A task that joins or awaits a task of its group lends it its permit; see the
+    /// [guide](crate::guide::waiting). For any other wait, raise the limit, or submit the tasks
+    /// that are waited for outside the group.
+    GroupStands(usize),
     /// A [`shutdown`](crate::ThreadPoolExecutor::shutdown) without a time limit, or the drop of the
     /// last owner, has waited for five seconds, and goes on waiting. Told once for each such wait,
     /// on the thread that waits. A shutdown in the function that is told does not wait.
@@ -109,6 +117,12 @@ impl fmt::Display for Warning {
             }) => write!(
                 f,
                 "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
+            ),
+            Self::GroupStands(limit) => write!(
+                f,
+                "all tasks that may run in a group limited to {limit} wait, and others wait for \
+                 them to end: if they wait for each other, raise the limit, or submit the others \
+                 outside the group"
             ),
             Self::StillWaiting(StillWaiting {
                 waited,

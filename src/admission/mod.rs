@@ -25,7 +25,7 @@ pub(crate) use self::full_queue::Patience;
 use self::full_queue::{Entry, Side, admit};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::view::View;
-use crate::pool::{Make, Pool};
+use crate::pool::{Make, Pool, Priority};
 use crate::wait::Deadline;
 
 /// Admits a task, makes it, and pushes it, or runs it on this thread if the policy says so. Returns
@@ -38,13 +38,14 @@ use crate::wait::Deadline;
 pub(crate) fn place<M: Make>(
     pool: &Arc<Pool>,
     capacity: Option<&Arc<Capacity>>,
+    class: Priority,
     make: M,
     patience: Patience,
 ) -> Result<M::Handle, (Refusal, M)> {
     let placed = match capacity {
-        None => pool.place(make, ()),
+        None => pool.place(make, (), class),
         Some(capacity) => match admit(pool, capacity, None, patience, Side::of_pool(pool)) {
-            Ok(Entry::Permit(permit)) => pool.place(make, permit),
+            Ok(Entry::Permit(permit)) => pool.place(make, permit, class),
             Ok(Entry::Caller) => pool.run_on_caller(make),
             Err(refusal) => return Err((refusal, make)),
         },
@@ -57,14 +58,21 @@ pub(crate) fn place<M: Make>(
 pub(crate) async fn place_async<M: Make>(
     pool: &Arc<Pool>,
     capacity: Option<&Arc<Capacity>>,
+    class: Priority,
     make: M,
 ) -> Result<M::Handle, (Refusal, M)> {
     let Some(bound) = capacity.filter(|_| !pool.is_here()) else {
-        return place(pool, capacity, make, Patience::Until(Deadline::NEVER));
+        return place(
+            pool,
+            capacity,
+            class,
+            make,
+            Patience::Until(Deadline::NEVER),
+        );
     };
     match bound.acquire(pool).await {
         Ok(permit) => pool
-            .place(make, permit)
+            .place(make, permit, class)
             .map_err(|make| (Refusal::of_closed(pool), make)),
         Err(refusal) => Err((refusal, make)),
     }

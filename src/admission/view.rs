@@ -37,6 +37,8 @@ pub(crate) struct View {
     groups: Vec<Limited>,
     /// Whether the pool's bound is all.
     is_bound_only: bool,
+    /// Whether a task needs nothing of the view but to be admitted and pushed by it.
+    is_simple: bool,
 }
 
 /// A group, and the bound on its tasks that wait.
@@ -52,6 +54,7 @@ impl View {
         Arc::new(Self {
             capacity: Some(capacity),
             is_bound_only: true,
+            is_simple: true,
             ..Self::default()
         })
     }
@@ -71,11 +74,23 @@ impl View {
         }
     }
 
+    /// Returns the pool's bound and the class, if the view has no more than these, so that its
+    /// tasks need no [`Extras`].
+    #[inline]
+    pub(crate) fn simple(&self) -> Option<(Option<&Arc<Capacity>>, Priority)> {
+        self.is_simple
+            .then_some((self.capacity.as_ref(), self.class))
+    }
+
     /// Returns a view that has what `view` has, changed by `change`.
     fn changed(view: Option<&Arc<Self>>, change: impl FnOnce(&mut Self)) -> Arc<Self> {
         let mut new = view.map_or_else(Self::default, |view| Self::clone(view));
         new.is_bound_only = false;
         change(&mut new);
+        new.is_simple = new.name.is_none()
+            && new.start_within.is_none()
+            && new.rolls.is_empty()
+            && new.groups.is_empty();
         Arc::new(new)
     }
 
@@ -143,8 +158,10 @@ impl View {
     }
 
     /// Returns the extras of a task that is submitted by this view, without its group and its room.
-    pub(crate) fn extras(&self, link: PoolLink, name: &'static Name) -> Extras {
-        Extras::new(link, self.name.unwrap_or(name), self.class, &self.rolls)
+    /// `comes_due` says that it joins the group later.
+    pub(crate) fn extras(&self, link: PoolLink, name: &'static Name, comes_due: bool) -> Extras {
+        let name = self.name.unwrap_or(name);
+        Extras::new(link, name, self.class, &self.rolls, comes_due)
     }
 
     fn note_bounded(&self, extras: &Extras) {
@@ -244,7 +261,7 @@ impl View {
         make: Maker<'_>,
         patience: Patience,
     ) -> Result<(), Refusal> {
-        let extras = self.extras(pool.link, name);
+        let extras = self.extras(pool.link, name, false);
         let caller = self.admit(pool, &extras, patience)?;
         self.place_admitted(pool, make, extras, caller)
     }
@@ -253,7 +270,7 @@ impl View {
         &self,
         pool: &Arc<Pool>,
         make: Maker<'_>,
-        extras: Extras,
+        mut extras: Extras,
         caller: Option<&Arc<Capacity>>,
     ) -> Result<(), Refusal> {
         self.begin_to_expire(&extras);
@@ -261,7 +278,7 @@ impl View {
         if !self
             .groups
             .first()
-            .is_none_or(|it| extras.join_group(&it.group))
+            .is_none_or(|it| extras.join_group_first(&it.group))
         {
             return Err(Refusal::Shutdown);
         }
@@ -310,7 +327,7 @@ impl View {
         if pool.is_forked() {
             return Err((Refusal::Forked, make));
         }
-        let extras = self.extras(pool.link, make.name());
+        let extras = self.extras(pool.link, make.name(), false);
         for (group, capacity) in self.bounds() {
             let permit = match side(pool, group) {
                 Side::Inside => Ok(CapacityPermit::over(pool, capacity)),

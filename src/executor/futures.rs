@@ -10,7 +10,7 @@ use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
 use crate::name::Name;
-use crate::pool::{Extras, FutureToken, Make, MakeWith, Pool, PoolTask, in_group};
+use crate::pool::{Extras, FutureToken, Make, MakeWith, Pool, PoolTask, Priority, in_group};
 use crate::task::Token;
 use crate::task::cell::TaskRef;
 
@@ -224,9 +224,9 @@ impl PoolRef {
     async fn place_async<M: MakeWith>(&self, make: M) -> Result<M::Handle, (Refusal, M)> {
         let pool = &self.pool;
         match &self.view {
-            None => admission::place_async(pool, None, make).await,
-            Some(view) => match view.only_bound() {
-                Some(capacity) => admission::place_async(pool, Some(capacity), make).await,
+            None => admission::place_async(pool, None, Priority::Normal, make).await,
+            Some(view) => match view.simple() {
+                Some((bound, class)) => admission::place_async(pool, bound, class, make).await,
                 None => view.place_async(pool, make).await,
             },
         }

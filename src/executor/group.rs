@@ -140,7 +140,7 @@ impl Group {
     ///
     /// Tasks of the group that still run may submit to it; the wait includes these tasks, and the
     /// groups within. Submitters that wait for room get a cancelled handle. Closures that come due
-    /// later are cancelled then. A series skips its runs until it is cancelled.
+    /// later are cancelled then. A series ends instead of its next run.
     ///
     /// # Blocking
     ///

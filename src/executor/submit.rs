@@ -9,7 +9,7 @@ use crate::admission::{self, Patience, Refusal, View};
 use crate::error::{JoinError, TrySubmitError};
 use crate::handle::JoinHandle;
 use crate::name::Name;
-use crate::pool::{ClosureToken, Extras, Make, MakeWith, Pool, PoolTask, runs_task_of};
+use crate::pool::{ClosureToken, Extras, Make, MakeWith, Pool, PoolTask, Priority, runs_task_of};
 use crate::scope::lend;
 use crate::task::Token;
 use crate::task::cell::TaskRef;
@@ -404,7 +404,7 @@ impl PoolRef {
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
         match &self.view {
-            None => admission::place(&self.pool, None, make, patience),
+            None => admission::place(&self.pool, None, Priority::Normal, make, patience),
             Some(view) => self.place_by(view, make, patience),
         }
     }
@@ -416,8 +416,8 @@ impl PoolRef {
         make: M,
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
-        match view.only_bound() {
-            Some(bound) => admission::place(&self.pool, Some(bound), make, patience),
+        match view.simple() {
+            Some((bound, class)) => admission::place(&self.pool, bound, class, make, patience),
             None => view.place(&self.pool, make, patience),
         }
     }

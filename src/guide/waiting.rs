@@ -158,7 +158,8 @@
 //! its group it keeps its permit: in a
 //! [`JoinSet`](crate::JoinSet), [`as_completed`](crate::as_completed), a wait for any,
 //! `map_unordered`, and with a time limit. There a group of one waits for itself forever, as one
-//! thread would.
+//! thread would. [`Warning::GroupStands`](crate::Warning::GroupStands) tells of it after five
+//! seconds.
 //!
 //! A task of the pool that finds a group of the same pool full lends its slot, in which tasks of
 //! bounded groups may begin until there is room.

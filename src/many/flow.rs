@@ -1,22 +1,19 @@
 //! How the items of a map become tasks, and tasks outcomes.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::iter::Fuse;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::vec;
 
-use super::unordered::Unordered;
+use super::line::{InFlight, Line};
+use super::outcomes::{Outcomes, Returned, call_several};
 use crate::error::{JoinError, TrySubmitError};
 use crate::executor::PoolRef;
-use crate::handle::{Awaited, CancelOnDrop, JoinHandle};
+use crate::handle::JoinHandle;
 use crate::name::Name;
 use crate::pool::PoolLink;
 use crate::task::cell::Outcome;
-use crate::unwind;
-use crate::wait::Deadline;
 
 /// The number of tasks in flight for each of the pool's threads, unless
 /// [`Map::window`](super::Map::window) says otherwise.
@@ -28,6 +25,8 @@ pub(super) struct Tasks<I: Iterator, F, T> {
     items: Fuse<I>,
     f: Arc<F>,
     pub(super) window: usize,
+    /// Whether the user has set the window.
+    is_fixed: bool,
     pub(super) chunk: usize,
     /// A task that waits for room in the pool, if it is submitted without blocking.
     submission: Option<(Submission<T>, usize)>,
@@ -50,77 +49,6 @@ impl<F, A> Calls<F, A> {
     }
 }
 
-/// The handle of a task.
-pub(super) enum InFlight<T> {
-    One(CancelOnDrop<T>),
-    /// With the number of items.
-    Several(CancelOnDrop<Outcomes<T>>, usize),
-}
-
-/// The outcomes of several items: values, and the panics in between, of which there are few. A
-/// panic among them that nobody takes goes to the pool's handler.
-pub(super) struct Outcomes<T> {
-    values: vec::IntoIter<T>,
-    panics: vec::IntoIter<(usize, JoinError)>,
-    /// The number of outcomes that were taken.
-    taken: usize,
-    /// The number of outcomes that are taken before the next panic.
-    next_panic: usize,
-    link: PoolLink,
-}
-
-impl<T> Outcomes<T> {
-    fn new(values: Vec<T>, panics: Vec<(usize, JoinError)>, link: PoolLink) -> Self {
-        let mut outcomes = Self {
-            values: values.into_iter(),
-            panics: panics.into_iter(),
-            taken: 0,
-            next_panic: 0,
-            link,
-        };
-        outcomes.look_for_panic();
-        outcomes
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Outcome<T>> {
-        if self.taken == self.next_panic {
-            return self.take_panic();
-        }
-        self.taken += 1;
-        self.values.next().map(Ok)
-    }
-
-    #[cold]
-    fn take_panic(&mut self) -> Option<Outcome<T>> {
-        let (_, panic) = self.panics.next()?;
-        self.taken += 1;
-        self.look_for_panic();
-        Some(Err(panic))
-    }
-
-    fn look_for_panic(&mut self) {
-        let next = self.panics.as_slice().first();
-        self.next_panic = next.map_or(usize::MAX, |(index, _)| *index);
-    }
-
-    fn len(&self) -> usize {
-        self.values.len() + self.panics.len()
-    }
-}
-
-impl<T> Drop for Outcomes<T> {
-    fn drop(&mut self) {
-        for (_, panic) in self.panics.by_ref() {
-            let payload = panic.take_payload();
-            payload
-                .into_iter()
-                .for_each(|payload| self.link.report(payload));
-        }
-        self.values.by_ref().for_each(unwind::discard);
-    }
-}
-
 impl<I, F, T> Tasks<I, F, T>
 where
     I: Iterator<Item: Send + 'static>,
@@ -136,6 +64,7 @@ where
             items: items.fuse(),
             f: Arc::new(f),
             window: pool.threads().saturating_mul(WINDOW_PER_THREAD).max(1),
+            is_fixed: false,
             chunk: 1,
             submission: None,
         }
@@ -143,12 +72,20 @@ where
 
     pub(super) fn set_window(&mut self, tasks: usize) {
         assert!(tasks > 0, "a window of 0 tasks lets nothing through");
-        self.window = tasks;
+        (self.window, self.is_fixed) = (tasks, true);
     }
 
     pub(super) fn set_chunk(&mut self, items: usize) {
         assert!(items > 0, "a chunk has at least 1 item");
         self.chunk = items;
+    }
+
+    /// Returns the number of tasks that may be in flight.
+    fn window(&self, doublings: u32) -> usize {
+        match self.is_fixed {
+            true => self.window,
+            false => self.window.saturating_mul(1 << doublings),
+        }
     }
 
     /// Takes the items of the next task.
@@ -202,30 +139,6 @@ where
     }
 }
 
-/// Calls `f` with each item. A panic in one call does not keep it from the next.
-fn call_several<F, A, T>(f: &F, items: Vec<A>, link: PoolLink) -> Outcomes<T>
-where
-    F: Fn(A) -> T,
-{
-    let name = const { &Name::of::<F>() };
-    let mut items = items.into_iter();
-    let (mut values, mut panics) = (Vec::with_capacity(items.len()), Vec::new());
-    while items.len() > 0 {
-        // Around all that are left, since most do not panic, and so `f` can be inlined.
-        let calls = unwind::catch(|| {
-            for item in items.by_ref() {
-                values.push(f(item));
-            }
-        });
-        if let Err(panic) = calls {
-            // It comes after all others up to now.
-            let index = values.len() + panics.len();
-            panics.push((index, JoinError::of_panic(panic, name)));
-        }
-    }
-    Outcomes::new(values, panics, link)
-}
-
 /// Submits without blocking, also if there is no room in the pool.
 fn submission<F, A, T>(pool: &PoolRef, calls: Calls<F, A>) -> Submission<T>
 where
@@ -261,209 +174,12 @@ fn or_refused<F, T: Send + 'static>(
     })
 }
 
-impl<T> InFlight<T> {
-    fn handle(&self) -> &dyn Awaited {
-        match self {
-            Self::One(handle) => handle,
-            Self::Several(handle, _) => handle,
-        }
-    }
-
-    fn handle_mut(&mut self) -> &mut dyn Awaited {
-        match self {
-            Self::One(handle) => handle,
-            Self::Several(handle, _) => handle,
-        }
-    }
-
-    /// Returns the number of items.
-    fn items(&self) -> usize {
-        match self {
-            Self::One(_) => 1,
-            Self::Several(_, count) => *count,
-        }
-    }
-
-    /// Blocks until the task has ended.
-    fn join(self) -> Returned<T> {
-        match self {
-            Self::One(handle) => Returned::One(Some(handle.join())),
-            Self::Several(handle, count) => Returned::of_several(handle.join(), count),
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Returned<T>> {
-        match self {
-            Self::One(handle) => {
-                let outcome = Pin::new(handle).poll(cx);
-                outcome.map(|outcome| Returned::One(Some(outcome)))
-            }
-            Self::Several(handle, count) => {
-                let outcome = Pin::new(handle).poll(cx);
-                outcome.map(|outcome| Returned::of_several(outcome, *count))
-            }
-        }
-    }
-}
-
-impl<T> Awaited for InFlight<T> {
-    fn poll_end(&mut self, waker: &Waker) -> bool {
-        self.handle_mut().poll_end(waker)
-    }
-
-    fn note_wanted(&self) {
-        self.handle().note_wanted();
-    }
-
-    fn stop_waiting(&mut self) {
-        self.handle_mut().stop_waiting();
-    }
-
-    fn has_ended(&self) -> bool {
-        self.handle().has_ended()
-    }
-
-    fn has_failed(&mut self) -> bool {
-        self.handle_mut().has_failed()
-    }
-
-    fn wait_inline(&mut self) -> bool {
-        self.handle_mut().wait_inline()
-    }
-
-    fn is_forked(&self) -> bool {
-        self.handle().is_forked()
-    }
-
-    fn look_for_a_while(&self, done: &mut dyn FnMut() -> bool) -> bool {
-        self.handle().look_for_a_while(done)
-    }
-
-    fn request_cancel(&self) {
-        self.handle().request_cancel();
-    }
-}
-
-/// The outcomes of a task's items.
-pub(super) enum Returned<T> {
-    One(Option<Outcome<T>>),
-    Several(Outcomes<T>),
-    /// The task did not return. Each item that is left has this error.
-    Failed(JoinError, usize),
-}
-
-impl<T> Returned<T> {
-    fn of_several(outcome: Outcome<Outcomes<T>>, count: usize) -> Self {
-        match outcome {
-            Ok(outcomes) => Self::Several(outcomes),
-            Err(error) => Self::Failed(error, count),
-        }
-    }
-
-    #[inline]
-    fn next(&mut self, name: &'static Name) -> Option<Outcome<T>> {
-        match self {
-            Self::Several(outcomes) => outcomes.next(),
-            // These have the name of a closure of ours.
-            Self::One(outcome) => {
-                let outcome = outcome.take()?;
-                Some(outcome.map_err(|error| error.named(name)))
-            }
-            Self::Failed(error, left) => {
-                *left = left.checked_sub(1)?;
-                Some(Err(error.share().named(name)))
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::One(outcome) => usize::from(outcome.is_some()),
-            Self::Several(outcomes) => outcomes.len(),
-            Self::Failed(_, left) => *left,
-        }
-    }
-}
-
-/// The tasks of a map that are in flight, in the order in which they are waited for.
-pub(super) trait Line<T> {
-    fn len(&self) -> usize;
-
-    fn push(&mut self, task: InFlight<T>);
-
-    /// Blocks until the next task has ended. Returns `None` if there is none.
-    fn next(&mut self) -> Option<Returned<T>>;
-
-    /// Returns the outcomes of the next task if it has ended, or `None` if there is none.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>>;
-
-    /// Returns the number of items in all tasks.
-    fn items(&self) -> usize;
-}
-
-/// In the order of the items.
-impl<T> Line<T> for VecDeque<InFlight<T>> {
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn push(&mut self, task: InFlight<T>) {
-        self.push_back(task);
-    }
-
-    fn next(&mut self) -> Option<Returned<T>> {
-        self.pop_front().map(InFlight::join)
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>> {
-        let Some(first) = self.front_mut() else {
-            return Poll::Ready(None);
-        };
-        first.poll(cx).map(|returned| {
-            self.pop_front();
-            Some(returned)
-        })
-    }
-
-    fn items(&self) -> usize {
-        self.iter().map(InFlight::items).sum()
-    }
-}
-
-/// In the order in which they end.
-impl<T> Line<T> for Unordered<(), InFlight<T>> {
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn push(&mut self, task: InFlight<T>) {
-        self.insert((), task);
-    }
-
-    fn next(&mut self) -> Option<Returned<T>> {
-        let ((), task) = self.next(Deadline::NEVER)?;
-        Some(task.join())
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned<T>>> {
-        match self.poll_next(Some(cx.waker())) {
-            Some(((), task)) => Poll::Ready(Some(task.join())),
-            None if self.len() == 0 => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    }
-
-    fn items(&self) -> usize {
-        self.iter().map(|((), task)| task.items()).sum()
-    }
-}
-
 /// A map: tasks that are submitted as results are asked for.
 pub(super) struct Flow<I: Iterator, F, T, L> {
     pub(super) tasks: Tasks<I, F, T>,
     pub(super) in_flight: L,
     /// The outcomes of the task that was waited for last.
-    returned: Option<Returned<T>>,
+    returned: Outcomes<T>,
 }
 
 impl<I, F, T, L> Flow<I, F, T, L>
@@ -477,34 +193,59 @@ where
         Self {
             tasks: Tasks::new(pool, items, f),
             in_flight: line,
-            returned: None,
+            returned: Outcomes::none(pool.pool.link),
         }
-    }
-
-    /// Takes the next outcome of the task that was waited for last.
-    #[inline]
-    fn next_returned(&mut self) -> Option<Outcome<T>> {
-        let outcome = self.returned.as_mut()?.next(Tasks::<I, F, T>::NAME);
-        if outcome.is_none() {
-            self.returned = None;
-        }
-        outcome
     }
 
     #[inline]
     pub(super) fn next(&mut self) -> Option<Outcome<T>> {
+        match self.returned.next_value() {
+            Some(value) => Some(Ok(value)),
+            None => self.next_beyond(),
+        }
+    }
+
+    /// Returns the next outcome after the values that are there.
+    // Apart, so that a loop over the values is a small one.
+    #[inline(never)]
+    fn next_beyond(&mut self) -> Option<Outcome<T>> {
         loop {
             if let Some(outcome) = self.next_returned() {
                 return Some(outcome);
             }
-            while self.in_flight.len() < self.tasks.window {
+            let window = self.tasks.window(self.in_flight.doublings());
+            while self.in_flight.len() < window {
                 match self.tasks.submit() {
                     Some(task) => self.in_flight.push(task),
                     None => break,
                 }
             }
-            self.returned = Some(self.in_flight.next()?);
+            let returned = self.in_flight.next()?;
+            if let Some(outcome) = self.take_in(returned) {
+                return Some(outcome);
+            }
         }
+    }
+
+    /// Takes the next outcome of the task that was waited for last.
+    fn next_returned(&mut self) -> Option<Outcome<T>> {
+        let value = self.returned.next_value().map(Ok);
+        value.or_else(|| self.returned.next_error().map(Err))
+    }
+
+    /// Takes what a task has returned. Returns the outcome, if that is one.
+    fn take_in(&mut self, returned: Returned<T>) -> Option<Outcome<T>> {
+        // These errors have the name of a closure of ours.
+        let named = |error: JoinError| error.named(Tasks::<I, F, T>::NAME);
+        match returned {
+            Returned::One(outcome) => return Some(outcome.map_err(named)),
+            Returned::Several(outcomes) => self.returned = outcomes,
+            Returned::Failed(error, count) => {
+                let link = self.tasks.pool.pool.link;
+                self.returned = Outcomes::failed(&named(error), count, link);
+            }
+        }
+        None
     }
 
     pub(super) fn poll_next(&mut self, waker: &Waker) -> Poll<Option<Outcome<T>>> {
@@ -522,7 +263,11 @@ where
                 }
             }
             match self.in_flight.poll_next(cx) {
-                Poll::Ready(Some(returned)) => self.returned = Some(returned),
+                Poll::Ready(Some(returned)) => {
+                    if let Some(outcome) = self.take_in(returned) {
+                        return Poll::Ready(Some(outcome));
+                    }
+                }
                 Poll::Ready(None) if waits_for_room => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
@@ -531,7 +276,7 @@ where
     }
 
     pub(super) fn size_hint(&self) -> (usize, Option<usize>) {
-        let returned = self.returned.as_ref().map_or(0, Returned::len);
-        self.tasks.size_hint(self.in_flight.items() + returned)
+        let items = self.in_flight.items() + self.returned.len();
+        self.tasks.size_hint(items)
     }
 }

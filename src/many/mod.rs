@@ -4,9 +4,10 @@
 //! [`ended`] is how tasks tell one waiter that they have ended, and is the only protocol here.
 //! [`unordered`] keeps handles, and returns them in the order in which they end. On these two stand
 //! [`mod@wait`] (which of these have ended?), [`mod@as_completed`] (outcomes in the order in which
-//! they come), [`map`] with [`flow`] (one function, many items; [`scoped`] if they borrow) and
-//! [`join_set`] (tasks under keys, with a limit). [`flat`] makes one `Result` of two, and
-//! [`stream`] is how all of it is awaited.
+//! they come), [`map`] (one function, many items; its tasks are submitted by [`flow`], are waited
+//! for in a [`line`](mod@line) and return [`outcomes`]; [`scoped`] if they borrow) and [`join_set`]
+//! (tasks under keys, with a limit). [`flat`] makes one `Result` of two, and [`stream`] is how all
+//! of it is awaited.
 //!
 //! All use handles as the user has them: nothing here knows how a task runs.
 
@@ -15,9 +16,11 @@ mod ended;
 mod flat;
 mod flow;
 mod join_set;
+mod line;
 mod map;
 #[cfg(all(test, workmill_loom))]
 mod model;
+mod outcomes;
 mod scoped;
 mod stream;
 mod unordered;

@@ -177,6 +177,11 @@ impl HookCaller {
         self.warn(OF_GIFTS, Warning::GaveWay(gave_way));
     }
 
+    /// Warns the user that all tasks of a group that may run wait.
+    pub(crate) fn group_stands(&self, limit: usize) {
+        self.tell(Warning::GroupStands(limit));
+    }
+
     /// Warns the user that a thread waits for the pool's end, each time.
     pub(crate) fn still_waiting(&self, still_waiting: StillWaiting) {
         self.tell(Warning::StillWaiting(still_waiting));

@@ -252,10 +252,10 @@ impl<T> Slots<T> {
         self.flags.load(Ordering::Relaxed) & SURPLUS != 0
     }
 
-    /// Returns `true` if there is nothing that the holder of a loan has to know before its next
-    /// task.
+    /// Returns `true` if there is nothing that the holder of a slot has to know before its next
+    /// task, except perhaps that a task of high priority waits.
     #[inline]
-    pub(super) fn no_flags_for_borrower(&self) -> bool {
+    pub(super) fn no_flags_but_high(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & !HIGH == 0
     }
 

@@ -64,7 +64,9 @@ pub(super) fn work(local: &Local) -> bool {
                 local.note_idle();
                 return false;
             }
-            local.outside(|| local.obey_flags());
+            if local.has_flag_to_obey() {
+                local.outside(|| local.obey_flags());
+            }
             if let Some(task) = local.outside(|| local.find_high()) {
                 local.run(&mut Some(task));
                 continue;

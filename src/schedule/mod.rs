@@ -94,7 +94,7 @@ impl PoolRef {
         let (task, handle) = match special {
             None => PoolTask::with_handle(while_once, closure),
             Some(view) => {
-                let extras = view.extras(link, const { &Name::of::<F>() });
+                let extras = view.extras(link, const { &Name::of::<F>() }, true);
                 extras.add_bound(Box::new(while_once));
                 PoolTask::with_handle(ClosureToken::new(Arc::new(extras)), closure)
             }

@@ -25,6 +25,7 @@ use crate::pool::{ClosureToken, Local, Pool, PoolLink, PoolTask, Postponed};
 use crate::primitive::{Mutex, MutexGuard, lock};
 use crate::task::cell::{HandleRef, TaskRef};
 use crate::task::{Context, Task};
+use crate::timer::alarm;
 use crate::trampoline;
 use crate::unwind::{self, Payload};
 
@@ -107,6 +108,15 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         inside.booking.alarm_has_rung();
         let Some(room) = self.take_room() else {
             pool.incidents.skipped.add_one();
+            if self.is_closed() {
+                drop(inside);
+                let series = Arc::clone(self);
+                // The end drops the closure, which must not hold the timer up.
+                drop(alarm::call_elsewhere(move || {
+                    series.cancel(CancelReason::Shutdown);
+                }));
+                return;
+            }
             // This fails only if the timer has no thread, and this is the timer's thread.
             let _ = self.set_next_alarm(&mut inside);
             return;
@@ -120,7 +130,7 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         let run = move || run.call();
         match (room, &self.view) {
             (Room::OfView(room), Some(view)) => {
-                let extras = Arc::new(view.extras(self.link, const { &Name::of::<F>() }));
+                let extras = Arc::new(view.extras(self.link, const { &Name::of::<F>() }, true));
                 view.admit_with(&extras, room);
                 let token = ClosureToken::new(Arc::clone(&extras));
                 let (task, handle) = PoolTask::with_handle(token, run);
@@ -250,9 +260,18 @@ impl<F: FnMut() + Send + 'static> Series<F> {
         }
     }
 
-    /// Schedules the next run, or ends the series if the timer has no thread.
+    /// Returns `true` if a group of the series is closed, so that no run will begin any more.
+    fn is_closed(&self) -> bool {
+        let group = self.view.as_ref().and_then(|view| view.group());
+        group.is_some_and(|group| group.path().any(|it| it.is_closed()))
+    }
+
+    /// Schedules the next run, or ends the series if no run can begin, or the timer has no thread.
     fn go_on(self: &Arc<Self>, mut inside: MutexGuard<'_, Inside<F>>) {
-        let set = self.set_next_alarm(&mut inside);
+        let set = match self.is_closed() {
+            true => Err(CancelReason::Shutdown),
+            false => self.set_next_alarm(&mut inside),
+        };
         drop(inside);
         if let Err(reason) = set {
             self.cancel(reason);

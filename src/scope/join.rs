@@ -13,8 +13,8 @@ use crate::unwind;
 ///
 /// The closures may borrow, and may call `join` in turn, to any depth: where little is left of the
 /// stack, both are called on other threads, unless the pool has no
-/// [spare threads](crate::Builder::max_spare_threads). A call costs a few nanoseconds as long as no
-/// other thread takes the second closure.
+/// [spare threads](crate::Builder::max_spare_threads) left. A call costs a few nanoseconds as long
+/// as no other thread takes the second closure.
 ///
 /// # Blocking
 ///

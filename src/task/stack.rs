@@ -12,7 +12,8 @@
 //! 1. when the owner has taken the half off its list while it was private: no [`Public`] was ever
 //!    made of it, so no other thread has its address;
 //! 2. when the owner has been given the [`Public`] of this very half by
-//!    [`take_back`](Owner::take_back): there is only one, so no other thread has any;
+//!    [`take_back`](Owner::take_back) or [`wait_for`](Owner::wait_for): there is only one, so no
+//!    other thread has any;
 //! 3. when the half is done, which is what the thief says last, with its last access to the frame;
 //! 4. in a forked child, if the thief is a thread of the parent: no thread of the child has the
 //!    [`Public`], since the thread that had it is not there. Then [`join`] panics.
@@ -70,9 +71,9 @@ pub(crate) trait Owner {
     /// Takes a public half back, unless a thief has taken it.
     fn take_back(&self, half: &Half) -> Option<Public>;
 
-    /// Blocks until the half is done, which a thief has taken; in a child process of the thief's it
-    /// returns at once.
-    fn wait_for(&self, half: &Half);
+    /// Blocks until the half is done, which a thief has taken or will take; in a child process of
+    /// the thief's it returns at once. Or takes the half back, if no thread may come to take it.
+    fn wait_for(&self, half: &Half) -> Option<Public>;
 }
 
 /// The thief of a half, as other threads look for it.
@@ -321,8 +322,10 @@ impl Pending {
 
     /// Takes the newest half off the list, which is public.
     fn pop_public(&self, listed: Listed) {
-        debug_assert!(self.newest.get() == listed.half, "the newest ends first");
-        debug_assert!(self.has_no_private(), "it is public");
+        // The order can be another only if two stacks take turns on one thread.
+        if self.newest.get() != listed.half || !self.has_no_private() {
+            abort();
+        }
         self.newest.set(listed.older);
         self.newest_public.set(listed.older);
     }
@@ -442,18 +445,24 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
     fn end_public(&self, owner: &impl Owner, listed: Listed) -> Result<R, Payload> {
         owner.pending().pop_public(listed);
         match unwind::call_or(|| owner.take_back(&self.half), || abort()) {
-            Some(public) if self.half.is_of(&public) => {
-                // SAFETY: the owner has the only `Public`, so nobody has touched the closure.
-                let closure = unsafe { self.take_closure() };
-                Ok(closure())
-            }
-            Some(_) => abort(),
+            Some(public) => Ok(self.run_taken_back(&public)),
             None => self.wait(owner),
         }
     }
 
+    /// Calls the closure of a half that its owner has taken back.
+    fn run_taken_back(&self, public: &Public) -> R {
+        if !self.half.is_of(public) {
+            abort();
+        }
+        // SAFETY: the owner has the only `Public`, so nobody has touched the closure.
+        let closure = unsafe { self.take_closure() };
+        closure()
+    }
+
     /// Ends the half, the newest of the list, while this thread unwinds: on another thread, since
-    /// code that runs here would find itself in a thread that panics. Does not unwind.
+    /// code that runs here would find itself in a thread that panics; but here if no other may
+    /// come. Does not unwind.
     #[cold]
     #[inline(never)]
     fn end_beside_panic(&self, owner: &impl Owner, listed: Listed) {
@@ -471,7 +480,9 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
     /// Waits for the half, which a thief has taken or will take, and which is off the list.
     fn wait(&self, owner: &impl Owner) -> Result<R, Payload> {
         if !self.half.is_done() {
-            unwind::call_or(|| owner.wait_for(&self.half), || abort());
+            if let Some(public) = unwind::call_or(|| owner.wait_for(&self.half), || abort()) {
+                return Ok(self.run_taken_back(&public));
+            }
         }
         if self.half.is_done() {
             let waker = self.half.waker.with_mut(|waker| {

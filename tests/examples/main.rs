@@ -132,6 +132,21 @@ fn twenty_tasks_on_five_threads_have_their_results_in_order() {
 // Groups.
 
 #[test]
+fn a_service_makes_two_reports_at_a_time_and_answers_others_meanwhile() {
+    let first = [
+        "two of six: busy, come again and busy, come again",
+        "meanwhile: pong",
+    ];
+    let later = ["later: a report"; 4];
+    run("service").prints(
+        first
+            .into_iter()
+            .chain(later)
+            .chain(["at most 2 at a time"]),
+    );
+}
+
+#[test]
 fn two_subsystems_share_a_pool() {
     let answers = (0..4).map(|user| format!("user {user} is answered: {}", user * 2));
     run("two_subsystems").prints(answers.chain(["20 thumbnails".to_owned()]));

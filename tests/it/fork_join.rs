@@ -199,6 +199,30 @@ fn without_spare_threads_the_second_is_called_all_the_same_when_the_first_panics
 }
 
 #[test]
+fn with_all_spare_threads_away_the_second_is_called_all_the_same_when_the_first_panics() {
+    limited(|| {
+        let builder = Builder::new().threads(1).max_spare_threads(1);
+        let (pool, called) = (builder.build().unwrap(), AtomicUsize::new(0));
+        let event = Arc::new(Event::new());
+        let wait = Arc::clone(&event);
+        // The only spare thread runs in its place.
+        let away = pool.submit(move || wait.wait());
+        let second = || called.fetch_add(1, SeqCst);
+        let joined = pool.install(|| {
+            let first = || panic_any("one");
+            let joined = || join(first, || join(second, second));
+            let joined = catch_unwind(AssertUnwindSafe(joined)).map(|_: ((), _)| ());
+            event.set();
+            joined
+        });
+        let payload = joined.unwrap().unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"one"));
+        assert_eq!(called.load(SeqCst), 2);
+        away.join().unwrap();
+    });
+}
+
+#[test]
 fn results_and_payloads_are_dropped_once_whatever_panics() {
     limited(|| {
         let drops = Drops::default();

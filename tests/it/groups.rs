@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use workmill::{
     Builder, CancelReason, Event, Every, Group, JoinHandle, Overflow, PoolRef, Priority,
-    ThreadPoolExecutor, WouldDeadlock, block_on, current, yield_now,
+    ThreadPoolExecutor, Warning, WouldDeadlock, block_on, current, yield_now,
 };
 
 use crate::support::{Flag, limited, occupy};
@@ -717,6 +717,33 @@ fn closures_that_come_due_later_wait_for_a_permit_too() {
 }
 
 #[test]
+fn a_series_ends_after_its_group() {
+    limited(|| {
+        for (capacity, now) in [(None, false), (Some(1), false), (None, true)] {
+            let (pool, runs) = (pool(1), Arc::new(AtomicUsize::new(0)));
+            let group = pool.limited(1);
+            let group = match capacity {
+                None => group,
+                Some(tasks) => group.queue_capacity(tasks),
+            };
+            let counts = Arc::clone(&runs);
+            let series = group.submit_every(Every::rate(Duration::from_millis(1)), move || {
+                counts.fetch_add(1, Ordering::SeqCst);
+            });
+            while runs.load(Ordering::SeqCst) < 3 {
+                thread::yield_now();
+            }
+            match now {
+                true => drop(group.shutdown_now()),
+                false => group.shutdown(),
+            }
+            let error = series.join().unwrap_err();
+            assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+        }
+    });
+}
+
+#[test]
 fn a_closure_that_is_cancelled_as_it_comes_due_leaves_nothing_in_its_group() {
     limited(|| {
         let pool = pool(2);
@@ -796,5 +823,34 @@ fn a_borrowing_closure_runs_under_the_permit() {
         let inner = group.limited(1);
         let installs = group.submit(move || inner.install(|| 8).unwrap());
         assert_eq!(installs.join().unwrap(), 8);
+    });
+}
+
+#[test]
+fn the_user_is_warned_of_a_group_whose_running_tasks_have_all_waited_for_long() {
+    limited(|| {
+        let (hear, told) = mpsc::channel();
+        let tell = move |warning: Warning| match warning {
+            Warning::GroupStands(limit) => hear.send(limit).unwrap(),
+            other => panic!("{other}"),
+        };
+        let pool = Builder::new().threads(2).on_warning(tell).build().unwrap();
+        let event = Arc::new(Event::new());
+        let outer = pool.limited(2);
+        let mut tasks = Vec::new();
+        for (group, waiters) in [(pool.limited(1), 1), (outer.limited(5), 2)] {
+            for _ in 0..waiters {
+                let event = Arc::clone(&event);
+                tasks.push(group.submit(move || event.wait()));
+            }
+            // It would wake them.
+            tasks.push(group.submit(|| ()));
+        }
+        let mut limits = [told.recv().unwrap(), told.recv().unwrap()];
+        limits.sort_unstable();
+        assert_eq!(limits, [1, 2]);
+        event.set();
+        tasks.into_iter().for_each(|task| task.join().unwrap());
+        assert!(told.try_recv().is_err());
     });
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
 use futures_lite::future::block_on;
@@ -223,6 +223,34 @@ fn a_map_goes_on_in_a_bounded_pool_and_ends_with_a_closed_one() {
                 outcome.unwrap_err().cancel_reason() == Some(CancelReason::Shutdown)
             });
             assert!(all);
+        }
+    });
+}
+
+#[test]
+fn a_result_is_not_held_back_until_another_task_ends() {
+    limited(|| {
+        let pool = pool(2);
+        let taken = Arc::new((Mutex::new(0), Condvar::new()));
+        // Quick ones at first, so that the iterator waits for several at a time.
+        let (tell, results) = (
+            Arc::clone(&taken),
+            pool.map(0..1000, move |n| {
+                // By then, the results of all before it have to be taken.
+                let too_few = |count: &mut usize| n >= 500 && *count < n;
+                drop(
+                    taken
+                        .1
+                        .wait_while(taken.0.lock().unwrap(), too_few)
+                        .unwrap(),
+                );
+                n
+            }),
+        );
+        for (n, result) in results.enumerate() {
+            assert_eq!(result.unwrap(), n);
+            *tell.0.lock().unwrap() += 1;
+            tell.1.notify_all();
         }
     });
 }

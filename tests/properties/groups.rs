@@ -227,9 +227,12 @@ impl World {
     fn cancel(&self, some: usize) {
         let task = {
             let tasks = self.tasks.lock().unwrap();
-            tasks[some % tasks.len()].clone()
+            // There is none if the first task is here before its submitter has its handle.
+            tasks.get(some % tasks.len().max(1)).cloned()
         };
-        task.cancel();
+        if let Some(task) = task {
+            task.cancel();
+        }
     }
 }
 

@@ -132,6 +132,20 @@ impl<T> IntoIterator for Begins<T> {
     }
 }
 
+/// A group all of whose permits stand, to be watched.
+pub(crate) struct Standing(usize);
+
+/// The answer to a ticket that has arrived.
+#[must_use]
+pub(crate) enum Arrived<T> {
+    /// It has its permits: the caller pushes the task.
+    Begins(T),
+    /// The task waits.
+    Waits,
+    /// The task waits, and all permits of a group stand, which the caller watches.
+    AllStand(Standing),
+}
+
 /// The answer to a ticket that is to lend its permits.
 #[must_use]
 pub(crate) enum Loan<T> {
@@ -182,6 +196,18 @@ impl<T, R> Group<T, R> {
     /// Returns the group, and those around it.
     pub(crate) fn path(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |group| group.outer.as_deref())
+    }
+
+    /// Returns the one of the path that stands.
+    pub(crate) fn standing(self: &Arc<Self>, standing: &Standing) -> Option<&Arc<Self>> {
+        let mut path = std::iter::successors(Some(self), |group| group.outer.as_ref());
+        path.find(|group| group.node == standing.0)
+    }
+
+    /// Returns how often all permits of this group stood, and one of them no longer, if all stand
+    /// now and tasks of the group wait; else nobody watches it any more.
+    pub(crate) fn go_on_watching(&self) -> Option<usize> {
+        self.tree.lock().go_on_watching(self.node)
     }
 
     /// Returns `true` if this group is `other` or is within it.
@@ -299,26 +325,46 @@ impl<T, R> Ticket<T, R> {
         &self.group
     }
 
-    /// The task of the ticket has been accepted and made. Returns it if it may be pushed; else it
-    /// waits for its permits.
-    pub(crate) fn arrive(&self, task: T, reference: R, class: Priority) -> Option<T> {
+    /// The task of the ticket has been accepted and made. It may be pushed, or waits for its
+    /// permits.
+    pub(crate) fn arrive(&self, task: T, reference: R, class: Priority) -> Arrived<T> {
         let mut inside = self.group.tree.lock();
         if self.has_left.load(Ordering::Relaxed) {
             // It was cancelled meanwhile.
             drop(inside);
             drop(reference);
-            return Some(task);
+            return Arrived::Begins(task);
         }
         inside.ticket(self.key).task = Some(reference);
         let node = self.group.node;
         if inside.node(node).waiting.is_empty() && inside.can_begin(self.key) {
             inside.take_permits(self.key);
-            return Some(task);
+            return Arrived::Begins(task);
         }
         let place = inside.node(node).waiting.push(class, self.key, task);
         inside.ticket(self.key).is = Is::Waiting(place);
         inside.add_turn(node);
-        None
+        let standing = inside.all_stand(node).map(Standing);
+        standing.map_or(Arrived::Waits, Arrived::AllStand)
+    }
+
+    /// The task of the ticket is about to wait with its permits. If all permits of its group, or of
+    /// one around it, stand from now on, the caller watches that.
+    pub(crate) fn stand(&self) -> Option<Standing> {
+        let mut inside = self.group.tree.lock();
+        if self.has_left.load(Ordering::Relaxed) {
+            return None;
+        }
+        inside.set_stands(self.key, true);
+        inside.all_stand(self.group.node).map(Standing)
+    }
+
+    /// The task of the ticket has waited.
+    pub(crate) fn go_on(&self) {
+        let mut inside = self.group.tree.lock();
+        if !self.has_left.load(Ordering::Relaxed) {
+            inside.set_stands(self.key, false);
+        }
     }
 
     /// The task has ended, or will never begin.
@@ -337,6 +383,7 @@ impl<T, R> Ticket<T, R> {
             return left;
         }
         self.has_left.store(true, Ordering::Relaxed);
+        inside.set_stands(self.key, false);
         let (is, node) = (inside.ticket(self.key).is, self.group.node);
         match is {
             Is::Outside => {}
@@ -389,6 +436,7 @@ impl<T, R> Ticket<T, R> {
             return Loan::No;
         }
         state.lender = Some(self.key);
+        inside.set_stands(self.key, false);
         let lender = inside.ticket(self.key);
         lender.is = Is::Lending;
         lender.borrower = Some(other.key);

@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{Group, Loan, Ticket};
+use super::{Arrived, Group, Loan, Ticket};
 use crate::pool::priority::Priority;
 use crate::wait::{Cause, Deadline};
 
@@ -66,8 +66,10 @@ fn run(tickets: &[Arc<Ticket<usize, ()>>], mut begun: Vec<usize>, meter: &Meter)
 }
 
 fn arrive(ticket: &Ticket<usize, ()>, task: usize) -> Vec<usize> {
-    let begins = ticket.arrive(task, (), Priority::Normal);
-    begins.into_iter().collect()
+    match ticket.arrive(task, (), Priority::Normal) {
+        Arrived::Begins(task) => vec![task],
+        Arrived::Waits | Arrived::AllStand(_) => Vec::new(),
+    }
 }
 
 /// Asserts that all permits of a group of one are free.

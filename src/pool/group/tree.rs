@@ -19,14 +19,23 @@ pub(super) struct Inside<T, R> {
 pub(super) struct Node<T> {
     outer: Option<usize>,
     free: usize,
+    limit: usize,
     pub(super) waiting: Waiting<T>,
     has_turn: bool,
+    /// The permits of tickets that stand.
+    standing: usize,
+    /// How often all permits stood, and one of them no longer.
+    times_stood: usize,
+    /// Whether somebody looks whether all permits go on standing, or has told that they do.
+    is_watched: bool,
 }
 
 /// The state of a ticket.
 pub(super) struct State<R> {
     pub(super) node: usize,
     pub(super) is: Is,
+    /// Whether the task waits for something with its permits.
+    stands: bool,
     /// The ticket that has lent permits to this one.
     pub(super) lender: Option<usize>,
     /// The ticket to which this one has lent its permits.
@@ -65,8 +74,12 @@ impl<T> Node<T> {
         Self {
             outer,
             free: limit,
+            limit,
             waiting: Waiting::new(),
             has_turn: false,
+            standing: 0,
+            times_stood: 0,
+            is_watched: false,
         }
     }
 }
@@ -77,6 +90,7 @@ impl<R> State<R> {
         Self {
             node,
             is: Is::Outside,
+            stands: false,
             lender: None,
             borrower: None,
             waker: None,
@@ -149,7 +163,11 @@ impl<T, R> Inside<T, R> {
         } = *self.ticket(key);
         let borrower = borrower.expect("a ticket that lends has a borrower");
         if self.ticket(borrower).is == Is::Holding || self.ticket(borrower).is == Is::Lending {
+            // It has more permits of its own from now on.
+            let stands = self.ticket(borrower).stands;
+            self.set_stands(borrower, false);
             self.ticket(borrower).lender = lender;
+            self.set_stands(borrower, stands);
             if let Some(lender) = lender {
                 self.ticket(lender).borrower = Some(borrower);
             }
@@ -158,6 +176,53 @@ impl<T, R> Inside<T, R> {
         self.ticket(borrower).lender = None;
         self.give_permits_back(key);
         self.return_loan(key)
+    }
+
+    /// The task of a ticket begins or ends a wait in which it keeps its permits.
+    pub(super) fn set_stands(&mut self, key: usize, stands: bool) {
+        let state = self.ticket(key);
+        if state.stands == stands || stands && state.is != Is::Holding {
+            return;
+        }
+        state.stands = stands;
+        self.each_own(key, |node| {
+            if stands {
+                node.standing += 1;
+            } else {
+                node.times_stood += usize::from(node.standing == node.limit);
+                node.standing -= 1;
+            }
+            true
+        });
+    }
+
+    /// Returns a group of which tasks wait, and all of whose permits stand: this one, or one around
+    /// it. It is watched from now on, and was not before.
+    pub(super) fn all_stand(&mut self, node: usize) -> Option<usize> {
+        if self.node(node).waiting.is_empty() {
+            return None;
+        }
+        let mut next = Some(node);
+        while let Some(key) = next {
+            let node = self.node(key);
+            if node.standing == node.limit && !std::mem::replace(&mut node.is_watched, true) {
+                return Some(key);
+            }
+            next = node.outer;
+        }
+        None
+    }
+
+    /// Returns how often all permits of a group stood, and one of them no longer, if all stand now
+    /// and tasks of the group wait; else the group is not watched any more.
+    pub(super) fn go_on_watching(&mut self, node: usize) -> Option<usize> {
+        let waits = self.nodes_within(node);
+        let waits = waits
+            .into_iter()
+            .any(|it| !self.node(it).waiting.is_empty());
+        let node = self.node(node);
+        node.is_watched = waits && node.standing == node.limit;
+        node.is_watched.then_some(node.times_stood)
     }
 
     /// Adds a turn of a group, in which its next task may begin.
@@ -171,23 +236,32 @@ impl<T, R> Inside<T, R> {
     pub(super) fn begin_next(&mut self) -> Option<T> {
         for _ in 0..self.turns.len() {
             let turn = self.turns.pop_front()?;
-            let waiting = &self.node(turn).waiting;
-            if waiting.is_empty() {
+            if self.node(turn).waiting.is_empty() {
                 self.node(turn).has_turn = false;
                 continue;
             }
-            // A borrower needs fewer permits than the others, and two of one group may not need the
-            // same.
-            let next: Vec<_> = waiting.borrowers().collect();
-            let last = waiting.peek();
             self.turns.push_back(turn);
-            let mut next = next.into_iter().chain(last);
-            if let Some((ticket, place)) = next.find(|&(ticket, _)| self.can_begin(ticket)) {
+            if let Some((ticket, place)) = self.next_of(turn) {
                 self.take_permits(ticket);
                 return Some(self.node(turn).waiting.take_next(place));
             }
         }
         None
+    }
+
+    /// Returns the ticket of a group that can begin, if the next one can or a borrower, and the
+    /// place of its task.
+    fn next_of(&mut self, node: usize) -> Option<(usize, Place)> {
+        let Node { free, waiting, .. } = self.node(node);
+        let (free, next) = (*free, waiting.peek());
+        if waiting.has_borrowers() {
+            // They need fewer permits than the others, and two of one group may not need the same.
+            let borrowers: Vec<_> = waiting.borrowers().collect();
+            let mut all = borrowers.into_iter().chain(next);
+            return all.find(|&(ticket, _)| self.can_begin(ticket));
+        }
+        // The look at all groups around this one can be spared.
+        next.filter(|&(ticket, _)| free > 0 && self.can_begin(ticket))
     }
 
     /// Returns the keys of a group and of those within.

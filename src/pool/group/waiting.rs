@@ -67,6 +67,10 @@ impl<T> Waiting<T> {
         Place { queue, number }
     }
 
+    pub(super) fn has_borrowers(&self) -> bool {
+        !self.queues[BORROWERS].tasks.is_empty()
+    }
+
     /// Returns the tickets of the tasks that borrow permits, and their places.
     pub(super) fn borrowers(&self) -> impl Iterator<Item = (usize, Place)> {
         let borrowers = self.queues[BORROWERS].tasks.iter();

@@ -28,7 +28,7 @@ impl Local {
 
     /// Returns `true` if there is nothing that this thread has to know before its next task.
     pub(in crate::pool) fn no_flags_as_borrower(&self) -> bool {
-        self.shared.slots.no_flags_for_borrower()
+        self.shared.slots.no_flags_but_high()
     }
 
     /// Obeys the flags: tells the user what nobody has told, and returns the loan if there is a

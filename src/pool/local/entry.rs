@@ -156,6 +156,7 @@ impl Pool {
         self: &Arc<Self>,
         make: M,
         token: P,
+        class: Priority,
     ) -> Result<M::Handle, M> {
         let handle = with_part_of(self, |part| {
             if self.accept_on(part).is_err() {
@@ -163,7 +164,10 @@ impl Pool {
             }
             let slot = part.and_then(|local| local.held.index());
             let (task, handle) = make.make(self, slot, token);
-            self.push_on(part, task);
+            match class {
+                Priority::Normal => self.push_on(part, task),
+                Priority::High | Priority::Low => self.push_class_on(task, class),
+            }
             Ok(handle)
         })?;
         self.task_pushed();
@@ -183,10 +187,10 @@ impl Pool {
         };
         let (task, task_ref) = make(self, slot, Arc::clone(&extras));
         task_ref.postpone();
-        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        let cancelled = extras.enrol_or_cancel(&task_ref);
         extras.arrive(self, task, task_ref);
-        if !enrolled {
-            cancel(&other, CancelReason::Cancelled, self.link);
+        if let Some(task) = cancelled {
+            cancel(&task, CancelReason::Cancelled, self.link);
         }
         true
     }
@@ -205,10 +209,10 @@ impl Pool {
         }
         let (task, task_ref) = make(self, None, Arc::clone(&extras));
         task_ref.postpone();
-        let (enrolled, other) = (extras.enrol(&task_ref), task_ref.task_ref());
+        let cancelled = extras.enrol_or_cancel(&task_ref);
         let caller = extras.arrive_with_caller(self, task, task_ref);
-        if !enrolled {
-            cancel(&other, CancelReason::Cancelled, self.link);
+        if let Some(task) = cancelled {
+            cancel(&task, CancelReason::Cancelled, self.link);
         }
         if let Some(task) = self.at_group(|| caller.wait(cause)) {
             self.run_here(task);
@@ -219,26 +223,21 @@ impl Pool {
     /// Pushes a task of a view that was accepted.
     pub(crate) fn push_to(self: &Arc<Self>, task: PoolTask, to: Destination) {
         match to {
-            Destination::Class(class) => self.push_class(task, class),
-            Destination::Grouped => {
-                self.queue.push_grouped(task);
-                self.task_pushed();
+            Destination::Class(Priority::Normal) => {
+                with_part_of(self, |part| self.push_on(part, task));
             }
+            Destination::Class(class) => self.push_class_on(task, class),
+            Destination::Grouped => self.queue.push_grouped(task),
         }
+        self.task_pushed();
     }
 
-    fn push_class(self: &Arc<Self>, task: PoolTask, class: Priority) {
-        with_part_of(self, |part| match part {
-            Some(local) => {
-                let push = |own: Option<&_>| self.queue.push_class(task, class, own);
-                local.held.with_queue(push);
-            }
-            None => self.queue.push_class(task, class, None),
-        });
+    /// Pushes a task of high or low priority.
+    fn push_class_on(&self, task: PoolTask, class: Priority) {
+        self.queue.push_class(task, class);
         if class == Priority::High {
             self.slots.flag_high();
         }
-        self.task_pushed();
     }
 
     /// Counts a task as finished that was run by this thread, and lies in no queue.

@@ -18,13 +18,14 @@ use std::time::Instant;
 
 use super::here::{Pool, PoolTask, with_innermost};
 use super::roll::{Roll, cancel};
+use super::standing::watch;
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::group::pending::{Caller, Destination, Pending};
-use crate::pool::group::{Group, Left, Ticket};
+use crate::pool::group::{Arrived, Group, Left, Ticket};
 use crate::pool::link::PoolLink;
 use crate::pool::priority::Priority;
-use crate::primitive::{AtomicUsize, Mutex, Ordering, lock};
+use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 use crate::task::Extra;
 use crate::task::cell::{RawTask, TaskRef};
 use crate::timer::alarm;
@@ -52,12 +53,14 @@ pub(crate) struct Extras {
     /// When the task expires, if it does, and the alarm that is set for that.
     expires: OnceLock<Instant>,
     alarm: Mutex<Option<Key>>,
-    /// Set if a group of the task has a bound.
-    is_bounded: OnceLock<()>,
+    /// Whether a group of the task has a bound.
+    is_bounded: AtomicBool,
+    /// Whether the task comes due after it was made, and joins its group then.
+    comes_due: bool,
+    /// Whether `life` has bounds, or tasks that are wanted, or had some.
+    has_more: AtomicBool,
     /// Why the task must not begin, if that is known.
     forbidden: OnceLock<CancelReason>,
-    /// The tasks whose handles the future of this task has polled.
-    pub(super) wanted: Mutex<VecDeque<TaskRef>>,
     /// The address of the extras of the task that wanted this one last.
     pub(super) wanted_by: AtomicUsize,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Extras {
 #[derive(Default)]
 struct Life {
     bounds: Vec<Box<dyn Bound>>,
+    /// The tasks whose handles the future of this task has polled.
+    wanted: VecDeque<TaskRef>,
     /// The task holds nothing any more.
     is_released: bool,
     /// The outcome of the task is published.
@@ -123,12 +128,14 @@ impl Drop for Runs {
 }
 
 impl Extras {
-    /// Creates the extras of a task with a name. `rolls` are those on which it is to be.
+    /// Creates the extras of a task with a name. `rolls` are those on which it is to be;
+    /// `comes_due` says that it joins its group later.
     pub(crate) fn new(
         link: PoolLink,
         name: &'static Name,
         class: Priority,
         rolls: &[Arc<Roll>],
+        comes_due: bool,
     ) -> Self {
         let rolls = rolls.iter();
         Self {
@@ -142,9 +149,10 @@ impl Extras {
                 .collect(),
             expires: OnceLock::new(),
             alarm: Mutex::new(None),
-            is_bounded: OnceLock::new(),
+            is_bounded: AtomicBool::new(false),
+            comes_due,
+            has_more: AtomicBool::new(false),
             forbidden: OnceLock::new(),
-            wanted: Mutex::new(VecDeque::new()),
             wanted_by: AtomicUsize::new(0),
         }
     }
@@ -161,6 +169,7 @@ impl Extras {
 
     /// Adds room that the task takes up.
     pub(crate) fn add_bound(&self, bound: Box<dyn Bound>) {
+        self.note_more();
         let mut life = lock(&self.life);
         // If the task was cancelled as it came due, the room is free again at once.
         let late = match life.is_released {
@@ -174,7 +183,38 @@ impl Extras {
         drop(late);
     }
 
-    /// Counts the task in its group. Returns `false` if that is closed to this thread.
+    // ORDERING: Relaxed. A note from before the task is pushed is seen by the thread that runs it,
+    // and all later notes are made by that thread. A thread that cancels a task which has not come
+    // due looks under the lock.
+    fn note_more(&self) {
+        self.has_more.store(true, Ordering::Relaxed);
+    }
+
+    fn has_more(&self) -> bool {
+        self.comes_due || self.has_more.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the future of this task has polled the handle of another.
+    pub(super) fn add_wanted(&self, task: TaskRef) {
+        self.note_more();
+        lock(&self.life).wanted.push_back(task);
+    }
+
+    pub(super) fn next_wanted(&self) -> Option<TaskRef> {
+        lock(&self.life).wanted.pop_front()
+    }
+
+    /// Counts a task that was not pushed yet in its group. Returns `false` if that is closed to
+    /// this thread.
+    #[must_use = "`false`: the task must not be placed"]
+    pub(crate) fn join_group_first(&mut self, group: &Arc<TaskGroup>) -> bool {
+        let ticket = group.accept(runs_task_of);
+        let is_open = ticket.is_some();
+        self.ticket = ticket.map_or_else(OnceLock::new, OnceLock::from);
+        is_open
+    }
+
+    /// Counts a task that comes due in its group. Returns `false` if that is closed to this thread.
     #[must_use = "`false`: the task must not be placed"]
     pub(crate) fn join_group(&self, group: &Arc<TaskGroup>) -> bool {
         let Some(ticket) = group.accept(runs_task_of) else {
@@ -198,7 +238,8 @@ impl Extras {
 
     /// Notes that a group of the task has a bound.
     pub(crate) fn note_bounded(&self) {
-        let _ = self.is_bounded.set(());
+        // ORDERING: Relaxed, as for `has_more`.
+        self.is_bounded.store(true, Ordering::Relaxed);
     }
 
     /// Sets the moment at which the task expires if it has not begun.
@@ -225,6 +266,13 @@ impl Extras {
             key.store(added.unwrap_or(usize::MAX), Ordering::Relaxed);
             added.is_some()
         })
+    }
+
+    /// Puts the task on its rolls, if it has some. Returns a reference to it if the token of one is
+    /// cancelled, so that the task has to be cancelled when it has arrived.
+    pub(crate) fn enrol_or_cancel(&self, task: &RawTask) -> Option<TaskRef> {
+        let has_to_go = !self.rolls.is_empty() && !self.enrol(task);
+        has_to_go.then(|| task.task_ref())
     }
 
     /// Places a task that was accepted: pushes it if it has the permits of its groups, and else has
@@ -260,9 +308,9 @@ impl Extras {
     }
 
     fn destination(&self) -> Destination {
-        match self.is_bounded.get() {
-            Some(()) => Destination::Grouped,
-            None => Destination::Class(self.class),
+        match self.is_bounded.load(Ordering::Relaxed) {
+            true => Destination::Grouped,
+            false => Destination::Class(self.class),
         }
     }
 
@@ -271,15 +319,16 @@ impl Extras {
             return start(self.link, pending);
         };
         match ticket.arrive(pending, task_ref, self.class) {
-            Some(pending) => start(self.link, pending),
-            // The pool may have looked before the task was in the queue.
-            None if pool.is_stopping() => {
-                let group = ticket.group().path().last();
-                group
-                    .into_iter()
-                    .for_each(|group| pool.cancel_waiting(group));
-            }
-            None => {}
+            Arrived::Begins(pending) => return start(self.link, pending),
+            Arrived::Waits => {}
+            Arrived::AllStand(standing) => watch(self.link, ticket, &standing),
+        }
+        // The pool may have looked before the task was in the queue.
+        if pool.is_stopping() {
+            let group = ticket.group().path().last();
+            group
+                .into_iter()
+                .for_each(|group| pool.cancel_waiting(group));
         }
     }
 
@@ -317,10 +366,10 @@ impl Extras {
         if self.expires.get().is_some() {
             self.forget_alarm();
         }
-        let bounds = std::mem::take(&mut lock(&self.life).bounds);
-        if bounds.is_empty() {
+        if !self.has_more() {
             return;
         }
+        let bounds = std::mem::take(&mut lock(&self.life).bounds);
         let kept: Vec<_> = bounds.into_iter().filter_map(Bound::begin).collect();
         lock(&self.life).bounds.extend(kept);
     }
@@ -330,10 +379,16 @@ impl Extras {
         if self.link.is_forked() {
             return;
         }
-        lock(&self.life).is_released = true;
-        self.release_bounds();
-        let wanted = std::mem::take(&mut *lock(&self.wanted));
-        drop(wanted);
+        if self.has_more() {
+            let mut life = lock(&self.life);
+            life.is_released = true;
+            let more = (
+                std::mem::take(&mut life.bounds),
+                std::mem::take(&mut life.wanted),
+            );
+            drop(life);
+            drop(more);
+        }
         if let Some(ticket) = self.ticket.get() {
             self.settle(ticket.leave());
         }
@@ -389,7 +444,9 @@ impl Extras {
         if self.expires.get().is_some() {
             self.forget_alarm();
         }
-        lock(&self.life).has_ended = true;
+        if self.comes_due {
+            lock(&self.life).has_ended = true;
+        }
         if let Some(ticket) = self.ticket.get() {
             ticket.finish();
         }

@@ -21,7 +21,8 @@ impl Local {
             return None;
         }
         let found = self.held.with_queue(|own| queue.find_high(own?));
-        if found.is_none() && !queue.has_high() {
+        // Also if one was found, most of which come alone.
+        if !queue.has_high() {
             slots.clear_high(|| queue.has_high());
         }
         found

@@ -11,9 +11,8 @@
 //!
 //! A thread that waits for a half which was stolen runs nothing but descendants of that half, which
 //! it steals from the thief. If it finds none for [a while](GIVE_AWAY) it waits as for any result,
-//! and gives its slot away. Where little is left of the stack, both halves run elsewhere.
-//!
-//! [`Blocking`]: crate::wait::Blocking
+//! and gives its slot away. If no thread can come in its place, it takes the half back, unless a
+//! thief has it. Where little is left of the stack, both halves run elsewhere, if they can.
 
 use std::num::NonZero;
 use std::ptr::NonNull;
@@ -23,7 +22,7 @@ use crate::clock::{Nanos, now};
 use crate::pool::queue::halves::{OwnTask, PublicHalf};
 use crate::spin::{Spin, spin_until};
 use crate::task::stack::{self, Half, Owner, Pending, Public, Thief};
-use crate::wait::{Cause, Deadline, block_until};
+use crate::wait::{Blocking, Cause, Deadline, block_until};
 
 /// The time after which a thread that waits for a stolen half, and finds none of its descendants,
 /// gives its slot away.
@@ -231,14 +230,27 @@ impl Owner for Local {
         }
     }
 
-    fn wait_for(&self, half: &Half) {
+    fn wait_for(&self, half: &Half) -> Option<Public> {
         if self.shared.is_forked() {
-            return;
+            return None;
         }
         self.leapfrog(half);
-        if !half.is_done() && !self.shared.is_forked() {
-            let poll = |waker: &_| half.poll_done(waker).then_some(());
-            block_until(Cause::Arrival, Deadline::NEVER, poll);
+        let failed_starts = || self.shared.incidents.failed_starts.get();
+        let before = failed_starts();
+        let _blocking = Blocking::begin(Cause::Arrival);
+        if half.is_done() || self.shared.is_forked() {
+            return None;
         }
+        // This thread keeps its slot, since too many are away; or no thread could be started for
+        // the slot that it has given away, and takes back when this wait is over.
+        if self.held.index().is_some() || failed_starts() != before {
+            let own = self.take_back(half);
+            if own.is_some() {
+                return own;
+            }
+        }
+        let poll = |waker: &_| half.poll_done(waker).then_some(());
+        block_until(Cause::Arrival, Deadline::NEVER, poll);
+        None
     }
 }

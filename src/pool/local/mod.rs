@@ -26,7 +26,8 @@
 //! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
 //! is dropped in favour of another; [`tombstones`] how tombstones are removed. A task that was
 //! submitted by a view has [`extras`], which [`tokens`] tie to it; a [`roll`] has the tasks that a
-//! token cancels; [`permits`] says how a task lends its permits.
+//! token cancels; [`permits`] says how a task lends its permits, and [`standing`] how the user is
+//! warned of a group whose tasks all wait.
 
 mod borrow;
 mod ending;
@@ -44,6 +45,7 @@ mod roll;
 mod run;
 mod running;
 mod slot;
+mod standing;
 mod tokens;
 mod tombstones;
 mod wake_future;

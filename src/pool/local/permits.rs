@@ -12,10 +12,11 @@ use std::task::Waker;
 use super::extras::{Extras, current, push, start};
 use super::here::{Local, with_innermost};
 use super::roll::cancel;
-use crate::pool::group::Loan;
+use super::standing::watch;
 use crate::pool::group::pending::Pending;
+use crate::pool::group::{Loan, Ticket};
 use crate::pool::link::PoolLink;
-use crate::primitive::{Ordering, lock};
+use crate::primitive::Ordering;
 use crate::task::Extra;
 use crate::task::cell::RawTask;
 use crate::wait::{Cause, Deadline, block_until};
@@ -35,6 +36,24 @@ pub(super) fn lend_here() {
         .for_each(|current| current.lend_to_wanted());
 }
 
+/// The task that runs on this thread is about to wait with its permits, if it has not lent them.
+pub(super) fn stand_here() {
+    let Some(current) = current().filter(|current| !current.link.is_forked()) else {
+        return;
+    };
+    let ticket = current.ticket.get();
+    if let Some((ticket, standing)) = ticket.and_then(|it| Some((it, it.stand()?))) {
+        watch(current.link, ticket, &standing);
+    }
+}
+
+/// The task that runs on this thread has waited.
+pub(super) fn go_on_here() {
+    let current = current().filter(|current| !current.link.is_forked());
+    let ticket = current.as_ref().and_then(|current| current.ticket.get());
+    ticket.into_iter().for_each(Ticket::go_on);
+}
+
 impl Extras {
     /// Lends the permits of this task to one of those whose handles it has polled.
     pub(super) fn lend_to_wanted(&self) {
@@ -42,7 +61,7 @@ impl Extras {
             return;
         };
         loop {
-            let Some(task) = lock(&self.wanted).pop_front() else {
+            let Some(task) = self.next_wanted() else {
                 return;
             };
             let other = Self::of(&task).filter(|_| task.is_queued() && task.is_awaited());
@@ -128,7 +147,7 @@ impl Local {
         }
         let id = Arc::as_ptr(&current).addr();
         if extras.wanted_by.swap(id, Ordering::Relaxed) != id {
-            lock(&current.wanted).push_back(task.task_ref());
+            current.add_wanted(task.task_ref());
         }
     }
 }

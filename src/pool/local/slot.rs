@@ -45,6 +45,11 @@ impl Local {
         self.shared.slots.no_flags()
     }
 
+    /// Returns `true` if [`obey_flags`](Self::obey_flags) has something to do.
+    pub(in crate::pool) fn has_flag_to_obey(&self) -> bool {
+        !self.shared.slots.no_flags_but_high()
+    }
+
     /// Obeys the flags: tells the user what nobody has told, and gives the slot up if there is a
     /// surplus.
     pub(in crate::pool) fn obey_flags(&self) {
@@ -376,7 +381,14 @@ impl Local {
         set_blocking_hooks(Hooks {
             before: |cause| {
                 Self::share_halves();
-                Self::with_home(|home| home.map_or(Begun::Nothing, |home| home.begin_wait(cause)))
+                let is_wait = !matches!(cause, Cause::Return);
+                let begun = Self::with_home(|home| {
+                    home.map_or(Begun::Nothing, |home| home.begin_wait(cause))
+                });
+                if is_wait && matches!(begun, Begun::Counted | Begun::Lent) {
+                    permits::stand_here();
+                }
+                begun
             },
             park: |deadline| {
                 Self::with_home(|home| match home {
@@ -385,6 +397,7 @@ impl Local {
                 });
             },
             after: |outcome| {
+                permits::go_on_here();
                 Self::with_home(|home| home.into_iter().for_each(|it| it.end_wait(outcome)));
             },
             may_poll: permits::has_permits_here,

@@ -137,7 +137,7 @@ impl Owner for Bare {
         self.halves.take_back(half)
     }
 
-    fn wait_for(&self, half: &Half) {
+    fn wait_for(&self, half: &Half) -> Option<Public> {
         while !half.is_done() {
             let thief = self.halves.thief_of(half);
             let steal = |thief| self.halves.steal_from(thief, half, || self.as_thief());
@@ -146,6 +146,7 @@ impl Owner for Bare {
                 None => yield_now(),
             }
         }
+        None
     }
 }
 

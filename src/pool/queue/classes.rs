@@ -25,14 +25,13 @@ impl<T> Classes<T> {
         Self(OnceLock::new())
     }
 
-    /// Pushes a task of high or low priority. Returns one of normal priority.
-    pub(super) fn push(&self, task: T, class: Priority) -> Option<T> {
+    /// Pushes a task of high or low priority.
+    pub(super) fn push(&self, task: T, class: Priority) {
         match class {
             Priority::High => self.all().high.push(task),
             Priority::Low => self.all().low.push(task),
-            Priority::Normal => return Some(task),
+            Priority::Normal => unreachable!("these are in other queues"),
         }
-        None
     }
 
     /// Pushes a task of a group with a bound.
@@ -67,6 +66,14 @@ impl<T> Classes<T> {
     #[inline]
     pub(super) fn take_low(&self) -> Option<T> {
         self.0.get()?.low.take_oldest()
+    }
+
+    /// Takes a task of low priority, unless others wait here.
+    #[inline]
+    pub(super) fn take_low_alone(&self) -> Option<T> {
+        let all = self.0.get()?;
+        let is_alone = all.high.is_empty() && all.grouped.is_empty();
+        is_alone.then(|| all.low.take_oldest()).flatten()
     }
 
     pub(super) fn has_high(&self) -> bool {

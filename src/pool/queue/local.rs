@@ -19,6 +19,10 @@ const HIGH_IN_A_ROW: usize = 32;
 /// it may be a budget more.
 const UNTIL_LOW: usize = 1000;
 
+/// After a search that found nothing but a task of low priority, the holder takes this number of
+/// others before it looks at the local queues of others again.
+const LOW_IN_A_ROW: usize = 32;
+
 /// The queue of one slot, first in, first out. It is used by the thread that holds the slot; other
 /// threads steal half of it.
 pub(in crate::pool) struct LocalQueue<T> {
@@ -38,6 +42,8 @@ pub(in crate::pool) struct LocalQueue<T> {
     high: Cell<usize>,
     /// The tasks that were taken since one of low priority had its turn.
     since_low: Cell<usize>,
+    /// The tasks of low priority that may be taken before the next search.
+    low: Cell<usize>,
 }
 
 impl<T> LocalQueue<T> {
@@ -53,6 +59,7 @@ impl<T> LocalQueue<T> {
             has_begun: Cell::new(false),
             high: Cell::new(0),
             since_low: Cell::new(0),
+            low: Cell::new(0),
         }
     }
 
@@ -132,6 +139,18 @@ impl<T> LocalQueue<T> {
     /// A task of low priority was taken.
     pub(super) fn low_had_its_turn(&self) {
         self.since_low.set(0);
+    }
+
+    /// A search has found nothing but a task of low priority.
+    pub(super) fn found_low(&self) {
+        self.low.set(LOW_IN_A_ROW);
+    }
+
+    /// Returns `true` if a task of low priority may be taken without a search, and counts it.
+    pub(super) fn may_take_low(&self) -> bool {
+        let left = self.low.get();
+        self.low.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Returns `true` once every [`STEAL_INTERVAL`] calls: another slot has its turn.

@@ -73,11 +73,9 @@ impl<T> TaskQueue<T> {
         }
     }
 
-    /// Pushes a task of a class.
-    pub(super) fn push_class(&self, task: T, class: Priority, own: Option<&LocalQueue<T>>) {
-        if let Some(task) = self.classes.push(task, class) {
-            self.push(task, own);
-        }
+    /// Pushes a task of high or low priority.
+    pub(super) fn push_class(&self, task: T, class: Priority) {
+        self.classes.push(task, class);
     }
 
     /// Pushes a task of a group with a bound, which has not begun.
@@ -162,6 +160,11 @@ impl<T> TaskQueue<T> {
             own.renew();
             return self.find_one(own).or_else(|| own.pop_regardless());
         }
+        if own.may_take_low() && self.injector.is_empty() && self.begun.is_empty() {
+            if let Some(low) = self.classes.take_low_alone() {
+                return Some(low);
+            }
+        }
         let stolen = self.steal_in_turn(own);
         stolen.or_else(|| self.find_batch(own))
     }
@@ -190,14 +193,20 @@ impl<T> TaskQueue<T> {
     pub(super) fn find_far(&self, own: &LocalQueue<T>, leave_last: bool) -> Option<T> {
         let injected = self.find_batch(own);
         let normal = injected.or_else(|| self.steal(own, leave_last));
-        normal.or_else(|| self.find_class())
+        let other = normal.or_else(|| self.classes.take_high());
+        other.or_else(|| {
+            let low = self.classes.take_low()?;
+            own.found_low();
+            Some(low)
+        })
     }
 
     /// Takes a task from anywhere, for a thread without a slot.
     pub(super) fn find_any(&self) -> Option<T> {
         let oldest = self.injector.take_oldest().or_else(|| self.find_aside());
         let normal = oldest.or_else(|| self.stealers.steal_any(self.tally.used_slots()));
-        normal.or_else(|| self.find_class())
+        let other = normal.or_else(|| self.classes.take_high());
+        other.or_else(|| self.classes.take_low())
     }
 
     /// Takes the task from outside that has waited longest, of those of the lowest priority.
@@ -205,12 +214,6 @@ impl<T> TaskQueue<T> {
         let low = self.classes.take_low();
         let other = low.or_else(|| self.injector.take_oldest());
         other.or_else(|| self.classes.take_high())
-    }
-
-    /// Takes a task of high or low priority when there is no other.
-    fn find_class(&self) -> Option<T> {
-        let high = self.classes.take_high();
-        high.or_else(|| self.classes.take_low())
     }
 
     /// Takes a task from the injector, or one that has begun: by turns, so that neither kind waits

@@ -17,7 +17,7 @@ use crate::wait::{Cause, Deadline, block_until};
 struct Offering {
     pending: Pending,
     offer: Arc<Mutex<Option<Public>>>,
-    wait: fn(&Half),
+    wait: fn(&Self, &Half) -> Option<Public>,
 }
 
 impl Owner for Offering {
@@ -41,8 +41,8 @@ impl Owner for Offering {
         lock(&self.offer).take_if(|public| half.is_of(public))
     }
 
-    fn wait_for(&self, half: &Half) {
-        (self.wait)(half);
+    fn wait_for(&self, half: &Half) -> Option<Public> {
+        (self.wait)(self, half)
     }
 }
 
@@ -52,7 +52,7 @@ const THIEF: Thief = Thief {
     since: 0,
 };
 
-fn steal_beside_an_owner_that_waits(wait: fn(&Half)) {
+fn steal_beside_an_owner_that_waits(wait: fn(&Offering, &Half) -> Option<Public>) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(move || {
@@ -82,9 +82,10 @@ fn steal_beside_an_owner_that_waits(wait: fn(&Half)) {
 /// Bug: the owner sleeps although the half is done by then (O3).
 #[test]
 fn a_half_is_over_when_its_owner_goes_on() {
-    steal_beside_an_owner_that_waits(|half| {
+    steal_beside_an_owner_that_waits(|_, half| {
         let poll = |waker: &_| half.poll_done(waker).then_some(());
         block_until(Cause::Arrival, Deadline::NEVER, poll);
+        None
     });
 }
 
@@ -94,9 +95,10 @@ fn a_half_is_over_when_its_owner_goes_on() {
 /// the half is done (T3).
 #[test]
 fn a_half_that_is_done_is_left_alone_by_its_thief() {
-    steal_beside_an_owner_that_waits(|half| {
+    steal_beside_an_owner_that_waits(|_, half| {
         while !half.poll_done(Waker::noop()) {
             yield_now();
         }
+        None
     });
 }
