@@ -183,9 +183,9 @@ pub enum Overflow {
     CallerRuns,
     /// The task that has waited longest is cancelled in favour of the new one, one for one, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); only its handle reports this. The
-    /// submitter drops it before the call returns. If every waiting task is already being taken
-    /// from the queue by a thread, or was submitted by a task of the pool, the new task is dropped
-    /// instead.
+    /// submitter drops it before the call returns. A task that waits in a [group](crate::Group) is
+    /// cancelled if no other waits. If every waiting task is already being taken from the queue by
+    /// a thread, or was submitted by a task of the pool, the new task is dropped instead.
     DropOldest,
     /// The new task is dropped, and its handle resolves to cancelled, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected). A closure without a handle does

@@ -625,6 +625,25 @@ fn a_full_group_does_as_its_policy_says() {
 }
 
 #[test]
+fn a_task_that_waits_in_a_group_makes_room_in_a_pool_that_is_full_of_such() {
+    limited(|| {
+        let builder = Builder::new().threads(2).queue_capacity(2);
+        let pool = builder.overflow(Overflow::DropOldest).build().unwrap();
+        let (outer, other) = (pool.limited(1), pool.limited(1));
+        let inner = outer.limited(1);
+        let release = [occupy(&outer), occupy(&other)];
+        let waits = [inner.submit(|| ()), other.submit(|| ())];
+        let newest = pool.submit(|| 42);
+        let [of_inner, of_other] = waits;
+        let error = of_inner.join().unwrap_err();
+        assert_eq!(error.cancel_reason(), Some(CancelReason::Rejected));
+        release.iter().for_each(Flag::set);
+        assert!(of_other.join().is_ok() && newest.join().is_ok());
+        assert_eq!(pool.metrics().rejected, 1);
+    });
+}
+
+#[test]
 fn a_submitter_runs_its_task_when_the_group_has_a_permit() {
     limited(|| {
         let pool = pool(2);

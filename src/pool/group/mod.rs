@@ -284,13 +284,15 @@ impl<T, R> Group<T, R> {
 
     /// Takes the task of this very group that has waited longest out of its queue.
     pub(crate) fn take_oldest(&self) -> Option<T> {
+        self.tree.lock().take_oldest(self.node)
+    }
+
+    /// Takes the task of this group, or else of a group within, that has waited longest there out
+    /// of its queue.
+    pub(crate) fn take_oldest_within(&self) -> Option<T> {
         let mut inside = self.tree.lock();
-        let (ticket, place) = inside.node(self.node).waiting.oldest()?;
-        if inside.ticket(ticket).lender.is_some() {
-            return None;
-        }
-        inside.ticket(ticket).is = Is::Outside;
-        Some(inside.node(self.node).waiting.take(place))
+        let mut nodes = inside.nodes_within(self.node).into_iter();
+        nodes.find_map(|node| inside.take_oldest(node))
     }
 
     /// Returns the results of `map` for the references to all unfinished tasks of this group and of

@@ -264,6 +264,16 @@ impl<T, R> Inside<T, R> {
         next.filter(|&(ticket, _)| free > 0 && self.can_begin(ticket))
     }
 
+    /// Takes the task of a group that has waited longest out of its queue, unless it borrows.
+    pub(super) fn take_oldest(&mut self, node: usize) -> Option<T> {
+        let (ticket, place) = self.node(node).waiting.oldest()?;
+        if self.ticket(ticket).lender.is_some() {
+            return None;
+        }
+        self.ticket(ticket).is = Is::Outside;
+        Some(self.node(node).waiting.take(place))
+    }
+
     /// Returns the keys of a group and of those within.
     pub(super) fn nodes_within(&mut self, node: usize) -> Vec<usize> {
         let all: Vec<usize> = self.nodes.keys().collect();

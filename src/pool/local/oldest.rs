@@ -19,8 +19,14 @@ impl Pool {
     /// Cancels the task of a group that has waited longest for a permit. Returns `false` if there
     /// is none.
     pub(crate) fn drop_oldest_of(self: &Arc<Self>, group: &TaskGroup) -> bool {
+        self.drop_waiting(|| group.take_oldest())
+    }
+
+    /// Cancels the task that `take` takes out of the queue of a group. Returns `false` if it takes
+    /// none.
+    fn drop_waiting(self: &Arc<Self>, take: impl Fn() -> Option<Pending<PoolTask>>) -> bool {
         while !self.is_forked() {
-            let Some(Pending { task, .. }) = group.take_oldest() else {
+            let Some(Pending { task, .. }) = take() else {
                 return false;
             };
             let mut was_waiting = false;
@@ -40,8 +46,8 @@ impl Pool {
         false
     }
 
-    /// Cancels the task that has waited longest among the tasks from outside that have not begun.
-    /// Returns `false` if there is none.
+    /// Cancels the task that has waited longest among the tasks from outside that have not begun,
+    /// or else one that waits in a group. Returns `false` if there is none.
     pub(crate) fn drop_oldest(self: &Arc<Self>) -> bool {
         // User code is called in here, and may fork.
         while !self.is_forked() {
@@ -51,7 +57,7 @@ impl Pool {
             // wait for one of them. If the cancel of one was requested, a worker drops it.
             futures.into_iter().for_each(|task| self.push_back(task));
             let was_waiting = match oldest {
-                None => return false,
+                None => return self.drop_oldest_of_all_groups(),
                 Some(Oldest::Future) => true,
                 Some(Oldest::Closure(task)) => {
                     let mut was_waiting = false;
@@ -70,6 +76,15 @@ impl Pool {
             self.link.tombstone_met();
         }
         false
+    }
+
+    fn drop_oldest_of_all_groups(self: &Arc<Self>) -> bool {
+        // In a child process the lock of the list may be held forever.
+        let groups = match self.is_forked() {
+            true => Vec::new(),
+            false => self.groups.all(),
+        };
+        self.drop_waiting(|| groups.iter().find_map(|group| group.take_oldest_within()))
     }
 
     /// Finds the task from outside that has waited longest, except tombstones, and futures that
