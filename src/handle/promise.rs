@@ -320,8 +320,8 @@ impl<T> JoinHandle<T> {
     /// So the thread that ends the task does not run `f`, and if the handle is dropped `f` is never
     /// called. Each way to take the outcome calls `f`, also `try_join` and `join_timeout`, and
     /// [`shared`](Self::shared), which takes it when the task ends. The new handle returns a panic
-    /// in `f` like one of the task, and cancels the task; it does not say whether the task is
-    /// running, and a cycle of joins that leads through it is not found. A map of a map of a map,
+    /// in `f` like one of the task, cancels the task, and says whether the task is running. A cycle
+    /// of joins that leads through it is not found. A map of a map of a map,
     /// and so on, is called on one stack: a few hundred are too many.
     ///
     /// # Panics

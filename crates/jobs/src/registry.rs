@@ -125,6 +125,12 @@ impl Jobs {
         })
     }
 
+    /// Returns the name of the function of a type.
+    #[doc(hidden)]
+    pub fn name_of_type(&self, function: TypeId) -> Option<&'static str> {
+        self.name_at(*self.list.by_type.get(&function)?)
+    }
+
     /// Returns the name at a place in the list.
     #[doc(hidden)]
     pub fn name_at(&self, at: usize) -> Option<&'static str> {

@@ -1,0 +1,1 @@
+//! How worker processes are started: in programs, examples, doctests, tests and libraries.

@@ -1,0 +1,331 @@
+//! The driver of a worker process: a future of the pool, which starts the process, writes and reads
+//! its socket, and sees to its death.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use workmill::timer::{Sleep, sleep_until};
+use workmill::{JoinError, Lost};
+
+use super::Shared;
+use super::line::Out;
+use crate::error::NotCalled;
+use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
+use crate::job::{Job, Outcome};
+use crate::sys::{Descriptor, Exit, Pipe, Process, Socket, Started, start};
+
+/// Starts a process, and drives it until it is dead and buried.
+pub(super) async fn drive(shared: Arc<Shared>, number: u64) {
+    let mut started = match start(&shared.config.program) {
+        Ok(started) => started,
+        Err(error) => return shared.not_started(number, &error),
+    };
+    shared.started(number, &mut started);
+    let mut driver = Driver::new(shared, number, started);
+    poll_fn(|context| driver.poll(context)).await;
+    driver.see_to_death();
+}
+
+/// A frame that is being written, and the number of its bytes that are.
+struct Writing(Out, usize);
+
+struct Driver {
+    shared: Arc<Shared>,
+    number: u64,
+    process: Arc<Process>,
+    exit: Exit,
+    socket: Socket,
+    decoder: Decoder,
+    writing: Option<Writing>,
+    /// Nothing more can be written, or nothing read.
+    is_mute: bool,
+    is_deaf: bool,
+    errors: Option<Pipe>,
+    last_words: LastWords,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    is_buried: bool,
+}
+
+impl Driver {
+    fn new(shared: Arc<Shared>, number: u64, started: Started) -> Self {
+        Self {
+            last_words: LastWords::new(shared.config.last_words),
+            shared,
+            number,
+            process: started.process,
+            exit: started.exit,
+            socket: started.socket,
+            decoder: Decoder::new(),
+            writing: None,
+            is_mute: false,
+            is_deaf: false,
+            errors: Some(started.errors),
+            timer: None,
+            is_buried: false,
+        }
+    }
+
+    /// Does what can be done now. Ready when the process has died.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_errors(context);
+        let talked = self
+            .poll_read(context)
+            .and_then(|()| self.poll_write(context));
+        if let Err(verdict) = talked {
+            self.is_deaf = true;
+            self.is_mute = true;
+            self.shared.doom(self.number, verdict);
+        }
+        if self.exit.poll(&self.process, context).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_timer(context);
+        Poll::Pending
+    }
+
+    /// Returns the next frame to be written, and has the driver woken for the one after.
+    fn next_out(&self, context: &Context<'_>) -> Option<Out> {
+        let mut state = self.shared.state();
+        let line = state.line(self.number);
+        match &mut line.driver {
+            Some(known) => known.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        line.out.pop_front()
+    }
+
+    /// The error is how the end of the process is to be described, if its status does not tell.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        if self.is_mute {
+            return Ok(());
+        }
+        loop {
+            let next = match self.writing.take() {
+                Some(writing) => Some(writing),
+                None => self.next_out(context).map(|out| Writing(out, 0)),
+            };
+            let Some(mut writing) = next else {
+                return Ok(());
+            };
+            match writing.write(&self.socket) {
+                Ok(true) => {}
+                Ok(false) => self.writing = Some(writing),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writing = Some(writing);
+                    // A job that is written for long may be cancelled meanwhile: the driver is
+                    // woken for that by the death of the process.
+                    if self.socket.poll_writable(context).is_pending() {
+                        return Ok(());
+                    }
+                }
+                // It has died, or has closed its socket.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.is_mute = true,
+                Err(error) => return Err(Some(format!("could not be sent a message: {error}"))),
+            }
+            if self.is_mute {
+                return Ok(());
+            }
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        // A read comes first: the reactor does not tell of what was there before it was asked.
+        while !self.is_deaf {
+            if !self.read()? && self.socket.poll_readable(context).is_pending() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, and takes the frames. Returns `false` if nothing was there.
+    fn read(&mut self) -> Result<bool, Option<String>> {
+        match self.socket.read(self.decoder.room()) {
+            // Somebody has closed the socket; whether the process lives is not known.
+            Ok(0) => Err(None),
+            Ok(bytes) => {
+                self.decoder.filled(bytes);
+                self.take_frames().map(|()| true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(None),
+        }
+    }
+
+    fn take_frames(&mut self) -> Result<(), Option<String>> {
+        let wrong = |error: FrameError| Some(format!("sent {error}"));
+        while let Some(frame) = self.decoder.next(&self.shared.buffers).map_err(wrong)? {
+            self.take(frame)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {
+        let wrong = |error: FrameError| Some(format!("sent {error}"));
+        let Frame { header, body } = frame;
+        if header.descriptors != 0 {
+            let announced = usize::from(header.descriptors);
+            return Err(wrong(FrameError::Descriptors { announced, came: 0 }));
+        }
+        if header.kind == Kind::Ready {
+            let hello = Hello::parse(&body).map_err(wrong)?;
+            self.shared.serves(self.number, &hello).map_err(Some)?;
+            self.shared.config.hooks.started(self.process.id());
+            return Ok(());
+        }
+        let outcome = |job: &Job| -> Outcome {
+            let error = match header.kind {
+                Kind::Value => return Ok(body),
+                Kind::Panicked => JoinError::panicked(body.text()),
+                Kind::NotCalled => JoinError::refused(NotCalled::new(job.name, body.text())),
+                _ => {
+                    let end = format!("could not be encoded: {}", body.text());
+                    JoinError::lost(Lost::new("its result", end))
+                }
+            };
+            Err(error.with_task_name(job.name))
+        };
+        match header.kind {
+            Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
+                let sequence = header.sequence;
+                self.shared
+                    .answered(self.number, sequence, outcome)
+                    .map_err(wrong)
+            }
+            kind => Err(wrong(FrameError::Unexpected(kind))),
+        }
+    }
+
+    fn poll_errors(&mut self, context: &mut Context<'_>) {
+        while let Some(errors) = &mut self.errors {
+            if errors.poll_readable(context).is_pending() {
+                return;
+            }
+            while self.read_errors() {}
+        }
+    }
+
+    /// Passes on what the process has written to standard error. Returns `true` if there may be
+    /// more.
+    fn read_errors(&mut self) -> bool {
+        let Some(errors) = &self.errors else {
+            return false;
+        };
+        let mut room = [0; 4096];
+        match errors.read(&mut room) {
+            Ok(0) => self.errors = None,
+            Ok(bytes) => {
+                let text = &room[..bytes];
+                self.last_words.add(text);
+                // It may be a pipe that nobody reads. Other processes are driven meanwhile.
+                let write = || io::stderr().write_all(text);
+                let _ = workmill::blocking(write);
+                return true;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.errors = None,
+        }
+        false
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) {
+        loop {
+            let deadline = self.shared.state().line(self.number).deadline();
+            let Some(deadline) = deadline else {
+                return;
+            };
+            let timer = match &mut self.timer {
+                Some((known, timer)) => {
+                    if *known != deadline {
+                        timer.as_mut().get_mut().reset(deadline);
+                        *known = deadline;
+                    }
+                    timer
+                }
+                none => &mut none.insert((deadline, Box::pin(sleep_until(deadline)))).1,
+            };
+            if timer.as_mut().poll(context).is_pending() {
+                return;
+            }
+            self.timer = None;
+            self.shared.overdue(self.number);
+            // What that has left to write.
+            let _ = self.poll_write(context);
+        }
+    }
+
+    /// The steps at a death, as they are in the documentation of the pool's state.
+    fn see_to_death(&mut self) {
+        self.shared.doom(self.number, None);
+        while !self.is_deaf && matches!(self.read(), Ok(true)) {}
+        // What fits into a pipe. A process that has left the group may write on forever.
+        let _ = (0..16).take_while(|_| self.read_errors()).count();
+        self.is_buried = true;
+        self.shared.bury(self.number, self.last_words.text());
+    }
+}
+
+impl Drop for Driver {
+    /// If the future is dropped before its end, as its pool was: the process ends, and is not
+    /// left behind.
+    fn drop(&mut self) {
+        if !self.is_buried {
+            self.is_buried = true;
+            self.shared.doom(self.number, None);
+            while self.process.is_alive() {
+                std::thread::yield_now();
+            }
+            self.shared.bury(self.number, self.last_words.text());
+        }
+    }
+}
+
+impl Writing {
+    /// Writes what fits. Returns `true` if that was all.
+    fn write(&mut self, socket: &Socket) -> io::Result<bool> {
+        let Self(out, written) = self;
+        let (head, tail, descriptors): (&[u8], &[u8], &[Descriptor]) = match out {
+            Out::Job(head, job, _) => (head, &job.arguments, &[]),
+            // They come with the first byte.
+            Out::Hello(bytes, descriptors) if *written == 0 => (bytes, &[], descriptors),
+            Out::Hello(bytes, _) => (bytes, &[], &[]),
+            Out::Bye(bytes) => (bytes, &[], &[]),
+        };
+        let (head, tail) = match *written {
+            0 => (head, tail),
+            written if written < head.len() => (&head[written..], tail),
+            written => (&tail[written - head.len()..], &[][..]),
+        };
+        let all = head.len() + tail.len();
+        let sent = socket.send(&[IoSlice::new(head), IoSlice::new(tail)], descriptors)?;
+        *written += sent;
+        Ok(sent == all)
+    }
+}
+
+/// The end of what a process has written to standard error.
+struct LastWords {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl LastWords {
+    fn new(most: usize) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, most }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        let surplus = self.bytes.len().saturating_sub(self.most);
+        self.bytes.drain(..surplus);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}

@@ -1,0 +1,611 @@
+//! The state of a pool: which process has which jobs. All of it is under one lock, which is held
+//! for short, and under which nothing is called that waits, and no code of the user's.
+//!
+//! # Who does what
+//!
+//! A job is a future ([`Running`](crate::job::Running)); its first poll *enters* it here. A worker
+//! process has a future as well, its *driver* (`drive.rs`), which alone reads and writes its
+//! socket. Everybody else leaves frames in the process's list [`Line::out`] and wakes the driver. So
+//! a thread that submits or cancels never waits for a socket.
+//!
+//! # The way of a job
+//!
+//! *Waiting*, in `waiting`, in the order in which the jobs entered; *sent*, in the [`Line`] of one
+//! process; *done*, with its outcome; *over*, if nobody wants that. It is sent to an idle process;
+//! if there is none, one is started, until there are as many as there may be; then it is sent
+//! ahead, behind the job that a process runs. A process that becomes idle while nothing waits takes
+//! back what was sent ahead to another. Two in a line are enough to keep a process busy: the second
+//! lies in its socket when the first has ended.
+//!
+//! Whether a job that was sent has begun is decided by its claim word (`sys/claims.rs`). A process
+//! runs its jobs in the order of its line, so of those in a line that are not answered at most one
+//! has begun whose answer is not there: any behind a job that has begun is proof that the earlier
+//! ones are over.
+//!
+//! # Cancelling
+//!
+//! The future of the job is dropped, and calls [`Shared::withdraw`], under the lock:
+//!
+//! 1. Waiting: it is taken out. It never ran.
+//! 2. Sent, and its claim word can be withdrawn: the same. The process will pass it over.
+//! 3. It has begun. All behind it are withdrawn, and wait again, before all others.
+//! 4. If one of these could not be withdrawn, it has begun, so the cancelled job is over: its answer
+//!    is in the socket, and will be dropped. Nothing is killed.
+//! 5. Else the process runs the job, or has just ended it: it is *doomed*, and its group is killed.
+//!
+//! Why no innocent dies: the process is killed only in step 5, in the same critical section that has
+//! made its line empty except for the cancelled job, and a doomed process gets no other. Without
+//! the flag the answer of the cancelled job, which may come after the kill, would make the process
+//! look idle, and the next job would be sent to a dead one.
+//!
+//! Why no stranger is killed: the number of a process is free for another only after it was reaped,
+//! and it is reaped under this lock, in [`Shared::bury`], which removes it from the state.
+//!
+//! The drop then waits for the death of the process. So when the handle resolves, nothing of the
+//! job runs. A time limit does the same as a cancel, except that the job stays in the line, with a
+//! verdict, and gets that as its outcome.
+//!
+//! # Death
+//!
+//! That a process has died is told by the system's event for its end, or by the end of the socket,
+//! whichever comes first: the socket lives on in a grandchild made by `fork`, and a job may close
+//! it without dying. The driver then does this:
+//!
+//! 1. The process is doomed: it gets nothing more.
+//! 2. Its group is killed, while its leader, dead or not, is still in the system's table, so the
+//!    number is that of no other group. Grandchildren in the group end; those that have left it
+//!    live on.
+//! 3. (If it was the socket that ended, the event for the process's end is awaited.)
+//! 4. What the process has still said is read: answers that it gave before its death count.
+//! 5. Under the lock: it is reaped, and each job in its line gets its due. One whose claim word can
+//!    be withdrawn had not begun, and waits again, before all others. The one that had begun is lost, or
+//!    waits again if it may begin once more.
+//! 6. Whoever waits for the death is told, and processes are started for what waits.
+//!
+//! # Start
+//!
+//! No job is sent to a process that has not said that it serves, so a failed start loses none. A
+//! process that ends before that, and that we have not ended, is a failed start. [`ENOUGH`] of them
+//! in a row, and no process left, end the pool: waiting and later jobs are refused with the reason.
+//! While there are other processes no more are started, and the jobs run on those.
+//!
+//! # What idle costs
+//!
+//! Nothing: a driver waits for events of the system, and has a timer only if there is a limit for
+//! what it waits for.
+
+mod drive;
+mod line;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use workmill::{CancelToken, Event, JoinError, Lost, PoolRef};
+
+use crate::buffers::Buffers;
+use crate::builder::Config;
+use crate::error::StartError;
+use crate::frame::{FrameError, Hello, VERSION};
+use crate::hooks::ProcessEnd;
+use crate::job::{Job, Outcome, Stage};
+use crate::sys::Started;
+use line::{Line, Out, Phase};
+
+/// The number of failed starts in a row after which no more are tried.
+const ENOUGH: u32 = 4;
+
+/// All that the parts of a pool share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) buffers: Buffers,
+    /// Cancelled when the pool is shut down: jobs that are not due do not enter any more.
+    pub(crate) closing: CancelToken,
+    pub(crate) counts: Counts,
+    state: Mutex<State>,
+    drivers: OnceLock<PoolRef>,
+    submissions: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) started: AtomicU64,
+    pub(crate) died: AtomicU64,
+    pub(crate) failed_starts: AtomicU64,
+    pub(crate) lost: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The processes that have not been reaped, by number.
+    lines: BTreeMap<u64, Line>,
+    waiting: VecDeque<Arc<Job>>,
+    next_line: u64,
+    failed_starts: u32,
+    broken: Option<StartError>,
+    is_closing: bool,
+}
+
+/// What is left to do when the lock is released.
+#[derive(Debug, Default)]
+#[must_use = "wakers are to be woken, and drivers started"]
+struct After {
+    wakers: Vec<Waker>,
+    starts: Vec<u64>,
+}
+
+/// How a job was stopped.
+enum Stop {
+    /// It did not run, and will not; or it has been over.
+    Quiet,
+    /// It has ended, and its answer is about to come.
+    Over,
+    /// Its process was killed.
+    Killed(Arc<Event>),
+}
+
+/// A snapshot of the state.
+pub(crate) struct Snapshot {
+    pub(crate) processes: usize,
+    pub(crate) idle: usize,
+    pub(crate) sent: usize,
+    pub(crate) waiting: usize,
+    /// The processes that run jobs, and these jobs.
+    pub(crate) busy: Vec<(u32, &'static str)>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            buffers: Buffers::default(),
+            closing: CancelToken::new(),
+            counts: Counts::default(),
+            state: Mutex::default(),
+            drivers: OnceLock::new(),
+            submissions: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets the pool that drives the processes, and starts those that are to be there always.
+    pub(crate) fn begin(self: &Arc<Self>, drivers: PoolRef) {
+        let set = self.drivers.set(drivers);
+        assert!(set.is_ok(), "the drivers are set once");
+        self.change(|state, config, after| state.start_needed(config, after));
+    }
+
+    pub(crate) fn next_submission(&self) -> u64 {
+        // ORDERING: Relaxed: only the number counts, and each caller gets another.
+        self.submissions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state under the lock, and does what is left after that.
+    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &Config, &mut After) -> R) -> R {
+        let mut after = After::default();
+        let result = change(&mut self.state(), &self.config, &mut after);
+        after.wakers.into_iter().for_each(Waker::wake);
+        for number in after.starts {
+            let drivers = self.drivers.get().expect("the drivers are set at first");
+            drop(drivers.spawn(drive::drive(Arc::clone(self), number)));
+        }
+        result
+    }
+
+    /// Takes a job in.
+    pub(crate) fn enter(self: &Arc<Self>, job: &Arc<Job>) {
+        self.change(|state, config, after| {
+            if let Some(error) = &state.broken {
+                let refused = JoinError::refused(error.clone());
+                return after.settle(job, Err(refused));
+            }
+            state.waiting.push_back(Arc::clone(job));
+            state.dispatch(config, after);
+        });
+    }
+
+    /// Takes a job back whose future is dropped. Returns the event of the death of its process, if
+    /// that has to be awaited.
+    pub(crate) fn withdraw(self: &Arc<Self>, job: &Arc<Job>) -> Option<Arc<Event>> {
+        if let Stage::Over = job.progress().stage {
+            return None; // The outcome was taken.
+        }
+        self.change(|state, config, after| {
+            let stopped = state.stop(job);
+            job.progress().stage = Stage::Over;
+            state.dispatch(config, after);
+            match stopped {
+                Stop::Quiet | Stop::Over => None,
+                Stop::Killed(dead) => Some(dead),
+            }
+        })
+    }
+
+    /// Stops a job whose time is over. It gets its outcome when its process is dead.
+    pub(crate) fn time_out(self: &Arc<Self>, job: &Arc<Job>) {
+        self.change(|state, config, after| {
+            if let Stop::Killed(_) = state.stop(job) {
+                let limit = job.limits.timeout.unwrap_or_default();
+                let verdict = format!("was killed, since the job ran for longer than {limit:?}");
+                job.progress().verdict = Some(verdict);
+            }
+            state.dispatch(config, after);
+        });
+    }
+
+    /// Refuses to start processes from now on, and ends all that have nothing to do. Others end
+    /// when they have.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.closing.cancel();
+        self.change(|state, _, after| {
+            state.is_closing = true;
+            for line in state.lines.values_mut() {
+                match line.phase {
+                    Phase::Starting => line.kill(),
+                    Phase::Serving if line.sent.is_empty() => line.leave(after),
+                    Phase::Serving | Phase::Leaving => {}
+                }
+            }
+        });
+    }
+
+    pub(crate) fn broken(&self) -> Option<StartError> {
+        self.state().broken.clone()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let state = self.state();
+        let serving = || {
+            state
+                .lines
+                .values()
+                .filter(|line| line.phase == Phase::Serving)
+        };
+        let id = |line: &Line| line.process.as_ref().map_or(0, |process| process.id());
+        Snapshot {
+            processes: state.lines.len(),
+            idle: serving().filter(|line| line.sent.is_empty()).count(),
+            sent: serving().map(|line| line.sent.len()).sum(),
+            waiting: state.waiting.len(),
+            busy: serving()
+                .filter_map(|line| Some((id(line), line.sent.front()?.0.name)))
+                .collect(),
+        }
+    }
+}
+
+/// What the drivers tell.
+impl Shared {
+    /// Notes that a process was started. It is killed if it is not wanted any more.
+    fn started(self: &Arc<Self>, number: u64, started: &mut Started) {
+        let hello = Out::hello(&self.config, std::mem::take(&mut started.descriptors));
+        self.change(|state, _, _after| {
+            let is_wanted = !state.is_closing;
+            let line = state.line(number);
+            line.process = Some(Arc::clone(&started.process));
+            line.claims = Some(Arc::clone(&started.claims));
+            line.out.push_back(hello);
+            if !is_wanted {
+                line.kill();
+            }
+        });
+    }
+
+    /// Notes that a process serves.
+    fn serves(self: &Arc<Self>, number: u64, hello: &Hello) -> Result<(), String> {
+        let jobs = &self.config.jobs;
+        if hello.version != VERSION {
+            let theirs = hello.version;
+            return Err(format!(
+                "speaks version {theirs} of the protocol, not {VERSION}"
+            ));
+        }
+        if hello.fingerprint != jobs.fingerprint() {
+            let ours: Vec<_> = jobs.names().collect();
+            return Err(format!(
+                "has other jobs: [{}] in place of [{}]; give the same `Jobs` to \
+                 `serve_if_worker` and to the pool",
+                hello.names,
+                ours.join(", ")
+            ));
+        }
+        self.counts.started.fetch_add(1, Ordering::Relaxed);
+        self.change(|state, config, after| {
+            state.failed_starts = 0;
+            let line = state.line(number);
+            if !line.is_doomed {
+                line.phase = Phase::Serving;
+                line.idle_since = Instant::now();
+            }
+            state.dispatch(config, after);
+        });
+        Ok(())
+    }
+
+    /// Takes an answer.
+    fn answered(
+        self: &Arc<Self>,
+        number: u64,
+        sequence: u64,
+        outcome: impl FnOnce(&Job) -> Outcome,
+    ) -> Result<(), FrameError> {
+        self.change(|state, config, after| {
+            let is_closing = state.is_closing;
+            let line = state.line(number);
+            let job = line.answered(sequence).ok_or(FrameError::Short)?;
+            let outcome = outcome(&job);
+            after.settle(&job, outcome);
+            line.note_first(after);
+            let is_used_up = config
+                .max_jobs_per_worker
+                .is_some_and(|max| line.jobs >= max);
+            if line.sent.is_empty() && (is_closing || is_used_up) {
+                line.leave(after);
+            }
+            state.dispatch(config, after);
+            Ok(())
+        })
+    }
+
+    /// Stops feeding a process, and kills it.
+    fn doom(self: &Arc<Self>, number: u64, verdict: Option<String>) {
+        self.state().line(number).doom(verdict);
+    }
+
+    /// Does what is due at the deadline of a process.
+    fn overdue(self: &Arc<Self>, number: u64) {
+        self.change(|state, config, after| {
+            let is_spare = state.lines.len() > config.min_processes;
+            let line = state.line(number);
+            match line.phase {
+                _ if line.is_doomed => {}
+                Phase::Starting => {
+                    let limit = config.start_timeout;
+                    line.doom(Some(format!("did not say within {limit:?} that it serves")));
+                }
+                Phase::Leaving => line.doom(None),
+                Phase::Serving if !line.sent.is_empty() => {}
+                Phase::Serving if is_spare => line.leave(after),
+                Phase::Serving => line.idle_since = Instant::now(),
+            }
+        });
+    }
+
+    /// Takes a process out that could not be started.
+    fn not_started(self: &Arc<Self>, number: u64, error: &std::io::Error) {
+        let error = StartError::new(format!("a worker process cannot be started: {error}"));
+        let dead = self.change(|state, config, after| {
+            let line = state.lines.remove(&number);
+            state.start_failed(error, after);
+            self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
+            state.dispatch(config, after);
+            line.map(|line| line.dead)
+        });
+        dead.into_iter().for_each(|dead| dead.set());
+    }
+
+    /// Takes a dead process out, and gives each job in its line its due.
+    fn bury(self: &Arc<Self>, number: u64, last_words: String) {
+        let (end, dead) = self.change(|state, config, after| {
+            let mut line = state.lines.remove(&number).expect("it is buried once");
+            let process = line.process.take().expect("it was started");
+            let status = process.reap();
+            let verdict = line.verdict.take().unwrap_or_else(|| describe(status));
+            let is_failed_start = line.phase == Phase::Starting && !line.is_our_deed;
+            let end = ProcessEnd {
+                id: process.id(),
+                status,
+                description: verdict,
+                standard_error: last_words,
+                is_expected: line.is_our_deed || line.phase == Phase::Leaving,
+            };
+            self.counts.died.fetch_add(1, Ordering::Relaxed);
+            self.give_due(state, &mut line, &end, after);
+            if is_failed_start {
+                self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
+                state.start_failed(StartError::of(&end), after);
+            }
+            state.dispatch(config, after);
+            (end, line.dead)
+        });
+        dead.set();
+        self.config.hooks.ended(&end);
+    }
+
+    fn give_due(&self, state: &mut State, line: &mut Line, end: &ProcessEnd, after: &mut After) {
+        let mut again = Vec::new();
+        while let Some((job, sequence)) = line.sent.pop_front() {
+            let mut progress = job.progress();
+            if let Stage::Over = progress.stage {
+                continue;
+            }
+            progress.first_since = None;
+            let may_begin = match line.withdraw(sequence) {
+                true => true,
+                false => {
+                    progress.died += 1;
+                    progress.verdict.is_none() && progress.died <= job.limits.retries
+                }
+            };
+            if may_begin {
+                progress.stage = Stage::Waiting;
+                drop(progress);
+                again.push(job);
+                continue;
+            }
+            let how = progress.verdict.take();
+            drop(progress);
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            let how = how.unwrap_or_else(|| end.description.clone());
+            let mut lost = Lost::new(format!("the process {}", end.id), how);
+            if !end.standard_error.is_empty() {
+                lost = lost.with_standard_error(&*end.standard_error);
+            }
+            after.settle(&job, Err(JoinError::lost(lost).with_task_name(job.name)));
+        }
+        again
+            .into_iter()
+            .rev()
+            .for_each(|job| state.waiting.push_front(job));
+    }
+}
+
+fn describe(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else {
+        return "ended; how, somebody else was told".to_owned();
+    };
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("was ended by signal {signal}");
+    }
+    match status.code() {
+        Some(code) => format!("exited with status {code}"),
+        None => format!("ended: {status}"),
+    }
+}
+
+impl State {
+    fn line(&mut self, number: u64) -> &mut Line {
+        self.lines
+            .get_mut(&number)
+            .expect("a driver ends its line itself")
+    }
+
+    /// Sends what waits, as far as that can be sent now, and starts processes for the rest.
+    fn dispatch(&mut self, config: &Config, after: &mut After) {
+        while !self.waiting.is_empty() {
+            let Some(number) = self.choose(config) else {
+                break;
+            };
+            let job = self.waiting.pop_front().expect("one waits");
+            self.line(number).send(job, after);
+        }
+        self.start_needed(config, after);
+        if self.waiting.is_empty() {
+            self.take_back(config, after);
+        }
+    }
+
+    /// Returns the process that takes the next job.
+    fn choose(&self, config: &Config) -> Option<u64> {
+        let feedable = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.is_feedable(config));
+        let (number, line) = feedable.min_by_key(|(_, line)| line.sent.len())?;
+        let takes = match line.sent.len() {
+            0 => true,
+            ahead => ahead < config.depth && !self.may_start(config),
+        };
+        takes.then_some(*number)
+    }
+
+    fn may_start(&self, config: &Config) -> bool {
+        let is_hopeful = self.failed_starts < ENOUGH || self.lines.is_empty();
+        is_hopeful && !self.is_closing && self.lines.len() < config.processes
+    }
+
+    /// Starts a process for each job that waits, and those that are to be there always.
+    fn start_needed(&mut self, config: &Config, after: &mut After) {
+        let starting = self
+            .lines
+            .values()
+            .filter(|line| line.phase == Phase::Starting);
+        let mut starting = starting.count();
+        while self.may_start(config) && self.broken.is_none() {
+            if starting >= self.waiting.len() && self.lines.len() >= config.min_processes {
+                break;
+            }
+            let number = self.next_line;
+            self.next_line += 1;
+            self.lines.insert(number, Line::new(number, config));
+            after.starts.push(number);
+            starting += 1;
+        }
+    }
+
+    /// Gives idle processes what was sent ahead to busy ones.
+    fn take_back(&mut self, config: &Config, after: &mut After) {
+        while self.lines.values().any(|line| line.sent.len() > 1) {
+            let mut idle = self
+                .lines
+                .iter()
+                .filter(|(_, line)| line.is_feedable(config));
+            let Some((&idle, _)) = idle.find(|(_, line)| line.sent.is_empty()) else {
+                return;
+            };
+            let mut ahead = self.lines.values_mut().filter(|line| line.sent.len() > 1);
+            let Some(job) = ahead.find_map(Line::take_back_last) else {
+                return;
+            };
+            self.line(idle).send(job, after);
+        }
+    }
+
+    /// Takes a job back, or kills its process: the steps are in the module's documentation.
+    fn stop(&mut self, job: &Arc<Job>) -> Stop {
+        let (number, sequence) = match job.progress().stage {
+            Stage::Waiting => {
+                self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, job));
+                return Stop::Quiet;
+            }
+            Stage::Sent(number, sequence) => (number, sequence),
+            Stage::Done(_) | Stage::Over => return Stop::Quiet,
+        };
+        let line = self
+            .lines
+            .get_mut(&number)
+            .expect("a process is buried after its jobs");
+        if line.withdraw(sequence) {
+            line.forget(sequence);
+            return Stop::Quiet;
+        }
+        let mut is_over = false;
+        while line.sent.back().is_some_and(|(_, last)| *last != sequence) {
+            match line.take_back_last() {
+                Some(job) => self.waiting.push_front(job),
+                None => {
+                    is_over = true;
+                    break;
+                }
+            }
+        }
+        if is_over {
+            return Stop::Over;
+        }
+        line.kill();
+        Stop::Killed(Arc::clone(&line.dead))
+    }
+
+    /// Counts a failed start. One too many ends the pool.
+    fn start_failed(&mut self, error: StartError, after: &mut After) {
+        self.failed_starts = self.failed_starts.saturating_add(1);
+        if self.failed_starts < ENOUGH || !self.lines.is_empty() || self.is_closing {
+            return;
+        }
+        self.broken = Some(error.clone());
+        for job in std::mem::take(&mut self.waiting) {
+            let refused = JoinError::refused(error.clone());
+            after.settle(&job, Err(refused.with_task_name(job.name)));
+        }
+    }
+}
+
+impl After {
+    /// Gives a job its outcome, unless nobody wants it.
+    fn settle(&mut self, job: &Job, outcome: Outcome) {
+        let mut progress = job.progress();
+        if let Stage::Over = progress.stage {
+            return;
+        }
+        progress.stage = Stage::Done(outcome);
+        self.wakers.extend(progress.waker.take());
+    }
+}
