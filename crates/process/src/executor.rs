@@ -17,8 +17,9 @@ use crate::error::StillBusy;
 use crate::pool::Shared;
 use crate::reference::ProcessPoolRef;
 
-/// The threads that drive the processes. They only copy bytes, and call callbacks.
-const DRIVING_THREADS: usize = 2;
+/// The threads that drive the processes: they only copy bytes, and call callbacks. With one, jobs
+/// leave the queue in order.
+const DRIVING_THREADS: usize = 1;
 
 /// A pool of worker processes: its jobs run in processes of their own, may crash alone, and can be
 /// stopped.

@@ -129,6 +129,7 @@ pub(crate) enum FrameError {
     Kind(u8),
     NotZero,
     Short,
+    Sequence,
     Unexpected(Kind),
     Descriptors { announced: usize, came: usize },
 }
@@ -139,6 +140,7 @@ impl fmt::Display for FrameError {
             Self::Kind(kind) => write!(f, "a frame of the unknown kind {kind}"),
             Self::NotZero => f.write_str("a frame whose header is damaged"),
             Self::Short => f.write_str("a frame that is too short"),
+            Self::Sequence => f.write_str("a frame that answers no job it has"),
             Self::Unexpected(kind) => write!(f, "a frame that does not belong here ({kind:?})"),
             Self::Descriptors { announced, came } => {
                 write!(f, "{came} of {announced} descriptors came")

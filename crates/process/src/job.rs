@@ -46,6 +46,8 @@ pub(crate) struct Progress {
     pub(crate) waker: Option<Waker>,
     /// The number of processes that died while they ran it.
     pub(crate) died: u32,
+    /// The number of processes that died with it as their next job.
+    pub(crate) stillborn: u32,
     /// The time since when no other job is before it in its process.
     pub(crate) first_since: Option<Instant>,
     /// How the job is said to have been lost, if it was stopped by us.
@@ -82,6 +84,7 @@ impl Job {
                 stage: Stage::Waiting,
                 waker: None,
                 died: 0,
+                stillborn: 0,
                 first_since: None,
                 verdict: None,
             }),

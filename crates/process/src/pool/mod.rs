@@ -58,8 +58,9 @@
 //! 3. (If it was the socket that ended, the event for the process's end is awaited.)
 //! 4. What the process has still said is read: answers that it gave before its death count.
 //! 5. Under the lock: it is reaped, and each job in its line gets its due. One whose claim word can
-//!    be withdrawn had not begun, and waits again, before all others. The one that had begun is lost, or
-//!    waits again if it may begin once more.
+//!    be withdrawn had not begun, and waits again, before all others; but if [`ENOUGH`] processes have
+//!    died in a row with it as their next, it is lost: its arguments may be what they died of. The
+//!    one that had begun is lost, or waits again if it may begin once more.
 //! 6. Whoever waits for the death is told, and processes are started for what waits.
 //!
 //! # Start
@@ -339,7 +340,7 @@ impl Shared {
         self.change(|state, config, after| {
             let is_closing = state.is_closing;
             let line = state.line(number);
-            let job = line.answered(sequence).ok_or(FrameError::Short)?;
+            let job = line.answered(sequence).ok_or(FrameError::Sequence)?;
             let outcome = outcome(&job);
             after.settle(&job, outcome);
             line.note_first(after);
@@ -421,13 +422,20 @@ impl Shared {
 
     fn give_due(&self, state: &mut State, line: &mut Line, end: &ProcessEnd, after: &mut After) {
         let mut again = Vec::new();
+        let mut is_first = true;
         while let Some((job, sequence)) = line.sent.pop_front() {
             let mut progress = job.progress();
             if let Stage::Over = progress.stage {
                 continue;
             }
             progress.first_since = None;
+            let is_first = std::mem::take(&mut is_first);
             let may_begin = match line.withdraw(sequence) {
+                // It may be what the process died of, without having begun it.
+                true if is_first && !line.is_our_deed => {
+                    progress.stillborn += 1;
+                    progress.stillborn < ENOUGH
+                }
                 true => true,
                 false => {
                     progress.died += 1;

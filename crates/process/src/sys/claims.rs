@@ -46,7 +46,7 @@ impl Claims {
     pub(crate) fn create() -> io::Result<(Self, OwnedFd)> {
         let file = super::memory::create("workmill-claims", BYTES as u64)?;
         let claims = MmapOptions::new().len(BYTES).map_raw(&file)?;
-        Ok((Self(claims), file.into()))
+        Ok((Self(claims), super::socket::above_standard(file.into())?))
     }
 
     /// Maps the words that the other side has created.

@@ -1,7 +1,7 @@
 //! The parent's end of a worker process's socket, and of its standard error: they never block.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +28,16 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
         rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
         rustix::net::sockopt::set_socket_nosigpipe(end, true)?;
     }
-    Ok(pair)
+    Ok((above_standard(pair.0)?, above_standard(pair.1)?))
+}
+
+/// Returns the descriptor, or another in place of it if it has the number of a standard one. In a
+/// process that has closed these, what is printed would go there.
+pub(super) fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    match descriptor.as_raw_fd() {
+        0..=2 => Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, 3)?),
+        _ => Ok(descriptor),
+    }
 }
 
 /// Sends what fits. No signal is raised if the other end is closed.

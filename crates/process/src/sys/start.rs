@@ -94,5 +94,8 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
         }
         pipe
     };
-    Ok(pipe)
+    Ok((
+        socket::above_standard(pipe.0)?,
+        socket::above_standard(pipe.1)?,
+    ))
 }
