@@ -27,6 +27,7 @@ fn add(a: u32, b: u32) -> u32 {
 fn add_pair((a, b): (u32, u32)) -> u32 {
     a + b
 }
+#[expect(clippy::too_many_arguments, reason = "a job may have as many")]
 fn eight(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }

@@ -80,11 +80,11 @@ fn raw() -> [Option<f64>; 4] {
     let mut message = vec![1; (1 << 20) + 8];
     exchange(&mut message, 24);
     let empty = time(EMPTY, || {
-        (0..EMPTY).for_each(|_| exchange(&mut message, 24))
+        (0..EMPTY).for_each(|_| exchange(&mut message, 24));
     });
     let size = message.len();
     let large = time(LARGE, || {
-        (0..LARGE).for_each(|_| exchange(&mut message, size))
+        (0..LARGE).for_each(|_| exchange(&mut message, size));
     });
     drop(ours);
     child.wait().expect("the child ends");
@@ -101,9 +101,8 @@ fn ours() -> [Option<f64>; 4] {
         for _ in 0..WINDOW {
             handles.push_back(pool.submit(nothing, ()));
             if handles.len() == 64 {
-                handles
-                    .pop_front()
-                    .map(|handle| handle.join().expect("an empty job"));
+                let first = handles.pop_front().expect("there are 64");
+                first.join().expect("an empty job");
             }
         }
         handles

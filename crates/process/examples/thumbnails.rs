@@ -151,7 +151,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .collect();
     let (mut made, mut failed) = (0, 0);
     for (path, handle) in paths.iter().zip(handles) {
-        let name = name(path).display().to_string();
+        let name = name(path).to_string_lossy().into_owned();
         match handle.join() {
             Ok(Ok([(width, height), (small_width, small_height)])) => {
                 println!("{name}: {width} x {height}, {small_width} x {small_height}");

@@ -14,8 +14,10 @@ use crate::hooks::{Hooks, ProcessEnd};
 use crate::job::Limits;
 use crate::sys;
 
-/// The number of jobs in a process's line: one that runs, and one that is sent ahead.
-const DEPTH: usize = 2;
+/// The number of jobs in a process's line: one that runs, and two that are sent ahead. With one
+/// ahead, 64 empty jobs in flight took 12.5 µs each, with two 8.3, with seven 5.1; but each is a job
+/// that no later one of a higher priority overtakes.
+const DEPTH: usize = 3;
 
 /// Configures a process pool.
 ///
@@ -173,7 +175,7 @@ impl Builder {
     }
 
     /// Limits the number of jobs that wait, besides those that run and those that are sent ahead,
-    /// one for each process. By default any number may wait.
+    /// two for each process. By default any number may wait.
     pub fn queue_capacity(mut self, jobs: usize) -> Self {
         self.queue_capacity = Some(jobs);
         self

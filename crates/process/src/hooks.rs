@@ -23,11 +23,15 @@ pub struct ProcessEnd {
     pub is_expected: bool,
 }
 
+type OnStart = dyn Fn(u32) + Send + Sync;
+type OnEnd = dyn Fn(&ProcessEnd) + Send + Sync;
+type OnUnseen = dyn Fn(&JoinError) + Send + Sync;
+
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) start: Option<Box<dyn Fn(u32) + Send + Sync>>,
-    pub(crate) end: Option<Box<dyn Fn(&ProcessEnd) + Send + Sync>>,
-    pub(crate) unseen: Option<Box<dyn Fn(&JoinError) + Send + Sync>>,
+    pub(crate) start: Option<Box<OnStart>>,
+    pub(crate) end: Option<Box<OnEnd>>,
+    pub(crate) unseen: Option<Box<OnUnseen>>,
 }
 
 impl Hooks {

@@ -105,6 +105,10 @@ impl Socket {
         match self.0 {}
     }
 
+    pub(crate) fn wait_readable(&self, _: std::time::Duration) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.0 {}
     }

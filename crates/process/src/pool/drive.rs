@@ -6,13 +6,13 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use workmill::timer::{Sleep, sleep_until};
 use workmill::{JoinError, Lost};
 
 use super::Shared;
-use super::line::Out;
+use super::line::{Out, Phase};
 use crate::error::NotCalled;
 use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
 use crate::job::{Job, Outcome};
@@ -29,6 +29,10 @@ pub(super) async fn drive(shared: Arc<Shared>, number: u64) {
     poll_fn(|context| driver.poll(context)).await;
     driver.see_to_death();
 }
+
+/// The time for which a driver blocks its thread for an answer, if the last one was as quick as that
+/// and no other process has jobs. An answer that comes by the reactor's thread wakes two threads.
+const WAIT_FOR: Duration = Duration::from_micros(50);
 
 /// A frame that is being written, and the number of its bytes that are.
 struct Writing(Out, usize);
@@ -48,6 +52,14 @@ struct Driver {
     last_words: LastWords,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     is_buried: bool,
+    /// Whether the process has jobs; whether it has one, and is the only one that has.
+    is_busy: bool,
+    is_alone: bool,
+    /// Whether something is to come from it.
+    is_to_answer: bool,
+    /// The time since when it has the one that it runs, and how long the last one took.
+    busy_since: Instant,
+    last_took: Duration,
 }
 
 impl Driver {
@@ -66,15 +78,18 @@ impl Driver {
             errors: Some(started.errors),
             timer: None,
             is_buried: false,
+            is_busy: false,
+            is_alone: false,
+            is_to_answer: true,
+            busy_since: Instant::now(),
+            last_took: Duration::ZERO,
         }
     }
 
     /// Does what can be done now. Ready when the process has died.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.poll_errors(context);
-        let talked = self
-            .poll_read(context)
-            .and_then(|()| self.poll_write(context));
+        let talked = self.talk(context);
         if let Err(verdict) = talked {
             self.is_deaf = true;
             self.is_mute = true;
@@ -87,15 +102,59 @@ impl Driver {
         Poll::Pending
     }
 
+    fn talk(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        self.poll_write(context)?;
+        // What was read may have made room for more jobs.
+        while !self.is_deaf && self.read()? {
+            self.poll_write(context)?;
+        }
+        if self.is_deaf {
+            return Ok(());
+        }
+        while let Some(time) = self.time_to_wait_here() {
+            if !self.socket.wait_readable(time) || !self.read()? {
+                break;
+            }
+            self.poll_write(context)?;
+        }
+        // The socket of a process that has nothing to say is left alone: that it has ended is known
+        // by another event. What else comes can wait until it has a job.
+        if !self.is_to_answer {
+            return Ok(());
+        }
+        // A read came first: the reactor does not tell of what was there before it was asked.
+        while self.socket.poll_readable(context).is_ready() {
+            while self.read()? {}
+            self.poll_write(context)?;
+        }
+        Ok(())
+    }
+
+    /// Returns for how long the thread may wait here for an answer, if one is likely to come soon.
+    fn time_to_wait_here(&self) -> Option<Duration> {
+        if !self.is_alone || self.last_took >= WAIT_FOR || self.is_deaf {
+            return None;
+        }
+        WAIT_FOR.checked_sub(self.busy_since.elapsed())
+    }
+
     /// Returns the next frame to be written, and has the driver woken for the one after.
-    fn next_out(&self, context: &Context<'_>) -> Option<Out> {
+    fn next_out(&mut self, context: &Context<'_>) -> Option<Out> {
         let mut state = self.shared.state();
         let line = state.line(self.number);
         match &mut line.driver {
             Some(known) => known.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        line.out.pop_front()
+        let is_busy = !line.sent.is_empty();
+        if is_busy && !std::mem::replace(&mut self.is_busy, is_busy) {
+            self.busy_since = Instant::now();
+        }
+        let next = line.out.pop_front();
+        self.is_busy = is_busy;
+        self.is_to_answer = is_busy || line.phase == Phase::Starting;
+        self.is_alone = line.sent.len() == 1 && state.busy_lines() == 1;
+        next
     }
 
     /// The error is how the end of the process is to be described, if its status does not tell.
@@ -130,16 +189,6 @@ impl Driver {
                 return Ok(());
             }
         }
-    }
-
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
-        // A read comes first: the reactor does not tell of what was there before it was asked.
-        while !self.is_deaf {
-            if !self.read()? && self.socket.poll_readable(context).is_pending() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Reads once, and takes the frames. Returns `false` if nothing was there.
@@ -192,6 +241,9 @@ impl Driver {
         match header.kind {
             Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
                 let sequence = header.sequence;
+                let now = Instant::now();
+                self.last_took = now - self.busy_since;
+                self.busy_since = now;
                 self.shared
                     .answered(self.number, sequence, outcome)
                     .map_err(wrong)

@@ -14,8 +14,8 @@
 //! process; *done*, with its outcome; *over*, if nobody wants that. It is sent to an idle process;
 //! if there is none, one is started, until there are as many as there may be; then it is sent
 //! ahead, behind the job that a process runs. A process that becomes idle while nothing waits takes
-//! back what was sent ahead to another. Two in a line are enough to keep a process busy: the second
-//! lies in its socket when the first has ended.
+//! back what was sent ahead to another. Three in a line keep a process busy: the second lies in its
+//! socket when the first has ended, and the third while the answer is on its way.
 //!
 //! Whether a job that was sent has begun is decided by its claim word (`sys/claims.rs`). A process
 //! runs its jobs in the order of its line, so of those in a line that are not answered at most one
@@ -484,6 +484,14 @@ impl State {
         self.lines
             .get_mut(&number)
             .expect("a driver ends its line itself")
+    }
+
+    /// Returns the number of processes that have jobs.
+    fn busy_lines(&self) -> usize {
+        self.lines
+            .values()
+            .filter(|line| !line.sent.is_empty())
+            .count()
     }
 
     /// Sends what waits, as far as that can be sent now, and starts processes for the rest.

@@ -29,7 +29,7 @@ impl Process {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().cast_unsigned()
+        self.pid.as_raw_nonzero().get() as u32
     }
 
     /// Kills the process and all of its group. It must not have been reaped.

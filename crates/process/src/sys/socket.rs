@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_io::{Async, ReadableOwned};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -90,6 +92,14 @@ impl Socket {
     /// Reads what is there; 0 at the end.
     pub(crate) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
         read(self.0.get_ref().as_fd(), room)
+    }
+
+    /// Blocks until there is something to read, but no longer than `time`. Returns `true` if there
+    /// is.
+    pub(crate) fn wait_readable(&self, time: Duration) -> bool {
+        let mut sockets = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
+        let limit = Timespec::try_from(time).ok();
+        poll(&mut sockets, limit.as_ref()).is_ok_and(|ready| ready > 0)
     }
 
     /// Has the task woken when there is something to read; a read must have found nothing before.

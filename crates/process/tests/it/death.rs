@@ -161,7 +161,7 @@ fn a_job_that_closes_its_socket_is_lost() {
     assert_works(&pool);
 }
 
-fn stop(pool: &workmill_process::ProcessPoolRef) -> workmill_process::workmill::JoinHandle<()> {
+fn stop(pool: &workmill_process::ProcessPoolRef) -> workmill::JoinHandle<()> {
     let sign = Sign::new();
     let handle = pool.submit(jobs::begin_and_hang, sign.text());
     kill(sign.wait().parse().unwrap(), Signal::STOP);
@@ -195,7 +195,7 @@ fn family(child: Child, and_die: bool) -> (workmill_process::ProcessPoolExecutor
         .collect();
     if child == Child::Away {
         // It has a session of its own soon.
-        let pid = rustix::process::Pid::from_raw(numbers[1].cast_signed());
+        let pid = rustix::process::Pid::from_raw(numbers[1] as i32);
         until(|| rustix::process::getsid(pid).ok() == pid);
     }
     if !and_die {

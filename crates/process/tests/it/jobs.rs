@@ -87,7 +87,7 @@ pub(crate) fn begin_and_spawn(child: Child, path: String, and_die: bool) {
                 // SAFETY: it has no duties.
                 unsafe { libc::pause() };
             },
-            child => child.cast_unsigned(),
+            child => child as u32,
         },
         Child::Executed => Command::new("sleep").arg("1000").spawn().unwrap().id(),
         Child::Away => Command::new("setsid")

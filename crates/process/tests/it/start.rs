@@ -59,11 +59,7 @@ pub(crate) fn before_serving() {
         (Some("--hang"), _) => loop {
             std::thread::park();
         },
-        (Some("--once"), Some(path)) => {
-            if std::fs::remove_file(path).is_ok() {
-                exit(4);
-            }
-        }
+        (Some("--once"), Some(path)) if std::fs::remove_file(&path).is_ok() => exit(4),
         (Some("--rogue"), Some(how)) => wire::rogue(&how),
         _ => {}
     }

@@ -137,6 +137,6 @@ pub(crate) fn descriptors() -> (usize, usize) {
 }
 
 pub(crate) fn kill(process: u32, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_raw(process.cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(process as i32).unwrap();
     let _ = rustix::process::kill_process(pid, signal);
 }

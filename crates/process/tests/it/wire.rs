@@ -96,8 +96,7 @@ fn results_that_cannot_be_decoded_are_lost_and_the_process_lives() {
 
 fn a_panic_in_an_argument_or_a_result_is_one_of_the_job() {
     let pool = pool(1);
-    let message =
-        |error: workmill_process::workmill::JoinError| error.panic_message().map(str::to_owned);
+    let message = |error: workmill::JoinError| error.panic_message().map(str::to_owned);
     let on_purpose = Some("on purpose".to_owned());
     assert_eq!(
         message(error(pool.submit(jobs::take, Poison(Trouble::Panic)))),
