@@ -11,7 +11,7 @@ use workmill::{
     Builder, CancelReason, JoinError, Lost, ThreadPoolExecutor, promise, promise_in, worker_index,
 };
 
-use crate::support::{Bomb, Drops, add_one, limited};
+use crate::support::{Bomb, Drops, add_one, limited, until};
 
 #[test]
 fn an_answer_comes_to_each_way_of_waiting() {
@@ -442,11 +442,13 @@ fn an_outcome_that_a_task_returns_is_that_of_the_handle_made_of_it() {
         drop(never);
         // A cancel goes to the task.
         let (go, gate) = mpsc::channel::<()>();
-        let busy = pool.submit(move || gate.recv());
+        let busy = pool.submit(move || gate.recv()).map(Result::unwrap);
+        until(|| busy.is_running());
         let queued = measured("four");
         assert!(queued.cancel());
+        assert!(!queued.is_running());
         go.send(()).unwrap();
-        busy.join().unwrap().unwrap();
+        busy.join().unwrap();
         let error = queued.join().unwrap_err();
         assert_eq!((error.is_cancelled(), error.task_name()), (true, "length"));
     });

@@ -58,7 +58,7 @@ pub(crate) fn tree() -> &'static Tree {
     TREE.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut texts = Vec::new();
-        for folder in ["src", "tests", "examples", "benches"] {
+        for folder in ["src", "tests", "examples", "benches", "crates"] {
             read(root, folder, &mut texts);
         }
         read_files(root, "", &mut texts);

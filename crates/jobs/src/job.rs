@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument or the result of a job",
     label = "cannot be sent to another process",
-    note = "arguments and results of jobs implement `Serialize` and `Deserialize`, and own what they hold",
-    note = "for an error, use a type with `#[derive(Serialize, Deserialize)]`, or a `String`; an `async fn` returns a future, which cannot be sent"
+    note = "it implements `Serialize` and `Deserialize`, and owns what it holds",
+    note = "an error is a type with `#[derive(Serialize, Deserialize)]`, or a `String`",
+    note = "an `async fn` returns a future, which cannot be sent"
 )]
 pub trait Sendable: Serialize + DeserializeOwned + Send + 'static {}
 
@@ -28,7 +29,8 @@ mod sealed {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a job with the arguments `{A}`",
     label = "not a function of these arguments whose result can be sent",
-    note = "a job is a function `fn(A, B) -> R` without captures; it is submitted with its argument, or with a tuple of them, or with `()`",
+    note = "a job is a function `fn(A, B) -> R` without captures",
+    note = "it is submitted with its argument, with a tuple of them, or with `()`",
     note = "its arguments and result implement `Serialize` and `Deserialize`, and own what they hold"
 )]
 pub trait Job<A, M>: sealed::Sealed<A, M> + Copy + Send + Sync + 'static {

@@ -1,4 +1,5 @@
-//! Jobs: which functions can be one, by which name each is found, and what is said if there is none.
+//! Jobs: which functions can be one, by which name each is found, and what is said if there is
+//! none.
 
 use std::error::Error;
 

@@ -156,7 +156,8 @@ if __name__ == '__main__':
     figures = [timed(400, empty), timed(1000, window), timed(20, large)]
     p.shutdown()
     def start():
-        with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as s: s.submit(nothing).result()
+        with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as s:
+            s.submit(nothing).result()
     figures.append(timed(1, start))
     print(*figures)
 ";

@@ -15,8 +15,8 @@ use crate::job::Limits;
 use crate::sys;
 
 /// The number of jobs in a process's line: one that runs, and two that are sent ahead. With one
-/// ahead, 64 empty jobs in flight took 12.5 µs each, with two 8.3, with seven 5.1; but each is a job
-/// that no later one of a higher priority overtakes.
+/// ahead, 64 empty jobs in flight took 12.5 µs each, with two 8.3, with seven 5.1; but each is a
+/// job that no later one of a higher priority overtakes.
 const DEPTH: usize = 3;
 
 /// Configures a process pool.
@@ -238,7 +238,8 @@ impl Builder {
     }
 
     /// Sets a function that is called with the number of each process that serves, before its first
-    /// job is answered. It should be quick: a thread of the pool that drives the processes calls it.
+    /// job is answered. It should be quick: a thread of the pool that drives the processes calls
+    /// it.
     pub fn on_process_start(mut self, hook: impl Fn(u32) + Send + Sync + 'static) -> Self {
         self.config.hooks.start = Some(Box::new(hook));
         self
@@ -267,9 +268,9 @@ impl Builder {
     ///   jobs for each process is 0, or if there are to be more processes at least than at most.
     /// - [`io::ErrorKind::Unsupported`] on systems other than Linux and macOS.
     /// - [`io::ErrorKind::Other`] in a worker process that does not serve yet: the program builds a
-    ///   pool before it calls [`serve_if_worker`](crate::serve_if_worker). Otherwise that pool would
-    ///   start processes, which would do the same, and so on. Once it serves, its jobs may build
-    ///   pools.
+    ///   pool before it calls [`serve_if_worker`](crate::serve_if_worker). Otherwise that pool
+    ///   would start processes, which would do the same, and so on. Once it serves, its jobs may
+    ///   build pools.
     /// - The system's error if it fails to start a thread.
     ///
     /// That worker processes can be started is found out with the first job: its handle returns a

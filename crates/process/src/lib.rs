@@ -27,11 +27,11 @@
 //!
 //! # How it works
 //!
-//! A worker process is the program itself, started anew; nothing is copied by a bare `fork`. It runs
-//! up to [`serve_if_worker`], and serves there until it is told to end. A job is a function that
-//! both sides know by a name ([`Jobs`]); its arguments and its result go through a socket, encoded by
-//! serde and postcard. [The guide](guide::starting) says what that means for tests, doctests and
-//! examples.
+//! A worker process is the program itself, started anew; nothing is copied by a bare `fork`. It
+//! runs up to [`serve_if_worker`], and serves there until it is told to end. A job is a function
+//! that both sides know by a name ([`Jobs`]); its arguments and its result go through a socket,
+//! encoded by serde and postcard. [The guide](guide::starting) says what that means for tests,
+//! doctests and examples.
 //!
 //! # What is promised
 //!
@@ -40,8 +40,9 @@
 //!   process died. The process is replaced. Jobs that were sent ahead to it go to another.
 //! - A job begins at most once, or once more for each [retry](Builder::retries).
 //! - A panic comes back as text; the process goes on.
-//! - [`cancel`](workmill::JoinHandle::cancel) stops a job that runs, by killing its process with all
-//!   of its group. When the handle resolves nothing of the job runs any more. No other job is lost.
+//! - [`cancel`](workmill::JoinHandle::cancel) stops a job that runs, by killing its process with
+//!   all of its group. When the handle resolves nothing of the job runs any more. No other job is
+//!   lost.
 //! - When this process ends, however it does, all worker processes end, with what they have
 //!   started. No zombie is left, no descriptor, no memory.
 //! - What has left the process group of its worker, by `setsid`, lives on. Nothing is done about
@@ -58,6 +59,10 @@
 //! What a process inherits is inherited by its worker processes, too: the environment, the working
 //! directory, descriptors without `O_CLOEXEC` (std's have it).
 //!
+//! The parent waits for its worker processes itself. If it ignores `SIGCHLD`, or waits for children
+//! of any number, somebody else takes them from the system's table: how they ended is unknown then,
+//! and their numbers may be those of other processes before the pool knows. So it must not.
+//!
 //! # Where it runs
 //!
 //! Tested on Linux (5.3 or later). On macOS it follows the documentation of the system, and has not
@@ -70,6 +75,10 @@ mod buffers;
 mod builder;
 mod error;
 mod executor;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    allow(dead_code, reason = "there is no worker that decodes jobs")
+)]
 mod frame;
 pub mod guide;
 mod hooks;

@@ -1,15 +1,15 @@
 //! How worker processes are started: in programs, tests, doctests, examples and libraries.
 //!
-//! A worker process is *this program*, started anew. The pool opens a socket, gives one end of it to
-//! the new process as its standard input, and sets an entry in its environment that names this
+//! A worker process is *this program*, started anew. The pool opens a socket, gives one end of it
+//! to the new process as its standard input, and sets an entry in its environment that names this
 //! socket. The program runs its `main`, up to [`serve_if_worker`](crate::serve_if_worker). That
 //! compares the entry with the standard input: in a worker they are the same, and it serves there
 //! and never returns. In the first process, and in all that a job starts, they are not, and it
 //! returns at once.
 //!
 //! So there are two rules: `main` calls `serve_if_worker` before it does anything else, and both
-//! sides have the same [`Jobs`](crate::Jobs). A function `fn jobs() -> Jobs` that both use keeps the
-//! second.
+//! sides have the same [`Jobs`](crate::Jobs). A function `fn jobs() -> Jobs` that both use keeps
+//! the second.
 //!
 //! # Programs and examples
 //!
@@ -33,8 +33,8 @@
 //! }
 //! ```
 //!
-//! Worker processes are started without arguments. If something before `serve_if_worker` needs some,
-//! [`Builder::worker_arguments`](crate::Builder::worker_arguments) gives them.
+//! Worker processes are started without arguments. If something before `serve_if_worker` needs
+//! some, [`Builder::worker_arguments`](crate::Builder::worker_arguments) gives them.
 //!
 //! # Doctests
 //!

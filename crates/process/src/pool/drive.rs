@@ -30,8 +30,9 @@ pub(super) async fn drive(shared: Arc<Shared>, number: u64) {
     driver.see_to_death();
 }
 
-/// The time for which a driver blocks its thread for an answer, if the last one was as quick as that
-/// and no other process has jobs. An answer that comes by the reactor's thread wakes two threads.
+/// The time for which a driver blocks its thread for an answer, if the last one was as quick as
+/// that and no other process has jobs. An answer that comes by the reactor's thread wakes two
+/// threads.
 const WAIT_FOR: Duration = Duration::from_micros(50);
 
 /// A frame that is being written, and the number of its bytes that are.

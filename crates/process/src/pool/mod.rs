@@ -5,8 +5,8 @@
 //!
 //! A job is a future ([`Running`](crate::job::Running)); its first poll *enters* it here. A worker
 //! process has a future as well, its *driver* (`drive.rs`), which alone reads and writes its
-//! socket. Everybody else leaves frames in the process's list [`Line::out`] and wakes the driver. So
-//! a thread that submits or cancels never waits for a socket.
+//! socket. Everybody else leaves frames in the process's list [`Line::out`] and wakes the driver.
+//! So a thread that submits or cancels never waits for a socket.
 //!
 //! # The way of a job
 //!
@@ -29,14 +29,14 @@
 //! 1. Waiting: it is taken out. It never ran.
 //! 2. Sent, and its claim word can be withdrawn: the same. The process will pass it over.
 //! 3. It has begun. All behind it are withdrawn, and wait again, before all others.
-//! 4. If one of these could not be withdrawn, it has begun, so the cancelled job is over: its answer
-//!    is in the socket, and will be dropped. Nothing is killed.
+//! 4. If one of these could not be withdrawn, it has begun, so the cancelled job is over: its
+//!    answer is in the socket, and will be dropped. Nothing is killed.
 //! 5. Else the process runs the job, or has just ended it: it is *doomed*, and its group is killed.
 //!
-//! Why no innocent dies: the process is killed only in step 5, in the same critical section that has
-//! made its line empty except for the cancelled job, and a doomed process gets no other. Without
-//! the flag the answer of the cancelled job, which may come after the kill, would make the process
-//! look idle, and the next job would be sent to a dead one.
+//! Why no innocent dies: the process is killed only in step 5, in the same critical section that
+//! has made its line empty except for the cancelled job, and a doomed process gets no other.
+//! Without the flag the answer of the cancelled job, which may come after the kill, would make the
+//! process look idle, and the next job would be sent to a dead one.
 //!
 //! Why no stranger is killed: the number of a process is free for another only after it was reaped,
 //! and it is reaped under this lock, in [`Shared::bury`], which removes it from the state.
@@ -58,9 +58,9 @@
 //! 3. (If it was the socket that ended, the event for the process's end is awaited.)
 //! 4. What the process has still said is read: answers that it gave before its death count.
 //! 5. Under the lock: it is reaped, and each job in its line gets its due. One whose claim word can
-//!    be withdrawn had not begun, and waits again, before all others; but if [`ENOUGH`] processes have
-//!    died in a row with it as their next, it is lost: its arguments may be what they died of. The
-//!    one that had begun is lost, or waits again if it may begin once more.
+//!    be withdrawn had not begun, and waits again, before all others; but if [`ENOUGH`] processes
+//!    have died in a row with it as their next, it is lost: its arguments may be what they died of.
+//!    The one that had begun is lost, or waits again if it may begin once more.
 //! 6. Whoever waits for the death is told, and processes are started for what waits.
 //!
 //! # Start

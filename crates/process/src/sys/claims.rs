@@ -11,8 +11,8 @@
 //! exchanged by the parent.
 //!
 //! A word holds the job's sequence number as well, so that what is done late to an earlier job that
-//! had the same word fails. There are [`WORDS`] words, used in turn; the parent does not use that of
-//! a job again that it has sent, not taken back, and got no answer to.
+//! had the same word fails. There are [`WORDS`] words, used in turn; the parent does not use that
+//! of a job again that it has sent, not taken back, and got no answer to.
 //!
 //! The memory is a file without a name that cannot shrink, so an access cannot fail.
 

@@ -228,7 +228,9 @@ fn message(payload: Box<dyn Any + Send>) -> String {
 }
 
 /// Reads the first message, which comes with descriptors.
-fn first_message(socket: &OwnedFd) -> io::Result<(Hello, impl Iterator<Item = OwnedFd> + use<>)> {
+pub(super) fn first_message(
+    socket: &OwnedFd,
+) -> io::Result<(Hello, impl Iterator<Item = OwnedFd> + use<>)> {
     let mut decoder = Decoder::new();
     let buffers = Buffers::default();
     let mut descriptors = Vec::new();

@@ -109,7 +109,8 @@ fn a_process_that_dies_while_it_writes_a_large_result_fails_that_job_or_none() {
 fn a_process_that_dies_idle_is_replaced() {
     let pool = pool(1);
     for round in 0..20 {
-        outcome(pool.submit(jobs::die_later, round * 100)).unwrap();
+        // It may die before its answer is out.
+        let _ = outcome(pool.submit(jobs::die_later, round * 100));
         until(|| pool.metrics().died == round + 1);
         assert_works(&pool);
     }
