@@ -55,7 +55,7 @@
 //!
 //! | message | what to write |
 //! |---|---|
-//! | "cannot be a job …" | a function whose arguments and result are [`Serialize`] and [`DeserializeOwned`](serde::de::DeserializeOwned): no `async fn`, no `Box<dyn Error>`, but a type of your own with `#[derive(Serialize, Deserialize)]`, or a `String` |
+//! | "cannot be a job …" | a function whose arguments and result are [`Serialize`](serde::Serialize) and [`DeserializeOwned`](serde::de::DeserializeOwned): no `async fn`, no `Box<dyn Error>`, but a type of your own with `#[derive(Serialize, Deserialize)]`, or a `String` |
 //! | "implementation of `Deserialize` is not general enough" | owned arguments: `String` for `&str`, `Vec<T>` for `&[T]` |
 //! | "a job must have no captures" | an argument for what is captured, and the function itself for a pointer to it |
 //!

@@ -14,7 +14,7 @@ use crate::hooks::{Hooks, ProcessEnd};
 use crate::job::Limits;
 use crate::sys;
 
-/// The number of jobs in a process's line: one that runs, and two that are sent ahead. With one
+/// The number of jobs that a process has: one that runs, and two that are sent ahead. With one
 /// ahead, 64 empty jobs in flight took 12.5 µs each, with two 8.3, with seven 5.1; but each is a
 /// job that no later one of a higher priority overtakes.
 const DEPTH: usize = 3;
@@ -73,7 +73,7 @@ pub(crate) struct Config {
     pub(crate) memory_limit: Option<u64>,
     pub(crate) start_timeout: Duration,
     pub(crate) limits: Limits,
-    /// The number of jobs in the line of a process.
+    /// The number of jobs that a process has at most.
     pub(crate) depth: usize,
     pub(crate) program: Program,
     /// The number of bytes of standard error that are kept.

@@ -12,7 +12,7 @@ use workmill::timer::{Sleep, sleep_until};
 use workmill::{JoinError, Lost};
 
 use super::Shared;
-use super::line::{Out, Phase};
+use super::worker::{Out, Phase};
 use crate::error::NotCalled;
 use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
 use crate::job::{Job, Outcome};
@@ -142,19 +142,19 @@ impl Driver {
     /// Returns the next frame to be written, and has the driver woken for the one after.
     fn next_out(&mut self, context: &Context<'_>) -> Option<Out> {
         let mut state = self.shared.state();
-        let line = state.line(self.number);
-        match &mut line.driver {
+        let worker = state.worker(self.number);
+        match &mut worker.driver {
             Some(known) => known.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        let is_busy = !line.sent.is_empty();
+        let is_busy = !worker.sent.is_empty();
         if is_busy && !std::mem::replace(&mut self.is_busy, is_busy) {
             self.busy_since = Instant::now();
         }
-        let next = line.out.pop_front();
+        let next = worker.out.pop_front();
         self.is_busy = is_busy;
-        self.is_to_answer = is_busy || line.phase == Phase::Starting;
-        self.is_alone = line.sent.len() == 1 && state.busy_lines() == 1;
+        self.is_to_answer = is_busy || worker.phase == Phase::Starting;
+        self.is_alone = worker.sent.len() == 1 && state.busy_workers() == 1;
         next
     }
 
@@ -287,7 +287,7 @@ impl Driver {
 
     fn poll_timer(&mut self, context: &mut Context<'_>) {
         loop {
-            let deadline = self.shared.state().line(self.number).deadline();
+            let deadline = self.shared.state().worker(self.number).deadline();
             let Some(deadline) = deadline else {
                 return;
             };

@@ -4,23 +4,23 @@
 //! # Who does what
 //!
 //! A job is a future ([`Running`](crate::job::Running)); its first poll *enters* it here. A worker
-//! process has a future as well, its *driver* (`drive.rs`), which alone reads and writes its
-//! socket. Everybody else leaves frames in the process's list [`Line::out`] and wakes the driver.
-//! So a thread that submits or cancels never waits for a socket.
+//! process has a record here, a [`Worker`], and a future, its *driver* (`drive.rs`), which alone
+//! reads and writes its socket. All others leave frames in the list [`Worker::out`] and wake the
+//! driver. So a thread that submits or cancels never waits for a socket.
 //!
 //! # The way of a job
 //!
-//! *Waiting*, in `waiting`, in the order in which the jobs entered; *sent*, in the [`Line`] of one
-//! process; *done*, with its outcome; *over*, if nobody wants that. It is sent to an idle process;
-//! if there is none, one is started, until there are as many as there may be; then it is sent
-//! ahead, behind the job that a process runs. A process that becomes idle while nothing waits takes
-//! back what was sent ahead to another. Three in a line keep a process busy: the second lies in its
-//! socket when the first has ended, and the third while the answer is on its way.
+//! *Waiting*, in `waiting`, in the order in which the jobs entered; *sent*, with the other jobs of
+//! one process ([`Worker::sent`]); *done*, with its outcome; *over*, if nobody wants that. It is
+//! sent to an idle process; if there is none, one is started, until there are as many as there may
+//! be; then it is sent ahead, behind the job that a process runs. A process that becomes idle while
+//! nothing waits takes back what was sent ahead to another. Three jobs keep a process busy: the
+//! second lies in its socket when the first has ended, and the third while the answer is on its
+//! way.
 //!
 //! Whether a job that was sent has begun is decided by its claim word (`sys/claims.rs`). A process
-//! runs its jobs in the order of its line, so of those in a line that are not answered at most one
-//! has begun whose answer is not there: any behind a job that has begun is proof that the earlier
-//! ones are over.
+//! runs its jobs in the order in which they were sent. So of those that are not answered at most
+//! one is running; and if a later one has begun, all before it are over.
 //!
 //! # Cancelling
 //!
@@ -28,22 +28,22 @@
 //!
 //! 1. Waiting: it is taken out. It never ran.
 //! 2. Sent, and its claim word can be withdrawn: the same. The process will pass it over.
-//! 3. It has begun. All behind it are withdrawn, and wait again, before all others.
+//! 3. It has begun. All that were sent behind it are withdrawn, and wait again, before all others.
 //! 4. If one of these could not be withdrawn, it has begun, so the cancelled job is over: its
 //!    answer is in the socket, and will be dropped. Nothing is killed.
 //! 5. Else the process runs the job, or has just ended it: it is *doomed*, and its group is killed.
 //!
 //! Why no innocent dies: the process is killed only in step 5, in the same critical section that
-//! has made its line empty except for the cancelled job, and a doomed process gets no other.
-//! Without the flag the answer of the cancelled job, which may come after the kill, would make the
-//! process look idle, and the next job would be sent to a dead one.
+//! has taken all jobs from it but the cancelled one, and a doomed process gets no other. Without
+//! the flag, the answer of the cancelled job, which may come after the kill, would make the process
+//! look idle, and the next job would be sent to a dead one.
 //!
 //! Why no stranger is killed: the number of a process is free for another only after it was reaped,
 //! and it is reaped under this lock, in [`Shared::bury`], which removes it from the state.
 //!
 //! The drop then waits for the death of the process. So when the handle resolves, nothing of the
-//! job runs. A time limit does the same as a cancel, except that the job stays in the line, with a
-//! verdict, and gets that as its outcome.
+//! job runs. A time limit does the same as a cancel, except that the job stays with its process,
+//! with a verdict, and gets that as its outcome.
 //!
 //! # Death
 //!
@@ -57,11 +57,11 @@
 //!    live on.
 //! 3. (If it was the socket that ended, the event for the process's end is awaited.)
 //! 4. What the process has still said is read: answers that it gave before its death count.
-//! 5. Under the lock: it is reaped, and each job in its line gets its due. One whose claim word can
-//!    be withdrawn had not begun, and waits again, before all others; but if [`ENOUGH`] processes
-//!    have died in a row with it as their next, it is lost: its arguments may be what they died of.
-//!    The one that had begun is lost, or waits again if it may begin once more.
-//! 6. Whoever waits for the death is told, and processes are started for what waits.
+//! 5. Under the lock: it is reaped, and each of its jobs gets its due. One whose claim word can be
+//!    withdrawn had not begun, and waits again, before all others; but if [`ENOUGH`] processes have
+//!    died in a row with it as their next, it is lost: its arguments may be what they died of. The
+//!    one that had begun is lost, or waits again if it may begin once more.
+//! 6. Those that wait for the death are told, and processes are started for what waits.
 //!
 //! # Start
 //!
@@ -76,7 +76,7 @@
 //! what it waits for.
 
 mod drive;
-mod line;
+mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitStatus;
@@ -94,7 +94,7 @@ use crate::frame::{FrameError, Hello, VERSION};
 use crate::hooks::ProcessEnd;
 use crate::job::{Job, Outcome, Stage};
 use crate::sys::Started;
-use line::{Line, Out, Phase};
+use worker::{Out, Phase, Worker};
 
 /// The number of failed starts in a row after which no more are tried.
 const ENOUGH: u32 = 4;
@@ -123,9 +123,9 @@ pub(crate) struct Counts {
 #[derive(Debug, Default)]
 struct State {
     /// The processes that have not been reaped, by number.
-    lines: BTreeMap<u64, Line>,
+    workers: BTreeMap<u64, Worker>,
     waiting: VecDeque<Arc<Job>>,
-    next_line: u64,
+    next_worker: u64,
     failed_starts: u32,
     broken: Option<StartError>,
     is_closing: bool,
@@ -247,10 +247,10 @@ impl Shared {
         self.closing.cancel();
         self.change(|state, _, after| {
             state.is_closing = true;
-            for line in state.lines.values_mut() {
-                match line.phase {
-                    Phase::Starting => line.kill(),
-                    Phase::Serving if line.sent.is_empty() => line.leave(after),
+            for worker in state.workers.values_mut() {
+                match worker.phase {
+                    Phase::Starting => worker.kill(),
+                    Phase::Serving if worker.sent.is_empty() => worker.leave(after),
                     Phase::Serving | Phase::Leaving => {}
                 }
             }
@@ -265,18 +265,18 @@ impl Shared {
         let state = self.state();
         let serving = || {
             state
-                .lines
+                .workers
                 .values()
-                .filter(|line| line.phase == Phase::Serving)
+                .filter(|worker| worker.phase == Phase::Serving)
         };
-        let id = |line: &Line| line.process.as_ref().map_or(0, |process| process.id());
+        let id = |worker: &Worker| worker.process.as_ref().map_or(0, |process| process.id());
         Snapshot {
-            processes: state.lines.len(),
-            idle: serving().filter(|line| line.sent.is_empty()).count(),
-            sent: serving().map(|line| line.sent.len()).sum(),
+            processes: state.workers.len(),
+            idle: serving().filter(|worker| worker.sent.is_empty()).count(),
+            sent: serving().map(|worker| worker.sent.len()).sum(),
             waiting: state.waiting.len(),
             busy: serving()
-                .filter_map(|line| Some((id(line), line.sent.front()?.0.name)))
+                .filter_map(|worker| Some((id(worker), worker.sent.front()?.0.name)))
                 .collect(),
         }
     }
@@ -289,12 +289,12 @@ impl Shared {
         let hello = Out::hello(&self.config, std::mem::take(&mut started.descriptors));
         self.change(|state, _, _after| {
             let is_wanted = !state.is_closing;
-            let line = state.line(number);
-            line.process = Some(Arc::clone(&started.process));
-            line.claims = Some(Arc::clone(&started.claims));
-            line.out.push_back(hello);
+            let worker = state.worker(number);
+            worker.process = Some(Arc::clone(&started.process));
+            worker.claims = Some(Arc::clone(&started.claims));
+            worker.out.push_back(hello);
             if !is_wanted {
-                line.kill();
+                worker.kill();
             }
         });
     }
@@ -320,10 +320,10 @@ impl Shared {
         self.counts.started.fetch_add(1, Ordering::Relaxed);
         self.change(|state, config, after| {
             state.failed_starts = 0;
-            let line = state.line(number);
-            if !line.is_doomed {
-                line.phase = Phase::Serving;
-                line.idle_since = Instant::now();
+            let worker = state.worker(number);
+            if !worker.is_doomed {
+                worker.phase = Phase::Serving;
+                worker.idle_since = Instant::now();
             }
             state.dispatch(config, after);
         });
@@ -339,16 +339,16 @@ impl Shared {
     ) -> Result<(), FrameError> {
         self.change(|state, config, after| {
             let is_closing = state.is_closing;
-            let line = state.line(number);
-            let job = line.answered(sequence).ok_or(FrameError::Sequence)?;
+            let worker = state.worker(number);
+            let job = worker.answered(sequence).ok_or(FrameError::Sequence)?;
             let outcome = outcome(&job);
             after.settle(&job, outcome);
-            line.note_first(after);
+            worker.note_first(after);
             let is_used_up = config
                 .max_jobs_per_worker
-                .is_some_and(|max| line.jobs >= max);
-            if line.sent.is_empty() && (is_closing || is_used_up) {
-                line.leave(after);
+                .is_some_and(|max| worker.jobs >= max);
+            if worker.sent.is_empty() && (is_closing || is_used_up) {
+                worker.leave(after);
             }
             state.dispatch(config, after);
             Ok(())
@@ -357,24 +357,24 @@ impl Shared {
 
     /// Stops feeding a process, and kills it.
     fn doom(self: &Arc<Self>, number: u64, verdict: Option<String>) {
-        self.state().line(number).doom(verdict);
+        self.state().worker(number).doom(verdict);
     }
 
     /// Does what is due at the deadline of a process.
     fn overdue(self: &Arc<Self>, number: u64) {
         self.change(|state, config, after| {
-            let is_spare = state.lines.len() > config.min_processes;
-            let line = state.line(number);
-            match line.phase {
-                _ if line.is_doomed => {}
+            let is_spare = state.workers.len() > config.min_processes;
+            let worker = state.worker(number);
+            match worker.phase {
+                _ if worker.is_doomed => {}
                 Phase::Starting => {
                     let limit = config.start_timeout;
-                    line.doom(Some(format!("did not say within {limit:?} that it serves")));
+                    worker.doom(Some(format!("did not say within {limit:?} that it serves")));
                 }
-                Phase::Leaving => line.doom(None),
-                Phase::Serving if !line.sent.is_empty() => {}
-                Phase::Serving if is_spare => line.leave(after),
-                Phase::Serving => line.idle_since = Instant::now(),
+                Phase::Leaving => worker.doom(None),
+                Phase::Serving if !worker.sent.is_empty() => {}
+                Phase::Serving if is_spare => worker.leave(after),
+                Phase::Serving => worker.idle_since = Instant::now(),
             }
         });
     }
@@ -383,56 +383,62 @@ impl Shared {
     fn not_started(self: &Arc<Self>, number: u64, error: &std::io::Error) {
         let error = StartError::new(format!("a worker process cannot be started: {error}"));
         let dead = self.change(|state, config, after| {
-            let line = state.lines.remove(&number);
+            let worker = state.workers.remove(&number);
             state.start_failed(error, after);
             self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
             state.dispatch(config, after);
-            line.map(|line| line.dead)
+            worker.map(|worker| worker.dead)
         });
         dead.into_iter().for_each(|dead| dead.set());
     }
 
-    /// Takes a dead process out, and gives each job in its line its due.
+    /// Takes a dead process out, and gives each of its jobs its due.
     fn bury(self: &Arc<Self>, number: u64, last_words: String) {
         let (end, dead) = self.change(|state, config, after| {
-            let mut line = state.lines.remove(&number).expect("it is buried once");
-            let process = line.process.take().expect("it was started");
+            let mut worker = state.workers.remove(&number).expect("it is buried once");
+            let process = worker.process.take().expect("it was started");
             let status = process.reap();
-            let verdict = line.verdict.take().unwrap_or_else(|| describe(status));
-            let is_failed_start = line.phase == Phase::Starting && !line.is_our_deed;
+            let verdict = worker.verdict.take().unwrap_or_else(|| describe(status));
+            let is_failed_start = worker.phase == Phase::Starting && !worker.is_our_deed;
             let end = ProcessEnd {
                 id: process.id(),
                 status,
                 description: verdict,
                 standard_error: last_words,
-                is_expected: line.is_our_deed || line.phase == Phase::Leaving,
+                is_expected: worker.is_our_deed || worker.phase == Phase::Leaving,
             };
             self.counts.died.fetch_add(1, Ordering::Relaxed);
-            self.give_due(state, &mut line, &end, after);
+            self.give_due(state, &mut worker, &end, after);
             if is_failed_start {
                 self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
                 state.start_failed(StartError::of(&end), after);
             }
             state.dispatch(config, after);
-            (end, line.dead)
+            (end, worker.dead)
         });
         dead.set();
         self.config.hooks.ended(&end);
     }
 
-    fn give_due(&self, state: &mut State, line: &mut Line, end: &ProcessEnd, after: &mut After) {
+    fn give_due(
+        &self,
+        state: &mut State,
+        worker: &mut Worker,
+        end: &ProcessEnd,
+        after: &mut After,
+    ) {
         let mut again = Vec::new();
         let mut is_first = true;
-        while let Some((job, sequence)) = line.sent.pop_front() {
+        while let Some((job, sequence)) = worker.sent.pop_front() {
             let mut progress = job.progress();
             if let Stage::Over = progress.stage {
                 continue;
             }
             progress.first_since = None;
             let is_first = std::mem::take(&mut is_first);
-            let may_begin = match line.withdraw(sequence) {
+            let may_begin = match worker.withdraw(sequence) {
                 // It may be what the process died of, without having begun it.
-                true if is_first && !line.is_our_deed => {
+                true if is_first && !worker.is_our_deed => {
                     progress.stillborn += 1;
                     progress.stillborn < ENOUGH
                 }
@@ -480,17 +486,17 @@ fn describe(status: Option<ExitStatus>) -> String {
 }
 
 impl State {
-    fn line(&mut self, number: u64) -> &mut Line {
-        self.lines
+    fn worker(&mut self, number: u64) -> &mut Worker {
+        self.workers
             .get_mut(&number)
-            .expect("a driver ends its line itself")
+            .expect("a driver ends its worker itself")
     }
 
     /// Returns the number of processes that have jobs.
-    fn busy_lines(&self) -> usize {
-        self.lines
+    fn busy_workers(&self) -> usize {
+        self.workers
             .values()
-            .filter(|line| !line.sent.is_empty())
+            .filter(|worker| !worker.sent.is_empty())
             .count()
     }
 
@@ -501,7 +507,7 @@ impl State {
                 break;
             };
             let job = self.waiting.pop_front().expect("one waits");
-            self.line(number).send(job, after);
+            self.worker(number).send(job, after);
         }
         self.start_needed(config, after);
         if self.waiting.is_empty() {
@@ -512,11 +518,11 @@ impl State {
     /// Returns the process that takes the next job.
     fn choose(&self, config: &Config) -> Option<u64> {
         let feedable = self
-            .lines
+            .workers
             .iter()
-            .filter(|(_, line)| line.is_feedable(config));
-        let (number, line) = feedable.min_by_key(|(_, line)| line.sent.len())?;
-        let takes = match line.sent.len() {
+            .filter(|(_, worker)| worker.is_feedable(config));
+        let (number, worker) = feedable.min_by_key(|(_, worker)| worker.sent.len())?;
+        let takes = match worker.sent.len() {
             0 => true,
             ahead => ahead < config.depth && !self.may_start(config),
         };
@@ -524,24 +530,24 @@ impl State {
     }
 
     fn may_start(&self, config: &Config) -> bool {
-        let is_hopeful = self.failed_starts < ENOUGH || self.lines.is_empty();
-        is_hopeful && !self.is_closing && self.lines.len() < config.processes
+        let is_hopeful = self.failed_starts < ENOUGH || self.workers.is_empty();
+        is_hopeful && !self.is_closing && self.workers.len() < config.processes
     }
 
     /// Starts a process for each job that waits, and those that are to be there always.
     fn start_needed(&mut self, config: &Config, after: &mut After) {
         let starting = self
-            .lines
+            .workers
             .values()
-            .filter(|line| line.phase == Phase::Starting);
+            .filter(|worker| worker.phase == Phase::Starting);
         let mut starting = starting.count();
         while self.may_start(config) && self.broken.is_none() {
-            if starting >= self.waiting.len() && self.lines.len() >= config.min_processes {
+            if starting >= self.waiting.len() && self.workers.len() >= config.min_processes {
                 break;
             }
-            let number = self.next_line;
-            self.next_line += 1;
-            self.lines.insert(number, Line::new(number, config));
+            let number = self.next_worker;
+            self.next_worker += 1;
+            self.workers.insert(number, Worker::new(number, config));
             after.starts.push(number);
             starting += 1;
         }
@@ -549,19 +555,22 @@ impl State {
 
     /// Gives idle processes what was sent ahead to busy ones.
     fn take_back(&mut self, config: &Config, after: &mut After) {
-        while self.lines.values().any(|line| line.sent.len() > 1) {
+        while self.workers.values().any(|worker| worker.sent.len() > 1) {
             let mut idle = self
-                .lines
+                .workers
                 .iter()
-                .filter(|(_, line)| line.is_feedable(config));
-            let Some((&idle, _)) = idle.find(|(_, line)| line.sent.is_empty()) else {
+                .filter(|(_, worker)| worker.is_feedable(config));
+            let Some((&idle, _)) = idle.find(|(_, worker)| worker.sent.is_empty()) else {
                 return;
             };
-            let mut ahead = self.lines.values_mut().filter(|line| line.sent.len() > 1);
-            let Some(job) = ahead.find_map(Line::take_back_last) else {
+            let mut ahead = self
+                .workers
+                .values_mut()
+                .filter(|worker| worker.sent.len() > 1);
+            let Some(job) = ahead.find_map(Worker::take_back_last) else {
                 return;
             };
-            self.line(idle).send(job, after);
+            self.worker(idle).send(job, after);
         }
     }
 
@@ -575,17 +584,21 @@ impl State {
             Stage::Sent(number, sequence) => (number, sequence),
             Stage::Done(_) | Stage::Over => return Stop::Quiet,
         };
-        let line = self
-            .lines
+        let worker = self
+            .workers
             .get_mut(&number)
             .expect("a process is buried after its jobs");
-        if line.withdraw(sequence) {
-            line.forget(sequence);
+        if worker.withdraw(sequence) {
+            worker.forget(sequence);
             return Stop::Quiet;
         }
         let mut is_over = false;
-        while line.sent.back().is_some_and(|(_, last)| *last != sequence) {
-            match line.take_back_last() {
+        while worker
+            .sent
+            .back()
+            .is_some_and(|(_, last)| *last != sequence)
+        {
+            match worker.take_back_last() {
                 Some(job) => self.waiting.push_front(job),
                 None => {
                     is_over = true;
@@ -596,14 +609,14 @@ impl State {
         if is_over {
             return Stop::Over;
         }
-        line.kill();
-        Stop::Killed(Arc::clone(&line.dead))
+        worker.kill();
+        Stop::Killed(Arc::clone(&worker.dead))
     }
 
     /// Counts a failed start. One too many ends the pool.
     fn start_failed(&mut self, error: StartError, after: &mut After) {
         self.failed_starts = self.failed_starts.saturating_add(1);
-        if self.failed_starts < ENOUGH || !self.lines.is_empty() || self.is_closing {
+        if self.failed_starts < ENOUGH || !self.workers.is_empty() || self.is_closing {
             return;
         }
         self.broken = Some(error.clone());

@@ -24,8 +24,9 @@ pub(super) enum Phase {
     Leaving,
 }
 
+/// What the pool knows of a worker process.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Worker {
     pub(super) number: u64,
     pub(super) phase: Phase,
     /// It gets no more jobs, and is dead or about to die.
@@ -79,7 +80,7 @@ impl Out {
     }
 }
 
-impl Line {
+impl Worker {
     pub(super) fn new(number: u64, config: &Config) -> Self {
         let now = Instant::now();
         Self {
@@ -103,7 +104,7 @@ impl Line {
         }
     }
 
-    /// Returns `true` if it takes another job now, were its line empty.
+    /// Returns `true` if it may be sent a job.
     pub(super) fn is_feedable(&self, config: &Config) -> bool {
         let is_fit = self.phase == Phase::Serving && !self.is_doomed;
         // The word of a job that is not answered is not used again. That of one that was taken back
@@ -143,7 +144,7 @@ impl Line {
         self.wake_driver(after);
     }
 
-    /// Notes that the first job of the line runs from now on.
+    /// Notes that the first of its jobs runs from now on.
     pub(super) fn note_first(&mut self, after: &mut After) {
         let Some((job, _)) = self.sent.front() else {
             self.idle_since = Instant::now();
