@@ -18,8 +18,37 @@ use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
 use crate::job::{Job, Outcome};
 use crate::sys::{Descriptor, Exit, Pipe, Process, Socket, Started, start};
 
+/// The duty to start a process that the state counts as one that starts. If it is dropped before,
+/// since the drivers' pool has ended, that is a failed start.
+pub(super) struct Seat {
+    shared: Arc<Shared>,
+    number: u64,
+    is_taken: bool,
+}
+
+impl Seat {
+    pub(super) fn new(shared: &Arc<Shared>, number: u64) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            number,
+            is_taken: false,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            let error = io::Error::other("the pool has ended");
+            self.shared.not_started(self.number, &error);
+        }
+    }
+}
+
 /// Starts a process, and drives it until it is dead and buried.
-pub(super) async fn drive(shared: Arc<Shared>, number: u64) {
+pub(super) async fn drive(mut seat: Seat) {
+    seat.is_taken = true;
+    let (shared, number) = (Arc::clone(&seat.shared), seat.number);
     let mut started = match start(&shared.config.program) {
         Ok(started) => started,
         Err(error) => return shared.not_started(number, &error),
@@ -133,7 +162,8 @@ impl Driver {
 
     /// Returns for how long the thread may wait here for an answer, if one is likely to come soon.
     fn time_to_wait_here(&self) -> Option<Duration> {
-        if !self.is_alone || self.last_took >= WAIT_FOR || self.is_deaf {
+        let may_wait = self.is_alone && self.writing.is_none() && !self.is_deaf;
+        if !may_wait || self.last_took >= WAIT_FOR {
             return None;
         }
         WAIT_FOR.checked_sub(self.busy_since.elapsed())

@@ -43,7 +43,8 @@
 //!
 //! The drop then waits for the death of the process. So when the handle resolves, nothing of the
 //! job runs. A time limit does the same as a cancel, except that the job stays with its process,
-//! with a verdict, and gets that as its outcome.
+//! with a verdict, and gets that as its outcome. If it could be withdrawn, its process has taken
+//! nothing for all that time: it is killed, and the job waits again, [`ENOUGH`] times at most.
 //!
 //! # Death
 //!
@@ -141,8 +142,10 @@ struct After {
 
 /// How a job was stopped.
 enum Stop {
-    /// It did not run, and will not; or it has been over.
-    Quiet,
+    /// It had not been sent, or has been over.
+    Idle,
+    /// It was sent to the process of that number, and was taken back before it began.
+    TakenBack(u64),
     /// It has ended, and its answer is about to come.
     Over,
     /// Its process was killed.
@@ -195,7 +198,8 @@ impl Shared {
         after.wakers.into_iter().for_each(Waker::wake);
         for number in after.starts {
             let drivers = self.drivers.get().expect("the drivers are set at first");
-            drop(drivers.spawn(drive::drive(Arc::clone(self), number)));
+            let seat = drive::Seat::new(self, number);
+            drop(drivers.spawn(drive::drive(seat)));
         }
         result
     }
@@ -223,19 +227,41 @@ impl Shared {
             job.progress().stage = Stage::Over;
             state.dispatch(config, after);
             match stopped {
-                Stop::Quiet | Stop::Over => None,
+                Stop::Idle | Stop::TakenBack(_) | Stop::Over => None,
                 Stop::Killed(dead) => Some(dead),
             }
         })
     }
 
-    /// Stops a job whose time is over. It gets its outcome when its process is dead.
+    /// Stops a job whose time is over. It gets its outcome when its process is dead. If its process
+    /// has not begun it in all that time, that process is killed all the same, and the job waits for
+    /// another, a few times.
     pub(crate) fn time_out(self: &Arc<Self>, job: &Arc<Job>) {
+        let limit = job.limits.timeout.unwrap_or_default();
         self.change(|state, config, after| {
-            if let Stop::Killed(_) = state.stop(job) {
-                let limit = job.limits.timeout.unwrap_or_default();
-                let verdict = format!("was killed, since the job ran for longer than {limit:?}");
-                job.progress().verdict = Some(verdict);
+            match state.stop(job) {
+                Stop::Idle | Stop::Over => {}
+                Stop::Killed(_) => {
+                    let verdict =
+                        format!("was killed, since the job ran for longer than {limit:?}");
+                    job.progress().verdict = Some(verdict);
+                }
+                Stop::TakenBack(number) => {
+                    state.worker(number).kill();
+                    let mut progress = job.progress();
+                    progress.stage = Stage::Waiting;
+                    progress.first_since = None;
+                    progress.stillborn += 1;
+                    let has_chances = progress.stillborn < ENOUGH;
+                    drop(progress);
+                    if has_chances {
+                        state.waiting.push_front(Arc::clone(job));
+                    } else {
+                        let end = format!("did not begin the job within {limit:?}");
+                        let lost = JoinError::lost(Lost::new("its process", end));
+                        after.settle(job, Err(lost.with_task_name(job.name)));
+                    }
+                }
             }
             state.dispatch(config, after);
         });
@@ -579,10 +605,10 @@ impl State {
         let (number, sequence) = match job.progress().stage {
             Stage::Waiting => {
                 self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, job));
-                return Stop::Quiet;
+                return Stop::Idle;
             }
             Stage::Sent(number, sequence) => (number, sequence),
-            Stage::Done(_) | Stage::Over => return Stop::Quiet,
+            Stage::Done(_) | Stage::Over => return Stop::Idle,
         };
         let worker = self
             .workers
@@ -590,7 +616,7 @@ impl State {
             .expect("a process is buried after its jobs");
         if worker.withdraw(sequence) {
             worker.forget(sequence);
-            return Stop::Quiet;
+            return Stop::TakenBack(number);
         }
         let mut is_over = false;
         while worker

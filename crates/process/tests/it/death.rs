@@ -23,6 +23,7 @@ tests! {
     a_job_that_closes_the_standard_descriptors_is_harmless
     a_job_that_closes_its_socket_is_lost
     a_stopped_process_is_killed_by_the_time_limit
+    a_process_that_takes_nothing_is_replaced_by_the_time_limit
     a_stopped_process_is_killed_by_a_cancel
     a_forked_grandchild_does_not_hide_the_death
     a_grandchild_in_the_group_ends_with_its_process
@@ -174,6 +175,26 @@ fn a_stopped_process_is_killed_by_the_time_limit() {
     let limited = pool.timeout(std::time::Duration::from_millis(300));
     let told = lost(stop(&limited));
     assert_eq!(told, "was killed, since the job ran for longer than 300ms");
+    assert_works(&pool);
+}
+
+fn a_process_that_takes_nothing_is_replaced_by_the_time_limit() {
+    let pool = pool(1);
+    let process = outcome(pool.submit(jobs::id, ())).unwrap();
+    kill(process, Signal::STOP);
+    let limited = pool.timeout(std::time::Duration::from_millis(300));
+    let handles: Vec<_> = (0..3).map(|n| limited.submit(jobs::square, n)).collect();
+    for (n, handle) in (0..).zip(handles) {
+        assert_eq!(outcome(handle).unwrap(), n * n);
+    }
+    assert_eq!((pool.metrics().died, pool.metrics().lost_jobs), (1, 0));
+    // A limit that no process can keep to ends, too.
+    let hopeless = pool.timeout(std::time::Duration::from_nanos(1));
+    assert!(
+        outcome(hopeless.submit(jobs::hang, ()))
+            .unwrap_err()
+            .is_lost()
+    );
     assert_works(&pool);
 }
 
