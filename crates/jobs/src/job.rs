@@ -31,7 +31,7 @@ mod sealed {
     label = "not a function of these arguments whose result can be sent",
     note = "a job is a function `fn(A, B) -> R` without captures",
     note = "it is submitted with its argument, with a tuple of them, or with `()`",
-    note = "it is submitted with its argument, a tuple of them, or `()`"
+    note = "its arguments and result implement `Serialize` and `Deserialize`, and own all they hold"
 )]
 pub trait Job<A, M>: sealed::Sealed<A, M> + Copy + Send + Sync + 'static {
     /// The result of the function.

@@ -1,4 +1,7 @@
-//! What the examples print. `cargo test` builds them first.
+//! What the examples print. `cargo test` builds them first; for these tests alone, they are to be
+//! built before: `cargo build -p workmill-process --examples`.
+
+#![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,7 @@
 //! Process pools in tests of the standard harness, whose `main` cannot serve.
 
+#![cfg(any(target_os = "linux", target_os = "macos"))]
+
 use std::error::Error;
 
 use workmill_process::{Builder, Jobs, StartError, serve_if_worker};

@@ -4,17 +4,28 @@
 //!
 //! `cargo test -p workmill-process --test it -- PART_OF_A_NAME` runs those of that name.
 
+#[cfg(target_os = "linux")]
 mod cancel;
+#[cfg(target_os = "linux")]
 mod death;
+#[cfg(target_os = "linux")]
 mod face;
+#[cfg(target_os = "linux")]
 mod idle;
+#[cfg(target_os = "linux")]
 mod jobs;
+#[cfg(target_os = "linux")]
 mod parents;
+#[cfg(target_os = "linux")]
 mod runner;
+#[cfg(target_os = "linux")]
 mod start;
+#[cfg(target_os = "linux")]
 mod support;
+#[cfg(target_os = "linux")]
 mod wire;
 
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     // Tests of the start set what happens here.
     start::before_serving();
@@ -29,3 +40,7 @@ fn main() -> std::process::ExitCode {
         ("idle", idle::TESTS),
     ])
 }
+
+/// The tests look into `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn main() {}
