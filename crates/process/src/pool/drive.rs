@@ -64,6 +64,9 @@ pub(super) async fn drive(mut seat: Seat) {
 /// threads.
 const WAIT_FOR: Duration = Duration::from_micros(50);
 
+/// The number of reads of standard error at a time: as many as find what fits into a pipe.
+const CHUNKS: usize = 16;
+
 /// A frame that is being written, and the number of its bytes that are.
 struct Writing(Out, usize);
 
@@ -212,8 +215,11 @@ impl Driver {
                         return Ok(());
                     }
                 }
-                // It has died, or has closed its socket.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.is_mute = true,
+                // It has died, or has closed its socket. What it has said before is read.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    self.is_mute = true;
+                    self.shared.doom(self.number, None);
+                }
                 Err(error) => return Err(Some(format!("could not be sent a message: {error}"))),
             }
             if self.is_mute {
@@ -288,7 +294,11 @@ impl Driver {
             if errors.poll_readable(context).is_pending() {
                 return;
             }
-            while self.read_errors() {}
+            // A process that writes on and on keeps the thread from nobody else.
+            if (0..CHUNKS).all(|_| self.read_errors()) {
+                context.waker().wake_by_ref();
+                return;
+            }
         }
     }
 
@@ -346,7 +356,7 @@ impl Driver {
         self.shared.doom(self.number, None);
         while !self.is_deaf && matches!(self.read(), Ok(true)) {}
         // What fits into a pipe. A process that has left the group may write on forever.
-        let _ = (0..16).take_while(|_| self.read_errors()).count();
+        let _ = (0..CHUNKS).all(|_| self.read_errors());
         self.is_buried = true;
         self.shared.bury(self.number, self.last_words.text());
     }

@@ -27,6 +27,7 @@ tests! {
     shutdown_now_stops_all
     a_job_behind_a_long_one_is_taken_by_an_idle_process
     a_dropped_handle_cancels_nothing
+    a_process_that_floods_standard_error_can_be_cancelled
     a_cancel_at_the_end_leaves_a_pool_that_works
 }
 
@@ -297,4 +298,18 @@ fn a_cancel_at_the_end_leaves_a_pool_that_works() {
         });
     }
     assert_works(&pool);
+}
+
+fn a_process_that_floods_standard_error_can_be_cancelled() {
+    // What it writes is passed on to the one that reads our standard error, or does not: that may
+    // hold the flood up, and nothing else.
+    let pool = pool(2);
+    let sign = Sign::new();
+    let flood = pool.submit(jobs::flood, sign.text());
+    sign.wait();
+    for n in 0..100 {
+        assert_eq!(outcome(pool.submit(jobs::square, n)).unwrap(), n * n);
+    }
+    assert!(flood.cancel());
+    assert!(error(flood).is_cancelled());
 }

@@ -31,6 +31,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("make", make)
         .with("close_standard", close_standard)
         .with("close_others", close_others)
+        .with("flood", flood)
         .with("print", print)
         .with("limits", limits)
         .with("nest", nest)
@@ -270,6 +271,13 @@ pub(crate) fn close_others(and_hang: bool) {
     if and_hang {
         hang();
     }
+}
+
+/// Writes to standard error, on and on.
+pub(crate) fn flood(path: String) {
+    sign(&path, "begun");
+    let line = [b'.'; 1 << 10];
+    while std::io::stderr().write_all(&line).is_ok() {}
 }
 
 pub(crate) fn print(text: String) {
