@@ -1,7 +1,7 @@
 //! The driver of a worker process: a future of the pool, which starts the process, writes and reads
 //! its socket, and sees to its death.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use workmill::timer::{Sleep, sleep_until};
-use workmill::{JoinError, Lost};
+use workmill::{JoinError, JoinHandle, Lost};
 
 use super::Shared;
 use super::worker::{Out, Phase};
@@ -64,7 +64,7 @@ pub(super) async fn drive(mut seat: Seat) {
 /// threads.
 const WAIT_FOR: Duration = Duration::from_micros(50);
 
-/// The number of reads of standard error at a time: as many as find what fits into a pipe.
+/// The number of reads of standard error that find all that fits into a pipe.
 const CHUNKS: usize = 16;
 
 /// A frame that is being written, and the number of its bytes that are.
@@ -82,6 +82,9 @@ struct Driver {
     is_mute: bool,
     is_deaf: bool,
     errors: Option<Pipe>,
+    /// Whether something may be in the pipe, and the task that passes on what was.
+    may_have_errors: bool,
+    passing: Option<JoinHandle<()>>,
     last_words: LastWords,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     is_buried: bool,
@@ -109,6 +112,8 @@ impl Driver {
             is_mute: false,
             is_deaf: false,
             errors: Some(started.errors),
+            may_have_errors: false,
+            passing: None,
             timer: None,
             is_buried: false,
             is_busy: false,
@@ -289,40 +294,51 @@ impl Driver {
         }
     }
 
+    /// Passes on what the process has written to standard error, a chunk at a time.
     fn poll_errors(&mut self, context: &mut Context<'_>) {
-        while let Some(errors) = &mut self.errors {
-            if errors.poll_readable(context).is_pending() {
+        loop {
+            if let Some(passing) = &mut self.passing {
+                if Pin::new(passing).poll(context).is_pending() {
+                    return;
+                }
+                self.passing = None;
+            }
+            let Some(errors) = &mut self.errors else {
+                return;
+            };
+            if !self.may_have_errors && errors.poll_readable(context).is_pending() {
                 return;
             }
-            // A process that writes on and on keeps the thread from nobody else.
-            if (0..CHUNKS).all(|_| self.read_errors()) {
-                context.waker().wake_by_ref();
-                return;
+            self.may_have_errors = true;
+            match self.read_errors() {
+                Some(text) => self.passing = Some(self.pass_on(text)),
+                None => self.may_have_errors = false,
             }
         }
     }
 
-    /// Passes on what the process has written to standard error. Returns `true` if there may be
-    /// more.
-    fn read_errors(&mut self) -> bool {
-        let Some(errors) = &self.errors else {
-            return false;
-        };
+    /// Reads a chunk of standard error, if there is something.
+    fn read_errors(&mut self) -> Option<Vec<u8>> {
         let mut room = [0; 4096];
-        match errors.read(&mut room) {
-            Ok(0) => self.errors = None,
-            Ok(bytes) => {
+        match self.errors.as_ref()?.read(&mut room) {
+            Ok(bytes @ 1..) => {
                 let text = &room[..bytes];
                 self.last_words.add(text);
-                // It may be a pipe that nobody reads. Other processes are driven meanwhile.
-                let write = || io::stderr().write_all(text);
-                let _ = workmill::blocking(write);
-                return true;
+                return Some(text.to_vec());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.errors = None,
+            Ok(0) | Err(_) => self.errors = None,
         }
-        false
+        None
+    }
+
+    /// Writes to standard error. That may be a pipe that nobody reads, so a thread does it that
+    /// drives nothing meanwhile.
+    fn pass_on(&self, text: Vec<u8>) -> JoinHandle<()> {
+        let write = move || {
+            let _ = workmill::blocking(|| io::stderr().write_all(&text));
+        };
+        self.shared.drivers().submit(write)
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) {
@@ -356,7 +372,12 @@ impl Driver {
         self.shared.doom(self.number, None);
         while !self.is_deaf && matches!(self.read(), Ok(true)) {}
         // What fits into a pipe. A process that has left the group may write on forever.
-        let _ = (0..CHUNKS).all(|_| self.read_errors());
+        for _ in 0..CHUNKS {
+            let Some(text) = self.read_errors() else {
+                break;
+            };
+            drop(self.pass_on(text));
+        }
         self.is_buried = true;
         self.shared.bury(self.number, self.last_words.text());
     }

@@ -182,6 +182,10 @@ impl Shared {
         self.change(|state, config, after| state.start_needed(config, after));
     }
 
+    fn drivers(&self) -> &PoolRef {
+        self.drivers.get().expect("the drivers are set at first")
+    }
+
     pub(crate) fn next_submission(&self) -> u64 {
         // ORDERING: Relaxed: only the number counts, and each caller gets another.
         self.submissions.fetch_add(1, Ordering::Relaxed)
@@ -197,9 +201,8 @@ impl Shared {
         let result = change(&mut self.state(), &self.config, &mut after);
         after.wakers.into_iter().for_each(Waker::wake);
         for number in after.starts {
-            let drivers = self.drivers.get().expect("the drivers are set at first");
             let seat = drive::Seat::new(self, number);
-            drop(drivers.spawn(drive::drive(seat)));
+            drop(self.drivers().spawn(drive::drive(seat)));
         }
         result
     }

@@ -28,6 +28,7 @@ tests! {
     a_job_behind_a_long_one_is_taken_by_an_idle_process
     a_dropped_handle_cancels_nothing
     a_process_that_floods_standard_error_can_be_cancelled
+    standard_error_that_nobody_reads_holds_up_nothing_else
     a_cancel_at_the_end_leaves_a_pool_that_works
 }
 
@@ -312,4 +313,20 @@ fn a_process_that_floods_standard_error_can_be_cancelled() {
     }
     assert!(flood.cancel());
     assert!(error(flood).is_cancelled());
+}
+
+fn standard_error_that_nobody_reads_holds_up_nothing_else() {
+    let (unread, full) = rustix::pipe::pipe().unwrap();
+    rustix::stdio::dup2_stderr(full).unwrap();
+    let pool = pool(2);
+    let sign = Sign::new();
+    let flood = pool.submit(jobs::flood, sign.text());
+    sign.wait();
+    for n in 0..100 {
+        assert_eq!(outcome(pool.submit(jobs::square, n)).unwrap(), n * n);
+    }
+    assert!(flood.cancel());
+    assert!(error(flood).is_cancelled());
+    // Writes fail from now on, and the pool can end.
+    drop(unread);
 }
