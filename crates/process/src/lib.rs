@@ -23,7 +23,7 @@
 //!
 //! It is for work that may crash (a decoder in C, files from strangers), that must be stopped
 //! (a search without an end), or that takes more memory than it gives back. Work that does none of
-//! these belongs on threads: an empty job costs about a hundred times as much here.
+//! these belongs on threads: an empty job costs many times as much here.
 //!
 //! # How it works
 //!
@@ -48,6 +48,24 @@
 //! - What has left the process group of its worker, by `setsid`, lives on. Nothing is done about
 //!   that.
 //! - Idle processes cost no time at all.
+//!
+//! # What it costs
+//!
+//! One process, on a virtual machine with two cores that other programs used as well: medians of 11
+//! rounds, in turn with a message of 24 bytes, or a megabyte, that goes to another process and
+//! back, and with Python 3's `ProcessPoolExecutor` (`fork`; in the last row `spawn`). The ratios are
+//! medians of the ratios round by round.
+//!
+//! | | here | the message | ratio | Python | ratio |
+//! |---|---|---|---|---|---|
+//! | empty job, one at a time | 16.8 µs | 4.0 µs | 4.4 | 92.4 µs | 0.19 |
+//! | empty job, 64 in flight | 8.6 µs | | | 59.3 µs | 0.15 |
+//! | 1 MB there and back ([`Bytes`]) | 684 µs | 203 µs | 3.3 | 3.1 ms | 0.23 |
+//! | start, one job, end | 1.9 ms | | | 89.8 ms | 0.03 |
+//!
+//! A job alone costs four times the message: there are four wake-ups, of the thread that drives the
+//! processes, the worker, that thread again and the submitter, in place of two. Measure on your own
+//! machine: `cargo bench -p workmill-process`.
 //!
 //! # What a job may do
 //!

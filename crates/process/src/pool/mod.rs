@@ -237,8 +237,8 @@ impl Shared {
     }
 
     /// Stops a job whose time is over. It gets its outcome when its process is dead. If its process
-    /// has not begun it in all that time, that process is killed all the same, and the job waits for
-    /// another, a few times.
+    /// has not begun it in all that time, that process is killed all the same, and the job waits
+    /// for another, a few times.
     pub(crate) fn time_out(self: &Arc<Self>, job: &Arc<Job>) {
         let limit = job.limits.timeout.unwrap_or_default();
         self.change(|state, config, after| {
