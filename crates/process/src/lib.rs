@@ -53,8 +53,8 @@
 //!
 //! One process, on a virtual machine with two cores that other programs used as well: medians of 11
 //! rounds, in turn with a message of 24 bytes, or a megabyte, that goes to another process and
-//! back, and with Python 3's `ProcessPoolExecutor` (`fork`; in the last row `spawn`). The ratios are
-//! medians of the ratios round by round.
+//! back, and with Python 3's `ProcessPoolExecutor` (`fork`; in the last row `spawn`). The ratios
+//! are medians of the ratios round by round.
 //!
 //! | | here | the message | ratio | Python | ratio |
 //! |---|---|---|---|---|---|
