@@ -392,7 +392,8 @@ impl Shared {
     /// Does what is due at the deadline of a process.
     fn overdue(self: &Arc<Self>, number: u64) {
         self.change(|state, config, after| {
-            let is_spare = state.workers.len() > config.min_processes;
+            let stays = |it: &&Worker| !it.is_doomed && it.phase != Phase::Leaving;
+            let is_spare = state.workers.values().filter(stays).count() > config.min_processes;
             let worker = state.worker(number);
             match worker.phase {
                 _ if worker.is_doomed => {}
@@ -403,7 +404,8 @@ impl Shared {
                 Phase::Leaving => worker.doom(None),
                 Phase::Serving if !worker.sent.is_empty() => {}
                 Phase::Serving if is_spare => worker.leave(after),
-                Phase::Serving => worker.idle_since = Instant::now(),
+                // Those that are idle for longer are asked themselves.
+                Phase::Serving => worker.is_needed = true,
             }
         });
     }

@@ -48,6 +48,8 @@ pub(super) struct Worker {
     /// The number of jobs that it was given, without those that were taken back.
     pub(super) jobs: u64,
     pub(super) idle_since: Instant,
+    /// It stays though it has long had nothing to do, until it has.
+    pub(super) is_needed: bool,
     told_to_leave: Instant,
     start_timeout: Duration,
     keep_alive: Option<Duration>,
@@ -97,6 +99,7 @@ impl Worker {
             dead: Arc::default(),
             jobs: 0,
             idle_since: now,
+            is_needed: false,
             told_to_leave: now,
             start_timeout: config.start_timeout,
             keep_alive: config.keep_alive,
@@ -124,6 +127,7 @@ impl Worker {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.jobs += 1;
+        self.is_needed = false;
         let claims = self.claims.as_ref().expect("it serves");
         claims.send(sequence);
         let mut progress = job.progress();
@@ -232,7 +236,7 @@ impl Worker {
             _ if self.is_doomed => None,
             Phase::Starting => self.idle_since.checked_add(self.start_timeout),
             Phase::Leaving => self.told_to_leave.checked_add(LEAVE_WITHIN),
-            Phase::Serving if !self.sent.is_empty() => None,
+            Phase::Serving if self.is_needed || !self.sent.is_empty() => None,
             Phase::Serving => self.idle_since.checked_add(self.keep_alive?),
         }
     }

@@ -305,6 +305,8 @@ fn processes_end_after_keep_alive_and_as_few_as_may_be_stay() {
     naps.into_iter().for_each(|nap| outcome(nap).unwrap());
     until(|| pool.metrics().processes == 1);
     assert_works(&pool);
+    // None has ended that was to stay.
+    assert_eq!((pool.metrics().started, pool.metrics().died), (3, 2));
     let pool = builder(1).keep_alive(time).build().unwrap();
     assert_works(&pool);
     until(|| pool.metrics().processes == 0 && children() == 1);
