@@ -42,6 +42,7 @@ pub(crate) fn before_serving() {
             eprintln!("no flour");
             exit(3);
         }
+        (Some("--kill"), _) => jobs::die(jobs::Death::Signal(9)),
         (Some("--build"), _) => match pool_in(jobs()) {
             Ok(_) => exit(0),
             Err(error) => {
@@ -107,6 +108,8 @@ fn a_program_that_does_not_serve_is_told_what_to_write() {
         text.contains("`workmill_process::serve_if_worker` at the beginning"),
         "{text}"
     );
+    let text = failed_start(started_with(&["--kill"]));
+    assert!(text.ends_with("was ended by signal 9"), "{text}");
     let text = failed_start(started_with(&["--fail"]));
     assert!(
         text.contains("status 3") && text.ends_with("no flour"),
