@@ -167,6 +167,25 @@ impl<F> TrySubmitError<F> {
         self.closure.into_inner()
     }
 
+    /// Returns an error for the same reason, with what `f` makes of the closure. It is for code
+    /// that wraps what its callers submit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// let sack = String::from("flour");
+    /// let grind = move || sack; // a closure of ours, in which the caller's sack lies
+    /// let error = pool.try_submit(grind).unwrap_err().map(|grind| grind());
+    /// assert!(error.is_shutdown());
+    /// assert_eq!(error.into_inner(), "flour");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn map<G>(self, f: impl FnOnce(F) -> G) -> TrySubmitError<G> {
+        TrySubmitError::new(self.reason, f(self.closure.into_inner()))
+    }
+
     /// Returns why the closure was not accepted: [`CancelReason::Rejected`] if the pool was full,
     /// [`CancelReason::Shutdown`], or [`CancelReason::Forked`].
     pub fn reason(&self) -> CancelReason {

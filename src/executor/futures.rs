@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::PoolRef;
 use super::submit::{Refuse, WithHandle};
-use crate::admission::{self, Refusal};
+use crate::admission::{self, Patience, Refusal};
 use crate::error::TrySubmitError;
 use crate::future::block_on;
 use crate::handle::JoinHandle;
@@ -13,6 +14,7 @@ use crate::name::Name;
 use crate::pool::{Extras, FutureToken, Make, MakeWith, Pool, PoolTask, Priority, in_group};
 use crate::task::Token;
 use crate::task::cell::TaskRef;
+use crate::wait::Deadline;
 
 /// A future with a handle.
 pub(super) struct Spawn<F>(pub(super) F);
@@ -139,6 +141,106 @@ impl PoolRef {
         F::Output: Send + 'static,
     {
         self.place_or_refuse(Spawn(future))
+    }
+
+    /// Spawns a future, unless that would have to wait for room.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the future if the pool is full, whatever the overflow policy is, or
+    /// shut down, or in a child process of the one that built the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.try_spawn(async { 6 * 7 })?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, TrySubmitError<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.place(Spawn(future), Patience::Never)
+            .map_err(|(refusal, Spawn(future))| refusal.with(future))
+    }
+
+    /// Spawns a future, and waits for room, whatever the overflow policy is, but no longer than
+    /// `timeout`.
+    ///
+    /// [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until there is room or the time is over. Calls by tasks of this pool never wait for
+    /// room; their futures are accepted over capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the future when the time is over, or if the pool is shut down, or in
+    /// a child process of the one that built the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(1).build()?;
+    /// let handle = pool.spawn_timeout(async { 6 * 7 }, Duration::from_secs(1))?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn spawn_timeout<F>(
+        &self,
+        future: F,
+        timeout: Duration,
+    ) -> Result<JoinHandle<F::Output>, TrySubmitError<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let patience = Patience::Until(Deadline::after(timeout));
+        self.place(Spawn(future), patience)
+            .map_err(|(refusal, Spawn(future))| refusal.with(future))
+    }
+
+    /// Spawns a future, and waits for room without blocking, whatever the overflow policy is.
+    ///
+    /// Submitters are served in order of arrival, together with those that block in
+    /// [`spawn_timeout`](Self::spawn_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the future if the pool is shut down, or is shut down during the
+    /// wait, or in a child process of the one that built the pool.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the returned future before it is ready drops `future`; nothing is spawned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(1).build()?;
+    /// workmill::block_on(async {
+    ///     for n in 0..100 {
+    ///         pool.spawn_async(async move { n }).await.unwrap();
+    ///     }
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn spawn_async<F>(
+        &self,
+        future: F,
+    ) -> Result<JoinHandle<F::Output>, TrySubmitError<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let placed = self.place_async(Spawn(future)).await;
+        placed.map_err(|(refusal, Spawn(future))| refusal.with(future))
     }
 
     /// Blocks until a future is ready, polling it on this thread, and returns its output.

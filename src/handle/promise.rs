@@ -21,7 +21,7 @@ use crate::primitive::{Mutex, lock};
 use crate::sync::cancel::CancelToken;
 use crate::task::Consent;
 use crate::task::cell::{Outcome, RawTask};
-use crate::task::promise::{Answer, Canceller, Mapped, pair};
+use crate::task::promise::{Answer, Canceller, Mapped, Then, pair};
 
 /// Creates a promise, and the handle to the outcome that it promises.
 ///
@@ -320,8 +320,8 @@ impl<T> JoinHandle<T> {
     /// So the thread that ends the task does not run `f`, and if the handle is dropped `f` is never
     /// called. Each way to take the outcome calls `f`, also `try_join` and `join_timeout`, and
     /// [`shared`](Self::shared), which takes it when the task ends. The new handle returns a panic
-    /// in `f` like one of the task, and cancels the task; it does not say whether the task is
-    /// running, and a cycle of joins that leads through it is not found. A map of a map of a map,
+    /// in `f` like one of the task, cancels the task, and says whether the task is running. A cycle
+    /// of joins that leads through it is not found. A map of a map of a map,
     /// and so on, is called on one stack: a few hundred are too many.
     ///
     /// # Panics
@@ -353,6 +353,65 @@ impl<T> JoinHandle<T> {
         attach_to_end(self.into_task(), link, Call::AtOnce, move |end| {
             // Never refused: cancels go to the task.
             if let Ok(Some(payload)) = answer.give(Mapped::Ended(end, f)) {
+                link.report(payload);
+            }
+        });
+        JoinHandle::new(handle, link)
+    }
+}
+
+impl<T> JoinHandle<Result<T, JoinError>> {
+    /// Returns a handle to the outcome that `f` makes of the one that this task returned. `f` is
+    /// called by the thread that takes it: the one that joins or awaits the new handle, or that
+    /// calls its callback.
+    ///
+    /// It is for a task that gets its outcome from elsewhere, as a [`Result`] whose error is a
+    /// [`JoinError`]. Both kinds of failure become one: `f` gets the error that the task returned,
+    /// or the one that its pool made of a panic or a cancel. [`wait`](crate::wait()) and
+    /// [`first_ok`](crate::first_ok) take each of them for a failure, and an error that `f` makes
+    /// of a value for none, as they do not call `f`.
+    ///
+    /// In all other respects the new handle is like that of [`map`](Self::map).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{JoinError, Lost, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// let lost = || Err::<u32, _>(JoinError::lost(Lost::new("mill 2", "does not answer")));
+    /// let handle = pool.submit(lost).then(|outcome| {
+    ///     outcome.map(f64::from).map_err(|error| error.with_task_name("grind"))
+    /// });
+    /// let error = handle.join().unwrap_err();
+    /// assert_eq!(error.to_string(), "the task grind was lost: mill 2 does not answer");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use = "`f` is called when the outcome is taken: nothing happens before"]
+    pub fn then<U, F>(self, f: F) -> JoinHandle<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnOnce(Result<T, JoinError>) -> Result<U, JoinError> + Send + 'static,
+    {
+        let link = self.link();
+        let canceller = CancelsTask {
+            task: self.cancel_handle(),
+            value: PhantomData,
+        };
+        let (answer, handle) = pair::<CancelsTask<U>, Then<T, F>>(canceller);
+        attach_to_end(self.into_task(), link, Call::AtOnce, move |end| {
+            let Ok(outcome) = end.try_take() else {
+                unreachable!("only the end of the task wakes a waiter");
+            };
+            // Never refused: cancels go to the task.
+            if let Ok(Some(payload)) =
+                answer.give(Then::Ended(outcome.and_then(|outcome| outcome), f))
+            {
                 link.report(payload);
             }
         });

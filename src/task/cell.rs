@@ -683,9 +683,12 @@ impl RawTask {
         unsafe { (promise.task)(self.0) }
     }
 
-    /// Returns `true` if the task has begun and has not ended.
+    /// Returns `true` if the task has begun and has not ended, or the one whose end answers this
+    /// promise.
     pub(crate) fn is_running(&self) -> bool {
-        self.header().state.is_running()
+        let state = &self.header().state;
+        let is_answered_by = || self.task_behind().is_some_and(|task| task.is_running());
+        state.is_running() || !state.is_done() && is_answered_by()
     }
 
     /// Returns `true` if the outcome is there.

@@ -155,6 +155,61 @@ where
     }
 }
 
+/// An outcome that is there, and the function that makes another of it.
+pub(crate) enum Then<T, F> {
+    Ended(Outcome<T>, F),
+    Failed(JoinError),
+}
+
+impl<T, F, U> Stored for Then<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(Outcome<T>) -> Outcome<U> + Send + 'static,
+{
+    type Value = U;
+
+    const IS_OUTCOME: bool = false;
+
+    fn failed(error: JoinError) -> Self {
+        Self::Failed(error)
+    }
+
+    fn has_failed(&self) -> bool {
+        match self {
+            Self::Ended(outcome, _) => outcome.is_err(),
+            Self::Failed(_) => true,
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Ended(Err(error), _) | Self::Failed(error) => error.is_cancelled(),
+            Self::Ended(Ok(_), _) => false,
+        }
+    }
+
+    fn into_outcome(self) -> Outcome<U> {
+        match self {
+            Self::Ended(outcome, f) => {
+                let name = const { &Name::of::<F>() };
+                unwind::catch(|| f(outcome))
+                    .unwrap_or_else(|payload| Err(JoinError::of_panic(payload, name)))
+            }
+            Self::Failed(error) => Err(error),
+        }
+    }
+
+    fn abandon(self) -> Option<Payload> {
+        match self {
+            Self::Ended(outcome, f) => {
+                unwind::discard(f);
+                outcome.abandon()
+            }
+            Self::Failed(error) => error.take_payload(),
+        }
+    }
+}
+
 /// `repr(C)` so that a pointer to the cell is a pointer to its header.
 #[repr(C)]
 struct Cell<C, S> {

@@ -144,3 +144,35 @@ fn the_pools_own_tasks_are_never_turned_away() {
         }
     });
 }
+
+#[test]
+fn a_full_pool_gives_the_future_back_to_callers_that_ask() {
+    limited(|| {
+        let pool = bounded(1, Overflow::Block);
+        let release = occupy(&pool);
+        let first = pool.try_spawn(async { 1 }).unwrap();
+        let refused = pool.try_spawn(async { 2 }).unwrap_err();
+        assert!(refused.is_full());
+        let refused = pool.spawn_timeout(refused.into_inner(), std::time::Duration::ZERO);
+        let second = refused.unwrap_err().into_inner();
+        let waiting = pool.spawn_async(second);
+        release.set();
+        assert_eq!(workmill::block_on(waiting).unwrap().join().unwrap(), 2);
+        assert_eq!(first.join().unwrap(), 1);
+        let forever = std::time::Duration::MAX;
+        assert_eq!(
+            pool.spawn_timeout(async { 3 }, forever)
+                .unwrap()
+                .join()
+                .unwrap(),
+            3
+        );
+        pool.shutdown();
+        let refused = pool
+            .try_spawn(async { 4 })
+            .unwrap_err()
+            .map(workmill::block_on);
+        assert!(refused.is_shutdown() && refused.into_inner() == 4);
+        assert!(workmill::block_on(pool.spawn_async(async { 5 })).is_err());
+    });
+}

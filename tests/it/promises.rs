@@ -11,7 +11,7 @@ use workmill::{
     Builder, CancelReason, JoinError, Lost, ThreadPoolExecutor, promise, promise_in, worker_index,
 };
 
-use crate::support::{Bomb, Drops, add_one, limited};
+use crate::support::{Bomb, Drops, add_one, limited, until};
 
 #[test]
 fn an_answer_comes_to_each_way_of_waiting() {
@@ -409,5 +409,47 @@ fn a_token_of_a_promise_cancels_no_promise() {
         assert!(!given.is_cancelled() && calls.load(Ordering::SeqCst) == 0);
         given.complete(1).unwrap();
         assert_eq!(handle.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_outcome_that_a_task_returns_is_that_of_the_handle_made_of_it() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let length = |outcome: Result<String, JoinError>| {
+            let length = outcome
+                .map_err(|error| error.with_task_name("length"))?
+                .len();
+            match length {
+                0 => Err(JoinError::refused("nothing to measure")),
+                length => Ok(length),
+            }
+        };
+        let measured = |text: &'static str| pool.submit(move || Ok(text.to_owned())).then(length);
+        assert_eq!(measured("four").join().unwrap(), 4);
+        assert!(measured("").join().unwrap_err().is_cancelled());
+        let lost = || Err(JoinError::lost(Lost::new("mill 2", "is gone")));
+        let error = pool.submit(lost).then(length).join().unwrap_err();
+        assert_eq!((error.is_lost(), error.task_name()), (true, "length"));
+        let panics = || -> Result<String, JoinError> { panic!("out of flour") };
+        let error = pool.submit(panics).then(length).join().unwrap_err();
+        assert_eq!(error.panic_message(), Some("out of flour"));
+        // A loss is a failure for those that wait, before anybody takes it.
+        let one = pool.submit(lost).then(length);
+        let (never, other) = promise::<usize>();
+        let done = workmill::wait(&mut [one, other], workmill::WaitFor::FirstFailure);
+        assert_eq!(done, [0]);
+        drop(never);
+        // A cancel goes to the task.
+        let (go, gate) = mpsc::channel::<()>();
+        let busy = pool.submit(move || gate.recv()).map(Result::unwrap);
+        until(|| busy.is_running());
+        let queued = measured("four");
+        assert!(queued.cancel());
+        assert!(!queued.is_running());
+        go.send(()).unwrap();
+        busy.join().unwrap();
+        let error = queued.join().unwrap_err();
+        assert_eq!((error.is_cancelled(), error.task_name()), (true, "length"));
     });
 }

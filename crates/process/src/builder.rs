@@ -1,0 +1,313 @@
+//! The settings of a pool.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use workmill::{DropBehavior, JoinError, Overflow};
+use workmill_jobs::Jobs;
+
+use crate::executor::ProcessPoolExecutor;
+use crate::hooks::{Hooks, ProcessEnd};
+use crate::job::Limits;
+use crate::sys;
+
+/// The number of jobs that a process has: one that runs, and two that are sent ahead. With one
+/// ahead, 64 empty jobs in flight took 12.5 µs each, with two 8.3, with seven 5.1; but each is a
+/// job that no later one of a higher priority overtakes.
+const DEPTH: usize = 3;
+
+/// Configures a process pool.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use workmill_process::{Builder, Jobs};
+///
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// fn jobs() -> Jobs {
+///     Jobs::new().with("square", square)
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     workmill_process::serve_if_worker(jobs());
+///     let pool = Builder::new(jobs())
+///         .processes(2)
+///         .timeout(Duration::from_secs(60)) // for each job
+///         .memory_limit(1 << 30) // for each process
+///         .queue_capacity(100)
+///         .build()?;
+///     assert_eq!(pool.submit(square, 3).join()?, 9);
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    config: Config,
+    queue_capacity: Option<usize>,
+    overflow: Overflow,
+    on_drop: DropBehavior,
+}
+
+/// What is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Program {
+    /// This program, if there is none.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) arguments: Vec<OsString>,
+}
+
+pub(crate) struct Config {
+    pub(crate) jobs: Jobs,
+    pub(crate) processes: usize,
+    pub(crate) min_processes: usize,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) max_jobs_per_worker: Option<u64>,
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) limits: Limits,
+    /// The number of jobs that a process has at most.
+    pub(crate) depth: usize,
+    pub(crate) program: Program,
+    /// The number of bytes of standard error that are kept.
+    pub(crate) last_words: usize,
+    pub(crate) hooks: Hooks,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("jobs", &self.jobs)
+            .field("processes", &self.processes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Creates a builder with the defaults. The pool will have these jobs, which are those that
+    /// the program gives to [`serve_if_worker`](crate::serve_if_worker).
+    pub fn new(jobs: Jobs) -> Self {
+        let processes = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            config: Config {
+                jobs,
+                processes,
+                min_processes: 0,
+                keep_alive: None,
+                max_jobs_per_worker: None,
+                memory_limit: None,
+                start_timeout: Duration::from_secs(30),
+                limits: Limits::default(),
+                depth: DEPTH,
+                program: Program::default(),
+                last_words: 4096,
+                hooks: Hooks::default(),
+            },
+            queue_capacity: None,
+            overflow: Overflow::default(),
+            on_drop: DropBehavior::default(),
+        }
+    }
+
+    /// Sets the number of worker processes that there may be: as many jobs run at a time. By
+    /// default, one for each processor. They are started when there are jobs for them.
+    pub fn processes(mut self, processes: usize) -> Self {
+        self.config.processes = processes;
+        self
+    }
+
+    /// Sets the number of worker processes that are started at once and replaced when they die; 0
+    /// by default.
+    pub fn min_processes(mut self, processes: usize) -> Self {
+        self.config.min_processes = processes;
+        self
+    }
+
+    /// Sets the time after which a worker process that has nothing to do ends, unless there are no
+    /// more than [`min_processes`](Self::min_processes). By default it stays.
+    pub fn keep_alive(mut self, time: Duration) -> Self {
+        self.config.keep_alive = Some(time);
+        self
+    }
+
+    /// Sets the number of jobs after which a worker process is replaced by a new one, for jobs that
+    /// leak. By default there is none. Python calls it `max_tasks_per_child`.
+    pub fn max_jobs_per_worker(mut self, jobs: u64) -> Self {
+        self.config.max_jobs_per_worker = Some(jobs);
+        self
+    }
+
+    /// Sets the address space that each worker process may have, in bytes, with all that the
+    /// program itself takes there. A job that needs more aborts its process, and is lost. By
+    /// default there is no limit but the parent's.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.config.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Sets the time for which a job may run. After that its process is killed, with its group, and
+    /// the job is lost; it is not retried. By default there is no limit.
+    ///
+    /// The time counts from when the job is the only or the first one in its process. It can be
+    /// set for some jobs: [`ProcessPoolRef::timeout`](crate::ProcessPoolRef::timeout).
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.config.limits.timeout = Some(time);
+        self
+    }
+
+    /// Sets how often a job begins anew when the process that ran it has died. By default it
+    /// does not: it begins once, and is lost then.
+    ///
+    /// With `n` retries it begins at most `n + 1` times. An attempt may have come to any point, so
+    /// the job must be one that can be done twice;
+    /// [`current_job`](crate::current_job) knows the attempt. It can be set for
+    /// some jobs: [`ProcessPoolRef::retries`](crate::ProcessPoolRef::retries).
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.config.limits.retries = retries;
+        self
+    }
+
+    /// Limits the number of jobs that wait, besides those that run and those that are sent ahead,
+    /// two for each process. By default any number may wait.
+    pub fn queue_capacity(mut self, jobs: usize) -> Self {
+        self.queue_capacity = Some(jobs);
+        self
+    }
+
+    /// Sets what becomes of a job that is submitted while as many wait as
+    /// [`queue_capacity`](Self::queue_capacity) allows. By default the submitter blocks. With
+    /// [`Overflow::CallerRuns`] it blocks as well: the job cannot run here.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Sets what the drop of the last [`ProcessPoolExecutor`] does. By default it waits for the
+    /// accepted jobs. [`DropBehavior::Cancel`] stops the running ones, too.
+    pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
+        self.on_drop = behavior;
+        self
+    }
+
+    /// Sets the arguments with which worker processes are started. By default there are none.
+    ///
+    /// They are for programs whose `main` looks at its arguments before it can call
+    /// [`serve_if_worker`](crate::serve_if_worker).
+    pub fn worker_arguments<S: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into);
+        self.config.program.arguments = arguments.collect();
+        self
+    }
+
+    /// Sets the program that is started as a worker process. By default it is this program. It must
+    /// call [`serve_if_worker`](crate::serve_if_worker) with the same jobs.
+    pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.program.path = Some(path.into());
+        self
+    }
+
+    /// Has worker processes run one test of a test program, which is to call
+    /// [`serve_if_worker`](crate::serve_if_worker): see [the guide](crate::guide::starting).
+    pub fn worker_test(self, path: &str) -> Self {
+        self.worker_arguments([path, "--exact", "--nocapture", "--test-threads=1"])
+    }
+
+    /// Sets the time within which a worker process must have said that it serves. After that it is
+    /// killed, which counts as a failed start. 30 s by default.
+    pub fn start_timeout(mut self, time: Duration) -> Self {
+        self.config.start_timeout = time;
+        self
+    }
+
+    /// Sets how many bytes of the end of a process's standard error are kept for
+    /// [`Lost::standard_error`](workmill::Lost::standard_error); 4,096 by default. All of it is
+    /// passed on to the standard error of this process.
+    pub fn last_words(mut self, bytes: usize) -> Self {
+        self.config.last_words = bytes;
+        self
+    }
+
+    /// Sets a function that is called with the number of each process that serves, before its first
+    /// job is answered. It should be quick: a thread of the pool that drives the processes calls
+    /// it.
+    pub fn on_process_start(mut self, hook: impl Fn(u32) + Send + Sync + 'static) -> Self {
+        self.config.hooks.start = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets a function that is called with the end of each process, also of one that has not
+    /// served. It should be quick: a thread of the pool that drives the processes calls it.
+    pub fn on_process_end(mut self, hook: impl Fn(&ProcessEnd) + Send + Sync + 'static) -> Self {
+        self.config.hooks.end = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets a function that is called with each error that no handle returns: those of jobs that
+    /// were submitted by [`execute`](crate::ProcessPoolRef::execute), and of the runs of a series,
+    /// except that they were cancelled. By default they are printed to standard error.
+    pub fn on_unseen_error(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
+        self.config.hooks.unseen = Some(Box::new(hook));
+        self
+    }
+
+    /// Builds the pool.
+    ///
+    /// # Errors
+    ///
+    /// - [`io::ErrorKind::InvalidInput`] if the number of processes, of jobs that may wait, or of
+    ///   jobs for each process is 0, or if there are to be more processes at least than at most.
+    /// - [`io::ErrorKind::Unsupported`] on systems other than Linux and macOS.
+    /// - [`io::ErrorKind::Other`] in a worker process that does not serve yet: the program builds a
+    ///   pool before it calls [`serve_if_worker`](crate::serve_if_worker). Otherwise that pool
+    ///   would start processes, which would do the same, and so on. Once it serves, its jobs may
+    ///   build pools.
+    /// - The system's error if it fails to start a thread.
+    ///
+    /// That worker processes can be started is found out with the first job: its handle returns a
+    /// [`StartError`](crate::StartError) if not.
+    pub fn build(self) -> io::Result<ProcessPoolExecutor> {
+        let config = &self.config;
+        let invalid = |message: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        if config.processes == 0 {
+            return invalid("a process pool without processes");
+        }
+        if config.min_processes > config.processes {
+            return invalid("more processes at least than at most");
+        }
+        if config.max_jobs_per_worker == Some(0) {
+            return invalid("worker processes that are replaced before their first job");
+        }
+        if self.queue_capacity == Some(0) {
+            return invalid("a process pool in which no job may wait");
+        }
+        sys::supported()?;
+        if sys::is_unserved_worker() {
+            return Err(io::Error::other(
+                "this is a worker process of a pool, and builds a pool before it serves: call \
+                 `workmill_process::serve_if_worker` at the beginning of `main`, before anything \
+                 else",
+            ));
+        }
+        let Self {
+            config,
+            queue_capacity,
+            overflow,
+            on_drop,
+        } = self;
+        let mut queue = queue_capacity.map(|jobs| (jobs, overflow));
+        if let Some((_, overflow @ Overflow::CallerRuns)) = &mut queue {
+            *overflow = Overflow::Block;
+        }
+        ProcessPoolExecutor::start(config, queue, on_drop)
+    }
+}

@@ -1,0 +1,3 @@
+//! What no single item can tell.
+
+pub mod starting;

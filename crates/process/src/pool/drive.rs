@@ -1,0 +1,445 @@
+//! The driver of a worker process: a future of the pool, which starts the process, writes and reads
+//! its socket, and sees to its death.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use workmill::timer::{Sleep, sleep_until};
+use workmill::{JoinError, JoinHandle, Lost};
+
+use super::Shared;
+use super::worker::{Out, Phase};
+use crate::error::NotCalled;
+use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
+use crate::job::{Job, Outcome};
+use crate::sys::{Descriptor, Exit, Pipe, Process, Socket, Started, start};
+
+/// The duty to start a process that the state counts as one that starts. If it is dropped before,
+/// since the drivers' pool has ended, that is a failed start.
+pub(super) struct Seat {
+    shared: Arc<Shared>,
+    number: u64,
+    is_taken: bool,
+}
+
+impl Seat {
+    pub(super) fn new(shared: &Arc<Shared>, number: u64) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            number,
+            is_taken: false,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            let error = io::Error::other("the pool has ended");
+            self.shared.not_started(self.number, &error);
+        }
+    }
+}
+
+/// Starts a process, and drives it until it is dead and buried.
+pub(super) async fn drive(mut seat: Seat) {
+    seat.is_taken = true;
+    let (shared, number) = (Arc::clone(&seat.shared), seat.number);
+    let mut started = match start(&shared.config.program) {
+        Ok(started) => started,
+        Err(error) => return shared.not_started(number, &error),
+    };
+    shared.started(number, &mut started);
+    let mut driver = Driver::new(shared, number, started);
+    poll_fn(|context| driver.poll(context)).await;
+    driver.see_to_death();
+}
+
+/// The time for which a driver blocks its thread for an answer, if the last one was as quick as
+/// that and no other process has jobs. An answer that comes by the reactor's thread wakes two
+/// threads.
+const WAIT_FOR: Duration = Duration::from_micros(50);
+
+/// The number of reads of standard error that find all that fits into a pipe.
+const CHUNKS: usize = 16;
+
+/// A frame that is being written, and the number of its bytes that are.
+struct Writing(Out, usize);
+
+struct Driver {
+    shared: Arc<Shared>,
+    number: u64,
+    process: Arc<Process>,
+    exit: Exit,
+    socket: Socket,
+    decoder: Decoder,
+    writing: Option<Writing>,
+    /// Nothing more can be written, or nothing read.
+    is_mute: bool,
+    is_deaf: bool,
+    errors: Option<Pipe>,
+    /// Whether something may be in the pipe, and the task that passes on what was.
+    may_have_errors: bool,
+    passing: Option<JoinHandle<()>>,
+    last_words: LastWords,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    is_buried: bool,
+    /// Whether the process has jobs; whether it has one, and is the only one that has.
+    is_busy: bool,
+    is_alone: bool,
+    /// Whether something is to come from it.
+    is_to_answer: bool,
+    /// The time since when it has the one that it runs, and how long the last one took.
+    busy_since: Instant,
+    last_took: Duration,
+}
+
+impl Driver {
+    fn new(shared: Arc<Shared>, number: u64, started: Started) -> Self {
+        Self {
+            last_words: LastWords::new(shared.config.last_words),
+            shared,
+            number,
+            process: started.process,
+            exit: started.exit,
+            socket: started.socket,
+            decoder: Decoder::new(),
+            writing: None,
+            is_mute: false,
+            is_deaf: false,
+            errors: Some(started.errors),
+            may_have_errors: false,
+            passing: None,
+            timer: None,
+            is_buried: false,
+            is_busy: false,
+            is_alone: false,
+            is_to_answer: true,
+            busy_since: Instant::now(),
+            last_took: Duration::ZERO,
+        }
+    }
+
+    /// Does what can be done now. Ready when the process has died.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_errors(context);
+        let talked = self.talk(context);
+        if let Err(verdict) = talked {
+            self.is_deaf = true;
+            self.is_mute = true;
+            self.shared.doom(self.number, verdict);
+        }
+        if self.exit.poll(&self.process, context).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_timer(context);
+        Poll::Pending
+    }
+
+    fn talk(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        self.poll_write(context)?;
+        // What was read may have made room for more jobs.
+        while !self.is_deaf && self.read()? {
+            self.poll_write(context)?;
+        }
+        if self.is_deaf {
+            return Ok(());
+        }
+        while let Some(time) = self.time_to_wait_here() {
+            if !self.socket.wait_readable(time) || !self.read()? {
+                break;
+            }
+            self.poll_write(context)?;
+        }
+        // The socket of a process that has nothing to say is left alone: that it has ended is known
+        // by another event. What else comes can wait until it has a job.
+        if !self.is_to_answer {
+            return Ok(());
+        }
+        // A read came first: the reactor does not tell of what was there before it was asked.
+        while self.socket.poll_readable(context).is_ready() {
+            while self.read()? {}
+            self.poll_write(context)?;
+        }
+        Ok(())
+    }
+
+    /// Returns for how long the thread may wait here for an answer, if one is likely to come soon.
+    fn time_to_wait_here(&self) -> Option<Duration> {
+        let may_wait = self.is_alone && self.writing.is_none() && !self.is_deaf;
+        if !may_wait || self.last_took >= WAIT_FOR {
+            return None;
+        }
+        WAIT_FOR.checked_sub(self.busy_since.elapsed())
+    }
+
+    /// Returns the next frame to be written, and has the driver woken for the one after.
+    fn next_out(&mut self, context: &Context<'_>) -> Option<Out> {
+        let mut state = self.shared.state();
+        let worker = state.worker(self.number);
+        match &mut worker.driver {
+            Some(known) => known.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        let is_busy = !worker.sent.is_empty();
+        if is_busy && !std::mem::replace(&mut self.is_busy, is_busy) {
+            self.busy_since = Instant::now();
+        }
+        let next = worker.out.pop_front();
+        self.is_busy = is_busy;
+        self.is_to_answer = is_busy || worker.phase == Phase::Starting;
+        self.is_alone = worker.sent.len() == 1 && state.busy_workers() == 1;
+        next
+    }
+
+    /// The error is how the end of the process is to be described, if its status does not tell.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        if self.is_mute {
+            return Ok(());
+        }
+        loop {
+            let next = match self.writing.take() {
+                Some(writing) => Some(writing),
+                None => self.next_out(context).map(|out| Writing(out, 0)),
+            };
+            let Some(mut writing) = next else {
+                return Ok(());
+            };
+            match writing.write(&self.socket) {
+                Ok(true) => {}
+                Ok(false) => self.writing = Some(writing),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writing = Some(writing);
+                    // A job that is written for long may be cancelled meanwhile: the driver is
+                    // woken for that by the death of the process.
+                    if self.socket.poll_writable(context).is_pending() {
+                        return Ok(());
+                    }
+                }
+                // It has died, or has closed its socket. What it has said before is read.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    self.is_mute = true;
+                    self.shared.doom(self.number, None);
+                }
+                Err(error) => return Err(Some(format!("could not be sent a message: {error}"))),
+            }
+            if self.is_mute {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once, and takes the frames. Returns `false` if nothing was there.
+    fn read(&mut self) -> Result<bool, Option<String>> {
+        match self.socket.read(self.decoder.room()) {
+            // Somebody has closed the socket; whether the process lives is not known.
+            Ok(0) => Err(None),
+            Ok(bytes) => {
+                self.decoder.filled(bytes);
+                self.take_frames().map(|()| true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(None),
+        }
+    }
+
+    fn take_frames(&mut self) -> Result<(), Option<String>> {
+        let wrong = |error: FrameError| Some(format!("sent {error}"));
+        while let Some(frame) = self.decoder.next(&self.shared.buffers).map_err(wrong)? {
+            self.take(frame)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {
+        let wrong = |error: FrameError| Some(format!("sent {error}"));
+        let Frame { header, body } = frame;
+        if header.descriptors != 0 {
+            let announced = usize::from(header.descriptors);
+            return Err(wrong(FrameError::Descriptors { announced, came: 0 }));
+        }
+        if header.kind == Kind::Ready {
+            let hello = Hello::parse(&body).map_err(wrong)?;
+            self.shared.serves(self.number, &hello).map_err(Some)?;
+            self.shared.config.hooks.started(self.process.id());
+            return Ok(());
+        }
+        let outcome = |job: &Job| -> Outcome {
+            let error = match header.kind {
+                Kind::Value => return Ok(body),
+                Kind::Panicked => JoinError::panicked(body.text()),
+                Kind::NotCalled => JoinError::refused(NotCalled::new(job.name, body.text())),
+                _ => {
+                    let end = format!("could not be encoded: {}", body.text());
+                    JoinError::lost(Lost::new("its result", end))
+                }
+            };
+            Err(error.with_task_name(job.name))
+        };
+        match header.kind {
+            Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
+                let sequence = header.sequence;
+                let now = Instant::now();
+                self.last_took = now - self.busy_since;
+                self.busy_since = now;
+                self.shared
+                    .answered(self.number, sequence, outcome)
+                    .map_err(wrong)
+            }
+            kind => Err(wrong(FrameError::Unexpected(kind))),
+        }
+    }
+
+    /// Passes on what the process has written to standard error, a chunk at a time.
+    fn poll_errors(&mut self, context: &mut Context<'_>) {
+        loop {
+            if let Some(passing) = &mut self.passing {
+                if Pin::new(passing).poll(context).is_pending() {
+                    return;
+                }
+                self.passing = None;
+            }
+            let Some(errors) = &mut self.errors else {
+                return;
+            };
+            if !self.may_have_errors && errors.poll_readable(context).is_pending() {
+                return;
+            }
+            self.may_have_errors = true;
+            match self.read_errors() {
+                Some(text) => self.passing = Some(self.pass_on(text)),
+                None => self.may_have_errors = false,
+            }
+        }
+    }
+
+    /// Reads a chunk of standard error, if there is something.
+    fn read_errors(&mut self) -> Option<Vec<u8>> {
+        let mut room = [0; 4096];
+        match self.errors.as_ref()?.read(&mut room) {
+            Ok(bytes @ 1..) => {
+                let text = &room[..bytes];
+                self.last_words.add(text);
+                return Some(text.to_vec());
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => self.errors = None,
+        }
+        None
+    }
+
+    /// Writes to standard error. That may be a pipe that nobody reads, so a thread does it that
+    /// drives nothing meanwhile.
+    fn pass_on(&self, text: Vec<u8>) -> JoinHandle<()> {
+        let write = move || {
+            let _ = workmill::blocking(|| io::stderr().write_all(&text));
+        };
+        self.shared.drivers().submit(write)
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) {
+        loop {
+            let deadline = self.shared.state().worker(self.number).deadline();
+            let Some(deadline) = deadline else {
+                return;
+            };
+            let timer = match &mut self.timer {
+                Some((known, timer)) => {
+                    if *known != deadline {
+                        timer.as_mut().get_mut().reset(deadline);
+                        *known = deadline;
+                    }
+                    timer
+                }
+                none => &mut none.insert((deadline, Box::pin(sleep_until(deadline)))).1,
+            };
+            if timer.as_mut().poll(context).is_pending() {
+                return;
+            }
+            self.timer = None;
+            self.shared.overdue(self.number);
+            // What that has left to write.
+            let _ = self.poll_write(context);
+        }
+    }
+
+    /// The steps at a death, as they are in the documentation of the pool's state.
+    fn see_to_death(&mut self) {
+        self.shared.doom(self.number, None);
+        while !self.is_deaf && matches!(self.read(), Ok(true)) {}
+        // What fits into a pipe. A process that has left the group may write on forever.
+        for _ in 0..CHUNKS {
+            let Some(text) = self.read_errors() else {
+                break;
+            };
+            drop(self.pass_on(text));
+        }
+        self.is_buried = true;
+        self.shared.bury(self.number, self.last_words.text());
+    }
+}
+
+impl Drop for Driver {
+    /// If the future is dropped before its end, as its pool was: the process ends, and is not
+    /// left behind.
+    fn drop(&mut self) {
+        if !self.is_buried {
+            self.is_buried = true;
+            self.shared.doom(self.number, None);
+            while self.process.is_alive() {
+                std::thread::yield_now();
+            }
+            self.shared.bury(self.number, self.last_words.text());
+        }
+    }
+}
+
+impl Writing {
+    /// Writes what fits. Returns `true` if that was all.
+    fn write(&mut self, socket: &Socket) -> io::Result<bool> {
+        let Self(out, written) = self;
+        let (head, tail, descriptors): (&[u8], &[u8], &[Descriptor]) = match out {
+            Out::Job(head, job, _) => (head, &job.arguments, &[]),
+            // They come with the first byte.
+            Out::Hello(bytes, descriptors) if *written == 0 => (bytes, &[], descriptors),
+            Out::Hello(bytes, _) => (bytes, &[], &[]),
+            Out::Bye(bytes) => (bytes, &[], &[]),
+        };
+        let (head, tail) = match *written {
+            0 => (head, tail),
+            written if written < head.len() => (&head[written..], tail),
+            written => (&tail[written - head.len()..], &[][..]),
+        };
+        let all = head.len() + tail.len();
+        let sent = socket.send(&[IoSlice::new(head), IoSlice::new(tail)], descriptors)?;
+        *written += sent;
+        Ok(sent == all)
+    }
+}
+
+/// The end of what a process has written to standard error.
+struct LastWords {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl LastWords {
+    fn new(most: usize) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, most }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        let surplus = self.bytes.len().saturating_sub(self.most);
+        self.bytes.drain(..surplus);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}

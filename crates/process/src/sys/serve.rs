@@ -1,0 +1,297 @@
+//! The worker's side: it reads a job, calls it, writes its result, and so on.
+//!
+//! One thread does that. Another only waits for the parent to be gone, whatever the first is doing:
+//! it polls the socket for the end of the other side, and reads nothing. Then it kills its own
+//! process group, and so itself and all that its jobs have started, except what has left the group.
+//! That the parent's *thread* has ended would not do (what the system offers as a signal at the
+//! parent's death is that), and it would come too late if the parent were dead before it was asked
+//! for.
+
+use std::any::Any;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_current_process_group, setrlimit};
+use workmill_jobs::executors::{Attempt, within};
+use workmill_jobs::{CallError, Jobs};
+
+use super::claims::Claims;
+use super::socket::send;
+use crate::buffers::Buffers;
+use crate::frame::{Decoder, Frame, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
+
+/// The status with which a worker ends that could not begin.
+const CANNOT_SERVE: i32 = 70;
+
+/// Serves, and ends the process.
+pub(crate) fn serve(jobs: &Jobs) -> ! {
+    let status = match Worker::begin(jobs).and_then(Worker::run) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("a worker process cannot serve: {error}");
+            CANNOT_SERVE
+        }
+    };
+    std::process::exit(status)
+}
+
+/// Kills this process, and all of its group.
+fn end_group() -> ! {
+    let _ = kill_current_process_group(Signal::KILL);
+    // Not reached, except if this is no group of its own.
+    std::process::abort()
+}
+
+struct Worker<'a> {
+    jobs: &'a Jobs,
+    names: Vec<&'static str>,
+    socket: OwnedFd,
+    claims: Claims,
+    parent: u32,
+    decoder: Decoder,
+    buffers: Buffers,
+    /// The frame that is being made: a header, and a body.
+    reply: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn begin(jobs: &'a Jobs) -> io::Result<Self> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+        rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+        let (hello, mut descriptors) = first_message(&socket)?;
+        let claims = descriptors.next().map(Claims::open);
+        let claims = claims.unwrap_or_else(|| Err(io::Error::other("no claim words came")))?;
+        if let Some(stdout) = descriptors.next() {
+            rustix::stdio::dup2_stdout(stdout)?;
+        }
+        let names: Vec<_> = jobs.names().collect();
+        let worker = Self {
+            jobs,
+            socket,
+            claims,
+            parent: hello.process,
+            decoder: Decoder::new(),
+            buffers: Buffers::default(),
+            reply: Vec::new(),
+            names,
+        };
+        worker.watch_parent()?;
+        if hello.memory != u64::MAX {
+            let limit = Rlimit {
+                current: Some(hello.memory),
+                maximum: getrlimit(Resource::As).maximum,
+            };
+            setrlimit(Resource::As, limit)?;
+        }
+        worker.say_ready()?;
+        Ok(worker)
+    }
+
+    /// Says with what code this worker was built; the parent decides whether that will do.
+    fn say_ready(&self) -> io::Result<()> {
+        let hello = Hello {
+            version: VERSION,
+            fingerprint: self.jobs.fingerprint(),
+            process: std::process::id(),
+            memory: 0,
+            names: self.names.join(", "),
+        };
+        let body = hello.to_bytes();
+        let mut frame = Header::new(Kind::Ready, 0, body.len() as u32)
+            .to_bytes()
+            .to_vec();
+        frame.extend(body);
+        self.write(&frame)
+    }
+
+    fn watch_parent(&self) -> io::Result<()> {
+        let socket = self.socket.try_clone()?;
+        let watch = move || {
+            // The end of the other side is told without being asked for; data is not.
+            #[cfg(target_os = "linux")]
+            let flags = PollFlags::RDHUP;
+            #[cfg(not(target_os = "linux"))]
+            let flags = PollFlags::empty();
+            loop {
+                let mut sockets = [PollFd::new(&socket, flags)];
+                match poll(&mut sockets, None) {
+                    Ok(_) if !sockets[0].revents().is_empty() => end_group(),
+                    Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+                    Err(_) => end_group(),
+                }
+            }
+        };
+        let builder = thread::Builder::new().name("workmill-watcher".to_owned());
+        builder.stack_size(64 << 10).spawn(watch)?;
+        Ok(())
+    }
+
+    /// Serves until the parent says that it is enough.
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            let frame = self.decoder.next(&self.buffers).map_err(io::Error::other)?;
+            match frame {
+                None => self.read()?,
+                Some(frame) => match frame.header.kind {
+                    Kind::Job => self.call(&frame)?,
+                    Kind::Bye => return Ok(()),
+                    kind => return Err(io::Error::other(FrameError::Unexpected(kind))),
+                },
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        match rustix::io::read(&self.socket, self.decoder.room()) {
+            Ok(0) => end_group(),
+            Ok(bytes) => self.decoder.filled(bytes),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, frame: &Frame) -> io::Result<()> {
+        let sequence = frame.header.sequence;
+        if !self.claims.begin(sequence) {
+            return Ok(()); // It was withdrawn.
+        }
+        let (head, arguments) = JobHead::parse(&frame.body).map_err(io::Error::other)?;
+        let attempt = Attempt {
+            origin: self.parent,
+            submission: head.submission,
+            number: head.attempt,
+        };
+        let name = self.names.get(head.function as usize).copied();
+        let name = name.ok_or_else(|| io::Error::other("a job that is not in the list"))?;
+        self.reply.clear();
+        self.reply.resize(HEADER, 0);
+        let (jobs, reply) = (self.jobs, &mut self.reply);
+        let call = || within(name, attempt, || jobs.call(name, arguments, reply));
+        let failed = match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(Ok(())) => None,
+            Ok(Err(CallError::Result(error))) => Some((Kind::NotEncoded, error.to_string())),
+            Ok(Err(error)) => Some((Kind::NotCalled, error.to_string())),
+            Err(payload) => Some((Kind::Panicked, message(payload))),
+        };
+        let kind = failed.as_ref().map_or(Kind::Value, |(kind, _)| *kind);
+        if let Some((_, text)) = failed {
+            self.reply.truncate(HEADER);
+            self.reply.extend(text.bytes());
+        }
+        self.reply(kind, sequence)
+    }
+
+    /// Sends the frame that has been made.
+    fn reply(&mut self, mut kind: Kind, sequence: u64) -> io::Result<()> {
+        let length = u32::try_from(self.reply.len() - HEADER).unwrap_or_else(|_| {
+            kind = Kind::NotEncoded;
+            self.reply.truncate(HEADER);
+            self.reply.extend(b"it is larger than 4 GiB");
+            (self.reply.len() - HEADER) as u32
+        });
+        let header = Header::new(kind, sequence, length);
+        self.reply[..HEADER].copy_from_slice(&header.to_bytes());
+        self.write(&self.reply)?;
+        if self.reply.capacity() > 32 << 20 {
+            self.reply = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match send(self.socket.as_fd(), &[IoSlice::new(bytes)], &[]) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the message of a panic. The drop of a payload may panic as well.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    let text = payload.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|&text| text.to_owned()));
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
+    text.unwrap_or_else(|| "a payload that is no text".to_owned())
+}
+
+/// Reads the first message, which comes with descriptors.
+pub(super) fn first_message(
+    socket: &OwnedFd,
+) -> io::Result<(Hello, impl Iterator<Item = OwnedFd> + use<>)> {
+    let mut decoder = Decoder::new();
+    let buffers = Buffers::default();
+    let mut descriptors = Vec::new();
+    loop {
+        match decoder.next(&buffers).map_err(io::Error::other)? {
+            None => {
+                let bytes = receive(socket.as_fd(), decoder.room(), &mut descriptors)?;
+                if bytes == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                decoder.filled(bytes);
+            }
+            Some(frame) if frame.header.kind != Kind::Hello => {
+                let kind = frame.header.kind;
+                return Err(io::Error::other(FrameError::Unexpected(kind)));
+            }
+            Some(frame) => {
+                let (announced, came) = (usize::from(frame.header.descriptors), descriptors.len());
+                if announced != came {
+                    let error = FrameError::Descriptors { announced, came };
+                    return Err(io::Error::other(error));
+                }
+                let hello = Hello::parse(&frame.body).map_err(io::Error::other)?;
+                return Ok((hello, descriptors.into_iter()));
+            }
+        }
+    }
+}
+
+/// Reads bytes, and the descriptors that come with them.
+pub(super) fn receive(
+    socket: BorrowedFd<'_>,
+    room: &mut [u8],
+    descriptors: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    #[cfg(target_os = "linux")]
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    #[cfg(not(target_os = "linux"))]
+    let flags = RecvFlags::empty();
+    let received = loop {
+        let mut room = [io::IoSliceMut::new(room)];
+        match recvmsg(socket, &mut room, &mut control, flags) {
+            Err(Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(came) = message {
+            descriptors.extend(came);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    for descriptor in &*descriptors {
+        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    match received.flags.contains(ReturnFlags::CTRUNC) {
+        true => Err(io::Error::other(
+            "descriptors were lost: too many files are open",
+        )),
+        false => Ok(received.bytes),
+    }
+}

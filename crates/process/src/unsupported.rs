@@ -1,0 +1,128 @@
+//! Systems on which no worker process can be started. Nothing here is ever called, except
+//! [`supported`]; it has the names of `sys/mod.rs`.
+
+#![allow(dead_code, reason = "no pool can be built, so none of this has a user")]
+
+use std::io::{self, IoSlice};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use workmill_jobs::Jobs;
+
+use crate::builder::Program;
+
+pub(crate) const WORDS: u64 = 16;
+
+pub(crate) fn supported() -> io::Result<()> {
+    let message = "process pools need Linux or macOS";
+    Err(io::Error::new(io::ErrorKind::Unsupported, message))
+}
+
+pub(crate) fn is_unserved_worker() -> bool {
+    false
+}
+
+#[derive(Debug)]
+pub(crate) enum Never {}
+
+pub(crate) type Descriptor = Never;
+
+pub(crate) fn serve(_: &Jobs) -> ! {
+    unreachable!("there is no worker process")
+}
+
+pub(crate) fn start(_: &Program) -> io::Result<Started> {
+    supported().and(Err(io::ErrorKind::Unsupported.into()))
+}
+
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) process: Arc<Process>,
+    pub(crate) exit: Exit,
+    pub(crate) socket: Socket,
+    pub(crate) errors: Pipe,
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) descriptors: Vec<Never>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Claims(Never);
+
+impl Claims {
+    pub(crate) fn send(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn withdraw(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Process(Never);
+
+impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn kill_group(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn reap(&self) -> Option<ExitStatus> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Exit(Never);
+
+impl Exit {
+    pub(crate) fn poll(&mut self, _: &Process, _: &mut Context<'_>) -> Poll<()> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket(Never);
+
+impl Socket {
+    pub(crate) fn send(&self, _: &[IoSlice<'_>], _: &[Never]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait_readable(&self, _: std::time::Duration) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Pipe(Never);
+
+impl Pipe {
+    pub(crate) fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,46 @@
+//! What a process pool promises, a module for each part. Each test runs in a process of its own,
+//! with a limit on its time; that process is the parent of workers, and dies with all of them if it
+//! takes too long.
+//!
+//! `cargo test -p workmill-process --test it -- PART_OF_A_NAME` runs those of that name.
+
+#[cfg(target_os = "linux")]
+mod cancel;
+#[cfg(target_os = "linux")]
+mod death;
+#[cfg(target_os = "linux")]
+mod face;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod jobs;
+#[cfg(target_os = "linux")]
+mod parents;
+#[cfg(target_os = "linux")]
+mod runner;
+#[cfg(target_os = "linux")]
+mod start;
+#[cfg(target_os = "linux")]
+mod support;
+#[cfg(target_os = "linux")]
+mod wire;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    // Tests of the start set what happens here.
+    start::before_serving();
+    workmill_process::serve_if_worker(jobs::jobs());
+    runner::main(&[
+        ("face", face::TESTS),
+        ("death", death::TESTS),
+        ("cancel", cancel::TESTS),
+        ("start", start::TESTS),
+        ("wire", wire::TESTS),
+        ("parents", parents::TESTS),
+        ("idle", idle::TESTS),
+    ])
+}
+
+/// The tests look into `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn main() {}
