@@ -38,14 +38,35 @@ use crate::wait::Deadline;
 pub(crate) fn place<M: Make>(
     pool: &Arc<Pool>,
     capacity: Option<&Arc<Capacity>>,
+    make: M,
+    patience: Patience,
+) -> Result<M::Handle, (Refusal, M)> {
+    let placed = match capacity {
+        None => pool.place(make, ()),
+        Some(capacity) => match admit(pool, capacity, None, patience, Side::of_pool(pool)) {
+            Ok(Entry::Permit(permit)) => pool.place(make, permit),
+            Ok(Entry::Caller) => pool.run_on_caller(make),
+            Err(refusal) => return Err((refusal, make)),
+        },
+    };
+    placed.map_err(|make| (Refusal::of_closed(pool), make))
+}
+
+/// Does what [`place`] does with a task of a class.
+// Apart, so that nothing of it is on the way of other tasks.
+#[cold]
+#[inline(never)]
+pub(crate) fn place_class<M: Make>(
+    pool: &Arc<Pool>,
+    capacity: Option<&Arc<Capacity>>,
     class: Priority,
     make: M,
     patience: Patience,
 ) -> Result<M::Handle, (Refusal, M)> {
     let placed = match capacity {
-        None => pool.place(make, (), class),
+        None => pool.place_class(make, (), class),
         Some(capacity) => match admit(pool, capacity, None, patience, Side::of_pool(pool)) {
-            Ok(Entry::Permit(permit)) => pool.place(make, permit, class),
+            Ok(Entry::Permit(permit)) => pool.place_class(make, permit, class),
             Ok(Entry::Caller) => pool.run_on_caller(make),
             Err(refusal) => return Err((refusal, make)),
         },
@@ -62,18 +83,19 @@ pub(crate) async fn place_async<M: Make>(
     make: M,
 ) -> Result<M::Handle, (Refusal, M)> {
     let Some(bound) = capacity.filter(|_| !pool.is_here()) else {
-        return place(
-            pool,
-            capacity,
-            class,
-            make,
-            Patience::Until(Deadline::NEVER),
-        );
+        let patience = Patience::Until(Deadline::NEVER);
+        return match class {
+            Priority::Normal => place(pool, capacity, make, patience),
+            Priority::High | Priority::Low => place_class(pool, capacity, class, make, patience),
+        };
     };
-    match bound.acquire(pool).await {
-        Ok(permit) => pool
-            .place(make, permit, class)
-            .map_err(|make| (Refusal::of_closed(pool), make)),
-        Err(refusal) => Err((refusal, make)),
-    }
+    let permit = match bound.acquire(pool).await {
+        Ok(permit) => permit,
+        Err(refusal) => return Err((refusal, make)),
+    };
+    let placed = match class {
+        Priority::Normal => pool.place(make, permit),
+        Priority::High | Priority::Low => pool.place_class(make, permit, class),
+    };
+    placed.map_err(|make| (Refusal::of_closed(pool), make))
 }

@@ -404,7 +404,7 @@ impl PoolRef {
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
         match &self.view {
-            None => admission::place(&self.pool, None, Priority::Normal, make, patience),
+            None => admission::place(&self.pool, None, make, patience),
             Some(view) => self.place_by(view, make, patience),
         }
     }
@@ -417,7 +417,12 @@ impl PoolRef {
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
         match view.simple() {
-            Some((bound, class)) => admission::place(&self.pool, bound, class, make, patience),
+            Some((Some(bound), Priority::Normal)) => {
+                admission::place(&self.pool, Some(bound), make, patience)
+            }
+            Some((bound, class)) => {
+                admission::place_class(&self.pool, bound, class, make, patience)
+            }
             None => view.place(&self.pool, make, patience),
         }
     }

@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 
 use super::join::JoinHandle;
 use crate::error::JoinError;
-use crate::pool::{Make, Pool, PoolLink, PoolTask, Priority};
+use crate::pool::{Make, Pool, PoolLink, PoolTask};
 use crate::primitive::{Mutex, lock};
 use crate::task::Token;
 use crate::task::cell::HandleRef;
@@ -173,7 +173,7 @@ where
                 let later = Later(Some(call));
                 // If the pool is gone, or takes no more, its drop calls it.
                 if let Some(pool) = Pool::of(from) {
-                    drop(pool.place(later, (), Priority::Normal));
+                    drop(pool.place(later, ()));
                 }
             }
         }

@@ -28,7 +28,7 @@ use self::tasks::Tasks;
 use crate::admission::{self, Capacity, Patience};
 use crate::error::CancelReason;
 use crate::handle::JoinHandle;
-use crate::pool::{Make, Pool, PoolTask, Priority};
+use crate::pool::{Make, Pool, PoolTask};
 use crate::task::Token;
 use crate::task::cell::TaskRef;
 use crate::trampoline;
@@ -222,8 +222,7 @@ impl<'scope> Scope<'scope, '_> {
         if let Some(reason) = self.tasks.doomed() {
             return cancel(make, reason, self.pool);
         }
-        let class = Priority::Normal;
-        match admission::place(self.pool, self.capacity, class, make, Patience::Policy) {
+        match admission::place(self.pool, self.capacity, make, Patience::Policy) {
             Ok((handle, task)) => {
                 self.tasks.list(task);
                 handle

@@ -156,7 +156,6 @@ impl Pool {
         self: &Arc<Self>,
         make: M,
         token: P,
-        class: Priority,
     ) -> Result<M::Handle, M> {
         let handle = with_part_of(self, |part| {
             if self.accept_on(part).is_err() {
@@ -164,13 +163,29 @@ impl Pool {
             }
             let slot = part.and_then(|local| local.held.index());
             let (task, handle) = make.make(self, slot, token);
-            match class {
-                Priority::Normal => self.push_on(part, task),
-                Priority::High | Priority::Low => self.push_class_on(task, class),
-            }
+            self.push_on(part, task);
             Ok(handle)
         })?;
         self.task_pushed();
+        Ok(handle)
+    }
+
+    /// Accepts a task of a class, makes it and pushes it. Returns it if the pool takes no more.
+    pub(crate) fn place_class<M: Make, P: Token>(
+        self: &Arc<Self>,
+        make: M,
+        token: P,
+        class: Priority,
+    ) -> Result<M::Handle, M> {
+        let accepted = with_part_of(self, |part| {
+            let accepted = self.accept_on(part);
+            accepted.map(|()| part.and_then(|local| local.held.index()))
+        });
+        let Ok(slot) = accepted else {
+            return Err(make);
+        };
+        let (task, handle) = make.make(self, slot, token);
+        self.push_to(task, Destination::Class(class));
         Ok(handle)
     }
 
