@@ -292,6 +292,7 @@ mod wait;
 mod warning;
 
 mod error;
+mod metrics;
 
 mod sync;
 mod task;
@@ -322,8 +323,8 @@ pub use error::{
     WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Group, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current,
-    promise_in, worker_index,
+    DropBehavior, Group, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,
+    worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{
@@ -334,6 +335,7 @@ pub use many::{
     AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, ScopedMap, TaskStream, Wait, WaitFor,
     as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
 };
+pub use metrics::{CancelCounts, GroupMetrics, Metrics, WorkerCounts, WorkerMetrics};
 pub use pool::Priority;
 pub use schedule::Every;
 pub use scope::join::join;

@@ -164,6 +164,14 @@ impl<T: Send + 'static> Shared<T> {
         self.queue.tally.accept_outside().is_ok()
     }
 
+    /// Accepts a chore that has come due, which is no task of the user's, as
+    /// [`accept_due`](Self::accept_due) does.
+    #[must_use = "`false`: the chore must not be pushed"]
+    pub(super) fn accept_chore_due(&self) -> bool {
+        let tally = &self.queue.tally;
+        tally.accept_aside(|| tally.accept_outside()).is_ok()
+    }
+
     /// Refuses outsiders from now on, and returns the phase before.
     pub(super) fn refuse(&self, phase: Phase) -> Phase {
         let before = self.life.phase.fetch_max(phase as u8, Ordering::AcqRel);
@@ -257,8 +265,9 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Returns what the pool is doing; a snapshot, may be stale.
     pub(crate) fn still_running(&self) -> StillRunning {
-        let busy = self.staff.roster.busy().into_iter();
-        let busy = busy.map(|(thread, task)| BusyThread::new(thread, task.get()));
+        let workers = self.staff.roster.meters().into_iter();
+        let there = workers.filter(|it| it.is_alive);
+        let busy = there.filter_map(|it| Some(BusyThread::new(it.name, it.meter.runs()?.get())));
         let (unfinished, alive) = (self.queue.tally.unfinished(), self.staff.roster.alive());
         StillRunning::new(unfinished, alive, busy.collect())
     }

@@ -31,7 +31,7 @@ use super::tasks::Tasks;
 use crate::error::CancelReason;
 use crate::pool::{Inline, Local};
 use crate::task::cell::{self, Doomed, HandleRef, RawTask, Runnable, TaskRef};
-use crate::task::{Closure, Context, Job, LARGE, Look, Ran, Task, Token, Work};
+use crate::task::{Closure, Context, Gone, Job, LARGE, Look, Ran, Task, Token, Work, met};
 use crate::unwind::{self, Payload};
 
 /// A pointer to the scope of a task, which is there as long as the task is counted.
@@ -207,25 +207,26 @@ impl<Cx: Context> Work<Cx> for InQueue {
                 unsafe { scope.uncount(panic) };
                 Ran::Ended
             }
-            Err(gone) if gone.was_cancelled => Ran::Tombstone,
-            Err(_) => Ran::Ended,
+            Err(gone) => met(gone, cx),
         }
     }
 
-    fn cancel(self, reason: CancelReason) -> bool {
-        let was_queued = self.runnable.cancel(reason);
-        if was_queued {
-            // SAFETY: the task has ended here, and was counted until now.
-            unsafe { self.scope.uncount(None) };
-        }
-        was_queued
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
+        self.runnable.cancel(reason)?;
+        // SAFETY: the task has ended here, and was counted until now.
+        unsafe { self.scope.uncount(None) };
+        Ok(())
     }
 
-    fn look(&self) -> Option<Look> {
-        let runnable = &self.runnable;
-        runnable
-            .is_queued()
-            .then(|| Look::of_closure(runnable.name()))
+    fn gone(&self) -> Option<Gone> {
+        self.runnable.gone()
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        match self.runnable.gone() {
+            None => Ok(Look::of_closure(self.runnable.name())),
+            Some(gone) => Err(gone),
+        }
     }
 }
 

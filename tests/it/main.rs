@@ -33,6 +33,7 @@ mod many;
 mod mapping;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 #[cfg(unix)]
 mod neighbours;
 mod notify;

@@ -27,7 +27,7 @@ pub(crate) enum Destination {
     Grouped,
 }
 
-/// The groups of a pool that are not within others, so that its end finds what waits in them.
+/// The groups of a pool, so that its end finds what waits in them.
 pub(in crate::pool) struct Groups<T>(OnceLock<Mutex<Vec<Weak<OfPool<T>>>>>);
 
 /// A group of a pool's tasks.
