@@ -217,6 +217,8 @@ pub struct WorkerMetrics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupMetrics {
+    /// The number of the group: groups are numbered as they are made.
+    pub number: usize,
     /// The number of its tasks that may run at a time.
     pub limit: usize,
     /// The number of tasks that were accepted.
@@ -325,8 +327,8 @@ impl fmt::Display for Metrics {
             row(f, width, &worker.name, &worker.counts, runs)?;
         }
         row(f, width, "all", &self.total, "")?;
-        for (index, group) in self.groups.iter().enumerate() {
-            writeln!(f, "group {index}: {group}")?;
+        for group in &self.groups {
+            writeln!(f, "{group}")?;
         }
         Ok(())
     }
@@ -387,8 +389,9 @@ impl fmt::Display for GroupMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "at most {} at a time; {} accepted: {} queued, {} in progress, {} finished, \
+            "group {}, at most {} at a time: {} accepted: {} queued, {} in progress, {} finished, \
              {} panicked, {}",
+            self.number,
             self.limit,
             self.accepted,
             self.queued,

@@ -10,7 +10,8 @@ mod lost;
 
 use std::error::Error;
 use std::fmt;
-use std::panic::RefUnwindSafe;
+use std::panic::{Location, RefUnwindSafe};
+use std::time::Duration;
 
 use sync_wrapper::SyncWrapper;
 
@@ -307,37 +308,100 @@ impl fmt::Display for StillRunning {
             f,
             "the pool has not ended: {unfinished} unfinished tasks, {threads} threads"
         )?;
-        for (index, BusyThread { thread, task }) in busy.iter().enumerate() {
+        for (index, busy) in busy.iter().enumerate() {
             let before = if index == 0 { ";" } else { "," };
-            write!(f, "{before} {thread} runs {task}")?;
+            write!(f, "{before} {busy}")?;
         }
-        Ok(())
+        f.write_str(
+            "; a task that looks at `workmill::cancelled()` can end early, and `shutdown_now` \
+             cancels what has not begun",
+        )
     }
 }
 
 impl Error for StillRunning {}
 
-/// A thread of a pool, and the task that it ran when [`StillRunning`] was created.
+/// A worker, and the task that it ran at a moment. Returned by [`StillRunning::busy`], and passed to
+/// the function of [`Builder::on_long_task`](crate::Builder::on_long_task).
+///
+/// # Display
+///
+/// Shows all of it, as in `workmill-0 runs bake (src/bakery.rs:12) of group 3 for 2.1s`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BusyThread {
-    thread: String,
-    task: &'static str,
+pub struct BusyThread(Busy);
+
+/// The fields of a [`BusyThread`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Busy {
+    pub(crate) thread: String,
+    pub(crate) task: &'static str,
+    pub(crate) place: Option<&'static Location<'static>>,
+    pub(crate) running_for: Duration,
+    pub(crate) group: Option<usize>,
+    pub(crate) waits: bool,
 }
 
 impl BusyThread {
-    pub(crate) fn new(thread: String, task: &'static str) -> Self {
-        Self { thread, task }
+    pub(crate) fn new(busy: Busy) -> Self {
+        Self(busy)
     }
 
     /// Returns the name of the thread.
     pub fn thread(&self) -> &str {
-        &self.thread
+        &self.0.thread
     }
 
-    /// Returns the name of the task, which is the type of its closure.
+    /// Returns the name of the task: that of its view ([`PoolRef::named`](crate::PoolRef::named)),
+    /// or else the type of its closure or future, which says in which function that is.
     ///
-    /// It comes from [`std::any::type_name`]: it is for people to read, and must not be relied on.
+    /// The name of a type comes from [`std::any::type_name`]: it is for people to read, and must
+    /// not be relied on.
     pub fn task(&self) -> &'static str {
-        self.task
+        self.0.task
+    }
+
+    /// Returns the place in the source where the task's name was given by
+    /// [`PoolRef::named`](crate::PoolRef::named), if it was.
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        self.0.place
+    }
+
+    /// Returns a time for which the task has been running at least. It counts waits in the task;
+    /// for a future, it is that of the poll.
+    ///
+    /// No task notes when it begins. The time is exact if the worker had nothing to do before; else
+    /// it is the time since somebody looked: the beginning of the shutdown that returned this, or
+    /// the looks of [`on_long_task`](crate::Builder::on_long_task). If nobody has looked it is
+    /// zero.
+    pub fn running_for(&self) -> Duration {
+        self.0.running_for
+    }
+
+    /// Returns the [number](crate::GroupMetrics::number) of the task's group, if it is in one.
+    pub fn group(&self) -> Option<usize> {
+        self.0.group
+    }
+
+    /// Returns `true` if the task waits for something of this crate.
+    pub fn waits(&self) -> bool {
+        self.0.waits
+    }
+}
+
+impl fmt::Display for BusyThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let busy = &self.0;
+        let verb = if busy.waits { "waits in" } else { "runs" };
+        write!(f, "{} {verb} {}", busy.thread, busy.task)?;
+        if let Some(place) = busy.place {
+            write!(f, " ({}:{})", place.file(), place.line())?;
+        }
+        if let Some(group) = busy.group {
+            write!(f, " of group {group}")?;
+        }
+        match busy.running_for.is_zero() {
+            true => Ok(()),
+            false => write!(f, " for {:.1?}", busy.running_for),
+        }
     }
 }

@@ -143,7 +143,7 @@ impl Group {
     /// mail.wait_idle()?;
     /// let metrics = mail.metrics();
     /// assert_eq!((metrics.accepted, metrics.finished), (1, 1));
-    /// println!("mail: {metrics}");
+    /// println!("{metrics}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn metrics(&self) -> GroupMetrics {

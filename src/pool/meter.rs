@@ -17,7 +17,8 @@
 // The standard library's under the model, too: no decision of a thread depends on these.
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::clock::{Nanos, now};
 use crate::error::CancelReason;
@@ -104,6 +105,11 @@ pub(super) struct Meter {
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
+    /// When the thread became busy last, and the number of its runs by then.
+    busy_since: AtomicU64,
+    busy_run: AtomicU64,
+    /// The number of the group whose task runs, and one more; 0 if it is in none.
+    group: AtomicUsize,
     /// The time in each phase before that.
     spent: [AtomicU64; PHASES],
 }
@@ -124,6 +130,9 @@ impl Meter {
             waits: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Absent as u8),
             since: AtomicU64::new(0),
+            busy_since: AtomicU64::new(0),
+            busy_run: AtomicU64::new(0),
+            group: AtomicUsize::new(0),
             spent: [const { AtomicU64::new(0) }; PHASES],
         })
     }
@@ -214,6 +223,38 @@ impl Meter {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
+    /// Notes that the thread, which looked for tasks, has found some. Returns `true` if it was not
+    /// busy before.
+    #[inline]
+    pub(super) fn become_busy(&self) -> bool {
+        let changes = self.enter(Phase::Busy);
+        if changes {
+            let since = self.since.load(Ordering::Relaxed);
+            self.busy_since.store(since, Ordering::Relaxed);
+            self.busy_run.store(self.run_number(), Ordering::Relaxed);
+        }
+        changes
+    }
+
+    /// Returns for how long the thread has run what it runs, if that is its first run since it was
+    /// idle; a snapshot, may be stale.
+    pub(super) fn running_for(&self, now: Nanos) -> Option<Duration> {
+        let since = self.busy_since.load(Ordering::Relaxed);
+        let is_first = self.run_number() == self.busy_run.load(Ordering::Relaxed) + 1;
+        is_first.then(|| Duration::from_nanos(now.saturating_sub(since)))
+    }
+
+    /// Notes the group of the task that runs.
+    pub(super) fn note_group(&self, group: Option<usize>) {
+        let group = group.map_or(0, |group| group + 1);
+        self.group.store(group, Ordering::Relaxed);
+    }
+
+    /// Returns the number of the group of the task that runs.
+    pub(super) fn group(&self) -> Option<usize> {
+        self.group.load(Ordering::Relaxed).checked_sub(1)
+    }
+
     /// Returns the time that was spent in a phase until now; a snapshot, may be stale.
     pub(super) fn time_in(&self, phase: Phase, now: Nanos) -> Nanos {
         let is_in = self.phase.load(Ordering::Acquire) == phase as u8;
@@ -254,6 +295,9 @@ impl Drop for ForeignMeter {
     fn drop(&mut self) {
         self.own.move_to(&self.pool);
         let own = Arc::clone(&self.own);
-        let _ = SPARE.try_with(|spare| spare.replace(Some(own)));
+        // A model's values must not outlive the model.
+        if !cfg!(workmill_loom) {
+            let _ = SPARE.try_with(|spare| spare.replace(Some(own)));
+        }
     }
 }

@@ -43,6 +43,7 @@ mod spares;
 mod spawned;
 mod staffing;
 mod thread_lifecycle;
+mod watch;
 mod worker;
 
 pub(crate) use config::{Config, Limits, ThreadSetup};

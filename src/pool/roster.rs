@@ -22,8 +22,11 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::meter::Meter;
+use crate::clock::Nanos;
+use crate::error::{Busy, BusyThread};
 use crate::fork::NotInherited;
 use crate::primitive::{AtomicU64, AtomicUsize, Mutex, Ordering, ThreadHandle, current, lock};
 use crate::sync::wait_queue::{WaitQueue, Waiter};
@@ -103,6 +106,29 @@ pub(super) struct Listed {
     /// Whether that worker has not left.
     pub(super) is_alive: bool,
     pub(super) meter: Arc<Meter>,
+}
+
+impl Listed {
+    /// Returns what the worker runs, if it runs something. `seen` is the number of a run, and when
+    /// that was seen.
+    pub(super) fn busy(self, now: Nanos, seen: Option<(u64, Nanos)>) -> Option<BusyThread> {
+        let task = self.meter.runs().filter(|_| self.is_alive)?;
+        let run = self.meter.run_number();
+        let seen = seen.filter(|(seen, _)| *seen == run);
+        let seen_for = seen.map(|(_, since)| Duration::from_nanos(now.saturating_sub(since)));
+        Some(BusyThread::new(Busy {
+            thread: self.name,
+            task: task.get(),
+            place: task.place(),
+            running_for: self
+                .meter
+                .running_for(now)
+                .max(seen_for)
+                .unwrap_or_default(),
+            group: self.meter.group(),
+            waits: self.meter.waits(),
+        }))
+    }
 }
 
 impl Entry {

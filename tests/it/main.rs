@@ -60,3 +60,4 @@ mod views;
 mod wait_classes;
 mod wait_rule;
 mod waiting;
+mod watching;

@@ -52,6 +52,7 @@ fn tasks_that_shutdown_now_cancels_are_counted_so() {
         let sleeper = pool.spawn(std::future::pending::<()>());
         assert_eq!(pool.shutdown_now(), 11);
         assert!(sleeper.join().unwrap_err().is_cancelled());
+        pool.shutdown();
         let metrics = pool.metrics();
         assert_eq!((metrics.accepted, metrics.finished), (12, 1));
         assert_eq!(metrics.cancelled.shutdown, 11);
@@ -222,7 +223,7 @@ fn an_operator_can_read_it() {
         assert_eq!(text.lines().next(), Some(first), "{text}");
         assert!(text.contains("workmill-0"), "{text}");
         assert!(
-            text.contains("group 0: at most 1 at a time; 1 accepted:"),
+            text.contains("group 0, at most 1 at a time: 1 accepted:"),
             "{text}"
         );
     });

@@ -50,7 +50,7 @@ impl GroupMeter {
         count.fetch_add(1, Ordering::Release);
     }
 
-    pub(super) fn read(&self, limit: usize) -> GroupMetrics {
+    pub(super) fn read(&self, number: usize, limit: usize) -> GroupMetrics {
         let get = |count: &AtomicU64| count.load(Ordering::Acquire);
         // In this order, which that of the fields in the expression below is not.
         let (finished, panicked) = (get(&self.finished), get(&self.panicked));
@@ -66,6 +66,7 @@ impl GroupMeter {
             cancelled_begun,
         };
         GroupMetrics {
+            number,
             limit,
             accepted: counts.accepted,
             started,

@@ -65,7 +65,8 @@ pub(crate) mod pending;
 mod tree;
 mod waiting;
 
-use std::sync::Arc;
+// The standard library's under the model, too: it is set before the group is shared.
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use self::counts::GroupMeter;
@@ -88,6 +89,8 @@ pub(crate) struct Group<T, R> {
     node: usize,
     outer: Option<Arc<Self>>,
     limit: usize,
+    /// The number by which its pool's reports call it.
+    number: OnceLock<usize>,
     /// The number of unfinished tasks, and CLOSED.
     unfinished: AtomicUsize,
     pub(crate) idle: WaitQueue,
@@ -174,11 +177,17 @@ impl<T, R> Group<T, R> {
             node,
             outer,
             limit,
+            number: OnceLock::new(),
             unfinished: AtomicUsize::new(0),
             idle: WaitQueue::new(),
             counts: GroupMeter::default(),
             process: Stamp::now(),
         })
+    }
+
+    /// Returns the number by which its pool's reports call it.
+    pub(crate) fn number(&self) -> Option<usize> {
+        self.number.get().copied()
     }
 
     /// Returns the number of its tasks that may run at a time.
@@ -188,7 +197,8 @@ impl<T, R> Group<T, R> {
 
     /// Returns what the tasks of the group have done.
     pub(crate) fn metrics(&self) -> GroupMetrics {
-        self.counts.read(self.limit)
+        self.counts
+            .read(self.number().unwrap_or_default(), self.limit)
     }
 
     /// Returns the group, and those around it.

@@ -82,6 +82,9 @@ std::thread_local! {
 /// Sets the extras of the task that runs on this thread, and returns those before.
 fn replace_current(new: Option<Arc<Extras>>) -> Option<Arc<Extras>> {
     // While a thread ends, its thread-local may be gone already.
+    let ticket = new.as_ref().and_then(|extras| extras.ticket.get());
+    let group = ticket.and_then(|ticket| ticket.group().number());
+    with_innermost(|local| local.into_iter().for_each(|it| it.note_group(group)));
     let replaced = CURRENT.try_with(|current| current.replace(new));
     replaced.unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! How a worker looks for tasks, and when it counts as searching.
 
 use super::here::{Local, PoolTask};
-use crate::pool::meter::{Event, Phase};
+use crate::pool::meter::Event;
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
 
@@ -72,7 +72,9 @@ impl Local {
 
     /// Notes that this thread, which looked for tasks, has found something to run.
     pub(in crate::pool) fn found_work(&self) {
-        self.enter_phase(Phase::Busy);
+        if self.running.meter().become_busy() {
+            self.shared.ring_watch();
+        }
         self.held.set_woken(false);
     }
 

@@ -73,6 +73,11 @@ impl Local {
         self.running.meter().add(event);
     }
 
+    /// Notes the number of the group of the task that runs, if it is in one.
+    pub(super) fn note_group(&self, group: Option<usize>) {
+        self.running.meter().note_group(group);
+    }
+
     /// Notes how this thread spends its time from now on.
     #[inline]
     pub(in crate::pool) fn enter_phase(&self, phase: Phase) {
