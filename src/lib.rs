@@ -210,6 +210,7 @@
 //! | `futures-task` | `futures::task::Spawn` for [`ThreadPoolExecutor`] and [`PoolRef`], and with it `SpawnExt` |
 //! | `futures-core` | `futures::Stream` for [`timer::Interval`] and [`TaskStream`] |
 //! | `hyper` | `hyper::rt::Executor` for [`ThreadPoolExecutor`] and [`PoolRef`]; `hyper::rt::Timer` by `adapters::HyperTimer` |
+//! | `tracing` | a [span](guide::seeing#spans) for each task, whose parent is that of its submitter |
 //!
 //! # Coming from Python
 //!
@@ -286,6 +287,7 @@ mod name;
 mod primitive;
 mod room;
 mod spin;
+mod trace;
 mod trampoline;
 mod unwind;
 mod wait;

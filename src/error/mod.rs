@@ -321,8 +321,8 @@ impl fmt::Display for StillRunning {
 
 impl Error for StillRunning {}
 
-/// A worker, and the task that it ran at a moment. Returned by [`StillRunning::busy`], and passed to
-/// the function of [`Builder::on_long_task`](crate::Builder::on_long_task).
+/// A worker, and the task that it ran at a moment. Returned by [`StillRunning::busy`], and passed
+/// to the function of [`Builder::on_long_task`](crate::Builder::on_long_task).
 ///
 /// # Display
 ///

@@ -25,8 +25,11 @@ pub(crate) struct Hooks {
     pub(crate) warning: Option<Box<dyn Fn(Warning) + Send + Sync>>,
     pub(crate) terminated: Option<Box<dyn Fn() + Send + Sync>>,
     /// The time after which a task is long, and the function that is told.
-    pub(crate) long_task: Option<(Duration, Box<dyn Fn(BusyThread) + Send + Sync>)>,
+    pub(crate) long_task: Option<(Duration, Box<LongTask>)>,
 }
+
+/// Takes a task that runs for long.
+type LongTask = dyn Fn(BusyThread) + Send + Sync;
 
 /// Takes the value that a task panicked with.
 type PanicHandler = dyn Fn(Box<dyn Any + Send>) + Send + Sync;

@@ -117,7 +117,7 @@ impl Pool {
             longest_lent: Duration::from_nanos(lending.longest),
             total: meters()
                 .map(|meter| counts_of(meter, now))
-                .fold(WorkerCounts::default(), |sum, counts| add(sum, counts)),
+                .fold(WorkerCounts::default(), add),
             workers: workers.iter().map(|it| worker_metrics(it, now)).collect(),
             groups: groups.iter().map(|group| group.metrics()).collect(),
         }

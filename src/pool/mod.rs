@@ -44,6 +44,7 @@ mod spawned;
 mod staffing;
 mod thread_lifecycle;
 mod watch;
+mod watcher;
 mod worker;
 
 pub(crate) use config::{Config, Limits, ThreadSetup};

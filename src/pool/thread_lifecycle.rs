@@ -7,7 +7,7 @@ use super::config::Config;
 use super::local::{Local, Pool};
 use super::roster::{NotStarted, Worker, join_thread};
 use super::slots::ReservedSlot;
-use super::{watch, worker};
+use super::{watcher, worker};
 use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
@@ -23,7 +23,7 @@ type Started = oneshot::Sender<io::Result<()>>;
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
     Local::set_hooks();
     let pool = Pool::new(config, |pool, reserved| start_thread(pool, reserved, None));
-    let started = watch::start(&pool).and_then(|()| match pool.hooks.has_thread_start() {
+    let started = watcher::start(&pool).and_then(|()| match pool.hooks.has_thread_start() {
         false => start_first(&pool),
         true => start_all(&pool),
     });

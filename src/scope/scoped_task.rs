@@ -29,9 +29,11 @@ use std::ptr::NonNull;
 
 use super::tasks::Tasks;
 use crate::error::CancelReason;
+use crate::name::Name;
 use crate::pool::{Inline, Local};
 use crate::task::cell::{self, Doomed, HandleRef, RawTask, Runnable, TaskRef};
 use crate::task::{Closure, Context, Gone, Job, LARGE, Look, Ran, Task, Token, Work, met};
+use crate::trace::traced;
 use crate::unwind::{self, Payload};
 
 /// A pointer to the scope of a task, which is there as long as the task is counted.
@@ -114,6 +116,7 @@ where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
 {
+    let closure = traced(const { &Name::of::<F>() }, closure);
     // `const`, here and below, so that only the branch that is taken is compiled.
     if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
@@ -137,6 +140,7 @@ where
     P: Token,
     F: FnOnce() + Send + 'scope,
 {
+    let closure = traced(const { &Name::of::<F>() }, closure);
     if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
         make_alone_of(counted, Job::<F, _, _>::new(token, closure))

@@ -13,8 +13,10 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::error::CancelReason;
+use crate::name::Name;
 use crate::task::cell::{self, HandleRef, Runnable};
 use crate::task::context::{Closure, Context, End, Extra, Gone, Job, Look, Ran, Token};
+use crate::trace::traced;
 use crate::unwind;
 
 /// The words that hold a closure, or a pointer to it.
@@ -108,12 +110,24 @@ impl<Cx: Context> Task<Cx> {
         P: Token,
         F: FnOnce() + Send + 'static,
     {
+        let closure = traced(const { &Name::of::<F>() }, closure);
+        Self::detached_as::<F, _, _>(token, closure)
+    }
+
+    /// Creates a task without a handle, with the name of the type `N`.
+    #[inline(always)]
+    fn detached_as<N, P, F>(token: P, closure: F) -> Self
+    where
+        N: 'static,
+        P: Token,
+        F: FnOnce() + Send + 'static,
+    {
         // `const`, here and below, so that only the branch that is taken is compiled.
-        if const { fits::<Detached<Job<F, P, F>>>() } {
-            Self::new(Detached(Job::<F, _, _>::new(token, closure)))
+        if const { fits::<Detached<Job<N, P, F>>>() } {
+            Self::new(Detached(Job::<N, _, _>::new(token, closure)))
         } else {
             let boxed: Box<dyn FnOnce() + Send> = Box::new(closure);
-            Self::new(Detached(Job::<F, _, _>::new(token, boxed)))
+            Self::new(Detached(Job::<N, _, _>::new(token, boxed)))
         }
     }
 
@@ -126,6 +140,12 @@ impl<Cx: Context> Task<Cx> {
         T: Send + 'static,
     {
         let extra = token.extra();
+        let name = const { &Name::of::<F>() };
+        let name = match cfg!(feature = "tracing") {
+            true => extra.name().unwrap_or(name),
+            false => name,
+        };
+        let closure = traced(name, closure);
         let (runnable, handle) = if const { size_of::<F>() <= LARGE } {
             cell::pair(Job::<F, _, _>::new(token, closure))
         } else {

@@ -45,6 +45,7 @@ use crate::task::context::{Context, End, Extra, Gone, Look, Ran, Token};
 use crate::task::erased::{Task, Work};
 use crate::task::poll_state::PollState;
 use crate::task::state::{CancelRequest, State};
+use crate::trace::FutureSpan;
 use crate::unwind::{self, Payload};
 
 // The cell whose future is polled on this thread, the innermost one. The pointer is one byte
@@ -66,6 +67,7 @@ struct Cell<F: Future, P: Token, S> {
     /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
     poll_state: PollState,
+    span: FutureSpan,
     /// The token that the future holds until it is polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
@@ -468,7 +470,8 @@ where
         let outer = POLLED.with(|polled| polled.replace(id));
         // SAFETY: the runnable reference is ours. If the answer is an outcome, the future is not
         // polled again.
-        let outcome = unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
+        let poll = || unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
+        let outcome = cell.span.within(poll);
         let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();
@@ -501,6 +504,7 @@ where
         let cell = self.cell();
         // SAFETY: the runnable reference is ours, and has not ended the future.
         unsafe { cell.drop_future() };
+        cell.span.end();
         // SAFETY: the runnable reference is ours, and the future was just dropped.
         unsafe { cell.end(Err(cell.cancelled())) };
         let (extra, (reason, begun)) = (cell.extra.clone(), cell.header.state.reason());
@@ -550,11 +554,14 @@ impl<Cx: Context> Task<Cx> {
         S: Fn(Self) + Send + Sync + 'static,
         Cx: 'static,
     {
+        let (extra, name) = (token.extra(), const { &Name::of::<F>() });
+        let name = extra.name().unwrap_or(name);
         let cell = aligned::new(Cell {
-            extra: token.extra(),
+            extra,
             header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
             poll_state: PollState::queued(),
             schedule,
+            span: FutureSpan::new(name),
             token: UnsafeCell::new(Some(token)),
             key: AtomicUsize::new(0),
             stage: UnsafeCell::new(Stage {

@@ -29,6 +29,7 @@ use crate::primitive::current;
 use crate::room::Room;
 use crate::task::Context;
 use crate::task::cell::set_on_failure;
+use crate::trace;
 use crate::wait::{Begun, Cause, Deadline, Hooks, Outcome, set_blocking_hooks};
 
 /// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
@@ -199,6 +200,7 @@ impl Local {
         self.running.set_waits(!matches!(cause, Cause::Return));
         if !matches!(cause, Cause::Return) {
             self.enter_phase(Phase::Waiting);
+            trace::waits();
         }
         self.publish_yielded();
         if self.shared.is_forked() {
@@ -355,6 +357,7 @@ impl Local {
         self.running.set_waits(false);
         if self.running.meter().is_in(Phase::Waiting) {
             self.enter_phase(Phase::Busy);
+            trace::goes_on();
         }
         let mut stood = None;
         match self.held.wait() {
