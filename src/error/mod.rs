@@ -60,13 +60,32 @@ impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cancelled => "cancelled by its handle, or by the token of its view",
-            Self::Shutdown => "cancelled because the pool was shut down",
-            Self::Rejected => "rejected because the pool was full",
-            Self::Deadlock => "not joined because it waits for this very join",
-            Self::Forked => "lost to this process, which was forked from the pool's",
-            Self::Abandoned => "abandoned: its promise was dropped without an answer",
-            Self::ScopeFailed => "cancelled because another task of its scope panicked",
-            Self::Expired => "cancelled because it had not begun in time",
+            Self::Shutdown => {
+                "cancelled because the pool was shut down; `shutdown` runs all that came before it"
+            }
+            Self::Rejected => {
+                "rejected because the pool was full; `submit_timeout` waits for room, and a larger \
+                 `queue_capacity` has more"
+            }
+            Self::Deadlock => {
+                "not joined because it waits for this very join; of tasks that join each other, \
+                 one has to go on without the other's result"
+            }
+            Self::Forked => {
+                "lost to this process, which was forked from the pool's; build a pool after the \
+                 fork"
+            }
+            Self::Abandoned => {
+                "abandoned: its promise was dropped without an answer; call `complete` or `fail` \
+                 on each path"
+            }
+            Self::ScopeFailed => {
+                "cancelled because another task of its scope panicked; that panic says why"
+            }
+            Self::Expired => {
+                "cancelled because it had not begun in time; allow more by `start_within`, or let \
+                 more threads begin it sooner"
+            }
         })
     }
 }
@@ -196,9 +215,11 @@ impl<F> fmt::Debug for TrySubmitError<F> {
 impl<F> fmt::Display for TrySubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
-            CancelReason::Shutdown => "the pool was shut down",
-            CancelReason::Forked => "the pool is in the process that this one was forked from",
-            _ => "the pool is full",
+            CancelReason::Shutdown => "the pool was shut down; `into_inner` has the closure",
+            CancelReason::Forked => {
+                "the pool is in the process that this one was forked from; build a pool in this one"
+            }
+            _ => "the pool is full; try later, or wait for room with `submit_timeout`",
         })
     }
 }
@@ -229,7 +250,9 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the pool cannot become idle, or end, while this waits for it")
+        f.write_str(
+            "the pool cannot become idle, or end, while this waits for it; wait outside its tasks",
+        )
     }
 }
 

@@ -30,20 +30,22 @@
 //!
 //! # Spans
 //!
-//! With the feature `tracing` each task has a span, in the target `workmill` and of the level
-//! DEBUG, with the task's name in its field `task`. It begins when the task is submitted, is entered
+//! With the feature `tracing` each task has a span, in the target `workmill` and of the level DEBUG,
+//! with the task's name in its field `task`. It begins when the task is submitted, is entered
 //! whenever the task runs, and is closed when that has ended. Its parent is the span in which the
 //! task was submitted, so an event of a task is found in the request that it belongs to. If a
-//! subscriber does not want these spans, tasks run in the span of their submitter itself. The second
-//! closure of a [`join`](crate::join()) runs in the span of the first, whichever thread calls it.
+//! subscriber does not want these spans, tasks run in the span of their submitter itself. The
+//! second closure of a [`join`](crate::join()) runs in the span of the first, whichever thread
+//! calls it. Waits in tasks are events of the level TRACE.
 //!
-//! Set the subscriber for the whole process: that of one thread is not known to the pool's threads.
+//! Set the subscriber for the whole process: that of one thread is not known to the workers.
 //!
 //! # A picture of a run
 //!
-//! The example `picture` runs a small mill and draws which worker ran which task when. It writes a
-//! file for the trace viewers of browsers (`chrome://tracing`, <https://ui.perfetto.dev>), and an SVG
-//! that needs nothing else: `cargo run --release --example picture`. This is such a picture:
+//! The program `examples/picture` runs a small mill, and draws which worker ran which task when. It
+//! writes a file for the trace viewers of browsers (`chrome://tracing`, <https://ui.perfetto.dev>),
+//! and an SVG that needs nothing else: `cargo run --release -p workmill-picture`. This is one, of a
+//! pool of two threads, in which two more have come as spares for those that wait:
 //!
 #![doc = include_str!("run.svg")]
 //!
