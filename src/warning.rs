@@ -114,7 +114,8 @@ impl fmt::Display for Warning {
             }) => write!(
                 f,
                 "a task has waited {stood:.1?} for {awaited}, and others begin in its place: \
-                 {task}; if that is too many at a time, give more room, or raise `Builder::give_way`"
+                 {task}; if that is too many at a time, give more room, or raise \
+                 `Builder::give_way`"
             ),
             Self::StillWaiting(StillWaiting {
                 waited,

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn equal_names_are_kept_once() {
-        let names = ["bolt", "grind", "bolt"].map(kept);
+        let place = Location::caller();
+        let names = ["bolt", "grind", "bolt"].map(|name| kept(name, place));
         assert_eq!(names.map(Name::get), ["bolt", "grind", "bolt"]);
         assert!(std::ptr::eq(names[0], names[2]));
     }

@@ -30,11 +30,11 @@
 //!
 //! # Spans
 //!
-//! With the feature `tracing` each task has a span, in the target `workmill` and of the level DEBUG,
-//! with the task's name in its field `task`. It begins when the task is submitted, is entered
-//! whenever the task runs, and is closed when that has ended. Its parent is the span in which the
-//! task was submitted, so an event of a task is found in the request that it belongs to. If a
-//! subscriber does not want these spans, tasks run in the span of their submitter itself. The
+//! With the feature `tracing` each task has a span, in the target `workmill` and of the level
+//! DEBUG, with the task's name in its field `task`. It begins when the task is submitted, is
+//! entered whenever the task runs, and is closed when that has ended. Its parent is the span in
+//! which the task was submitted, so an event of a task is found in the request that it belongs to.
+//! If a subscriber does not want these spans, tasks run in the span of their submitter itself. The
 //! second closure of a [`join`](crate::join()) runs in the span of the first, whichever thread
 //! calls it. Waits in tasks are events of the level TRACE.
 //!

@@ -197,8 +197,7 @@ fn axis(svg: &mut Svg, first: Duration, last: Duration, y: f64, x: impl Fn(Durat
             "#666",
             &format!("{:.3}", at * 1000.0)
                 .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_owned(),
+                .trim_end_matches('.'),
         );
         at += step;
     }
