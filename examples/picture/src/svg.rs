@@ -195,7 +195,7 @@ fn axis(svg: &mut Svg, first: Duration, last: Duration, y: f64, x: impl Fn(Durat
             x - 8.0,
             y + 16.0,
             "#666",
-            &format!("{:.3}", at * 1000.0)
+            format!("{:.3}", at * 1000.0)
                 .trim_end_matches('0')
                 .trim_end_matches('.'),
         );
