@@ -376,6 +376,10 @@ fn carry_out(plan: Plan) {
     adds_up(&metrics);
     assert_eq!((metrics.queued, metrics.in_progress), (0, 0), "{metrics:?}");
     assert_eq!(metrics.live_threads, 0);
+    // A future that was cancelled may have begun.
+    let returned = metrics.finished + metrics.panicked;
+    let begun = returned..=returned + metrics.cancelled.total();
+    assert!(begun.contains(&metrics.started), "{metrics:?}");
     let refused = metrics.rejected as u64 - metrics.cancelled.rejected;
     is_told(
         &world.all,
