@@ -323,7 +323,10 @@ impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         // First, so that no drop of the user's reaches the pool.
         self.link.end();
-        self.watch.iter().for_each(|watch| watch.end());
+        // In a child process the lock may be held forever.
+        if self.life.process.is_here() {
+            self.watch.iter().for_each(|watch| watch.end());
+        }
         self.hooks.discard();
     }
 }
