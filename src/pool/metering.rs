@@ -25,6 +25,7 @@ impl Pool {
         match gone {
             Gone::Begun => self.count(Event::Started),
             Gone::Cancelled(reason) => self.count(Event::Cancelled(reason)),
+            Gone::Dropped => {}
             Gone::Aside => self.queue.tally.finishes_aside(),
         }
     }

@@ -250,10 +250,22 @@ impl<'a> Listed<'a> {
     /// Runs the task, unless it was begun or cancelled before. Returns `true` if it was run. Never
     /// unwinds.
     pub(super) fn run(&self) -> bool {
-        // SAFETY: it is asked by the winner of the exchange that begins the task, which is counted.
-        let doomed = || unsafe { self.scope.tasks() }.doomed();
+        let mut dropped = None;
+        let doomed = || {
+            // SAFETY: it is asked by the winner of the exchange that begins the task, which is
+            // counted.
+            dropped = unsafe { self.scope.tasks() }.doomed();
+            dropped
+        };
         match self.task.run_unless(doomed) {
             Some(panic) => {
+                if let Some(reason) = dropped {
+                    Local::with(|local| {
+                        local
+                            .into_iter()
+                            .for_each(|it| it.met_cancelled(reason, false));
+                    });
+                }
                 // SAFETY: the task has ended here, and was counted until now.
                 unsafe { self.scope.uncount(panic) };
                 true

@@ -63,6 +63,8 @@ pub(crate) enum Gone {
     Begun,
     /// It was cancelled.
     Cancelled(CancelReason),
+    /// It was begun to be dropped at once, by a thread that has counted it.
+    Dropped,
     /// It was no task of the user's.
     Aside,
 }

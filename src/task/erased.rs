@@ -443,7 +443,7 @@ pub(crate) fn met(gone: Gone, cx: &impl Context) -> Ran {
             cx.met_cancelled(reason, false);
             Ran::Tombstone
         }
-        Gone::Aside => Ran::Ended,
+        Gone::Dropped | Gone::Aside => Ran::Ended,
     }
 }
 

@@ -243,20 +243,18 @@ impl State {
     /// Notes that a closure, which was taken out to be run, is dropped instead.
     pub(super) fn note_dropped(&self, reason: CancelReason) {
         let before = self.0.fetch_or(reason_bits(reason), Ordering::Relaxed);
-        debug_assert!(
-            before & (STAGE | DONE | REASON) == RUNNING,
-            "dropped in {:?}",
-            Snapshot(before)
-        );
+        let is_running = before & (STAGE | DONE | REASON) == RUNNING;
+        debug_assert!(is_running, "dropped in {:?}", Snapshot(before));
     }
 
     /// Returns how the closure was taken out, which is not queued any more.
     #[inline]
     pub(super) fn gone(&self) -> Gone {
         let word = self.0.load(Ordering::Relaxed);
-        match word & STAGE == CANCELLED || word & REASON != 0 {
-            true => Gone::Cancelled(reason_of(word)),
-            false => Gone::Begun,
+        match word & STAGE {
+            CANCELLED => Gone::Cancelled(reason_of(word)),
+            _ if word & REASON != 0 => Gone::Dropped,
+            _ => Gone::Begun,
         }
     }
 
