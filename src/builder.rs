@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::admission::{Capacity, Overflow};
 use crate::attributes::Attributes;
-use crate::error::Rejected;
+use crate::error::{BusyThread, Rejected};
 use crate::executor::{DropBehavior, ThreadPoolExecutor};
 use crate::pool::{Config, Hooks, Limits, MAX_SLOTS, ThreadSetup, default_name};
 use crate::sync::permits::MAX_PERMITS;
@@ -292,6 +292,49 @@ impl Builder {
     /// [`panic_handler`](Self::panic_handler).
     pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets a hook that is called with each task that has been running for longer than `after`,
+    /// once for each.
+    ///
+    /// A poll of a future is such a task; so is one that waits, which
+    /// [`BusyThread::waits`](crate::BusyThread::waits) tells. The pool gets one more thread, which
+    /// looks at the workers four times in each `after`, a millisecond apart at least, and sleeps
+    /// while they have nothing to do. So tasks pay nothing, and the hook comes up to a quarter of
+    /// that time late. It is called on that thread. A panic in it goes to the
+    /// [`panic_handler`](Self::panic_handler). A shutdown waits for a call that is under way.
+    ///
+    /// By default there is no such thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::Builder;
+    ///
+    /// # let (send, told) = std::sync::mpsc::channel();
+    /// let builder = Builder::new().threads(1);
+    /// let pool = builder
+    ///     .on_long_task(Duration::from_millis(10), move |busy| {
+    ///         eprintln!("{busy}"); // workmill-0 runs grind (src/main.rs:9) for 12.5ms
+    /// #       send.send(busy).unwrap();
+    ///     })
+    ///     .build()?;
+    /// # let flag = pool.handle();
+    /// pool.named("grind").execute(move || {
+    /// #   let _ = flag;
+    ///     std::thread::sleep(Duration::from_millis(50));
+    /// });
+    /// # assert_eq!(told.recv()?.task(), "grind");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_long_task(
+        mut self,
+        after: Duration,
+        hook: impl Fn(BusyThread) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.long_task = Some((after, Box::new(hook)));
         self
     }
 

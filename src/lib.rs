@@ -210,6 +210,7 @@
 //! | `futures-task` | `futures::task::Spawn` for [`ThreadPoolExecutor`] and [`PoolRef`], and with it `SpawnExt` |
 //! | `futures-core` | `futures::Stream` for [`timer::Interval`] and [`TaskStream`] |
 //! | `hyper` | `hyper::rt::Executor` for [`ThreadPoolExecutor`] and [`PoolRef`]; `hyper::rt::Timer` by `adapters::HyperTimer` |
+//! | `tracing` | a [span](guide::seeing#spans) for each task, whose parent is that of its submitter |
 //!
 //! # Coming from Python
 //!
@@ -286,12 +287,14 @@ mod name;
 mod primitive;
 mod room;
 mod spin;
+mod trace;
 mod trampoline;
 mod unwind;
 mod wait;
 mod warning;
 
 mod error;
+mod metrics;
 
 mod sync;
 mod task;
@@ -322,8 +325,8 @@ pub use error::{
     WouldDeadlock,
 };
 pub use executor::{
-    DropBehavior, Group, Metrics, PoolRef, ThreadPoolExecutor, blocking, cancelled, current,
-    promise_in, worker_index,
+    DropBehavior, Group, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,
+    worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{
@@ -334,6 +337,7 @@ pub use many::{
     AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, ScopedMap, TaskStream, Wait, WaitFor,
     as_completed, first_ok, join_all, try_wait, wait, wait_async, wait_timeout,
 };
+pub use metrics::{CancelCounts, GroupMetrics, Metrics, WorkerCounts, WorkerMetrics};
 pub use pool::Priority;
 pub use schedule::Every;
 pub use scope::join::join;

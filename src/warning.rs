@@ -105,10 +105,15 @@ impl StillWaiting {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ThreadNotStarted(error) => write!(f, "a thread could not be started: {error}"),
+            Self::ThreadNotStarted(error) => write!(
+                f,
+                "a thread could not be started: {error}; the pool goes on with those it has, and \
+                 tries again; allow the process more threads, or set fewer"
+            ),
             Self::SpareThreadsUsedUp(most) => write!(
                 f,
-                "{most} threads wait in tasks, and no more may: tasks that wait keep their slots"
+                "{most} threads wait in tasks, and no more may: tasks that wait keep their slots; \
+                 raise `Builder::max_spare_threads`, or await in futures"
             ),
             Self::GaveWay(GaveWay {
                 task,
@@ -116,7 +121,9 @@ impl fmt::Display for Warning {
                 awaited,
             }) => write!(
                 f,
-                "a task has waited {stood:?} for {awaited}, and others begin in its place: {task}"
+                "a task has waited {stood:.1?} for {awaited}, and others begin in its place: \
+                 {task}; if that is too many at a time, give more room, or raise \
+                 `Builder::give_way`"
             ),
             Self::GroupStands(limit) => write!(
                 f,

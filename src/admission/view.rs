@@ -122,7 +122,7 @@ impl View {
             let group = match it.groups.first() {
                 // In a child process the lock of the tree may be held forever.
                 _ if pool.is_forked() => TaskGroup::new(limit),
-                Some(outer) => outer.group.within(limit),
+                Some(outer) => pool.new_group_within(&outer.group, limit),
                 None => pool.new_group(limit),
             };
             let capacity = None;

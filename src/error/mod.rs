@@ -10,7 +10,8 @@ mod lost;
 
 use std::error::Error;
 use std::fmt;
-use std::panic::RefUnwindSafe;
+use std::panic::{Location, RefUnwindSafe};
+use std::time::Duration;
 
 use sync_wrapper::SyncWrapper;
 
@@ -59,13 +60,32 @@ impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cancelled => "cancelled by its handle, or by the token of its view",
-            Self::Shutdown => "cancelled because the pool was shut down",
-            Self::Rejected => "rejected because the pool was full",
-            Self::Deadlock => "not joined because it waits for this very join",
-            Self::Forked => "lost to this process, which was forked from the pool's",
-            Self::Abandoned => "abandoned: its promise was dropped without an answer",
-            Self::ScopeFailed => "cancelled because another task of its scope panicked",
-            Self::Expired => "cancelled because it had not begun in time",
+            Self::Shutdown => {
+                "cancelled because the pool was shut down; `shutdown` runs all that came before it"
+            }
+            Self::Rejected => {
+                "rejected because the pool was full; `submit_timeout` waits for room, and a larger \
+                 `queue_capacity` has more"
+            }
+            Self::Deadlock => {
+                "not joined because it waits for this very join; of tasks that join each other, \
+                 one has to go on without the other's result"
+            }
+            Self::Forked => {
+                "lost to this process, which was forked from the pool's; build a pool after the \
+                 fork"
+            }
+            Self::Abandoned => {
+                "abandoned: its promise was dropped without an answer; call `complete` or `fail` \
+                 on each path"
+            }
+            Self::ScopeFailed => {
+                "cancelled because another task of its scope panicked; that panic says why"
+            }
+            Self::Expired => {
+                "cancelled because it had not begun in time; allow more by `start_within`, or let \
+                 more threads begin it sooner"
+            }
         })
     }
 }
@@ -214,9 +234,11 @@ impl<F> fmt::Debug for TrySubmitError<F> {
 impl<F> fmt::Display for TrySubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
-            CancelReason::Shutdown => "the pool was shut down",
-            CancelReason::Forked => "the pool is in the process that this one was forked from",
-            _ => "the pool is full",
+            CancelReason::Shutdown => "the pool was shut down; `into_inner` has the closure",
+            CancelReason::Forked => {
+                "the pool is in the process that this one was forked from; build a pool in this one"
+            }
+            _ => "the pool is full; try later, or wait for room with `submit_timeout`",
         })
     }
 }
@@ -247,7 +269,9 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the pool cannot become idle, or end, while this waits for it")
+        f.write_str(
+            "the pool cannot become idle, or end, while this waits for it; wait outside its tasks",
+        )
     }
 }
 
@@ -326,37 +350,100 @@ impl fmt::Display for StillRunning {
             f,
             "the pool has not ended: {unfinished} unfinished tasks, {threads} threads"
         )?;
-        for (index, BusyThread { thread, task }) in busy.iter().enumerate() {
+        for (index, busy) in busy.iter().enumerate() {
             let before = if index == 0 { ";" } else { "," };
-            write!(f, "{before} {thread} runs {task}")?;
+            write!(f, "{before} {busy}")?;
         }
-        Ok(())
+        f.write_str(
+            "; a task that looks at `workmill::cancelled()` can end early, and `shutdown_now` \
+             cancels what has not begun",
+        )
     }
 }
 
 impl Error for StillRunning {}
 
-/// A thread of a pool, and the task that it ran when [`StillRunning`] was created.
+/// A worker, and the task that it ran at a moment. Returned by [`StillRunning::busy`], and passed
+/// to the function of [`Builder::on_long_task`](crate::Builder::on_long_task).
+///
+/// # Display
+///
+/// Shows all of it, as in `workmill-0 runs bake (src/bakery.rs:12) of group 3 for 2.1s`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BusyThread {
-    thread: String,
-    task: &'static str,
+pub struct BusyThread(Busy);
+
+/// The fields of a [`BusyThread`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Busy {
+    pub(crate) thread: String,
+    pub(crate) task: &'static str,
+    pub(crate) place: Option<&'static Location<'static>>,
+    pub(crate) running_for: Duration,
+    pub(crate) group: Option<usize>,
+    pub(crate) waits: bool,
 }
 
 impl BusyThread {
-    pub(crate) fn new(thread: String, task: &'static str) -> Self {
-        Self { thread, task }
+    pub(crate) fn new(busy: Busy) -> Self {
+        Self(busy)
     }
 
     /// Returns the name of the thread.
     pub fn thread(&self) -> &str {
-        &self.thread
+        &self.0.thread
     }
 
-    /// Returns the name of the task, which is the type of its closure.
+    /// Returns the name of the task: that of its view ([`PoolRef::named`](crate::PoolRef::named)),
+    /// or else the type of its closure or future, which says in which function that is.
     ///
-    /// It comes from [`std::any::type_name`]: it is for people to read, and must not be relied on.
+    /// The name of a type comes from [`std::any::type_name`]: it is for people to read, and must
+    /// not be relied on.
     pub fn task(&self) -> &'static str {
-        self.task
+        self.0.task
+    }
+
+    /// Returns the place in the source where the task's name was given by
+    /// [`PoolRef::named`](crate::PoolRef::named), if it was.
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        self.0.place
+    }
+
+    /// Returns a time for which the task has been running at least. It counts waits in the task;
+    /// for a future, it is that of the poll.
+    ///
+    /// No task notes when it begins. The time is exact if the worker had nothing to do before; else
+    /// it is the time since somebody looked: the beginning of the shutdown that returned this, or
+    /// the looks of [`on_long_task`](crate::Builder::on_long_task). If nobody has looked it is
+    /// zero.
+    pub fn running_for(&self) -> Duration {
+        self.0.running_for
+    }
+
+    /// Returns the [number](crate::GroupMetrics::number) of the task's group, if it is in one.
+    pub fn group(&self) -> Option<usize> {
+        self.0.group
+    }
+
+    /// Returns `true` if the task waits for something of this crate.
+    pub fn waits(&self) -> bool {
+        self.0.waits
+    }
+}
+
+impl fmt::Display for BusyThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let busy = &self.0;
+        let verb = if busy.waits { "waits in" } else { "runs" };
+        write!(f, "{} {verb} {}", busy.thread, busy.task)?;
+        if let Some(place) = busy.place {
+            write!(f, " ({}:{})", place.file(), place.line())?;
+        }
+        if let Some(group) = busy.group {
+            write!(f, " of group {group}")?;
+        }
+        match busy.running_for.is_zero() {
+            true => Ok(()),
+            false => write!(f, " for {:.1?}", busy.running_for),
+        }
     }
 }

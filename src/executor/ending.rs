@@ -280,9 +280,9 @@ impl PoolRef {
         if self.must_not_wait() {
             return;
         }
-        let began = Instant::now();
+        let (began, runs) = (Instant::now(), self.pool.runs_now());
         if !self.pool.wait_for_threads(Deadline::after(WARN_AFTER)) {
-            let running = self.pool.still_running();
+            let running = self.pool.still_running(&runs);
             let warning = StillWaiting::new(began.elapsed(), running);
             // A shutdown in the function that is told would wait, and tell, in turn.
             Local::in_the_way(self.pool.link, || self.pool.hooks.still_waiting(warning));
@@ -383,13 +383,17 @@ impl ThreadPoolExecutor {
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
         self.close();
+        if self.pool.is_forked() {
+            return Ok(());
+        }
+        let runs = self.pool.runs_now();
         let left = match self.must_not_wait() {
             true => self.is_terminated(),
             false => self.pool.wait_for_threads(Deadline::after(timeout)),
         };
         match left {
             true => Ok(()),
-            false => Err(self.pool.still_running()),
+            false => Err(self.pool.still_running(&runs)),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::PoolRef;
 use super::ending::is_in_the_way_of;
 use crate::admission::{Overflow, View};
+use crate::metrics::GroupMetrics;
 use crate::pool::TaskGroup;
 use crate::wait::{Cause, Deadline};
 
@@ -129,6 +130,24 @@ impl Group {
             self.pool.view = Some(view);
         }
         self
+    }
+
+    /// Returns counts of the tasks of the group, those of the groups within included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mail = pool.limited(1);
+    /// mail.submit(|| "sent").join()?;
+    /// mail.wait_idle()?;
+    /// let metrics = mail.metrics();
+    /// assert_eq!((metrics.accepted, metrics.finished), (1, 1));
+    /// println!("{metrics}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metrics(&self) -> GroupMetrics {
+        self.group().metrics()
     }
 
     /// Returns the number of tasks of the group that may run at a time.

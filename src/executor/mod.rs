@@ -23,13 +23,13 @@ mod views;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::group::Group;
 pub use self::here::{blocking, cancelled, current, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
 pub use self::promises::promise_in;
 use crate::admission::View;
+use crate::metrics::Metrics;
 use crate::pool::Pool;
 
 /// A reference to a pool that does not own it.
@@ -86,7 +86,16 @@ impl UnwindSafe for PoolRef {}
 impl RefUnwindSafe for PoolRef {}
 
 impl PoolRef {
-    /// Returns counts of events since the pool was started, and the number of its threads.
+    /// Returns counts of tasks, of threads and of trouble since the pool was started: in sum, for
+    /// each worker, and for each group.
+    ///
+    /// The pool counts always; for a task, each thread writes to memory that no other thread
+    /// writes. The call itself looks at every worker. A view of a group returns the numbers
+    /// of the whole pool; [`Group::metrics`] those of the group.
+    ///
+    /// # Blocking
+    ///
+    /// Never blocks. In a forked child process the lists of workers and groups are empty.
     ///
     /// # Examples
     ///
@@ -99,22 +108,11 @@ impl PoolRef {
     ///     pool.execute(|| ());
     /// }
     /// println!("{} of 1000 were dropped", pool.metrics().rejected);
+    /// println!("{}", pool.metrics()); // all of it
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn metrics(&self) -> Metrics {
-        let incidents = &self.pool.incidents;
-        let (lent_slots, lending) = self.pool.lending();
-        Metrics {
-            rejected: incidents.rejected.get(),
-            over_capacity: incidents.over_capacity.get(),
-            failed_starts: incidents.failed_starts.get(),
-            uncovered_waits: incidents.uncovered_waits.get(),
-            skipped_runs: incidents.skipped.get(),
-            live_threads: self.pool.alive_threads(),
-            lent_slots,
-            given_slots: lending.given,
-            longest_lent: Duration::from_nanos(lending.longest),
-        }
+        self.pool.metrics()
     }
 
     /// Returns the number of tasks that may run at a time.
@@ -151,38 +149,4 @@ impl fmt::Debug for PoolRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe("PoolRef", f)
     }
-}
-
-/// Counts of events since a pool was started, and the number of its threads. Returned by
-/// [`PoolRef::metrics`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Metrics {
-    /// The number of closures and futures that the pool refused without returning them to the
-    /// caller, because it was full or shut down, and of queued tasks that were dropped in favour of
-    /// newer ones.
-    pub rejected: usize,
-    /// The number of tasks that were accepted although the pool was full: those that its own tasks
-    /// submitted, and closures that came due.
-    pub over_capacity: usize,
-    /// The number of threads that the system failed to start, or that
-    /// [`on_thread_start`](crate::Builder::on_thread_start) refused, when there was work for them.
-    /// The existing threads run the tasks, and each push that needs another thread tries again.
-    pub failed_starts: usize,
-    /// The number of waits in tasks that kept their slots, because as many threads as
-    /// [`max_spare_threads`](crate::Builder::max_spare_threads) allows were without one.
-    pub uncovered_waits: usize,
-    /// The number of runs of series ([`submit_every`](PoolRef::submit_every)) that were skipped
-    /// because the pool was full when they were due, or dropped from the queue in favour of newer
-    /// tasks or by the pool's end.
-    pub skipped_runs: usize,
-    /// The number of threads that are alive now: those that run tasks, wait in tasks, or have
-    /// nothing to do.
-    pub live_threads: usize,
-    /// The number of slots that are lent now: those of tasks that wait for room.
-    pub lent_slots: usize,
-    /// The number of times that the slot of a task which waited for room was given away.
-    pub given_slots: usize,
-    /// The longest time for which a task has waited for room.
-    pub longest_lent: Duration,
 }

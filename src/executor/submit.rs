@@ -69,7 +69,7 @@ where
     fn refuse(self, refusal: Refusal, pool: &PoolRef) -> JoinHandle<T> {
         let (task, handle) = PoolTask::with_handle((), self.0);
         trampoline::call(move || {
-            task.cancel(refusal.reason());
+            let _ = task.cancel(refusal.reason());
         });
         JoinHandle::new(handle, pool.pool.link)
     }

@@ -1,5 +1,6 @@
 //! Views: references that add something to each task that is submitted by them.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use crate::sync::cancel::CancelToken;
 /// The names that were given, in order. They stay: a task keeps no share of its name.
 static NAMES: ProcessList<&'static Name> = ProcessList::new();
 
-/// Returns a name that is given. Equal names are kept once.
-fn kept(name: &str) -> &'static Name {
+/// Returns a name that is given at a place. Equal names of one place are kept once.
+fn kept(name: &str, place: &'static Location<'static>) -> &'static Name {
     let mut names = NAMES.lock();
-    match names.binary_search_by(|it| it.get().cmp(name)) {
+    match names.binary_search_by(|it| (it.get(), it.place()).cmp(&(name, Some(place)))) {
         Ok(index) => names[index],
         Err(index) => {
-            let new: &'static Name = Box::leak(Box::new(Name::given(Box::leak(Box::from(name)))));
+            let text = Box::leak(Box::from(name));
+            let new: &'static Name = Box::leak(Box::new(Name::given(text, place)));
             names.insert(index, new);
             new
         }
@@ -47,9 +49,11 @@ impl PoolRef {
     }
 
     /// Returns a reference whose tasks have a name, in errors, in warnings and in the reports of
-    /// what runs, in place of that of the type of their closure or future.
+    /// what runs, in place of that of the type of their closure or future. Reports also say where
+    /// in the source this was called ([`BusyThread::place`](crate::BusyThread::place)).
     ///
-    /// Equal names are kept once, and until the process ends: a program should have few.
+    /// Equal names are kept once for each such place, and until the process ends: a program should
+    /// have few.
     ///
     /// # Examples
     ///
@@ -60,8 +64,10 @@ impl PoolRef {
     /// assert_eq!(error.task_name(), "bake");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn named(&self, name: &str) -> Self {
-        self.viewed(View::with_name(self.view.as_ref(), kept(name)))
+        let name = kept(name, Location::caller());
+        self.viewed(View::with_name(self.view.as_ref(), name))
     }
 
     /// Returns a reference whose tasks are cancelled if they have not begun that long after their
@@ -161,7 +167,8 @@ mod tests {
 
     #[test]
     fn equal_names_are_kept_once() {
-        let names = ["bolt", "grind", "bolt"].map(kept);
+        let place = Location::caller();
+        let names = ["bolt", "grind", "bolt"].map(|name| kept(name, place));
         assert_eq!(names.map(Name::get), ["bolt", "grind", "bolt"]);
         assert!(std::ptr::eq(names[0], names[2]));
     }

@@ -6,8 +6,9 @@
 
 use std::any::Any;
 use std::io;
+use std::time::Duration;
 
-use crate::error::{CancelReason, Rejected};
+use crate::error::{BusyThread, CancelReason, Rejected};
 use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
 use crate::unwind::{self, Payload};
 use crate::wait::without_loans;
@@ -23,7 +24,12 @@ pub(crate) struct Hooks {
     pub(crate) rejected: Option<Box<dyn Fn(Rejected) + Send + Sync>>,
     pub(crate) warning: Option<Box<dyn Fn(Warning) + Send + Sync>>,
     pub(crate) terminated: Option<Box<dyn Fn() + Send + Sync>>,
+    /// The time after which a task is long, and the function that is told.
+    pub(crate) long_task: Option<(Duration, Box<LongTask>)>,
 }
+
+/// Takes a task that runs for long.
+type LongTask = dyn Fn(BusyThread) + Send + Sync;
 
 /// Takes the value that a task panicked with.
 type PanicHandler = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
@@ -130,6 +136,15 @@ impl HookCaller {
                 if let Err(payload) = call(hook) {
                     self.panicked(payload);
                 }
+            }
+        }
+    }
+
+    /// Calls the hook for a task that runs for long.
+    pub(crate) fn long_task(&self, busy: BusyThread) {
+        if let Some((_, hook)) = &self.hooks.long_task {
+            if let Err(payload) = call(|| hook(busy)) {
+                self.panicked(payload);
             }
         }
     }

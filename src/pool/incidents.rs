@@ -1,5 +1,6 @@
 //! Counts of incidents, which are so rare that each is counted in one place.
 
+use super::samples::WaitSamples;
 use crate::primitive::{AtomicUsize, Ordering};
 
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Incidents {
     pub(crate) failed_starts: Count,
     /// Waits that kept their slots because too many threads were away already.
     pub(crate) uncovered_waits: Count,
+    /// How many tasks had been accepted when somebody asked.
+    pub(super) waits: WaitSamples,
 }
 
 /// A count that orders nothing.

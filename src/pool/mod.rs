@@ -24,6 +24,8 @@ mod lenders;
 mod lending;
 mod link;
 mod local;
+mod meter;
+mod metering;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod observer;
@@ -33,6 +35,7 @@ mod queue;
 mod registry;
 mod resting;
 mod roster;
+mod samples;
 mod shared;
 mod sleepers;
 mod slots;
@@ -40,6 +43,8 @@ mod spares;
 mod spawned;
 mod staffing;
 mod thread_lifecycle;
+mod watch;
+mod watcher;
 mod worker;
 
 pub(crate) use config::{Config, Limits, ThreadSetup};

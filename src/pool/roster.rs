@@ -22,13 +22,13 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::meter::Meter;
+use crate::clock::Nanos;
+use crate::error::{Busy, BusyThread};
 use crate::fork::NotInherited;
-use crate::name::Name;
-use crate::primitive::{
-    AtomicBool, AtomicStatic, AtomicU64, AtomicUsize, Mutex, Ordering, Padded, ThreadHandle,
-    current, lock,
-};
+use crate::primitive::{AtomicU64, AtomicUsize, Mutex, Ordering, ThreadHandle, current, lock};
 use crate::sync::wait_queue::{WaitQueue, Waiter};
 use crate::wait::{Blocking, Cause, Deadline, block_until};
 
@@ -45,8 +45,8 @@ pub(super) struct Roster {
     joining: Mutex<()>,
     /// The threads that wait until all workers have left.
     waiters: WaitQueue,
-    /// Foreign threads write here what they run; it is never read.
-    pub(super) foreign: Arc<Worker>,
+    /// The counts of foreign threads.
+    pub(super) foreign: Arc<Meter>,
 }
 
 /// One worker that stays, in the word that counts them.
@@ -90,41 +90,88 @@ pub(super) enum NotStarted {
 }
 
 /// The worker that has a number, or had it last.
-#[derive(Default)]
 struct Entry {
     is_taken: bool,
     worker: Option<Arc<Worker>>,
+    /// That of all workers that have had the number, and the name of the last.
+    meter: Arc<Meter>,
+    name: String,
     /// Until a thread takes it to join the worker.
     handle: Option<ThreadHandle<()>>,
 }
 
+/// A number, and the worker that has it, or had it last.
+pub(super) struct Listed {
+    pub(super) name: String,
+    /// Whether that worker has not left.
+    pub(super) is_alive: bool,
+    pub(super) meter: Arc<Meter>,
+}
+
+impl Listed {
+    /// Returns what the worker runs, if it runs something. `seen` is the number of a run, and when
+    /// that was seen.
+    pub(super) fn busy(self, now: Nanos, seen: Option<(u64, Nanos)>) -> Option<BusyThread> {
+        let task = self.meter.runs().filter(|_| self.is_alive)?;
+        let run = self.meter.run_number();
+        let seen = seen.filter(|(seen, _)| *seen == run);
+        let seen_for = seen.map(|(_, since)| Duration::from_nanos(now.saturating_sub(since)));
+        Some(BusyThread::new(Busy {
+            thread: self.name,
+            task: task.get(),
+            place: task.place(),
+            running_for: self
+                .meter
+                .running_for(now)
+                .max(seen_for)
+                .unwrap_or_default(),
+            group: self.meter.group(),
+            waits: self.meter.waits(),
+        }))
+    }
+}
+
+impl Entry {
+    fn new() -> Self {
+        Self {
+            is_taken: false,
+            worker: None,
+            meter: Meter::new(),
+            name: String::new(),
+            handle: None,
+        }
+    }
+}
+
 /// One thread of a pool.
-///
-/// The name of the running task is on cache lines of its own, since it is written for each task.
 pub(super) struct Worker {
     number: usize,
     name: String,
-    running: Padded<AtomicStatic<Name>>,
-    /// Whether the worker waits in its task; not for a function of the user's that waits.
-    waits: AtomicBool,
+    /// Its counts, and the name of the task that it runs.
+    meter: Arc<Meter>,
     /// The worker that had the number before, which may not have ended.
     predecessor: Mutex<Option<ThreadHandle<()>>>,
 }
 
 impl Worker {
-    fn new(number: usize, name: String, predecessor: Option<ThreadHandle<()>>) -> Self {
+    fn new(
+        number: usize,
+        name: String,
+        meter: Arc<Meter>,
+        predecessor: Option<ThreadHandle<()>>,
+    ) -> Self {
         Self {
             number,
             name,
-            running: Padded(AtomicStatic::new()),
-            waits: AtomicBool::new(false),
+            meter,
             predecessor: Mutex::new(predecessor),
         }
     }
 
     /// A worker that is in no roster.
+    #[cfg(all(test, workmill_loom))]
     pub(super) fn unlisted() -> Self {
-        Self::new(0, String::new(), None)
+        Self::new(0, String::new(), Meter::new(), None)
     }
 
     pub(super) fn number(&self) -> usize {
@@ -135,20 +182,8 @@ impl Worker {
         &self.name
     }
 
-    /// Notes what the worker runs.
-    #[inline]
-    pub(super) fn note_running(&self, name: Option<&'static Name>) {
-        self.running.set(name);
-    }
-
-    /// Returns the name of what the worker runs.
-    pub(super) fn runs(&self) -> Option<&'static Name> {
-        self.running.get()
-    }
-
-    /// Notes whether the worker waits in its task.
-    pub(super) fn set_waits(&self, waits: bool) {
-        self.waits.store(waits, Ordering::Relaxed);
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     /// Joins the worker that had the number before; the last thing that a worker does.
@@ -168,7 +203,7 @@ impl Roster {
             workers: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             waiters: WaitQueue::new(),
-            foreign: Arc::new(Worker::unlisted()),
+            foreign: Meter::new(),
         }
     }
 
@@ -195,13 +230,13 @@ impl Roster {
             self.refuse_to_stay();
             return Err(NotStarted::NotWanted);
         }
-        let (number, predecessor) = self.take_number();
+        let (number, meter, predecessor) = self.take_number();
         // Not under the lock: the name is user code.
         let Some(name) = name(number) else {
             // Here the lock may be held forever.
             return Err(NotStarted::NotWanted);
         };
-        let worker = Arc::new(Worker::new(number, name, predecessor));
+        let worker = Arc::new(Worker::new(number, name, meter, predecessor));
         let started = self.start_worker(&worker, spawn);
         if started.is_err() {
             self.refuse_to_stay();
@@ -209,17 +244,18 @@ impl Roster {
         started.map_err(NotStarted::Failed)
     }
 
-    /// Takes the lowest number that is free, with the handle of the worker that had it last.
-    fn take_number(&self) -> (usize, Option<ThreadHandle<()>>) {
+    /// Takes the lowest number that is free, with its meter, and the handle of the worker that had
+    /// it last.
+    fn take_number(&self) -> (usize, Arc<Meter>, Option<ThreadHandle<()>>) {
         let mut workers = lock(&self.workers);
         let free = workers.iter().position(|entry| !entry.is_taken);
         let number = free.unwrap_or_else(|| {
-            workers.push(Entry::default());
+            workers.push(Entry::new());
             workers.len() - 1
         });
         let entry = &mut workers[number];
         entry.is_taken = true;
-        (number, entry.handle.take())
+        (number, Arc::clone(&entry.meter), entry.handle.take())
     }
 
     fn start_worker(
@@ -234,6 +270,7 @@ impl Roster {
         let started = spawn(worker).map(|handle| {
             entry.handle = Some(handle);
             entry.worker = Some(Arc::clone(worker));
+            entry.name.clone_from(&worker.name);
         });
         if started.is_err() {
             entry.handle = lock(&worker.predecessor).take();
@@ -318,19 +355,27 @@ impl Roster {
         }
     }
 
-    /// Returns the names of the workers that run something, each with the name of what it runs.
-    pub(super) fn busy(&self) -> Vec<(String, &'static Name)> {
+    /// Returns all numbers that workers have had.
+    pub(super) fn meters(&self) -> Vec<Listed> {
         let workers = lock(&self.workers);
-        let workers = workers.iter().filter_map(|entry| entry.worker.as_ref());
-        let busy = |worker: &Arc<Worker>| Some((worker.name.clone(), worker.running.get()?));
-        workers.filter_map(busy).collect()
+        let listed = |entry: &Entry| Listed {
+            name: entry.name.clone(),
+            is_alive: entry.worker.is_some(),
+            meter: Arc::clone(&entry.meter),
+        };
+        workers.iter().map(listed).collect()
+    }
+
+    /// Returns the number of workers that are away; a snapshot, may be stale.
+    pub(super) fn away(&self) -> usize {
+        Crew(self.crew.load(Ordering::Relaxed)).away()
     }
 
     /// Returns `true` if a worker runs a task and does not wait in it; a snapshot, may be stale.
     pub(super) fn anyone_runs(&self) -> bool {
         let workers = lock(&self.workers);
         let mut workers = workers.iter().filter_map(|entry| entry.worker.as_ref());
-        workers.any(|worker| worker.runs().is_some() && !worker.waits.load(Ordering::Relaxed))
+        workers.any(|worker| worker.meter.runs().is_some() && !worker.meter.waits())
     }
 
     /// Returns the number of workers that have not left the pool.

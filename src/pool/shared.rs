@@ -41,7 +41,9 @@ use super::roster::{NotStarted, Roster};
 use super::sleepers::LastLook;
 use super::slots::{ReservedSlot, Slots};
 use super::spawned::Spawned;
-use crate::error::{BusyThread, StillRunning};
+use super::watch::Watch;
+use crate::clock::{Nanos, now};
+use crate::error::StillRunning;
 use crate::fork::{NotInherited, Stamp};
 use crate::primitive::{AtomicU8, Mutex, Ordering, fence, lock};
 use crate::sync::cancel::CancelToken;
@@ -69,6 +71,8 @@ pub(crate) struct Shared<T> {
     pub(crate) postponed: PostponedTasks,
     pub(super) groups: Groups<T>,
     pub(crate) incidents: Incidents,
+    /// Looks for tasks that run for long, if the user wants to know of them.
+    pub(super) watch: Option<Arc<Watch>>,
     pub(crate) link: PoolLink,
 }
 
@@ -115,6 +119,7 @@ impl<T: Send + 'static> Shared<T> {
                 token: Mutex::new(None),
                 process: Stamp::now(),
             },
+            watch: config.hooks.long_task.as_ref().map(|it| Watch::new(it.0)),
             hooks: HookCaller::new(config.hooks, config.first_names),
             observer: config.observer,
             spawned: Spawned::new(config.max_threads),
@@ -162,6 +167,14 @@ impl<T: Send + 'static> Shared<T> {
     #[must_use = "`false`: the task must not be pushed"]
     pub(crate) fn accept_due(&self) -> bool {
         self.queue.tally.accept_outside().is_ok()
+    }
+
+    /// Accepts a chore that has come due, which is no task of the user's, as
+    /// [`accept_due`](Self::accept_due) does.
+    #[must_use = "`false`: the chore must not be pushed"]
+    pub(super) fn accept_chore_due(&self) -> bool {
+        let tally = &self.queue.tally;
+        tally.accept_aside(|| tally.accept_outside()).is_ok()
     }
 
     /// Refuses outsiders from now on, and returns the phase before.
@@ -255,13 +268,41 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    /// Returns what the pool is doing; a snapshot, may be stale.
-    pub(crate) fn still_running(&self) -> StillRunning {
-        let busy = self.staff.roster.busy().into_iter();
-        let busy = busy.map(|(thread, task)| BusyThread::new(thread, task.get()));
-        let (unfinished, alive) = (self.queue.tally.unfinished(), self.staff.roster.alive());
-        StillRunning::new(unfinished, alive, busy.collect())
+    /// Returns the tasks that the workers run now, to be passed to
+    /// [`still_running`](Self::still_running) later.
+    pub(crate) fn runs_now(&self) -> RunsThen {
+        let workers = self.staff.roster.meters().into_iter();
+        RunsThen {
+            moment: now(),
+            runs: workers.map(|worker| worker.meter.run_number()).collect(),
+        }
     }
+
+    /// Returns what the pool is doing; a snapshot, may be stale. For how long a task runs is known
+    /// as far as the worker was idle before, or has run the same one `then`.
+    pub(crate) fn still_running(&self, then: &RunsThen) -> StillRunning {
+        let workers = self.staff.roster.meters().into_iter().enumerate();
+        let now = now();
+        let busy = workers.filter_map(|(number, worker)| {
+            let run = then.runs.get(number);
+            worker.busy(now, run.map(|run| (*run, then.moment)))
+        });
+        let busy = busy.collect();
+        let (unfinished, alive) = (self.queue.tally.unfinished(), self.staff.roster.alive());
+        StillRunning::new(unfinished, alive, busy)
+    }
+
+    /// Wakes the watcher of long tasks, if there is one: a worker has become busy.
+    #[inline]
+    pub(super) fn ring_watch(&self) {
+        self.watch.iter().for_each(|watch| watch.ring());
+    }
+}
+
+/// The runs of the workers at a moment, by number.
+pub(crate) struct RunsThen {
+    moment: Nanos,
+    runs: Vec<u64>,
 }
 
 impl<T: Send + 'static> Reach for Shared<T> {
@@ -282,6 +323,10 @@ impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         // First, so that no drop of the user's reaches the pool.
         self.link.end();
+        // In a child process the lock may be held forever.
+        if self.life.process.is_here() {
+            self.watch.iter().for_each(|watch| watch.end());
+        }
         self.hooks.discard();
     }
 }

@@ -44,6 +44,7 @@ impl<T: Send + 'static> Shared<T> {
     /// Blocks until all threads have ended, thread-locals and all. Not for a worker of the pool.
     pub(crate) fn join_threads(&self) {
         self.staff.roster.join();
+        self.watch.iter().for_each(|watch| watch.join());
     }
 
     /// Blocks until all threads have left the pool. Returns `false` if `deadline` came first.

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::local::{Local, Pool};
 use super::roster::{NotStarted, Worker, join_thread};
 use super::slots::ReservedSlot;
-use super::worker;
+use super::{watcher, worker};
 use crate::attributes::Attributes;
 use crate::primitive::{Mutex, ThreadBuilder, lock};
 use crate::unwind;
@@ -23,17 +23,17 @@ type Started = oneshot::Sender<io::Result<()>>;
 pub(crate) fn start(config: Config) -> io::Result<Arc<Pool>> {
     Local::set_hooks();
     let pool = Pool::new(config, |pool, reserved| start_thread(pool, reserved, None));
-    let started = match pool.hooks.has_thread_start() {
+    let started = watcher::start(&pool).and_then(|()| match pool.hooks.has_thread_start() {
         false => start_first(&pool),
         true => start_all(&pool),
-    };
+    });
     if started.is_err() {
         pool.hooks.was_not_built();
     }
     pool.staff.roster.count_out();
     if started.is_err() {
         pool.close();
-        pool.staff.roster.join();
+        pool.join_threads();
     }
     started.map(|()| pool)
 }
@@ -195,7 +195,11 @@ fn count_out(pool: &Pool) {
     pool.staff.roster.count_out_worker(|| {
         // The thread may be no worker, if the last could not be started.
         Local::in_the_way(pool.link, || pool.hooks.terminated());
-        !pool.is_forked()
+        if pool.is_forked() {
+            return false;
+        }
+        pool.watch.iter().for_each(|watch| watch.end());
+        true
     });
 }
 

@@ -1,6 +1,7 @@
 //! A worker's loop: find a task, run it, and sleep when there is none.
 
 use super::local::{Local, PoolTask};
+use super::meter::{Event, Phase};
 use crate::spin::{Spin, spin_until};
 
 /// How long a worker without tasks searches before it sleeps: about as long as it takes to wake
@@ -68,6 +69,7 @@ pub(super) fn work(local: &Local) -> bool {
                 local.outside(|| local.obey_flags());
             }
             if let Some(task) = local.outside(|| local.find_high()) {
+                local.found_work();
                 local.run(&mut Some(task));
                 continue;
             }
@@ -79,10 +81,14 @@ pub(super) fn work(local: &Local) -> bool {
         };
         if task.is_none() {
             task = local.outside(|| search(local));
+            if task.is_some() || local.has_found_half() {
+                local.found_work();
+            }
         }
         if task.is_some() {
             local.run(&mut task);
         } else if local.run_found_half() {
+            local.count(Event::RanHalf);
         } else if !local.outside(|| local.sleep()) {
             return true;
         } else if local.borrows() {
@@ -109,12 +115,19 @@ fn run_begun(local: &Local) {
         // Those who have pushed meanwhile have seen a busy worker, and asked no lender.
         local.shared.want_tick();
         match local.outside(|| local.find_begun()) {
-            Some(task) => local.run(&mut Some(task)),
+            Some(task) => {
+                local.found_work();
+                local.run(&mut Some(task));
+            }
             None if local.outside(|| local.find_half()) => {
-                local.run_found_half();
+                local.found_work();
+                if local.run_found_half() {
+                    local.count(Event::RanHalf);
+                }
             }
             None => {
                 local.note_idle();
+                local.enter_phase(Phase::Idle);
                 local.outside(|| local.return_loan());
             }
         }
@@ -135,6 +148,7 @@ fn search(local: &Local) -> Option<PoolTask> {
         return task;
     }
     local.note_idle();
+    local.enter_phase(Phase::Idle);
     local.check_quiescence_if_wanted();
     if local.shared.is_forked() {
         return None;

@@ -110,7 +110,7 @@ impl Postponed for Once {
         booking.cancel();
         drop(permit);
         if let Some((task, _)) = task {
-            task.cancel(CancelReason::Shutdown);
+            let _ = task.cancel(CancelReason::Shutdown);
         }
     }
 }

@@ -332,6 +332,16 @@ struct HandleContext(PoolLink);
 impl Context for HandleContext {
     fn begins(&self, _: &'static Name) {}
 
+    fn polls(&self, _: &'static Name) {}
+
+    fn future_begins(&self) {}
+
+    fn met_spent(&self) {}
+
+    fn met_cancelled(&self, _: CancelReason, _: bool) {}
+
+    fn failed(&self) {}
+
     fn can_be_joined(&self, _: *const ()) {}
 
     fn returned(&self) {}

@@ -1,6 +1,7 @@
 //! Two closures that borrow, and may run at the same time: [`join`].
 
 use crate::pool::Local;
+use crate::trace::carried;
 use crate::unwind;
 
 /// Calls two closures, maybe at the same time, and returns their results. Outside of pools it calls
@@ -60,7 +61,8 @@ where
     RB: Send,
 {
     Local::with(|local| match local {
-        Some(local) => local.join(a, b),
+        // The second closure may be called on another thread.
+        Some(local) => local.join(a, carried(b)),
         None => one_after_the_other(a, b),
     })
 }

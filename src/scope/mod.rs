@@ -242,7 +242,7 @@ where
 {
     let (task, (handle, _)) = make.make(pool, None, ());
     trampoline::call(move || {
-        task.cancel(reason);
+        let _ = task.cancel(reason);
     });
     handle
 }

@@ -29,9 +29,11 @@ use std::ptr::NonNull;
 
 use super::tasks::Tasks;
 use crate::error::CancelReason;
+use crate::name::Name;
 use crate::pool::{Inline, Local};
 use crate::task::cell::{self, Doomed, HandleRef, RawTask, Runnable, TaskRef};
-use crate::task::{Closure, Context, Job, LARGE, Look, Ran, Task, Token, Work};
+use crate::task::{Closure, Context, Gone, Job, LARGE, Look, Ran, Task, Token, Work, met};
+use crate::trace::traced;
 use crate::unwind::{self, Payload};
 
 /// A pointer to the scope of a task, which is there as long as the task is counted.
@@ -114,6 +116,7 @@ where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
 {
+    let closure = traced(const { &Name::of::<F>() }, closure);
     // `const`, here and below, so that only the branch that is taken is compiled.
     if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
@@ -137,6 +140,7 @@ where
     P: Token,
     F: FnOnce() + Send + 'scope,
 {
+    let closure = traced(const { &Name::of::<F>() }, closure);
     if const { size_of::<F>() <= LARGE } {
         let closure = noting_panics(counted.0, closure);
         make_alone_of(counted, Job::<F, _, _>::new(token, closure))
@@ -207,25 +211,26 @@ impl<Cx: Context> Work<Cx> for InQueue {
                 unsafe { scope.uncount(panic) };
                 Ran::Ended
             }
-            Err(gone) if gone.was_cancelled => Ran::Tombstone,
-            Err(_) => Ran::Ended,
+            Err(gone) => met(gone, cx),
         }
     }
 
-    fn cancel(self, reason: CancelReason) -> bool {
-        let was_queued = self.runnable.cancel(reason);
-        if was_queued {
-            // SAFETY: the task has ended here, and was counted until now.
-            unsafe { self.scope.uncount(None) };
-        }
-        was_queued
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
+        self.runnable.cancel(reason)?;
+        // SAFETY: the task has ended here, and was counted until now.
+        unsafe { self.scope.uncount(None) };
+        Ok(())
     }
 
-    fn look(&self) -> Option<Look> {
-        let runnable = &self.runnable;
-        runnable
-            .is_queued()
-            .then(|| Look::of_closure(runnable.name()))
+    fn gone(&self) -> Option<Gone> {
+        self.runnable.gone()
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        match self.runnable.gone() {
+            None => Ok(Look::of_closure(self.runnable.name())),
+            Some(gone) => Err(gone),
+        }
     }
 }
 
@@ -245,10 +250,22 @@ impl<'a> Listed<'a> {
     /// Runs the task, unless it was begun or cancelled before. Returns `true` if it was run. Never
     /// unwinds.
     pub(super) fn run(&self) -> bool {
-        // SAFETY: it is asked by the winner of the exchange that begins the task, which is counted.
-        let doomed = || unsafe { self.scope.tasks() }.doomed();
+        let mut dropped = None;
+        let doomed = || {
+            // SAFETY: it is asked by the winner of the exchange that begins the task, which is
+            // counted.
+            dropped = unsafe { self.scope.tasks() }.doomed();
+            dropped
+        };
         match self.task.run_unless(doomed) {
             Some(panic) => {
+                if let Some(reason) = dropped {
+                    Local::with(|local| {
+                        local
+                            .into_iter()
+                            .for_each(|it| it.met_cancelled(reason, false));
+                    });
+                }
                 // SAFETY: the task has ended here, and was counted until now.
                 unsafe { self.scope.uncount(panic) };
                 true

@@ -45,9 +45,11 @@ pub enum TryAcquireError {
 impl fmt::Display for TryAcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoPermits => "no permit is free",
-            Self::Closed => "the semaphore was closed",
-            Self::TooMany => "more permits were requested than the semaphore can ever have",
+            Self::NoPermits => "no permit is free; `acquire` waits for one",
+            Self::Closed => "the semaphore was closed; it gives no more permits",
+            Self::TooMany => {
+                "more permits were requested than the semaphore can ever have; request fewer"
+            }
         })
     }
 }
@@ -81,7 +83,7 @@ pub struct ReleaseError;
 
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("more permits were released than the semaphore can have")
+        f.write_str("more permits were released than the semaphore can have; release each once")
     }
 }
 
@@ -127,7 +129,7 @@ impl<T> fmt::Debug for PutError<T> {
 
 impl<T> fmt::Display for PutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue was closed")
+        f.write_str("the queue was closed; `into_inner` has the item")
     }
 }
 
@@ -208,8 +210,8 @@ impl<T> fmt::Debug for TryPutError<T> {
 impl<T> fmt::Display for TryPutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.is_closed {
-            false => "the queue was full",
-            true => "the queue was closed",
+            false => "the queue was full; `put` waits for room",
+            true => "the queue was closed; `into_inner` has the item",
         })
     }
 }
@@ -240,7 +242,7 @@ pub struct GetError;
 
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue is closed and empty")
+        f.write_str("the queue is closed and empty; nothing more will come")
     }
 }
 
@@ -267,7 +269,7 @@ impl From<GetError> for TryGetError {
 impl fmt::Display for TryGetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the queue was empty"),
+            Self::Empty => f.write_str("the queue was empty; `get` waits for an item"),
             Self::Closed => GetError.fmt(f),
         }
     }
@@ -282,7 +284,7 @@ pub struct TaskDoneError;
 
 impl fmt::Display for TaskDoneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("more items were reported done than were taken")
+        f.write_str("more items were reported done than were taken; report each once")
     }
 }
 
@@ -295,7 +297,10 @@ pub struct AbandonedError;
 
 impl fmt::Display for AbandonedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the last consumer of the queue has gone, and items are unfinished")
+        f.write_str(
+            "the last consumer of the queue has gone, and items are unfinished; keep a consumer \
+             until all are done",
+        )
     }
 }
 

@@ -37,13 +37,14 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::task::Waker;
 
 use crate::error::{CancelReason, JoinError};
 use crate::fork::NotInherited;
 use crate::name::Name;
 use crate::primitive::UnsafeCell;
-use crate::task::context::{Closure, Consent, Context, Extra, Job};
+use crate::task::context::{Closure, Consent, Context, End, Extra, Gone, Job};
 use crate::task::state::{CancelRequest, Ender, Finish, Leave, State};
 use crate::unwind::{self, Payload};
 
@@ -213,6 +214,9 @@ impl<F: Closure<T>, T> Cell<F, T> {
             unsafe { std::ptr::read(stage.cast::<F>()) }
         });
         let outcome = unwind::catch(|| closure.call()).map_err(|payload| {
+            // SAFETY: our duty is that of `typed_extra`.
+            unsafe { Self::typed_extra(header) }.failed();
+            tell_failure();
             // SAFETY: our duties are those of `name`.
             JoinError::of_panic(payload, unsafe { Self::name(header) })
         });
@@ -399,6 +403,23 @@ unsafe fn wake_waiter(header: NonNull<Header>, ender: Ender) {
     }
 }
 
+/// The function that is called when a closure with a handle has panicked.
+static ON_FAILURE: OnceLock<fn()> = OnceLock::new();
+
+/// Sets the function that is called, on the thread that has called it, when a closure with a handle
+/// has panicked. A cell does not know the context in which it is run, and to tell it there with
+/// each outcome would cost every task what only these should.
+pub(crate) fn set_on_failure(on_failure: fn()) {
+    let _ = ON_FAILURE.set(on_failure);
+}
+
+#[cold]
+fn tell_failure() {
+    if let Some(on_failure) = ON_FAILURE.get() {
+        on_failure();
+    }
+}
+
 /// Runs a closure, or drops it, and stores the outcome.
 ///
 /// # Safety
@@ -409,15 +430,13 @@ unsafe fn run_or_drop(header: NonNull<Header>, doomed: Option<CancelReason>) {
     match doomed {
         // SAFETY: our duties are those of `run`.
         None => unsafe { (vtable.run)(header) },
-        // SAFETY: our duties are those of `cancel`, too: the closure is ours.
-        Some(reason) => unsafe { (vtable.cancel)(header, reason) },
+        Some(reason) => {
+            // SAFETY: the header is that of a live cell, by our duty.
+            unsafe { header.as_ref() }.state.note_dropped(reason);
+            // SAFETY: our duties are those of `cancel`, too: the closure is ours.
+            unsafe { (vtable.cancel)(header, reason) }
+        }
     }
-}
-
-/// The answer of a runnable reference whose task was begun or cancelled elsewhere.
-#[derive(Debug)]
-pub(crate) struct Gone {
-    pub(crate) was_cancelled: bool,
 }
 
 /// The runnable reference to a cell. It is run or cancelled, exactly once.
@@ -428,17 +447,6 @@ pub(crate) struct Runnable(pub(super) NonNull<Header>);
 // SAFETY: the closure and the outcome behind the pointer are `Send` by the bounds of `pair`, and
 // wakers are. The state word decides which thread may access them.
 unsafe impl Send for Runnable {}
-
-/// The state in which a closure was found that was to be run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It was queued, and has been run.
-    Queued,
-    /// It was begun elsewhere.
-    Begun,
-    /// It was cancelled.
-    Cancelled,
-}
 
 impl Runnable {
     pub(super) fn header(&self) -> &Header {
@@ -451,9 +459,11 @@ impl Runnable {
         self.header().vtable.name
     }
 
-    /// Returns `true` if the closure was neither begun nor cancelled.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.header().state.is_queued()
+    /// Returns how the closure has gone, if it was begun or cancelled.
+    #[inline]
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        let state = &self.header().state;
+        (!state.is_queued()).then(|| state.gone())
     }
 
     /// Marks the closure as due, so that it may be run inline.
@@ -461,16 +471,15 @@ impl Runnable {
         self.header().state.come_due();
     }
 
-    /// Runs the closure, unless it was begun or cancelled before. Returns `false` if it was
-    /// cancelled.
-    pub(crate) fn run(self, cx: &impl Context) -> bool {
+    /// Runs the closure. Returns an error if it was begun or cancelled before.
+    pub(crate) fn run(self, cx: &impl Context) -> Result<(), Gone> {
         let name = self.name();
-        self.run_as(name, cx) != Found::Cancelled
+        self.run_as(name, cx)
     }
 
     /// Runs the closure as [`run`](Self::run) does, by another name.
     #[inline(always)]
-    pub(super) fn run_as(self, name: &'static Name, cx: &impl Context) -> Found {
+    pub(super) fn run_as(self, name: &'static Name, cx: &impl Context) -> Result<(), Gone> {
         let this = ManuallyDrop::new(self);
         if this.header().state.start() {
             cx.begins(name);
@@ -481,14 +490,11 @@ impl Runnable {
             if let Some(payload) = this.finish() {
                 cx.panicked(payload);
             }
-            return Found::Queued;
+            return Ok(());
         }
-        let cancelled = this.header().state.is_cancelled();
+        let gone = this.header().state.gone();
         this.leave();
-        match cancelled {
-            true => Found::Cancelled,
-            false => Found::Begun,
-        }
+        Err(gone)
     }
 
     /// Runs the closure, or drops it if `doomed` returns why. Does neither if it was begun or
@@ -500,35 +506,48 @@ impl Runnable {
     ) -> Result<Option<Payload>, Gone> {
         let this = ManuallyDrop::new(self);
         if !this.header().state.start() {
-            let was_cancelled = this.header().state.is_cancelled();
+            let gone = this.header().state.gone();
             this.leave();
-            return Err(Gone { was_cancelled });
+            return Err(gone);
         }
-        cx.begins(this.name());
+        let doomed = doomed();
+        match doomed {
+            None => cx.begins(this.name()),
+            Some(_) => cx.polls(this.name()),
+        }
         cx.can_be_joined(this.0.as_ptr().cast());
         // SAFETY: duty 1: our reference keeps the cell. Duty 2: `start` gave us the closure.
-        unsafe { run_or_drop(this.0, doomed()) };
+        unsafe { run_or_drop(this.0, doomed) };
         cx.returned();
+        if let Some(reason) = doomed {
+            cx.met_cancelled(reason, false);
+        }
         Ok(this.finish())
     }
 
-    /// Cancels the task. Returns `false` if it was begun or cancelled before.
-    pub(crate) fn cancel(self, reason: CancelReason) -> bool {
-        ManuallyDrop::new(self).end_unrun(reason)
+    /// Cancels the task. Returns an error if it was begun or cancelled before.
+    #[inline]
+    pub(crate) fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
+        let this = ManuallyDrop::new(self);
+        match this.header().state.cancel(reason) {
+            true => {
+                this.end_cancelled(reason);
+                Ok(())
+            }
+            false => {
+                let gone = this.header().state.gone();
+                this.leave();
+                Err(gone)
+            }
+        }
     }
 
-    /// Cancels the task if it has not begun. The runnable reference is gone after that.
-    #[inline]
-    fn end_unrun(&self, reason: CancelReason) -> bool {
-        let live = self.header().state.cancel();
-        if live {
-            // SAFETY: duty 1: our reference keeps the cell. Duty 2: `cancel` gave us the closure.
-            unsafe { (self.header().vtable.cancel)(self.0, reason) };
-            drop(self.finish());
-        } else {
-            self.leave();
-        }
-        live
+    /// Drops the closure of a task that was just cancelled. The runnable reference is gone after
+    /// that.
+    fn end_cancelled(&self, reason: CancelReason) {
+        // SAFETY: duty 1: our reference keeps the cell. Duty 2: `cancel` gave us the closure.
+        unsafe { (self.header().vtable.cancel)(self.0, reason) };
+        drop(self.finish());
     }
 
     /// Publishes the outcome. The runnable reference is gone after that. Returns the payload of a
@@ -568,7 +587,10 @@ impl Runnable {
 
 impl Drop for Runnable {
     fn drop(&mut self) {
-        self.end_unrun(CancelReason::Shutdown);
+        match self.header().state.cancel(CancelReason::Shutdown) {
+            true => self.end_cancelled(CancelReason::Shutdown),
+            false => self.leave(),
+        }
     }
 }
 
@@ -707,7 +729,7 @@ impl RawTask {
             if let Some(payload) = self.finish() {
                 cx.panicked(payload);
             }
-            self.tell_extra();
+            self.tell_extra(End::Returned);
         }
         ours
     }
@@ -731,9 +753,9 @@ impl RawTask {
     }
 
     /// Notifies the extra part that the task has ended.
-    fn tell_extra(&self) {
+    fn tell_extra(&self, end: End) {
         if let Some(extra) = self.extra() {
-            extra.ended();
+            extra.ended(end);
         }
     }
 
@@ -766,7 +788,7 @@ impl RawTask {
         }
         let state = &self.header().state;
         let cancelled = match self.ask() {
-            Consent::IfQueued => state.cancel(),
+            Consent::IfQueued => state.cancel(reason),
             Consent::Granted => state.cancel_begun(),
             Consent::GrantedElsewhere => return Err(Cancelled::Soon),
             Consent::Refused => false,
@@ -861,7 +883,7 @@ impl Drop for Doomed {
         // CANCELLED made this value, once, so the closure is ours.
         unsafe { (task.header().vtable.cancel)(task.0.0, self.reason) };
         drop(task.finish());
-        task.tell_extra();
+        task.tell_extra(End::unbegun(self.reason));
     }
 }
 

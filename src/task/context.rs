@@ -13,6 +13,22 @@ pub(crate) trait Context {
     /// The closure with this name is about to be called.
     fn begins(&self, name: &'static Name);
 
+    /// The future with this name is about to be polled, or to be dropped since it was cancelled.
+    fn polls(&self, name: &'static Name);
+
+    /// The future that is about to be polled has not been polled before.
+    fn future_begins(&self);
+
+    /// A task was met that has ended elsewhere, without having been cancelled.
+    fn met_spent(&self);
+
+    /// A task was met that was cancelled, here or elsewhere. `had_begun` says whether it is a
+    /// future that had been polled.
+    fn met_cancelled(&self, reason: CancelReason, had_begun: bool);
+
+    /// The task that was run has panicked, whether or not a handle returns that.
+    fn failed(&self);
+
     /// The closure that has begun has a handle, which can be joined. `cell` identifies its cell
     /// until the closure has [returned](Self::returned).
     fn can_be_joined(&self, cell: *const ());
@@ -38,6 +54,39 @@ pub(crate) enum Ran {
     GoesOn,
     /// The task is a future that is to be polled again, after others. It was not moved.
     Yields,
+}
+
+/// The way in which a task has gone that lies in a queue and has nothing left to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It was begun by a thread that waited for it.
+    Begun,
+    /// It was cancelled.
+    Cancelled(CancelReason),
+    /// It was begun to be dropped at once, by a thread that has counted it.
+    Dropped,
+    /// It was no task of the user's.
+    Aside,
+}
+
+/// The way in which a task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Returned,
+    Panicked,
+    /// `begun` says whether it is a future that had been polled.
+    Cancelled {
+        reason: CancelReason,
+        begun: bool,
+    },
+}
+
+impl End {
+    /// The end of a task that was cancelled before it began.
+    pub(crate) fn unbegun(reason: CancelReason) -> Self {
+        let begun = false;
+        Self::Cancelled { reason, begun }
+    }
 }
 
 /// A view of a task that has something left to run.
@@ -106,9 +155,12 @@ pub(crate) trait Extra: Send + Sync + 'static {
     /// Returns the reason for which the task must not begin any more, if there is one.
     fn forbids(&self) -> Option<CancelReason>;
 
+    /// The task has panicked, and is about to end.
+    fn failed(&self);
+
     /// The task has ended, and its outcome is published. Called once, by the thread that has ended
-    /// the task.
-    fn ended(&self);
+    /// the task, with [`End::Returned`] if it was not cancelled.
+    fn ended(&self, end: End);
 
     /// Returns this itself, for the modules above that know its type.
     fn as_any(&self) -> Option<&(dyn Any + Send + Sync)>;
@@ -123,7 +175,9 @@ impl Extra for () {
         None
     }
 
-    fn ended(&self) {}
+    fn failed(&self) {}
+
+    fn ended(&self, _: End) {}
 
     fn as_any(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
@@ -190,6 +244,16 @@ pub(crate) struct Nowhere;
 #[cfg(all(test, workmill_loom))]
 impl Context for Nowhere {
     fn begins(&self, _: &'static Name) {}
+
+    fn polls(&self, _: &'static Name) {}
+
+    fn future_begins(&self) {}
+
+    fn met_spent(&self) {}
+
+    fn met_cancelled(&self, _: CancelReason, _: bool) {}
+
+    fn failed(&self) {}
 
     fn can_be_joined(&self, _: *const ()) {}
 

@@ -13,8 +13,10 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::error::CancelReason;
-use crate::task::cell::{self, Found, HandleRef, Runnable};
-use crate::task::context::{Closure, Context, Extra, Job, Look, Ran, Token};
+use crate::name::Name;
+use crate::task::cell::{self, HandleRef, Runnable};
+use crate::task::context::{Closure, Context, End, Extra, Gone, Job, Look, Ran, Token};
+use crate::trace::traced;
 use crate::unwind;
 
 /// The words that hold a closure, or a pointer to it.
@@ -45,17 +47,36 @@ enum Op<'a, Cx> {
     /// Run the work. This consumes it, unless it yields.
     Run(&'a Cx),
     /// Cancel the work on this thread. This consumes it.
-    Cancel(&'a CancelReason),
+    Cancel(&'a mut Cancel),
+    /// Cancel the work if there is something left of it, and say nothing. This consumes it.
+    Drop,
     /// Cancel the work if it is a future. This leaves it where it is. The answer is
     /// [`Ran::Tombstone`] if it is no future, or was cancelled before.
     RequestCancel(&'a CancelReason),
     /// Mark the work as due, if it is a closure. This leaves it where it is.
     ComeDue,
     /// Look at the work. This leaves it where it is.
-    Look(&'a mut Option<Look>),
+    Look(&'a mut Result<Look, Gone>),
+    /// Report the work as met if it has gone. The answer is [`Ran::Tombstone`] then. This leaves it
+    /// where it is.
+    Meet(&'a Cx),
     /// Move the work to one word, which consumes it. The answer is [`Ran::Tombstone`], and the work
     /// is where it was, if it does not fit.
     Narrow(&'a mut Word),
+}
+
+/// A cancel, and what came of it.
+struct Cancel {
+    reason: CancelReason,
+    /// Set if there was nothing left to cancel.
+    gone: Option<Gone>,
+}
+
+impl Cancel {
+    fn new(reason: CancelReason) -> Self {
+        let gone = None;
+        Self { reason, gone }
+    }
 }
 
 // SAFETY: the words hold a `Work`, which is `Send`.
@@ -66,8 +87,8 @@ pub(crate) trait Work<Cx>: Send + Sized + 'static {
     /// Runs the work. Never unwinds. After [`Ran::Yields`] the bytes that `self` was copied from
     /// hold the work still.
     fn run(self, cx: &Cx) -> Ran;
-    /// Cancels the work. Returns `false` if there was nothing left to cancel. Never unwinds.
-    fn cancel(self, reason: CancelReason) -> bool;
+    /// Cancels the work. Returns an error if there was nothing left to cancel. Never unwinds.
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone>;
     /// Cancels a future, which is to be run once more then. Returns `false` if it was cancelled
     /// before, or if the work is no future.
     fn request_cancel(&self, _: CancelReason) -> bool {
@@ -75,8 +96,10 @@ pub(crate) trait Work<Cx>: Send + Sized + 'static {
     }
     /// Marks a closure that was [postponed](cell::RawTask::postpone) as due.
     fn come_due(&self) {}
-    /// Returns what can be seen of the work, or `None` if there is nothing left to run.
-    fn look(&self) -> Option<Look>;
+    /// Returns how the work has gone, if there is nothing left to run.
+    fn gone(&self) -> Option<Gone>;
+    /// Returns what can be seen of the work, or an error if there is nothing left to run.
+    fn look(&self) -> Result<Look, Gone>;
 }
 
 impl<Cx: Context> Task<Cx> {
@@ -87,12 +110,24 @@ impl<Cx: Context> Task<Cx> {
         P: Token,
         F: FnOnce() + Send + 'static,
     {
+        let closure = traced(const { &Name::of::<F>() }, closure);
+        Self::detached_as::<F, _, _>(token, closure)
+    }
+
+    /// Creates a task without a handle, with the name of the type `N`.
+    #[inline(always)]
+    fn detached_as<N, P, F>(token: P, closure: F) -> Self
+    where
+        N: 'static,
+        P: Token,
+        F: FnOnce() + Send + 'static,
+    {
         // `const`, here and below, so that only the branch that is taken is compiled.
-        if const { fits::<Detached<Job<F, P, F>>>() } {
-            Self::new(Detached(Job::<F, _, _>::new(token, closure)))
+        if const { fits::<Detached<Job<N, P, F>>>() } {
+            Self::new(Detached(Job::<N, _, _>::new(token, closure)))
         } else {
             let boxed: Box<dyn FnOnce() + Send> = Box::new(closure);
-            Self::new(Detached(Job::<F, _, _>::new(token, boxed)))
+            Self::new(Detached(Job::<N, _, _>::new(token, boxed)))
         }
     }
 
@@ -105,6 +140,12 @@ impl<Cx: Context> Task<Cx> {
         T: Send + 'static,
     {
         let extra = token.extra();
+        let name = const { &Name::of::<F>() };
+        let name = match cfg!(feature = "tracing") {
+            true => extra.name().unwrap_or(name),
+            false => name,
+        };
+        let closure = traced(name, closure);
         let (runnable, handle) = if const { size_of::<F>() <= LARGE } {
             cell::pair(Job::<F, _, _>::new(token, closure))
         } else {
@@ -154,7 +195,25 @@ impl<Cx: Context> Task<Cx> {
 
     /// Returns what can be seen of the work, or `None` if it was run or cancelled elsewhere.
     pub(crate) fn look(&self) -> Option<Look> {
-        let (words, mut look) = (NonNull::from(&self.words).cast(), None);
+        self.look_or_gone().ok()
+    }
+
+    /// Returns how the work has gone, if it was run or cancelled elsewhere, so that dropping the
+    /// task only frees memory.
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        self.look_or_gone().err()
+    }
+
+    /// Reports the work to `cx` as met if it has gone. Returns `true` if it has, so that the task
+    /// is to be dropped.
+    pub(crate) fn meet_if_gone(&self, cx: &Cx) -> bool {
+        let words = NonNull::from(&self.words).cast();
+        // SAFETY: `new` paired the function with the words, which this does not consume.
+        unsafe { (self.call)(words, Op::Meet(cx)) == Ran::Tombstone }
+    }
+
+    fn look_or_gone(&self) -> Result<Look, Gone> {
+        let (words, mut look) = (NonNull::from(&self.words).cast(), Err(Gone::Begun));
         // SAFETY: `new` paired the function with the words, which a look does not consume.
         unsafe { (self.call)(words, Op::Look(&mut look)) };
         look
@@ -175,24 +234,20 @@ impl<Cx: Context> Task<Cx> {
         unsafe { (self.call)(words, Op::ComeDue) };
     }
 
-    /// Returns `true` if the work was run or cancelled elsewhere, so that dropping the task only
-    /// frees memory.
-    pub(crate) fn is_tombstone(&self) -> bool {
-        self.look().is_none()
-    }
-
     /// Returns `true` if the work is a future that has begun, or was cancelled, and is to be run
     /// again.
     pub(crate) fn has_begun(&self) -> bool {
         self.look().is_some_and(|look| !look.waits)
     }
 
-    /// Cancels the work. Returns `false` if it was a tombstone.
-    pub(crate) fn cancel(self, reason: CancelReason) -> bool {
+    /// Cancels the work. Returns an error if it was a tombstone.
+    pub(crate) fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
         let mut task = ManuallyDrop::new(self);
-        let call = task.call;
+        let (call, mut cancel) = (task.call, Cancel::new(reason));
+        let op = Op::Cancel(&mut cancel);
         // SAFETY: `new` paired the function with the words, and the task is forgotten.
-        unsafe { call(NonNull::from(&mut task.words).cast(), Op::Cancel(&reason)) == Ran::Ended }
+        unsafe { call(NonNull::from(&mut task.words).cast(), op) };
+        cancel.gone.map_or(Ok(()), Err)
     }
 
     /// Returns the task in one word, as futures fit, or an error with the task if its work does
@@ -245,7 +300,7 @@ impl<Cx> Task<Cx, Word> {
 
 impl<Cx, W> Drop for Task<Cx, W> {
     fn drop(&mut self) {
-        let op = Op::Cancel(&CancelReason::Shutdown);
+        let op = Op::Drop;
         // SAFETY: `new` paired the function with the words. They were not consumed: each method
         // that consumes them forgets the task or overwrites it.
         unsafe { (self.call)(NonNull::from(&mut self.words).cast(), op) };
@@ -256,7 +311,7 @@ impl<Cx, W> Drop for Task<Cx, W> {
 ///
 /// # Safety
 /// The words hold a `W`, which is not used again after any [`Op`] that consumes it.
-unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
+unsafe fn call<W: Work<Cx>, Cx: Context>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
     // SAFETY: by our duty the words hold a `W`. Either this copy is used, once, or it is forgotten
     // and the work stays where it is.
     let work = ManuallyDrop::new(unsafe { words.cast::<W>().read() });
@@ -268,7 +323,7 @@ unsafe fn call<W: Work<Cx>, Cx>(words: NonNull<()>, op: Op<'_, Cx>) -> Ran {
 
 /// Does everything except running the work. A function of its own, because nearly all calls run it.
 #[cold]
-fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
+fn do_other<W: Work<Cx>, Cx: Context>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
     let unless = |tombstone| {
         if tombstone {
             Ran::Tombstone
@@ -278,7 +333,15 @@ fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
     };
     match op {
         Op::Run(_) => unreachable!("`call` runs the work"),
-        Op::Cancel(reason) => unless(!ManuallyDrop::into_inner(work).cancel(*reason)),
+        Op::Cancel(cancel) => {
+            let cancelled = ManuallyDrop::into_inner(work).cancel(cancel.reason);
+            cancel.gone = cancelled.err();
+            Ran::Ended
+        }
+        Op::Drop => {
+            let _ = ManuallyDrop::into_inner(work).cancel(CancelReason::Shutdown);
+            Ran::Ended
+        }
         Op::RequestCancel(reason) => unless(!work.request_cancel(*reason)),
         Op::ComeDue => {
             work.come_due();
@@ -286,7 +349,14 @@ fn do_other<W: Work<Cx>, Cx>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> Ran {
         }
         Op::Look(look) => {
             *look = work.look();
-            unless(look.is_none())
+            Ran::Ended
+        }
+        Op::Meet(cx) => {
+            let gone = work.gone();
+            if let Some(gone) = gone {
+                met(gone, cx);
+            }
+            unless(gone.is_some())
         }
         Op::Narrow(word) => {
             let fits = fits_in::<W, Word>();
@@ -316,18 +386,23 @@ impl<J: Closure<()> + 'static, Cx: Context> Work<Cx> for Detached<J> {
     fn run(self, cx: &Cx) -> Ran {
         cx.begins(J::NAME);
         if let Err(payload) = unwind::catch(|| self.0.call()) {
+            cx.failed();
             cx.panicked(payload);
         }
         Ran::Ended
     }
 
-    fn cancel(self, _: CancelReason) -> bool {
+    fn cancel(self, _: CancelReason) -> Result<(), Gone> {
         unwind::discard(self.0);
-        true
+        Ok(())
     }
 
-    fn look(&self) -> Option<Look> {
-        Some(Look::of_closure(J::NAME))
+    fn gone(&self) -> Option<Gone> {
+        None
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        Ok(Look::of_closure(J::NAME))
     }
 }
 
@@ -335,17 +410,40 @@ impl<Cx: Context> Work<Cx> for Runnable {
     #[inline]
     fn run(self, cx: &Cx) -> Ran {
         match Self::run(self, cx) {
-            true => Ran::Ended,
-            false => Ran::Tombstone,
+            Ok(()) => Ran::Ended,
+            Err(gone) => met(gone, cx),
         }
     }
 
-    fn cancel(self, reason: CancelReason) -> bool {
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
         Self::cancel(self, reason)
     }
 
-    fn look(&self) -> Option<Look> {
-        self.is_queued().then(|| Look::of_closure(self.name()))
+    fn gone(&self) -> Option<Gone> {
+        Self::gone(self)
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        match Self::gone(self) {
+            None => Ok(Look::of_closure(self.name())),
+            Some(gone) => Err(gone),
+        }
+    }
+}
+
+/// Reports a task that had gone when it was to be run.
+#[inline]
+pub(crate) fn met(gone: Gone, cx: &impl Context) -> Ran {
+    match gone {
+        Gone::Begun => {
+            cx.met_spent();
+            Ran::Ended
+        }
+        Gone::Cancelled(reason) => {
+            cx.met_cancelled(reason, false);
+            Ran::Tombstone
+        }
+        Gone::Dropped | Gone::Aside => Ran::Ended,
     }
 }
 
@@ -360,22 +458,24 @@ impl<X: Extra, Cx: Context> Work<Cx> for WithExtra<X> {
         let Self { runnable, extra } = self;
         if let Some(reason) = extra.forbids() {
             return match end_unrun(runnable, &extra, reason) {
-                true => Ran::Ended,
-                false => Ran::Tombstone,
+                Ok(()) => {
+                    cx.met_cancelled(reason, false);
+                    Ran::Ended
+                }
+                Err(gone) => met(gone, cx),
             };
         }
         let name = extra.name().unwrap_or(runnable.name());
         match runnable.run_as(name, cx) {
-            Found::Queued => {
-                extra.ended();
+            Ok(()) => {
+                extra.ended(End::Returned);
                 Ran::Ended
             }
-            Found::Begun => Ran::Ended,
-            Found::Cancelled => Ran::Tombstone,
+            Err(gone) => met(gone, cx),
         }
     }
 
-    fn cancel(self, reason: CancelReason) -> bool {
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
         end_unrun(self.runnable, &self.extra, reason)
     }
 
@@ -383,17 +483,23 @@ impl<X: Extra, Cx: Context> Work<Cx> for WithExtra<X> {
         self.runnable.come_due();
     }
 
-    fn look(&self) -> Option<Look> {
-        let name = || self.extra.name().unwrap_or(self.runnable.name());
-        self.runnable.is_queued().then(|| Look::of_closure(name()))
+    fn gone(&self) -> Option<Gone> {
+        self.runnable.gone()
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        match self.runnable.gone() {
+            None => Ok(Look::of_closure(
+                self.extra.name().unwrap_or(self.runnable.name()),
+            )),
+            Some(gone) => Err(gone),
+        }
     }
 }
 
 /// Cancels the closure if it has not begun.
-fn end_unrun<X: Extra>(runnable: Runnable, extra: &X, reason: CancelReason) -> bool {
-    let ends = runnable.cancel(reason);
-    if ends {
-        extra.ended();
-    }
-    ends
+fn end_unrun<X: Extra>(runnable: Runnable, extra: &X, reason: CancelReason) -> Result<(), Gone> {
+    runnable.cancel(reason)?;
+    extra.ended(End::unbegun(reason));
+    Ok(())
 }

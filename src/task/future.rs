@@ -41,10 +41,11 @@ use crate::task::aligned;
 use crate::task::cell::{
     FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
 };
-use crate::task::context::{Context, Extra, Look, Ran, Token};
+use crate::task::context::{Context, End, Extra, Gone, Look, Ran, Token};
 use crate::task::erased::{Task, Work};
 use crate::task::poll_state::PollState;
 use crate::task::state::{CancelRequest, State};
+use crate::trace::FutureSpan;
 use crate::unwind::{self, Payload};
 
 // The cell whose future is polled on this thread, the innermost one. The pointer is one byte
@@ -66,6 +67,7 @@ struct Cell<F: Future, P: Token, S> {
     /// The key under which the future is registered. Written before the task is handed out.
     key: AtomicUsize,
     poll_state: PollState,
+    span: FutureSpan,
     /// The token that the future holds until it is polled for the first time.
     token: UnsafeCell<Option<P>>,
     stage: UnsafeCell<Stage<F>>,
@@ -282,7 +284,21 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
 
     /// Returns the error of a future for which a cancel was requested.
     fn cancelled(&self) -> JoinError {
-        JoinError::of_cancel(self.header.state.reason(), self.name())
+        JoinError::of_cancel(self.header.state.reason().0, self.name())
+    }
+
+    /// Reports that the future has panicked or was cancelled, and returns which.
+    #[cold]
+    #[inline(never)]
+    fn report_failure(&self, error: &JoinError, cx: &impl Context) -> End {
+        if error.is_panic() {
+            self.extra.failed();
+            cx.failed();
+            return End::Returned;
+        }
+        let (reason, begun) = self.header.state.reason();
+        cx.met_cancelled(reason, begun);
+        End::Cancelled { reason, begun }
     }
 
     /// # Safety
@@ -438,9 +454,13 @@ where
                 // Nothing to do if the future has begun: what may go on is not decided here.
                 self.request_cancel_unbegun(reason);
             }
-            kept = self.token().map(Token::begin);
+            let token = self.token();
+            if token.is_some() {
+                cx.future_begins();
+            }
+            kept = token.map(Token::begin);
         }
-        cx.begins(cell.name());
+        cx.polls(cell.name());
         cx.can_be_joined(id);
         // SAFETY: the functions keep the contract of `RawWaker`. The waker is not dropped, because
         // it is no counted reference: it borrows the runnable reference.
@@ -450,7 +470,8 @@ where
         let outer = POLLED.with(|polled| polled.replace(id));
         // SAFETY: the runnable reference is ours. If the answer is an outcome, the future is not
         // polled again.
-        let outcome = unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
+        let poll = || unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
+        let outcome = cell.span.within(poll);
         let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();
@@ -462,6 +483,10 @@ where
             // Another thread may have the runnable reference already, and the cell may be gone.
             return Ran::GoesOn;
         };
+        let end = match &outcome {
+            Ok(_) => End::Returned,
+            Err(error) => cell.report_failure(error, cx),
+        };
         // SAFETY: the runnable reference is ours, and `poll` has dropped the future.
         unsafe { cell.end(outcome) };
         cx.future_ended(cell.key.load(Ordering::Relaxed));
@@ -470,30 +495,38 @@ where
         if let Some(payload) = ManuallyDrop::new(Runnable(self.header)).finish() {
             cx.panicked(payload);
         }
-        extra.ended();
+        extra.ended(end);
         Ran::Ended
     }
 
-    fn cancel(self, reason: CancelReason) -> bool {
+    fn cancel(self, reason: CancelReason) -> Result<(), Gone> {
         let request = self.request_cancel_here(reason);
         let cell = self.cell();
         // SAFETY: the runnable reference is ours, and has not ended the future.
         unsafe { cell.drop_future() };
+        cell.span.end();
         // SAFETY: the runnable reference is ours, and the future was just dropped.
         unsafe { cell.end(Err(cell.cancelled())) };
-        let extra = cell.extra.clone();
+        let (extra, (reason, begun)) = (cell.extra.clone(), cell.header.state.reason());
         drop(ManuallyDrop::new(Runnable(self.header)).finish());
-        extra.ended();
-        request
+        extra.ended(End::Cancelled { reason, begun });
+        match request {
+            true => Ok(()),
+            false => Err(Gone::Cancelled(reason)),
+        }
     }
 
     fn request_cancel(&self, reason: CancelReason) -> bool {
         self.request_cancel_here(reason)
     }
 
-    fn look(&self) -> Option<Look> {
+    fn gone(&self) -> Option<Gone> {
+        None
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
         let header = &self.cell().header;
-        Some(Look {
+        Ok(Look {
             name: self.cell().name(),
             is_future: true,
             waits: header.state.is_queued(),
@@ -521,11 +554,14 @@ impl<Cx: Context> Task<Cx> {
         S: Fn(Self) + Send + Sync + 'static,
         Cx: 'static,
     {
+        let (extra, name) = (token.extra(), const { &Name::of::<F>() });
+        let name = extra.name().unwrap_or(name);
         let cell = aligned::new(Cell {
-            extra: token.extra(),
+            extra,
             header: Header::new(State::queued(), Functions::<F, P, S, Cx>::VTABLE),
             poll_state: PollState::queued(),
             schedule,
+            span: FutureSpan::new(name),
             token: UnsafeCell::new(Some(token)),
             key: AtomicUsize::new(0),
             stage: UnsafeCell::new(Stage {

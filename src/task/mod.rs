@@ -29,7 +29,7 @@ pub(crate) mod promise;
 pub(crate) mod stack;
 mod state;
 
-pub(crate) use context::{Closure, Consent, Context, Extra, Job, Look, Ran, Token};
+pub(crate) use context::{Closure, Consent, Context, End, Extra, Gone, Job, Look, Ran, Token};
 #[cfg(all(test, workmill_loom))]
 pub(crate) use context::{Nowhere, job};
-pub(crate) use erased::{LARGE, Task, Word, Work};
+pub(crate) use erased::{LARGE, Task, Word, Work, met};

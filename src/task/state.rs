@@ -55,6 +55,7 @@ use std::fmt;
 
 use crate::error::CancelReason;
 use crate::primitive::{AtomicUsize, Ordering};
+use crate::task::context::Gone;
 
 /// Bits 0 and 1: how far the task has come.
 const STAGE: usize = 0b11;
@@ -75,15 +76,40 @@ const RUNNABLE_GONE: usize = 1 << 3;
 const HANDLE_GONE: usize = 1 << 4;
 /// The waiter field holds the waker of the thread or future that waits for the handle.
 const WAITER: usize = 1 << 5;
-/// Bits 6 and 7: why a future was cancelled. Zero is [`CancelReason::Cancelled`].
-const REASON: usize = 0b11 << 6;
+/// Bits 6 to 8: why the task was cancelled. Zero is [`CancelReason::Cancelled`].
+const REASON: usize = 0b111 << 6;
 const BY_SHUTDOWN: usize = 1 << 6;
 const BY_REJECTION: usize = 2 << 6;
 const BY_EXPIRY: usize = 3 << 6;
+const BY_SCOPE: usize = 4 << 6;
 /// The closure must not be run inline, because it is not due, or only by those who know its scope.
-const NOT_DUE: usize = 1 << 8;
+const NOT_DUE: usize = 1 << 9;
+/// The future had begun when it was cancelled.
+const BEGUN: usize = 1 << 10;
 /// One counted reference. All bits from here on are their number.
-const REF_ONE: usize = 1 << 9;
+const REF_ONE: usize = 1 << 11;
+
+/// Returns the reason that a word keeps.
+fn reason_of(word: usize) -> CancelReason {
+    match word & REASON {
+        BY_SHUTDOWN => CancelReason::Shutdown,
+        BY_REJECTION => CancelReason::Rejected,
+        BY_EXPIRY => CancelReason::Expired,
+        BY_SCOPE => CancelReason::ScopeFailed,
+        _ => CancelReason::Cancelled,
+    }
+}
+
+/// Returns the bits of a reason. Any that has none becomes [`CancelReason::Cancelled`].
+fn reason_bits(reason: CancelReason) -> usize {
+    match reason {
+        CancelReason::Shutdown => BY_SHUTDOWN,
+        CancelReason::Rejected => BY_REJECTION,
+        CancelReason::Expired => BY_EXPIRY,
+        CancelReason::ScopeFailed => BY_SCOPE,
+        _ => 0,
+    }
+}
 
 /// Returns `true` if no reference is left in `word`.
 fn is_last(word: usize) -> bool {
@@ -114,6 +140,7 @@ impl fmt::Debug for Snapshot {
             BY_SHUTDOWN => "BY_SHUTDOWN",
             BY_REJECTION => "BY_REJECTION",
             BY_EXPIRY => "BY_EXPIRY",
+            BY_SCOPE => "BY_SCOPE",
             _ => "BY_CANCEL",
         };
         f.debug_struct("State")
@@ -124,6 +151,7 @@ impl fmt::Debug for Snapshot {
             .field("waiter", &has(WAITER))
             .field("reason", &format_args!("{reason}"))
             .field("not_due", &has(NOT_DUE))
+            .field("begun", &has(BEGUN))
             .field("references", &(word / REF_ONE))
             .finish()
     }
@@ -208,8 +236,26 @@ impl State {
     /// QUEUED to CANCELLED. Returns `false` if the task had begun or was cancelled before.
     #[must_use = "true: the caller owns the closure, and must end the task"]
     #[inline]
-    pub(super) fn cancel(&self) -> bool {
-        self.leave_queue(CANCELLED)
+    pub(super) fn cancel(&self, reason: CancelReason) -> bool {
+        self.leave_queue(CANCELLED | reason_bits(reason))
+    }
+
+    /// Notes that a closure, which was taken out to be run, is dropped instead.
+    pub(super) fn note_dropped(&self, reason: CancelReason) {
+        let before = self.0.fetch_or(reason_bits(reason), Ordering::Relaxed);
+        let is_running = before & (STAGE | DONE | REASON) == RUNNING;
+        debug_assert!(is_running, "dropped in {:?}", Snapshot(before));
+    }
+
+    /// Returns how the closure was taken out, which is not queued any more.
+    #[inline]
+    pub(super) fn gone(&self) -> Gone {
+        let word = self.0.load(Ordering::Relaxed);
+        match word & STAGE {
+            CANCELLED => Gone::Cancelled(reason_of(word)),
+            _ if word & REASON != 0 => Gone::Dropped,
+            _ => Gone::Begun,
+        }
     }
 
     /// QUEUED or RUNNING to CANCELLED, of a promise. Returns `false` if it was answered or
@@ -278,15 +324,8 @@ impl State {
     }
 
     /// QUEUED or RUNNING to CANCELLED, of a future. It ends when it is run next.
-    ///
-    /// The word can keep four reasons. Any other becomes [`CancelReason::Cancelled`].
     pub(super) fn request_cancel(&self, reason: CancelReason) -> CancelRequest {
-        let reason = match reason {
-            CancelReason::Shutdown => BY_SHUTDOWN,
-            CancelReason::Rejected => BY_REJECTION,
-            CancelReason::Expired => BY_EXPIRY,
-            _ => 0,
-        };
+        let reason = reason_bits(reason);
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let found = match word & STAGE {
@@ -295,7 +334,12 @@ impl State {
                 CANCELLED => return CancelRequest::Before,
                 _ => return CancelRequest::TooLate,
             };
-            let new = word & !STAGE | CANCELLED | reason;
+            let begun = if found == CancelRequest::Begun {
+                BEGUN
+            } else {
+                0
+            };
+            let new = word & !STAGE | CANCELLED | reason | begun;
             // ORDERING: Acquire keeps the taking of the token behind this exchange. Nothing is
             // published.
             match self
@@ -343,14 +387,10 @@ impl State {
         false
     }
 
-    /// Returns why a future was cancelled.
-    pub(super) fn reason(&self) -> CancelReason {
-        match self.0.load(Ordering::Relaxed) & REASON {
-            BY_SHUTDOWN => CancelReason::Shutdown,
-            BY_REJECTION => CancelReason::Rejected,
-            BY_EXPIRY => CancelReason::Expired,
-            _ => CancelReason::Cancelled,
-        }
+    /// Returns why a task was cancelled, and whether it is a future that had begun.
+    pub(super) fn reason(&self) -> (CancelReason, bool) {
+        let word = self.0.load(Ordering::Relaxed);
+        (reason_of(word), word & BEGUN != 0)
     }
 
     /// Sets DONE, and also RUNNABLE_GONE if the ender acts for the runnable reference and the

@@ -549,6 +549,15 @@ fn the_servers_take_numbers_from_the_command_line() {
     }
 }
 
+#[test]
+fn a_page_of_a_running_pool_is_served_by_that_pool() {
+    let run = Folder::new().run(Command::new(program("status_page")).arg("40"));
+    run.exits(0).prints([
+        "40 visits, and the counts added up each time",
+        "the server has ended",
+    ]);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_server_asks_for_as_many_open_files_as_it_needs() {

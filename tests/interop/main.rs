@@ -6,3 +6,4 @@ mod runtimes;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "what all tests share is more than these need")]
 mod support;
+mod tracing;

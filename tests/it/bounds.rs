@@ -49,7 +49,7 @@ fn rejected_tasks_resolve_to_rejected() {
         assert_eq!(error.cancel_reason(), Some(CancelReason::Rejected));
         let text = error.to_string();
         assert!(
-            text.ends_with(" was rejected because the pool was full"),
+            text.contains(" was rejected because the pool was full; "),
             "{text}"
         );
         pool.execute(move || drop(second));

@@ -108,7 +108,10 @@ fn a_refused_closure_comes_back_out_of_any_error() {
         let refused = submit(&pool, Box::new(move || receiver.recv().unwrap())).unwrap_err();
         let refused = refused.downcast::<TrySubmitError<Closure>>().unwrap();
         assert_eq!(refused.reason(), CancelReason::Shutdown);
-        assert_eq!(refused.to_string(), "the pool was shut down");
+        assert_eq!(
+            refused.to_string(),
+            "the pool was shut down; `into_inner` has the closure"
+        );
         sender.send(42).unwrap();
         assert_eq!(refused.into_inner()(), 42);
     });
@@ -128,12 +131,15 @@ fn a_refused_item_comes_back_out_of_any_error() {
         let queue = JoinableQueue::bounded(1);
         put(&queue, Box::new(|| 1)).unwrap();
         let full = try_put(&queue, Box::new(|| 2)).unwrap_err();
-        assert_eq!(full.to_string(), "the queue was full");
+        assert_eq!(full.to_string(), "the queue was full; `put` waits for room");
         let full = full.downcast::<TryPutError<Closure>>().unwrap();
         assert_eq!(full.into_inner()(), 2);
         queue.close();
         let closed = put(&queue, Box::new(|| 3)).unwrap_err();
-        assert_eq!(closed.to_string(), "the queue was closed");
+        assert_eq!(
+            closed.to_string(),
+            "the queue was closed; `into_inner` has the item"
+        );
         let closed = closed.downcast::<PutError<Closure>>().unwrap();
         assert_eq!(TryPutError::from(*closed).into_inner()(), 3);
     });

@@ -33,6 +33,7 @@ mod many;
 mod mapping;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 #[cfg(unix)]
 mod neighbours;
 mod notify;
@@ -59,3 +60,4 @@ mod views;
 mod wait_classes;
 mod wait_rule;
 mod waiting;
+mod watching;

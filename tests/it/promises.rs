@@ -336,7 +336,8 @@ fn errors_from_elsewhere_say_what_they_are() {
     let error = JoinError::cancelled(CancelReason::Shutdown).with_task_name("bake");
     assert_eq!(
         error.to_string(),
-        "the task bake was cancelled because the pool was shut down"
+        "the task bake was cancelled because the pool was shut down; `shutdown` runs all that \
+         came before it"
     );
     let panics = catch_unwind(AssertUnwindSafe(|| error.into_panic()));
     assert!(panics.is_err(), "it did not panic");

@@ -3,6 +3,7 @@
 mod futures;
 mod groups;
 mod maps;
+mod metrics;
 mod queues;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "what all tests share is more than these need")]

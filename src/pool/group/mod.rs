@@ -58,20 +58,25 @@
 //! of the outer, held by a task that waits for the first. A semaphore that each task takes when it
 //! begins would hold threads, and one that futures await would need a future for each task.
 
+mod counts;
 #[cfg(all(test, workmill_loom))]
 mod model;
 pub(crate) mod pending;
 mod tree;
 mod waiting;
 
-use std::sync::Arc;
+// The standard library's under the model, too: it is set before the group is shared.
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
+use self::counts::GroupMeter;
 use self::tree::{Is, Node, State, Tree};
 use super::priority::Priority;
 use crate::fork::Stamp;
+use crate::metrics::GroupMetrics;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::wait_queue::WaitQueue;
+use crate::task::End;
 
 /// The bit of the count of unfinished tasks that refuses outsiders.
 const CLOSED: usize = 1;
@@ -84,9 +89,13 @@ pub(crate) struct Group<T, R> {
     node: usize,
     outer: Option<Arc<Self>>,
     limit: usize,
+    /// The number by which its pool's reports call it.
+    number: OnceLock<usize>,
     /// The number of unfinished tasks, and CLOSED.
     unfinished: AtomicUsize,
     pub(crate) idle: WaitQueue,
+    /// The counts of its tasks, those of the groups within included.
+    counts: GroupMeter,
     /// The process in which the group was made.
     process: Stamp,
 }
@@ -182,15 +191,28 @@ impl<T, R> Group<T, R> {
             node,
             outer,
             limit,
+            number: OnceLock::new(),
             unfinished: AtomicUsize::new(0),
             idle: WaitQueue::new(),
+            counts: GroupMeter::default(),
             process: Stamp::now(),
         })
+    }
+
+    /// Returns the number by which its pool's reports call it.
+    pub(crate) fn number(&self) -> Option<usize> {
+        self.number.get().copied()
     }
 
     /// Returns the number of its tasks that may run at a time.
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Returns what the tasks of the group have done.
+    pub(crate) fn metrics(&self) -> GroupMetrics {
+        self.counts
+            .read(self.number().unwrap_or_default(), self.limit)
     }
 
     /// Returns the group, and those around it.
@@ -233,6 +255,7 @@ impl<T, R> Group<T, R> {
                 return None;
             }
         }
+        self.path().for_each(|group| group.counts.accept());
         let key = self.tree.lock().tickets.insert(State::new(self.node));
         Some(Ticket {
             group: Arc::clone(self),
@@ -411,12 +434,26 @@ impl<T, R> Ticket<T, R> {
         left
     }
 
-    /// Counts the task as finished: its outcome is published.
-    pub(crate) fn finish(&self) {
+    /// Counts the task as finished, which has ended in that way, if that is known: its outcome is
+    /// published.
+    pub(crate) fn finish(&self, end: Option<End>) {
         // The threads of two calls have synchronized by a lock of their own.
         if !self.has_finished.swap(true, Ordering::Relaxed) {
-            self.group.path().for_each(Group::finish_one);
+            for group in self.group.path() {
+                end.into_iter().for_each(|end| group.counts.end(end));
+                group.finish_one();
+            }
         }
+    }
+
+    /// Counts the task as one that begins.
+    pub(crate) fn begins(&self) {
+        self.group.path().for_each(|group| group.counts.start());
+    }
+
+    /// Takes back that the task was accepted: it was not made.
+    pub(crate) fn take_back(&self) {
+        self.group.path().for_each(|group| group.counts.take_back());
     }
 
     /// Lends the permits of this ticket to another, for which its task is about to wait.

@@ -59,7 +59,7 @@ fn run(tickets: &[Arc<Ticket<usize, ()>>], mut begun: Vec<usize>, meter: &Meter)
         let left = tickets[task].leave();
         assert!(left.own.is_none());
         begun.extend(left.begins);
-        tickets[task].finish();
+        tickets[task].finish(None);
         ran += 1;
     }
     ran
@@ -77,7 +77,7 @@ fn assert_free(group: &Arc<Tasks>) {
     let last = ticket(group);
     assert_eq!(arrive(&last, 9), [9]);
     assert!(last.leave().own.is_none());
-    last.finish();
+    last.finish(None);
     assert_eq!(group.unfinished(), 0);
 }
 
@@ -118,12 +118,12 @@ fn a_task_is_cancelled_as_it_arrives_or_is_to_begin() {
         let mut begun = arrive(&tickets[1], 1);
         // It finds its own task, or the permit that the other has held.
         begun.extend(tickets[0].leave().begins);
-        tickets[0].finish();
+        tickets[0].finish(None);
         let (was_waiting, begins) = canceller.join().unwrap();
         assert_eq!(first, [0]);
         assert_eq!(begins, 0);
         assert_eq!(begun.len() + usize::from(was_waiting), 1);
-        tickets[1].finish();
+        tickets[1].finish(None);
         assert_free(&group);
     });
 }
@@ -151,7 +151,7 @@ fn a_loan_comes_back_and_nobody_else_has_it_meanwhile() {
         let left = tickets[1].leave();
         assert!(left.begins.into_iter().next().is_none());
         left.lender.into_iter().for_each(Waker::wake);
-        tickets[1].finish();
+        tickets[1].finish(None);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert!(tickets[0].has_permits(&waker));
         let ran = run(&tickets, vec![0], &meter) + other.join().unwrap();
@@ -175,7 +175,7 @@ fn a_lender_leaves_as_its_borrower_begins_or_ends() {
             let tickets = tickets.clone();
             thread::spawn(move || {
                 let left = tickets[0].leave();
-                tickets[0].finish();
+                tickets[0].finish(None);
                 left.begins.into_iter().count()
             })
         };
@@ -186,10 +186,10 @@ fn a_lender_leaves_as_its_borrower_begins_or_ends() {
         assert!(begun.is_empty());
         meter.end();
         let begins = tickets[1].leave().begins.into_iter().count();
-        tickets[1].finish();
+        tickets[1].finish(None);
         assert_eq!(begins + lender.join().unwrap(), 1);
         assert!(next.leave().own.is_none());
-        next.finish();
+        next.finish(None);
         assert_free(&outer);
         assert_free(&inner);
     });
@@ -210,19 +210,19 @@ fn a_lender_leaves_while_its_borrower_waits_for_another_permit() {
             let lender = Arc::clone(&lender);
             thread::spawn(move || {
                 let left = lender.leave();
-                lender.finish();
+                lender.finish(None);
                 left.begins.into_iter().count()
             })
         };
         let begins = holder.leave().begins.into_iter().count();
-        holder.finish();
+        holder.finish(None);
         assert_eq!(begins + leaver.join().unwrap(), 1);
         assert!(borrower.leave().own.is_none());
-        borrower.finish();
+        borrower.finish(None);
         let [one, two] = [ticket(&outer), ticket(&outer)];
         assert_eq!(arrive(&one, 0).len() + arrive(&two, 1).len(), 2);
         drop((one.leave(), two.leave()));
-        [one, two].iter().for_each(|ticket| ticket.finish());
+        [one, two].iter().for_each(|ticket| ticket.finish(None));
         assert_free(&inner);
     });
 }
@@ -237,7 +237,7 @@ fn a_closed_group_that_is_idle_stays_idle() {
             thread::spawn(move || {
                 if let Some(ticket) = group.accept(|_| false) {
                     drop(ticket.leave());
-                    ticket.finish();
+                    ticket.finish(None);
                 }
             })
         };
@@ -260,7 +260,7 @@ fn a_thread_that_waits_for_a_group_is_woken_by_the_last_task() {
         let enders = tickets.map(|ticket| {
             thread::spawn(move || {
                 drop(ticket.leave());
-                ticket.finish();
+                ticket.finish(None);
             })
         });
         let look = || (group.unfinished() == 0).then_some(());

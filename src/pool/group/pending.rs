@@ -1,6 +1,7 @@
 //! A task that waits in a group, and where it goes when it begins.
 
 // The standard library's under the model, too: there it orders what the lock inside orders.
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
@@ -27,19 +28,28 @@ pub(crate) enum Destination {
     Grouped,
 }
 
-/// The groups of a pool that are not within others, so that its end finds what waits in them.
-pub(in crate::pool) struct Groups<T>(OnceLock<Mutex<Vec<Weak<OfPool<T>>>>>);
+/// The groups of a pool, so that its end finds what waits in them.
+pub(in crate::pool) struct Groups<T> {
+    all: OnceLock<Mutex<Vec<Weak<OfPool<T>>>>>,
+    /// The number of groups that were made.
+    made: AtomicUsize,
+}
 
 /// A group of a pool's tasks.
 pub(in crate::pool) type OfPool<T> = Group<Pending<T>, TaskRef>;
 
 impl<T> Groups<T> {
     pub(in crate::pool) fn new() -> Self {
-        Self(OnceLock::new())
+        Self {
+            all: OnceLock::new(),
+            made: AtomicUsize::new(0),
+        }
     }
 
     pub(in crate::pool) fn add(&self, group: &Arc<OfPool<T>>) {
-        let mut groups = lock(self.0.get_or_init(|| Mutex::new(Vec::new())));
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let _ = group.number.set(number);
+        let mut groups = lock(self.all.get_or_init(|| Mutex::new(Vec::new())));
         // Now and then, so that it costs little for each.
         if groups.len() == groups.capacity() {
             groups.retain(|group| group.strong_count() > 0);
@@ -49,7 +59,7 @@ impl<T> Groups<T> {
 
     pub(in crate::pool) fn all(&self) -> Vec<Arc<OfPool<T>>> {
         // A pool without groups pays no lock.
-        let groups = self.0.get().map(lock);
+        let groups = self.all.get().map(lock);
         let groups = groups.iter().flat_map(|groups| groups.iter());
         groups.filter_map(Weak::upgrade).collect()
     }

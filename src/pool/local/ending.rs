@@ -6,6 +6,7 @@ use super::extras::TaskGroup;
 use super::here::{Local, Pool, PoolTask};
 use super::roll::cancel;
 use crate::error::CancelReason;
+use crate::pool::meter::Event;
 use crate::pool::shared::Phase;
 use crate::task::cell::Cancelled;
 use crate::unwind;
@@ -21,7 +22,8 @@ impl Pool {
     fn enter(self: &Arc<Self>, phase: Phase) -> Phase {
         // Postponed closures are dropped as in a task, for which the pool's end waits. If that task
         // is refused, the thread that closed the pool before drops the closures.
-        let is_first = self.accept().is_ok();
+        let tally = &self.queue.tally;
+        let is_first = tally.accept_aside(|| self.accept()).is_ok();
         let before = self.refuse(phase);
         if phase == Phase::Stopping && before != Phase::Stopping {
             // First, since the drop of a capture may wait for a task that waits for the token. The
@@ -40,7 +42,7 @@ impl Pool {
         }
         if is_first {
             Local::visit(self, || self.postponed.close());
-            self.queue.task_done(None);
+            tally.finish_aside();
         }
         if self.is_forked() {
             // A drop has forked.
@@ -162,10 +164,21 @@ impl Pool {
         group
     }
 
+    /// Makes a group within another of this pool's.
+    pub(crate) fn new_group_within(&self, outer: &Arc<TaskGroup>, limit: usize) -> Arc<TaskGroup> {
+        let group = outer.within(limit);
+        self.groups.add(&group);
+        group
+    }
+
     /// Cancels a task because the pool is stopping.
     pub(super) fn cancel_at_the_end(&self, task: PoolTask) {
-        if task.cancel(CancelReason::Shutdown) {
-            self.incidents.stopped.add_one();
+        match task.cancel(CancelReason::Shutdown) {
+            Ok(()) => {
+                self.incidents.stopped.add_one();
+                self.count(Event::Cancelled(CancelReason::Shutdown));
+            }
+            Err(gone) => self.count_gone(gone),
         }
     }
 

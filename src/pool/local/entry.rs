@@ -9,6 +9,7 @@ use super::running::{Running, Stack};
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::group::pending::Destination;
+use crate::pool::meter::{Event, ForeignMeter, Meter, Phase};
 use crate::pool::priority::Priority;
 use crate::pool::queue::local::LocalQueue;
 use crate::pool::queue::tally::Closed;
@@ -63,7 +64,7 @@ pub(crate) type Maker<'a> =
     &'a mut dyn FnMut(&Pool, Option<usize>, Arc<Extras>) -> (PoolTask, TaskRef);
 
 impl Local {
-    fn of(pool: Arc<Pool>, worker: Arc<Worker>, kind: Kind) -> Self {
+    fn of(pool: Arc<Pool>, meter: Arc<Meter>, kind: Kind) -> Self {
         let room = match kind {
             // A worker keeps a quarter of its stack free. Nothing is known of a foreign thread's
             // stack.
@@ -73,7 +74,7 @@ impl Local {
         let stack = with_innermost(|innermost| {
             innermost.map_or_else(|| Stack::from_here(room), |local| local.running.stack())
         });
-        Self::new(pool, kind, Running::new(worker, stack))
+        Self::new(pool, kind, Running::new(meter, stack))
     }
 
     /// Takes the slot that was reserved for this thread, and calls `work` as a worker of the pool.
@@ -84,7 +85,8 @@ impl Local {
         reserved: ReservedSlot,
         work: impl FnOnce(&Self) -> bool,
     ) -> Left {
-        let local = Self::of(pool, Arc::clone(worker), Kind::Worker);
+        let local = Self::of(pool, Arc::clone(worker.meter()), Kind::Worker);
+        local.enter_phase(Phase::Idle);
         local.occupy(reserved);
         let mut before_the_end = false;
         local.install(|local| before_the_end = work(local));
@@ -97,6 +99,7 @@ impl Local {
             }
             _ => {}
         }
+        local.enter_phase(Phase::Absent);
         Left {
             before_the_end,
             joins_others: local.joins_others.get(),
@@ -112,8 +115,10 @@ impl Local {
             // Calls that were put off outside are made outside, and those put off inside are made
             // inside.
             trampoline::catch_up();
-            let foreign = Arc::clone(&pool.staff.roster.foreign);
-            Self::of(Arc::clone(pool), foreign, Kind::Foreign).install(|_| {
+            // Dropped last, so that all is counted by then.
+            let meter = ForeignMeter::new(Arc::clone(&pool.staff.roster.foreign));
+            let own = Arc::clone(meter.own());
+            Self::of(Arc::clone(pool), own, Kind::Foreign).install(|_| {
                 body();
                 trampoline::catch_up();
             });
@@ -361,8 +366,26 @@ impl Pool {
             }
         });
         let mut result = None;
-        Local::visit(self, || result = Some(body()));
+        Local::visit(self, || {
+            let _panics = match is_here {
+                true => None,
+                false => Some(Self::count_call()),
+            };
+            result = Some(body());
+        });
         result.expect("it was called")
+    }
+
+    /// Counts a call on this thread as a task that begins, and its panic if that unwinds.
+    fn count_call() -> impl Drop {
+        let count = |event| Local::with(|local| local.into_iter().for_each(|it| it.count(event)));
+        let was_panicking = std::thread::panicking();
+        count(Event::Started);
+        OnDrop(move || {
+            if std::thread::panicking() && !was_panicking {
+                count(Event::Panicked);
+            }
+        })
     }
 
     /// Makes this thread join the other workers when it ends, if it is a worker of the pool.

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::here::{Pool, PoolTask, with_innermost};
+use super::here::{Local, Pool, PoolTask, with_innermost};
 use super::roll::{Roll, cancel};
 use super::standing::watch;
 use crate::error::CancelReason;
@@ -26,8 +26,8 @@ use crate::pool::group::{Arrived, Group, Left, Ticket};
 use crate::pool::link::PoolLink;
 use crate::pool::priority::Priority;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
-use crate::task::Extra;
 use crate::task::cell::{RawTask, TaskRef};
+use crate::task::{End, Extra, Gone, Look, Ran, Task, Work};
 use crate::timer::alarm;
 use crate::timer::entries::Key;
 use crate::unwind;
@@ -61,6 +61,8 @@ pub(crate) struct Extras {
     has_more: AtomicBool,
     /// Why the task must not begin, if that is known.
     forbidden: OnceLock<CancelReason>,
+    /// The task has panicked. Written and read by the thread that runs it.
+    has_failed: AtomicBool,
     /// The address of the extras of the task that wanted this one last.
     pub(super) wanted_by: AtomicUsize,
 }
@@ -85,6 +87,9 @@ std::thread_local! {
 /// Sets the extras of the task that runs on this thread, and returns those before.
 fn replace_current(new: Option<Arc<Extras>>) -> Option<Arc<Extras>> {
     // While a thread ends, its thread-local may be gone already.
+    let ticket = new.as_ref().and_then(|extras| extras.ticket.get());
+    let group = ticket.and_then(|ticket| ticket.group().number());
+    with_innermost(|local| local.into_iter().for_each(|it| it.note_group(group)));
     let replaced = CURRENT.try_with(|current| current.replace(new));
     replaced.unwrap_or_default()
 }
@@ -153,6 +158,7 @@ impl Extras {
             comes_due,
             has_more: AtomicBool::new(false),
             forbidden: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
             wanted_by: AtomicUsize::new(0),
         }
     }
@@ -231,7 +237,7 @@ impl Extras {
             self.settle(ticket.leave());
         }
         if has_ended {
-            ticket.finish();
+            ticket.finish(None);
         }
         true
     }
@@ -255,7 +261,10 @@ impl Extras {
     /// The task will not be placed.
     pub(crate) fn discard(&self) {
         self.release();
-        self.finish();
+        if let Some(ticket) = self.ticket.get() {
+            ticket.take_back();
+        }
+        self.finish(None);
     }
 
     /// Puts the task on its rolls. Returns `false` if the token of one is cancelled.
@@ -339,13 +348,10 @@ impl Extras {
             let Some(pool) = Pool::of(link) else {
                 return;
             };
-            if !pool.accept_due() {
+            if !pool.accept_chore_due() {
                 return pool.check_quiescence();
             }
-            let settle = move || {
-                cancel(&late, CancelReason::Expired, link);
-            };
-            let task = PoolTask::detached((), settle);
+            let task = Task::new(Settle { late, link });
             pool.push_to(task, Destination::Class(Priority::High));
         };
         // Without a timer the task is cancelled when somebody meets it.
@@ -365,6 +371,9 @@ impl Extras {
     pub(super) fn begin(&self) {
         if self.expires.get().is_some() {
             self.forget_alarm();
+        }
+        if let Some(ticket) = self.ticket.get() {
+            ticket.begins();
         }
         if !self.has_more() {
             return;
@@ -427,14 +436,14 @@ impl Extras {
             // A worker drops it.
             return pool.push_back(task);
         }
-        drop(task);
+        pool.drop_gone(task);
         self.link.tombstone_met();
         pool.queue.task_done(None);
         pool.check_quiescence();
     }
 
-    /// The outcome of the task is published.
-    fn finish(&self) {
+    /// The outcome of the task is published, or it has none.
+    fn finish(&self, end: Option<End>) {
         if self.link.is_forked() {
             return;
         }
@@ -448,8 +457,44 @@ impl Extras {
             lock(&self.life).has_ended = true;
         }
         if let Some(ticket) = self.ticket.get() {
-            ticket.finish();
+            ticket.finish(end);
         }
+    }
+}
+
+/// The chore that cancels a task which has expired, and which perhaps nobody meets. It is no task
+/// of the user's, so it counts itself.
+struct Settle {
+    late: TaskRef,
+    link: PoolLink,
+}
+
+impl Settle {
+    fn settle(&self) {
+        cancel(&self.late, CancelReason::Expired, self.link);
+    }
+}
+
+impl Work<Local> for Settle {
+    fn run(self, cx: &Local) -> Ran {
+        self.settle();
+        if !self.link.is_forked() {
+            cx.shared.queue.tally.finish_aside();
+        }
+        Ran::GoesOn
+    }
+
+    fn cancel(self, _: CancelReason) -> Result<(), Gone> {
+        self.settle();
+        Err(Gone::Aside)
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        None
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        Ok(Look::of_closure(const { &Name::of::<Self>() }))
     }
 }
 
@@ -467,8 +512,16 @@ impl Extra for Arc<Extras> {
         }
     }
 
-    fn ended(&self) {
-        self.finish();
+    fn failed(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    fn ended(&self, end: End) {
+        let has_failed = self.has_failed.load(Ordering::Relaxed);
+        self.finish(Some(match end {
+            End::Returned if has_failed => End::Panicked,
+            end => end,
+        }));
     }
 
     fn as_any(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -1,6 +1,7 @@
 //! How a worker looks for tasks, and when it counts as searching.
 
 use super::here::{Local, PoolTask};
+use crate::pool::meter::Event;
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
 
@@ -41,7 +42,9 @@ impl Local {
     fn find_with(&self, find: Find) -> Option<PoolTask> {
         let (task, is_empty) = self.held.with_queue(|own| {
             let own = own?;
-            Some((find(&self.shared.queue, own)?, own.is_empty()))
+            let found = find(&self.shared.queue, own)?;
+            self.count_theft(own);
+            Some((found, own.is_empty()))
         })?;
         if !self.held.is_searching() && !is_empty {
             // It came with others, which were in no queue for a moment: as good as pushed anew.
@@ -53,8 +56,27 @@ impl Local {
     /// Looks everywhere except in the local queue. With `leave_last` it does not take the only task
     /// of another slot.
     pub(in crate::pool) fn find_far(&self, leave_last: bool) -> Option<PoolTask> {
-        self.held
-            .with_queue(|own| self.shared.queue.find_far(own?, leave_last))
+        self.held.with_queue(|own| {
+            let own = own?;
+            let found = self.shared.queue.find_far(own, leave_last)?;
+            self.count_theft(own);
+            Some(found)
+        })
+    }
+
+    /// Counts a theft, if that is where the task came from that was found just now.
+    fn count_theft(&self, own: &LocalQueue<PoolTask>) {
+        if own.take_stolen() {
+            self.count(Event::Stole);
+        }
+    }
+
+    /// Notes that this thread, which looked for tasks, has found something to run.
+    pub(in crate::pool) fn found_work(&self) {
+        if self.running.meter().become_busy() {
+            self.shared.ring_watch();
+        }
+        self.held.set_woken(false);
     }
 
     /// Returns the number of slots at which a search looks.

@@ -22,6 +22,8 @@ pub(super) struct Held<T> {
     searching: Cell<Option<Searching>>,
     /// Whether spinning for a while might have spared the thread its last sleep.
     spin_pays: Cell<bool>,
+    /// Whether the thread was woken from its last sleep, and has found nothing since.
+    woken: Cell<bool>,
     /// How the thread waits, if it does, or is about to.
     wait: Cell<Wait>,
     /// How the thread is counted as away from its slot, if it is.
@@ -105,6 +107,7 @@ impl<T> Held<T> {
             queue: RefCell::new(None),
             searching: Cell::new(None),
             spin_pays: Cell::new(true),
+            woken: Cell::new(false),
             wait: Cell::new(Wait::Not),
             away: Cell::new(None),
             is_loan: Cell::new(false),
@@ -194,6 +197,14 @@ impl<T> Held<T> {
 
     pub(super) fn set_spin_pays(&self, spin_pays: bool) {
         self.spin_pays.set(spin_pays);
+    }
+
+    pub(super) fn set_woken(&self, woken: bool) {
+        self.woken.set(woken);
+    }
+
+    pub(super) fn take_woken(&self) -> bool {
+        self.woken.take()
     }
 
     pub(super) fn wait(&self) -> Wait {

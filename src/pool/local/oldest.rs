@@ -6,6 +6,7 @@ use super::extras::TaskGroup;
 use super::here::{Local, Pool, PoolTask};
 use crate::error::CancelReason;
 use crate::pool::group::pending::Pending;
+use crate::pool::meter::Event;
 
 /// The task that makes room for another.
 enum Oldest {
@@ -34,7 +35,7 @@ impl Pool {
                 was_waiting = task.request_cancel(CancelReason::Rejected);
                 self.push_back(task);
             } else {
-                Local::visit(self, || was_waiting = task.cancel(CancelReason::Rejected));
+                Local::visit(self, || was_waiting = self.drop_in_favour(task));
                 self.queue.task_done(None);
                 self.check_quiescence();
             }
@@ -61,9 +62,7 @@ impl Pool {
                 Some(Oldest::Future) => true,
                 Some(Oldest::Closure(task)) => {
                     let mut was_waiting = false;
-                    Local::visit(self, || {
-                        was_waiting = task.cancel(CancelReason::Rejected);
-                    });
+                    Local::visit(self, || was_waiting = self.drop_in_favour(task));
                     self.queue.task_done(None);
                     self.check_quiescence();
                     was_waiting
@@ -87,12 +86,22 @@ impl Pool {
         self.drop_waiting(|| groups.iter().find_map(|group| group.take_oldest_within()))
     }
 
+    /// Cancels a task in favour of another. Returns `false` if it had gone.
+    fn drop_in_favour(&self, task: PoolTask) -> bool {
+        let cancelled = task.cancel(CancelReason::Rejected);
+        match cancelled {
+            Ok(()) => self.count(Event::Cancelled(CancelReason::Rejected)),
+            Err(gone) => self.count_gone(gone),
+        }
+        cancelled.is_ok()
+    }
+
     /// Finds the task from outside that has waited longest, except tombstones, and futures that
     /// have begun, which go to `futures`.
     fn find_first_to_drop(&self, futures: &mut Vec<PoolTask>) -> Option<Oldest> {
         while let Some(oldest) = self.queue.find_oldest() {
             let Some(look) = oldest.look() else {
-                drop(oldest);
+                self.drop_gone(oldest);
                 self.queue.task_done(None);
                 self.check_quiescence();
                 if self.is_forked() {

@@ -18,6 +18,7 @@ use crate::pool::group::{Loan, Ticket};
 use crate::pool::link::PoolLink;
 use crate::primitive::Ordering;
 use crate::task::Extra;
+use crate::task::Gone;
 use crate::task::cell::RawTask;
 use crate::wait::{Cause, Deadline, block_until};
 
@@ -121,6 +122,7 @@ impl Local {
             drop(lent);
             with_innermost(|local| {
                 if let Some(pool) = local.map(|local| &local.shared) {
+                    pool.count_gone(Gone::Begun);
                     pool.count_done_here();
                 }
             });

@@ -1,7 +1,9 @@
 //! How a worker runs a task, and what the task tells it.
 
 use super::here::{Local, PoolTask};
+use crate::error::CancelReason;
 use crate::name::Name;
+use crate::pool::meter::{Event, Phase};
 use crate::task::{Context, Ran};
 use crate::unwind::Payload;
 
@@ -65,6 +67,23 @@ impl Local {
         Ran::Ended
     }
 
+    /// Counts an event of this thread's.
+    #[inline(always)]
+    pub(in crate::pool) fn count(&self, event: Event) {
+        self.running.meter().add(event);
+    }
+
+    /// Notes the number of the group of the task that runs, if it is in one.
+    pub(super) fn note_group(&self, group: Option<usize>) {
+        self.running.meter().note_group(group);
+    }
+
+    /// Notes how this thread spends its time from now on.
+    #[inline]
+    pub(in crate::pool) fn enter_phase(&self, phase: Phase) {
+        self.running.meter().enter(phase);
+    }
+
     /// Notes that the worker runs nothing.
     pub(in crate::pool) fn note_idle(&self) {
         self.running.note(None);
@@ -75,6 +94,34 @@ impl Context for Local {
     #[inline]
     fn begins(&self, name: &'static Name) {
         self.running.note(Some(name));
+        self.count(Event::Started);
+    }
+
+    #[inline]
+    fn polls(&self, name: &'static Name) {
+        self.running.note(Some(name));
+        self.count(Event::Polled);
+    }
+
+    fn future_begins(&self) {
+        self.count(Event::FutureBegan);
+    }
+
+    fn met_spent(&self) {
+        self.count(Event::Started);
+    }
+
+    #[cold]
+    fn met_cancelled(&self, reason: CancelReason, had_begun: bool) {
+        self.count(Event::Cancelled(reason));
+        if had_begun {
+            self.count(Event::CancelledBegun);
+        }
+    }
+
+    #[cold]
+    fn failed(&self) {
+        self.count(Event::Panicked);
     }
 
     #[inline]

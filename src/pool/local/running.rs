@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::name::Name;
-use crate::pool::roster::Worker;
+use crate::pool::meter::Meter;
 
 pub(super) struct Running {
-    /// Where the thread notes the name of what it runs.
-    worker: Arc<Worker>,
+    /// Where the thread notes what it runs, and counts what it has done.
+    meter: Arc<Meter>,
     /// The cell of the task whose closure runs, if it has one, or null. Tasks that are run inline
     /// are in `inline`.
     task: Cell<*const ()>,
@@ -54,9 +54,9 @@ impl Stack {
 }
 
 impl Running {
-    pub(super) fn new(worker: Arc<Worker>, stack: Stack) -> Self {
+    pub(super) fn new(meter: Arc<Meter>, stack: Stack) -> Self {
         Self {
-            worker,
+            meter,
             task: Cell::new(std::ptr::null()),
             inline: RefCell::new(Vec::new()),
             inline_runs: Cell::new(0),
@@ -67,12 +67,18 @@ impl Running {
     /// Notes the name of what the thread runs.
     #[inline]
     pub(super) fn note(&self, name: Option<&'static Name>) {
-        self.worker.note_running(name);
+        self.meter.note_running(name);
+    }
+
+    /// Returns where the thread counts what it has done.
+    #[inline(always)]
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Returns the name of what the thread runs.
     pub(super) fn name(&self) -> Option<&'static Name> {
-        self.worker.runs()
+        self.meter.runs()
     }
 
     /// Returns the cell of the task that runs, or null.
@@ -88,7 +94,7 @@ impl Running {
 
     /// Notes whether the thread waits in its task.
     pub(super) fn set_waits(&self, waits: bool) {
-        self.worker.set_waits(waits);
+        self.meter.set_waits(waits);
     }
 
     /// Notes the cell of the task that runs, or null.

@@ -14,18 +14,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::{Identity, Wait};
-use super::here::{self, Local, PoolTask, with_chain};
+use super::here::{self, Local, PoolTask, with_chain, with_innermost};
 use super::permits;
 use crate::clock::Nanos;
 use crate::fork;
 use crate::pool::lenders::{Away, LenderKey, Stand};
 use crate::pool::lending::Back;
+use crate::pool::meter::{Event, Phase};
 use crate::pool::queue::local::LocalQueue;
 use crate::pool::resting::Rested;
 use crate::pool::sleepers::Slept;
 use crate::pool::slots::ReservedSlot;
 use crate::primitive::current;
 use crate::room::Room;
+use crate::task::Context;
+use crate::task::cell::set_on_failure;
+use crate::trace;
 use crate::wait::{Begun, Cause, Deadline, Hooks, Outcome, set_blocking_hooks};
 
 /// A sleep of less than this costs more than it saves: a wake-up takes some microseconds on both
@@ -88,7 +92,9 @@ impl Local {
         let deadline = self.keep_alive_deadline();
         let searching = self.held.take_searching();
         let last_look = || pool.last_look();
+        self.count_sleep();
         let (slept, searching) = pool.slots.sleep(index, searching, deadline, last_look);
+        self.held.set_woken(slept == Slept::Woken);
         self.held.set_searching(Some(searching));
         self.held.set_spin_pays(asleep.elapsed() < NAP);
         let leaves = slept == Slept::TimedOut && self.leave();
@@ -96,6 +102,14 @@ impl Local {
             self.give_slot_up();
         }
         !leaves
+    }
+
+    /// Counts a sleep that begins, and the wake-up before it if it was in vain.
+    fn count_sleep(&self) {
+        self.count(Event::Parked);
+        if self.held.take_woken() {
+            self.count(Event::WokenInVain);
+        }
     }
 
     /// Leaves the slot vacant, if this thread holds one.
@@ -110,6 +124,7 @@ impl Local {
     /// thread is to leave.
     fn rest(&self) -> bool {
         self.note_idle();
+        self.enter_phase(Phase::Idle);
         let pool = &self.shared;
         self.come_back();
         // The task that has ended here may have been the last.
@@ -122,6 +137,7 @@ impl Local {
             !pool.slots.have_ended()
         };
         let deadline = self.keep_alive_deadline();
+        self.count_sleep();
         match pool.staff.resting.wait(deadline, joined) {
             Rested::Given(reserved) => {
                 self.occupy(reserved);
@@ -187,6 +203,10 @@ impl Local {
         // First, so that code which is called meanwhile takes no slot again.
         self.held.set_wait(Wait::Uncovered);
         self.running.set_waits(!matches!(cause, Cause::Return));
+        if !matches!(cause, Cause::Return) {
+            self.enter_phase(Phase::Waiting);
+            trace::waits();
+        }
         self.publish_yielded();
         if self.shared.is_forked() {
             // A thread was to be started, and the user has forked when asked for its name.
@@ -340,6 +360,10 @@ impl Local {
     /// After this thread has waited: takes a slot if it has none and one is vacant.
     fn end_wait(&self, outcome: Outcome) {
         self.running.set_waits(false);
+        if self.running.meter().is_in(Phase::Waiting) {
+            self.enter_phase(Phase::Busy);
+            trace::goes_on();
+        }
         let mut stood = None;
         match self.held.wait() {
             Wait::Covered => {
@@ -404,5 +428,6 @@ impl Local {
             pends: permits::lend_here,
         });
         fork::on_child(here::end_in_the_child);
+        set_on_failure(|| with_innermost(|local| local.into_iter().for_each(Context::failed)));
     }
 }

@@ -29,7 +29,7 @@ impl Local {
         let swept = self.held.with_queue(|own| {
             let own = own?;
             pool.link.swept();
-            pool.queue.sweep(own, PoolTask::is_tombstone);
+            pool.queue.sweep(own, |task| task.meet_if_gone(self));
             Some(())
         });
         if swept.is_some() {
@@ -50,7 +50,8 @@ impl Local {
             Some(own) if runs < own.len() / 4 * 3 => false,
             own => {
                 if let Some(own) = own {
-                    self.shared.queue.sweep_local(own, PoolTask::is_tombstone);
+                    let is_gone = |task: &PoolTask| task.meet_if_gone(self);
+                    self.shared.queue.sweep_local(own, is_gone);
                 }
                 true
             }
@@ -73,8 +74,8 @@ impl Pool {
         let tombstones = link.tombstones();
         if tombstones > pool.queue.injected() / 2 {
             link.swept();
-            let (few, gone, begun) = (tombstones / 2, PoolTask::is_tombstone, PoolTask::has_begun);
-            pool.queue.sweep_any(few, gone, begun);
+            let (few, gone) = (tombstones / 2, |task: &PoolTask| pool.sweeps(task));
+            pool.queue.sweep_any(few, gone, PoolTask::has_begun);
             // The tasks that were kept were in no queue for a moment, and a tombstone may have been
             // the last task.
             pool.task_pushed();

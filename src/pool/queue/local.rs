@@ -38,6 +38,8 @@ pub(in crate::pool) struct LocalQueue<T> {
     begun_next: Cell<bool>,
     /// Whether a task in the queue may have begun.
     has_begun: Cell<bool>,
+    /// Whether the task that was found last was stolen.
+    stolen: Cell<bool>,
     /// The tasks of high priority that were taken in a row.
     high: Cell<usize>,
     /// The tasks that were taken since one of low priority had its turn.
@@ -57,6 +59,7 @@ impl<T> LocalQueue<T> {
             until_steal: Cell::new(STEAL_INTERVAL),
             begun_next: Cell::new(false),
             has_begun: Cell::new(false),
+            stolen: Cell::new(false),
             high: Cell::new(0),
             since_low: Cell::new(0),
             low: Cell::new(0),
@@ -99,6 +102,16 @@ impl<T> LocalQueue<T> {
     /// Takes the next task, even if it is the injector's turn.
     pub(super) fn pop_regardless(&self) -> Option<T> {
         self.tasks.pop()
+    }
+
+    /// Notes that a task was stolen into the queue.
+    pub(super) fn note_stolen(&self) {
+        self.stolen.set(true);
+    }
+
+    /// Returns `true` if a task was stolen since the last call.
+    pub(in crate::pool) fn take_stolen(&self) -> bool {
+        self.stolen.take()
     }
 
     /// Spends the budget for up to `tasks` tasks that lie elsewhere, and returns the number of

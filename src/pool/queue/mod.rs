@@ -14,6 +14,7 @@
 //! Accept, then push; find, end, then `task_done`: each once for each task. An acceptance that is
 //! refused pushes nothing.
 
+mod books;
 mod classes;
 mod deque;
 pub(super) mod halves;
@@ -262,6 +263,7 @@ impl<T> TaskQueue<T> {
         let stolen = self.stealers.steal(used, own, leave_last)?;
         // The rest of what was stolen may have begun.
         own.note_begun();
+        own.note_stolen();
         Some(stolen)
     }
 

@@ -41,6 +41,7 @@
 
 use std::task::Waker;
 
+use super::books::Books;
 use crate::fork::NotInherited;
 use crate::primitive::{AtomicUsize, Ordering, Padded};
 use crate::sync::wait_queue::{WaitQueue, Waiter};
@@ -79,6 +80,7 @@ pub(in crate::pool) struct Tally {
     used: AtomicUsize,
     /// Written by all threads without a slot.
     shared: Padded<Shard>,
+    books: Books,
     /// The number of joiners, and one more from the close on.
     attention: Padded<AtomicUsize>,
     joiners: WaitQueue,
@@ -102,6 +104,7 @@ impl Tally {
             slots: (0..slots).map(|_| shard()).collect(),
             used: AtomicUsize::new(0),
             shared: shard(),
+            books: Books::new(),
             attention: Padded(AtomicUsize::new(0)),
             joiners: WaitQueue::new(),
         }
@@ -138,7 +141,7 @@ impl Tally {
             return Ok(());
         }
         // Taken back by a finish, since counts only grow.
-        self.finish_without_slot();
+        self.finish_aside();
         Err(Closed)
     }
 
@@ -152,7 +155,29 @@ impl Tally {
     /// Accepts a task from a thread that runs one of the pool's tasks without a slot, closed or
     /// not.
     pub(super) fn accept_without_slot(&self) {
-        self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);
+        let before = self.shared.accepted.fetch_add(ONE, Ordering::Relaxed);
+        if before & CLOSED != 0 {
+            self.books.note_late();
+        }
+    }
+
+    /// Calls `accept`, which accepts something that is no task, and is to be finished by
+    /// [`finish_aside`](Self::finish_aside).
+    pub(in crate::pool) fn accept_aside(
+        &self,
+        accept: impl FnOnce() -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
+        self.books.accept_aside(accept)
+    }
+
+    /// Notes that what is about to be finished is no task.
+    pub(in crate::pool) fn finishes_aside(&self) {
+        self.books.finish_aside(|| ());
+    }
+
+    /// Finishes something that is no task, on any thread.
+    pub(in crate::pool) fn finish_aside(&self) {
+        self.books.finish_aside(|| self.finish_without_slot());
     }
 
     /// Finishes a task on the thread that holds slot `index`.
@@ -197,11 +222,14 @@ impl Tally {
 
     /// Refuses outsiders from now on; what they had accepted before is counted.
     pub(in crate::pool) fn close(&self) {
-        // ORDERING: Acquire and Release order the exchange with acceptances before and after.
-        let before = self.shared.accepted.fetch_or(CLOSED, Ordering::AcqRel);
-        if before & CLOSED == 0 {
-            self.attention.fetch_add(1, Ordering::Relaxed);
-        }
+        self.books.close(|| {
+            // ORDERING: Acquire and Release order the exchange with acceptances before and after.
+            let before = self.shared.accepted.fetch_or(CLOSED, Ordering::AcqRel);
+            if before & CLOSED == 0 {
+                self.attention.fetch_add(1, Ordering::Relaxed);
+            }
+            (before & CLOSED == 0).then_some(before / ONE)
+        });
     }
 
     #[inline]
@@ -236,6 +264,26 @@ impl Tally {
             sum.wrapping_add(shard.accepted.load(Ordering::Acquire) & !CLOSED)
         });
         accepted.wrapping_sub(finished) / ONE
+    }
+
+    /// Calls `between` after it has read how many tasks have finished, and before it reads how many
+    /// were accepted, all in all. Returns these numbers, and what `between` has returned.
+    pub(in crate::pool) fn totals<R>(&self, between: impl Fn() -> R) -> (u64, R, u64) {
+        // ORDERING: Acquire takes what `add_one` and `finish_without_slot` released.
+        let get = |count: &AtomicUsize| count.load(Ordering::Acquire) / ONE;
+        self.books.read(|| {
+            let shards = self.used().iter().chain([&self.shared]);
+            let finished: usize = shards.map(|shard| get(&shard.finished)).sum();
+            let finished = finished.saturating_sub(self.books.finished());
+            let result = between();
+            let shared = match self.books.at_close() {
+                None => get(&self.shared.accepted),
+                Some((at_close, late)) => at_close + late,
+            };
+            let own: usize = self.used().iter().map(|shard| get(&shard.accepted)).sum();
+            let accepted = (own + shared).saturating_sub(self.books.accepted());
+            (finished as u64, result, accepted as u64)
+        })
     }
 
     /// Returns `true` if the pool is quiescent and a thread has to [say
