@@ -29,6 +29,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use workmill::Semaphore;
 
 use crate::lock_file::{Awaited, LockFile};
+use crate::stamp::Stamp;
 
 /// The pauses of a series of looks after a process has closed the file, in milliseconds.
 const LOOKS: [u64; 5] = [1, 10, 100, 1000, 10_000];
@@ -65,6 +66,7 @@ struct State {
 pub(crate) struct Waiter<'a> {
     shared: Arc<Shared>,
     file: &'a LockFile,
+    stamp: &'a Stamp,
     number: u64,
     awaited: Awaited,
     /// A permit for each wake-up. A task of a pool that waits for room lends its slot, and one that
@@ -80,7 +82,12 @@ impl Bell {
     }
 
     /// Begins to wait. What happens from now on wakes the waiter.
-    pub(crate) fn wait<'a>(&self, file: &'a LockFile, awaited: Awaited) -> io::Result<Waiter<'a>> {
+    pub(crate) fn wait<'a>(
+        &self,
+        file: &'a LockFile,
+        stamp: &'a Stamp,
+        awaited: Awaited,
+    ) -> io::Result<Waiter<'a>> {
         let shared = self.shared()?;
         let wake_ups = Arc::new(match awaited {
             Awaited::Room => Semaphore::limit(0),
@@ -98,6 +105,7 @@ impl Bell {
         Ok(Waiter {
             shared,
             file,
+            stamp,
             number,
             awaited,
             wake_ups,
@@ -296,6 +304,9 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        if self.stamp.is_forked() {
+            return; // the lock of this file is the parent's, which waits on
+        }
         self.shared.lock().waiters.remove(&self.number);
         self.file.withdraw(self.awaited);
     }

@@ -13,10 +13,11 @@ use crate::store::{self, Bounds, Later, Peek, Row, Store, Take, Taken};
 /// An open queue.
 #[derive(Debug)]
 pub(crate) struct Open {
-    stamp: Stamp,
     store: Store,
     bell: Bell,
     pub(crate) bounds: Bounds,
+    /// Dropped last: a child that is made while the file is being closed has the connection, too.
+    stamp: Stamp,
 }
 
 /// How a call looks for what it waits for.
@@ -30,14 +31,15 @@ pub(crate) enum Look {
 
 impl Open {
     pub(crate) fn new(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
+        let stamp = Stamp::new()?;
         Ok(Self {
-            stamp: Stamp::new()?,
             store: Store::open(path, settings)?,
             bell: Bell::new(),
             bounds: Bounds {
                 capacity: settings.capacity,
                 max_bytes: settings.max_bytes,
             },
+            stamp,
         })
     }
 
@@ -271,7 +273,7 @@ impl Open {
 
     fn begin_to_wait(&self, awaited: Awaited) -> Result<Waiter<'_>, FileQueueError> {
         let store = self.store()?;
-        let waiter = self.bell.wait(&store.locks, awaited);
+        let waiter = self.bell.wait(&store.locks, &self.stamp, awaited);
         let waiter = waiter.map_err(|error| lock_file::failure(store.locks.path(), error))?;
         if awaited == Awaited::Item && store.other_holders(Patience::Forever)?.has_living {
             waiter.expect_an_end();
