@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Newer,
     /// The file, its folder, or the file system cannot be written to.
     ReadOnly,
-    /// The folder of the file does not exist.
+    /// The folder of the file does not exist, or the file that was to be inspected.
     NotFound,
     /// The disk is full. Nothing has changed.
     NoSpace,
@@ -64,7 +64,7 @@ impl ErrorKind {
             Self::NotAQueue => "the file is no queue",
             Self::Newer => "the queue's file was made by a newer version of workmill-file-queue",
             Self::ReadOnly => "the queue's file, or its folder, cannot be written to",
-            Self::NotFound => "the folder of the queue's file does not exist",
+            Self::NotFound => "the queue's file, or its folder, does not exist",
             Self::NoSpace => "the disk is full, and nothing has changed",
             Self::Replaced => "the queue's file was removed, renamed or replaced while it was open",
             Self::Forked => {

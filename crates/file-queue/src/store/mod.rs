@@ -19,6 +19,7 @@
 mod failure;
 mod inspect;
 mod items;
+mod place;
 mod schema;
 
 use std::cell::Cell;
@@ -64,9 +65,7 @@ type Tried<R> = Result<R, Failure>;
 impl Store {
     /// Opens the file, and makes it if there is none.
     pub(crate) fn open(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
-        let path = std::path::absolute(path).map_err(|error| {
-            FileQueueError::new(ErrorKind::NotFound, format!("{}: {error}", path.display()))
-        })?;
+        let path = place::locate(path)?;
         let failed = |failure: Failure| failure.into_error(&path);
         let mut pauses = Pauses::new(Patience::Forever);
         let (connection, id) = loop {
