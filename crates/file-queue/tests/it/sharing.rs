@@ -1,5 +1,7 @@
 //! Several processes that write.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -135,4 +137,33 @@ fn calls_that_never_wait_are_refused_while_another_writes() {
         });
         assert_eq!(rest(&queue), [1, 2]);
     });
+}
+
+/// Who may write to the queue's file must be able to write to those beside it. The files of SQLite
+/// are made so by itself.
+#[test]
+fn the_files_beside_the_queue_have_its_permissions_and_owner() {
+    let place = Place::new();
+    fs::write(&place.path, "").unwrap();
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o666)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(&place.path, Some(4711), Some(4712)).unwrap();
+    }
+    let of = |path: &Path| {
+        let found = fs::metadata(path).unwrap();
+        (found.mode() & 0o777, found.uid(), found.gid())
+    };
+    let own = of(&place.path);
+    let queue = place.open();
+    queue.put(&1).unwrap();
+    for end in ["-wal", "-shm", "-lock"] {
+        assert_eq!(of(&place.beside(end)), own, "{end}");
+    }
+    assert_eq!(own.1 == 4711, is_root);
+    // So also when a lock file of another queue is replaced.
+    drop(queue);
+    fs::write(place.beside("-lock"), "that of another queue").unwrap();
+    let _queue = place.open::<u32>();
+    assert_eq!(of(&place.beside("-lock")), own);
 }
