@@ -348,6 +348,8 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///   as it was put: it was set aside, and the next call takes the next item,
     /// - [`ErrorKind::NoSpace`] and others for what may be wrong with a file. The item is still in
     ///   the queue then.
+    ///
+    /// An item whose decoding panics is set aside, too.
     pub fn get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Forever)
     }
@@ -410,11 +412,24 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
 
     /// Decodes an item that was taken out of the file, or sets it aside there.
     fn decoded(&self, row: Row) -> Result<T, FileQueueError> {
-        decode(&row.body).map_err(|error| {
-            let error = error.of_item(row.id.unsigned_abs());
-            self.open.set_aside(Take::Out, row, &error.to_string());
-            error
-        })
+        let id = row.id.unsigned_abs();
+        let mut rescue = Rescue {
+            open: &self.open,
+            row: Some(row),
+            reason: "a panic while it was decoded".to_owned(),
+        };
+        let body = rescue.row.as_ref().map_or(&[][..], |row| &row.body);
+        match decode(body) {
+            Ok(item) => {
+                rescue.row = None;
+                Ok(item)
+            }
+            Err(error) => {
+                let error = error.of_item(id);
+                rescue.reason = error.to_string();
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn take_within(
@@ -445,6 +460,22 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
         Iter {
             queue: self,
             is_over: false,
+        }
+    }
+}
+
+/// Sets an item that was taken out of the file aside there when this is dropped.
+struct Rescue<'a> {
+    open: &'a Open,
+    /// `None` once it was decoded.
+    row: Option<Row>,
+    reason: String,
+}
+
+impl Drop for Rescue<'_> {
+    fn drop(&mut self) {
+        if let Some(row) = self.row.take() {
+            self.open.set_aside(Take::Out, row, &self.reason);
         }
     }
 }
