@@ -58,6 +58,8 @@ struct State {
     armed: Vec<WatchDescriptor>,
     /// A series of looks has to begin.
     expects_an_end: bool,
+    /// The thread calls wakers.
+    calls_wakers: bool,
     is_over: bool,
 }
 
@@ -131,18 +133,20 @@ impl Bell {
         Ok(shared)
     }
 
-    /// Ends the thread, and waits for its end, unless this is that thread.
+    /// Ends the thread, and waits for its end, unless it calls wakers: these are user code, which may
+    /// drop the last handle itself, or wait for a lock under which it is dropped here.
     pub(crate) fn end(&mut self) {
         let thread = self
             .thread
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some((shared, handle)) = thread.take() {
-            shared.lock().is_over = true;
+            let mut state = shared.lock();
+            state.is_over = true;
+            let ends_later = state.calls_wakers;
+            drop(state);
             shared.poke();
-            // A waker, which is user code, may have dropped the last handle in this very thread.
-            if handle.thread().id() != thread::current().id() {
-                // It does not panic: workmill ends the panics of wakers.
+            if !ends_later {
                 let _ = handle.join();
             }
         }
@@ -213,13 +217,16 @@ impl Shared {
                 looks.go_on();
             }
             waiters.extend(state.waiters.values().cloned());
-            drop(state); // wakers are user code
+            state.calls_wakers = true;
+            drop(state);
+            // It does not panic: workmill ends the panics of wakers.
             for wake_ups in waiters.drain(..) {
                 if wake_ups.available_permits() == 0 {
                     // It cannot fail: there is one at most.
                     let _ = wake_ups.add_permits(1);
                 }
             }
+            self.lock().calls_wakers = false;
         }
     }
 
