@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use workmill::Semaphore;
 
-use crate::lock_file::{Awaited, LockFile};
+use crate::error::{ErrorKind, FileQueueError};
+use crate::lock_file::{self, Awaited, LockFile};
 use crate::stamp::Stamp;
 
 /// The pauses of a series of looks after a process has closed the file, in milliseconds.
@@ -169,10 +171,28 @@ fn watch(inotify: &Inotify, file: &LockFile) -> io::Result<Vec<WatchDescriptor>>
     let removed =
         AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
     let rung = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
-    Ok(vec![
-        inotify.add_watch(file.path(), removed | rung)?,
-        inotify.add_watch(file.queue(), removed)?,
-    ])
+    let lock = inotify.add_watch(file.path(), removed | rung)?;
+    match inotify.add_watch(file.queue(), removed) {
+        Ok(queue) => Ok(vec![lock, queue]),
+        Err(error) => {
+            let _ = inotify.rm_watch(lock);
+            Err(error.into())
+        }
+    }
+}
+
+/// Returns the error of a wait that cannot begin.
+pub(crate) fn failure(path: &Path, error: io::Error) -> FileQueueError {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    match errno {
+        // The last is said of watches, not of the disk.
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC) => {
+            let limits = "the limits of /proc/sys/fs/inotify, or that of open files, are reached";
+            let detail = format!("{}: {error}: {limits}", path.display());
+            FileQueueError::new(ErrorKind::Io, detail)
+        }
+        _ => lock_file::failure(path, error),
+    }
 }
 
 impl Shared {

@@ -13,9 +13,9 @@ pub enum ErrorKind {
     Empty,
     /// There was no room in the queue without waiting, or in time.
     Full,
-    /// Another thread or process was writing to the file. A call that begins with `try_` does not
-    /// wait for that, one with a time limit waits no longer than that, and any other call gives up
-    /// after half a minute.
+    /// Another thread or process was writing to the file, or another thread was using this open
+    /// queue. A call that begins with `try_` does not wait for that, one with a time limit waits no
+    /// longer than that for other processes, and any other call gives up after half a minute.
     Busy,
     /// The item, or the batch, is larger than the queue can ever hold.
     TooLarge,
@@ -54,7 +54,7 @@ impl ErrorKind {
             Self::Closed => "the queue was closed",
             Self::Empty => "the queue was empty",
             Self::Full => "the queue was full",
-            Self::Busy => "another thread or process was writing to the queue's file",
+            Self::Busy => "another thread or process was using the queue's file",
             Self::TooLarge => "larger than the queue can ever hold",
             Self::Encode => "the item cannot be encoded, so nothing was put",
             Self::Decode => "the item cannot be decoded, and was set aside",

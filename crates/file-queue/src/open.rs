@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::bell::{Bell, Waiter};
+use crate::bell::{self, Bell, Waiter};
 use crate::builder::Builder;
 use crate::error::{ErrorKind, FileQueueError};
-use crate::lock_file::{self, Awaited};
+use crate::lock_file::Awaited;
 use crate::patience::Patience;
 use crate::stamp::Stamp;
 use crate::store::{self, Bounds, Later, Peek, Row, Store, Take, Taken};
@@ -274,7 +274,7 @@ impl Open {
     fn begin_to_wait(&self, awaited: Awaited) -> Result<Waiter<'_>, FileQueueError> {
         let store = self.store()?;
         let waiter = self.bell.wait(&store.locks, &self.stamp, awaited);
-        let waiter = waiter.map_err(|error| lock_file::failure(store.locks.path(), error))?;
+        let waiter = waiter.map_err(|error| bell::failure(store.locks.path(), error))?;
         if awaited == Awaited::Item && store.other_holders(Patience::Forever)?.has_living {
             waiter.expect_an_end();
         }

@@ -86,6 +86,15 @@ use crate::store::{Row, Take};
 /// for an item, for room or for the end polls nothing. In a task of a [`workmill`] pool a wait for
 /// an item gives its slot to another thread, and a wait for room lends it.
 ///
+/// Threads that share one open queue use its file in turn. While one does so, if only to read, a
+/// call of another that begins with `try_` fails with [`ErrorKind::Busy`], and one with a time
+/// limit waits for its turn, also if that takes longer: as long as a transaction, which with large
+/// items may be some hundred milliseconds. For threads that must not wait for each other, open the
+/// path once for each.
+///
+/// Each open queue that is waited for needs an inotify instance, of which Linux gives a user 128
+/// unless `/proc/sys/fs/inotify/max_user_instances` says otherwise.
+///
 /// # Ordering
 ///
 /// Everything before the put of an item happens before everything after its get, also if that is in
@@ -188,7 +197,7 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Full`] if there is no room, [`ErrorKind::Busy`] if somebody else is writing
-    /// just now, and those of [`put`](Self::put).
+    /// just now, or another thread uses this open queue, and those of [`put`](Self::put).
     pub fn try_put(&self, item: &T) -> Result<(), FileQueueError> {
         self.put_within([item], Patience::Now)
     }
@@ -363,7 +372,8 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Empty`] if there is no item, [`ErrorKind::Busy`] if there may be one and
-    /// somebody else is writing just now, and those of [`get`](Self::get).
+    /// somebody else is writing just now, or another thread uses this open queue, and those of
+    /// [`get`](Self::get).
     pub fn try_get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Now)
     }
