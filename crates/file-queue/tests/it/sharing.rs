@@ -100,9 +100,9 @@ fn every_transaction_that_writes_begins_as_one() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     for folder in [folder.join("store"), folder] {
-        for file in std::fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let text = fs::read_to_string(&path).unwrap_or_default();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let begins = |word: &str| text.matches(word).count();
             if begins("Behavior::Deferred") + begins(".transaction(") + begins("unchecked_tr") > 0 {
