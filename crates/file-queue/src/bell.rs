@@ -135,6 +135,14 @@ impl Bell {
         Ok(shared)
     }
 
+    /// Makes those who wait look again several times, since a change has to be made again.
+    pub(crate) fn look_again(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shared, _)) = &*thread {
+            shared.expect_an_end();
+        }
+    }
+
     /// Ends the thread, and waits for its end, unless it calls wakers: these are user code, which may
     /// drop the last handle itself, or wait for a lock under which it is dropped here.
     pub(crate) fn end(&mut self) {
@@ -198,6 +206,12 @@ pub(crate) fn failure(path: &Path, error: io::Error) -> FileQueueError {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a series of looks.
+    fn expect_an_end(&self) {
+        self.lock().expects_an_end = true;
+        self.poke();
     }
 
     fn poke(&self) {
@@ -310,8 +324,7 @@ impl Waiter<'_> {
     /// Makes the waiters look again several times, since a process that holds items may have
     /// ended just before.
     pub(crate) fn expect_an_end(&self) {
-        self.shared.lock().expects_an_end = true;
-        self.shared.poke();
+        self.shared.expect_an_end();
     }
 
     /// Blocks until something has happened, but no longer than the time. Returns `false` if the

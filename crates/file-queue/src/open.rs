@@ -95,7 +95,8 @@ impl Open {
         if let Look::ReadFirst = look {
             let peek = self.peek(patience)?;
             let has_dead = || store.other_holders(patience).map(|it| it.has_dead);
-            if peek.ready == 0 && !store.has_later() && (peek.taken == 0 || !has_dead()?) {
+            let has_none = peek.ready == 0 && !self.catches_up(patience)?;
+            if has_none && (peek.taken == 0 || !has_dead()?) {
                 return self.nothing(peek);
             }
         }
@@ -118,6 +119,29 @@ impl Open {
             }
             Taken::Nothing => self.nothing(peek),
         }
+    }
+
+    /// Makes the changes that could not be made before. Returns `false` if there are none, or they
+    /// still cannot be made: for one who waits that is no reason to stop.
+    fn catches_up(&self, patience: Patience) -> Result<bool, FileQueueError> {
+        let store = self.store()?;
+        if !store.has_later() {
+            return Ok(false);
+        }
+        if patience.left().is_none() {
+            return Ok(true); // the take says what is wrong
+        }
+        match store.change(Patience::Now, |_| Ok(())) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Busy) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Leaves a change to the next transaction, and makes those who wait here try it some times.
+    fn do_later(&self, change: Later) {
+        self.store.do_later(change);
+        self.bell.look_again();
     }
 
     /// Returns what a call that finds no item says.
@@ -172,8 +196,8 @@ impl Open {
         });
         match (done, take) {
             (Ok(peek), _) => self.ring_for_room(store, peek),
-            (Err(_), Take::Out) => store.do_later(Later::SetAside(row, reason.to_owned())),
-            (Err(_), Take::Hold) => store.do_later(Later::GiveBack(row.id)),
+            (Err(_), Take::Out) => self.do_later(Later::SetAside(row, reason.to_owned())),
+            (Err(_), Take::Hold) => self.do_later(Later::GiveBack(row.id)),
         }
     }
 
@@ -191,7 +215,7 @@ impl Open {
             }
             Err(error) => {
                 if error.kind() != ErrorKind::NotTaken {
-                    self.store.do_later(Later::GiveBack(id));
+                    self.do_later(Later::GiveBack(id));
                 }
                 Err(error)
             }

@@ -66,7 +66,9 @@ use crate::store::{Row, Take};
 ///
 /// Items are stored in MessagePack, with the names of fields: a struct to which a field with
 /// `#[serde(default)]` was added reads what an older program has put. An `Option` directly inside
-/// an `Option`, or of `()`, does not keep its outer layer.
+/// an `Option`, or of `()`, does not keep its outer layer. One that nests values more than about a
+/// thousand deep can be put, but not decoded, and before that the stack of a thread may be too
+/// small for it.
 ///
 /// # Where
 ///
