@@ -143,8 +143,8 @@ impl Bell {
         }
     }
 
-    /// Ends the thread, and waits for its end, unless it calls wakers: these are user code, which may
-    /// drop the last handle itself, or wait for a lock under which it is dropped here.
+    /// Ends the thread, and waits for its end, unless it calls wakers: these are user code, which
+    /// may drop the last handle itself, or wait for a lock under which it is dropped here.
     pub(crate) fn end(&mut self) {
         let thread = self
             .thread
