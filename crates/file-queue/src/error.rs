@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Full,
     /// Another thread or process was writing to the file, or another thread was using this open
     /// queue. A call that begins with `try_` does not wait for that, one with a time limit waits no
-    /// longer than that for other processes, and any other call gives up after half a minute.
+    /// longer than that, and any other call gives up after half a minute of another's writing.
     Busy,
     /// The item, or the batch, is larger than the queue can ever hold.
     TooLarge,

@@ -241,9 +241,16 @@ impl Open {
     }
 
     /// Returns `Some` if no item is unfinished.
-    pub(crate) fn is_done(&self) -> Result<Option<()>, FileQueueError> {
-        let peek = self.peek(Patience::Forever)?;
-        Ok((peek.ready + peek.taken == 0).then_some(()))
+    pub(crate) fn is_done(&self, patience: Patience) -> Result<Option<()>, FileQueueError> {
+        let patience = match patience {
+            Patience::Now => Patience::Forever, // one look, which takes as long as it takes
+            patience => patience,
+        };
+        match self.peek(patience) {
+            Ok(peek) => Ok((peek.ready + peek.taken == 0).then_some(())),
+            Err(error) if error.kind() == ErrorKind::Busy && patience.left().is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     // Waiting.
@@ -265,7 +272,7 @@ impl Open {
         if patience.left().is_none() {
             return Ok(None);
         }
-        let waiter = self.begin_to_wait(awaited)?;
+        let waiter = self.begin_to_wait(awaited, patience)?;
         loop {
             if let Some(found) = look(Look::ReadFirst, patience)? {
                 return Ok(Some(found));
@@ -286,7 +293,7 @@ impl Open {
         if let Some(found) = look(Look::Try, Patience::Forever)? {
             return Ok(found);
         }
-        let waiter = self.begin_to_wait(awaited)?;
+        let waiter = self.begin_to_wait(awaited, Patience::Forever)?;
         loop {
             if let Some(found) = look(Look::ReadFirst, Patience::Forever)? {
                 return Ok(found);
@@ -295,11 +302,15 @@ impl Open {
         }
     }
 
-    fn begin_to_wait(&self, awaited: Awaited) -> Result<Waiter<'_>, FileQueueError> {
+    fn begin_to_wait(
+        &self,
+        awaited: Awaited,
+        patience: Patience,
+    ) -> Result<Waiter<'_>, FileQueueError> {
         let store = self.store()?;
         let waiter = self.bell.wait(&store.locks, &self.stamp, awaited);
         let waiter = waiter.map_err(|error| bell::failure(store.locks.path(), error))?;
-        if awaited == Awaited::Item && store.other_holders(Patience::Forever)?.has_living {
+        if awaited == Awaited::Item && store.other_holders(patience)?.has_living {
             waiter.expect_an_end();
         }
         Ok(waiter)

@@ -89,10 +89,9 @@ use crate::store::{Row, Take};
 /// an item gives its slot to another thread, and a wait for room lends it.
 ///
 /// Threads that share one open queue use its file in turn. While one does so, if only to read, a
-/// call of another that begins with `try_` fails with [`ErrorKind::Busy`], and one with a time
-/// limit waits for its turn, also if that takes longer: as long as a transaction, which with large
-/// items may be some hundred milliseconds. For threads that must not wait for each other, open the
-/// path once for each.
+/// call of another that begins with `try_` fails with [`ErrorKind::Busy`], and so does one whose
+/// time is over before its turn comes: a transaction with large items may take some hundred
+/// milliseconds.
 ///
 /// Each open queue that is waited for needs an inotify instance, of which Linux gives a user 128
 /// unless `/proc/sys/fs/inotify/max_user_instances` says otherwise.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -166,4 +167,34 @@ fn the_files_beside_the_queue_have_its_permissions_and_owner() {
     fs::write(place.beside("-lock"), "that of another queue").unwrap();
     let _queue = place.open::<u32>();
     assert_eq!(of(&place.beside("-lock")), own);
+}
+
+#[test]
+fn a_time_limit_holds_while_another_thread_of_the_queue_writes() {
+    limited(|| {
+        let place = Place::new();
+        let queue = place.open::<String>();
+        let (large, is_over) = ("x".repeat(30_000_000), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    queue.put(&large).unwrap();
+                    queue.get().unwrap();
+                }
+            });
+            // It used to wait for its turn, however long that took, and to succeed.
+            let put = || queue.put_timeout(&String::new(), Duration::from_millis(1));
+            let begin = Instant::now();
+            let mut tries = std::iter::repeat_with(put);
+            let refused = tries.find_map(|put| {
+                let is_late = begin.elapsed() > Duration::from_secs(20);
+                (put.is_err() || is_late).then(|| put.err())
+            });
+            let refused = refused.flatten();
+            let joined = (0..100).all(|_| queue.join_timeout(Duration::from_millis(1)).is_ok());
+            is_over.store(true, Ordering::SeqCst);
+            assert_eq!(refused.map(|it| it.kind()), Some(ErrorKind::Busy));
+            assert!(joined);
+        });
+    });
 }
