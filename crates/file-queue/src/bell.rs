@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -28,7 +29,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use workmill::Semaphore;
 
-use crate::lock_file::{Awaited, LockFile};
+use crate::error::{ErrorKind, FileQueueError};
+use crate::lock_file::{self, Awaited, LockFile};
+use crate::stamp::Stamp;
 
 /// The pauses of a series of looks after a process has closed the file, in milliseconds.
 const LOOKS: [u64; 5] = [1, 10, 100, 1000, 10_000];
@@ -57,6 +60,8 @@ struct State {
     armed: Vec<WatchDescriptor>,
     /// A series of looks has to begin.
     expects_an_end: bool,
+    /// The thread calls wakers.
+    calls_wakers: bool,
     is_over: bool,
 }
 
@@ -65,6 +70,7 @@ struct State {
 pub(crate) struct Waiter<'a> {
     shared: Arc<Shared>,
     file: &'a LockFile,
+    stamp: &'a Stamp,
     number: u64,
     awaited: Awaited,
     /// A permit for each wake-up. A task of a pool that waits for room lends its slot, and one that
@@ -80,7 +86,12 @@ impl Bell {
     }
 
     /// Begins to wait. What happens from now on wakes the waiter.
-    pub(crate) fn wait<'a>(&self, file: &'a LockFile, awaited: Awaited) -> io::Result<Waiter<'a>> {
+    pub(crate) fn wait<'a>(
+        &self,
+        file: &'a LockFile,
+        stamp: &'a Stamp,
+        awaited: Awaited,
+    ) -> io::Result<Waiter<'a>> {
         let shared = self.shared()?;
         let wake_ups = Arc::new(match awaited {
             Awaited::Room => Semaphore::limit(0),
@@ -98,6 +109,7 @@ impl Bell {
         Ok(Waiter {
             shared,
             file,
+            stamp,
             number,
             awaited,
             wake_ups,
@@ -123,18 +135,28 @@ impl Bell {
         Ok(shared)
     }
 
-    /// Ends the thread, and waits for its end, unless this is that thread.
+    /// Makes those who wait look again several times, since a change has to be made again.
+    pub(crate) fn look_again(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shared, _)) = &*thread {
+            shared.expect_an_end();
+        }
+    }
+
+    /// Ends the thread, and waits for its end, unless it calls wakers: these are user code, which
+    /// may drop the last handle itself, or wait for a lock under which it is dropped here.
     pub(crate) fn end(&mut self) {
         let thread = self
             .thread
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some((shared, handle)) = thread.take() {
-            shared.lock().is_over = true;
+            let mut state = shared.lock();
+            state.is_over = true;
+            let ends_later = state.calls_wakers;
+            drop(state);
             shared.poke();
-            // A waker, which is user code, may have dropped the last handle in this very thread.
-            if handle.thread().id() != thread::current().id() {
-                // It does not panic: workmill ends the panics of wakers.
+            if !ends_later {
                 let _ = handle.join();
             }
         }
@@ -157,15 +179,39 @@ fn watch(inotify: &Inotify, file: &LockFile) -> io::Result<Vec<WatchDescriptor>>
     let removed =
         AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
     let rung = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
-    Ok(vec![
-        inotify.add_watch(file.path(), removed | rung)?,
-        inotify.add_watch(file.queue(), removed)?,
-    ])
+    let lock = inotify.add_watch(file.path(), removed | rung)?;
+    match inotify.add_watch(file.queue(), removed) {
+        Ok(queue) => Ok(vec![lock, queue]),
+        Err(error) => {
+            let _ = inotify.rm_watch(lock);
+            Err(error.into())
+        }
+    }
+}
+
+/// Returns the error of a wait that cannot begin.
+pub(crate) fn failure(path: &Path, error: io::Error) -> FileQueueError {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    match errno {
+        // The last is said of watches, not of the disk.
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC) => {
+            let limits = "the limits of /proc/sys/fs/inotify, or that of open files, are reached";
+            let detail = format!("{}: {error}: {limits}", path.display());
+            FileQueueError::new(ErrorKind::Io, detail)
+        }
+        _ => lock_file::failure(path, error),
+    }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a series of looks.
+    fn expect_an_end(&self) {
+        self.lock().expects_an_end = true;
+        self.poke();
     }
 
     fn poke(&self) {
@@ -205,13 +251,16 @@ impl Shared {
                 looks.go_on();
             }
             waiters.extend(state.waiters.values().cloned());
-            drop(state); // wakers are user code
+            state.calls_wakers = true;
+            drop(state);
+            // It does not panic: workmill ends the panics of wakers.
             for wake_ups in waiters.drain(..) {
                 if wake_ups.available_permits() == 0 {
                     // It cannot fail: there is one at most.
                     let _ = wake_ups.add_permits(1);
                 }
             }
+            self.lock().calls_wakers = false;
         }
     }
 
@@ -275,8 +324,7 @@ impl Waiter<'_> {
     /// Makes the waiters look again several times, since a process that holds items may have
     /// ended just before.
     pub(crate) fn expect_an_end(&self) {
-        self.shared.lock().expects_an_end = true;
-        self.shared.poke();
+        self.shared.expect_an_end();
     }
 
     /// Blocks until something has happened, but no longer than the time. Returns `false` if the
@@ -296,6 +344,9 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        if self.stamp.is_forked() {
+            return; // the lock of this file is the parent's, which waits on
+        }
         self.shared.lock().waiters.remove(&self.number);
         self.file.withdraw(self.awaited);
     }

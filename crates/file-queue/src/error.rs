@@ -13,9 +13,9 @@ pub enum ErrorKind {
     Empty,
     /// There was no room in the queue without waiting, or in time.
     Full,
-    /// Another thread or process was writing to the file. A call that begins with `try_` does not
-    /// wait for that, one with a time limit waits no longer than that, and any other call gives up
-    /// after half a minute.
+    /// Another thread or process was writing to the file, or another thread was using this open
+    /// queue. A call that begins with `try_` does not wait for that, one with a time limit waits no
+    /// longer than that, and any other call gives up after half a minute of another's writing.
     Busy,
     /// The item, or the batch, is larger than the queue can ever hold.
     TooLarge,
@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Newer,
     /// The file, its folder, or the file system cannot be written to.
     ReadOnly,
-    /// The folder of the file does not exist.
+    /// The folder of the file does not exist, or the file that was to be inspected.
     NotFound,
     /// The disk is full. Nothing has changed.
     NoSpace,
@@ -54,7 +54,7 @@ impl ErrorKind {
             Self::Closed => "the queue was closed",
             Self::Empty => "the queue was empty",
             Self::Full => "the queue was full",
-            Self::Busy => "another thread or process was writing to the queue's file",
+            Self::Busy => "another thread or process was using the queue's file",
             Self::TooLarge => "larger than the queue can ever hold",
             Self::Encode => "the item cannot be encoded, so nothing was put",
             Self::Decode => "the item cannot be decoded, and was set aside",
@@ -64,7 +64,7 @@ impl ErrorKind {
             Self::NotAQueue => "the file is no queue",
             Self::Newer => "the queue's file was made by a newer version of workmill-file-queue",
             Self::ReadOnly => "the queue's file, or its folder, cannot be written to",
-            Self::NotFound => "the folder of the queue's file does not exist",
+            Self::NotFound => "the queue's file, or its folder, does not exist",
             Self::NoSpace => "the disk is full, and nothing has changed",
             Self::Replaced => "the queue's file was removed, renamed or replaced while it was open",
             Self::Forked => {

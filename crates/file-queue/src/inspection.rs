@@ -71,7 +71,8 @@ pub enum ItemState {
 ///
 /// # Blocking
 ///
-/// Reads the file, and waits for nobody.
+/// Reads the file, and waits for nobody. While nobody has the queue open, SQLite makes two files
+/// beside it meanwhile, so the user must be able to write there.
 ///
 /// # Errors
 ///

@@ -38,9 +38,9 @@
 //! look.) `tests/it/model.rs` tries every order of these steps and deaths, and the same with seven
 //! bugs, each of which it finds.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -120,21 +120,24 @@ impl LockFile {
     /// No other process does so meanwhile: the caller has a write transaction of the queue.
     pub(crate) fn open(queue: &Path, id: &QueueId) -> Result<Self, FileQueueError> {
         let path = beside(queue, "-lock");
-        let open = |path: &Path| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            options.mode(0o666 & mode(queue)).open(path)
-        };
-        let file = open(&path).map_err(|error| failure(&path, error))?;
-        let mut found = QueueId::default();
-        let is_whole = file.read_exact_at(&mut found, 0).is_ok();
-        if is_whole && found == *id {
-            return Ok(Self::new(file, path, queue));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match options.open(&path) {
+            Ok(file) => {
+                let mut found = QueueId::default();
+                let is_whole = file.read_exact_at(&mut found, 0).is_ok();
+                if is_whole && found == *id {
+                    return Ok(Self::new(file, path, queue));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failure(&path, error)),
         }
         // It is written elsewhere and put there at once, so that nobody finds the half of it.
         let fresh = beside(&path, "-new");
         let _ = fs::remove_file(&fresh);
-        let made = open(&fresh).and_then(|file| {
+        let made = options.create_new(true).open(&fresh).and_then(|file| {
+            give_away(&file, queue);
             file.write_all_at(&[&id[..], &[0]].concat(), 0)?;
             fs::rename(&fresh, &path)?;
             Ok(file)
@@ -258,9 +261,14 @@ pub(crate) fn is_alive(queue: &Path, id: &QueueId, taker: i64) -> bool {
     is_own && LockFile::new(file, path, queue).is_alive(taker)
 }
 
-/// Returns the permissions of the queue's file, which are those of the files beside it.
-fn mode(queue: &Path) -> u32 {
-    fs::metadata(queue).map_or(0o666, |it| it.mode())
+/// Gives the file to those who own the queue's file, and may read and write it, whatever the umask
+/// is: SQLite does so with the files beside it.
+fn give_away(file: &File, queue: &Path) {
+    // Where that is not possible, as on a file system without owners, it is this user's file.
+    if let Ok(found) = fs::metadata(queue) {
+        let _ = fchown(file, Some(found.uid()), Some(found.gid()));
+        let _ = file.set_permissions(Permissions::from_mode(0o666 & found.mode()));
+    }
 }
 
 /// A lock on one byte, as the system takes it.

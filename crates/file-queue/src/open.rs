@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::bell::{Bell, Waiter};
+use crate::bell::{self, Bell, Waiter};
 use crate::builder::Builder;
 use crate::error::{ErrorKind, FileQueueError};
-use crate::lock_file::{self, Awaited};
+use crate::lock_file::Awaited;
 use crate::patience::Patience;
 use crate::stamp::Stamp;
 use crate::store::{self, Bounds, Later, Peek, Row, Store, Take, Taken};
@@ -13,10 +13,11 @@ use crate::store::{self, Bounds, Later, Peek, Row, Store, Take, Taken};
 /// An open queue.
 #[derive(Debug)]
 pub(crate) struct Open {
-    stamp: Stamp,
     store: Store,
     bell: Bell,
     pub(crate) bounds: Bounds,
+    /// Dropped last: a child that is made while the file is being closed has the connection, too.
+    stamp: Stamp,
 }
 
 /// How a call looks for what it waits for.
@@ -30,14 +31,15 @@ pub(crate) enum Look {
 
 impl Open {
     pub(crate) fn new(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
+        let stamp = Stamp::new()?;
         Ok(Self {
-            stamp: Stamp::new()?,
             store: Store::open(path, settings)?,
             bell: Bell::new(),
             bounds: Bounds {
                 capacity: settings.capacity,
                 max_bytes: settings.max_bytes,
             },
+            stamp,
         })
     }
 
@@ -93,7 +95,8 @@ impl Open {
         if let Look::ReadFirst = look {
             let peek = self.peek(patience)?;
             let has_dead = || store.other_holders(patience).map(|it| it.has_dead);
-            if peek.ready == 0 && !store.has_later() && (peek.taken == 0 || !has_dead()?) {
+            let has_none = peek.ready == 0 && !self.catches_up(patience)?;
+            if has_none && (peek.taken == 0 || !has_dead()?) {
                 return self.nothing(peek);
             }
         }
@@ -116,6 +119,29 @@ impl Open {
             }
             Taken::Nothing => self.nothing(peek),
         }
+    }
+
+    /// Makes the changes that could not be made before. Returns `false` if there are none, or they
+    /// still cannot be made: for one who waits that is no reason to stop.
+    fn catches_up(&self, patience: Patience) -> Result<bool, FileQueueError> {
+        let store = self.store()?;
+        if !store.has_later() {
+            return Ok(false);
+        }
+        if patience.left().is_none() {
+            return Ok(true); // the take says what is wrong
+        }
+        match store.change(Patience::Now, |_| Ok(())) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Busy) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Leaves a change to the next transaction, and makes those who wait here try it some times.
+    fn do_later(&self, change: Later) {
+        self.store.do_later(change);
+        self.bell.look_again();
     }
 
     /// Returns what a call that finds no item says.
@@ -170,8 +196,8 @@ impl Open {
         });
         match (done, take) {
             (Ok(peek), _) => self.ring_for_room(store, peek),
-            (Err(_), Take::Out) => store.do_later(Later::SetAside(row, reason.to_owned())),
-            (Err(_), Take::Hold) => store.do_later(Later::GiveBack(row.id)),
+            (Err(_), Take::Out) => self.do_later(Later::SetAside(row, reason.to_owned())),
+            (Err(_), Take::Hold) => self.do_later(Later::GiveBack(row.id)),
         }
     }
 
@@ -189,7 +215,7 @@ impl Open {
             }
             Err(error) => {
                 if error.kind() != ErrorKind::NotTaken {
-                    self.store.do_later(Later::GiveBack(id));
+                    self.do_later(Later::GiveBack(id));
                 }
                 Err(error)
             }
@@ -215,9 +241,16 @@ impl Open {
     }
 
     /// Returns `Some` if no item is unfinished.
-    pub(crate) fn is_done(&self) -> Result<Option<()>, FileQueueError> {
-        let peek = self.peek(Patience::Forever)?;
-        Ok((peek.ready + peek.taken == 0).then_some(()))
+    pub(crate) fn is_done(&self, patience: Patience) -> Result<Option<()>, FileQueueError> {
+        let patience = match patience {
+            Patience::Now => Patience::Forever, // one look, which takes as long as it takes
+            patience => patience,
+        };
+        match self.peek(patience) {
+            Ok(peek) => Ok((peek.ready + peek.taken == 0).then_some(())),
+            Err(error) if error.kind() == ErrorKind::Busy && patience.left().is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     // Waiting.
@@ -239,7 +272,7 @@ impl Open {
         if patience.left().is_none() {
             return Ok(None);
         }
-        let waiter = self.begin_to_wait(awaited)?;
+        let waiter = self.begin_to_wait(awaited, patience)?;
         loop {
             if let Some(found) = look(Look::ReadFirst, patience)? {
                 return Ok(Some(found));
@@ -260,7 +293,7 @@ impl Open {
         if let Some(found) = look(Look::Try, Patience::Forever)? {
             return Ok(found);
         }
-        let waiter = self.begin_to_wait(awaited)?;
+        let waiter = self.begin_to_wait(awaited, Patience::Forever)?;
         loop {
             if let Some(found) = look(Look::ReadFirst, Patience::Forever)? {
                 return Ok(found);
@@ -269,11 +302,15 @@ impl Open {
         }
     }
 
-    fn begin_to_wait(&self, awaited: Awaited) -> Result<Waiter<'_>, FileQueueError> {
+    fn begin_to_wait(
+        &self,
+        awaited: Awaited,
+        patience: Patience,
+    ) -> Result<Waiter<'_>, FileQueueError> {
         let store = self.store()?;
-        let waiter = self.bell.wait(&store.locks, awaited);
-        let waiter = waiter.map_err(|error| lock_file::failure(store.locks.path(), error))?;
-        if awaited == Awaited::Item && store.other_holders(Patience::Forever)?.has_living {
+        let waiter = self.bell.wait(&store.locks, &self.stamp, awaited);
+        let waiter = waiter.map_err(|error| bell::failure(store.locks.path(), error))?;
+        if awaited == Awaited::Item && store.other_holders(patience)?.has_living {
             waiter.expect_an_end();
         }
         Ok(waiter)

@@ -66,7 +66,9 @@ use crate::store::{Row, Take};
 ///
 /// Items are stored in MessagePack, with the names of fields: a struct to which a field with
 /// `#[serde(default)]` was added reads what an older program has put. An `Option` directly inside
-/// an `Option`, or of `()`, does not keep its outer layer.
+/// an `Option`, or of `()`, does not keep its outer layer. One that nests values more than about a
+/// thousand deep can be put, but not decoded, and before that the stack of a thread may be too
+/// small for it.
 ///
 /// # Where
 ///
@@ -85,6 +87,14 @@ use crate::store::{Row, Take};
 /// a write, calls without a time limit fail after half a minute with [`ErrorKind::Busy`]. Waiting
 /// for an item, for room or for the end polls nothing. In a task of a [`workmill`] pool a wait for
 /// an item gives its slot to another thread, and a wait for room lends it.
+///
+/// Threads that share one open queue use its file in turn. While one does so, if only to read, a
+/// call of another that begins with `try_` fails with [`ErrorKind::Busy`], and so does one whose
+/// time is over before its turn comes: a transaction with large items may take some hundred
+/// milliseconds.
+///
+/// Each open queue that is waited for needs an inotify instance, of which Linux gives a user 128
+/// unless `/proc/sys/fs/inotify/max_user_instances` says otherwise.
 ///
 /// # Ordering
 ///
@@ -188,7 +198,7 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Full`] if there is no room, [`ErrorKind::Busy`] if somebody else is writing
-    /// just now, and those of [`put`](Self::put).
+    /// just now, or another thread uses this open queue, and those of [`put`](Self::put).
     pub fn try_put(&self, item: &T) -> Result<(), FileQueueError> {
         self.put_within([item], Patience::Now)
     }
@@ -348,6 +358,8 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///   as it was put: it was set aside, and the next call takes the next item,
     /// - [`ErrorKind::NoSpace`] and others for what may be wrong with a file. The item is still in
     ///   the queue then.
+    ///
+    /// An item whose decoding panics is set aside, too.
     pub fn get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Forever)
     }
@@ -361,7 +373,8 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Empty`] if there is no item, [`ErrorKind::Busy`] if there may be one and
-    /// somebody else is writing just now, and those of [`get`](Self::get).
+    /// somebody else is writing just now, or another thread uses this open queue, and those of
+    /// [`get`](Self::get).
     pub fn try_get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Now)
     }
@@ -410,11 +423,24 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
 
     /// Decodes an item that was taken out of the file, or sets it aside there.
     fn decoded(&self, row: Row) -> Result<T, FileQueueError> {
-        decode(&row.body).map_err(|error| {
-            let error = error.of_item(row.id.unsigned_abs());
-            self.open.set_aside(Take::Out, row, &error.to_string());
-            error
-        })
+        let id = row.id.unsigned_abs();
+        let mut rescue = Rescue {
+            open: &self.open,
+            row: Some(row),
+            reason: "a panic while it was decoded".to_owned(),
+        };
+        let body = rescue.row.as_ref().map_or(&[][..], |row| &row.body);
+        match decode(body) {
+            Ok(item) => {
+                rescue.row = None;
+                Ok(item)
+            }
+            Err(error) => {
+                let error = error.of_item(id);
+                rescue.reason = error.to_string();
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn take_within(
@@ -445,6 +471,22 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
         Iter {
             queue: self,
             is_over: false,
+        }
+    }
+}
+
+/// Sets an item that was taken out of the file aside there when this is dropped.
+struct Rescue<'a> {
+    open: &'a Open,
+    /// `None` once it was decoded.
+    row: Option<Row>,
+    reason: String,
+}
+
+impl Drop for Rescue<'_> {
+    fn drop(&mut self) {
+        if let Some(row) = self.row.take() {
+            self.open.set_aside(Take::Out, row, &self.reason);
         }
     }
 }

@@ -5,15 +5,14 @@
 //! its parent's connection in its memory: SQLite takes the parent's locks for its own there.
 
 use std::process;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{ErrorKind, FileQueueError};
 
-/// How many stamps there are in this process. A child has the number of its parent.
-static STAMPS: AtomicUsize = AtomicUsize::new(0);
-
-/// The process that the number belongs to.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
+/// The process that has stamps, in the upper half, and how many, in the lower. A child has the
+/// number of its parent. It is one word, so that two threads which make the first two stamps at the
+/// same time do not take each other for a parent.
+static STAMPS: AtomicU64 = AtomicU64::new(0);
 
 /// The process that something was made in.
 #[derive(Debug)]
@@ -24,15 +23,20 @@ impl Stamp {
     /// forked.
     pub(crate) fn new() -> Result<Self, FileQueueError> {
         let process = process::id();
-        // A race with another thread does no harm: both find the same.
-        if PROCESS.load(Ordering::SeqCst) != process {
-            if STAMPS.load(Ordering::SeqCst) != 0 {
-                return Err(ErrorKind::Forked.into());
+        let one_more = |stamps: u64| {
+            let of = stamps >> u32::BITS;
+            let has_none = stamps << u32::BITS == 0;
+            match of == u64::from(process) {
+                true => Some(stamps + 1),
+                false if has_none => Some(u64::from(process) << u32::BITS | 1),
+                false => None,
             }
-            PROCESS.store(process, Ordering::SeqCst);
+        };
+        let counted = STAMPS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        match counted {
+            Ok(_) => Ok(Self(process)),
+            Err(_) => Err(ErrorKind::Forked.into()),
         }
-        STAMPS.fetch_add(1, Ordering::SeqCst);
-        Ok(Self(process))
     }
 
     /// Returns `true` in a child that was forked from the process.

@@ -146,9 +146,13 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
 /// So where work ends early, by `?` or since a future is dropped, but shall be done again, call
 /// [`give_back`](Self::give_back).
 ///
+/// A task that is cancelled before it has begun drops what it owns, too: its item is reported done
+/// though nobody has seen it. Take the item in the task, rather than for it.
+///
 /// A drop blocks for the disk, and tells no error. If the file cannot be written then, the item
-/// goes back to the queue with the next call of this open queue that can write, or when the process
-/// has ended: it may be done twice, but is not lost. [`done`](Self::done) tells the error.
+/// goes back to the queue with the next call of this open queue that can write, which one that
+/// waits for an item tries for some seconds, or when the process has ended: it may be done twice,
+/// but is not lost. [`done`](Self::done) tells the error.
 #[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
               item is worked on, since `let _ = …` drops it at once"]
 pub struct FileTaskGuard<T> {

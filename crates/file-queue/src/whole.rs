@@ -45,12 +45,15 @@ impl<T> FileQueue<T> {
     /// Those of [`join`](Self::join).
     pub async fn join_async(&self) -> Result<(), FileQueueError> {
         let open = &self.open;
-        open.wait_async(Awaited::Done, |_, _| open.is_done()).await
+        open.wait_async(Awaited::Done, |_, patience| open.is_done(patience))
+            .await
     }
 
     fn join_within(&self, patience: Patience) -> Result<bool, FileQueueError> {
         let open = &self.open;
-        let done = open.wait(Awaited::Done, patience, |_, _| open.is_done());
+        let done = open.wait(Awaited::Done, patience, |_, patience| {
+            open.is_done(patience)
+        });
         Ok(done?.is_some())
     }
 

@@ -81,7 +81,10 @@ impl Failure {
 fn is_full(path: &Path) -> bool {
     let folder = path.parent().unwrap_or(path);
     let asked = nix::sys::statvfs::statvfs(folder);
-    asked.is_ok_and(|it| it.blocks_available().saturating_mul(it.fragment_size()) < 65_536)
+    // One that the system only pretends to have, as that of the processes, has no blocks at all.
+    asked.is_ok_and(|it| {
+        it.blocks() > 0 && it.blocks_available().saturating_mul(it.fragment_size()) < 65_536
+    })
 }
 
 /// Returns `true` if SQLite has noticed itself that the file is not at its path any more.
@@ -90,15 +93,18 @@ fn is_moved(error: &rusqlite::Error) -> bool {
     code == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED)
 }
 
+/// The longest path that SQLite takes, in bytes, together with the ends of the names beside it.
+const LONGEST_PATH: usize = 512 - "-journal".len();
+
 /// Returns why a file cannot be opened, which SQLite does not say.
 fn cannot_open(path: &Path) -> ErrorKind {
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
         ErrorKind::NotFound
-    } else if path.is_dir() {
-        ErrorKind::NotAQueue
     } else if is_full(path) {
         ErrorKind::NoSpace
+    } else if path.as_os_str().len() > LONGEST_PATH {
+        ErrorKind::Io
     } else {
         ErrorKind::ReadOnly
     }

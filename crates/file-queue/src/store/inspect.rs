@@ -6,19 +6,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::items::peek;
-use super::{Tried, schema};
-use crate::error::FileQueueError;
+use super::{Tried, place, schema};
+use crate::error::{ErrorKind, FileQueueError};
 use crate::inspection::{Contents, ItemState, ListedItem};
 use crate::lock_file::{QueueId, is_alive};
 use crate::patience::{Patience, Pauses};
 
 /// Reads what is in the file at one moment, and at most `limit` of its items.
 pub(crate) fn inspect(path: &Path, limit: usize) -> Result<Contents, FileQueueError> {
+    let path = place::locate(path)?;
+    if !path.exists() {
+        let detail = path.display().to_string();
+        return Err(FileQueueError::new(ErrorKind::NotFound, detail));
+    }
     let mut pauses = Pauses::new(Patience::Forever);
     loop {
-        match schema::open_to_read(path).and_then(|it| read(&it, path, limit)) {
+        match schema::open_to_read(&path).and_then(|it| read(&it, &path, limit)) {
             Err(failure) if failure.is_busy() && pauses.pause() => {}
-            read => return read.map_err(|failure| failure.into_error(path)),
+            read => return read.map_err(|failure| failure.into_error(&path)),
         }
     }
 }

@@ -19,19 +19,22 @@
 mod failure;
 mod inspect;
 mod items;
+mod place;
 mod schema;
+mod turn;
 
 use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::failure::Failure;
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::items::{Bounds, Later, Peek, Row, Take, Taken, peek};
+use self::turn::Turns;
 use crate::builder::Builder;
 use crate::error::{ErrorKind, FileQueueError};
 use crate::lock_file::{Awaited, Identity, LockFile, beside, identity};
@@ -41,6 +44,8 @@ use crate::patience::{Patience, Pauses};
 pub(crate) struct Store {
     /// `None` only once it was forgotten.
     connection: Mutex<Option<Connection>>,
+    /// Who has the turn at the connection, and so finds it free.
+    turns: Turns,
     path: PathBuf,
     /// The files that the queue consists of, and what tells each from a later one of that path.
     files: Vec<(PathBuf, Identity)>,
@@ -64,9 +69,7 @@ type Tried<R> = Result<R, Failure>;
 impl Store {
     /// Opens the file, and makes it if there is none.
     pub(crate) fn open(path: &Path, settings: &Builder) -> Result<Self, FileQueueError> {
-        let path = std::path::absolute(path).map_err(|error| {
-            FileQueueError::new(ErrorKind::NotFound, format!("{}: {error}", path.display()))
-        })?;
+        let path = place::locate(path)?;
         let failed = |failure: Failure| failure.into_error(&path);
         let mut pauses = Pauses::new(Patience::Forever);
         let (connection, id) = loop {
@@ -92,6 +95,7 @@ impl Store {
         };
         let mut store = Self {
             connection: Mutex::new(Some(connection)),
+            turns: Turns::default(),
             files: Vec::new(),
             locks,
             later: Mutex::default(),
@@ -196,10 +200,12 @@ impl Store {
     ) -> Result<R, FileQueueError> {
         let mut pauses = Pauses::new(patience);
         loop {
-            let tried = match &*self.connection(patience)? {
+            let turn = self.turns.wait(patience).ok_or(ErrorKind::Busy)?;
+            let tried = match &*self.connection() {
                 Some(connection) => body(connection),
                 None => Err(FileQueueError::from(ErrorKind::Forked).into()),
             };
+            drop(turn);
             match tried {
                 Err(failure) if failure.is_busy() && pauses.pause() => {}
                 tried => return tried.map_err(|failure| failure.into_error(&self.path)),
@@ -207,21 +213,11 @@ impl Store {
         }
     }
 
-    fn connection(
-        &self,
-        patience: Patience,
-    ) -> Result<MutexGuard<'_, Option<Connection>>, FileQueueError> {
-        match patience {
-            Patience::Now => match self.connection.try_lock() {
-                Ok(connection) => Ok(connection),
-                Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => Err(ErrorKind::Busy.into()),
-            },
-            _ => Ok(self
-                .connection
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)),
-        }
+    /// Returns the connection, to one who has the turn.
+    fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn later(&self) -> MutexGuard<'_, Vec<Later>> {

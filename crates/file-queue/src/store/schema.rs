@@ -55,8 +55,33 @@ const TABLES: &str = "
     );
 ";
 
+/// Returns `true` for a version of SQLite, as it numbers them, that may lose changes when several
+/// connections write at the same time: <https://www.sqlite.org/wal.html#the_wal_reset_bug>.
+const fn loses_changes(version: i32) -> bool {
+    let is_mended = version >= 3_051_003 || (version >= 3_050_007 && version < 3_051_000);
+    !is_mended
+}
+
+const _: () = {
+    assert!(loses_changes(3_045_003) && loses_changes(3_050_006) && loses_changes(3_051_002));
+    assert!(!loses_changes(3_050_007) && !loses_changes(3_051_003) && !loses_changes(3_054_001));
+};
+
+/// Fails if the SQLite of this program, which may be the system's, may lose changes.
+fn check_version() -> Tried<()> {
+    if loses_changes(rusqlite::version_number()) {
+        let detail = format!(
+            "SQLite {} may lose changes: use 3.51.3 or newer, or the feature `bundled`",
+            rusqlite::version()
+        );
+        return Err(FileQueueError::new(ErrorKind::Io, detail).into());
+    }
+    Ok(())
+}
+
 /// Opens the file, makes the tables if it is new, and returns the queue's own number.
 pub(super) fn open(path: &Path, sync: SyncMode) -> Tried<(Connection, QueueId)> {
+    check_version()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -154,4 +154,12 @@ fn decoding_may_use_the_queue_itself_and_may_panic() {
     assert!(std::panic::catch_unwind(take).is_err());
     let task = place.open::<u32>().get_task().unwrap();
     assert_eq!((*task, task.attempt()), (13, 2));
+    task.give_back().unwrap();
+    // One that was taken out of the file is set aside, as what cannot be decoded is.
+    let take = std::panic::AssertUnwindSafe(|| queue.get());
+    assert!(std::panic::catch_unwind(take).is_err());
+    assert_eq!(inspect(&place.path, 1).unwrap().set_aside, 1);
+    assert_eq!(queue.restore().unwrap(), 1);
+    assert_eq!(rest(&place.open::<u32>()), [13]);
+    assert_sound(&place.path);
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::ErrorKind as Io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use workmill_file_queue::{Builder, ErrorKind, FileQueue, FileQueueError, inspect};
 
@@ -21,6 +23,64 @@ fn a_text_file_is_no_queue_and_is_left_alone() {
     assert_eq!(kind(inspect(&place.path, 1)), ErrorKind::NotAQueue);
     assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
     assert!(!place.beside("-lock").exists());
+}
+
+#[test]
+fn a_short_file_is_no_queue_and_is_left_alone() {
+    // SQLite takes a file of one byte for an empty one.
+    for text in ["x", "xy", "no queue"] {
+        let place = Place::new();
+        fs::write(&place.path, text).unwrap();
+        assert_eq!(kind(open(&place)), ErrorKind::NotAQueue, "{text}");
+        assert_eq!(kind(inspect(&place.path, 1)), ErrorKind::NotAQueue);
+        assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
+        assert!(!place.beside("-lock").exists());
+    }
+}
+
+#[test]
+fn what_is_no_regular_file_is_no_queue() {
+    let place = Place::new();
+    let fifo = Command::new("mkfifo").arg(&place.path).status().unwrap();
+    assert!(fifo.success());
+    for path in [&*place.path, place.folder.path(), Path::new("/dev/full")] {
+        assert_eq!(kind(FileQueue::<u32>::open(path)), ErrorKind::NotAQueue);
+        assert_eq!(kind(inspect(path, 1)), ErrorKind::NotAQueue);
+    }
+}
+
+/// Nothing is made for a path that cannot be that of a queue, and the error says why.
+#[test]
+fn paths_that_cannot_be_used_are_told() {
+    let place = Place::new();
+    let in_folder = |name: &str| place.folder.path().join(name);
+    std::os::unix::fs::symlink(in_folder("loop"), in_folder("loop")).unwrap();
+    let deep = in_folder(&"deep/".repeat(120));
+    fs::create_dir_all(&deep).unwrap();
+    let before = fs::read_dir(place.folder.path()).unwrap().count();
+    for (path, reason) in [
+        (in_folder("none/../queue"), ErrorKind::NotFound),
+        (in_folder("a\0b"), ErrorKind::Io),
+        (in_folder("loop"), ErrorKind::Io),
+        (in_folder(&"n".repeat(250)), ErrorKind::Io),
+        (in_folder(&"n".repeat(300)), ErrorKind::Io),
+        (deep.join("queue"), ErrorKind::Io),
+        ("/".into(), ErrorKind::NotAQueue),
+        ("".into(), ErrorKind::NotFound),
+        ("/proc/queue".into(), ErrorKind::ReadOnly),
+    ] {
+        let error = FileQueue::<u32>::open(&path).unwrap_err();
+        assert_eq!(error.kind(), reason, "{error}");
+        assert!(inspect(&path, 1).is_err());
+    }
+    let after = fs::read_dir(place.folder.path()).unwrap().count();
+    assert_eq!(before, after);
+    // An end mark of a folder is none of the name.
+    FileQueue::open(in_folder("queue/"))
+        .unwrap()
+        .put(&1)
+        .unwrap();
+    assert_eq!(rest(&open(&place).unwrap()), [1]);
 }
 
 #[test]
@@ -70,7 +130,7 @@ fn a_folder_that_does_not_exist_is_not_made() {
     // A folder is no queue, and what is not there cannot be inspected.
     let folder = FileQueue::<u32>::open(place.folder.path());
     assert_eq!(kind(folder), ErrorKind::NotAQueue);
-    assert!(inspect(&place.path, 1).is_err());
+    assert_eq!(kind(inspect(&place.path, 1)), ErrorKind::NotFound);
     assert!(!place.path.exists());
 }
 

@@ -1,8 +1,13 @@
 //! Children that are made by a fork, without a new program.
 
+use std::future::Future;
 use std::path::Path;
 use std::process;
-use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::task::{Context, Wake};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -15,6 +20,15 @@ pub(crate) const ROLES: &[(&str, Role)] = &[
     ("opens a queue after a fork", opens_after_a_fork),
     ("takes one and forks", takes_one_and_forks),
     ("uses an open queue in a child", uses_it_in_a_child),
+    (
+        "opens in two threads of each child",
+        opens_in_two_threads_of_each_child,
+    ),
+    (
+        "forks while a queue is closed",
+        forks_while_a_queue_is_closed,
+    ),
+    ("drops a future in a child", drops_a_future_in_a_child),
 ];
 
 /// Forks. Returns `None` in the child, which ends after some minutes, whatever happens.
@@ -48,7 +62,7 @@ fn takes_one_and_forks(path: &Path, lines: &Receiver<String>) {
             drop(task);
         }
         None => {
-            std::thread::sleep(HANG);
+            thread::sleep(HANG);
             exit(0);
         }
     }
@@ -63,8 +77,8 @@ fn uses_it_in_a_child(path: &Path, _: &Receiver<String>) {
     // A thread waits, so there is one that the child does not have.
     let waiting = quick::<u32>(&path.with_extension("other"));
     let waits = waiting.clone();
-    std::thread::spawn(move || waits.get());
-    std::thread::sleep(Duration::from_millis(20));
+    thread::spawn(move || waits.get());
+    thread::sleep(Duration::from_millis(20));
     let Some(child) = fork() else {
         let all = [
             kind(queue.put(&4)),
@@ -151,5 +165,119 @@ fn a_child_opens_a_queue_if_its_parent_had_none_open() {
     limited(|| {
         let place = Place::new();
         Child::new("opens a queue after a fork", &place.path).expect("all is well");
+    });
+}
+
+/// Returns the exit status of a child.
+fn status_of(child: Pid) -> Option<i32> {
+    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
+    status.exit_status()
+}
+
+/// Returns `true` if this process is taken for a child whose parent had a queue open. It asks
+/// nothing of SQLite.
+fn is_refused() -> bool {
+    kind(FileQueue::<u32>::open("")) == ErrorKind::Forked
+}
+
+/// The first two calls of a process may come at the same time.
+fn opens_in_two_threads_of_each_child(_: &Path, _: &Receiver<String>) {
+    for _ in 0..2_000 {
+        let Some(child) = fork() else {
+            let ready = AtomicUsize::new(0);
+            let call = || {
+                ready.fetch_add(1, Ordering::SeqCst);
+                while ready.load(Ordering::SeqCst) < 2 {
+                    thread::yield_now();
+                }
+                is_refused()
+            };
+            let any = thread::scope(|scope| {
+                let other = scope.spawn(call);
+                call() | other.join().unwrap()
+            });
+            exit(i32::from(any));
+        };
+        assert_eq!(status_of(child), Some(0), "a child was refused");
+    }
+    say("all is well");
+}
+
+#[test]
+fn the_first_two_calls_of_a_process_may_come_at_the_same_time() {
+    limited(|| {
+        let place = Place::new();
+        Child::new("opens in two threads of each child", &place.path).expect("all is well");
+    });
+}
+
+/// A child that is forked while another thread closes the queue has its files still open, or may
+/// use queues.
+fn forks_while_a_queue_is_closed(path: &Path, _: &Receiver<String>) {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                quick(path).put(&1).unwrap();
+            }
+        });
+        let is_well = (0..300).all(|_| {
+            let Some(child) = fork() else {
+                let files = std::fs::read_dir("/proc/self/fd").unwrap();
+                let mut files = files.filter_map(|it| std::fs::read_link(it.unwrap().path()).ok());
+                let is_open = files.any(|it| it == path);
+                exit(i32::from(is_open && !is_refused()));
+            };
+            status_of(child) == Some(0)
+        });
+        is_over.store(true, Ordering::SeqCst);
+        assert!(is_well, "a child has its parent's connection");
+    });
+    say("all is well");
+}
+
+#[test]
+fn a_child_that_is_made_while_a_queue_is_closed_cannot_use_it() {
+    limited(|| {
+        let place = Place::new();
+        Child::new("forks while a queue is closed", &place.path).expect("all is well");
+    });
+}
+
+struct Tells(mpsc::Sender<()>);
+
+impl Wake for Tells {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.send(());
+    }
+}
+
+/// What waits for room in the parent is woken also after a child has dropped its copy of it.
+fn drops_a_future_in_a_child(path: &Path, _: &Receiver<String>) {
+    let builder = workmill_file_queue::Builder::new();
+    let full: FileQueue<u32> = builder.capacity(1).open(path).unwrap();
+    full.put(&1).unwrap();
+    let (told, woken) = mpsc::channel();
+    let waker = Arc::new(Tells(told)).into();
+    let mut context = Context::from_waker(&waker);
+    let mut put = Box::pin(full.put_async(&2));
+    assert!(put.as_mut().poll(&mut context).is_pending());
+    let Some(child) = fork() else {
+        drop(put);
+        exit(0);
+    };
+    assert_eq!(status_of(child), Some(0));
+    let other = quick::<u32>(path); // stays open: its end would wake all, too
+    assert_eq!(other.get().unwrap(), 1);
+    woken.recv_timeout(HANG / 10).expect("the future is woken");
+    assert!(put.as_mut().poll(&mut context).is_ready());
+    say("all is well");
+}
+
+#[test]
+fn a_child_that_drops_a_future_does_not_put_its_parent_to_sleep() {
+    limited(|| {
+        let place = Place::new();
+        Child::new("drops a future in a child", &place.path).expect("all is well");
     });
 }

@@ -14,6 +14,7 @@ use crate::support::{assert_sound, kind, limited};
 pub(crate) const ROLES: &[(&str, Role)] = &[
     ("fills its disk", fills_its_disk),
     ("has a disk that cannot be written to", cannot_write),
+    ("waits while its disk is full", waits_while_full),
 ];
 
 /// What makes a small disk at the path, and a process that sees it.
@@ -59,6 +60,11 @@ fn on_a_disk(role: &str) {
 #[test]
 fn on_a_full_disk_calls_fail_and_nothing_is_lost_or_comes_twice() {
     on_a_disk("fills its disk");
+}
+
+#[test]
+fn an_item_that_could_not_be_given_back_wakes_those_that_wait() {
+    on_a_disk("waits while its disk is full");
 }
 
 #[test]
@@ -170,6 +176,23 @@ fn until_full_or(times: usize, call: impl Fn() -> Result<(), FileQueueError>) {
             Err(error) => return assert_eq!(error.kind(), ErrorKind::NoSpace),
         }
     }
+}
+
+/// A guard fails, and its item goes back as soon as that can be written: to one that waits already.
+fn waits_while_full(folder: &Path, _: &Receiver<String>) {
+    let queue = Queue::open(folder.join("queue")).unwrap();
+    queue.put(&item(1)).unwrap();
+    let task = queue.get_task().unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| queue.get_task().unwrap().attempt());
+        std::thread::sleep(std::time::Duration::from_millis(50)); // most likely it waits by now
+        let _ = fs::write(folder.join("rest"), vec![1; 4_000_000]);
+        assert_eq!(kind(task.done()), ErrorKind::NoSpace);
+        std::thread::sleep(std::time::Duration::from_millis(50)); // it looks, and sleeps again
+        remount(folder, "size=64m");
+        assert_eq!(waits.join().unwrap(), 2);
+    });
+    say("all is well");
 }
 
 fn cannot_write(folder: &Path, _: &Receiver<String>) {

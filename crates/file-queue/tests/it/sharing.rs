@@ -1,6 +1,9 @@
 //! Several processes that write.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -98,9 +101,9 @@ fn every_transaction_that_writes_begins_as_one() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     for folder in [folder.join("store"), folder] {
-        for file in std::fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let text = fs::read_to_string(&path).unwrap_or_default();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let begins = |word: &str| text.matches(word).count();
             if begins("Behavior::Deferred") + begins(".transaction(") + begins("unchecked_tr") > 0 {
@@ -134,5 +137,64 @@ fn calls_that_never_wait_are_refused_while_another_writes() {
             waits.join().unwrap();
         });
         assert_eq!(rest(&queue), [1, 2]);
+    });
+}
+
+/// Who may write to the queue's file must be able to write to those beside it. The files of SQLite
+/// are made so by itself.
+#[test]
+fn the_files_beside_the_queue_have_its_permissions_and_owner() {
+    let place = Place::new();
+    fs::write(&place.path, "").unwrap();
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o666)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(&place.path, Some(4711), Some(4712)).unwrap();
+    }
+    let of = |path: &Path| {
+        let found = fs::metadata(path).unwrap();
+        (found.mode() & 0o777, found.uid(), found.gid())
+    };
+    let own = of(&place.path);
+    let queue = place.open();
+    queue.put(&1).unwrap();
+    for end in ["-wal", "-shm", "-lock"] {
+        assert_eq!(of(&place.beside(end)), own, "{end}");
+    }
+    assert_eq!(own.1 == 4711, is_root);
+    // So also when a lock file of another queue is replaced.
+    drop(queue);
+    fs::write(place.beside("-lock"), "that of another queue").unwrap();
+    let _queue = place.open::<u32>();
+    assert_eq!(of(&place.beside("-lock")), own);
+}
+
+#[test]
+fn a_time_limit_holds_while_another_thread_of_the_queue_writes() {
+    limited(|| {
+        let place = Place::new();
+        let queue = place.open::<String>();
+        let (large, is_over) = ("x".repeat(30_000_000), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    queue.put(&large).unwrap();
+                    queue.get().unwrap();
+                }
+            });
+            // It used to wait for its turn, however long that took, and to succeed.
+            let put = || queue.put_timeout(&String::new(), Duration::from_millis(1));
+            let begin = Instant::now();
+            let mut tries = std::iter::repeat_with(put);
+            let refused = tries.find_map(|put| {
+                let is_late = begin.elapsed() > Duration::from_secs(20);
+                (put.is_err() || is_late).then(|| put.err())
+            });
+            let refused = refused.flatten();
+            let joined = (0..100).all(|_| queue.join_timeout(Duration::from_millis(1)).is_ok());
+            is_over.store(true, Ordering::SeqCst);
+            assert_eq!(refused.map(|it| it.kind()), Some(ErrorKind::Busy));
+            assert!(joined);
+        });
     });
 }

@@ -181,6 +181,38 @@ fn a_waker_may_drop_the_last_handle() {
     });
 }
 
+#[test]
+fn the_last_handle_may_be_dropped_under_a_lock_that_a_waker_takes() {
+    /// A waker that takes a lock, as that of a list of tasks.
+    struct Locks {
+        tasks: Mutex<()>,
+        woken: Event,
+    }
+    impl Wake for Locks {
+        fn wake(self: Arc<Self>) {
+            self.woken.set();
+            drop(self.tasks.lock().unwrap());
+        }
+    }
+    limited(|| {
+        let place = Place::new();
+        let (queue, other) = (place.open::<u32>(), place.open::<u32>());
+        let locks = Arc::new(Locks {
+            tasks: Mutex::new(()),
+            woken: Event::new(),
+        });
+        let waker = Arc::clone(&locks).into();
+        let mut future = Box::pin(async move { drop(queue.get_async().await) });
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let tasks = locks.tasks.lock().unwrap();
+        other.put(&1).unwrap();
+        locks.woken.wait();
+        drop(future);
+        drop(tasks);
+    });
+}
+
 /// Random programs, beside a model: a list of what is ready, and a list of what is taken.
 #[test]
 fn any_mix_of_calls_does_what_a_list_in_memory_does() {

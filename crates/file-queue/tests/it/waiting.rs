@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -16,6 +17,7 @@ pub(crate) const ROLES: &[(&str, Role)] = &[
     ("takes and tells how late", takes_and_tells_how_late),
     ("waits with four threads", waits_with_four_threads),
     ("waits for the end", waits_for_the_end),
+    ("waits without a watch", waits_without_a_watch),
 ];
 
 fn takes_one(path: &Path, _: &Receiver<String>) {
@@ -58,6 +60,51 @@ fn waits_for_the_end(path: &Path, _: &Receiver<String>) {
     say("joins");
     queue.join().unwrap();
     say("joined");
+}
+
+/// A wait needs two watches, of one instance, and there are too few.
+fn waits_without_a_watch(path: &Path, _: &Receiver<String>) {
+    let queue = quick::<u32>(path);
+    let error = queue.get_timeout(Duration::from_secs(1)).unwrap_err();
+    say(format!("{:?}: {error}", error.kind()));
+    // What does not wait goes on.
+    queue.put(&1).unwrap();
+    assert_eq!(queue.get().unwrap(), 1);
+    say("all is well");
+}
+
+#[test]
+fn a_wait_that_the_system_has_no_watch_for_says_so() {
+    let may = Command::new("unshare")
+        .args(["--map-root-user", "true"])
+        .output();
+    if !may.is_ok_and(|it| it.status.success()) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "this process cannot make a namespace"
+        );
+        eprintln!("left out: this process cannot make a namespace");
+        return;
+    }
+    limited(|| {
+        for limit in ["max_inotify_watches", "max_inotify_instances"] {
+            for count in 0..2 {
+                let place = Place::new();
+                // In a namespace of its own, so that no other test has less.
+                let script = format!("echo {count} > /proc/sys/user/{limit} && exec \"$@\"");
+                let wrapper = ["unshare", "--map-root-user", "sh", "-c", &script, "sh"];
+                let child = Child::wrapped(&wrapper, "waits without a watch", &place.path);
+                let told = child.hear();
+                if (limit, count) == ("max_inotify_instances", 1) {
+                    assert!(told.starts_with("Empty"), "{told}");
+                } else {
+                    assert!(told.starts_with("Io"), "{told}");
+                    assert!(told.contains("/proc/sys/fs/inotify"), "{told}");
+                }
+                child.expect("all is well");
+            }
+        }
+    });
 }
 
 #[test]
