@@ -3,12 +3,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use workmill_process::workmill::{CancelReason, CancelToken};
 
 use crate::jobs;
 use crate::runner::tests;
 use crate::support::{
-    HANG, Sign, assert_works, builder, children, error, is_alive, lost, outcome, path, pool, until,
+    HANG, Sign, assert_works, builder, children, error, is_alive, kill, lost, outcome, path, pool,
+    until,
 };
 
 tests! {
@@ -22,6 +24,9 @@ tests! {
     cancels_race_deaths
     cancels_race_time_limits
     a_time_limit_stops_its_job_alone
+    time_limits_race_the_ends_of_their_jobs
+    the_time_of_a_job_begins_when_the_one_before_it_is_cancelled
+    a_process_whose_only_job_was_taken_back_ends_after_keep_alive
     a_token_stops_what_runs_by_its_view
     an_expired_job_does_not_begin
     shutdown_now_stops_all
@@ -329,4 +334,60 @@ fn standard_error_that_nobody_reads_holds_up_nothing_else() {
     assert!(error(flood).is_cancelled());
     // Writes fail from now on, and the pool can end.
     drop(unread);
+}
+
+/// The limit is over when the job has ended, its answer has not been read, and the next has begun.
+fn time_limits_race_the_ends_of_their_jobs() {
+    let pool = builder(1)
+        .timeout(Duration::from_micros(1200))
+        .build()
+        .unwrap();
+    let (mut in_time, mut late) = (0, 0);
+    for _ in 0..300 {
+        let handles = [(); 3].map(|()| pool.submit(jobs::nap, 1));
+        for handle in handles {
+            match outcome(handle) {
+                Ok(()) => in_time += 1,
+                Err(error) => {
+                    assert!(error.is_lost(), "{error}");
+                    late += 1;
+                }
+            }
+        }
+    }
+    assert!(in_time > 0 && late > 0, "{in_time} in time, {late} late");
+}
+
+/// Returns a pool whose one process is stopped, and the number of that.
+fn stopped(builder: workmill_process::Builder) -> (workmill_process::ProcessPoolExecutor, u32) {
+    let pool = builder.build().unwrap();
+    let process = outcome(pool.submit(jobs::id, ())).unwrap();
+    kill(process, Signal::STOP);
+    (pool, process)
+}
+
+fn the_time_of_a_job_begins_when_the_one_before_it_is_cancelled() {
+    let (pool, process) = stopped(builder(1));
+    let first = pool.submit(jobs::square, 3);
+    let second = pool
+        .timeout(Duration::from_millis(50))
+        .submit(jobs::hang, ());
+    until(|| pool.metrics().sent_jobs == 2);
+    assert!(first.cancel());
+    assert!(error(first).is_cancelled());
+    kill(process, Signal::CONT);
+    let how = lost(second);
+    assert!(how.contains("ran for longer than 50ms"), "{how}");
+}
+
+fn a_process_whose_only_job_was_taken_back_ends_after_keep_alive() {
+    let (pool, process) = stopped(builder(1).keep_alive(Duration::from_millis(100)));
+    let only = pool.submit(jobs::square, 3);
+    until(|| pool.metrics().sent_jobs == 1);
+    // The time that began before it was sent is over.
+    thread::sleep(Duration::from_millis(200));
+    assert!(only.cancel());
+    assert!(error(only).is_cancelled());
+    kill(process, Signal::CONT);
+    until(|| pool.metrics().processes == 0);
 }
