@@ -10,7 +10,7 @@ use workmill::{
     CancelToken, Group, JoinError, JoinHandle, Lost, Overflow, PoolRef, Priority, TrySubmitError,
     WouldDeadlock, promise,
 };
-use workmill_jobs::executors::{Sealed, decode, encode};
+use workmill_jobs::executors::{Sealed, decode, encode, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
 use crate::frame::JobHead;
@@ -93,7 +93,7 @@ impl ProcessPoolRef {
         if encoded.len() > most {
             return Err(refused("they are larger than 4 GiB".to_owned()));
         }
-        let number = (at as u32, self.shared.next_submission());
+        let number = (at as u32, next_submission());
         let job = job::Job::new(name, number, encoded, self.limits, &self.shared.buffers);
         Ok(Running::new(&self.shared, job))
     }

@@ -110,7 +110,6 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     state: Mutex<State>,
     drivers: OnceLock<PoolRef>,
-    submissions: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -171,7 +170,6 @@ impl Shared {
             counts: Counts::default(),
             state: Mutex::default(),
             drivers: OnceLock::new(),
-            submissions: AtomicU64::new(0),
         }
     }
 
@@ -184,11 +182,6 @@ impl Shared {
 
     fn drivers(&self) -> &PoolRef {
         self.drivers.get().expect("the drivers are set at first")
-    }
-
-    pub(crate) fn next_submission(&self) -> u64 {
-        // ORDERING: Relaxed: only the number counts, and each caller gets another.
-        self.submissions.fetch_add(1, Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,6 +19,8 @@ tests! {
     results_come_back_in_every_way_of_waiting
     jobs_run_in_as_many_processes_as_there_may_be
     a_job_knows_itself
+    jobs_of_several_executors_have_different_keys
+    any_number_of_processes_may_be_allowed
     a_full_pool_gives_arguments_back_to_callers_that_ask
     a_full_pool_refuses_or_drops_as_its_policy_says
     a_full_pool_has_its_submitter_wait
@@ -92,6 +94,20 @@ fn a_job_knows_itself() {
     let [one, other] = [(), ()].map(|()| outcome(pool.submit(jobs::attempt, ())).unwrap());
     assert_eq!((&*one.0, one.2), ("attempt", 1));
     assert_ne!(one.1, other.1);
+}
+
+/// A key names one submission, or a server takes two for one.
+fn jobs_of_several_executors_have_different_keys() {
+    let pools = [pool(1), pool(1)];
+    let threads = workmill::ThreadPoolExecutor::new(1).unwrap();
+    let mut keys: Vec<_> = (0..3)
+        .flat_map(|_| pools.each_ref().map(|pool| pool.submit(jobs::attempt, ())))
+        .chain((0..3).map(|_| threads.submit_job(jobs::attempt, ())))
+        .map(|handle| outcome(handle).unwrap().1)
+        .collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 9, "{keys:?}");
 }
 
 /// Fills a pool of one process: one job runs, two are sent ahead, one waits.
@@ -431,6 +447,11 @@ fn numbers_that_make_no_sense_are_refused() {
     assert_eq!(kind(builder(1).min_processes(2)), invalid);
     assert_eq!(kind(builder(1).max_jobs_per_worker(0)), invalid);
     assert_eq!(kind(builder(1).queue_capacity(0)), invalid);
+}
+
+fn any_number_of_processes_may_be_allowed() {
+    assert_works(&pool(usize::MAX));
+    assert_works(&pool(usize::MAX / 2));
 }
 
 fn callbacks_are_called() {
