@@ -100,7 +100,7 @@ impl ProcessPoolExecutor {
         queue: Option<(usize, Overflow)>,
         on_drop: DropBehavior,
     ) -> io::Result<Self> {
-        let at_a_time = config.processes * config.depth;
+        let at_a_time = config.processes.saturating_mul(config.depth);
         let drivers = workmill::Builder::new()
             .threads(DRIVING_THREADS)
             // A cancel waits for the death of its process on a thread that others stand in for.

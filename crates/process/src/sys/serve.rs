@@ -83,9 +83,11 @@ impl<'a> Worker<'a> {
         };
         worker.watch_parent()?;
         if hello.memory != u64::MAX {
+            // More than the parent itself may have is no error, and no more than that.
+            let maximum = getrlimit(Resource::As).maximum;
             let limit = Rlimit {
-                current: Some(hello.memory),
-                maximum: getrlimit(Resource::As).maximum,
+                current: Some(maximum.map_or(hello.memory, |most| most.min(hello.memory))),
+                maximum,
             };
             setrlimit(Resource::As, limit)?;
         }

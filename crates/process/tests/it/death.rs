@@ -20,6 +20,7 @@ tests! {
     a_process_that_dies_idle_is_replaced
     a_process_that_is_killed_from_outside_is_replaced
     a_job_that_takes_too_much_memory_is_lost_and_says_so
+    a_memory_limit_above_that_of_the_parent_is_no_error
     a_job_that_closes_the_standard_descriptors_is_harmless
     a_job_that_closes_its_socket_is_lost
     a_stopped_process_is_killed_by_the_time_limit
@@ -140,6 +141,17 @@ fn a_job_that_takes_too_much_memory_is_lost_and_says_so() {
     let words = lost.standard_error().unwrap();
     assert!(words.contains("memory allocation of"), "{words}");
     assert_works(&pool);
+}
+
+fn a_memory_limit_above_that_of_the_parent_is_no_error() {
+    let most = Some(8 << 30);
+    let limit = rustix::process::Rlimit {
+        current: most,
+        maximum: most,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit).unwrap();
+    let pool = builder(1).memory_limit(16 << 30).build().unwrap();
+    assert_eq!(outcome(pool.submit(jobs::limits, ())).unwrap(), most);
 }
 
 fn a_job_that_closes_the_standard_descriptors_is_harmless() {
