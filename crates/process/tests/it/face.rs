@@ -12,7 +12,7 @@ use workmill_process::{JobExecutor, ProcessPoolExecutor};
 use crate::jobs;
 use crate::runner::tests;
 use crate::support::{
-    Sign, assert_works, builder, children, error, lost, outcome, path, pool, until,
+    HANG, Sign, assert_works, builder, children, error, lost, outcome, path, pool, until,
 };
 
 tests! {
@@ -42,6 +42,7 @@ tests! {
     a_loss_is_a_failure_for_those_that_wait
     numbers_that_make_no_sense_are_refused
     callbacks_are_called
+    a_callback_may_end_the_pool
     a_child_of_a_fork_leaves_the_processes_alone
 }
 
@@ -99,7 +100,7 @@ fn a_job_knows_itself() {
 /// A key names one submission, or a server takes two for one.
 fn jobs_of_several_executors_have_different_keys() {
     let pools = [pool(1), pool(1)];
-    let threads = workmill::ThreadPoolExecutor::new(1).unwrap();
+    let threads = ThreadPoolExecutor::new(1).unwrap();
     let mut keys: Vec<_> = (0..3)
         .flat_map(|_| pools.each_ref().map(|pool| pool.submit(jobs::attempt, ())))
         .chain((0..3).map(|_| threads.submit_job(jobs::attempt, ())))
@@ -463,6 +464,29 @@ fn callbacks_are_called() {
     pool.submit(jobs::boom, String::new())
         .on_done(move |it| _ = send.send(it.is_ok()));
     assert_eq!(receive.iter().collect::<Vec<_>>(), [true, false]);
+}
+
+/// The thread that calls it drives the processes: it cannot wait for their end.
+fn a_callback_may_end_the_pool() {
+    let ends: [fn(ProcessPoolExecutor); 4] = [
+        |pool| pool.shutdown(),
+        |pool| drop(pool.shutdown_timeout(HANG)),
+        |pool| workmill::block_on(pool.shutdown_async()),
+        drop,
+    ];
+    for end in ends {
+        let pool = pool(1);
+        let observer = pool.handle();
+        let (send, receive) = std::sync::mpsc::channel();
+        let handle = pool.submit(jobs::nap, 50);
+        handle.on_done(move |_| {
+            end(pool);
+            send.send(()).unwrap();
+        });
+        receive.recv_timeout(HANG).unwrap();
+        assert!(observer.wait_terminated_timeout(HANG).unwrap());
+        assert_eq!(children(), 0);
+    }
 }
 
 fn a_child_of_a_fork_leaves_the_processes_alone() {
