@@ -15,6 +15,7 @@ use crate::support::{
 
 tests! {
     a_cancel_stops_a_running_job
+    a_cancel_stops_a_job_that_has_left_its_group
     the_handle_resolves_when_the_process_is_dead
     no_innocent_dies_at_any_moment_of_a_cancel
     no_innocent_dies_though_jobs_are_sent_ahead
@@ -49,6 +50,16 @@ fn a_cancel_stops_a_running_job() {
     assert!(began.elapsed() < HANG);
     assert_works(&pool);
     assert_eq!(pool.metrics().failed_starts, 0);
+}
+
+fn a_cancel_stops_a_job_that_has_left_its_group() {
+    let pool = pool(1);
+    let sign = Sign::new();
+    let handle = pool.submit(jobs::leave_and_hang, sign.text());
+    sign.wait();
+    assert!(handle.cancel());
+    assert!(error(handle).is_cancelled());
+    assert_works(&pool);
 }
 
 fn the_handle_resolves_when_the_process_is_dead() {

@@ -20,6 +20,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("nap", nap)
         .with("hang", hang)
         .with("begin_and_hang", begin_and_hang)
+        .with("leave_and_hang", leave_and_hang)
         .with("begin_and_spawn", begin_and_spawn)
         .with("die", die)
         .with("die_later", die_later)
@@ -61,6 +62,14 @@ pub(crate) fn hang() {
     loop {
         thread::park();
     }
+}
+
+/// Leaves the process's group for that of the parent.
+pub(crate) fn leave_and_hang(path: String) {
+    // SAFETY: these calls have numbers alone.
+    let left = unsafe { libc::setpgid(0, libc::getpgid(libc::getppid())) };
+    assert_eq!(left, 0, "{}", std::io::Error::last_os_error());
+    begin_and_hang(path);
 }
 
 fn sign(path: &str, text: &str) {
