@@ -172,7 +172,7 @@ impl ProcessPoolExecutor {
     /// [`StillBusy`], which names the processes that run jobs, and these jobs.
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillBusy> {
         let owner = &self.owner;
-        let timeout = match owner.must_not_wait() {
+        let timeout = match owner.reference.must_not_wait() {
             true => Duration::ZERO,
             false => timeout,
         };
@@ -195,7 +195,7 @@ impl ProcessPoolExecutor {
     /// Dropping the future ends the wait. The shutdown goes on if the future has been polled.
     pub async fn shutdown_async(&self) {
         let owner = &self.owner;
-        if owner.must_not_wait() {
+        if owner.reference.must_not_wait() {
             return owner.shutdown_background();
         }
         owner.reference.shared().closing.cancel();
@@ -290,21 +290,13 @@ impl Owner {
         self.drivers.shutdown_background();
     }
 
-    /// Returns `true` in a callback or a hook that a thread of the pool calls. What waits there for
-    /// the end of the pool waits for itself.
-    fn must_not_wait(&self) -> bool {
-        self.drivers
-            .wait_terminated_timeout(Duration::ZERO)
-            .is_err()
-    }
-
     fn shutdown_background(&self) {
         self.close_jobs(|jobs| jobs.shutdown_timeout(Duration::ZERO));
         self.end_in_background();
     }
 
     fn shutdown(&self) {
-        if self.must_not_wait() {
+        if self.reference.must_not_wait() {
             return self.shutdown_background();
         }
         self.close_jobs(|jobs| {

@@ -43,6 +43,7 @@ tests! {
     numbers_that_make_no_sense_are_refused
     callbacks_are_called
     a_callback_may_end_the_pool
+    a_callback_does_not_wait_for_itself
     a_child_of_a_fork_leaves_the_processes_alone
 }
 
@@ -486,6 +487,28 @@ fn a_callback_may_end_the_pool() {
         receive.recv_timeout(HANG).unwrap();
         assert!(observer.wait_terminated_timeout(HANG).unwrap());
         assert_eq!(children(), 0);
+    }
+}
+
+fn a_callback_does_not_wait_for_itself() {
+    let pool = pool(1);
+    let calls: [fn(&workmill_process::ProcessGroup); 6] = [
+        |group| assert!(group.wait_idle().is_err()),
+        |group| assert!(group.wait_idle_timeout(HANG).is_err()),
+        |group| assert!(workmill::block_on(group.wait_idle_async()).is_err()),
+        |group| group.shutdown(),
+        |group| assert!(!group.shutdown_timeout(HANG)),
+        |group| workmill::block_on(group.shutdown_async()),
+    ];
+    for call in calls {
+        let group = pool.limited(1);
+        let (send, receive) = std::sync::mpsc::channel();
+        let handle = group.submit(jobs::nap, 50);
+        handle.on_done(move |_| {
+            call(&group);
+            send.send(()).unwrap();
+        });
+        receive.recv_timeout(HANG).unwrap();
     }
 }
 
