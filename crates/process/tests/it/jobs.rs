@@ -33,6 +33,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("close_standard", close_standard)
         .with("close_others", close_others)
         .with("flood", flood)
+        .with("count_and_die", count_and_die)
         .with("print", print)
         .with("limits", limits)
         .with("nest", nest)
@@ -287,6 +288,14 @@ pub(crate) fn flood(path: String) {
     sign(&path, "begun");
     let line = [b'.'; 1 << 10];
     while std::io::stderr().write_all(&line).is_ok() {}
+}
+
+/// Writes numbered lines to standard error, and dies.
+pub(crate) fn count_and_die(lines: u32) {
+    for n in 0..lines {
+        eprintln!("line {n:06}");
+    }
+    die(Death::Abort);
 }
 
 pub(crate) fn print(text: String) {
