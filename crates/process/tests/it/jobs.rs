@@ -67,8 +67,10 @@ pub(crate) fn hang() {
 
 /// Leaves the process's group for that of the parent.
 pub(crate) fn leave_and_hang(path: String) {
-    // SAFETY: these calls have numbers alone.
-    let left = unsafe { libc::setpgid(0, libc::getpgid(libc::getppid())) };
+    let parent = rustix::process::getppid();
+    let group = rustix::process::getpgid(parent).unwrap();
+    // SAFETY: it takes numbers alone.
+    let left = unsafe { libc::setpgid(0, group.as_raw_nonzero().get()) };
     assert_eq!(left, 0, "{}", std::io::Error::last_os_error());
     begin_and_hang(path);
 }
