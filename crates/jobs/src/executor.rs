@@ -58,8 +58,14 @@ pub trait JobExecutor: Sealed {
         A: Sendable;
 }
 
-/// The number of jobs that were submitted to threads.
-static SUBMITTED: AtomicU64 = AtomicU64::new(0);
+/// Returns the number of a submission, which no other has in this process, whatever executor they
+/// are given to: it is in the key of the job.
+#[doc(hidden)]
+pub fn next_submission() -> u64 {
+    static SUBMITTED: AtomicU64 = AtomicU64::new(0);
+    // ORDERING: Relaxed: only the number counts, and each caller gets another.
+    SUBMITTED.fetch_add(1, Ordering::Relaxed)
+}
 
 impl Sealed for PoolRef {}
 
@@ -72,8 +78,7 @@ impl JobExecutor for PoolRef {
         assert_no_captures::<F>();
         let attempt = Attempt {
             origin: process::id(),
-            // ORDERING: Relaxed: only the number counts, and each caller gets another.
-            submission: SUBMITTED.fetch_add(1, Ordering::Relaxed),
+            submission: next_submission(),
             number: 1,
         };
         self.submit(move || within(type_name::<F>(), attempt, || function.call(arguments)))

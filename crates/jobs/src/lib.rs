@@ -88,5 +88,5 @@ pub use registry::{CallError, Jobs, NotRegistered};
 pub mod executors {
     pub use crate::context::{Attempt, within};
     pub use crate::encoding::{decode, encode};
-    pub use crate::executor::Sealed;
+    pub use crate::executor::{Sealed, next_submission};
 }

@@ -239,7 +239,8 @@ impl Builder {
 
     /// Sets a function that is called with the number of each process that serves, before its first
     /// job is answered. It should be quick: a thread of the pool that drives the processes calls
-    /// it.
+    /// it. It must not wait for a job of the pool: that may be the first of this process, which is
+    /// answered after the call, and so never.
     pub fn on_process_start(mut self, hook: impl Fn(u32) + Send + Sync + 'static) -> Self {
         self.config.hooks.start = Some(Box::new(hook));
         self

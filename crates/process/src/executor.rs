@@ -100,7 +100,7 @@ impl ProcessPoolExecutor {
         queue: Option<(usize, Overflow)>,
         on_drop: DropBehavior,
     ) -> io::Result<Self> {
-        let at_a_time = config.processes * config.depth;
+        let at_a_time = config.processes.saturating_mul(config.depth);
         let drivers = workmill::Builder::new()
             .threads(DRIVING_THREADS)
             // A cancel waits for the death of its process on a thread that others stand in for.
@@ -134,7 +134,8 @@ impl ProcessPoolExecutor {
     /// # Blocking
     ///
     /// Blocks until every accepted job has ended and every process has been reaped. A process that
-    /// does not end in order within 5 seconds is killed.
+    /// does not end in order within 5 seconds is killed. Does not wait in a callback or a hook that
+    /// a thread of the pool calls. The pool then ends by itself.
     ///
     /// # Examples
     ///
@@ -163,18 +164,23 @@ impl ProcessPoolExecutor {
     /// # Blocking
     ///
     /// Blocks until every accepted job has ended and every process has been reaped, or the time is
-    /// over. [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever.
+    /// over. [`Duration::ZERO`] checks once; [`Duration::MAX`] waits forever. In a callback or a
+    /// hook that a thread of the pool calls it checks once, too.
     ///
     /// # Errors
     ///
     /// [`StillBusy`], which names the processes that run jobs, and these jobs.
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillBusy> {
         let owner = &self.owner;
+        let timeout = match owner.reference.must_not_wait() {
+            true => Duration::ZERO,
+            false => timeout,
+        };
         let began = Instant::now();
         let left = || timeout.saturating_sub(began.elapsed());
         let have_ended = owner.close_jobs(|jobs| jobs.shutdown_timeout(timeout));
         if !have_ended {
-            self.end_in_background();
+            owner.end_in_background();
         } else if owner.end_processes(|drivers| drivers.shutdown_timeout(left()).is_ok()) {
             return Ok(());
         }
@@ -189,6 +195,9 @@ impl ProcessPoolExecutor {
     /// Dropping the future ends the wait. The shutdown goes on if the future has been polled.
     pub async fn shutdown_async(&self) {
         let owner = &self.owner;
+        if owner.reference.must_not_wait() {
+            return owner.shutdown_background();
+        }
         owner.reference.shared().closing.cancel();
         let end = EndOnDrop(Some(self));
         owner.jobs.shutdown_async().await;
@@ -203,9 +212,7 @@ impl ProcessPoolExecutor {
     pub fn shutdown_background(&self) {
         // ORDERING: Relaxed: the drop of the last owner is ordered by its count.
         self.owner.is_in_background.store(true, Ordering::Relaxed);
-        self.owner
-            .close_jobs(|jobs| jobs.shutdown_timeout(Duration::ZERO));
-        self.end_in_background();
+        self.owner.shutdown_background();
     }
 
     /// Refuses new jobs, cancels all that have not ended, and returns the number of them. Does not
@@ -222,25 +229,8 @@ impl ProcessPoolExecutor {
         }
         owner.reference.shared().closing.cancel();
         let cancelled = owner.jobs.shutdown_now();
-        self.end_in_background();
+        owner.end_in_background();
         cancelled
-    }
-
-    /// Has the processes end when the jobs have.
-    fn end_in_background(&self) {
-        let owner = &self.owner;
-        if owner.is_forked() {
-            return;
-        }
-        let (jobs, shared) = (owner.jobs.clone(), Arc::clone(owner.reference.shared()));
-        let drivers = owner.drivers.handle();
-        // A task of the drivers' pool, which keeps it from ending before that.
-        let end = async move {
-            jobs.shutdown_async().await;
-            shared.close();
-        };
-        drop(drivers.spawn(end));
-        owner.drivers.shutdown_background();
     }
 }
 
@@ -256,7 +246,7 @@ impl EndOnDrop<'_> {
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(pool) = self.0 {
-            pool.end_in_background();
+            pool.owner.end_in_background();
         }
     }
 }
@@ -284,7 +274,31 @@ impl Owner {
         shutdown(&self.drivers)
     }
 
+    /// Has the processes end when the jobs have.
+    fn end_in_background(&self) {
+        if self.is_forked() {
+            return;
+        }
+        let (jobs, shared) = (self.jobs.clone(), Arc::clone(self.reference.shared()));
+        let drivers = self.drivers.handle();
+        // A task of the drivers' pool, which keeps it from ending before that.
+        let end = async move {
+            jobs.shutdown_async().await;
+            shared.close();
+        };
+        drop(drivers.spawn(end));
+        self.drivers.shutdown_background();
+    }
+
+    fn shutdown_background(&self) {
+        self.close_jobs(|jobs| jobs.shutdown_timeout(Duration::ZERO));
+        self.end_in_background();
+    }
+
     fn shutdown(&self) {
+        if self.reference.must_not_wait() {
+            return self.shutdown_background();
+        }
         self.close_jobs(|jobs| {
             jobs.shutdown();
             true
@@ -307,18 +321,7 @@ impl Drop for Owner {
             self.jobs.shutdown_now();
         }
         if self.on_drop == DropBehavior::Detach {
-            let owner = ProcessPoolExecutor {
-                owner: Arc::new(Self {
-                    reference: self.reference.clone(),
-                    jobs: self.jobs.clone(),
-                    drivers: self.drivers.clone(),
-                    on_drop: self.on_drop,
-                    is_in_background: AtomicBool::new(true),
-                    process: self.process,
-                }),
-            };
-            owner.shutdown_background();
-            return;
+            return self.shutdown_background();
         }
         self.shutdown();
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use workmill::JoinError;
 use workmill::timer::{Sleep, sleep_until};
+use workmill_jobs::executors::next_submission;
 
 use crate::buffers::{Body, Buffers};
 use crate::pool::Shared;
@@ -125,7 +126,7 @@ impl Running {
     pub(crate) fn again(&self) -> Self {
         let mut arguments = self.shared.buffers.take_empty();
         arguments.extend_from_slice(&self.job.arguments);
-        let number = (self.job.function, self.shared.next_submission());
+        let number = (self.job.function, next_submission());
         let Job { name, limits, .. } = *self.job;
         Self::new(
             &self.shared,

@@ -46,7 +46,8 @@
 //! - When this process ends, however it does, all worker processes end, with what they have
 //!   started. No zombie is left, no descriptor, no memory.
 //! - What has left the process group of its worker, by `setsid`, lives on. Nothing is done about
-//!   that.
+//!   that. And a copy of this process made by a bare `fork` has its sockets, so that its end is
+//!   only seen with that of the copy.
 //! - Idle processes cost no time at all.
 //!
 //! # What it costs

@@ -10,7 +10,7 @@ use workmill::{
     CancelToken, Group, JoinError, JoinHandle, Lost, Overflow, PoolRef, Priority, TrySubmitError,
     WouldDeadlock, promise,
 };
-use workmill_jobs::executors::{Sealed, decode, encode};
+use workmill_jobs::executors::{Sealed, decode, encode, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
 use crate::frame::JobHead;
@@ -65,6 +65,20 @@ impl ProcessPoolRef {
         &self.view
     }
 
+    /// Returns `true` in a callback or a hook that a thread of the pool calls. What waits there for
+    /// the end of jobs may wait for itself.
+    pub(crate) fn must_not_wait(&self) -> bool {
+        let end = self.drivers.wait_terminated_timeout(Duration::ZERO);
+        end.is_err()
+    }
+
+    fn may_wait(&self) -> Result<(), WouldDeadlock> {
+        match self.must_not_wait() {
+            true => Err(WouldDeadlock),
+            false => Ok(()),
+        }
+    }
+
     fn viewed(&self, view: PoolRef) -> Self {
         Self {
             view,
@@ -93,7 +107,7 @@ impl ProcessPoolRef {
         if encoded.len() > most {
             return Err(refused("they are larger than 4 GiB".to_owned()));
         }
-        let number = (at as u32, self.shared.next_submission());
+        let number = (at as u32, next_submission());
         let job = job::Job::new(name, number, encoded, self.limits, &self.shared.buffers);
         Ok(Running::new(&self.shared, job))
     }
@@ -389,8 +403,9 @@ impl ProcessPoolRef {
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] if the wait would be for the caller itself.
+    /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
     pub fn wait_idle(&self) -> Result<(), WouldDeadlock> {
+        self.may_wait()?;
         self.view.wait_idle()
     }
 
@@ -403,8 +418,9 @@ impl ProcessPoolRef {
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] if the wait would be for the caller itself.
+    /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
     pub fn wait_idle_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
+        self.may_wait()?;
         self.view.wait_idle_timeout(timeout)
     }
 
@@ -412,8 +428,9 @@ impl ProcessPoolRef {
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] if the wait would be for the caller itself.
+    /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
+        self.may_wait()?;
         self.view.wait_idle_async().await
     }
 
@@ -551,9 +568,9 @@ impl ProcessGroup {
     ///
     /// # Blocking
     ///
-    /// Blocks until then.
+    /// Blocks until then. Does not wait in a callback or a hook that a thread of the pool calls.
     pub fn shutdown(&self) {
-        self.group.shutdown();
+        self.shutdown_timeout(Duration::MAX);
     }
 
     /// Refuses new jobs of the group, and waits for the accepted ones, but no longer than
@@ -561,13 +578,22 @@ impl ProcessGroup {
     ///
     /// # Blocking
     ///
-    /// Blocks until then, or until the time is over.
+    /// Blocks until then, or until the time is over. Does not wait in a callback or a hook that a
+    /// thread of the pool calls.
     pub fn shutdown_timeout(&self, timeout: Duration) -> bool {
-        self.group.shutdown_timeout(timeout)
+        match self.reference.must_not_wait() {
+            true => self.group.shutdown_timeout(Duration::ZERO),
+            false => self.group.shutdown_timeout(timeout),
+        }
     }
 
-    /// Refuses new jobs of the group, and waits for the accepted ones without blocking.
+    /// Refuses new jobs of the group, and waits for the accepted ones without blocking. Does not
+    /// wait in a callback or a hook that a thread of the pool calls.
     pub async fn shutdown_async(&self) {
+        if self.reference.must_not_wait() {
+            self.group.shutdown_timeout(Duration::ZERO);
+            return;
+        }
         self.group.shutdown_async().await;
     }
 

@@ -332,10 +332,14 @@ impl Driver {
         None
     }
 
-    /// Writes to standard error. That may be a pipe that nobody reads, so a thread does it that
-    /// drives nothing meanwhile.
-    fn pass_on(&self, text: Vec<u8>) -> JoinHandle<()> {
+    /// Writes to standard error, after what is being written. That may be a pipe that nobody reads,
+    /// so a thread does it that drives nothing meanwhile.
+    fn pass_on(&mut self, text: Vec<u8>) -> JoinHandle<()> {
+        let before = self.passing.take();
         let write = move || {
+            if let Some(before) = before {
+                drop(before.join());
+            }
             let _ = workmill::blocking(|| io::stderr().write_all(&text));
         };
         self.shared.drivers().submit(write)
@@ -372,11 +376,15 @@ impl Driver {
         self.shared.doom(self.number, None);
         while !self.is_deaf && matches!(self.read(), Ok(true)) {}
         // What fits into a pipe. A process that has left the group may write on forever.
+        let mut rest = Vec::new();
         for _ in 0..CHUNKS {
             let Some(text) = self.read_errors() else {
                 break;
             };
-            drop(self.pass_on(text));
+            rest.extend(text);
+        }
+        if !rest.is_empty() {
+            drop(self.pass_on(rest));
         }
         self.is_buried = true;
         self.shared.bury(self.number, self.last_words.text());

@@ -110,7 +110,6 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     state: Mutex<State>,
     drivers: OnceLock<PoolRef>,
-    submissions: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -171,7 +170,6 @@ impl Shared {
             counts: Counts::default(),
             state: Mutex::default(),
             drivers: OnceLock::new(),
-            submissions: AtomicU64::new(0),
         }
     }
 
@@ -184,11 +182,6 @@ impl Shared {
 
     fn drivers(&self) -> &PoolRef {
         self.drivers.get().expect("the drivers are set at first")
-    }
-
-    pub(crate) fn next_submission(&self) -> u64 {
-        // ORDERING: Relaxed: only the number counts, and each caller gets another.
-        self.submissions.fetch_add(1, Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,7 +219,7 @@ impl Shared {
             return None; // The outcome was taken.
         }
         self.change(|state, config, after| {
-            let stopped = state.stop(job);
+            let stopped = state.stop(job, after);
             job.progress().stage = Stage::Over;
             state.dispatch(config, after);
             match stopped {
@@ -242,7 +235,14 @@ impl Shared {
     pub(crate) fn time_out(self: &Arc<Self>, job: &Arc<Job>) {
         let limit = job.limits.timeout.unwrap_or_default();
         self.change(|state, config, after| {
-            match state.stop(job) {
+            // It may have come to another process meanwhile, where its time begins anew. If not,
+            // its time is over once: if the job is over as well, it only waits for its answer.
+            let since = job.progress().first_since.take();
+            if since.is_none_or(|since| since.elapsed() < limit) {
+                job.progress().first_since = since;
+                return;
+            }
+            match state.stop(job, after) {
                 Stop::Idle | Stop::Over => {}
                 Stop::Killed(_) => {
                     let verdict =
@@ -253,7 +253,6 @@ impl Shared {
                     state.worker(number).kill();
                     let mut progress = job.progress();
                     progress.stage = Stage::Waiting;
-                    progress.first_since = None;
                     progress.stillborn += 1;
                     let has_chances = progress.stillborn < ENOUGH;
                     drop(progress);
@@ -598,7 +597,7 @@ impl State {
                 .workers
                 .values_mut()
                 .filter(|worker| worker.sent.len() > 1);
-            let Some(job) = ahead.find_map(Worker::take_back_last) else {
+            let Some(job) = ahead.find_map(|worker| worker.take_back_last(after)) else {
                 return;
             };
             self.worker(idle).send(job, after);
@@ -606,7 +605,7 @@ impl State {
     }
 
     /// Takes a job back, or kills its process: the steps are in the module's documentation.
-    fn stop(&mut self, job: &Arc<Job>) -> Stop {
+    fn stop(&mut self, job: &Arc<Job>, after: &mut After) -> Stop {
         let (number, sequence) = match job.progress().stage {
             Stage::Waiting => {
                 self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, job));
@@ -620,7 +619,7 @@ impl State {
             .get_mut(&number)
             .expect("a process is buried after its jobs");
         if worker.withdraw(sequence) {
-            worker.forget(sequence);
+            worker.forget(sequence, after);
             return Stop::TakenBack(number);
         }
         let mut is_over = false;
@@ -629,7 +628,7 @@ impl State {
             .back()
             .is_some_and(|(_, last)| *last != sequence)
         {
-            match worker.take_back_last() {
+            match worker.take_back_last(after) {
                 Some(job) => self.waiting.push_front(job),
                 None => {
                     is_over = true;

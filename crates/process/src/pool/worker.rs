@@ -177,21 +177,27 @@ impl Worker {
     }
 
     /// Takes a job out whose claim was taken back.
-    pub(super) fn forget(&mut self, sequence: u64) {
+    pub(super) fn forget(&mut self, sequence: u64, after: &mut After) {
         self.jobs -= 1;
+        let was_first = self.sent.front().is_some_and(|(_, it)| *it == sequence);
         self.sent.retain(|(_, sent)| *sent != sequence);
         self.out
             .retain(|out| !matches!(out, Out::Job(_, _, it) if *it == sequence));
+        if was_first {
+            self.note_first(after);
+            // If none is left, the time begins after which it ends.
+            self.wake_driver(after);
+        }
     }
 
     /// Takes the last job back, unless it has begun.
-    pub(super) fn take_back_last(&mut self) -> Option<Arc<Job>> {
+    pub(super) fn take_back_last(&mut self, after: &mut After) -> Option<Arc<Job>> {
         let (job, sequence) = self.sent.back()?;
         let (job, sequence) = (Arc::clone(job), *sequence);
         if !self.withdraw(sequence) {
             return None;
         }
-        self.forget(sequence);
+        self.forget(sequence, after);
         let mut progress = job.progress();
         if let Stage::Sent(..) = progress.stage {
             progress.stage = Stage::Waiting;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::process::ExitStatus;
 use std::task::{Context, Poll};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 
 /// A child that leads a process group of its own. Until it is [reaped](Self::reap) its number is
 /// that of no other process, so it is killed only under the lock under which it is reaped.
@@ -36,6 +36,8 @@ impl Process {
     pub(crate) fn kill_group(&self) {
         // It fails if the process has ended, and nobody else is in the group: all are gone.
         let _ = kill_process_group(self.pid, Signal::KILL);
+        // A job may have left the group, and taken the process with it.
+        let _ = kill_process(self.pid, Signal::KILL);
     }
 
     /// Returns `true` if the process has not ended. It must not have been reaped.

@@ -17,7 +17,10 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_current_process_group, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group,
+    setrlimit,
+};
 use workmill_jobs::executors::{Attempt, within};
 use workmill_jobs::{CallError, Jobs};
 
@@ -41,10 +44,11 @@ pub(crate) fn serve(jobs: &Jobs) -> ! {
     std::process::exit(status)
 }
 
-/// Kills this process, and all of its group.
-fn end_group() -> ! {
-    let _ = kill_current_process_group(Signal::KILL);
-    // Not reached, except if this is no group of its own.
+/// Kills the group that this process was started in, and this process, which a job may have put into
+/// another: that of somebody else.
+fn end_group(group: Pid) -> ! {
+    let _ = kill_process_group(group, Signal::KILL);
+    let _ = kill_process(getpid(), Signal::KILL);
     std::process::abort()
 }
 
@@ -53,6 +57,7 @@ struct Worker<'a> {
     names: Vec<&'static str>,
     socket: OwnedFd,
     claims: Claims,
+    group: Pid,
     parent: u32,
     decoder: Decoder,
     buffers: Buffers,
@@ -75,6 +80,7 @@ impl<'a> Worker<'a> {
             jobs,
             socket,
             claims,
+            group: getpgrp(),
             parent: hello.process,
             decoder: Decoder::new(),
             buffers: Buffers::default(),
@@ -83,9 +89,11 @@ impl<'a> Worker<'a> {
         };
         worker.watch_parent()?;
         if hello.memory != u64::MAX {
+            // More than the parent itself may have is no error, and no more than that.
+            let maximum = getrlimit(Resource::As).maximum;
             let limit = Rlimit {
-                current: Some(hello.memory),
-                maximum: getrlimit(Resource::As).maximum,
+                current: Some(maximum.map_or(hello.memory, |most| most.min(hello.memory))),
+                maximum,
             };
             setrlimit(Resource::As, limit)?;
         }
@@ -111,7 +119,7 @@ impl<'a> Worker<'a> {
     }
 
     fn watch_parent(&self) -> io::Result<()> {
-        let socket = self.socket.try_clone()?;
+        let (socket, group) = (self.socket.try_clone()?, self.group);
         let watch = move || {
             // The end of the other side is told without being asked for; data is not.
             #[cfg(target_os = "linux")]
@@ -121,9 +129,9 @@ impl<'a> Worker<'a> {
             loop {
                 let mut sockets = [PollFd::new(&socket, flags)];
                 match poll(&mut sockets, None) {
-                    Ok(_) if !sockets[0].revents().is_empty() => end_group(),
+                    Ok(_) if !sockets[0].revents().is_empty() => end_group(group),
                     Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
-                    Err(_) => end_group(),
+                    Err(_) => end_group(group),
                 }
             }
         };
@@ -149,7 +157,7 @@ impl<'a> Worker<'a> {
 
     fn read(&mut self) -> io::Result<()> {
         match rustix::io::read(&self.socket, self.decoder.room()) {
-            Ok(0) => end_group(),
+            Ok(0) => end_group(self.group),
             Ok(bytes) => self.decoder.filled(bytes),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -209,7 +217,7 @@ impl<'a> Worker<'a> {
         while !bytes.is_empty() {
             match send(self.socket.as_fd(), &[IoSlice::new(bytes)], &[]) {
                 Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(self.group),
                 Err(error) => return Err(error),
             }
         }

@@ -3,16 +3,19 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use workmill_process::workmill::{CancelReason, CancelToken};
 
 use crate::jobs;
 use crate::runner::tests;
 use crate::support::{
-    HANG, Sign, assert_works, builder, children, error, is_alive, lost, outcome, path, pool, until,
+    HANG, Sign, assert_works, builder, children, error, is_alive, kill, lost, outcome, path, pool,
+    until,
 };
 
 tests! {
     a_cancel_stops_a_running_job
+    a_cancel_stops_a_job_that_has_left_its_group
     the_handle_resolves_when_the_process_is_dead
     no_innocent_dies_at_any_moment_of_a_cancel
     no_innocent_dies_though_jobs_are_sent_ahead
@@ -22,6 +25,9 @@ tests! {
     cancels_race_deaths
     cancels_race_time_limits
     a_time_limit_stops_its_job_alone
+    time_limits_race_the_ends_of_their_jobs
+    the_time_of_a_job_begins_when_the_one_before_it_is_cancelled
+    a_process_whose_only_job_was_taken_back_ends_after_keep_alive
     a_token_stops_what_runs_by_its_view
     an_expired_job_does_not_begin
     shutdown_now_stops_all
@@ -44,6 +50,16 @@ fn a_cancel_stops_a_running_job() {
     assert!(began.elapsed() < HANG);
     assert_works(&pool);
     assert_eq!(pool.metrics().failed_starts, 0);
+}
+
+fn a_cancel_stops_a_job_that_has_left_its_group() {
+    let pool = pool(1);
+    let sign = Sign::new();
+    let handle = pool.submit(jobs::leave_and_hang, sign.text());
+    sign.wait();
+    assert!(handle.cancel());
+    assert!(error(handle).is_cancelled());
+    assert_works(&pool);
 }
 
 fn the_handle_resolves_when_the_process_is_dead() {
@@ -329,4 +345,54 @@ fn standard_error_that_nobody_reads_holds_up_nothing_else() {
     assert!(error(flood).is_cancelled());
     // Writes fail from now on, and the pool can end.
     drop(unread);
+}
+
+/// The limit is over when the job has ended, its answer has not been read, and the next has begun.
+fn time_limits_race_the_ends_of_their_jobs() {
+    let pool = pool(1);
+    for round in 0..300 {
+        // A nap of a millisecond takes a little longer; how much depends on the machine.
+        let limit = Duration::from_micros(1050 + round % 20 * 20);
+        let limited = pool.timeout(limit);
+        let handles = [(); 3].map(|()| limited.submit(jobs::nap, 1));
+        for handle in handles {
+            if let Err(error) = outcome(handle) {
+                assert!(error.is_lost(), "{error}");
+            }
+        }
+    }
+}
+
+/// Returns a pool whose one process is stopped, and the number of that.
+fn stopped(builder: workmill_process::Builder) -> (workmill_process::ProcessPoolExecutor, u32) {
+    let pool = builder.build().unwrap();
+    let process = outcome(pool.submit(jobs::id, ())).unwrap();
+    kill(process, Signal::STOP);
+    (pool, process)
+}
+
+fn the_time_of_a_job_begins_when_the_one_before_it_is_cancelled() {
+    let (pool, process) = stopped(builder(1));
+    let first = pool.submit(jobs::square, 3);
+    let second = pool
+        .timeout(Duration::from_millis(50))
+        .submit(jobs::hang, ());
+    until(|| pool.metrics().sent_jobs == 2);
+    assert!(first.cancel());
+    assert!(error(first).is_cancelled());
+    kill(process, Signal::CONT);
+    let how = lost(second);
+    assert!(how.contains("ran for longer than 50ms"), "{how}");
+}
+
+fn a_process_whose_only_job_was_taken_back_ends_after_keep_alive() {
+    let (pool, process) = stopped(builder(1).keep_alive(Duration::from_millis(100)));
+    let only = pool.submit(jobs::square, 3);
+    until(|| pool.metrics().sent_jobs == 1);
+    // The time that began before it was sent is over.
+    thread::sleep(Duration::from_millis(200));
+    assert!(only.cancel());
+    assert!(error(only).is_cancelled());
+    kill(process, Signal::CONT);
+    until(|| pool.metrics().processes == 0);
 }

@@ -20,6 +20,7 @@ tests! {
     a_process_that_dies_idle_is_replaced
     a_process_that_is_killed_from_outside_is_replaced
     a_job_that_takes_too_much_memory_is_lost_and_says_so
+    a_memory_limit_above_that_of_the_parent_is_no_error
     a_job_that_closes_the_standard_descriptors_is_harmless
     a_job_that_closes_its_socket_is_lost
     a_stopped_process_is_killed_by_the_time_limit
@@ -29,6 +30,7 @@ tests! {
     a_grandchild_in_the_group_ends_with_its_process
     a_grandchild_that_has_left_the_group_lives_on
     the_last_words_of_a_process_are_in_the_error
+    standard_error_comes_in_order_however_slowly_it_is_read
     a_job_is_tried_again_as_often_as_it_may
     the_thread_that_started_a_process_may_end
     a_thousand_endings_leave_nothing_behind
@@ -142,6 +144,17 @@ fn a_job_that_takes_too_much_memory_is_lost_and_says_so() {
     assert_works(&pool);
 }
 
+fn a_memory_limit_above_that_of_the_parent_is_no_error() {
+    let most = Some(8 << 30);
+    let limit = rustix::process::Rlimit {
+        current: most,
+        maximum: most,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit).unwrap();
+    let pool = builder(1).memory_limit(16 << 30).build().unwrap();
+    assert_eq!(outcome(pool.submit(jobs::limits, ())).unwrap(), most);
+}
+
 fn a_job_that_closes_the_standard_descriptors_is_harmless() {
     let pool = pool(1);
     outcome(pool.submit(jobs::close_standard, ())).unwrap();
@@ -249,6 +262,35 @@ fn a_grandchild_that_has_left_the_group_lives_on() {
     pool.shutdown();
     assert!(is_alive(grandchild));
     kill(grandchild, Signal::KILL);
+}
+
+fn standard_error_comes_in_order_however_slowly_it_is_read() {
+    let (read, full) = rustix::pipe::pipe().unwrap();
+    let ours = rustix::io::dup(std::io::stderr()).unwrap();
+    rustix::stdio::dup2_stderr(&full).unwrap();
+    drop(full);
+    let pool = pool(1);
+    let handle = pool.submit(jobs::count_and_die, 30_000);
+    // Slowly, so that there is more when the process dies than the pipe has room for.
+    let reader = std::thread::spawn(move || {
+        let (mut text, mut some) = (Vec::new(), [0; 512]);
+        loop {
+            match rustix::io::read(&read, &mut some).unwrap() {
+                0 => return text,
+                bytes => text.extend(&some[..bytes]),
+            }
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+    });
+    assert_eq!(lost(handle), "was ended by signal 6");
+    pool.shutdown();
+    rustix::stdio::dup2_stderr(ours).unwrap();
+    let text = String::from_utf8(reader.join().unwrap()).unwrap();
+    let is_in_order = text
+        .lines()
+        .zip(0..)
+        .all(|(line, n)| line == format!("line {n:06}"));
+    assert!(is_in_order && text.lines().count() == 30_000, "{text}");
 }
 
 fn the_last_words_of_a_process_are_in_the_error() {

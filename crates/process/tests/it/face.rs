@@ -12,13 +12,15 @@ use workmill_process::{JobExecutor, ProcessPoolExecutor};
 use crate::jobs;
 use crate::runner::tests;
 use crate::support::{
-    Sign, assert_works, builder, children, error, lost, outcome, path, pool, until,
+    HANG, Sign, assert_works, builder, children, error, lost, outcome, path, pool, until,
 };
 
 tests! {
     results_come_back_in_every_way_of_waiting
     jobs_run_in_as_many_processes_as_there_may_be
     a_job_knows_itself
+    jobs_of_several_executors_have_different_keys
+    any_number_of_processes_may_be_allowed
     a_full_pool_gives_arguments_back_to_callers_that_ask
     a_full_pool_refuses_or_drops_as_its_policy_says
     a_full_pool_has_its_submitter_wait
@@ -40,6 +42,8 @@ tests! {
     a_loss_is_a_failure_for_those_that_wait
     numbers_that_make_no_sense_are_refused
     callbacks_are_called
+    a_callback_may_end_the_pool
+    a_callback_does_not_wait_for_itself
     a_child_of_a_fork_leaves_the_processes_alone
 }
 
@@ -92,6 +96,20 @@ fn a_job_knows_itself() {
     let [one, other] = [(), ()].map(|()| outcome(pool.submit(jobs::attempt, ())).unwrap());
     assert_eq!((&*one.0, one.2), ("attempt", 1));
     assert_ne!(one.1, other.1);
+}
+
+/// A key names one submission, or a server takes two for one.
+fn jobs_of_several_executors_have_different_keys() {
+    let pools = [pool(1), pool(1)];
+    let threads = ThreadPoolExecutor::new(1).unwrap();
+    let mut keys: Vec<_> = (0..3)
+        .flat_map(|_| pools.each_ref().map(|pool| pool.submit(jobs::attempt, ())))
+        .chain((0..3).map(|_| threads.submit_job(jobs::attempt, ())))
+        .map(|handle| outcome(handle).unwrap().1)
+        .collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 9, "{keys:?}");
 }
 
 /// Fills a pool of one process: one job runs, two are sent ahead, one waits.
@@ -433,6 +451,11 @@ fn numbers_that_make_no_sense_are_refused() {
     assert_eq!(kind(builder(1).queue_capacity(0)), invalid);
 }
 
+fn any_number_of_processes_may_be_allowed() {
+    assert_works(&pool(usize::MAX));
+    assert_works(&pool(usize::MAX / 2));
+}
+
 fn callbacks_are_called() {
     let pool = pool(1);
     let (send, receive) = std::sync::mpsc::channel();
@@ -442,6 +465,51 @@ fn callbacks_are_called() {
     pool.submit(jobs::boom, String::new())
         .on_done(move |it| _ = send.send(it.is_ok()));
     assert_eq!(receive.iter().collect::<Vec<_>>(), [true, false]);
+}
+
+/// The thread that calls it drives the processes: it cannot wait for their end.
+fn a_callback_may_end_the_pool() {
+    let ends: [fn(ProcessPoolExecutor); 4] = [
+        |pool| pool.shutdown(),
+        |pool| drop(pool.shutdown_timeout(HANG)),
+        |pool| workmill::block_on(pool.shutdown_async()),
+        drop,
+    ];
+    for end in ends {
+        let pool = pool(1);
+        let observer = pool.handle();
+        let (send, receive) = std::sync::mpsc::channel();
+        let handle = pool.submit(jobs::nap, 50);
+        handle.on_done(move |_| {
+            end(pool);
+            send.send(()).unwrap();
+        });
+        receive.recv_timeout(HANG).unwrap();
+        assert!(observer.wait_terminated_timeout(HANG).unwrap());
+        assert_eq!(children(), 0);
+    }
+}
+
+fn a_callback_does_not_wait_for_itself() {
+    let pool = pool(1);
+    let calls: [fn(&workmill_process::ProcessGroup); 6] = [
+        |group| assert!(group.wait_idle().is_err()),
+        |group| assert!(group.wait_idle_timeout(HANG).is_err()),
+        |group| assert!(workmill::block_on(group.wait_idle_async()).is_err()),
+        |group| group.shutdown(),
+        |group| assert!(!group.shutdown_timeout(HANG)),
+        |group| workmill::block_on(group.shutdown_async()),
+    ];
+    for call in calls {
+        let group = pool.limited(1);
+        let (send, receive) = std::sync::mpsc::channel();
+        let handle = group.submit(jobs::nap, 50);
+        handle.on_done(move |_| {
+            call(&group);
+            send.send(()).unwrap();
+        });
+        receive.recv_timeout(HANG).unwrap();
+    }
 }
 
 fn a_child_of_a_fork_leaves_the_processes_alone() {

@@ -20,6 +20,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("nap", nap)
         .with("hang", hang)
         .with("begin_and_hang", begin_and_hang)
+        .with("leave_and_hang", leave_and_hang)
         .with("begin_and_spawn", begin_and_spawn)
         .with("die", die)
         .with("die_later", die_later)
@@ -32,6 +33,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("close_standard", close_standard)
         .with("close_others", close_others)
         .with("flood", flood)
+        .with("count_and_die", count_and_die)
         .with("print", print)
         .with("limits", limits)
         .with("nest", nest)
@@ -61,6 +63,16 @@ pub(crate) fn hang() {
     loop {
         thread::park();
     }
+}
+
+/// Leaves the process's group for that of the parent.
+pub(crate) fn leave_and_hang(path: String) {
+    let parent = rustix::process::getppid();
+    let group = rustix::process::getpgid(parent).unwrap();
+    // SAFETY: it takes numbers alone.
+    let left = unsafe { libc::setpgid(0, group.as_raw_nonzero().get()) };
+    assert_eq!(left, 0, "{}", std::io::Error::last_os_error());
+    begin_and_hang(path);
 }
 
 fn sign(path: &str, text: &str) {
@@ -278,6 +290,14 @@ pub(crate) fn flood(path: String) {
     sign(&path, "begun");
     let line = [b'.'; 1 << 10];
     while std::io::stderr().write_all(&line).is_ok() {}
+}
+
+/// Writes numbered lines to standard error, and dies.
+pub(crate) fn count_and_die(lines: u32) {
+    for n in 0..lines {
+        eprintln!("line {n:06}");
+    }
+    die(Death::Abort);
 }
 
 pub(crate) fn print(text: String) {

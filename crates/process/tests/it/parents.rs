@@ -15,11 +15,19 @@ tests! {
     is_parent_writing
     is_parent_with_family
     is_parent_of_stopped
+    is_parent_of_strayed
 }
 
 /// What a parent has its workers do, after which it waits to be killed: the last words of the names
 /// of tests that are such parents.
-const PARENTS: [&str; 5] = ["idle", "busy", "writing", "with_family", "of_stopped"];
+const PARENTS: [&str; 6] = [
+    "idle",
+    "busy",
+    "writing",
+    "with_family",
+    "of_stopped",
+    "of_strayed",
+];
 
 /// The entry of the environment that names the file in which a parent lists its workers.
 const FILE: &str = "WORKMILL_PROCESS_PARENT";
@@ -112,5 +120,15 @@ fn is_parent_of_stopped() {
         let process = sign.wait();
         kill(process.parse().unwrap(), Signal::STOP);
         process
+    });
+}
+
+/// Its worker is in the group of the parent, and so of the test, which must not end with it.
+fn is_parent_of_strayed() {
+    let pool = builder(1).build().unwrap();
+    let sign = Sign::new();
+    parent(|| {
+        pool.execute(jobs::leave_and_hang, sign.text());
+        sign.wait()
     });
 }
