@@ -46,7 +46,7 @@ fn a_callback_is_called_once_whichever_thread_ends_the_task() {
                 seen.fetch_add(outcome.unwrap_or(0), Relaxed);
             },
         );
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         canceller.join().unwrap();
         assert_eq!(calls.load(Relaxed), 1);
         assert!([0, 42].contains(&values.load(Relaxed)));
@@ -68,7 +68,7 @@ fn a_wait_that_is_given_up_while_the_task_ends_leaves_the_handle_good() {
             let outcome = outcome.unwrap_or_else(|| handle.join());
             assert_eq!(outcome.unwrap(), 42);
         });
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         waiter.join().unwrap();
     });
 }
@@ -85,7 +85,7 @@ fn of_two_who_share_a_handle_one_gives_up_and_the_other_is_woken() {
             let timed = shared.join_timeout(std::time::Duration::ZERO);
             assert!(timed.is_none_or(|value| value.unwrap() == 42));
         });
-        task.run(&Nowhere);
+        let _ = task.run(&Nowhere);
         assert_eq!(waiter.join().unwrap(), 42);
         leaver.join().unwrap();
     });
@@ -108,7 +108,7 @@ fn callbacks_of_a_shared_handle_are_each_called_once() {
         register(&calls);
         let runner = thread::spawn(move || task.run(&Nowhere));
         register(&calls);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         assert_eq!(calls.load(Relaxed), 84);
         assert_eq!(Arc::strong_count(&calls), 1, "they are gone");
     });

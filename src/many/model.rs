@@ -53,7 +53,7 @@ fn a_waiter_is_woken_by_whichever_task_ends_first() {
         }
         assert_eq!(sum, 3);
         for runner in runners {
-            runner.join().unwrap();
+            let _ = runner.join().unwrap();
         }
     });
 }
@@ -91,7 +91,7 @@ fn a_wait_that_is_given_up_leaves_the_handles_good() {
         let [first, _] = both;
         assert!(early.is_empty() || first.is_finished());
         assert_eq!(first.join().unwrap(), 1);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
     });
 }
 

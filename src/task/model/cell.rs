@@ -115,7 +115,7 @@ fn a_joiner_gets_the_result_after_the_captures_are_gone() {
         let result = join(handle).expect("the task returns");
         assert_eq!(seen.captures.load(Relaxed), 1);
         drop(result);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
     });
 }
@@ -131,7 +131,7 @@ fn a_task_is_either_cancelled_or_run() {
         let outcome = join(handle);
         assert_eq!(cancelled, outcome.is_err());
         drop(outcome);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(usize::from(!cancelled));
     });
 }
@@ -145,7 +145,7 @@ fn a_task_run_inline_as_a_worker_takes_it_runs_once() {
         let runner = thread::spawn(move || task.run(&Nowhere));
         handle.run_inline(&Nowhere);
         drop(join(handle));
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
     });
 }
@@ -159,7 +159,7 @@ fn a_dropped_handle_leaves_nothing_behind() {
         let (task, handle) = seen.task();
         let runner = thread::spawn(move || task.run(&Nowhere));
         drop(handle);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
     });
 }
@@ -201,7 +201,7 @@ fn a_waiter_changes_its_waker_or_leaves_while_the_task_ends() {
         let runner = thread::spawn(move || task.run(&Nowhere));
         let waiting = !handle.poll(&Waker::from(wakers[1].clone()));
         drop(handle);
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
         let woken = wakers.each_ref().map(|waker| waker.0.load(Relaxed));
         assert!(woken[0] + woken[1] <= 1);
@@ -225,7 +225,7 @@ fn a_waiter_may_free_the_cell_as_soon_as_the_task_is_done() {
             Ok(result) => drop(result),
             Err(handle) => drop(join(handle)),
         }
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
     });
 }
@@ -261,7 +261,7 @@ fn a_task_ref_cancels_while_the_task_starts_and_the_handle_goes() {
         let canceller = thread::spawn(move || task_ref.cancel(CancelReason::Cancelled));
         drop(handle);
         let cancelled = canceller.join().unwrap() == Cancelled::Now;
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(usize::from(!cancelled));
     });
 }
@@ -278,7 +278,7 @@ fn a_task_ref_that_is_last_frees_the_cell() {
         drop(join(handle));
         drop(other);
         leaver.join().unwrap();
-        runner.join().unwrap();
+        let _ = runner.join().unwrap();
         seen.assert(1);
     });
 }

@@ -84,7 +84,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use workmill::{CancelToken, Event, JoinError, Lost, PoolRef};
 
@@ -97,8 +97,12 @@ use crate::job::{Job, Outcome, Stage};
 use crate::sys::Started;
 use worker::{Out, Phase, Worker};
 
-/// The number of failed starts in a row after which no more are tried.
+/// The number of failed starts in a row after which the next is tried [later](RETRY).
 const ENOUGH: u32 = 4;
+
+/// The time after which a start is tried again when [`ENOUGH`] have failed and other processes go
+/// on: whatever the system is short of may be there again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// All that the parts of a pool share.
 #[derive(Debug)]
@@ -127,6 +131,8 @@ struct State {
     waiting: VecDeque<Arc<Job>>,
     next_worker: u64,
     failed_starts: u32,
+    /// The moment of the last of these, or of the last that was tried again.
+    last_failed: Option<Instant>,
     broken: Option<StartError>,
     is_closing: bool,
 }
@@ -560,7 +566,8 @@ impl State {
     }
 
     fn may_start(&self, config: &Config) -> bool {
-        let is_hopeful = self.failed_starts < ENOUGH || self.workers.is_empty();
+        let is_long_ago = || self.last_failed.is_none_or(|last| last.elapsed() >= RETRY);
+        let is_hopeful = self.failed_starts < ENOUGH || self.workers.is_empty() || is_long_ago();
         is_hopeful && !self.is_closing && self.workers.len() < config.processes
     }
 
@@ -580,6 +587,10 @@ impl State {
             self.workers.insert(number, Worker::new(number, config));
             after.starts.push(number);
             starting += 1;
+            if self.failed_starts >= ENOUGH {
+                // One at a time.
+                self.last_failed = Some(Instant::now());
+            }
         }
     }
 
@@ -646,6 +657,7 @@ impl State {
     /// Counts a failed start. One too many ends the pool.
     fn start_failed(&mut self, error: StartError, after: &mut After) {
         self.failed_starts = self.failed_starts.saturating_add(1);
+        self.last_failed = Some(Instant::now());
         if self.failed_starts < ENOUGH || !self.workers.is_empty() || self.is_closing {
             return;
         }

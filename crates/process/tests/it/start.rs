@@ -28,6 +28,7 @@ tests! {
     a_socket_as_standard_input_makes_no_worker
     a_program_that_was_deleted_starts_its_workers
     few_descriptors_are_told
+    a_shortage_that_is_over_leaves_no_trace
     standard_output_is_that_of_the_parent
     a_closed_standard_output_is_harmless
     functions_that_are_not_registered_are_told
@@ -241,6 +242,30 @@ fn few_descriptors_are_told() {
     let other = crate::support::pool(4);
     let handles: Vec<_> = (0..20).map(|_| other.submit(jobs::nap, 5)).collect();
     assert!(handles.into_iter().all(|handle| outcome(handle).is_ok()));
+}
+
+fn a_shortage_that_is_over_leaves_no_trace() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let pool = pool(3);
+    assert_eq!(outcome(pool.submit(jobs::square, 3)).unwrap(), 9);
+    let before = getrlimit(Resource::Nofile);
+    let limit = |current| {
+        let maximum = before.maximum;
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    };
+    let keep_busy = || {
+        let naps: Vec<_> = (0..9).map(|_| pool.submit(jobs::nap, 5)).collect();
+        naps.into_iter().for_each(|nap| drop(outcome(nap)));
+    };
+    // Not one more than there are.
+    limit(Some(3));
+    while pool.metrics().failed_starts < 4 {
+        keep_busy();
+    }
+    limit(before.current);
+    while pool.metrics().started < 3 {
+        keep_busy();
+    }
 }
 
 fn standard_output_is_that_of_the_parent() {
