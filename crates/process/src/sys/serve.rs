@@ -44,8 +44,8 @@ pub(crate) fn serve(jobs: &Jobs) -> ! {
     std::process::exit(status)
 }
 
-/// Kills the group that this process was started in, and this process, which a job may have put into
-/// another: that of somebody else.
+/// Kills the group that this process was started in, and this process, which a job may have put
+/// into another: that of somebody else.
 fn end_group(group: Pid) -> ! {
     let _ = kill_process_group(group, Signal::KILL);
     let _ = kill_process(getpid(), Signal::KILL);
