@@ -480,7 +480,9 @@ fn a_wait_in_block_on_is_what_its_futures_wait_for() {
 fn results_for_a_group_of_the_same_pool_that_is_full_do_not_pile_up() {
     for overflow in [Overflow::Block, Overflow::CallerRuns] {
         limited(move || {
-            let pool = ThreadPoolExecutor::new(4).unwrap();
+            // While all workers wait, a hundredth of that: a busy machine does not use it up.
+            let builder = Builder::new().threads(4).give_way(Duration::from_secs(30));
+            let pool = builder.build().unwrap();
             let group = pool.limited(2).queue_capacity(16).overflow(overflow);
             let (census, done) = (Census::default(), Arc::new(AtomicUsize::new(0)));
             for _ in 0..FILES {
