@@ -54,9 +54,15 @@ impl CrateCopy {
         let allow = |text: &str| format!("#![allow(warnings)]\n{text}");
         rewrite(&folder.join("src/lib.rs"), allow)?;
         // Under a version of its own, so that cargo takes the crate and its copy for two.
-        let version =
-            |text: &str| text.replacen("\nversion = \"", "\nversion = \"0.0.0-mutant.", 1);
-        rewrite(&folder.join("Cargo.toml"), version)?;
+        // Alone, since other packages of the workspace ask for the crate's own version.
+        let alone = |text: &str| {
+            let text = text.replacen("\nversion = \"", "\nversion = \"0.0.0-mutant.", 1);
+            let is_members = |line: &&str| !line.starts_with("members = ");
+            text.lines()
+                .filter(is_members)
+                .fold(String::new(), |all, line| all + line + "\n")
+        };
+        rewrite(&folder.join("Cargo.toml"), alone)?;
         let target = make_target(&root.join("target"), job)?;
         Ok(Self { folder, target })
     }
