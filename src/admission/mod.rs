@@ -84,18 +84,12 @@ pub(crate) async fn place_async<M: Make>(
 ) -> Result<M::Handle, (Refusal, M)> {
     let Some(bound) = capacity.filter(|_| !pool.is_here()) else {
         let patience = Patience::Until(Deadline::NEVER);
-        return match class {
-            Priority::Normal => place(pool, capacity, make, patience),
-            Priority::High | Priority::Low => place_class(pool, capacity, class, make, patience),
-        };
+        return place_class(pool, capacity, class, make, patience);
     };
     let permit = match bound.acquire(pool).await {
         Ok(permit) => permit,
         Err(refusal) => return Err((refusal, make)),
     };
-    let placed = match class {
-        Priority::Normal => pool.place(make, permit),
-        Priority::High | Priority::Low => pool.place_class(make, permit, class),
-    };
-    placed.map_err(|make| (Refusal::of_closed(pool), make))
+    pool.place_class(make, permit, class)
+        .map_err(|make| (Refusal::of_closed(pool), make))
 }

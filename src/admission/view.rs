@@ -35,8 +35,6 @@ pub(crate) struct View {
     rolls: Vec<Arc<Roll>>,
     /// The groups, the innermost first.
     groups: Vec<Limited>,
-    /// Whether the pool's bound is all.
-    is_bound_only: bool,
     /// Whether a task needs nothing of the view but to be admitted and pushed by it.
     is_simple: bool,
 }
@@ -53,7 +51,6 @@ impl View {
     pub(crate) fn bound(capacity: Arc<Capacity>) -> Arc<Self> {
         Arc::new(Self {
             capacity: Some(capacity),
-            is_bound_only: true,
             is_simple: true,
             ..Self::default()
         })
@@ -68,9 +65,9 @@ impl View {
     /// Returns the pool's bound, if that is all that the view has.
     #[inline]
     pub(crate) fn only_bound(&self) -> Option<&Arc<Capacity>> {
-        match self.is_bound_only {
-            true => self.capacity.as_ref(),
-            false => None,
+        match self.simple()? {
+            (bound, Priority::Normal) => bound,
+            _ => None,
         }
     }
 
@@ -85,7 +82,6 @@ impl View {
     /// Returns a view that has what `view` has, changed by `change`.
     fn changed(view: Option<&Arc<Self>>, change: impl FnOnce(&mut Self)) -> Arc<Self> {
         let mut new = view.map_or_else(Self::default, |view| Self::clone(view));
-        new.is_bound_only = false;
         change(&mut new);
         new.is_simple = new.name.is_none()
             && new.start_within.is_none()

@@ -44,7 +44,7 @@ use crate::patience::{Patience, Pauses};
 pub(crate) struct Store {
     /// `None` only once it was forgotten.
     connection: Mutex<Option<Connection>>,
-    /// Who has the turn at the connection, and so finds it free.
+    /// The thread that has the turn finds the connection free.
     turns: Turns,
     path: PathBuf,
     /// The files that the queue consists of, and what tells each from a later one of that path.
