@@ -62,19 +62,6 @@ fn an_infinite_input_is_taken_as_far_as_the_window() {
 }
 
 #[test]
-fn the_window_that_nobody_has_set_has_an_end() {
-    limited(|| {
-        let (pool, asked) = (pool(2), Cell::new(0_usize));
-        let items = (0..).inspect(|_| asked.set(asked.get() + 1));
-        // So quick that the window becomes wide.
-        for (taken, result) in pool.map(items, |n: usize| n).take(20_000).enumerate() {
-            assert_eq!(result.unwrap(), taken);
-            assert!(asked.get() - taken <= 2 * 256, "{} of {taken}", asked.get());
-        }
-    });
-}
-
-#[test]
 fn an_error_does_not_end_the_iteration() {
     limited(|| {
         let pool = pool(2);
