@@ -87,7 +87,7 @@
 //! | for a function of yours | [`blocking`](crate::blocking) | given away |
 //! | for a permit | [`Semaphore::acquire`](crate::Semaphore::acquire) of a semaphore made with permits, or by [`Semaphore::limit`](crate::Semaphore::limit), [`BoundedSemaphore::acquire`](crate::BoundedSemaphore) | lent |
 //! | for room in a queue | [`JoinableQueue::put`](crate::JoinableQueue::put), [`JoinableQueue::put_all`](crate::JoinableQueue::put_all) | lent |
-//! | for room in another pool, or in a group | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn), [`Scope::submit`](crate::Scope::submit), [`Scope::execute`](crate::Scope::execute) with [`Overflow::Block`](crate::Overflow::Block) | lent |
+//! | for room in another pool, or in a group | [`PoolRef::submit`](crate::PoolRef::submit), [`PoolRef::execute`](crate::PoolRef::execute), [`PoolRef::spawn`](crate::PoolRef::spawn), [`Scope::submit`](crate::Scope::submit), [`Scope::execute`](crate::Scope::execute) with [`Overflow::Block`](crate::Overflow::Block); in a group also with [`Overflow::CallerRuns`](crate::Overflow::CallerRuns), for a permit | lent |
 //! | for a future | [`block_on`](crate::block_on()), [`PoolRef::block_on`](crate::PoolRef::block_on) | lent if the future waits only for what is lent here, else given away |
 //!
 //! The three queues behave alike. A wait in a hook, such as

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use workmill::{
     Barrier, BoundedSemaphore, Builder, CancelToken, Event, JoinSet, JoinableQueue, Latch, Notify,
-    Promise, Semaphore, ThreadPoolExecutor, WaitFor, as_completed, block_on, blocking, first_ok,
-    join, join_all, promise, wait, wait_timeout,
+    Overflow, Promise, Semaphore, ThreadPoolExecutor, WaitFor, as_completed, block_on, blocking,
+    first_ok, join, join_all, promise, wait, wait_timeout,
 };
 
 use crate::support::{limited, limited_part, occupy, until};
@@ -509,6 +509,16 @@ const WAITS: &[Row] = &[
     }),
     ("PoolRef::submit", Lent, |_| {
         full(|full| drop(full.submit(|| ())))
+    }),
+    ("PoolRef::submit", Lent, |other| {
+        let group = other.limited(1).queue_capacity(1);
+        let group = group.overflow(Overflow::CallerRuns);
+        let release = occupy(&group);
+        group.execute(|| ());
+        pair(
+            move || group.submit(|| ()).join().unwrap(),
+            move || release.set(),
+        )
     }),
     ("PoolRef::submit_timeout", Lent, |_| {
         full(|full| assert!(full.submit_timeout(|| (), Duration::MAX).is_ok()))
