@@ -145,6 +145,14 @@ impl Meter {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
+    /// Notes the name of the task that is about to run, and counts an event, on the thread that has
+    /// the meter.
+    #[inline(always)]
+    pub(super) fn begin(&self, name: &'static Name, event: Event) {
+        self.note_running(Some(name));
+        self.add(event);
+    }
+
     /// Counts an event, on any thread.
     #[cold]
     pub(super) fn add_shared(&self, event: Event) {

@@ -17,7 +17,7 @@ use crate::name::Name;
 use crate::task::cell::{self, HandleRef, Runnable};
 use crate::task::context::{Closure, Context, End, Extra, Gone, Job, Look, Ran, Token};
 use crate::trace::traced;
-use crate::unwind;
+use crate::unwind::{self, Payload};
 
 /// The words that hold a closure, or a pointer to it.
 type Words = [MaybeUninit<usize>; 3];
@@ -378,6 +378,15 @@ const fn fits_in<W, Room>() -> bool {
     size_of::<W>() <= size_of::<Room>() && align_of::<W>() <= align_of::<Room>()
 }
 
+/// Reports a panic that no handle returns. A function of its own, so that [`call`] saves no registers
+/// for it.
+#[cold]
+#[inline(never)]
+fn fail_unseen(cx: &impl Context, payload: Payload) {
+    cx.failed();
+    cx.panicked(payload);
+}
+
 /// A closure without a handle.
 struct Detached<J>(J);
 
@@ -386,8 +395,7 @@ impl<J: Closure<()> + 'static, Cx: Context> Work<Cx> for Detached<J> {
     fn run(self, cx: &Cx) -> Ran {
         cx.begins(J::NAME);
         if let Err(payload) = unwind::catch(|| self.0.call()) {
-            cx.failed();
-            cx.panicked(payload);
+            fail_unseen(cx, payload);
         }
         Ran::Ended
     }

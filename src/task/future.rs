@@ -290,15 +290,19 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
     /// Reports that the future has panicked or was cancelled, and returns which.
     #[cold]
     #[inline(never)]
-    fn report_failure(&self, error: &JoinError, cx: &impl Context) -> End {
-        if error.is_panic() {
-            self.extra.failed();
-            cx.failed();
-            return End::Returned;
+    fn report_failure(&self, failure: Failure, cx: &impl Context) -> End {
+        match failure {
+            Failure::Panicked => {
+                self.extra.failed();
+                cx.failed();
+                End::Returned
+            }
+            Failure::Cancelled => {
+                let (reason, begun) = self.header.state.reason();
+                cx.met_cancelled(reason, begun);
+                End::Cancelled { reason, begun }
+            }
         }
-        let (reason, begun) = self.header.state.reason();
-        cx.met_cancelled(reason, begun);
-        End::Cancelled { reason, begun }
     }
 
     /// # Safety
@@ -311,8 +315,8 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
     }
 
     /// Polls the future unless it was cancelled. Returns `None` if it is pending. Otherwise drops
-    /// it where it is, and returns its outcome. A panic that comes too late for the handle goes to
-    /// `panicked`.
+    /// it where it is, and stores its outcome there. A panic that comes too late for the handle goes
+    /// to `panicked`.
     ///
     /// # Safety
     /// The caller has the runnable reference, and calls this again only if the answer is `None`.
@@ -320,7 +324,7 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
         &self,
         waker: &Waker,
         panicked: impl FnOnce(Payload),
-    ) -> Option<Outcome<F::Output>> {
+    ) -> Option<Result<(), Failure>> {
         let state = &self.header.state;
         let mut outcome = None;
         if !state.is_cancelled() {
@@ -350,9 +354,17 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
             unwind::discard(late);
         }
         // SAFETY: by our duty we have the runnable reference. The future is there, and is not
-        // polled again once we return an outcome.
+        // polled again unless we return `None`.
         unsafe { self.drop_future() };
-        Some(outcome.unwrap_or_else(|| Err(self.cancelled())))
+        let end = match &outcome {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(_)) => Err(Failure::Panicked),
+            None => Err(Failure::Cancelled),
+        };
+        let outcome = outcome.unwrap_or_else(|| Err(self.cancelled()));
+        // SAFETY: by our duty we have the runnable reference, and the future was just dropped.
+        unsafe { self.store(outcome) };
+        Some(end)
     }
 
     /// Drops the future where it is. Never unwinds.
@@ -368,18 +380,23 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
         });
     }
 
-    /// Stores the outcome, and notes in the second word that the future has ended.
+    /// Stores the outcome.
     ///
     /// # Safety
     /// The caller has the runnable reference, and has dropped the future.
-    unsafe fn end(&self, outcome: Outcome<F::Output>) {
+    unsafe fn store(&self, outcome: Outcome<F::Output>) {
         self.stage.with_mut(|stage| {
             // SAFETY: by our duty the future is gone from these bytes, and they are not read before
             // DONE.
             unsafe { stage.cast::<Outcome<F::Output>>().write(outcome) };
         });
-        self.poll_state.end();
     }
+}
+
+/// The way in which a future has ended without a value.
+enum Failure {
+    Panicked,
+    Cancelled,
 }
 
 /// The runnable reference to a future's cell, while it does not rest there.
@@ -468,14 +485,14 @@ where
         let waker = ManuallyDrop::new(waker);
         // The future may poll others on this thread meanwhile.
         let outer = POLLED.with(|polled| polled.replace(id));
-        // SAFETY: the runnable reference is ours. If the answer is an outcome, the future is not
+        // SAFETY: the runnable reference is ours. Unless the answer is `None`, the future is not
         // polled again.
         let poll = || unsafe { cell.poll(&waker, |payload| cx.panicked(payload)) };
-        let outcome = cell.span.within(poll);
+        let ended = cell.span.within(poll);
         let yields = POLLED.with(|polled| polled.replace(outer)) == yielding(id);
         drop(kept);
         cx.returned();
-        let Some(outcome) = outcome else {
+        let Some(ended) = ended else {
             // A future that woke itself, or was woken meanwhile, keeps its runnable reference here.
             if yields || !cell.poll_state.rest() {
                 return Ran::Yields;
@@ -483,12 +500,11 @@ where
             // Another thread may have the runnable reference already, and the cell may be gone.
             return Ran::GoesOn;
         };
-        let end = match &outcome {
-            Ok(_) => End::Returned,
-            Err(error) => cell.report_failure(error, cx),
+        let end = match ended {
+            Ok(()) => End::Returned,
+            Err(failure) => cell.report_failure(failure, cx),
         };
-        // SAFETY: the runnable reference is ours, and `poll` has dropped the future.
-        unsafe { cell.end(outcome) };
+        cell.poll_state.end();
         cx.future_ended(cell.key.load(Ordering::Relaxed));
         // The cell may be gone when the outcome is published.
         let extra = cell.extra.clone();
@@ -506,7 +522,8 @@ where
         unsafe { cell.drop_future() };
         cell.span.end();
         // SAFETY: the runnable reference is ours, and the future was just dropped.
-        unsafe { cell.end(Err(cell.cancelled())) };
+        unsafe { cell.store(Err(cell.cancelled())) };
+        cell.poll_state.end();
         let (extra, (reason, begun)) = (cell.extra.clone(), cell.header.state.reason());
         drop(ManuallyDrop::new(Runnable(self.header)).finish());
         extra.ended(End::Cancelled { reason, begun });

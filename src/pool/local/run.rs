@@ -93,16 +93,15 @@ impl Local {
 impl Context for Local {
     #[inline]
     fn begins(&self, name: &'static Name) {
-        self.running.note(Some(name));
-        self.count(Event::Started);
+        self.running.meter().begin(name, Event::Started);
     }
 
     #[inline]
     fn polls(&self, name: &'static Name) {
-        self.running.note(Some(name));
-        self.count(Event::Polled);
+        self.running.meter().begin(name, Event::Polled);
     }
 
+    #[inline]
     fn future_begins(&self) {
         self.count(Event::FutureBegan);
     }
