@@ -378,8 +378,8 @@ const fn fits_in<W, Room>() -> bool {
     size_of::<W>() <= size_of::<Room>() && align_of::<W>() <= align_of::<Room>()
 }
 
-/// Reports a panic that no handle returns. A function of its own, so that [`call`] saves no registers
-/// for it.
+/// Reports a panic that no handle returns. A function of its own, so that [`call`] saves no
+/// registers for it.
 #[cold]
 #[inline(never)]
 fn fail_unseen(cx: &impl Context, payload: Payload) {

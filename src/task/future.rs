@@ -315,8 +315,8 @@ impl<F: Future, P: Token, S> Cell<F, P, S> {
     }
 
     /// Polls the future unless it was cancelled. Returns `None` if it is pending. Otherwise drops
-    /// it where it is, and stores its outcome there. A panic that comes too late for the handle goes
-    /// to `panicked`.
+    /// it where it is, and stores its outcome there. A panic that comes too late for the handle
+    /// goes to `panicked`.
     ///
     /// # Safety
     /// The caller has the runnable reference, and calls this again only if the answer is `None`.
