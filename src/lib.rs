@@ -331,7 +331,7 @@ pub use executor::{
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{
     AnyHandle, CancelHandle, CancelOnDrop, FlatHandle, Handle, JoinHandle, Promise, SharedHandle,
-    TaskError, promise,
+    TaskError, TaskId, TaskState, promise, task_id,
 };
 pub use many::{
     AsCompleted, Flat, JoinSet, Map, MapUnordered, Progress, ScopedMap, TaskStream, Wait, WaitFor,

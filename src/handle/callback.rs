@@ -24,8 +24,8 @@ impl<T> JoinHandle<T> {
     /// unless it is called by `on_done` itself, or by a thread that cancels the task through a
     /// handle. The callback may submit, join and cancel like any task. It should be short, because
     /// its thread does nothing else meanwhile. A panic in it goes to the
-    /// [`panic_handler`](crate::Builder::panic_handler). A [shared](Self::shared) handle takes more
-    /// than one callback.
+    /// [`panic_handler`](crate::Builder::panic_handler). [`inspect`](Self::inspect) adds a callback
+    /// and keeps the handle, and a [shared](Self::shared) handle takes any number of callbacks.
     ///
     /// A callback may lead to another callback, by a cancel or because a task is refused at once.
     /// Nested callbacks may use 64 KiB of the stack. The next callback is then put off until the
@@ -52,12 +52,16 @@ impl<T> JoinHandle<T> {
         T: Send + 'static,
         F: FnOnce(Result<T, JoinError>) + Send + 'static,
     {
-        let from = self.link();
-        let call = match self.unspent().calls_back_in_pool() {
+        let (from, call) = (self.link(), self.callback_call());
+        attach(self.into_task(), from, call, callback);
+    }
+
+    /// Returns when a callback of the user's is called. Panics if the outcome was returned before.
+    pub(super) fn callback_call(&self) -> Call {
+        match self.unspent().calls_back_in_pool() {
             true => Call::InPool,
             false => Call::InTurn,
-        };
-        attach(self.into_task(), from, call, callback);
+        }
     }
 }
 

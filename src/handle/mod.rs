@@ -2,10 +2,10 @@
 //! it.
 //!
 //! [`join`] is the handle itself, and describes how a thread may wait. The others add to it:
-//! [`callback`] waits without a thread, [`cancel`] cancels, [`shared`] returns one
-//! outcome to many handles, [`mod@promise`] makes handles to outcomes that come from elsewhere.
-//! [`flat`] joins two `Result`s to one, and [`any`] says what all handles have in common. [`cycle`]
-//! finds joins that would never end.
+//! [`callback`] waits without a thread, [`cancel`] cancels, [`shared`] returns one outcome to many
+//! handles, [`look`] leaves the outcome there, [`mod@promise`] makes handles to outcomes that come
+//! from elsewhere. [`flat`] joins two `Result`s to one, and [`any`] says what all handles have in
+//! common. [`cycle`] finds joins that would never end.
 
 mod any;
 mod callback;
@@ -13,6 +13,7 @@ mod cancel;
 mod cycle;
 mod flat;
 mod join;
+mod look;
 #[cfg(all(test, workmill_loom))]
 mod model;
 mod promise;
@@ -25,6 +26,7 @@ pub use cancel::{CancelHandle, CancelOnDrop};
 pub use flat::{FlatHandle, TaskError};
 pub use join::JoinHandle;
 pub(crate) use join::look_for_a_while;
+pub use look::{TaskId, TaskState, task_id};
 pub(crate) use promise::promise_with;
 pub use promise::{Promise, promise};
 pub use shared::SharedHandle;

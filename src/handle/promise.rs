@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use super::callback::{Call, attach_to_end};
+use super::callback::{Call, attach, attach_to_end};
 use super::cancel::CancelHandle;
 use super::join::JoinHandle;
 use crate::error::JoinError;
@@ -22,6 +22,7 @@ use crate::sync::cancel::CancelToken;
 use crate::task::Consent;
 use crate::task::cell::{Outcome, RawTask};
 use crate::task::promise::{Answer, Canceller, Mapped, Then, pair};
+use crate::unwind;
 
 /// Creates a promise, and the handle to the outcome that it promises.
 ///
@@ -181,7 +182,7 @@ impl<T: Send + 'static> Promise<T> {
     /// Resolves the handle. A panic that no handle will return goes to the pool's handler.
     fn give(self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
         let request = lock(&self.answer.canceller().request).take();
-        crate::unwind::discard(request);
+        unwind::discard(request);
         let unseen = self.answer.give(outcome)?;
         unseen
             .into_iter()
@@ -275,7 +276,7 @@ impl<T: Send + 'static> Promise<T> {
     /// ```
     pub fn on_cancel_request(&self, request: impl Fn() -> bool + Send + Sync + 'static) {
         let before = lock(&self.answer.canceller().request).replace(Arc::new(request));
-        crate::unwind::discard(before);
+        unwind::discard(before);
     }
 }
 
@@ -357,6 +358,58 @@ impl<T> JoinHandle<T> {
             }
         });
         JoinHandle::new(handle, link)
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Calls `callback` with a reference to the outcome, once, as soon as there is one, and returns
+    /// a handle to the same outcome.
+    ///
+    /// So a handle can have any number of callbacks, which are called in the order in which they
+    /// were added, and a join still returns the outcome. The new handle resolves when the callback
+    /// has returned. Where the callback is called, and what may come of it, is said at
+    /// [`on_done`](Self::on_done). A panic in it goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler), and changes nothing in the outcome. The
+    /// new handle cancels the task, and says whether the task is running. A cycle of joins that
+    /// leads through it is not found.
+    ///
+    /// It is like Python's `add_done_callback` and Java's `whenComplete`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let task = pool.submit(|| 42);
+    /// let task = task.inspect(|outcome| println!("the answer is {outcome:?}"));
+    /// let task = task.inspect(|outcome| assert!(outcome.is_ok()));
+    /// assert_eq!(task.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("add_done_callback", "whenComplete"))]
+    pub fn inspect<F>(self, callback: F) -> Self
+    where
+        T: Send + 'static,
+        F: FnOnce(&Result<T, JoinError>) + Send + 'static,
+    {
+        let (link, call) = (self.link(), self.callback_call());
+        let canceller = CancelsTask {
+            task: self.cancel_handle(),
+            value: PhantomData,
+        };
+        let (answer, handle) = pair::<CancelsTask<T>, Outcome<T>>(canceller);
+        attach(self.into_task(), link, call, move |outcome| {
+            let panic = unwind::catch(|| callback(&outcome)).err();
+            // Never refused: cancels go to the task.
+            let unseen = answer.give(outcome).ok().flatten();
+            for payload in panic.into_iter().chain(unseen) {
+                link.report(payload);
+            }
+        });
+        Self::new(handle, link)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::pool::{Local, PoolLink};
 use crate::primitive::{Mutex, lock};
 use crate::sync::wait_list::Ticket;
 use crate::sync::wait_queue::WaitQueue;
-use crate::task::cell::{Outcome, TaskRef};
+use crate::task::cell::{Outcome, RawTask, TaskRef};
 use crate::trampoline;
 use crate::unwind;
 use crate::wait::{Cause, Deadline, block_until, pending};
@@ -380,8 +380,16 @@ impl<T> Clone for SharedHandle<T> {
 impl<T> SharedHandle<T> {
     /// Returns `true` if the outcome is there and is an error.
     pub(super) fn has_failed(&self) -> bool {
-        let outcome = self.common.outcome.outcome.get();
-        outcome.is_some_and(Result::is_err)
+        self.outcome().is_some_and(Result::is_err)
+    }
+
+    /// Returns the outcome if it is there.
+    pub(super) fn outcome(&self) -> Option<&Outcome<T>> {
+        self.common.outcome.outcome.get()
+    }
+
+    pub(super) fn task(&self) -> &RawTask {
+        &self.common.task
     }
 
     /// Returns `true` if the task has ended. If not, `waker` is called when it has, or was called

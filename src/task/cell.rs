@@ -117,8 +117,8 @@ pub(super) struct Vtable {
     pub(super) promise: Option<&'static PromiseVtable>,
     /// Moves the outcome to where the second pointer leads, which has room for one.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
-    /// Returns `true` if the outcome is an error.
-    pub(super) has_failed: unsafe fn(NonNull<Header>) -> bool,
+    /// Returns the address of the outcome's error, or null if it is none.
+    pub(super) error: unsafe fn(NonNull<Header>) -> *const JoinError,
     /// Returns the address of the outcome, or null if it is not stored as such.
     pub(super) outcome: unsafe fn(NonNull<Header>) -> *const (),
     /// Drops the outcome, and returns the payload if the task panicked. Never unwinds.
@@ -158,7 +158,7 @@ impl<F: Closure<T>, T> Cell<F, T> {
         future: None,
         promise: None,
         take: Self::take,
-        has_failed: Self::has_failed,
+        error: Self::error,
         outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
@@ -267,12 +267,12 @@ impl<F: Closure<T>, T> Cell<F, T> {
 
     /// # Safety
     /// The duties of [`Vtable`].
-    unsafe fn has_failed(header: NonNull<Header>) -> bool {
+    unsafe fn error(header: NonNull<Header>) -> *const JoinError {
         // SAFETY: our duties are those of `stage`.
         let stage = unsafe { Self::stage(header) };
         stage.with(|stage| {
             // SAFETY: by duty 2 the outcome is there, and ours (rule 2).
-            unsafe { &*stage.cast::<Outcome<T>>() }.is_err()
+            error_of(unsafe { &*stage.cast::<Outcome<T>>() })
         })
     }
 
@@ -681,11 +681,6 @@ impl RawTask {
         self.header().state.come_due();
     }
 
-    /// Returns `true` if the task was cancelled, whether or not it has ended.
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.header().state.is_cancelled()
-    }
-
     /// Returns `true` if this is the cell of a promise.
     pub(crate) fn is_promise(&self) -> bool {
         self.header().vtable.promise.is_some()
@@ -950,6 +945,14 @@ impl<T> Deref for HandleRef<T> {
     }
 }
 
+/// Returns the address of the error, or null if the outcome is none.
+pub(super) fn error_of<T>(outcome: &Outcome<T>) -> *const JoinError {
+    outcome
+        .as_ref()
+        .err()
+        .map_or(std::ptr::null(), std::ptr::from_ref)
+}
+
 impl<T> HandleRef<T> {
     pub(super) fn new(header: NonNull<Header>) -> Self {
         Self {
@@ -1000,12 +1003,23 @@ impl<T> HandleRef<T> {
         }
     }
 
-    /// Returns `true` if the outcome is there and is an error. A result that is still to be made of
-    /// a value is none.
-    pub(crate) fn has_failed(&self) -> bool {
+    /// Returns the error, which stays where it is, if the outcome is there and is one. A result
+    /// that is still to be made of a value is none.
+    pub(crate) fn error(&self) -> Option<&JoinError> {
+        if !self.is_done() {
+            return None;
+        }
         // SAFETY: duty 1: our reference keeps the cell. Duty 2: DONE was seen, so the outcome
-        // belongs to the handle (rule 2), which is borrowed, and nobody writes it any more.
-        self.is_done() && unsafe { (self.header().vtable.has_failed)(self.task.0) }
+        // belongs to the handle (rule 2), which is borrowed.
+        let error = unsafe { (self.header().vtable.error)(self.task.0) };
+        // SAFETY: it is null, or leads to the error, which nobody changes or drops while the handle
+        // is borrowed. An error is `Sync`, and no `T` is reached.
+        unsafe { error.as_ref() }
+    }
+
+    /// Returns `true` if the outcome is there and is an error.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.error().is_some()
     }
 
     /// Returns the outcome, which stays where it is, if it is there. Returns `None` as well if it

@@ -39,7 +39,7 @@ use crate::name::Name;
 use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, thread_cell};
 use crate::task::aligned;
 use crate::task::cell::{
-    FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at,
+    FutureVtable, HandleRef, Header, Outcome, Runnable, TaskRef, Vtable, drop_outcome_at, error_of,
 };
 use crate::task::context::{Context, End, Extra, Gone, Look, Ran, Token};
 use crate::task::erased::{Task, Work};
@@ -105,7 +105,7 @@ where
         }),
         promise: None,
         take: Self::take,
-        has_failed: Self::has_failed,
+        error: Self::error,
         outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
@@ -186,12 +186,12 @@ where
 
     /// # Safety
     /// The duties of [`Vtable`].
-    unsafe fn has_failed(header: NonNull<Header>) -> bool {
+    unsafe fn error(header: NonNull<Header>) -> *const JoinError {
         // SAFETY: duty 1 is ours.
         let cell = unsafe { Self::cell(header) };
         cell.stage.with(|stage| {
             // SAFETY: by duty 2 the outcome is stored and ours.
-            unsafe { &*stage.cast::<Outcome<F::Output>>() }.is_err()
+            error_of(unsafe { &*stage.cast::<Outcome<F::Output>>() })
         })
     }
 

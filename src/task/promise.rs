@@ -56,11 +56,8 @@ pub(crate) trait Stored: Send + 'static {
 
     fn failed(error: JoinError) -> Self;
 
-    /// Returns `true` if the outcome is an error, as far as that is known without making it.
-    fn has_failed(&self) -> bool;
-
-    /// Returns `true` if the outcome is that the task was cancelled.
-    fn is_cancelled(&self) -> bool;
+    /// Returns the error if the outcome is one, as far as that is known without making it.
+    fn error(&self) -> Option<&JoinError>;
 
     /// Makes the outcome. Never unwinds.
     fn into_outcome(self) -> Outcome<Self::Value>;
@@ -78,12 +75,8 @@ impl<T: Send + 'static> Stored for Outcome<T> {
         Err(error)
     }
 
-    fn has_failed(&self) -> bool {
-        self.is_err()
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.as_ref().is_err_and(JoinError::is_cancelled)
+    fn error(&self) -> Option<&JoinError> {
+        self.as_ref().err()
     }
 
     fn into_outcome(self) -> Self {
@@ -116,17 +109,10 @@ where
         Self::Failed(error)
     }
 
-    fn has_failed(&self) -> bool {
+    fn error(&self) -> Option<&JoinError> {
         match self {
-            Self::Ended(end, _) => end.has_failed(),
-            Self::Failed(_) => true,
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Ended(end, _) => end.is_cancelled(),
-            Self::Failed(error) => error.is_cancelled(),
+            Self::Ended(end, _) => end.error(),
+            Self::Failed(error) => Some(error),
         }
     }
 
@@ -174,17 +160,10 @@ where
         Self::Failed(error)
     }
 
-    fn has_failed(&self) -> bool {
+    fn error(&self) -> Option<&JoinError> {
         match self {
-            Self::Ended(outcome, _) => outcome.is_err(),
-            Self::Failed(_) => true,
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Ended(Err(error), _) | Self::Failed(error) => error.is_cancelled(),
-            Self::Ended(Ok(_), _) => false,
+            Self::Ended(outcome, _) => outcome.as_ref().err(),
+            Self::Failed(error) => Some(error),
         }
     }
 
@@ -232,7 +211,7 @@ impl<C: Canceller, S: Stored> Cell<C, S> {
             in_pool: C::IN_POOL,
         }),
         take: Self::take,
-        has_failed: Self::has_failed,
+        error: Self::error,
         outcome: Self::outcome,
         drop_outcome: Self::drop_outcome,
         free: Self::free,
@@ -319,12 +298,13 @@ impl<C: Canceller, S: Stored> Cell<C, S> {
 
     /// # Safety
     /// The duties of [`Vtable`].
-    unsafe fn has_failed(header: NonNull<Header>) -> bool {
+    unsafe fn error(header: NonNull<Header>) -> *const JoinError {
         // SAFETY: our duties are those of `at`.
         let cell = unsafe { Self::at(header) };
         cell.outcome.with(|stored| {
             // SAFETY: by duty 2 the outcome is there, and ours (rule 2).
-            unsafe { &*stored.cast::<S>() }.has_failed()
+            let error = unsafe { &*stored.cast::<S>() }.error();
+            error.map_or(std::ptr::null(), std::ptr::from_ref)
         })
     }
 
@@ -405,7 +385,8 @@ impl<C: Canceller, S: Stored> Answer<C, S> {
     /// Stores the outcome. The runnable reference is gone after that.
     fn store(&self, outcome: S) -> Result<Option<Payload>, S> {
         let state = &self.cell.header().state;
-        let ends = match outcome.is_cancelled() {
+        let is_cancelled = outcome.error().is_some_and(JoinError::is_cancelled);
+        let ends = match is_cancelled {
             true => state.cancel_begun(),
             false => state.answer(),
         };

@@ -29,6 +29,7 @@ mod inheriting;
 mod invariant;
 mod large;
 mod lending;
+mod looking;
 mod many;
 mod mapping;
 #[cfg(target_os = "linux")]
@@ -42,6 +43,7 @@ mod panicking;
 mod promises;
 mod queue;
 mod queue_ends;
+mod queue_sizes;
 mod scheduling;
 mod scopes;
 mod semaphore;

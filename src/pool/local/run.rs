@@ -1,6 +1,6 @@
 //! How a worker runs a task, and what the task tells it.
 
-use super::here::{Local, PoolTask};
+use super::here::{Local, PoolTask, with_chain};
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::meter::{Event, Phase};
@@ -65,6 +65,16 @@ impl Local {
             .into_iter()
             .for_each(|task| pool.cancel_at_the_end(task));
         Ran::Ended
+    }
+
+    /// Returns the cell of the innermost task that this thread runs and that has one, or null.
+    pub(crate) fn running_cell() -> *const () {
+        with_chain(|chain| {
+            let mut cells = chain.map(|local| local.running.innermost());
+            cells
+                .find(|cell| !cell.is_null())
+                .unwrap_or(std::ptr::null())
+        })
     }
 
     /// Counts an event of this thread's.

@@ -265,3 +265,38 @@ fn an_item_that_is_given_back_is_unfinished_all_the_time() {
         assert_eq!(queue.join(), Ok(()));
     });
 }
+
+/// Bug: a queue whose capacity has grown notifies nobody.
+#[test]
+fn a_putter_and_a_getter_hear_that_the_capacity_has_grown() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        queue.put(0).unwrap();
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(1).unwrap())
+        };
+        let grower = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.set_capacity(2))
+        };
+        putter.join().unwrap();
+        grower.join().unwrap();
+        assert_eq!((queue.get(), queue.get()), (Ok(0), Ok(1)));
+    });
+}
+
+/// Bug: a get looks for no items beside the ring.
+#[test]
+fn an_item_that_is_put_beside_the_ring_is_got() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(1));
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.get().unwrap())
+        };
+        queue.set_capacity(2);
+        queue.put(1).unwrap();
+        assert_eq!(getter.join().unwrap(), 1);
+    });
+}

@@ -462,7 +462,37 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// Returns the largest number of items that the queue holds, or `None` for any number.
     pub fn capacity(&self) -> Option<usize> {
-        self.engine.capacity
+        self.engine.capacity()
+    }
+
+    /// Changes the largest number of items that the queue holds; [`usize::MAX`] is any number.
+    ///
+    /// Puts that wait go on if there is room now. If the queue has more items than the new capacity
+    /// they stay, and puts wait until enough were taken. A put that has just found room in the old
+    /// capacity may still come.
+    ///
+    /// A [`JoinableQueue`] whose capacity was changed takes a lock for each put and get from then
+    /// on; it takes none before.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the capacity is 0, or if the queue was made by [`bounded(0)`](Self::bounded):
+    /// items that go directly from a put to a get are a different kind of queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// queue.put("first")?;
+    /// assert!(queue.try_put("second").is_err());
+    /// queue.set_capacity(2);
+    /// queue.put("second")?;
+    /// assert_eq!((queue.get()?, queue.get()?), ("first", "second"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn set_capacity(&self, capacity: usize) {
+        self.engine.set_capacity(capacity);
     }
 
     /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each

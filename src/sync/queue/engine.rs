@@ -10,15 +10,16 @@ use std::task::Poll;
 
 use super::direct::Direct;
 use super::ledger::Ledger;
-use super::order::Order;
-use crate::primitive::yield_now;
+use super::order::{Look, Order};
+use crate::primitive::{AtomicUsize, Ordering, yield_now};
 use crate::sync::error::{AbandonedError, GetError, NotPut, PutError, TryGetError, TryPutError};
 use crate::wait::{Cause, Deadline, block_until};
 
 /// The items of a queue, the counts, and the waiters.
 pub(super) struct Engine<T, O> {
     pub(super) items: Items<T, O>,
-    pub(super) capacity: Option<usize>,
+    /// The largest number is that of a queue without a bound.
+    capacity: AtomicUsize,
     pub(super) ledger: Ledger,
 }
 
@@ -38,7 +39,7 @@ impl<T, O: Order<T>> Engine<T, O> {
                 0 => Items::Direct(Direct::new()),
                 _ => Items::Kept(O::new(Some(capacity))),
             },
-            capacity: Some(capacity),
+            capacity: AtomicUsize::new(capacity),
             ledger: Ledger::new(),
         }
     }
@@ -47,7 +48,7 @@ impl<T, O: Order<T>> Engine<T, O> {
     pub(super) fn unbounded() -> Self {
         Self {
             items: Items::Kept(O::new(None)),
-            capacity: None,
+            capacity: AtomicUsize::new(usize::MAX),
             ledger: Ledger::new(),
         }
     }
@@ -212,6 +213,23 @@ impl<T, O: Order<T>> Engine<T, O> {
         finished.collect()
     }
 
+    /// Takes out the items for which `keep` returns `false`, which are counted as finished.
+    pub(super) fn retain(&self, keep: impl FnMut(&T) -> bool) -> Vec<T>
+    where
+        O: Look<T>,
+    {
+        let Items::Kept(items) = &self.items else {
+            return Vec::new();
+        };
+        let removed = items.retain(keep);
+        for _ in &removed {
+            self.ledger.take();
+            // An error means that a caller of `task_done` has reported too many items done.
+            let _ = self.ledger.finish();
+        }
+        removed
+    }
+
     /// Closes the queue, and takes out all items, which are counted as finished.
     pub(super) fn close_and_drain(&self) -> Vec<T> {
         self.close();
@@ -241,6 +259,29 @@ impl<T, O: Order<T>> Engine<T, O> {
 
     /// Returns `true` if there is no room. This is a snapshot and may be stale.
     pub(super) fn is_full(&self) -> bool {
-        self.capacity.is_some_and(|capacity| self.len() >= capacity)
+        self.capacity()
+            .is_some_and(|capacity| self.len() >= capacity)
+    }
+
+    pub(super) fn capacity(&self) -> Option<usize> {
+        // ORDERING: Relaxed, by promise 2 of `order`.
+        match self.capacity.load(Ordering::Relaxed) {
+            usize::MAX => None,
+            capacity => Some(capacity),
+        }
+    }
+
+    /// Changes the capacity. Those who wait for room look again, since there may be more.
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        assert!(
+            capacity > 0,
+            "a queue without capacity is made by `bounded(0)`"
+        );
+        let Items::Kept(items) = &self.items else {
+            panic!("a queue that was made without capacity stays so");
+        };
+        items.set_capacity(capacity);
+        self.capacity.store(capacity, Ordering::Relaxed);
+        self.ledger.putters().notify_all();
     }
 }

@@ -158,4 +158,28 @@ impl<T, O: Order<T> + Look<T>> Queue<T, O> {
             Items::Direct(_) => None,
         }
     }
+
+    /// Calls `keep` with each item in the queue's order, and takes those out for which it returns
+    /// `false`. Returns them in the queue's order. Never waits.
+    ///
+    /// The returned items are no longer unfinished, and nobody else has got them. `keep` must not
+    /// use the queue itself: it would wait forever. If `keep` panics, all items stay in the queue.
+    /// A queue without capacity has no items, so nothing is taken out of it.
+    ///
+    /// A [`JoinableQueue`](crate::JoinableQueue) cannot do this: its items are not behind a lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let orders = workmill::PriorityQueue::unbounded();
+    /// orders.put_all([(1, "rye"), (3, "oats"), (2, "wheat")]).unwrap();
+    /// let late = orders.retain(|(priority, _)| *priority < 3);
+    /// assert_eq!(late, [(3, "oats")]);
+    /// assert_eq!((orders.len(), orders.unfinished()), (2, 2));
+    /// ```
+    #[must_use = "the items are taken out of the queue, and dropped with this"]
+    #[doc(alias("remove", "removeIf"))]
+    pub fn retain(&self, keep: impl FnMut(&T) -> bool) -> Vec<T> {
+        self.engine.retain(keep)
+    }
 }

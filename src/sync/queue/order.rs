@@ -10,9 +10,11 @@
 //!
 //! Under the model the lock-free queues are replaced by queues that promise exactly this.
 
+use std::borrow::Borrow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fmt;
+use std::{fmt, mem};
 
 #[cfg(not(workmill_loom))]
 use crossbeam_queue as lock_free;
@@ -40,6 +42,8 @@ pub trait Store<T> {
     fn pop(&self) -> Option<T>;
     /// Returns the number of items. This is a snapshot and may be stale.
     fn len(&self) -> usize;
+    /// Changes the number of items that there is room for. All items stay, if there are more.
+    fn set_capacity(&self, capacity: usize);
 }
 
 /// Keeps the items so that one can be looked at.
@@ -48,18 +52,23 @@ pub trait Store<T> {
 pub trait Look<T>: Store<T> {
     /// Calls `look` with the next item, under the lock.
     fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R>;
+    /// Calls `keep` with each item in order, under the lock. Then removes and returns those for
+    /// which it returned `false`.
+    fn retain(&self, keep: impl FnMut(&T) -> bool) -> Vec<T>;
 }
 
 /// First in, first out: the [`Order`] of a [`JoinableQueue`](crate::JoinableQueue).
 pub struct Fifo<T> {
-    /// [`FRONT`] and [`OTHERS`], in one word, so that most calls look at nothing else.
+    /// [`FRONT`], [`OTHERS`] and [`RESIZED`], in one word, so that most calls look at nothing else.
     parts: AtomicU8,
     /// The items, unless they are in `others`. Then it has room for one, and is not used.
     ring: ArrayQueue<T>,
+    /// Items that are put after the capacity was changed come here, too. Those in `ring` are older.
     others: Others<T>,
     /// Items that were given back, the last of them first.
     front: Mutex<Vec<T>>,
-    capacity: Option<usize>,
+    /// Changed under the lock of `front`.
+    capacity: AtomicUsize,
 }
 
 /// Set while there are items that were given back. Written under their lock.
@@ -67,6 +76,11 @@ const FRONT: u8 = 1;
 
 /// Set if the capacity is larger than [`MANY`], or unlimited.
 const OTHERS: u8 = 2;
+
+/// Set once the capacity was changed. From then on items are put under the lock of `front`, since
+/// neither the ring nor a count of [`Others`] knows the capacity. A thread that has seen this bit
+/// has every thread see it that does something after it, so no item overtakes an older one.
+const RESIZED: u8 = 4;
 
 /// The items of a queue whose capacity is large, or unlimited.
 enum Others<T> {
@@ -94,7 +108,7 @@ impl<T> Store<T> for Fifo<T> {
                 None => Others::Unbounded(SegQueue::new()),
             },
             front: Mutex::new(Vec::new()),
-            capacity,
+            capacity: AtomicUsize::new(capacity.unwrap_or(usize::MAX)),
         }
     }
 
@@ -127,11 +141,13 @@ impl<T> Store<T> for Fifo<T> {
             true => lock(&self.front).len(),
             false => 0,
         };
-        front
-            + match self.has(OTHERS) {
-                false => self.ring.len(),
-                true => self.others.len(),
-            }
+        front + self.len_behind()
+    }
+
+    fn set_capacity(&self, capacity: usize) {
+        let _front = lock(&self.front);
+        self.capacity.store(capacity, Relaxed);
+        self.parts.fetch_or(RESIZED, Relaxed);
     }
 }
 
@@ -142,11 +158,25 @@ impl<T> Fifo<T> {
         self.parts.load(Relaxed) & part != 0
     }
 
-    /// Adds an item while there are some that were given back, which take up room, too.
+    /// Returns the number of items that were not given back.
+    fn len_behind(&self) -> usize {
+        match self.parts.load(Relaxed) & (OTHERS | RESIZED) {
+            0 => self.ring.len(),
+            _ => self.ring.len() + self.others.len(),
+        }
+    }
+
+    /// Adds an item while there are some that were given back, which take up room, too, or once the
+    /// capacity was changed.
     #[cold]
     fn push_behind(&self, item: T) -> Result<(), T> {
-        if self.capacity.is_some_and(|capacity| self.len() >= capacity) {
+        let front = lock(&self.front);
+        if front.len() + self.len_behind() >= self.capacity.load(Relaxed) {
             return Err(item);
+        }
+        if self.has(RESIZED) {
+            self.others.push_anyway(item);
+            return Ok(());
         }
         match self.has(OTHERS) {
             false => self.ring.push(item),
@@ -165,9 +195,10 @@ impl<T> Fifo<T> {
             }
             item
         };
-        given_back.or_else(|| match self.has(OTHERS) {
-            false => self.ring.pop(),
-            true => self.others.pop(),
+        given_back.or_else(|| match self.parts.load(Relaxed) & (OTHERS | RESIZED) {
+            0 => self.ring.pop(),
+            OTHERS => self.others.pop(),
+            _ => self.ring.pop().or_else(|| self.others.pop()),
         })
     }
 }
@@ -181,6 +212,14 @@ impl<T> Others<T> {
                 items.push(item);
                 Ok(())
             }
+        }
+    }
+
+    /// Adds the item, whether or not there is room.
+    fn push_anyway(&self, item: T) {
+        match self {
+            Self::Bounded(items) => items.push_anyway(item),
+            Self::Unbounded(items) => items.push(item),
         }
     }
 
@@ -229,6 +268,11 @@ impl<T> Counted<T> {
         Ok(())
     }
 
+    fn push_anyway(&self, item: T) {
+        self.len.fetch_add(1, Relaxed);
+        self.items.push(item);
+    }
+
     fn pop(&self) -> Option<T> {
         let item = self.items.pop()?;
         self.len.fetch_sub(1, Relaxed);
@@ -242,7 +286,7 @@ impl<T> Counted<T> {
 
 /// Last in, first out: the [`Order`] of a [`LifoQueue`](crate::LifoQueue).
 pub struct Lifo<T> {
-    capacity: usize,
+    capacity: AtomicUsize,
     items: Mutex<Vec<T>>,
 }
 
@@ -252,19 +296,38 @@ impl<T> Look<T> for Lifo<T> {
     fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
         lock(&self.items).last().map(look)
     }
+
+    fn retain(&self, mut keep: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut items = lock(&self.items);
+        // All are asked before any is moved, so that a panic leaves them as they were.
+        let goes: Vec<bool> = items.iter().rev().map(|item| !keep(item)).collect();
+        let (mut kept, mut removed) = (Vec::with_capacity(items.len()), Vec::new());
+        for (item, goes) in mem::take(&mut *items)
+            .into_iter()
+            .zip(goes.into_iter().rev())
+        {
+            match goes {
+                true => removed.push(item),
+                false => kept.push(item),
+            }
+        }
+        *items = kept;
+        removed.reverse();
+        removed
+    }
 }
 
 impl<T> Store<T> for Lifo<T> {
     fn new(capacity: Option<usize>) -> Self {
         Self {
-            capacity: capacity.unwrap_or(usize::MAX),
+            capacity: AtomicUsize::new(capacity.unwrap_or(usize::MAX)),
             items: Mutex::new(Vec::new()),
         }
     }
 
     fn push(&self, item: T) -> Result<(), T> {
         let mut items = lock(&self.items);
-        if items.len() >= self.capacity {
+        if items.len() >= self.capacity.load(Relaxed) {
             return Err(item);
         }
         items.push(item);
@@ -288,6 +351,10 @@ impl<T> Store<T> for Lifo<T> {
     fn len(&self) -> usize {
         lock(&self.items).len()
     }
+
+    fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Relaxed);
+    }
 }
 
 /// The smallest item first, and among equal items first in, first out: the [`Order`] of a
@@ -295,7 +362,7 @@ impl<T> Store<T> for Lifo<T> {
 ///
 /// Only putting an item compares items. Taking the smallest compares nothing.
 pub struct SmallestFirst<T> {
-    capacity: usize,
+    capacity: AtomicUsize,
     items: Mutex<Ranked<T>>,
 }
 
@@ -310,7 +377,28 @@ struct Ranked<T> {
 
 struct Numbered<T> {
     item: T,
-    number: i64,
+    number: Number,
+}
+
+/// It is set anew when items are chosen: by it, an item is found without comparing items.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Number(Cell<i64>);
+
+impl<T> Borrow<Number> for Numbered<T> {
+    fn borrow(&self) -> &Number {
+        &self.number
+    }
+}
+
+impl<T> Ranked<T> {
+    /// Numbers all items in their order, from 0 on. Equal items so keep their order.
+    fn renumber(&mut self) {
+        for (number, numbered) in (0..).zip(&self.items) {
+            numbered.number.0.set(number);
+            self.next = number + 1;
+        }
+        self.before = -1;
+    }
 }
 
 impl<T: Ord> Order<T> for SmallestFirst<T> {}
@@ -320,12 +408,24 @@ impl<T: Ord> Look<T> for SmallestFirst<T> {
         let ranked = lock(&self.items);
         ranked.items.first().map(|first| look(&first.item))
     }
+
+    fn retain(&self, mut keep: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut ranked = lock(&self.items);
+        // All are asked before any is moved, so that a panic leaves them as they were.
+        let asked = (0..).zip(ranked.items.iter().map(|numbered| keep(&numbered.item)));
+        let go = asked.filter(|(_, keep)| !keep);
+        let go: Vec<_> = go.map(|(number, _)| Number(Cell::new(number))).collect();
+        ranked.renumber();
+        // Found by their numbers, since comparing items is user code.
+        let removed = go.iter().filter_map(|number| ranked.items.take(number));
+        removed.map(|numbered| numbered.item).collect()
+    }
 }
 
 impl<T: Ord> Store<T> for SmallestFirst<T> {
     fn new(capacity: Option<usize>) -> Self {
         Self {
-            capacity: capacity.unwrap_or(usize::MAX),
+            capacity: AtomicUsize::new(capacity.unwrap_or(usize::MAX)),
             items: Mutex::new(Ranked {
                 next: 0,
                 before: -1,
@@ -336,11 +436,12 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
 
     fn push(&self, item: T) -> Result<(), T> {
         let mut ranked = lock(&self.items);
-        if ranked.items.len() >= self.capacity {
+        if ranked.items.len() >= self.capacity.load(Relaxed) {
             return Err(item);
         }
         let number = ranked.next;
         ranked.next += 1;
+        let number = Number(Cell::new(number));
         ranked.items.insert(Numbered { item, number });
         Ok(())
     }
@@ -349,6 +450,7 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
         let mut ranked = lock(&self.items);
         let number = ranked.before;
         ranked.before -= 1;
+        let number = Number(Cell::new(number));
         ranked.items.insert(Numbered { item, number });
     }
 
@@ -358,6 +460,10 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
 
     fn len(&self) -> usize {
         lock(&self.items).items.len()
+    }
+
+    fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Relaxed);
     }
 }
 
