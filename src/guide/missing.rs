@@ -20,6 +20,13 @@
 //! | a look into the queue of a pool, or taking tasks out of it | [`JoinHandle::cancel`], or a [`PriorityQueue`] of work that the tasks take from | the queues are many, and lock-free |
 //! | `shutdown_now` that returns what it did not run | the handles, which tell it: [`CancelReason`] | tasks are closures, with handles that are promised an outcome |
 //! | hooks around each task (`beforeExecute`) | a function that takes a closure, and submits one that calls it | each task would pay for it |
+//! | a setting that is changed after the start (`setKeepAliveTime`, `setCorePoolSize`) | [`set_threads`](crate::ThreadPoolExecutor::set_threads), [`Queue::set_capacity`](crate::Queue::set_capacity); a new pool for everything else | tasks would have to look at each setting anew |
+//! | a limit of a group that is changed (`SetLimit`) | a [`Semaphore`], with [`add_permits`](crate::Semaphore::add_permits) and [`forget_permits`](crate::Semaphore::forget_permits) | the tasks of a group wait as data, and its number says who may begin |
+//! | handles that one decorates (`newTaskFor`) | [`JoinHandle::map`](crate::JoinHandle::map), [`then`](crate::JoinHandle::then) and [`inspect`](crate::JoinHandle::inspect) | |
+//! | an executor of one's own behind the same handles | a [`promise`](crate::promise()) that it answers, or one [in a pool](crate::promise_in) | the handles know their pool, to run tasks inline |
+//! | a reference that can submit and nothing else | a [`PoolRef`], which cannot end the pool | |
+//! | the time until a delayed task is due (`getDelay`) | the [`Instant`](std::time::Instant) at which it was submitted | |
+//! | a wait that owns what it waits for (`cancelled_owned`) | `async move { token.wait_async().await }`, with a clone of the token, or of an [`Arc`](std::sync::Arc) | |
 //! | a task that the caller runs (`FutureTask`) | [`JoinHandle::join`], which runs a task inline that no thread has begun | |
 //! | futures that cannot be sent (`spawn_local`) | [`block_on`](crate::block_on()) on a thread of their own | futures go on wherever a thread is free |
 //! | a call on each thread of a pool (`broadcast`) | [`on_thread_start`](crate::Builder::on_thread_start), or thread-locals that are made when they are used | threads start late, come as spares, and leave |

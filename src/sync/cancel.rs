@@ -15,9 +15,12 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::event::Event;
@@ -268,6 +271,31 @@ impl CancelToken {
     /// the wait.
     pub async fn wait_async(&self) {
         self.0.cancelled.wait_async().await;
+    }
+
+    /// Awaits `future` until the token is cancelled. Resolves to `None` if the token is cancelled
+    /// first; `future` is dropped then.
+    ///
+    /// If both come at the same time, the output of `future` counts. `future` is polled at least
+    /// once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{CancelToken, block_on};
+    ///
+    /// let stop = CancelToken::new();
+    /// assert_eq!(block_on(stop.run_until_cancelled(async { 42 })), Some(42));
+    /// stop.cancel();
+    /// assert_eq!(block_on(stop.run_until_cancelled(std::future::pending::<u32>())), None);
+    /// ```
+    pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
+        let (mut future, mut cancelled) = (pin!(future), pin!(self.wait_async()));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => cancelled.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Registers a callback that is called when the token is cancelled, on the thread that cancels

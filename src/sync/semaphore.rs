@@ -746,6 +746,23 @@ impl<S: Deref<Target = Semaphore>> Held<S> {
         Self { semaphore, permits }
     }
 
+    /// Moves permits to another guard. Returns `None`, and moves nothing, if there are fewer.
+    fn split(&mut self, permits: usize) -> Option<Self>
+    where
+        S: Clone,
+    {
+        self.permits = self.permits.checked_sub(permits)?;
+        Some(Self::new(self.semaphore.clone(), permits))
+    }
+
+    #[track_caller]
+    fn merge(&mut self, mut other: Self) {
+        let is_same = std::ptr::eq(&*self.semaphore, &*other.semaphore);
+        assert!(is_same, "the permits of two semaphores cannot be merged");
+        // At most as many as the semaphore has in all.
+        self.permits += std::mem::take(&mut other.permits);
+    }
+
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(name)
             .field("permits", &self.permits)
@@ -791,6 +808,34 @@ impl Permit<'_> {
     pub fn forget(mut self) {
         self.0.permits = 0;
     }
+
+    /// Moves `permits` of the permits to a new guard, which releases them when it is dropped.
+    /// Returns `None`, and moves nothing, if this guard has fewer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(3);
+    /// let mut all = keys.acquire_many(3)?;
+    /// let one = all.split(1).expect("there are three");
+    /// drop(all);
+    /// assert_eq!((one.permits(), keys.available_permits()), (1, 2));
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    #[must_use = "the permits are released when the new guard is dropped"]
+    pub fn split(&mut self, permits: usize) -> Option<Self> {
+        self.0.split(permits).map(Self)
+    }
+
+    /// Takes over the permits of another guard.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the permits are those of another semaphore. They are released then.
+    #[track_caller]
+    pub fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
 }
 
 impl fmt::Debug for Permit<'_> {
@@ -815,6 +860,34 @@ impl OwnedPermit {
     /// on.
     pub fn forget(mut self) {
         self.0.permits = 0;
+    }
+
+    /// Moves `permits` of the permits to a new guard, which releases them when it is dropped.
+    /// Returns `None`, and moves nothing, if this guard has fewer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(3));
+    /// let mut all = keys.acquire_many_owned(3)?;
+    /// let one = all.split(1).expect("there are three");
+    /// drop(all);
+    /// assert_eq!((one.permits(), keys.available_permits()), (1, 2));
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
+    #[must_use = "the permits are released when the new guard is dropped"]
+    pub fn split(&mut self, permits: usize) -> Option<Self> {
+        self.0.split(permits).map(Self)
+    }
+
+    /// Takes over the permits of another guard.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the permits are those of another semaphore. They are released then.
+    #[track_caller]
+    pub fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
     }
 }
 

@@ -435,3 +435,35 @@ fn a_guard_cancels_its_token_however_its_block_ends_unless_it_is_disarmed() {
         assert_eq!(cause(&token).unwrap(), "known");
     });
 }
+
+#[test]
+fn a_future_is_awaited_until_its_token_is_cancelled() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (token, drops) = (CancelToken::new(), Drops::default());
+        let (own, capture) = (token.clone(), drops.value());
+        let waits = pool.spawn(async move {
+            let forever = async move {
+                let _capture = capture;
+                std::future::pending::<()>().await;
+            };
+            own.run_until_cancelled(forever).await
+        });
+        token.cancel();
+        assert_eq!(waits.join().unwrap(), None);
+        assert_eq!(drops.count(), 1);
+        let ready = token.run_until_cancelled(async { 42 });
+        assert_eq!(future::block_on(ready), Some(42), "polled once, and ready");
+
+        for round in 0..1000 {
+            let (token, (promise, handle)) = (CancelToken::new(), workmill::promise());
+            let own = token.clone();
+            let ends = pool.spawn(async move { own.run_until_cancelled(handle).await });
+            let cancels = pool.submit(move || token.cancel());
+            promise.complete(round).unwrap();
+            cancels.join().unwrap();
+            let output = ends.join().unwrap();
+            assert!(output.is_none_or(|it| it.unwrap() == round));
+        }
+    });
+}

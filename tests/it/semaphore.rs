@@ -536,3 +536,36 @@ fn no_permit_is_taken_twice_or_lost_while_some_are_drained_and_taken_away() {
         assert_eq!(keys.available_permits(), 4 - gone);
     });
 }
+
+#[test]
+fn permits_are_split_and_merged_and_released_once() {
+    limited(|| {
+        let (keys, other) = (Semaphore::new(5), Semaphore::new(1));
+        let mut three = keys.acquire_many(3).unwrap();
+        assert!(three.split(4).is_none());
+        assert_eq!(three.permits(), 3);
+        let one = three.split(1).unwrap();
+        assert_eq!(one.permits(), 1);
+        assert_eq!((three.permits(), keys.available_permits()), (2, 2));
+        drop(three);
+        assert_eq!(keys.available_permits(), 4);
+        let mut all = keys.acquire_many(4).unwrap();
+        all.merge(one);
+        assert_eq!((all.permits(), keys.available_permits()), (5, 0));
+
+        let foreign = other.acquire().unwrap();
+        let merged = catch_unwind(AssertUnwindSafe(|| all.merge(foreign)));
+        assert!(merged.is_err());
+        assert_eq!((all.permits(), other.available_permits()), (5, 1));
+        all.forget();
+        assert_eq!(keys.available_permits(), 0);
+
+        let shared = Arc::new(Semaphore::new(3));
+        let mut two = shared.try_acquire_many_owned(2).unwrap();
+        let one = two.split(1).unwrap();
+        thread::spawn(move || drop(one)).join().unwrap();
+        assert_eq!(shared.available_permits(), 2);
+        two.merge(shared.try_acquire_owned().unwrap());
+        assert_eq!(two.permits(), 2);
+    });
+}
