@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 
 use super::join::JoinHandle;
 use crate::error::JoinError;
-use crate::pool::{Make, Pool, PoolLink, PoolTask};
+use crate::pool::{Ending, Make, Pool, PoolLink, PoolTask};
 use crate::primitive::{Mutex, lock};
 use crate::task::Token;
 use crate::task::cell::HandleRef;
@@ -150,8 +150,8 @@ where
             .expect("the callback has not been called yet");
         end.poll(&Waker::from(Arc::clone(&waiter)))
     };
-    if done {
-        waiter.call();
+    if let Some((end, callback)) = done.then(|| waiter.take()).flatten() {
+        waiter.call(end, callback);
     }
 }
 
@@ -160,10 +160,11 @@ where
     T: Send + 'static,
     F: FnOnce(HandleRef<T>) + Send + 'static,
 {
-    fn call(&self) {
-        let Some((end, callback)) = lock(&self.inside).take() else {
-            return;
-        };
+    fn take(&self) -> Option<(HandleRef<T>, F)> {
+        lock(&self.inside).take()
+    }
+
+    fn call(&self, end: HandleRef<T>, callback: F) {
         let from = self.from;
         let call = move || {
             if let Err(payload) = unwind::catch(|| callback(end)) {
@@ -190,6 +191,10 @@ where
     F: FnOnce(HandleRef<T>) + Send + 'static,
 {
     fn wake(self: Arc<Self>) {
-        self.call();
+        if let Some((end, callback)) = self.take() {
+            // This thread ends the task.
+            let _ending = Ending::begin(&end);
+            self.call(end, callback);
+        }
     }
 }

@@ -578,6 +578,51 @@ fn a_task_cannot_wait_for_its_own_group() {
     });
 }
 
+/// A callback of a group's task runs before the task has ended for the group.
+#[test]
+fn a_callback_cannot_wait_for_the_group_of_its_task() {
+    limited(|| {
+        let pool = pool(2);
+        let group = pool.limited(1);
+        let answers = mpsc::channel();
+        let waits = |asked: &'static str| {
+            let (group, sender) = (group.clone(), answers.0.clone());
+            move || sender.send((asked, group.wait_idle())).unwrap()
+        };
+        let release = occupy(&group);
+        let on_done = waits("on_done");
+        group.submit(|| ()).on_done(move |_| on_done());
+        let mapped = waits("mapped");
+        let handle = group.spawn(async { 1 }).map(|n| n + 1);
+        handle.on_done(move |_| mapped());
+        let (shared, inspected) = (waits("shared"), waits("inspected"));
+        group.submit(|| ()).shared().on_done(move |_| shared());
+        let handle = group.submit(|| ()).inspect(move |_| inspected());
+        let cancelled = waits("cancelled");
+        let doomed = group.submit(|| ());
+        let cancels = doomed.cancel_handle();
+        doomed.on_done(move |_| cancelled());
+        assert!(cancels.cancel());
+        release.set();
+        handle.join().unwrap();
+        group.wait_idle().unwrap();
+        let answers: Vec<_> = answers.1.try_iter().collect();
+        assert_eq!(answers.len(), 5, "{answers:?}");
+        assert!(
+            answers.iter().all(|(_, it)| *it == Err(WouldDeadlock)),
+            "{answers:?}"
+        );
+
+        // The task has ended for the group, or ends on another thread.
+        let handle = group.submit(|| ());
+        group.wait_idle().unwrap();
+        let (idle, sender) = (group.clone(), mpsc::channel());
+        let tells = sender.0.clone();
+        handle.on_done(move |_| tells.send(idle.wait_idle()).unwrap());
+        assert_eq!(sender.1.recv().unwrap(), Ok(()));
+    });
+}
+
 #[test]
 fn idle_means_that_every_handle_has_resolved() {
     limited(|| {

@@ -82,6 +82,9 @@ struct Life {
 std::thread_local! {
     /// The extras of the task whose code runs on this thread, the innermost that has any.
     static CURRENT: RefCell<Option<Arc<Extras>>> = const { RefCell::new(None) };
+    /// The extras of the tasks whose callbacks run on this thread, which have yet to end for their
+    /// groups.
+    static ENDING: RefCell<Vec<Arc<Extras>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Sets the extras of the task that runs on this thread, and returns those before.
@@ -98,11 +101,39 @@ pub(super) fn current() -> Option<Arc<Extras>> {
     CURRENT.try_with(|it| it.borrow().clone()).ok().flatten()
 }
 
-/// Returns `true` if this thread runs a task of the group, or of one within.
+/// Returns `true` if this thread runs a task of the group, or of one within, or callbacks of such a
+/// task.
 pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
-    let current = current();
-    let ticket = current.as_ref().and_then(|current| current.ticket.get());
-    ticket.is_some_and(|ticket| ticket.group().is_within(group))
+    let is_of = |extras: &Arc<Extras>| {
+        let ticket = extras.ticket.get();
+        ticket.is_some_and(|ticket| ticket.group().is_within(group))
+    };
+    let ends = || ENDING.try_with(|ending| ending.borrow().iter().any(is_of));
+    current().as_ref().is_some_and(is_of) || ends().unwrap_or_default()
+}
+
+/// Notes that the callbacks of a task run on this thread, until this is dropped.
+pub(crate) struct Ending(Option<Arc<Extras>>);
+
+impl Ending {
+    /// Notes it for a task whose outcome was just published, by the thread that ends it.
+    pub(crate) fn begin(task: &RawTask) -> Self {
+        let extras = Extras::of(task).filter(|extras| extras.is_in_group());
+        extras.iter().for_each(|&extras| {
+            // While a thread ends, its thread-local may be gone already.
+            let _ = ENDING.try_with(|ending| ending.borrow_mut().push(Arc::clone(extras)));
+        });
+        Self(extras.cloned())
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            let ended = ENDING.try_with(|ending| ending.borrow_mut().pop());
+            drop(ended);
+        }
+    }
 }
 
 /// Returns `true` if this thread runs a task that may hold a permit which the tasks of the group

@@ -53,7 +53,7 @@ mod yield_queue;
 mod yielded;
 
 pub(crate) use self::entry::{Make, MakeWith, Maker};
-pub(crate) use self::extras::{Bound, Extras, TaskGroup, runs_task_near, runs_task_of};
+pub(crate) use self::extras::{Bound, Ending, Extras, TaskGroup, runs_task_near, runs_task_of};
 pub(crate) use self::here::{Local, Pool, PoolTask};
 pub(crate) use self::inline::Inline;
 pub(crate) use self::roll::Roll;
