@@ -257,7 +257,8 @@ impl View {
         make: Maker<'_>,
         patience: Patience,
     ) -> Result<(), Refusal> {
-        let extras = self.extras(pool.link, name, false);
+        // Where it stays, since it is large.
+        let extras = Arc::new(self.extras(pool.link, name, false));
         let caller = self.admit(pool, &extras, patience)?;
         self.place_admitted(pool, make, extras, caller)
     }
@@ -266,7 +267,7 @@ impl View {
         &self,
         pool: &Arc<Pool>,
         make: Maker<'_>,
-        mut extras: Extras,
+        mut extras: Arc<Extras>,
         caller: Option<&Arc<Capacity>>,
     ) -> Result<(), Refusal> {
         self.begin_to_expire(&extras);
@@ -274,15 +275,15 @@ impl View {
         if !self
             .groups
             .first()
-            .is_none_or(|it| extras.join_group_first(&it.group))
+            .is_none_or(|it| Extras::join_group_first(&mut extras, &it.group))
         {
             return Err(Refusal::Shutdown);
         }
         let is_placed = match caller {
-            None => pool.place_with(make, Arc::new(extras)),
+            None => pool.place_with(make, extras),
             Some(capacity) => {
                 let cause = capacity.permits.cause();
-                pool.run_on_caller_with(make, Arc::new(extras), cause)
+                pool.run_on_caller_with(make, extras, cause)
             }
         };
         match is_placed {
@@ -323,7 +324,7 @@ impl View {
         if pool.is_forked() {
             return Err((Refusal::Forked, make));
         }
-        let extras = self.extras(pool.link, make.name(), false);
+        let extras = Arc::new(self.extras(pool.link, make.name(), false));
         for (group, capacity) in self.bounds() {
             let permit = match side(pool, group) {
                 Side::Inside => Ok(CapacityPermit::over(pool, capacity)),

@@ -10,6 +10,7 @@ use crate::task::End;
 
 /// The counts of a group. Its tasks write to shared lines anyway: those of its tree.
 #[derive(Default)]
+#[repr(C)] // those that each task changes first
 pub(super) struct GroupMeter {
     accepted: AtomicU64,
     started: AtomicU64,

@@ -74,7 +74,7 @@ use self::tree::{Is, Node, State, Tree};
 use super::priority::Priority;
 use crate::fork::Stamp;
 use crate::metrics::GroupMetrics;
-use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering, Padded};
 use crate::sync::wait_queue::WaitQueue;
 use crate::task::End;
 
@@ -82,6 +82,9 @@ use crate::task::End;
 const CLOSED: usize = 1;
 /// One unfinished task.
 const ONE: usize = 2;
+
+/// The key of a ticket that has not arrived.
+const NO_KEY: usize = usize::MAX;
 
 /// A group of tasks `T`, which are known by references `R`.
 pub(crate) struct Group<T, R> {
@@ -91,19 +94,26 @@ pub(crate) struct Group<T, R> {
     limit: usize,
     /// The number by which its pool's reports call it.
     number: OnceLock<usize>,
-    /// The number of unfinished tasks, and CLOSED.
-    unfinished: AtomicUsize,
+    hot: Padded<Hot>,
     pub(crate) idle: WaitQueue,
-    /// The counts of its tasks, those of the groups within included.
-    counts: GroupMeter,
     /// The process in which the group was made.
     process: Stamp,
+}
+
+/// The words of a group that each task changes, on one cache line.
+#[repr(C)]
+struct Hot {
+    /// The number of unfinished tasks, and CLOSED.
+    unfinished: AtomicUsize,
+    /// The counts of its tasks, those of the groups within included.
+    counts: GroupMeter,
 }
 
 /// The right of a task to permits of its group.
 pub(crate) struct Ticket<T, R> {
     group: Arc<Group<T, R>>,
-    key: usize,
+    /// The key of its state in the tree, or [`NO_KEY`]. Written under the lock.
+    key: AtomicUsize,
     /// Whether the ticket has left. Written under the lock.
     has_left: AtomicBool,
     /// Whether the task was counted as finished.
@@ -132,12 +142,14 @@ pub(crate) struct Begins<T> {
     others: Vec<T>,
 }
 
-impl<T> IntoIterator for Begins<T> {
-    type Item = T;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::vec::IntoIter<T>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.others)
+impl<T> Begins<T> {
+    pub(crate) fn for_each(self, mut each: impl FnMut(T)) {
+        if let Some(first) = self.first {
+            each(first);
+        }
+        if !self.others.is_empty() {
+            self.others.into_iter().for_each(each);
+        }
     }
 }
 
@@ -192,9 +204,11 @@ impl<T, R> Group<T, R> {
             outer,
             limit,
             number: OnceLock::new(),
-            unfinished: AtomicUsize::new(0),
+            hot: Padded(Hot {
+                unfinished: AtomicUsize::new(0),
+                counts: GroupMeter::default(),
+            }),
             idle: WaitQueue::new(),
-            counts: GroupMeter::default(),
             process: Stamp::now(),
         })
     }
@@ -211,7 +225,8 @@ impl<T, R> Group<T, R> {
 
     /// Returns what the tasks of the group have done.
     pub(crate) fn metrics(&self) -> GroupMetrics {
-        self.counts
+        self.hot
+            .counts
             .read(self.number().unwrap_or_default(), self.limit)
     }
 
@@ -246,7 +261,7 @@ impl<T, R> Group<T, R> {
         for group in self.path() {
             // ORDERING: Relaxed. The exchanges on this word have one order, so a task that did not
             // see CLOSED is seen by those who look after it was set.
-            let before = group.unfinished.fetch_add(ONE, Ordering::Relaxed);
+            let before = group.hot.unfinished.fetch_add(ONE, Ordering::Relaxed);
             if before & CLOSED != 0 && !is_inside(group) {
                 // Taken back, here and in the groups within, which were counted before.
                 let inner = self.path().take_while(|it| !std::ptr::eq(*it, group));
@@ -255,11 +270,10 @@ impl<T, R> Group<T, R> {
                 return None;
             }
         }
-        self.path().for_each(|group| group.counts.accept());
-        let key = self.tree.lock().tickets.insert(State::new(self.node));
+        self.path().for_each(|group| group.hot.counts.accept());
         Some(Ticket {
             group: Arc::clone(self),
-            key,
+            key: AtomicUsize::new(NO_KEY),
             has_left: AtomicBool::new(false),
             has_finished: AtomicBool::new(false),
             may_lend: AtomicBool::new(true),
@@ -269,7 +283,7 @@ impl<T, R> Group<T, R> {
     fn finish_one(&self) {
         // ORDERING: Release gives what the task did to those who find the group idle; Acquire
         // makes the last of several finishers pass on what the others gave.
-        let before = self.unfinished.fetch_sub(ONE, Ordering::AcqRel);
+        let before = self.hot.unfinished.fetch_sub(ONE, Ordering::AcqRel);
         debug_assert!(before >= ONE, "a task is finished once");
         if before < 2 * ONE {
             self.idle.notify_all();
@@ -279,16 +293,16 @@ impl<T, R> Group<T, R> {
     /// Returns the number of unfinished tasks.
     pub(crate) fn unfinished(&self) -> usize {
         // ORDERING: Acquire takes what `finish_one` released.
-        self.unfinished.load(Ordering::Acquire) / ONE
+        self.hot.unfinished.load(Ordering::Acquire) / ONE
     }
 
     /// Refuses outsiders from now on. Returns `true` if this is the first call.
     pub(crate) fn close(&self) -> bool {
-        self.unfinished.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+        self.hot.unfinished.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.unfinished.load(Ordering::Relaxed) & CLOSED != 0
+        self.hot.unfinished.load(Ordering::Relaxed) & CLOSED != 0
     }
 
     /// Takes the tasks of this group, and of those within, out of the queues.
@@ -329,7 +343,7 @@ impl<T, R> Group<T, R> {
             .filter(|ticket| nodes.contains(&ticket.node))
             .partition(|ticket| matches!(ticket.is, Is::Waiting(_)));
         let tickets = waiting.into_iter().chain(others);
-        tickets.filter_map(|it| it.task.as_ref()).map(map).collect()
+        tickets.map(|it| map(&it.task)).collect()
     }
 }
 
@@ -360,14 +374,15 @@ impl<T, R> Ticket<T, R> {
             drop(reference);
             return Arrived::Begins(task);
         }
-        inside.ticket(self.key).task = Some(reference);
         let node = self.group.node;
-        if inside.node(node).waiting.is_empty() && inside.can_begin(self.key) {
-            inside.take_permits(self.key);
+        let key = inside.tickets.insert(State::new(node, reference));
+        self.key.store(key, Ordering::Relaxed);
+        if inside.node(node).waiting.is_empty() && inside.can_begin(key) {
+            inside.take_permits(key);
             return Arrived::Begins(task);
         }
-        let place = inside.node(node).waiting.push(class, self.key, task);
-        inside.ticket(self.key).is = Is::Waiting(place);
+        let place = inside.node(node).waiting.push(class, key, task);
+        inside.ticket(key).is = Is::Waiting(place);
         inside.add_turn(node);
         let standing = inside.all_stand(node).map(Standing);
         standing.map_or(Arrived::Waits, Arrived::AllStand)
@@ -380,7 +395,7 @@ impl<T, R> Ticket<T, R> {
         if self.has_left.load(Ordering::Relaxed) {
             return None;
         }
-        inside.set_stands(self.key, true);
+        inside.set_stands(self.own_key(), true);
         inside.all_stand(self.group.node).map(Standing)
     }
 
@@ -388,8 +403,18 @@ impl<T, R> Ticket<T, R> {
     pub(crate) fn go_on(&self) {
         let mut inside = self.group.tree.lock();
         if !self.has_left.load(Ordering::Relaxed) {
-            inside.set_stands(self.key, false);
+            inside.set_stands(self.own_key(), false);
         }
+    }
+
+    /// Returns the key of the ticket's state, if it has arrived. Called under the lock.
+    fn key(&self) -> Option<usize> {
+        Some(self.key.load(Ordering::Relaxed)).filter(|key| *key != NO_KEY)
+    }
+
+    /// Returns the key of the state of a ticket whose task runs.
+    fn own_key(&self) -> usize {
+        self.key().expect("a task that runs has arrived")
     }
 
     /// The task has ended, or will never begin.
@@ -408,21 +433,32 @@ impl<T, R> Ticket<T, R> {
             return left;
         }
         self.has_left.store(true, Ordering::Relaxed);
-        inside.set_stands(self.key, false);
-        let (is, node) = (inside.ticket(self.key).is, self.group.node);
+        let Some(key) = self.key() else {
+            // It was cancelled before it has arrived.
+            return left;
+        };
+        inside.set_stands(key, false);
+        let (is, node) = (inside.ticket(key).is, self.group.node);
+        if is == Is::Holding && inside.hands_over(key) {
+            left.begins.first = inside.hand_over(node);
+            let state = inside.tickets.take(key);
+            drop(inside);
+            left.task = state.map(|state| state.task);
+            return left;
+        }
         match is {
             Is::Outside => {}
             Is::Waiting(place) => {
                 left.own = Some(inside.node(node).waiting.take(place));
-                left.lender = inside.return_loan(self.key);
+                left.lender = inside.return_loan(key);
             }
             Is::Holding => {
-                inside.give_permits_back(self.key);
-                left.lender = inside.return_loan(self.key);
+                inside.give_permits_back(key);
+                left.lender = inside.return_loan(key);
             }
-            Is::Lending => left.lender = inside.leave_to_borrower(self.key),
+            Is::Lending => left.lender = inside.leave_to_borrower(key),
         }
-        let state = inside.tickets.take(self.key);
+        let state = inside.tickets.take(key);
         left.begins.first = inside.begin_next();
         if left.begins.first.is_some() {
             left.begins
@@ -430,7 +466,7 @@ impl<T, R> Ticket<T, R> {
                 .extend(std::iter::from_fn(|| inside.begin_next()));
         }
         drop(inside);
-        left.task = state.and_then(|state| state.task);
+        left.task = state.map(|state| state.task);
         left
     }
 
@@ -440,7 +476,7 @@ impl<T, R> Ticket<T, R> {
         // The threads of two calls have synchronized by a lock of their own.
         if !self.has_finished.swap(true, Ordering::Relaxed) {
             for group in self.group.path() {
-                end.into_iter().for_each(|end| group.counts.end(end));
+                end.into_iter().for_each(|end| group.hot.counts.end(end));
                 group.finish_one();
             }
         }
@@ -448,12 +484,14 @@ impl<T, R> Ticket<T, R> {
 
     /// Counts the task as one that begins.
     pub(crate) fn begins(&self) {
-        self.group.path().for_each(|group| group.counts.start());
+        self.group.path().for_each(|group| group.hot.counts.start());
     }
 
     /// Takes back that the task was accepted: it was not made.
     pub(crate) fn take_back(&self) {
-        self.group.path().for_each(|group| group.counts.take_back());
+        self.group
+            .path()
+            .for_each(|group| group.hot.counts.take_back());
     }
 
     /// Lends the permits of this ticket to another, for which its task is about to wait.
@@ -464,30 +502,33 @@ impl<T, R> Ticket<T, R> {
         }
         let mut inside = self.group.tree.lock();
         let has_left = |ticket: &Self| ticket.has_left.load(Ordering::Relaxed);
-        if has_left(self) || has_left(other) || inside.ticket(self.key).is != Is::Holding {
+        let (Some(own), Some(key)) = (self.key(), other.key()) else {
+            return Loan::No;
+        };
+        if has_left(self) || has_left(other) || inside.ticket(own).is != Is::Holding {
             return Loan::No;
         }
-        let state = inside.ticket(other.key);
+        let state = inside.ticket(key);
         let Is::Waiting(place) = state.is else {
             return Loan::No;
         };
         if state.lender.is_some() {
             return Loan::No;
         }
-        state.lender = Some(self.key);
-        inside.set_stands(self.key, false);
-        let lender = inside.ticket(self.key);
+        state.lender = Some(own);
+        inside.set_stands(own, false);
+        let lender = inside.ticket(own);
         lender.is = Is::Lending;
-        lender.borrower = Some(other.key);
+        lender.borrower = Some(key);
         self.may_lend.store(false, Ordering::Relaxed);
         let node = other.group.node;
         let task = inside.node(node).waiting.take(place);
-        if inside.can_begin(other.key) {
-            inside.take_permits(other.key);
+        if inside.can_begin(key) {
+            inside.take_permits(key);
             return Loan::Begins(task);
         }
-        let place = inside.node(node).waiting.push_borrower(other.key, task);
-        inside.ticket(other.key).is = Is::Waiting(place);
+        let place = inside.node(node).waiting.push_borrower(key, task);
+        inside.ticket(key).is = Is::Waiting(place);
         inside.add_turn(node);
         Loan::Waits
     }
@@ -501,7 +542,7 @@ impl<T, R> Ticket<T, R> {
         // Wakers are cloned and dropped outside the lock.
         let waker = waker.clone();
         let mut inside = self.group.tree.lock();
-        let state = inside.ticket(self.key);
+        let state = inside.ticket(self.own_key());
         let old = match state.is {
             Is::Lending => state.waker.replace(waker),
             _ => {

@@ -42,8 +42,8 @@ pub(super) struct State<R> {
     pub(super) borrower: Option<usize>,
     /// The waker of the future that is to be told that its permits are back.
     pub(super) waker: Option<Waker>,
-    /// A reference to the task, once it has arrived.
-    pub(super) task: Option<R>,
+    /// A reference to the task.
+    pub(super) task: R,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ impl<T> Node<T> {
 }
 
 impl<R> State<R> {
-    /// The state of a ticket that is outside.
-    pub(super) fn new(node: usize) -> Self {
+    /// The state of a ticket that has neither permits nor a task that waits.
+    pub(super) fn new(node: usize, task: R) -> Self {
         Self {
             node,
             is: Is::Outside,
@@ -94,7 +94,7 @@ impl<R> State<R> {
             lender: None,
             borrower: None,
             waker: None,
-            task: None,
+            task,
         }
     }
 }
@@ -230,6 +230,31 @@ impl<T, R> Inside<T, R> {
         if !std::mem::replace(&mut self.node(node).has_turn, true) {
             self.turns.push_back(node);
         }
+    }
+
+    /// Returns `true` if the permit of a ticket that holds one can go to the next task of its
+    /// group, or to nobody: no other group of the tree has tasks that wait for it, and nothing is
+    /// borrowed.
+    pub(super) fn hands_over(&mut self, key: usize) -> bool {
+        let State { node, lender, .. } = *self.ticket(key);
+        let is_own_turn = match self.turns.front() {
+            None => true,
+            Some(&turn) => turn == node && self.turns.len() == 1,
+        };
+        let node = self.node(node);
+        is_own_turn && lender.is_none() && node.outer.is_none() && !node.waiting.has_borrowers()
+    }
+
+    /// Hands a permit of a group to its next task, which is returned, or back if none waits.
+    pub(super) fn hand_over(&mut self, node: usize) -> Option<T> {
+        let next = self.node(node);
+        let Some((ticket, place)) = next.waiting.peek() else {
+            next.free += 1;
+            return None;
+        };
+        let task = next.waiting.take_next(place);
+        self.ticket(ticket).is = Is::Holding;
+        Some(task)
     }
 
     /// Returns a task that can begin, and has its permits by then.

@@ -85,6 +85,10 @@ impl<T> Waiting<T> {
     /// its place.
     pub(super) fn peek(&self) -> Option<(usize, Place)> {
         let [high, normal, low] = Priority::ALL;
+        let is_empty = |class| self.queues[class as usize].tasks.is_empty();
+        if is_empty(high) && is_empty(low) {
+            return self.first_of(normal);
+        }
         let order = match self.taken % TURNS {
             0 if self.taken > 0 => [low, normal, high],
             turn if turn == TURNS / 2 => [normal, high, low],
@@ -117,16 +121,22 @@ impl<T> Waiting<T> {
     /// Takes a task out.
     pub(super) fn take(&mut self, Place { queue, number }: Place) -> T {
         let queue = &mut self.queues[queue];
-        let index = match queue.tasks.front() {
-            Some(&(first, _)) if first == number => 0,
+        let task = match queue.tasks.front() {
+            Some(&(first, _)) if first == number => {
+                let first = queue.tasks.pop_front();
+                first.and_then(|(_, task)| task)
+            }
             _ => {
                 let found = queue.tasks.binary_search_by_key(&number, |&(it, _)| it);
-                found.expect("a task is where it waits")
+                queue.gaps += 1;
+                let index = found.expect("a task is where it waits");
+                queue.tasks[index].1.take()
             }
         };
-        let (_, task) = queue.tasks[index].1.take().expect("a task is taken once");
-        queue.gaps += 1;
-        queue.close_gaps();
+        if queue.gaps > 0 {
+            queue.close_gaps();
+        }
+        let (_, task) = task.expect("a task is taken once");
         task
     }
 

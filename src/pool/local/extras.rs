@@ -244,11 +244,13 @@ impl Extras {
     /// Counts a task that was not pushed yet in its group. Returns `false` if that is closed to
     /// this thread.
     #[must_use = "`false`: the task must not be placed"]
-    pub(crate) fn join_group_first(&mut self, group: &Arc<TaskGroup>) -> bool {
-        let ticket = group.accept(runs_task_of);
-        let is_open = ticket.is_some();
-        self.ticket = ticket.map_or_else(OnceLock::new, OnceLock::from);
-        is_open
+    pub(crate) fn join_group_first(self: &mut Arc<Self>, group: &Arc<TaskGroup>) -> bool {
+        let Some(ticket) = group.accept(runs_task_of) else {
+            return false;
+        };
+        let extras = Arc::get_mut(self).expect("the extras are not shared before the task is made");
+        extras.ticket = OnceLock::from(ticket);
+        true
     }
 
     /// Counts a task that comes due in its group. Returns `false` if that is closed to this thread.
@@ -451,7 +453,7 @@ impl Extras {
         } = left;
         drop(task);
         lender.into_iter().for_each(unwind::wake);
-        begins.into_iter().for_each(|it| start(self.link, it));
+        begins.for_each(|it| start(self.link, it));
         if let Some(Pending { task, caller, .. }) = own {
             drop(caller);
             self.meet_cancelled(task);
