@@ -16,6 +16,7 @@ use crate::primitive::{
     self, AtomicBool, Ordering, Thread, current, park, park_timeout, thread_cell, yield_now,
 };
 use crate::room::{Record, Room};
+use crate::spin::{Spin, spin_until};
 use crate::trampoline;
 use crate::unwind::OnDrop;
 
@@ -203,8 +204,26 @@ pub(crate) fn block_until<R>(
     deadline: Deadline,
     poll: impl FnMut(&Waker) -> Option<R>,
 ) -> Option<R> {
-    block(deadline, poll, || Blocking::begin(cause), Some)
+    block(deadline, None, poll, || Blocking::begin(cause), Some)
 }
+
+/// Blocks as [`block_until`] does, but looks for a moment whether the waker was called before the
+/// thread parks. For waits that another thread often ends at once.
+pub(crate) fn block_after_a_look<R>(
+    cause: Cause<'_>,
+    deadline: Deadline,
+    poll: impl FnMut(&Waker) -> Option<R>,
+) -> Option<R> {
+    block(deadline, Some(LOOK), poll, || Blocking::begin(cause), Some)
+}
+
+/// How long a thread looks whether it was woken. It gives the processor away at once, because the
+/// thread that is to wake it may want this one.
+const LOOK: Spin = Spin {
+    pauses: 0,
+    doublings: 0,
+    yields: 2,
+};
 
 /// Calls `poll`, which polls a future, until it returns a value, as [`block_until`] does.
 ///
@@ -238,13 +257,14 @@ pub(crate) fn block_on_noted<R>(mut poll: impl FnMut(&Waker) -> Option<R>) -> R 
         }
         _ => Some(blocking),
     };
-    block(Deadline::NEVER, poll, begin, keep).expect("there is no deadline")
+    block(Deadline::NEVER, None, poll, begin, keep).expect("there is no deadline")
 }
 
 /// Blocks as [`block_until`] says. `begin` begins the thread's wait, and `keep` returns it before a
-/// poll, unless it is to end.
+/// poll, unless it is to end. `look` says how long the thread looks before it begins its wait.
 fn block<R>(
     deadline: Deadline,
+    mut look: Option<Spin>,
     mut poll: impl FnMut(&Waker) -> Option<R>,
     begin: impl Fn() -> Blocking,
     keep: impl Fn(Blocking) -> Option<Blocking>,
@@ -271,6 +291,10 @@ fn block<R>(
             while !waiting.is_told() {
                 if deadline.is_over() {
                     return None;
+                }
+                if let Some(look) = look.take() {
+                    spin_until(look, || waiting.is_told());
+                    continue;
                 }
                 match blocking {
                     // This takes a moment, in which the wait may end, so look again before parking.

@@ -36,7 +36,7 @@ use std::time::Duration;
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::primitive::{Mutex, lock};
 use crate::unwind;
-use crate::wait::{Cause, Deadline, block_until, pending};
+use crate::wait::{Cause, Deadline, block_after_a_look, pending};
 
 /// A barrier at which a number of parties wait for each other, as often as they like.
 ///
@@ -221,7 +221,7 @@ impl Barrier {
     /// Arrives, and blocks until the barrier opens. Returns `None` if `deadline` comes first.
     pub(super) fn wait_until(&self, deadline: Deadline) -> Option<BarrierWaitResult> {
         let mut arrival = Arrival::new(self);
-        let opened = block_until(Cause::Arrival, deadline, |waker| arrival.poll(waker));
+        let opened = block_after_a_look(Cause::Arrival, deadline, |waker| arrival.poll(waker));
         // The barrier may have opened at the deadline.
         opened.or_else(|| arrival.give_up())
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::wait_queue::{WaitQueue, Waiter};
 use crate::primitive::{AtomicBool, Ordering};
-use crate::wait::{Cause, Deadline, block_until, pending};
+use crate::wait::{Cause, Deadline, block_after_a_look, pending};
 
 /// A flag that can be set and cleared, and that any number of threads and futures can wait for.
 ///
@@ -150,7 +150,7 @@ impl Event {
     /// Blocks until the flag is set. Returns `false` if `deadline` comes first.
     fn wait_until(&self, deadline: Deadline) -> bool {
         let mut waiter = self.waiters.waiter();
-        let released = block_until(Cause::Arrival, deadline, |waker| {
+        let released = block_after_a_look(Cause::Arrival, deadline, |waker| {
             self.poll(&mut waiter, waker).then_some(())
         });
         // The waiter may have been released at the deadline.

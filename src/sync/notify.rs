@@ -55,7 +55,7 @@ use std::time::Duration;
 use super::wait_list::{Signal, Ticket, WaitList, wake_all};
 use crate::primitive::{AtomicU8, Mutex, Ordering, lock};
 use crate::unwind;
-use crate::wait::{Cause, Deadline, block_until, pending};
+use crate::wait::{Cause, Deadline, block_after_a_look, pending};
 
 /// Nobody waits, and no notification is kept.
 const NONE: u8 = 0;
@@ -449,7 +449,7 @@ impl Notified<'_> {
     }
 
     fn wait_until(&mut self, deadline: Deadline) -> bool {
-        let ended = block_until(Cause::Arrival, deadline, |waker| {
+        let ended = block_after_a_look(Cause::Arrival, deadline, |waker| {
             self.poll_with(waker).then_some(())
         });
         // The waiter may have been notified at the deadline.
