@@ -46,7 +46,18 @@ struct List {
 }
 
 /// The result appended to the buffer, or an error.
-type Call = Arc<dyn Fn(&[u8], &mut Vec<u8>) -> Result<(), CallError> + Send + Sync>;
+type Call =
+    Arc<dyn Fn(&[u8], &mut Vec<u8>, &mut dyn FnMut(Step)) -> Result<(), CallError> + Send + Sync>;
+
+/// What has been done of a call. Those that carry jobs may have something to do in between.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The arguments are decoded. The job is called next.
+    Decoded,
+    /// The job has returned. Its result is encoded next.
+    Called,
+}
 
 #[derive(Clone)]
 struct Entry {
@@ -92,9 +103,12 @@ impl Jobs {
         list.entries.push(Entry {
             name,
             function: added,
-            call: Arc::new(move |arguments, result| {
+            call: Arc::new(move |arguments, result, done| {
                 let arguments = decode::<A>(arguments).map_err(CallError::Arguments)?;
-                encode(&function.call(arguments), result).map_err(CallError::Result)
+                done(Step::Decoded);
+                let value = function.call(arguments);
+                done(Step::Called);
+                encode(&value, result).map_err(CallError::Result)
             }),
         });
         self
@@ -159,10 +173,22 @@ impl Jobs {
         arguments: &[u8],
         result: &mut Vec<u8>,
     ) -> Result<(), CallError> {
+        self.call_in_steps(name, arguments, result, &mut |_| ())
+    }
+
+    /// Calls a job as [`call`](Self::call) does, and tells `done` what has been done of it.
+    #[doc(hidden)]
+    pub fn call_in_steps(
+        &self,
+        name: &str,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+        done: &mut dyn FnMut(Step),
+    ) -> Result<(), CallError> {
         let at = self.list.by_name.get(name).copied();
         let entry = at.map(|at| &self.list.entries[at]);
         let entry = entry.ok_or_else(|| CallError::Unknown(name.to_owned()))?;
-        (entry.call)(arguments, result)
+        (entry.call)(arguments, result, done)
     }
 
     /// Returns a number that is the same for each list of the same names in the same order. By it

@@ -92,6 +92,8 @@
 
 mod buffers;
 mod builder;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod descriptor;
 mod error;
 mod executor;
 #[cfg_attr(
@@ -103,8 +105,12 @@ pub mod guide;
 mod hooks;
 mod job;
 mod later;
+mod passing;
+mod pipe;
 mod pool;
+mod primitive;
 mod reference;
+mod shared;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod sys;
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
@@ -112,10 +118,19 @@ mod sys;
 mod sys;
 
 pub use builder::Builder;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub use descriptor::Descriptor;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
 pub use hooks::ProcessEnd;
+pub use pipe::{Connection, PipeError, PipeErrorKind, pipe};
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub use pipe::{NamedPipe, NamedPipeReader, NamedPipeWriter};
+pub use primitive::SharedPrimitive;
 pub use reference::{ProcessGroup, ProcessMetrics, ProcessPoolRef};
+pub use shared::{
+    LockError, SharedArray, SharedArrayGuard, SharedMemory, SharedSlice, SharedValue,
+};
 pub use workmill;
 pub use workmill_jobs::{Bytes, Job, JobContext, JobExecutor, Jobs, NotRegistered, current_job};
 
