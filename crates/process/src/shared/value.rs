@@ -51,7 +51,7 @@ const WHAT: &str = "a shared value";
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     workmill_process::serve_if_worker(jobs());
 ///     let pool = ProcessPoolExecutor::new(2, jobs())?;
-///     let counter = SharedValue::new(0)?;
+///     let counter = SharedValue::new(0_u64)?;
 ///     let handles = [(); 2].map(|()| pool.submit(count, counter.clone()));
 ///     for handle in handles {
 ///         handle.join()?;

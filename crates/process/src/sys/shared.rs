@@ -210,7 +210,7 @@ impl<T: Pod> Array<T> {
             assert!(
                 align_of::<T>() <= HEADER,
                 "the elements are aligned too strictly"
-            )
+            );
         }
         Shape {
             kind: ARRAY,

@@ -9,6 +9,8 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod death;
 #[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -17,7 +19,13 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod parents;
 #[cfg(target_os = "linux")]
+mod pipe;
+#[cfg(target_os = "linux")]
+mod pipe_named;
+#[cfg(target_os = "linux")]
 mod runner;
+#[cfg(target_os = "linux")]
+mod shared;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
@@ -36,6 +44,10 @@ fn main() -> std::process::ExitCode {
         ("cancel", cancel::TESTS),
         ("start", start::TESTS),
         ("wire", wire::TESTS),
+        ("descriptors", descriptors::TESTS),
+        ("pipe", pipe::TESTS),
+        ("pipe_named", pipe_named::TESTS),
+        ("shared", shared::TESTS),
         ("parents", parents::TESTS),
         ("idle", idle::TESTS),
     ])
