@@ -1,8 +1,8 @@
 //! One process sends a message in a packet, without a connection, another prints it.
 //!
 //! In Python two processes with a socket of the kind `SOCK_DGRAM` on port 5000; what is sent before
-//! the receiver has bound it is lost. Here the socket is bound before both begin, on a port that the
-//! system chooses, and is passed to the receiver.
+//! the receiver has bound it is lost. Here the socket is bound before both begin, on a port that
+//! the system chooses, and is passed to the receiver.
 //!
 //! ```sh
 //! cargo run -p workmill-process --example process_datagram

@@ -1,9 +1,9 @@
 //! Bytes that one process writes and another reads when it is told that they are there.
 //!
 //! The tutorial has `multiprocessing.shared_memory()` for it, which Python does not have: that is a
-//! module, whose class `SharedMemory` has neither the `fd` that is used there. And its reader prints
-//! zeros if it is the first to take the permit of `Semaphore(1)`. Here the permit is an item of a
-//! pipe, which is not there until the bytes are written.
+//! module, whose class `SharedMemory` has neither the `fd` that is used there. And its reader
+//! prints zeros if it is the first to take the permit of `Semaphore(1)`. Here the permit is an item
+//! of a pipe, which is not there until the bytes are written.
 //!
 //! ```sh
 //! cargo run -p workmill-process --example process_memory

@@ -25,7 +25,7 @@ fn sender(path: String) -> Result<(), String> {
 fn receiver(path: String) -> Result<(), String> {
     let mut message = String::new();
     // The end comes when the writer has gone.
-    let mut receive = || {
+    let receive = || {
         NamedPipe::open(path)?
             .reader()?
             .read_to_string(&mut message)

@@ -1,8 +1,8 @@
 //! One process sends a message over a connection, another prints it.
 //!
-//! In Python two processes with a socket of the kind `SOCK_STREAM` on port 5000; the sender fails if
-//! it comes before the receiver listens. Here the socket listens before both begin, on a port that
-//! the system chooses, and is passed to the receiver.
+//! In Python two processes with a socket of the kind `SOCK_STREAM` on port 5000; the sender fails
+//! if it comes before the receiver listens. Here the socket listens before both begin, on a port
+//! that the system chooses, and is passed to the receiver.
 //!
 //! ```sh
 //! cargo run -p workmill-process --example process_stream

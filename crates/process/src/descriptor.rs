@@ -51,7 +51,8 @@ const WHAT: &str = "a descriptor";
 ///     workmill_process::serve_if_worker(jobs());
 ///     let pool = ProcessPoolExecutor::new(1, jobs())?;
 ///     let path = std::env::temp_dir().join(format!("workmill-{}", std::process::id()));
-///     let mut file = std::fs::File::options().read(true).write(true).create_new(true).open(&path)?;
+///     let mut options = std::fs::File::options();
+///     let mut file = options.read(true).write(true).create_new(true).open(&path)?;
 ///     std::fs::remove_file(&path)?; // it has no name any more
 ///     pool.submit(write, Descriptor::new(file.try_clone()?)).join()??;
 ///     let mut text = String::new();

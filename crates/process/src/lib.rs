@@ -50,6 +50,12 @@
 //!   only seen with that of the copy.
 //! - Idle processes cost no time at all.
 //!
+//! # What processes can share
+//!
+//! Arguments, results and the items of a [`pipe`](pipe()) may contain [connections](Connection),
+//! [shared memory](SharedMemory), [values](SharedValue) and [arrays](SharedArray), files and
+//! sockets ([`Descriptor`]). [The guide](guide::sharing) says what to use when.
+//!
 //! # What it costs
 //!
 //! One process, on a virtual machine with two cores that other programs used as well: medians of 11

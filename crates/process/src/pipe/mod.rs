@@ -163,9 +163,10 @@ impl<A: Serialize, B> Connection<A, B> {
     ///
     /// # Errors
     ///
-    /// [`Closed`](PipeErrorKind::Closed) if the other end has gone, [`Encode`](PipeErrorKind::Encode)
-    /// if the item cannot be encoded, [`Io`](PipeErrorKind::Io) if the system has too many
-    /// descriptors on their way. The other end gets nothing of the item then.
+    /// [`Closed`](PipeErrorKind::Closed) if the other end has gone,
+    /// [`Encode`](PipeErrorKind::Encode) if the item cannot be encoded, [`Io`](PipeErrorKind::Io)
+    /// if the system has too many descriptors on their way. The other end gets nothing of the item
+    /// then.
     ///
     /// # Examples
     ///
@@ -244,8 +245,8 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// # Errors
     ///
     /// [`Closed`](PipeErrorKind::Closed) if the other end has gone and nothing of it is left;
-    /// [`Incomplete`](PipeErrorKind::Incomplete) and [`Decode`](PipeErrorKind::Decode) if an item is
-    /// lost: later ones are not.
+    /// [`Incomplete`](PipeErrorKind::Incomplete) and [`Decode`](PipeErrorKind::Decode) if an item
+    /// is lost: later ones are not.
     pub fn recv(&self) -> Result<B, PipeError> {
         let arrived = self.end.receive(Patience::Forever)?;
         self.decoded(arrived)
@@ -255,8 +256,8 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) if no whole item is there,
-    /// or if another thread is receiving by this end.
+    /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) if no whole item is
+    /// there, or if another thread is receiving by this end.
     pub fn try_recv(&self) -> Result<B, PipeError> {
         let arrived = self.end.receive(Patience::Never)?;
         self.decoded(arrived)
@@ -270,8 +271,8 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) when the time is over. What
-    /// has come of an item is kept for the next call.
+    /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) when the time is over.
+    /// What has come of an item is kept for the next call.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<B, PipeError> {
         let arrived = self.end.receive(within(timeout))?;
         self.decoded(arrived)

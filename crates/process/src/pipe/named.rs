@@ -109,8 +109,8 @@ impl NamedPipe {
         self.created = None;
     }
 
-    /// Removes the named pipe, whoever has created it. If something else is at its path by now, that
-    /// stays.
+    /// Removes the named pipe, whoever has created it. If something else is at its path by now,
+    /// that stays.
     ///
     /// # Errors
     ///
@@ -162,8 +162,8 @@ impl NamedPipe {
 
     /// Opens the end that writes, and waits for a reader, but no longer than `timeout`.
     ///
-    /// Giving up opens the end that reads for a moment. Other writers that wait go on then, and find
-    /// no reader when they write.
+    /// Giving up opens the end that reads for a moment. Other writers that wait go on then, and
+    /// find no reader when they write.
     ///
     /// # Blocking
     ///
@@ -184,8 +184,8 @@ impl NamedPipe {
             .ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
-    /// Opens the end that writes, and waits for a reader without blocking the thread: another thread
-    /// does.
+    /// Opens the end that writes, and waits for a reader without blocking the thread: another
+    /// thread does.
     ///
     /// # Errors
     ///
@@ -310,8 +310,8 @@ impl Read for NamedPipeReader {
 
 /// The end of a [`NamedPipe`] that writes.
 ///
-/// Its [`Write`] blocks while there is no room (the system keeps 64 KB), and returns an error of the
-/// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when no reader is left. A task of a pool that
+/// Its [`Write`] blocks while there is no room (the system keeps 64 KB), and returns an error of
+/// the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when no reader is left. A task of a pool that
 /// waits gives its slot to another thread.
 #[derive(Debug)]
 pub struct NamedPipeWriter(Fifo);
@@ -336,8 +336,8 @@ impl NamedPipeWriter {
     ///
     /// # Errors
     ///
-    /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over, of the kind
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over, of the
+    /// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
     pub fn write_timeout(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<usize> {
         let deadline = Instant::now().checked_add(timeout);
         until(&self.0, Until::Writable, deadline, || self.0.write(bytes))

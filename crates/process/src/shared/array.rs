@@ -25,16 +25,16 @@ const WHAT: &str = "a shared array";
 /// structures of your own with `#[derive(Pod)]` of the crate bytemuck 1. Their number does not
 /// change.
 ///
-/// It can be an argument or the result of a job. A clone, or what a job gets, is the same array; the
-/// system frees it with its last user.
+/// It can be an argument or the result of a job. A clone, or what a job gets, is the same array;
+/// the system frees it with its last user.
 ///
 /// # When a holder dies
 ///
 /// The system releases the lock of a process that dies. If it had begun to write, the array may be
-/// half of the old and half of the new: the next call that locks it returns
-/// [`LockError::Torn`], with the guard. So it does after a panic. It is told once: when that guard
-/// is dropped, the array counts as whole. A child that the process has made by a bare `fork` has the
-/// lock as well, until it ends; worker processes are killed with all their children.
+/// half of the old and half of the new: the next call that locks it returns [`LockError::Torn`],
+/// with the guard. So it does after a panic. It is told once: when that guard is dropped, the array
+/// counts as whole. A child that the process has made by a bare `fork` has the lock as well, until
+/// it ends; worker processes are killed with all their children.
 ///
 /// # Errors
 ///
@@ -162,8 +162,8 @@ impl<T: Pod> SharedArray<T> {
         SharedArrayGuard::of(self.array.try_lock())
     }
 
-    /// Ends all writing, for good, and returns the elements. If the array is frozen already, that is
-    /// all right.
+    /// Ends all writing, for good, and returns the elements. If the array is frozen already, that
+    /// is all right.
     ///
     /// # Blocking
     ///

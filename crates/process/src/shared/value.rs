@@ -18,8 +18,8 @@ const WHAT: &str = "a shared value";
 ///
 /// It dereferences to the atomic type of its value: `SharedValue<i32>` to
 /// [`AtomicI32`](std::sync::atomic::AtomicI32), with all that this can do. It can be an argument or
-/// the result of a job. A clone, or what a job gets, is the same value; the system frees it with its
-/// last user.
+/// the result of a job. A clone, or what a job gets, is the same value; the system frees it with
+/// its last user.
 ///
 /// The operations order memory between processes as they do between threads.
 ///
@@ -70,8 +70,8 @@ impl<T: SharedPrimitive> SharedValue<T> {
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there are too many open files, or no memory is left. On systems that are not
-    /// supported, an error of the kind [`Unsupported`](io::ErrorKind::Unsupported).
+    /// [`io::Error`] if there are too many open files, or no memory is left. On systems that are
+    /// not supported, an error of the kind [`Unsupported`](io::ErrorKind::Unsupported).
     pub fn new(value: T) -> io::Result<Self> {
         let new = Value::new()?;
         value.store(new.get());

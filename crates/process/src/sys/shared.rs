@@ -11,8 +11,8 @@
 //!
 //! Every access is an operation of the atomic type that [`Value::get`] refers to. Atomic operations
 //! of these types are instructions of the processor, which do not care by which process or which
-//! address a thread reaches the word. So to share it with a process is what it is to share it with a
-//! thread. Of an integer all bits are a value. A `bool` is written as a `bool` only, since the
+//! address a thread reaches the word. So to share it with a process is what it is to share it with
+//! a thread. Of an integer all bits are a value. A `bool` is written as a `bool` only, since the
 //! number of the type is in the header, and zero, as which it begins, is one.
 //!
 //! # Arrays
@@ -29,8 +29,8 @@
 //! exists at a time, in all processes; and the borrow checker sees to its references.
 //!
 //! A word in the header has the array's *state*: whole, being written, or frozen. It is read when
-//! the lock was taken, and changed only by who has the lock. Frozen is final: `Frozen` is made under
-//! the lock, by the `Locked` that is consumed, or of an array that is frozen already; and no
+//! the lock was taken, and changed only by who has the lock. Frozen is final: `Frozen` is made
+//! under the lock, by the `Locked` that is consumed, or of an array that is frozen already; and no
 //! `Locked` comes of an array that is frozen. So after that nobody writes.
 //!
 //! Happens-before: the lock is released after a release store of the state, and the next holder
@@ -161,8 +161,8 @@ impl<T: SharedPrimitive> Value<T> {
         }
         let value = self.mapped.content().cast::<T::Atomic>();
         // SAFETY: the map has the value behind its header, where it is aligned: a map begins with a
-        // page, and the alignment is no more than that of the header. Its bits are valid, and each access is atomic: see the module. It lives as
-        // long as the map, which `self` keeps.
+        // page, and the alignment is no more than that of the header. Its bits are valid, and each
+        // access is atomic: see the module. It lives as long as the map, which `self` keeps.
         unsafe { &*value }
     }
 
