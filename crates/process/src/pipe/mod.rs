@@ -188,7 +188,8 @@ impl<A: Serialize, B> Connection<A, B> {
     /// # Errors
     ///
     /// Those of [`send`](Self::send), and [`Full`](PipeErrorKind::Full) if there is no room for all
-    /// of the item, or if another thread is sending by this end.
+    /// of the item, or if another thread is sending by this end. What was sent of a large item is
+    /// dropped by the other end, and takes up room until then.
     pub fn try_send(&self, item: &A) -> Result<(), PipeError> {
         self.end.send(Self::encoded(item)?, Patience::Never)
     }

@@ -64,8 +64,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytemuck::Pod;
 use memmap2::{MmapOptions, MmapRaw};
@@ -176,7 +176,8 @@ impl<T: SharedPrimitive> Value<T> {
 pub(crate) struct Array<T> {
     mapped: Arc<Mapped>,
     length: usize,
-    types: PhantomData<fn() -> T>,
+    /// It hands elements from thread to thread, and shares them when it is frozen.
+    types: PhantomData<(Mutex<T>, T)>,
 }
 
 impl<T> Clone for Array<T> {

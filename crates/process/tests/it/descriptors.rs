@@ -6,16 +6,11 @@ use std::io::{Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, U8Deserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::workmill::{Every, JoinError, JoinHandle, ThreadPoolExecutor};
-use workmill_process::{
-    Builder, Connection, Descriptor, Jobs, PipeErrorKind, SharedMemory, SharedValue, pipe,
-};
+use workmill_process::{Builder, Connection, Descriptor, Jobs, SharedMemory, pipe};
 
-use crate::jobs::{self, Fruit, Poison, Trouble, jobs};
+use crate::jobs::{self, jobs};
 use crate::runner::tests;
 use crate::support::{
     HANG, Sign, assert_works, builder, descriptors, error, lost, outcome, pool, until,
@@ -27,21 +22,8 @@ tests! {
     large_arguments_and_results_bring_descriptors
     objects_of_std_are_passed
     as_many_as_the_system_takes_are_passed
-    more_than_that_are_an_error_before_anything_is_sent
     a_thousand_jobs_leave_no_descriptor
     descriptors_that_nobody_takes_are_closed
-    an_index_that_is_used_twice_is_an_error
-    an_index_that_does_not_exist_is_an_error
-    an_object_of_another_class_is_an_error
-    errors_and_panics_in_arguments_leave_no_descriptor
-    errors_and_panics_in_results_leave_no_descriptor
-    a_process_with_too_many_open_files_fails_the_job
-    too_many_open_files_here_lose_the_result
-    too_many_descriptors_on_their_way_fail_the_job
-    too_many_descriptors_on_their_way_back_lose_the_result
-    an_object_that_is_encoded_elsewhere_is_an_error_that_says_so
-    an_object_that_is_decoded_elsewhere_is_an_error_that_says_so
-    an_object_that_is_encoded_while_a_job_runs_is_an_error
     a_job_that_begins_again_has_its_descriptors
     our_copies_are_closed_when_the_job_has_begun
     no_descriptor_lies_in_the_socket_of_a_busy_process
@@ -50,7 +32,6 @@ tests! {
     jobs_in_a_pool_in_a_worker_have_descriptors
     jobs_that_are_due_later_have_descriptors
     descriptors_pass_the_pools_of_threads_as_they_are
-    unannounced_descriptors_end_the_process
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
@@ -61,14 +42,6 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("accept", accept)
         .with("open", open)
         .with("leave", leave)
-        .with("take_twice", take_twice)
-        .with("take_missing", take_missing)
-        .with("take_wrong", take_wrong)
-        .with("take_with_poison", take_with_poison)
-        .with("make_with_fruit", make_with_fruit)
-        .with("limit_files", limit_files)
-        .with("stuff_and_return", stuff_and_return)
-        .with("encode_here", encode_here)
         .with("write_at_second", write_at_second)
         .with("close_and_hang", close_and_hang)
         .with("nest_descriptor", nest_descriptor)
@@ -78,24 +51,24 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("wait_for_file", wait_for_file)
 }
 
-type Files = Vec<Descriptor<File>>;
+pub(crate) type Files = Vec<Descriptor<File>>;
 
-fn number(file: &File) -> u64 {
+pub(crate) fn number(file: &File) -> u64 {
     file.metadata().unwrap().ino()
 }
 
 /// Returns the numbers of files.
-fn numbers(files: Files) -> Vec<u64> {
+pub(crate) fn numbers(files: Files) -> Vec<u64> {
     files.iter().map(|file| number(file)).collect()
 }
 
-fn hand_back(mut files: Files) -> Files {
+pub(crate) fn hand_back(mut files: Files) -> Files {
     files.reverse();
     files
 }
 
 /// Returns that many of a file, each opened anew.
-fn hand_back_some(many: usize) -> Files {
+pub(crate) fn hand_back_some(many: usize) -> Files {
     (0..many).map(|_| Descriptor::new(null())).collect()
 }
 
@@ -103,12 +76,12 @@ fn hand_back_large(bytes: Vec<u8>, file: Descriptor<File>) -> (Descriptor<File>,
     (file, bytes)
 }
 
-fn null() -> File {
+pub(crate) fn null() -> File {
     File::open("/dev/null").unwrap()
 }
 
 /// Returns a file without a name.
-fn file() -> File {
+pub(crate) fn file() -> File {
     let path = crate::support::path();
     let mut options = File::options();
     let file = options.read(true).write(true).create_new(true).open(&path);
@@ -116,17 +89,17 @@ fn file() -> File {
     file.unwrap()
 }
 
-fn files(many: usize) -> Files {
+pub(crate) fn files(many: usize) -> Files {
     (0..many).map(|_| Descriptor::new(file())).collect()
 }
 
-fn nulls(many: usize) -> Files {
+pub(crate) fn nulls(many: usize) -> Files {
     (0..many).map(|_| Descriptor::new(null())).collect()
 }
 
 /// Returns the text of the reason for which a job was refused.
 #[track_caller]
-fn refused<T: std::fmt::Debug>(handle: JoinHandle<T>) -> String {
+pub(crate) fn refused<T: std::fmt::Debug>(handle: JoinHandle<T>) -> String {
     let error: JoinError = error(handle);
     assert!(error.is_cancelled(), "{error}");
     std::error::Error::source(&error).unwrap().to_string()
@@ -218,21 +191,8 @@ fn as_many_as_the_system_takes_are_passed() {
     assert_eq!(descriptors(), before);
 }
 
-fn more_than_that_are_an_error_before_anything_is_sent() {
-    let pool = pool(1);
-    assert_works(&pool);
-    let before = descriptors();
-    let text = refused(pool.submit(numbers, nulls(254)));
-    assert!(text.contains("253 descriptors at most"), "{text}");
-    let text = lost(pool.submit(hand_back_some, 254));
-    assert!(text.contains("253 descriptors at most"), "{text}");
-    assert_eq!(descriptors(), before);
-    assert_works(&pool);
-    assert_eq!(pool.metrics().died, 0);
-}
-
 /// Returns the number of descriptors of the process that runs it.
-fn open() -> usize {
+pub(crate) fn open() -> usize {
     descriptors().0
 }
 
@@ -290,308 +250,6 @@ fn descriptors_that_nobody_takes_are_closed() {
     pool.wait_idle().unwrap();
     until(|| descriptors() == before);
     assert_eq!(outcome(pool.submit(open, ())).unwrap(), at_first);
-}
-
-/// Decodes two files of one index.
-#[derive(Debug)]
-struct Twice(Descriptor<File>);
-
-impl Serialize for Twice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-fn of_index<T: for<'de> Deserialize<'de>, E: serde::de::Error>(index: u8) -> Result<T, E> {
-    let index: U8Deserializer<ValueError> = index.into_deserializer();
-    T::deserialize(index).map_err(E::custom)
-}
-
-impl<'de> Deserialize<'de> for Twice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let index = u8::deserialize(deserializer)?;
-        let first: Descriptor<File> = of_index::<_, D::Error>(index)?;
-        let _second: Descriptor<File> = of_index::<_, D::Error>(index)?;
-        Ok(Self(first))
-    }
-}
-
-fn take_twice(_: Twice) {}
-
-fn an_index_that_is_used_twice_is_an_error() {
-    let pool = pool(1);
-    let text = refused(pool.submit(take_twice, Twice(null().into())));
-    assert!(
-        text.ends_with("a descriptor whose descriptor 0 is that of another as well"),
-        "{text}"
-    );
-    assert_works(&pool);
-}
-
-/// Decodes a file of an index that is too large.
-#[derive(Debug)]
-struct Missing(Descriptor<File>);
-
-impl Serialize for Missing {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Missing {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let index = u8::deserialize(deserializer)?;
-        of_index::<_, D::Error>(index + 1).map(Self)
-    }
-}
-
-fn take_missing(_: Missing) {}
-
-fn an_index_that_does_not_exist_is_an_error() {
-    let pool = pool(1);
-    let text = refused(pool.submit(take_missing, Missing(null().into())));
-    assert!(
-        text.ends_with("a descriptor whose descriptor 1 did not come"),
-        "{text}"
-    );
-}
-
-/// Is shared memory at one end, and wants to be a file at the other.
-#[derive(Debug)]
-enum Wrong {
-    Sent(SharedValue<u8>),
-    Taken(File),
-}
-
-impl Serialize for Wrong {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Sent(value) => value.serialize(serializer),
-            Self::Taken(_) => Err(serde::ser::Error::custom("not sent again")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Wrong {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Descriptor::deserialize(deserializer)
-            .map(|file: Descriptor<File>| Self::Taken(file.into_inner()))
-    }
-}
-
-fn take_wrong(wrong: Wrong) -> bool {
-    matches!(wrong, Wrong::Taken(file) if file.metadata().is_ok())
-}
-
-/// The descriptor of shared memory is not given out.
-fn an_object_of_another_class_is_an_error() {
-    let pool = pool(1);
-    let text = refused(pool.submit(take_wrong, Wrong::Sent(SharedValue::new(1).unwrap())));
-    assert!(
-        text.ends_with("a descriptor whose descriptor 0 is that of shared memory"),
-        "{text}"
-    );
-}
-
-fn take_with_poison(_: Descriptor<File>, _: Poison, _: Descriptor<File>) {}
-
-fn make_with_fruit(trouble: Trouble, at_home: bool) -> (Descriptor<File>, Fruit, Files) {
-    let file = Descriptor::new(null());
-    (file, Fruit { trouble, at_home }, nulls(2))
-}
-
-fn errors_and_panics_in_arguments_leave_no_descriptor() {
-    let pool = pool(1);
-    let round = || {
-        for trouble in [Trouble::Error, Trouble::Panic] {
-            // Decoded in the worker, encoded here.
-            let arguments = (null().into(), Poison(trouble), null().into());
-            error(pool.submit(take_with_poison, arguments));
-            let fruit = Fruit {
-                trouble,
-                at_home: true,
-            };
-            let encode = || pool.submit(jobs::give_with, (null().into(), fruit));
-            let handle = std::panic::catch_unwind(std::panic::AssertUnwindSafe(encode));
-            match trouble {
-                Trouble::Error => assert!(error(handle.unwrap()).is_cancelled()),
-                _ => assert!(handle.is_err()),
-            }
-        }
-        outcome(pool.submit(open, ())).unwrap()
-    };
-    let in_worker = round();
-    let before = descriptors();
-    for _ in 0..20 {
-        assert_eq!(round(), in_worker);
-    }
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-fn errors_and_panics_in_results_leave_no_descriptor() {
-    let pool = pool(1);
-    let round = || {
-        for trouble in [Trouble::Error, Trouble::Panic] {
-            for at_home in [false, true] {
-                error(pool.submit(make_with_fruit, (trouble, at_home)));
-            }
-        }
-        outcome(pool.submit(open, ())).unwrap()
-    };
-    let in_worker = round();
-    let before = descriptors();
-    for _ in 0..20 {
-        assert_eq!(round(), in_worker);
-    }
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-/// Limits the number of open files to what is open, and some more.
-fn limit_files(more: usize) {
-    let limit = Rlimit {
-        current: Some((open() + more) as u64),
-        ..getrlimit(Resource::Nofile)
-    };
-    setrlimit(Resource::Nofile, limit).unwrap();
-}
-
-fn a_process_with_too_many_open_files_fails_the_job() {
-    let pool = pool(1);
-    outcome(pool.submit(limit_files, 3)).unwrap();
-    let before = descriptors();
-    let in_worker = outcome(pool.submit(open, ())).unwrap();
-    for many in [10, 100] {
-        let text = refused(pool.submit(numbers, nulls(many)));
-        let expected = format!("of {many} descriptors came: the receiving process has too many");
-        assert!(text.contains(&expected), "{text}");
-        assert!(text.contains("`numbers` was not called"), "{text}");
-        // A job that comes after it has what is its own.
-        let file = file();
-        let there = number(&file);
-        let came = outcome(pool.submit(numbers, vec![file.into()])).unwrap();
-        assert_eq!(came, [there]);
-    }
-    assert_eq!(outcome(pool.submit(open, ())).unwrap(), in_worker);
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-fn too_many_open_files_here_lose_the_result() {
-    let pool = pool(1);
-    assert_works(&pool);
-    let before = descriptors();
-    let ours = getrlimit(Resource::Nofile);
-    limit_files(5);
-    let text = lost(pool.submit(hand_back_some, 50));
-    assert!(
-        text.contains("of 50 descriptors came: the receiving process has too many"),
-        "{text}"
-    );
-    assert_eq!(outcome(pool.submit(hand_back_some, 2)).unwrap().len(), 2);
-    setrlimit(Resource::Nofile, ours).unwrap();
-    assert_eq!(outcome(pool.submit(hand_back_some, 50)).unwrap().len(), 50);
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-/// Fills a pipe with descriptors until the system says that too many are on their way. It says that
-/// to those who have no special rights.
-fn stuff(pipe: &Connection<Files, Files>) -> String {
-    for _ in 0..1000 {
-        if let Err(error) = pipe.try_send(&nulls(20)) {
-            assert_eq!(error.kind(), PipeErrorKind::Io, "{error}");
-            return error.to_string();
-        }
-    }
-    panic!("there is no limit");
-}
-
-fn without_rights() {
-    jobs::become_nobody();
-    let limit = Rlimit {
-        current: Some(100),
-        maximum: Some(100),
-    };
-    setrlimit(Resource::Nofile, limit).unwrap();
-}
-
-fn too_many_descriptors_on_their_way_fail_the_job() {
-    without_rights();
-    let pool = pool(1);
-    assert_works(&pool);
-    let before = descriptors();
-    let (here, there) = pipe().unwrap();
-    let text = stuff(&here);
-    assert!(text.contains("Too many references"), "{text}");
-    let text = refused(pool.submit(numbers, nulls(2)));
-    assert!(
-        text.contains("the arguments of the job `numbers` could not be sent: Too many references"),
-        "{text}"
-    );
-    // Jobs that come with none are not concerned.
-    assert_works(&pool);
-    drop((here, there));
-    until(|| {
-        let files = files(2);
-        outcome(pool.submit(numbers, files)).is_ok_and(|numbers| numbers.len() == 2)
-    });
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-/// Stuffs a pipe of its own and returns one of the last that were sent, too.
-fn stuff_and_return(many: usize) -> (Files, Files) {
-    let (here, there) = pipe().unwrap();
-    stuff(&here);
-    // It stays until the result is sent.
-    std::mem::forget((here, there));
-    (nulls(many), Files::new())
-}
-
-fn too_many_descriptors_on_their_way_back_lose_the_result() {
-    without_rights();
-    let pool = pool(1);
-    let text = lost(pool.submit(stuff_and_return, 2));
-    assert!(
-        text.contains("its descriptors could not be sent: Too many references"),
-        "{text}"
-    );
-    assert_works(&pool);
-    assert_eq!(pool.metrics().died, 0);
-}
-
-const OUTSIDE: &str = "can only be encoded in the arguments or the result of a job";
-
-fn an_object_that_is_encoded_elsewhere_is_an_error_that_says_so() {
-    let (here, _there) = pipe::<u8, u8>().unwrap();
-    let error = serde_json::to_string(&here).unwrap_err().to_string();
-    assert!(
-        error.contains(OUTSIDE) && error.starts_with("a connection"),
-        "{error}"
-    );
-    let error = serde_json::to_string(&SharedMemory::new(1).unwrap()).unwrap_err();
-    assert!(error.to_string().contains(OUTSIDE), "{error}");
-    let error = serde_json::to_string(&Descriptor::new(null())).unwrap_err();
-    assert!(error.to_string().contains(OUTSIDE), "{error}");
-}
-
-fn an_object_that_is_decoded_elsewhere_is_an_error_that_says_so() {
-    let error = serde_json::from_str::<SharedMemory>("0").unwrap_err();
-    let expected = "shared memory can only be decoded where the arguments or the result of a job";
-    assert!(error.to_string().contains(expected), "{error}");
-}
-
-/// Encodes what it was given, which is not its result.
-fn encode_here(file: Descriptor<File>) -> String {
-    serde_json::to_string(&file).unwrap_err().to_string()
-}
-
-fn an_object_that_is_encoded_while_a_job_runs_is_an_error() {
-    let pool = pool(1);
-    let text = outcome(pool.submit(encode_here, null().into())).unwrap();
-    assert!(text.contains(OUTSIDE), "{text}");
 }
 
 /// Writes to a file in its second attempt, and dies in the first.
@@ -751,18 +409,4 @@ fn descriptors_pass_the_pools_of_threads_as_they_are() {
     let there = number(&file);
     let came = pool.submit_job(numbers, vec![file.into()]).join().unwrap();
     assert_eq!(came, [there]);
-}
-
-/// A worker that sends what it has not announced.
-fn unannounced_descriptors_end_the_process() {
-    for (how, told) in [
-        ("ready surplus", "sent 1 of 0 descriptors came"),
-        ("ready too few", "sent 1 of 2 descriptors came"),
-    ] {
-        let pool = builder(1)
-            .worker_arguments(["--rogue", how])
-            .build()
-            .unwrap();
-        assert_eq!(lost(pool.submit(jobs::square, 3)), told);
-    }
 }

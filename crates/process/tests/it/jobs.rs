@@ -14,9 +14,12 @@ use workmill_process::{Builder, Bytes, Connection, Descriptor, Jobs, current_job
 
 pub(crate) fn jobs() -> Jobs {
     let jobs = crate::descriptors::with_jobs(Jobs::new());
+    let jobs = crate::descriptors_faults::with_jobs(jobs);
     let jobs = crate::pipe::with_jobs(jobs);
+    let jobs = crate::pipe_faults::with_jobs(jobs);
     let jobs = crate::pipe_named::with_jobs(jobs);
     let jobs = crate::shared::with_jobs(jobs);
+    let jobs = crate::shared_arrays::with_jobs(jobs);
     jobs.with("square", square)
         .with("echo", echo)
         .with("id", id)

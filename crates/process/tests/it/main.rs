@@ -11,6 +11,8 @@ mod death;
 #[cfg(target_os = "linux")]
 mod descriptors;
 #[cfg(target_os = "linux")]
+mod descriptors_faults;
+#[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -21,11 +23,15 @@ mod parents;
 #[cfg(target_os = "linux")]
 mod pipe;
 #[cfg(target_os = "linux")]
+mod pipe_faults;
+#[cfg(target_os = "linux")]
 mod pipe_named;
 #[cfg(target_os = "linux")]
 mod runner;
 #[cfg(target_os = "linux")]
 mod shared;
+#[cfg(target_os = "linux")]
+mod shared_arrays;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
@@ -45,9 +51,12 @@ fn main() -> std::process::ExitCode {
         ("start", start::TESTS),
         ("wire", wire::TESTS),
         ("descriptors", descriptors::TESTS),
+        ("descriptors_faults", descriptors_faults::TESTS),
         ("pipe", pipe::TESTS),
+        ("pipe_faults", pipe_faults::TESTS),
         ("pipe_named", pipe_named::TESTS),
         ("shared", shared::TESTS),
+        ("shared_arrays", shared_arrays::TESTS),
         ("parents", parents::TESTS),
         ("idle", idle::TESTS),
     ])
