@@ -11,7 +11,7 @@ use workmill_process::{
 };
 
 use crate::descriptors::{
-    Files, file, files, hand_back_some, null, nulls, number, numbers, open, refused,
+    Files, files, hand_back_some, null, nulls, number, numbers, open, refused,
 };
 use crate::jobs::{self, Fruit, Poison, Trouble};
 use crate::runner::tests;
@@ -214,34 +214,34 @@ fn errors_and_panics_in_results_leave_no_descriptor() {
     assert_eq!(pool.metrics().died, 0);
 }
 
-/// Limits the number of open files to what is open, and some more.
-fn limit_files(more: usize) {
+/// Limits the number of open files to what is open, and some more; or to the standard ones.
+fn limit_files(more: Option<usize>) {
     let limit = Rlimit {
-        current: Some((open() + more) as u64),
+        current: Some(more.map_or(3, |more| open() + more) as u64),
         ..getrlimit(Resource::Nofile)
     };
     setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 fn a_process_with_too_many_open_files_fails_the_job() {
-    let pool = pool(1);
-    outcome(pool.submit(limit_files, 3)).unwrap();
-    let before = descriptors();
-    let in_worker = outcome(pool.submit(open, ())).unwrap();
-    for many in [10, 100] {
-        let text = refused(pool.submit(numbers, nulls(many)));
-        let expected = format!("of {many} descriptors came: the receiving process has too many");
-        assert!(text.contains(&expected), "{text}");
-        assert!(text.contains("`numbers` was not called"), "{text}");
-        // A job that comes after it has what is its own.
-        let file = file();
-        let there = number(&file);
-        let came = outcome(pool.submit(numbers, vec![file.into()])).unwrap();
-        assert_eq!(came, [there]);
+    for more in [None, Some(3)] {
+        let pool = pool(1);
+        outcome(pool.submit(limit_files, more)).unwrap();
+        let before = descriptors();
+        for many in [10, 100] {
+            let text = refused(pool.submit(numbers, nulls(many)));
+            let expected = format!(" of {many} descriptors came: the receiving process has too");
+            assert!(text.contains(&expected), "{text}");
+            assert!(text.contains("`numbers` was not called"), "{text}");
+            assert_eq!(text.contains(": 0 of"), more.is_none(), "{text}");
+            // A job that comes after it has what is its own.
+            let own = files(more.map_or(0, |_| 1));
+            let there: Vec<_> = own.iter().map(|file| number(file)).collect();
+            assert_eq!(outcome(pool.submit(numbers, own)).unwrap(), there);
+        }
+        until(|| descriptors() == before);
+        assert_eq!(pool.metrics().died, 0);
     }
-    assert_eq!(outcome(pool.submit(open, ())).unwrap(), in_worker);
-    until(|| descriptors() == before);
-    assert_eq!(pool.metrics().died, 0);
 }
 
 fn too_many_open_files_here_lose_the_result() {
@@ -249,7 +249,7 @@ fn too_many_open_files_here_lose_the_result() {
     assert_works(&pool);
     let before = descriptors();
     let ours = getrlimit(Resource::Nofile);
-    limit_files(5);
+    limit_files(Some(5));
     let text = lost(pool.submit(hand_back_some, 50));
     assert!(
         text.contains("of 50 descriptors came: the receiving process has too many"),
