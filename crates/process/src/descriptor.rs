@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+#[cfg(unix)]
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
@@ -11,6 +11,10 @@ use serde::ser::{Serialize, Serializer};
 use crate::passing::{self, Class};
 
 const WHAT: &str = "a descriptor";
+
+/// What has no type of its own: a descriptor, where the system has these.
+#[cfg(not(unix))]
+type OwnedFd = std::convert::Infallible;
 
 /// A file, a socket, or another object with a file descriptor, for the arguments and results of
 /// jobs: `Descriptor<File>`, `Descriptor<TcpListener>`, `Descriptor<OwnedFd>`.
@@ -103,20 +107,38 @@ impl<T: fmt::Debug> fmt::Debug for Descriptor<T> {
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 impl<T: AsFd> Serialize for Descriptor<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         passing::give(serializer, WHAT, Class::Any, || {
             let copy = self.0.as_fd().try_clone_to_owned();
             let copy = copy.map_err(|error| format!("a descriptor cannot be copied: {error}"))?;
-            Ok(Arc::new(copy))
+            Ok(std::sync::Arc::new(copy))
         })
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 impl<'de, T: From<OwnedFd>> Deserialize<'de> for Descriptor<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         passing::take(deserializer, WHAT, Class::Any, |descriptor| {
             Ok(Self(descriptor.into()))
         })
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+impl<T> Serialize for Descriptor<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        passing::give(serializer, WHAT, Class::Any, || {
+            Err("descriptors are passed on Linux and macOS only".to_owned())
+        })
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+impl<'de, T> Deserialize<'de> for Descriptor<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        passing::take(deserializer, WHAT, Class::Any, |never| match never {})
     }
 }

@@ -98,7 +98,6 @@
 
 mod buffers;
 mod builder;
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod descriptor;
 mod error;
 mod executor;
@@ -124,14 +123,13 @@ mod sys;
 mod sys;
 
 pub use builder::Builder;
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use descriptor::Descriptor;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
 pub use hooks::ProcessEnd;
-pub use pipe::{Connection, PipeError, PipeErrorKind, pipe};
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-pub use pipe::{NamedPipe, NamedPipeReader, NamedPipeWriter};
+pub use pipe::{
+    Connection, NamedPipe, NamedPipeReader, NamedPipeWriter, PipeError, PipeErrorKind, pipe,
+};
 pub use primitive::SharedPrimitive;
 pub use reference::{ProcessGroup, ProcessMetrics, ProcessPoolRef};
 pub use shared::{

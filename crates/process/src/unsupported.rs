@@ -4,10 +4,11 @@
 #![allow(dead_code, reason = "no pool can be built, so none of this has a user")]
 
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use workmill_jobs::Jobs;
 
@@ -28,7 +29,7 @@ pub(crate) fn is_unserved_worker() -> bool {
     false
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Never {}
 
 pub(crate) type Descriptor = Never;
@@ -110,7 +111,7 @@ impl Socket {
         match self.0 {}
     }
 
-    pub(crate) fn wait_readable(&self, _: std::time::Duration) -> bool {
+    pub(crate) fn wait_readable(&self, _: Duration) -> bool {
         match self.0 {}
     }
 
@@ -188,6 +189,65 @@ impl Packets {
     }
 
     pub(crate) fn receive(&self, _: &mut [u8], _: &mut Batches) -> io::Result<Tried<usize>> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FileNumber(Never);
+
+impl FileNumber {
+    pub(crate) fn of(_: &Path) -> io::Result<Self> {
+        unsupported("named pipes need Linux or macOS")
+    }
+}
+
+pub(crate) fn create_fifo(_: &Path) -> io::Result<()> {
+    unsupported("named pipes need Linux or macOS")
+}
+
+#[derive(Debug)]
+pub(crate) struct Fifo(Never);
+
+impl Fifo {
+    pub(crate) fn open_reader(_: &Path) -> io::Result<Self> {
+        unsupported("named pipes need Linux or macOS")
+    }
+
+    pub(crate) fn try_open_writer(_: &Path) -> io::Result<Option<Self>> {
+        unsupported("named pipes need Linux or macOS")
+    }
+
+    pub(crate) fn open_writer(_: &Path) -> io::Result<Self> {
+        unsupported("named pipes need Linux or macOS")
+    }
+
+    pub(crate) fn waitable(&self) -> &Waitable {
+        match self.0 {}
+    }
+
+    pub(crate) fn read(&self, _: &mut [u8]) -> io::Result<Tried<usize>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn write(&self, _: &[u8]) -> io::Result<Tried<usize>> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Opening(Never);
+
+impl Opening {
+    pub(crate) fn begin(_: &Path) -> io::Result<Self> {
+        unsupported("named pipes need Linux or macOS")
+    }
+
+    pub(crate) fn wait(self, _: Duration) -> io::Result<Option<Fifo>> {
+        match self.0 {}
+    }
+
+    pub(crate) async fn wait_async(self) -> io::Result<Fifo> {
         match self.0 {}
     }
 }

@@ -63,4 +63,4 @@
 //! On Linux all of it. On macOS, by its documentation and not tested: shared memory, values, named
 //! pipes and descriptors; [`pipe`](crate::pipe()) and [`SharedArray`](crate::SharedArray) return an
 //! error of the kind [`Unsupported`](std::io::ErrorKind::Unsupported). On other systems all of them
-//! do that; named pipes and descriptors are not there.
+//! do that.

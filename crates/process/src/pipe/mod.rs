@@ -2,7 +2,6 @@
 
 mod end;
 mod error;
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod named;
 
 use std::fmt;
@@ -19,7 +18,6 @@ use crate::passing::{self, Class};
 use crate::sys::Packets;
 use end::{Arrived, End, Message, Patience};
 pub use error::{PipeError, PipeErrorKind};
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use named::{NamedPipe, NamedPipeReader, NamedPipeWriter};
 
 const WHAT: &str = "a connection";

@@ -1,6 +1,7 @@
 //! Pipes that have a name in the file system.
 
 use std::io::{self, Read, Write};
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
 /// What has [created](Self::create) a named pipe removes it with its drop. Ends that are open stay
 /// open then.
 ///
-/// Linux and macOS only.
+/// On systems other than Linux and macOS it can be neither created nor opened:
+/// [`Unsupported`](io::ErrorKind::Unsupported).
 ///
 /// # Examples
 ///
@@ -369,6 +371,7 @@ impl Write for NamedPipeWriter {
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 macro_rules! ends {
     ($($end:ty)+) => {$(
         impl AsFd for $end {
@@ -380,4 +383,5 @@ macro_rules! ends {
     )+};
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 ends! { NamedPipeReader NamedPipeWriter }
