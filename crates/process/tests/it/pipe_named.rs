@@ -311,6 +311,17 @@ fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
 }
 
+/// Waits until a thread sleeps that waits for a reader.
+fn until_it_waits() {
+    until(|| {
+        let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+        let stats = threads.filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
+        stats
+            .into_iter()
+            .any(|stat| stat.contains("(workmill-named) S") || stat.contains("(workmill-named-) S"))
+    });
+}
+
 fn a_writer_that_gave_up_leaves_nothing() {
     let named = created();
     let time = Duration::from_millis(1);
@@ -339,6 +350,7 @@ fn a_writer_that_gave_up_while_the_name_changed_leaves_no_thread() {
     let named = created();
     let mut opens = Box::pin(named.writer_async());
     assert!(block_on(poll_once(&mut opens)).is_none());
+    until_it_waits();
     let aside = path();
     fs::rename(named.path(), &aside).unwrap();
     drop(opens);

@@ -64,6 +64,12 @@ fn two_processes_count_to_two_thousand_by_an_array() {
 
 fn two_threads_of_a_process_exclude_each_other() {
     let array = SharedArray::new(&[0, 0]).unwrap();
+    let guard = array.lock().unwrap();
+    thread::scope(|scope| {
+        let tries = scope.spawn(|| matches!(array.try_lock(), Err(LockError::WouldBlock)));
+        assert!(tries.join().unwrap());
+    });
+    drop(guard);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| count_in_array(array.clone(), 500));
