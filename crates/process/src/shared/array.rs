@@ -124,7 +124,8 @@ impl<T: Pod> SharedArray<T> {
     /// # Blocking
     ///
     /// Blocks until no other process or thread has the lock. A task of a pool gives its slot to
-    /// another thread meanwhile. It is not served in order of arrival.
+    /// another thread meanwhile. Waiters are not served in order of arrival. There is no form with
+    /// a time limit, and none to await, since the system's lock has none.
     ///
     /// # Errors
     ///

@@ -356,7 +356,8 @@ fn reopen(file: &File) -> io::Result<OwnedFd> {
             format!("the file of an array cannot be opened anew by /proc: {error}"),
         )
     })?;
-    Ok(opened.into())
+    // What is printed must not get into it.
+    super::socket::above_standard(opened.into())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -87,17 +87,21 @@ pub(super) fn receive(
             received => break received?,
         }
     };
+    let mut is_short = received.flags.contains(ReturnFlags::CTRUNC);
     let mut descriptors = Vec::new();
     for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(came) = message {
-            descriptors.extend(came);
+        let RecvAncillaryMessage::ScmRights(came) = message else {
+            continue;
+        };
+        for descriptor in came {
+            #[cfg(not(target_os = "linux"))]
+            rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+            match above_standard(descriptor) {
+                Ok(descriptor) => descriptors.push(descriptor),
+                Err(_) => is_short = true,
+            }
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    for descriptor in &descriptors {
-        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    }
-    let is_short = received.flags.contains(ReturnFlags::CTRUNC);
     batches.add(descriptors, is_short);
     Ok(received.bytes)
 }

@@ -1,13 +1,14 @@
 //! Descriptors that do not arrive, or are not what they should be: an error, and nothing left.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, U8Deserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::{
-    Connection, Descriptor, Jobs, PipeErrorKind, SharedMemory, SharedValue, pipe,
+    Connection, Descriptor, Jobs, PipeErrorKind, SharedArray, SharedMemory, SharedValue, pipe,
 };
 
 use crate::descriptors::{
@@ -32,6 +33,7 @@ tests! {
     an_object_that_is_decoded_elsewhere_is_an_error_that_says_so
     an_object_that_is_encoded_while_a_job_runs_is_an_error
     unannounced_descriptors_end_the_process
+    no_descriptor_takes_the_place_of_a_closed_standard_one
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
@@ -43,6 +45,7 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("limit_files", limit_files)
         .with("stuff_and_return", stuff_and_return)
         .with("encode_here", encode_here)
+        .with("places", places)
 }
 
 fn more_than_that_are_an_error_before_anything_is_sent() {
@@ -372,4 +375,28 @@ fn unannounced_descriptors_end_the_process() {
             .unwrap();
         assert_eq!(lost(pool.submit(jobs::square, 3)), told);
     }
+}
+
+/// Returns the numbers of the descriptors of files, and has an array locked meanwhile.
+fn places(files: Files, array: SharedArray<u8>) -> Vec<i32> {
+    let _guard = array.lock().unwrap();
+    println!("this goes nowhere");
+    files.iter().map(|file| file.as_raw_fd()).collect()
+}
+
+/// What is printed would go there.
+fn no_descriptor_takes_the_place_of_a_closed_standard_one() {
+    let pool = pool(1);
+    outcome(pool.submit(jobs::close_standard, ())).unwrap();
+    let array = SharedArray::new(&[1, 2, 3]).unwrap();
+    let numbers = outcome(pool.submit(places, (nulls(5), array.clone()))).unwrap();
+    assert!(numbers.iter().all(|number| *number > 2), "{numbers:?}");
+    assert_eq!(*array.lock().unwrap(), [1, 2, 3]);
+    // The array's header is as it was, too.
+    assert_eq!(
+        outcome(pool.submit(places, (nulls(1), array)))
+            .unwrap()
+            .len(),
+        1
+    );
 }
