@@ -298,7 +298,9 @@ impl<T: Pod> Array<T> {
         let io = |error: io::Error| NotLocked::Io(error);
         let meta = self.mapped.file.metadata().map_err(io)?;
         let number = (meta.dev(), meta.ino());
-        if HELD.with_borrow(|held| held.contains(&number)) {
+        // A thread that is ending does not know any more.
+        let held = HELD.try_with(|held| held.borrow().contains(&number));
+        if held.unwrap_or(false) {
             return Err(NotLocked::HeldHere);
         }
         let lock = reopen(&self.mapped.file).map_err(io)?;
@@ -316,7 +318,7 @@ impl<T: Pod> Array<T> {
         if state == FROZEN {
             return Err(NotLocked::Frozen);
         }
-        HELD.with_borrow_mut(|held| held.push(number));
+        let _ = HELD.try_with(|held| held.borrow_mut().push(number));
         Ok(Locked {
             array: self,
             lock,
@@ -416,9 +418,11 @@ impl<T: Pod> Locked<'_, T> {
 impl<T: Pod> Drop for Locked<'_, T> {
     fn drop(&mut self) {
         let is_unwinding = std::thread::panicking() && !self.was_panicking;
-        let state = match is_unwinding && (self.has_written || self.is_torn) {
-            true => BEING_WRITTEN,
-            false if self.is_last => FROZEN,
+        let is_half_done = is_unwinding && (self.has_written || self.is_torn);
+        let state = match self.is_last {
+            // Also while unwinding: the `Frozen` is there.
+            true => FROZEN,
+            false if is_half_done => BEING_WRITTEN,
             false => WHOLE,
         };
         // ORDERING: Release: with the load of the next holder (`lock_by`) or reader (`frozen`): all
@@ -427,7 +431,6 @@ impl<T: Pod> Drop for Locked<'_, T> {
         // A child that is about to be made by a fork of another thread has the description as well
         // for a moment, so it would not do to close the descriptor.
         let _ = flock(&self.lock, FlockOperation::Unlock);
-        // The thread may be ending.
         let _ = HELD.try_with(|held| {
             let mut held = held.borrow_mut();
             if let Some(at) = held.iter().position(|it| *it == self.number) {

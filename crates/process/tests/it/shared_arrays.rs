@@ -1,12 +1,13 @@
 //! Shared arrays: one holder at a time, who may die; or readers alone.
 
 use std::fs::{self};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use workmill_process::workmill::ThreadPoolExecutor;
-use workmill_process::{Jobs, LockError, SharedArray, SharedSlice, pipe};
+use workmill_process::{Jobs, LockError, SharedArray, SharedArrayGuard, SharedSlice, pipe};
 
 use crate::jobs;
 use crate::runner::tests;
@@ -27,6 +28,7 @@ tests! {
     a_frozen_array_is_read_by_all_and_written_by_none
     a_frozen_array_is_frozen_in_all_processes
     a_guard_freezes_what_it_has_written
+    a_guard_that_freezes_while_a_panic_unwinds_has_frozen
     an_array_of_no_elements_works
     arrays_of_structures_are_shared
 }
@@ -295,6 +297,32 @@ fn a_guard_freezes_what_it_has_written() {
     assert!(waits);
     // The thread does not hold it any more.
     assert!(matches!(array.lock(), Err(LockError::Frozen)));
+}
+
+/// Freezes an array when it is dropped.
+struct Freezes<'a>(
+    Option<SharedArrayGuard<'a, u32>>,
+    &'a Mutex<Option<SharedSlice<u32>>>,
+);
+
+impl Drop for Freezes<'_> {
+    fn drop(&mut self) {
+        *self.1.lock().unwrap() = self.0.take().map(SharedArrayGuard::freeze);
+    }
+}
+
+fn a_guard_that_freezes_while_a_panic_unwinds_has_frozen() {
+    let array = SharedArray::new(&[1, 2]).unwrap();
+    let slot = Mutex::new(None);
+    let panics = || {
+        let mut guard = array.lock().unwrap();
+        guard[0] = 7;
+        let _freezes = Freezes(Some(guard), &slot);
+        panic!("on purpose");
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    assert!(matches!(array.lock(), Err(LockError::Frozen)));
+    assert_eq!(*slot.into_inner().unwrap().unwrap(), [7, 2]);
 }
 
 fn an_array_of_no_elements_works() {
