@@ -70,6 +70,10 @@
 //! | 1 MB there and back ([`Bytes`]) | 684 µs | 203 µs | 3.3 | 3.1 ms | 0.23 |
 //! | start, one job, end | 1.9 ms | | | 89.8 ms | 0.03 |
 //!
+//! A megabyte that is handed to a job which runs takes 84 µs by a [`SharedArray`] and 356 µs by a
+//! [`pipe`](pipe()), each with an answer; by a queue of Python's 1.8 ms (ratio 0.05) and 1.6 ms
+//! (0.23). These are from another run of 11 rounds, beside busy neighbours.
+//!
 //! A job alone costs four times the message: there are four wake-ups, of the thread that drives the
 //! processes, the worker, that thread again and the submitter, in place of two. Measure on your own
 //! machine: `cargo bench -p workmill-process`.

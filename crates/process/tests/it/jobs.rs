@@ -13,14 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::{Builder, Bytes, Connection, Descriptor, Jobs, current_job};
 
 pub(crate) fn jobs() -> Jobs {
-    let jobs = crate::descriptors::with_jobs(Jobs::new());
-    let jobs = crate::descriptors_faults::with_jobs(jobs);
-    let jobs = crate::pipe::with_jobs(jobs);
-    let jobs = crate::pipe_faults::with_jobs(jobs);
-    let jobs = crate::pipe_named::with_jobs(jobs);
-    let jobs = crate::shared::with_jobs(jobs);
-    let jobs = crate::shared_arrays::with_jobs(jobs);
-    jobs.with("square", square)
+    let jobs = Jobs::new()
+        .with("square", square)
         .with("echo", echo)
         .with("id", id)
         .with("nap", nap)
@@ -48,7 +42,14 @@ pub(crate) fn jobs() -> Jobs {
         .with("environment", environment)
         .with("attempt", attempt)
         .with("standard", standard)
-        .with("append", append)
+        .with("append", append);
+    let jobs = crate::descriptors::with_jobs(jobs);
+    let jobs = crate::descriptors_faults::with_jobs(jobs);
+    let jobs = crate::pipe::with_jobs(jobs);
+    let jobs = crate::pipe_faults::with_jobs(jobs);
+    let jobs = crate::pipe_named::with_jobs(jobs);
+    let jobs = crate::shared::with_jobs(jobs);
+    crate::shared_arrays::with_jobs(jobs)
 }
 
 pub(crate) fn square(n: u64) -> u64 {
