@@ -300,3 +300,94 @@ async fn turn_async(turns: &Semaphore) -> Result<Permit<'_>, PipeError> {
 fn no_turn(error: workmill::AcquireError) -> PipeError {
     PipeError::from(std::io::Error::other(error))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Returns an end, and the socket to which anything can be written.
+    fn end() -> (End, Packets) {
+        let (ours, theirs) = Packets::pair().unwrap();
+        (End::new(ours), theirs)
+    }
+
+    fn send(socket: &Packets, packet: &[u8]) {
+        let sent = socket.send(&[IoSlice::new(packet)], &[]).unwrap();
+        assert!(matches!(sent, Tried::Done(())));
+    }
+
+    fn packet(place: u32, is_last: bool, descriptors: u8, bytes: &[u8]) -> Vec<u8> {
+        let mut packet = place.to_le_bytes().to_vec();
+        packet.extend([u8::from(is_last), descriptors, 0, 0]);
+        packet.extend(bytes);
+        packet
+    }
+
+    fn kind(end: &End) -> PipeErrorKind {
+        end.receive(Patience::Never).unwrap_err().kind()
+    }
+
+    fn bytes(end: &End) -> Vec<u8> {
+        end.receive(Patience::Never).unwrap().bytes
+    }
+
+    #[test]
+    fn packets_in_order_are_items() {
+        let (end, socket) = end();
+        send(&socket, &packet(0, true, 0, b"a"));
+        send(&socket, &packet(0, false, 0, b"b"));
+        send(&socket, &packet(1, false, 0, b""));
+        send(&socket, &packet(2, true, 0, b"c"));
+        assert_eq!(bytes(&end), b"a");
+        assert_eq!(bytes(&end), b"bc");
+        assert_eq!(kind(&end), PipeErrorKind::Empty);
+    }
+
+    #[test]
+    fn a_packet_that_is_too_short_is_an_error_and_no_more() {
+        let (end, socket) = end();
+        for length in 1..HEADER {
+            send(&socket, &[1; HEADER][..length]);
+            assert_eq!(kind(&end), PipeErrorKind::Incomplete);
+        }
+        send(&socket, &packet(0, true, 0, b"a"));
+        assert_eq!(bytes(&end), b"a");
+    }
+
+    #[test]
+    fn a_place_that_is_missing_is_told_once_and_the_rest_is_passed_over() {
+        let (end, socket) = end();
+        for first in [&[0, 2, 3][..], &[1, 2, 3], &[0, 1, 1, 2], &[0, u32::MAX, 1]] {
+            let last = first.len() - 1;
+            for (at, place) in first.iter().enumerate() {
+                send(&socket, &packet(*place, at == last, 0, b"x"));
+            }
+            send(&socket, &packet(0, true, 0, b"a"));
+            assert_eq!(kind(&end), PipeErrorKind::Incomplete, "{first:?}");
+            assert_eq!(bytes(&end), b"a", "{first:?}");
+        }
+    }
+
+    #[test]
+    fn descriptors_that_were_announced_and_did_not_come_are_an_error() {
+        let (end, socket) = end();
+        send(&socket, &packet(0, true, 2, b"a\x01\x01"));
+        assert_eq!(kind(&end), PipeErrorKind::Decode);
+        send(&socket, &packet(0, true, 0, b"a"));
+        assert_eq!(bytes(&end), b"a");
+    }
+
+    #[test]
+    fn an_item_that_is_begun_anew_replaces_the_one_before() {
+        let (end, socket) = end();
+        send(&socket, &packet(0, false, 0, b"old"));
+        send(&socket, &packet(1, false, 0, b"old"));
+        send(&socket, &packet(0, false, 0, b"n"));
+        send(&socket, &packet(1, true, 0, b"ew"));
+        assert_eq!(bytes(&end), b"new");
+        send(&socket, &packet(0, false, 0, b"half"));
+        drop(socket);
+        assert_eq!(kind(&end), PipeErrorKind::Incomplete);
+        assert_eq!(kind(&end), PipeErrorKind::Closed);
+    }
+}
