@@ -57,7 +57,7 @@ pub(crate) enum Kind {
     /// Worker: the job's result could not be encoded, and why.
     NotEncoded = 20,
     /// Worker: a job that came with descriptors has begun, and has them.
-    Begun = 21,
+    Begun = 24,
 }
 
 impl Kind {

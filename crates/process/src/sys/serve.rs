@@ -20,7 +20,7 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group,
     setrlimit,
 };
-use workmill_jobs::executors::{Attempt, Step, within};
+use workmill_jobs::executors::{Attempt, Phase, within};
 use workmill_jobs::{CallError, Jobs};
 
 use super::claims::Claims;
@@ -274,11 +274,12 @@ fn call(
     let (decoding, arguments) = begun.map_err(|error| (Kind::NotCalled, error.to_string()))?;
     let (mut decoding, mut encoding) = (Some(decoding), None);
     // While the job runs, it is neither of both.
-    let step = &mut |step| match step {
-        Step::Decoded => decoding = None,
-        Step::Called => encoding = Some(Encoding::begin()),
+    let tell = &mut |phase| match phase {
+        Phase::Decode => {}
+        Phase::Run => decoding = None,
+        Phase::Encode => encoding = Some(Encoding::begin()),
     };
-    let called = jobs.call_in_steps(name, arguments, reply, step);
+    let called = jobs.call_in_phases(name, arguments, reply, tell);
     match (called, encoding, decoding) {
         (Ok(()), Some(encoding), _) => Ok(encoding.end(reply)),
         (Err(CallError::Result(error)), Some(encoding), _) => {

@@ -170,7 +170,7 @@ pub(crate) fn rogue(how: &str) {
         "another's answer" => frame(17, 0, 5, &[1]),
         "parent's" => frame(2, 0, 0, &[]),
         "short hello" => frame(16, 0, 0, &[1]),
-        "surplus" => return send_with_descriptor(&socket, &frame(21, 0, 0, &[])),
+        "surplus" => return send_with_descriptor(&socket, &frame(24, 0, 0, &[])),
         "too few" => return send_with_descriptor(&socket, &frame(17, 2, 0, &[1, 1, 1])),
         _ => return hang(&socket),
     };
