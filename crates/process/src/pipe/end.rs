@@ -105,7 +105,8 @@ impl End {
             packets,
             parts: Mutex::default(),
             sends: Semaphore::new(1),
-            receives: Semaphore::new(1),
+            // Who waits for it waits for what arrives, not for room.
+            receives: Semaphore::signals(1),
         }
     }
 
