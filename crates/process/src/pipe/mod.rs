@@ -217,7 +217,10 @@ impl<A: Serialize, B> Connection<A, B> {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, the other end gets nothing of the item.
-    pub fn send_async(&self, item: &A) -> impl Future<Output = Result<(), PipeError>> + Send {
+    pub fn send_async<'a>(
+        &'a self,
+        item: &A,
+    ) -> impl Future<Output = Result<(), PipeError>> + Send + use<'a, A, B> {
         let message = Self::encoded(item);
         let end = &self.end;
         async move { end.send_async(message?).await }
