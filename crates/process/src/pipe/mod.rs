@@ -108,8 +108,8 @@ pub fn pipe<A, B>() -> io::Result<(Connection<A, B>, Connection<B, A>)> {
 ///
 /// # Happens-before
 ///
-/// What a process did before it sent an item happens before what another does after it has received
-/// it, also in memory that they share.
+/// All that a process did before it sent an item happens before all that another does after it has
+/// received it, also in memory that they share.
 ///
 /// # Examples
 ///
@@ -274,7 +274,7 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// # Errors
     ///
     /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) when the time is over.
-    /// What has come of an item is kept for the next call.
+    /// The part of an item that has come is kept for the next call.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<B, PipeError> {
         let arrived = self.end.receive(within(timeout))?;
         self.decoded(arrived)
