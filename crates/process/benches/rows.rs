@@ -16,7 +16,9 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use workmill_process::{Bytes, Jobs, ProcessPoolExecutor, serve_if_worker};
+use workmill_process::{
+    Bytes, Connection, Jobs, ProcessPoolExecutor, SharedArray, pipe, serve_if_worker,
+};
 
 fn nothing() {}
 
@@ -24,16 +26,43 @@ fn echo(bytes: Bytes) -> Bytes {
     bytes
 }
 
-fn jobs() -> Jobs {
-    Jobs::new().with("nothing", nothing).with("echo", echo)
+/// Copies the elements out each time it is told that they are there, and tells when it has.
+fn copy_out(array: SharedArray<u8>, told: Connection<(), ()>) {
+    let mut bytes = Vec::new();
+    for item in told.iter() {
+        item.expect("whole items");
+        bytes.clear();
+        bytes.extend_from_slice(&array.lock().expect("the lock"));
+        told.send(&()).expect("the parent is there");
+    }
 }
 
-const ROWS: [&str; 4] = [
+/// Receives bytes, and tells when it has.
+fn take_out(items: Connection<(), Bytes>) {
+    for item in items.iter() {
+        drop(item.expect("whole items"));
+        items.send(&()).expect("the parent is there");
+    }
+}
+
+fn jobs() -> Jobs {
+    Jobs::new()
+        .with("nothing", nothing)
+        .with("echo", echo)
+        .with("copy_out", copy_out)
+        .with("take_out", take_out)
+}
+
+const ROWS: [&str; 6] = [
     "empty job, one at a time",
     "empty job, 64 in flight",
     "1 MB there and back",
     "start, one job, end",
+    "1 MB by a shared array (Python: by a queue)",
+    "1 MB by a pipe (Python: by a queue)",
 ];
+
+type Figures = [Option<f64>; ROWS.len()];
 
 const EMPTY: u32 = 2000;
 const WINDOW: u32 = 4000;
@@ -64,7 +93,7 @@ fn raw_worker() {
 }
 
 /// A message of 24 bytes goes to another process and comes back; or one of a megabyte.
-fn raw() -> [Option<f64>; 4] {
+fn raw() -> Figures {
     let (mut ours, theirs) = UnixStream::pair().expect("two sockets");
     let program = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new(program);
@@ -88,10 +117,10 @@ fn raw() -> [Option<f64>; 4] {
     });
     drop(ours);
     child.wait().expect("the child ends");
-    [Some(empty), None, Some(large), None]
+    [Some(empty), None, Some(large), None, None, None]
 }
 
-fn ours() -> [Option<f64>; 4] {
+fn ours() -> Figures {
     let pool = ProcessPoolExecutor::new(1, jobs()).expect("a pool");
     let run = || pool.submit(nothing, ()).join().expect("an empty job");
     run();
@@ -124,7 +153,45 @@ fn ours() -> [Option<f64>; 4] {
             pool.shutdown();
         }
     });
-    [Some(empty), Some(window), Some(large), Some(start)]
+    let [shared, piped] = between();
+    [
+        Some(empty),
+        Some(window),
+        Some(large),
+        Some(start),
+        Some(shared),
+        Some(piped),
+    ]
+}
+
+/// A megabyte is handed to a process that runs, which copies it out and says so.
+fn between() -> [f64; 2] {
+    let bytes = vec![1; 1 << 20];
+    let pool = ProcessPoolExecutor::new(2, jobs()).expect("a pool");
+    let array = SharedArray::zeroed(bytes.len()).expect("an array");
+    let (tells, told) = pipe::<(), ()>().expect("a pipe");
+    let copies = pool.submit(copy_out, (array.clone(), told));
+    let hand_over = || {
+        array.lock().expect("the lock").copy_from_slice(&bytes);
+        tells.send(&()).expect("the child is there");
+        tells.recv().expect("the child answers");
+    };
+    hand_over();
+    let shared = time(LARGE, || (0..LARGE).for_each(|_| hand_over()));
+    drop(tells);
+    copies.join().expect("the job ends");
+    let (sends, items) = pipe::<Bytes, ()>().expect("a pipe");
+    let takes = pool.submit(take_out, items);
+    let bytes = Bytes::from(bytes);
+    let hand_over = || {
+        sends.send(&bytes).expect("the child is there");
+        sends.recv().expect("the child answers");
+    };
+    hand_over();
+    let piped = time(LARGE, || (0..LARGE).for_each(|_| hand_over()));
+    drop(sends);
+    takes.join().expect("the job ends");
+    [shared, piped]
 }
 
 /// The same with one process of Python's: started by `fork` for the first three rows, and by
@@ -159,10 +226,23 @@ if __name__ == '__main__':
         with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as s:
             s.submit(nothing).result()
     figures.append(timed(1, start))
+    context = get_context('fork')
+    there, back = context.Queue(), context.Queue()
+    def take_out():
+        while there.get() is not None: back.put(1)
+    child = context.Process(target=take_out)
+    child.start()
+    def hand_over():
+        there.put(b)
+        back.get()
+    hand_over()
+    figures += [timed(20, lambda: [hand_over() for _ in range(20)]) for _ in range(2)]
+    there.put(None)
+    child.join()
     print(*figures)
 ";
 
-fn python(script: &std::path::Path) -> Option<[Option<f64>; 4]> {
+fn python(script: &std::path::Path) -> Option<Figures> {
     let output = Command::new("python3")
         .arg(script)
         .stderr(Stdio::null())
@@ -173,7 +253,7 @@ fn python(script: &std::path::Path) -> Option<[Option<f64>; 4]> {
         .split_whitespace()
         .filter_map(|it| it.parse().ok())
         .collect();
-    let figures: [f64; 4] = figures.try_into().ok()?;
+    let figures: [f64; ROWS.len()] = figures.try_into().ok()?;
     Some(figures.map(Some))
 }
 

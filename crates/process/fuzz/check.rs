@@ -60,7 +60,7 @@ pub(crate) fn check(bytes: &[u8]) {
             assert!(!is_text || hello.to_bytes() == *body);
         }
         if let Ok((head, arguments)) = JobHead::parse(body) {
-            let frame = head.frame(header.sequence, arguments.len() as u32);
+            let frame = head.frame(header.sequence, arguments.len() as u32, header.descriptors);
             assert_eq!(frame[HEADER..], body[..JobHead::LENGTH]);
         }
     }

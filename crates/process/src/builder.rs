@@ -167,8 +167,10 @@ impl Builder {
     ///
     /// With `n` retries it begins at most `n + 1` times. An attempt may have come to any point, so
     /// the job must be one that can be done twice;
-    /// [`current_job`](crate::current_job) knows the attempt. It can be set for
-    /// some jobs: [`ProcessPoolRef::retries`](crate::ProcessPoolRef::retries).
+    /// [`current_job`](crate::current_job) knows the attempt. Connections and other descriptors in
+    /// its arguments stay open in this process until it has begun for the last time, so the other
+    /// end of a pipe does not see its end before. It can be set for some jobs:
+    /// [`ProcessPoolRef::retries`](crate::ProcessPoolRef::retries).
     pub fn retries(mut self, retries: u32) -> Self {
         self.config.limits.retries = retries;
         self

@@ -16,6 +16,10 @@
 //!
 //! Small bodies are copied out of a buffer that is read into many frames at a time. The body of a
 //! large one is read into its place at once.
+//!
+//! Descriptors come beside the bytes, with the first byte of their frame, in the order of the
+//! frames. A job's arguments and its result that come with some end with a byte for each
+//! (`passing.rs`).
 
 use std::fmt;
 
@@ -52,10 +56,12 @@ pub(crate) enum Kind {
     NotCalled = 19,
     /// Worker: the job's result could not be encoded, and why.
     NotEncoded = 20,
+    /// Worker: a job that came with descriptors has begun, and has them.
+    Begun = 24,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Hello,
         Self::Job,
         Self::Bye,
@@ -64,6 +70,7 @@ impl Kind {
         Self::Panicked,
         Self::NotCalled,
         Self::NotEncoded,
+        Self::Begun,
     ];
 
     fn of(byte: u8) -> Option<Self> {
@@ -191,6 +198,11 @@ impl Decoder {
         &mut self.window[self.end..]
     }
 
+    /// Returns `true` if no frame has begun that is not at its end.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.large.is_none() && self.start == self.end
+    }
+
     /// Notes that that many bytes were read into the room.
     pub(crate) fn filled(&mut self, bytes: usize) {
         match &mut self.large {
@@ -288,8 +300,14 @@ impl JobHead {
     pub(crate) const LENGTH: usize = 16;
 
     /// Returns the header of the frame, and the first bytes of its body.
-    pub(crate) fn frame(self, sequence: u64, arguments: u32) -> [u8; HEADER + Self::LENGTH] {
-        let header = Header::new(Kind::Job, sequence, arguments + Self::LENGTH as u32);
+    pub(crate) fn frame(
+        self,
+        sequence: u64,
+        arguments: u32,
+        descriptors: u8,
+    ) -> [u8; HEADER + Self::LENGTH] {
+        let mut header = Header::new(Kind::Job, sequence, arguments + Self::LENGTH as u32);
+        header.descriptors = descriptors;
         let mut bytes = [0; HEADER + Self::LENGTH];
         bytes[..HEADER].copy_from_slice(&header.to_bytes());
         bytes[16..20].copy_from_slice(&self.function.to_le_bytes());

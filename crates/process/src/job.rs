@@ -16,9 +16,23 @@ use workmill_jobs::executors::next_submission;
 
 use crate::buffers::{Body, Buffers};
 use crate::pool::Shared;
+use crate::sys::Descriptor;
 
-/// The encoded result.
-pub(crate) type Outcome = Result<Body, JoinError>;
+/// The encoded result, and the descriptors that came with it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) body: Body,
+    pub(crate) descriptors: Vec<Descriptor>,
+}
+
+pub(crate) type Outcome = Result<Reply, JoinError>;
+
+/// Encoded arguments, and the descriptors that go with them.
+#[derive(Debug, Clone)]
+pub(crate) struct Arguments {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) descriptors: Vec<Arc<Descriptor>>,
+}
 
 /// Limits of one job.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,6 +67,9 @@ pub(crate) struct Progress {
     pub(crate) first_since: Option<Instant>,
     /// How the job is said to have been lost, if it was stopped by us.
     pub(crate) verdict: Option<String>,
+    /// The descriptors of the arguments, for as long as the job may be sent (again): a thread
+    /// that waits for the end of a pipe must not wait for a copy that lies here.
+    pub(crate) descriptors: Vec<Arc<Descriptor>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +78,8 @@ pub(crate) struct Job {
     pub(crate) function: u32,
     pub(crate) submission: u64,
     pub(crate) arguments: Vec<u8>,
+    /// The number of descriptors that go with the arguments.
+    pub(crate) descriptors: u8,
     pub(crate) limits: Limits,
     buffers: Buffers,
     progress: Mutex<Progress>,
@@ -70,7 +89,7 @@ impl Job {
     pub(crate) fn new(
         name: &'static str,
         (function, submission): (u32, u64),
-        arguments: Vec<u8>,
+        arguments: Arguments,
         limits: Limits,
         buffers: &Buffers,
     ) -> Self {
@@ -78,7 +97,8 @@ impl Job {
             name,
             function,
             submission,
-            arguments,
+            arguments: arguments.bytes,
+            descriptors: arguments.descriptors.len() as u8,
             limits,
             buffers: buffers.clone(),
             progress: Mutex::new(Progress {
@@ -88,6 +108,7 @@ impl Job {
                 stillborn: 0,
                 first_since: None,
                 verdict: None,
+                descriptors: arguments.descriptors,
             }),
         }
     }
@@ -124,8 +145,10 @@ impl Running {
 
     /// Returns a future of the same job, submitted anew.
     pub(crate) fn again(&self) -> Self {
-        let mut arguments = self.shared.buffers.take_empty();
-        arguments.extend_from_slice(&self.job.arguments);
+        let mut bytes = self.shared.buffers.take_empty();
+        bytes.extend_from_slice(&self.job.arguments);
+        let descriptors = self.job.progress().descriptors.clone();
+        let arguments = Arguments { bytes, descriptors };
         let number = (self.job.function, next_submission());
         let Job { name, limits, .. } = *self.job;
         Self::new(

@@ -10,11 +10,12 @@ use workmill::{
     CancelToken, Group, JoinError, JoinHandle, Lost, Overflow, PoolRef, Priority, TrySubmitError,
     WouldDeadlock, promise,
 };
-use workmill_jobs::executors::{Sealed, decode, encode, next_submission};
+use workmill_jobs::executors::{Sealed, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
 use crate::frame::JobHead;
-use crate::job::{self, Limits, Outcome, Running};
+use crate::job::{self, Arguments, Limits, Outcome, Running};
+use crate::passing;
 use crate::pool::Shared;
 
 /// A reference to a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor), which owns the pool and
@@ -97,17 +98,18 @@ impl ProcessPoolRef {
             JoinError::refused(error).with_task_name(std::any::type_name::<F>())
         })?;
         let name = jobs.name_at(at).expect("the index is one of the list");
-        let mut encoded = self.shared.buffers.take_empty();
+        let mut bytes = self.shared.buffers.take_empty();
         let refused = |why: String| {
             let message = format!("the arguments of the job `{name}` cannot be encoded: {why}");
             JoinError::refused(message).with_task_name(name)
         };
-        encode(arguments, &mut encoded).map_err(|error| refused(error.to_string()))?;
+        let descriptors = passing::encode(arguments, &mut bytes).map_err(refused)?;
         let most = u32::MAX as usize - JobHead::LENGTH;
-        if encoded.len() > most {
+        if bytes.len() > most {
             return Err(refused("they are larger than 4 GiB".to_owned()));
         }
         let number = (at as u32, next_submission());
+        let encoded = Arguments { bytes, descriptors };
         let job = job::Job::new(name, number, encoded, self.limits, &self.shared.buffers);
         Ok(Running::new(&self.shared, job))
     }
@@ -314,8 +316,8 @@ impl ProcessPoolRef {
         let jobs = self.shared.config.jobs.clone();
         handle.then(move |outcome| {
             let name = || function_name::<F>(&jobs);
-            let body = outcome.map_err(|error| error.with_task_name(name()))?;
-            decode(&body).map_err(|error| {
+            let reply = outcome.map_err(|error| error.with_task_name(name()))?;
+            passing::decode(&reply.body, reply.descriptors).map_err(|error| {
                 let lost = Lost::new("its result", format!("cannot be decoded: {error}"));
                 JoinError::lost(lost).with_task_name(name())
             })

@@ -135,3 +135,19 @@ fn one_program_runs_on_threads_or_on_processes() {
     }
     assert_eq!(run(program("threads_or_processes"), |_| ()).1, Some(1));
 }
+
+#[test]
+fn what_one_process_sends_another_prints() {
+    for (name, printed) in [
+        ("process_pipe", "Hello, receiver!\n"),
+        ("process_named_pipe", "Hello, receiver!\n"),
+        ("process_value", "1\n"),
+        ("process_array", "[1, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n"),
+        ("process_memory", "Hello, receiver!\n"),
+        ("process_stream", "Hello, receiver!\n"),
+        ("process_datagram", "Hello, receiver!\n"),
+    ] {
+        let outcome = run(program(name), |_| ());
+        assert_eq!(outcome, (printed.to_owned(), Some(0)), "{name}");
+    }
+}

@@ -1,3 +1,4 @@
 //! What no single item can tell.
 
+pub mod sharing;
 pub mod starting;

@@ -15,7 +15,8 @@ use super::Shared;
 use super::worker::{Out, Phase};
 use crate::error::NotCalled;
 use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
-use crate::job::{Job, Outcome};
+use crate::job::{Job, Outcome, Reply};
+use crate::passing::Batches;
 use crate::sys::{Descriptor, Exit, Pipe, Process, Socket, Started, start};
 
 /// The duty to start a process that the state counts as one that starts. If it is dropped before,
@@ -77,6 +78,7 @@ struct Driver {
     exit: Exit,
     socket: Socket,
     decoder: Decoder,
+    batches: Batches,
     writing: Option<Writing>,
     /// Nothing more can be written, or nothing read.
     is_mute: bool,
@@ -108,6 +110,7 @@ impl Driver {
             exit: started.exit,
             socket: started.socket,
             decoder: Decoder::new(),
+            batches: Batches::default(),
             writing: None,
             is_mute: false,
             is_deaf: false,
@@ -225,7 +228,15 @@ impl Driver {
                     self.is_mute = true;
                     self.shared.doom(self.number, None);
                 }
-                Err(error) => return Err(Some(format!("could not be sent a message: {error}"))),
+                // That may be too many descriptors on their way. Nothing was written.
+                Err(error) => match writing {
+                    Writing(Out::Job(_, _, sequence, descriptors), 0)
+                        if !descriptors.is_empty() =>
+                    {
+                        self.shared.not_sent(self.number, sequence, &error);
+                    }
+                    _ => return Err(Some(format!("could not be sent a message: {error}"))),
+                },
             }
             if self.is_mute {
                 return Ok(());
@@ -235,7 +246,7 @@ impl Driver {
 
     /// Reads once, and takes the frames. Returns `false` if nothing was there.
     fn read(&mut self) -> Result<bool, Option<String>> {
-        match self.socket.read(self.decoder.room()) {
+        match self.socket.read(self.decoder.room(), &mut self.batches) {
             // Somebody has closed the socket; whether the process lives is not known.
             Ok(0) => Err(None),
             Ok(bytes) => {
@@ -252,16 +263,16 @@ impl Driver {
         while let Some(frame) = self.decoder.next(&self.shared.buffers).map_err(wrong)? {
             self.take(frame)?;
         }
-        Ok(())
+        match self.decoder.is_between_frames() {
+            true => self.batches.expect_none().map_err(wrong),
+            false => Ok(()),
+        }
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {
         let wrong = |error: FrameError| Some(format!("sent {error}"));
         let Frame { header, body } = frame;
-        if header.descriptors != 0 {
-            let announced = usize::from(header.descriptors);
-            return Err(wrong(FrameError::Descriptors { announced, came: 0 }));
-        }
+        let descriptors = self.batches.take(header.descriptors).map_err(wrong)?;
         if header.kind == Kind::Ready {
             let hello = Hello::parse(&body).map_err(wrong)?;
             self.shared.serves(self.number, &hello).map_err(Some)?;
@@ -270,7 +281,10 @@ impl Driver {
         }
         let outcome = |job: &Job| -> Outcome {
             let error = match header.kind {
-                Kind::Value => return Ok(body),
+                Kind::Value => match descriptors {
+                    Ok(descriptors) => return Ok(Reply { body, descriptors }),
+                    Err(missing) => JoinError::lost(Lost::new("its result", missing.to_string())),
+                },
                 Kind::Panicked => JoinError::panicked(body.text()),
                 Kind::NotCalled => JoinError::refused(NotCalled::new(job.name, body.text())),
                 _ => {
@@ -290,6 +304,10 @@ impl Driver {
                     .answered(self.number, sequence, outcome)
                     .map_err(wrong)
             }
+            Kind::Begun => self
+                .shared
+                .begun(self.number, header.sequence)
+                .map_err(wrong),
             kind => Err(wrong(FrameError::Unexpected(kind))),
         }
     }
@@ -410,13 +428,13 @@ impl Writing {
     /// Writes what fits. Returns `true` if that was all.
     fn write(&mut self, socket: &Socket) -> io::Result<bool> {
         let Self(out, written) = self;
-        let (head, tail, descriptors): (&[u8], &[u8], &[Descriptor]) = match out {
-            Out::Job(head, job, _) => (head, &job.arguments, &[]),
-            // They come with the first byte.
-            Out::Hello(bytes, descriptors) if *written == 0 => (bytes, &[], descriptors),
-            Out::Hello(bytes, _) => (bytes, &[], &[]),
+        let (head, tail, descriptors): (&[u8], &[u8], &[Arc<Descriptor>]) = match out {
+            Out::Job(head, job, _, descriptors) => (head, &job.arguments, descriptors),
+            Out::Hello(bytes, descriptors) => (bytes, &[], descriptors),
             Out::Bye(bytes) => (bytes, &[], &[]),
         };
+        // They go with the first byte.
+        let descriptors = if *written == 0 { descriptors } else { &[] };
         let (head, tail) = match *written {
             0 => (head, tail),
             written if written < head.len() => (&head[written..], tail),
@@ -425,6 +443,9 @@ impl Writing {
         let all = head.len() + tail.len();
         let sent = socket.send(&[IoSlice::new(head), IoSlice::new(tail)], descriptors)?;
         *written += sent;
+        if let Out::Job(_, _, _, descriptors) = out {
+            descriptors.clear();
+        }
         Ok(sent == all)
     }
 }

@@ -18,6 +18,10 @@
 //! second lies in its socket when the first has ended, and the third while the answer is on its
 //! way.
 //!
+//! A job whose arguments have descriptors is sent to an idle process only: they would lie in the
+//! socket of a busy one for as long as its job runs, and hold open what others wait to see closed,
+//! maybe that very job. When it has begun, its process says so, and the copies here are closed.
+//!
 //! Whether a job that was sent has begun is decided by its claim word (`sys/claims.rs`). A process
 //! runs its jobs in the order in which they were sent. So of those that are not answered at most
 //! one is running; and if a later one has begun, all before it are over.
@@ -94,7 +98,7 @@ use crate::error::StartError;
 use crate::frame::{FrameError, Hello, VERSION};
 use crate::hooks::ProcessEnd;
 use crate::job::{Job, Outcome, Stage};
-use crate::sys::Started;
+use crate::sys::{Descriptor, Started};
 use worker::{Out, Phase, Worker};
 
 /// The number of failed starts in a row after which the next is tried [later](RETRY).
@@ -143,6 +147,8 @@ struct State {
 struct After {
     wakers: Vec<Waker>,
     starts: Vec<u64>,
+    /// What is closed when this is dropped.
+    descriptors: Vec<Arc<Descriptor>>,
 }
 
 /// How a job was stopped.
@@ -226,7 +232,10 @@ impl Shared {
         }
         self.change(|state, config, after| {
             let stopped = state.stop(job, after);
-            job.progress().stage = Stage::Over;
+            let mut progress = job.progress();
+            progress.stage = Stage::Over;
+            after.descriptors.append(&mut progress.descriptors);
+            drop(progress);
             state.dispatch(config, after);
             match stopped {
                 Stop::Idle | Stop::TakenBack(_) | Stop::Over => None,
@@ -387,6 +396,45 @@ impl Shared {
             state.dispatch(config, after);
             Ok(())
         })
+    }
+
+    /// Notes that a job has begun and has its descriptors: ours are closed, unless it may begin
+    /// again.
+    fn begun(&self, number: u64, sequence: u64) -> Result<(), FrameError> {
+        let mut state = self.state();
+        let mut sent = state.worker(number).sent.iter();
+        let found = sent.find(|(_, it)| *it == sequence);
+        let (job, _) = found.ok_or(FrameError::Sequence)?;
+        let mut progress = job.progress();
+        let descriptors = match progress.died < job.limits.retries {
+            true => Vec::new(),
+            false => std::mem::take(&mut progress.descriptors),
+        };
+        drop(progress);
+        drop(state);
+        drop(descriptors);
+        Ok(())
+    }
+
+    /// Gives a job an error whose descriptors could not be sent. Nothing of it was.
+    fn not_sent(self: &Arc<Self>, number: u64, sequence: u64, error: &std::io::Error) {
+        self.change(|state, config, after| {
+            let worker = state.worker(number);
+            let sent = worker.sent.iter().find(|(_, it)| *it == sequence);
+            let Some(job) = sent.map(|(job, _)| Arc::clone(job)) else {
+                return; // It was taken back.
+            };
+            // It cannot have begun.
+            let _ = worker.withdraw(sequence);
+            worker.forget(sequence, after);
+            let message = format!(
+                "the descriptors in the arguments of the job `{}` could not be sent: {error}",
+                job.name
+            );
+            let refused = JoinError::refused(message).with_task_name(job.name);
+            after.settle(&job, Err(refused));
+            state.dispatch(config, after);
+        });
     }
 
     /// Stops feeding a process, and kills it.
@@ -553,6 +601,7 @@ impl State {
 
     /// Returns the process that takes the next job.
     fn choose(&self, config: &Config) -> Option<u64> {
+        let has_descriptors = self.waiting.front().is_some_and(|job| job.descriptors > 0);
         let feedable = self
             .workers
             .iter()
@@ -560,7 +609,7 @@ impl State {
         let (number, worker) = feedable.min_by_key(|(_, worker)| worker.sent.len())?;
         let takes = match worker.sent.len() {
             0 => true,
-            ahead => ahead < config.depth && !self.may_start(config),
+            ahead => ahead < config.depth && !has_descriptors && !self.may_start(config),
         };
         takes.then_some(*number)
     }
@@ -677,6 +726,7 @@ impl After {
             return;
         }
         progress.stage = Stage::Done(outcome);
+        self.descriptors.append(&mut progress.descriptors);
         self.wakers.extend(progress.waker.take());
     }
 }

@@ -59,8 +59,13 @@ pub(super) struct Worker {
 /// A frame that is to be written.
 #[derive(Debug)]
 pub(super) enum Out {
-    Job([u8; HEADER + JobHead::LENGTH], Arc<Job>, u64),
-    Hello(Vec<u8>, Vec<Descriptor>),
+    Job(
+        [u8; HEADER + JobHead::LENGTH],
+        Arc<Job>,
+        u64,
+        Vec<Arc<Descriptor>>,
+    ),
+    Hello(Vec<u8>, Vec<Arc<Descriptor>>),
     Bye([u8; HEADER]),
 }
 
@@ -78,7 +83,7 @@ impl Out {
         header.descriptors = descriptors.len() as u8;
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend(body);
-        Self::Hello(bytes, descriptors)
+        Self::Hello(bytes, descriptors.into_iter().map(Arc::new).collect())
     }
 }
 
@@ -137,10 +142,11 @@ impl Worker {
             attempt: progress.died + 1,
             submission: job.submission,
         };
+        let descriptors = progress.descriptors.clone();
         drop(progress);
-        let frame = head.frame(sequence, job.arguments.len() as u32);
-        self.out
-            .push_back(Out::Job(frame, Arc::clone(&job), sequence));
+        let frame = head.frame(sequence, job.arguments.len() as u32, job.descriptors);
+        let out = Out::Job(frame, Arc::clone(&job), sequence, descriptors);
+        self.out.push_back(out);
         self.sent.push_back((job, sequence));
         if self.sent.len() == 1 {
             self.note_first(after);
@@ -182,7 +188,7 @@ impl Worker {
         let was_first = self.sent.front().is_some_and(|(_, it)| *it == sequence);
         self.sent.retain(|(_, sent)| *sent != sequence);
         self.out
-            .retain(|out| !matches!(out, Out::Job(_, _, it) if *it == sequence));
+            .retain(|out| !matches!(out, Out::Job(_, _, it, _) if *it == sequence));
         if was_first {
             self.note_first(after);
             // If none is left, the time begins after which it ends.

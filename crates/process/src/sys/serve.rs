@@ -9,25 +9,25 @@
 
 use std::any::Any;
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group,
     setrlimit,
 };
-use workmill_jobs::executors::{Attempt, within};
+use workmill_jobs::executors::{Attempt, Phase, within};
 use workmill_jobs::{CallError, Jobs};
 
 use super::claims::Claims;
-use super::socket::send;
+use super::socket::{receive, send};
 use crate::buffers::Buffers;
 use crate::frame::{Decoder, Frame, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
+use crate::passing::{Batches, Decoding, Encoding, Missing};
 
 /// The status with which a worker ends that could not begin.
 const CANNOT_SERVE: i32 = 70;
@@ -60,6 +60,7 @@ struct Worker<'a> {
     group: Pid,
     parent: u32,
     decoder: Decoder,
+    batches: Batches,
     buffers: Buffers,
     /// The frame that is being made: a header, and a body.
     reply: Vec<u8>,
@@ -83,6 +84,7 @@ impl<'a> Worker<'a> {
             group: getpgrp(),
             parent: hello.process,
             decoder: Decoder::new(),
+            batches: Batches::default(),
             buffers: Buffers::default(),
             reply: Vec::new(),
             names,
@@ -144,31 +146,41 @@ impl<'a> Worker<'a> {
     fn run(mut self) -> io::Result<()> {
         loop {
             let frame = self.decoder.next(&self.buffers).map_err(io::Error::other)?;
-            match frame {
-                None => self.read()?,
-                Some(frame) => match frame.header.kind {
-                    Kind::Job => self.call(&frame)?,
-                    Kind::Bye => return Ok(()),
-                    kind => return Err(io::Error::other(FrameError::Unexpected(kind))),
-                },
+            let Some(frame) = frame else {
+                self.read()?;
+                continue;
+            };
+            // Those of a job that was withdrawn are closed.
+            let descriptors = self.batches.take(frame.header.descriptors);
+            let descriptors = descriptors.map_err(io::Error::other)?;
+            match frame.header.kind {
+                Kind::Job => self.call(&frame, descriptors)?,
+                Kind::Bye => return Ok(()),
+                kind => return Err(io::Error::other(FrameError::Unexpected(kind))),
             }
         }
     }
 
     fn read(&mut self) -> io::Result<()> {
-        match rustix::io::read(&self.socket, self.decoder.room()) {
-            Ok(0) => end_group(self.group),
-            Ok(bytes) => self.decoder.filled(bytes),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        match receive(self.socket.as_fd(), self.decoder.room(), &mut self.batches)? {
+            0 => end_group(self.group),
+            bytes => self.decoder.filled(bytes),
         }
         Ok(())
     }
 
-    fn call(&mut self, frame: &Frame) -> io::Result<()> {
+    fn call(
+        &mut self,
+        frame: &Frame,
+        descriptors: Result<Vec<OwnedFd>, Missing>,
+    ) -> io::Result<()> {
         let sequence = frame.header.sequence;
         if !self.claims.begin(sequence) {
             return Ok(()); // It was withdrawn.
+        }
+        if frame.header.descriptors > 0 {
+            // The parent may close its own.
+            self.write(&Header::new(Kind::Begun, sequence, 0).to_bytes())?;
         }
         let (head, arguments) = JobHead::parse(&frame.body).map_err(io::Error::other)?;
         let attempt = Attempt {
@@ -181,32 +193,54 @@ impl<'a> Worker<'a> {
         self.reply.clear();
         self.reply.resize(HEADER, 0);
         let (jobs, reply) = (self.jobs, &mut self.reply);
-        let call = || within(name, attempt, || jobs.call(name, arguments, reply));
-        let failed = match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(Ok(())) => None,
-            Ok(Err(CallError::Result(error))) => Some((Kind::NotEncoded, error.to_string())),
-            Ok(Err(error)) => Some((Kind::NotCalled, error.to_string())),
-            Err(payload) => Some((Kind::Panicked, message(payload))),
+        let call = || {
+            let descriptors = descriptors.map_err(|it| (Kind::NotCalled, it.to_string()))?;
+            within(name, attempt, || {
+                call(jobs, name, (arguments, descriptors), reply)
+            })
         };
-        let kind = failed.as_ref().map_or(Kind::Value, |(kind, _)| *kind);
-        if let Some((_, text)) = failed {
-            self.reply.truncate(HEADER);
-            self.reply.extend(text.bytes());
-        }
-        self.reply(kind, sequence)
+        let (kind, descriptors) = match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(Ok(descriptors)) => (Kind::Value, descriptors),
+            Ok(Err((kind, text))) => (self.tell(kind, &text), Vec::new()),
+            Err(payload) => (self.tell(Kind::Panicked, &message(payload)), Vec::new()),
+        };
+        self.reply(kind, sequence, &descriptors)
+    }
+
+    /// Makes a text the body of the frame that is being made.
+    fn tell(&mut self, kind: Kind, text: &str) -> Kind {
+        self.reply.truncate(HEADER);
+        self.reply.extend(text.bytes());
+        kind
     }
 
     /// Sends the frame that has been made.
-    fn reply(&mut self, mut kind: Kind, sequence: u64) -> io::Result<()> {
-        let length = u32::try_from(self.reply.len() - HEADER).unwrap_or_else(|_| {
-            kind = Kind::NotEncoded;
-            self.reply.truncate(HEADER);
-            self.reply.extend(b"it is larger than 4 GiB");
-            (self.reply.len() - HEADER) as u32
-        });
-        let header = Header::new(kind, sequence, length);
-        self.reply[..HEADER].copy_from_slice(&header.to_bytes());
-        self.write(&self.reply)?;
+    fn reply(
+        &mut self,
+        mut kind: Kind,
+        sequence: u64,
+        mut descriptors: &[Arc<OwnedFd>],
+    ) -> io::Result<()> {
+        loop {
+            let length = u32::try_from(self.reply.len() - HEADER).unwrap_or_else(|_| {
+                kind = self.tell(Kind::NotEncoded, "it is larger than 4 GiB");
+                descriptors = &[];
+                (self.reply.len() - HEADER) as u32
+            });
+            let mut header = Header::new(kind, sequence, length);
+            header.descriptors = descriptors.len() as u8;
+            self.reply[..HEADER].copy_from_slice(&header.to_bytes());
+            match self.write_some(&self.reply, descriptors) {
+                Ok(written) => break self.write(&self.reply[written..])?,
+                // That may be too many descriptors on their way. Nothing was written.
+                Err(error) if !descriptors.is_empty() => {
+                    let text = format!("its descriptors could not be sent: {error}");
+                    kind = self.tell(Kind::NotEncoded, &text);
+                    descriptors = &[];
+                }
+                Err(error) => return Err(error),
+            }
+        }
         if self.reply.capacity() > 32 << 20 {
             self.reply = Vec::new();
         }
@@ -215,13 +249,49 @@ impl<'a> Worker<'a> {
 
     fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match send(self.socket.as_fd(), &[IoSlice::new(bytes)], &[]) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(self.group),
-                Err(error) => return Err(error),
-            }
+            bytes = &bytes[self.write_some(bytes, &[])?..];
         }
         Ok(())
+    }
+
+    fn write_some(&self, bytes: &[u8], descriptors: &[Arc<OwnedFd>]) -> io::Result<usize> {
+        match send(self.socket.as_fd(), &[IoSlice::new(bytes)], descriptors) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(self.group),
+            sent => sent,
+        }
+    }
+}
+
+/// Calls a job, and appends its result to `reply`. Returns the descriptors of the result. An error
+/// is the frame that tells of it.
+fn call(
+    jobs: &Jobs,
+    name: &str,
+    (arguments, descriptors): (&[u8], Vec<OwnedFd>),
+    reply: &mut Vec<u8>,
+) -> Result<Vec<Arc<OwnedFd>>, (Kind, String)> {
+    let begun = Decoding::begin(arguments, descriptors);
+    let (decoding, arguments) = begun.map_err(|error| (Kind::NotCalled, error.to_string()))?;
+    let (mut decoding, mut encoding) = (Some(decoding), None);
+    // While the job runs, it is neither of both.
+    let tell = &mut |phase| match phase {
+        Phase::Decode => {}
+        Phase::Run => decoding = None,
+        Phase::Encode => encoding = Some(Encoding::begin()),
+    };
+    let called = jobs.call_in_phases(name, arguments, reply, tell);
+    match (called, encoding, decoding) {
+        (Ok(()), Some(encoding), _) => Ok(encoding.end(reply)),
+        (Err(CallError::Result(error)), Some(encoding), _) => {
+            let text = encoding.fail().unwrap_or_else(|| error.to_string());
+            Err((Kind::NotEncoded, text))
+        }
+        (Err(error), _, decoding) => {
+            let told = decoding.and_then(Decoding::fail);
+            let told = told.map(|text| format!("the arguments cannot be decoded: {text}"));
+            Err((Kind::NotCalled, told.unwrap_or_else(|| error.to_string())))
+        }
+        (Ok(()), None, _) => unreachable!("what was encoded was called before"),
     }
 }
 
@@ -241,11 +311,11 @@ pub(super) fn first_message(
 ) -> io::Result<(Hello, impl Iterator<Item = OwnedFd> + use<>)> {
     let mut decoder = Decoder::new();
     let buffers = Buffers::default();
-    let mut descriptors = Vec::new();
+    let mut batches = Batches::default();
     loop {
         match decoder.next(&buffers).map_err(io::Error::other)? {
             None => {
-                let bytes = receive(socket.as_fd(), decoder.room(), &mut descriptors)?;
+                let bytes = receive(socket.as_fd(), decoder.room(), &mut batches)?;
                 if bytes == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
@@ -256,50 +326,13 @@ pub(super) fn first_message(
                 return Err(io::Error::other(FrameError::Unexpected(kind)));
             }
             Some(frame) => {
-                let (announced, came) = (usize::from(frame.header.descriptors), descriptors.len());
-                if announced != came {
-                    let error = FrameError::Descriptors { announced, came };
-                    return Err(io::Error::other(error));
-                }
+                let taken = batches.take(frame.header.descriptors);
+                let taken = taken.map_err(io::Error::other)?;
+                let descriptors = taken.map_err(|missing| io::Error::other(missing.to_string()))?;
+                batches.expect_none().map_err(io::Error::other)?;
                 let hello = Hello::parse(&frame.body).map_err(io::Error::other)?;
                 return Ok((hello, descriptors.into_iter()));
             }
         }
-    }
-}
-
-/// Reads bytes, and the descriptors that come with them.
-pub(super) fn receive(
-    socket: BorrowedFd<'_>,
-    room: &mut [u8],
-    descriptors: &mut Vec<OwnedFd>,
-) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    #[cfg(target_os = "linux")]
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    #[cfg(not(target_os = "linux"))]
-    let flags = RecvFlags::empty();
-    let received = loop {
-        let mut room = [io::IoSliceMut::new(room)];
-        match recvmsg(socket, &mut room, &mut control, flags) {
-            Err(Errno::INTR) => {}
-            received => break received?,
-        }
-    };
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(came) = message {
-            descriptors.extend(came);
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    for descriptor in &*descriptors {
-        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    }
-    match received.flags.contains(ReturnFlags::CTRUNC) {
-        true => Err(io::Error::other(
-            "descriptors were lost: too many files are open",
-        )),
-        false => Ok(received.bytes),
     }
 }

@@ -1,6 +1,8 @@
-//! The parent's end of a worker process's socket, and of its standard error: they never block.
+//! Sockets, and what is sent and received by them. The parent's end of a worker process's socket,
+//! and of its standard error, never block.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +13,12 @@ use async_io::{Async, ReadableOwned};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
 
-/// The descriptors that fit into one message of ours.
-const DESCRIPTORS: usize = 4;
+use crate::passing::{Batches, MOST};
 
 /// Creates two connected sockets that programs which are started do not inherit.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -46,15 +48,16 @@ pub(super) fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 pub(super) fn send(
     socket: BorrowedFd<'_>,
     bytes: &[IoSlice<'_>],
-    descriptors: &[BorrowedFd<'_>],
+    descriptors: &[Arc<OwnedFd>],
 ) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     let flags = SendFlags::NOSIGNAL;
     #[cfg(not(target_os = "linux"))]
     let flags = SendFlags::empty();
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(io::Error::other("too many descriptors for one message"));
     }
     loop {
@@ -63,6 +66,44 @@ pub(super) fn send(
             sent => return Ok(sent?),
         }
     }
+}
+
+/// Reads bytes, and notes the descriptors that come with them; 0 at the end.
+pub(super) fn receive(
+    socket: BorrowedFd<'_>,
+    room: &mut [u8],
+    batches: &mut Batches,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    #[cfg(target_os = "linux")]
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    #[cfg(not(target_os = "linux"))]
+    let flags = RecvFlags::empty();
+    let received = loop {
+        let mut room = [IoSliceMut::new(room)];
+        match recvmsg(socket, &mut room, &mut control, flags) {
+            Err(Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    let mut is_short = received.flags.contains(ReturnFlags::CTRUNC);
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        let RecvAncillaryMessage::ScmRights(came) = message else {
+            continue;
+        };
+        for descriptor in came {
+            #[cfg(not(target_os = "linux"))]
+            rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+            match above_standard(descriptor) {
+                Ok(descriptor) => descriptors.push(descriptor),
+                Err(_) => is_short = true,
+            }
+        }
+    }
+    batches.add(descriptors, is_short);
+    Ok(received.bytes)
 }
 
 fn read(from: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
@@ -84,14 +125,17 @@ impl Socket {
     }
 
     /// Sends what fits, with the descriptors.
-    pub(crate) fn send(&self, bytes: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<usize> {
-        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        send(self.0.get_ref().as_fd(), bytes, &descriptors)
+    pub(crate) fn send(
+        &self,
+        bytes: &[IoSlice<'_>],
+        descriptors: &[Arc<OwnedFd>],
+    ) -> io::Result<usize> {
+        send(self.0.get_ref().as_fd(), bytes, descriptors)
     }
 
     /// Reads what is there; 0 at the end.
-    pub(crate) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
-        read(self.0.get_ref().as_fd(), room)
+    pub(crate) fn read(&self, room: &mut [u8], batches: &mut Batches) -> io::Result<usize> {
+        receive(self.0.get_ref().as_fd(), room, batches)
     }
 
     /// Blocks until there is something to read, but no longer than `time`. Returns `true` if there

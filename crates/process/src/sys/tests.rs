@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use super::serve::{first_message, receive};
-use super::socket::{pair, send};
-use crate::frame::{Header, Hello, Kind, VERSION};
+use super::serve::first_message;
+use super::socket::{pair, receive, send};
+use crate::frame::{FrameError, Header, Hello, Kind, VERSION};
+use crate::passing::{Batches, MOST};
 
 fn hello(descriptors: u8) -> Vec<u8> {
     let hello = Hello {
@@ -78,17 +79,30 @@ fn descriptors_that_are_missing_or_too_many_are_an_error() {
     }
 }
 
+/// Reads bytes of two messages at once. The second has descriptors.
 #[test]
-fn descriptors_that_do_not_fit_are_an_error_and_are_closed() {
+fn messages_that_come_as_one_read_have_their_own_descriptors() {
     let (ours, theirs) = pair().unwrap();
-    send_with(&ours, &hello(64), 64);
-    let mut came = Vec::new();
-    let error = receive(theirs.as_fd(), &mut [0; 100], &mut came).unwrap_err();
-    assert!(
-        error.to_string().contains("descriptors were lost"),
-        "{error}"
-    );
-    assert!(came.len() < 64, "{}", came.len());
+    send(ours.as_fd(), &[IoSlice::new(b"aa")], &[]).unwrap();
+    send_with(&ours, b"bb", 1);
+    send_with(&ours, b"cc", 2);
+    let mut batches = Batches::default();
+    let mut room = [0; 100];
+    let mut read = 0;
+    while read < 6 {
+        read += receive(theirs.as_fd(), &mut room[read..], &mut batches).unwrap();
+    }
+    assert_eq!(room[..6], *b"aabbcc");
+    assert_eq!(batches.take(0).unwrap().unwrap().len(), 0);
+    assert_eq!(batches.take(1).unwrap().unwrap().len(), 1);
+    assert_eq!(batches.take(2).unwrap().unwrap().len(), 2);
+    batches.expect_none().unwrap();
+    let error = batches.take(3).unwrap_err();
+    let expected = FrameError::Descriptors {
+        announced: 3,
+        came: 0,
+    };
+    assert_eq!(error, expected);
 }
 
 #[test]
@@ -107,9 +121,13 @@ fn a_first_message_that_is_another_or_none_is_an_error() {
 }
 
 #[test]
-fn too_many_descriptors_for_a_message_are_an_error() {
-    let (ours, _theirs) = pair().unwrap();
-    let some = some();
-    let many = [some.as_fd(); 64];
+fn a_message_takes_as_many_descriptors_as_the_system_allows() {
+    let (ours, theirs) = pair().unwrap();
+    let some = std::sync::Arc::new(some());
+    let many = vec![some; MOST + 1];
     assert!(send(ours.as_fd(), &[IoSlice::new(b"a")], &many).is_err());
+    send(ours.as_fd(), &[IoSlice::new(b"a")], &many[1..]).unwrap();
+    let mut batches = Batches::default();
+    receive(theirs.as_fd(), &mut [0; 10], &mut batches).unwrap();
+    assert_eq!(batches.take(MOST as u8).unwrap().unwrap().len(), MOST);
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Signal, getpid, getrlimit, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use workmill_process::{Builder, Bytes, Jobs, current_job};
+use workmill_process::{Builder, Bytes, Connection, Descriptor, Jobs, current_job};
 
 pub(crate) fn jobs() -> Jobs {
-    Jobs::new()
+    let jobs = Jobs::new()
         .with("square", square)
         .with("echo", echo)
         .with("id", id)
@@ -23,12 +23,14 @@ pub(crate) fn jobs() -> Jobs {
         .with("leave_and_hang", leave_and_hang)
         .with("begin_and_spawn", begin_and_spawn)
         .with("die", die)
+        .with("die_with", die_with)
         .with("die_later", die_later)
         .with("die_at_first", die_at_first)
         .with("big_and_die", big_and_die)
         .with("boom", boom)
         .with("take", take)
         .with("give", give)
+        .with("give_with", give_with)
         .with("make", make)
         .with("close_standard", close_standard)
         .with("close_others", close_others)
@@ -40,7 +42,14 @@ pub(crate) fn jobs() -> Jobs {
         .with("environment", environment)
         .with("attempt", attempt)
         .with("standard", standard)
-        .with("append", append)
+        .with("append", append);
+    let jobs = crate::descriptors::with_jobs(jobs);
+    let jobs = crate::descriptors_faults::with_jobs(jobs);
+    let jobs = crate::pipe::with_jobs(jobs);
+    let jobs = crate::pipe_faults::with_jobs(jobs);
+    let jobs = crate::pipe_named::with_jobs(jobs);
+    let jobs = crate::shared::with_jobs(jobs);
+    crate::shared_arrays::with_jobs(jobs)
 }
 
 pub(crate) fn square(n: u64) -> u64 {
@@ -257,6 +266,26 @@ impl<'de> Deserialize<'de> for Fruit {
 }
 
 pub(crate) fn give(_: Fruit) {}
+
+pub(crate) fn give_with(_: Descriptor<fs::File>, _: Fruit) {}
+
+/// Dies while it has the end of a pipe.
+pub(crate) fn die_with(_end: Connection<u8, ()>) {
+    die(Death::Abort);
+}
+
+/// Gives up the rights of the administrator, if it has them.
+pub(crate) fn become_nobody() {
+    if rustix::process::geteuid().is_root() {
+        let nobody = 65534;
+        // SAFETY: it takes a number alone.
+        let group = unsafe { libc::setgid(nobody) };
+        // SAFETY: it takes a number alone.
+        let user = unsafe { libc::setuid(nobody) };
+        let error = std::io::Error::last_os_error();
+        assert_eq!((group, user), (0, 0), "{error}");
+    }
+}
 
 pub(crate) fn make(trouble: Trouble, at_home: bool) -> Fruit {
     Fruit { trouble, at_home }

@@ -9,6 +9,10 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod death;
 #[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
+mod descriptors_faults;
+#[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -17,7 +21,17 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod parents;
 #[cfg(target_os = "linux")]
+mod pipe;
+#[cfg(target_os = "linux")]
+mod pipe_faults;
+#[cfg(target_os = "linux")]
+mod pipe_named;
+#[cfg(target_os = "linux")]
 mod runner;
+#[cfg(target_os = "linux")]
+mod shared;
+#[cfg(target_os = "linux")]
+mod shared_arrays;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
@@ -36,6 +50,13 @@ fn main() -> std::process::ExitCode {
         ("cancel", cancel::TESTS),
         ("start", start::TESTS),
         ("wire", wire::TESTS),
+        ("descriptors", descriptors::TESTS),
+        ("descriptors_faults", descriptors_faults::TESTS),
+        ("pipe", pipe::TESTS),
+        ("pipe_faults", pipe_faults::TESTS),
+        ("pipe_named", pipe_named::TESTS),
+        ("shared", shared::TESTS),
+        ("shared_arrays", shared_arrays::TESTS),
         ("parents", parents::TESTS),
         ("idle", idle::TESTS),
     ])

@@ -62,9 +62,15 @@ pub(crate) fn assert_works(pool: &ProcessPoolExecutor) {
 /// Returns a path at which there is no file.
 pub(crate) fn path() -> PathBuf {
     static PATHS: AtomicU32 = AtomicU32::new(0);
-    let number = PATHS.fetch_add(1, Ordering::SeqCst);
-    let name = format!("workmill-process-{}-{number}", std::process::id());
-    std::env::temp_dir().join(name)
+    loop {
+        let number = PATHS.fetch_add(1, Ordering::SeqCst);
+        let name = format!("workmill-process-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        // An earlier process of this number may have been killed before it removed its own.
+        if fs::symlink_metadata(&path).is_err() {
+            return path;
+        }
+    }
 }
 
 /// A file that a job writes when it has begun, removed with this.

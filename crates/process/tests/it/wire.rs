@@ -170,6 +170,8 @@ pub(crate) fn rogue(how: &str) {
         "another's answer" => frame(17, 0, 5, &[1]),
         "parent's" => frame(2, 0, 0, &[]),
         "short hello" => frame(16, 0, 0, &[1]),
+        "surplus" => return send_with_descriptor(&socket, &frame(24, 0, 0, &[])),
+        "too few" => return send_with_descriptor(&socket, &frame(17, 2, 0, &[1, 1, 1])),
         _ => return hang(&socket),
     };
     socket.write_all(&bytes).unwrap();
@@ -177,6 +179,18 @@ pub(crate) fn rogue(how: &str) {
         "4 GiB" | "half a header" | "half a body" => std::process::exit(9),
         _ => hang(&socket),
     }
+}
+
+fn send_with_descriptor(socket: &File, bytes: &[u8]) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [socket.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let bytes = [std::io::IoSlice::new(bytes)];
+    sendmsg(socket, &bytes, &mut control, SendFlags::empty()).unwrap();
+    hang(socket);
 }
 
 fn hang(mut socket: &File) {

@@ -1,0 +1,387 @@
+//! Pipes that have a name in the file system.
+
+use std::io::{self, Read, Write};
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
+
+/// A pipe that has a name in the file system: programs that know the path write to it and read from
+/// it, no matter which program started them.
+///
+/// It carries bytes one way, from writers to readers, and keeps none when nobody has it open. What
+/// is written at once in up to 4096 bytes stays together if several write. For typed items, and
+/// between processes that come from one program, [`pipe`](crate::pipe()) is better.
+///
+/// The object that has [created](Self::create) a named pipe removes it when it is dropped. Ends
+/// that are open stay open then.
+///
+/// On systems other than Linux and macOS it can be neither created nor opened:
+/// [`Unsupported`](io::ErrorKind::Unsupported).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// use workmill_process::{Jobs, NamedPipe, ProcessPoolExecutor};
+///
+/// fn send(path: String) -> Result<(), String> {
+///     let send = || NamedPipe::open(path)?.writer()?.write_all(b"Hello, receiver!");
+///     send().map_err(|error: std::io::Error| error.to_string())
+/// }
+///
+/// fn jobs() -> Jobs {
+///     Jobs::new().with("send", send)
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     workmill_process::serve_if_worker(jobs());
+///     let pool = ProcessPoolExecutor::new(1, jobs())?;
+///     let path = std::env::temp_dir().join(format!("workmill-fifo-{}", std::process::id()));
+///     let named = NamedPipe::create(&path)?;
+///     let sent = pool.submit(send, path.to_str().unwrap().to_owned());
+///     let mut text = String::new();
+///     named.reader()?.read_to_string(&mut text)?; // ends when the writer has gone
+///     assert_eq!(text, "Hello, receiver!");
+///     sent.join()??;
+///     drop(named);
+///     assert!(!path.exists());
+///     Ok(())
+/// }
+/// ```
+#[doc(alias("fifo", "mkfifo", "FIFO"))]
+#[derive(Debug)]
+pub struct NamedPipe {
+    path: PathBuf,
+    /// The file that is removed with this, if it is still at the path.
+    created: Option<FileNumber>,
+}
+
+impl NamedPipe {
+    /// Creates a named pipe. Its permissions are those of a new file. The drop removes it.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`AlreadyExists`](io::ErrorKind::AlreadyExists) if anything is at the
+    /// path: it may be a named pipe that an earlier program has left. Others if the system reports
+    /// them.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        create_fifo(&path)?;
+        let created = Some(FileNumber::of(&path)?);
+        Ok(Self { path, created })
+    }
+
+    /// Takes a named pipe that is there. The drop does not remove it.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`NotFound`](io::ErrorKind::NotFound) if nothing is at the path, of the
+    /// kind [`InvalidInput`](io::ErrorKind::InvalidInput) if something else is.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        FileNumber::of(&path)?;
+        let created = None;
+        Ok(Self { path, created })
+    }
+
+    /// Takes the named pipe that is there, or creates one. The drop removes it only if this has
+    /// created it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create) and [`open`](Self::open).
+    pub fn create_or_open(path: impl AsRef<Path>) -> io::Result<Self> {
+        match Self::create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
+            created => created,
+        }
+    }
+
+    /// Returns the path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the named pipe where it is.
+    pub fn keep(mut self) {
+        self.created = None;
+    }
+
+    /// Removes the named pipe, also one that another has created. If something else is at its path
+    /// by now, that stays.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is no named pipe at the path, or it cannot be removed.
+    pub fn remove(mut self) -> io::Result<()> {
+        let created = self.created.take();
+        let there = FileNumber::of(&self.path)?;
+        match created.is_none_or(|created| created == there) {
+            true => std::fs::remove_file(&self.path),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Opens the end that reads. Writers that wait for a reader go on. It does not wait for a
+    /// writer: the first read does.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is no named pipe at the path any more, or it may not be read.
+    pub fn reader(&self) -> io::Result<NamedPipeReader> {
+        Fifo::open_reader(&self.path).map(NamedPipeReader)
+    }
+
+    /// Opens the end that writes, and waits for a reader if there is none.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until there is a reader. A task of a pool gives its slot to another thread meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is no named pipe at the path any more, or it may not be written to.
+    pub fn writer(&self) -> io::Result<NamedPipeWriter> {
+        Fifo::open_writer(&self.path).map(NamedPipeWriter)
+    }
+
+    /// Opens the end that writes if there is a reader.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writer`](Self::writer), and one of the kind
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no reader.
+    pub fn try_writer(&self) -> io::Result<NamedPipeWriter> {
+        let opened = Fifo::try_open_writer(&self.path)?;
+        opened
+            .map(NamedPipeWriter)
+            .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Opens the end that writes, and waits for a reader, but no longer than `timeout`.
+    ///
+    /// Giving up opens the end that reads for a moment. Other writers that wait go on then, and
+    /// find no reader when they write.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until there is a reader or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writer`](Self::writer), and one of the kind [`TimedOut`](io::ErrorKind::TimedOut)
+    /// when the time is over.
+    pub fn writer_timeout(&self, timeout: Duration) -> io::Result<NamedPipeWriter> {
+        match self.try_writer() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            opened => return opened,
+        }
+        let opened = Opening::begin(&self.path)?.wait(timeout)?;
+        opened
+            .map(NamedPipeWriter)
+            .ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    /// Opens the end that writes, and waits for a reader without blocking the thread: another
+    /// thread does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writer`](Self::writer).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it is ready, nothing is opened. Giving up opens the end that
+    /// reads for a moment, as with [`writer_timeout`](Self::writer_timeout).
+    pub async fn writer_async(&self) -> io::Result<NamedPipeWriter> {
+        match self.try_writer() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            opened => return opened,
+        }
+        let opening = Opening::begin(&self.path)?;
+        opening.wait_async().await.map(NamedPipeWriter)
+    }
+}
+
+impl Drop for NamedPipe {
+    fn drop(&mut self) {
+        if let Some(created) = self.created {
+            // A file that somebody else has put there stays there.
+            if FileNumber::of(&self.path).is_ok_and(|there| there == created) {
+                let _ = std::fs::remove_file(&self.path);
+            }
+        }
+    }
+}
+
+/// Tries until something is done, or the deadline has come.
+fn until<T>(
+    fifo: &Fifo,
+    event: Until,
+    deadline: Option<Instant>,
+    mut attempt: impl FnMut() -> io::Result<Tried<T>>,
+) -> io::Result<T> {
+    loop {
+        match attempt()? {
+            Tried::Done(done) => return Ok(done),
+            Tried::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
+            Tried::NotNow if fifo.waitable().wait(event, deadline)? => {}
+            Tried::NotNow => return Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+async fn until_async<T>(
+    fifo: &Fifo,
+    event: Until,
+    mut attempt: impl FnMut() -> io::Result<Tried<T>>,
+) -> io::Result<T> {
+    loop {
+        match attempt()? {
+            Tried::Done(done) => return Ok(done),
+            Tried::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
+            Tried::NotNow => fifo.waitable().wait_async(event).await?,
+        }
+    }
+}
+
+fn now<T>(tried: Tried<T>) -> io::Result<T> {
+    match tried {
+        Tried::Done(done) => Ok(done),
+        Tried::NotNow => Err(io::ErrorKind::WouldBlock.into()),
+        Tried::Closed => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
+/// The end of a [`NamedPipe`] that reads.
+///
+/// Its [`Read`] blocks until there is something, at first until a writer comes; it returns 0 when
+/// all writers have gone, however they ended. A writer that comes later can be read from as well. A
+/// task of a pool that waits gives its slot to another thread.
+#[derive(Debug)]
+pub struct NamedPipeReader(Fifo);
+
+impl NamedPipeReader {
+    /// Reads what is there, without waiting; 0 if all writers have gone.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there, or no
+    /// writer has come yet.
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        now(self.0.read(buffer)?)
+    }
+
+    /// Reads, and waits for something to read, but no longer than `timeout`.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until there is something, all writers have gone, or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over.
+    pub fn read_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+        let deadline = Instant::now().checked_add(timeout);
+        until(&self.0, Until::Readable, deadline, || self.0.read(buffer))
+    }
+
+    /// Reads, and waits without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if the system reports one.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it is ready, nothing was read.
+    pub async fn read_async(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        until_async(&self.0, Until::Readable, || self.0.read(buffer)).await
+    }
+}
+
+impl Read for NamedPipeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        until(&self.0, Until::Readable, None, || self.0.read(buffer))
+    }
+}
+
+/// The end of a [`NamedPipe`] that writes.
+///
+/// Its [`Write`] blocks while there is no room (the system keeps 64 KB), and returns an error of
+/// the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when no reader is left. A task of a pool that
+/// waits gives its slot to another thread.
+#[derive(Debug)]
+pub struct NamedPipeWriter(Fifo);
+
+impl NamedPipeWriter {
+    /// Writes what fits, without waiting, and returns the number of bytes.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room, of the
+    /// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        now(self.0.write(bytes)?)
+    }
+
+    /// Writes what fits, and waits for room, but no longer than `timeout`. Returns the number of
+    /// bytes.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks until there is room or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over, of the
+    /// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    pub fn write_timeout(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<usize> {
+        let deadline = Instant::now().checked_add(timeout);
+        until(&self.0, Until::Writable, deadline, || self.0.write(bytes))
+    }
+
+    /// Writes what fits, and waits for room without blocking the thread. Returns the number of
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// An error of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it is ready, nothing was written.
+    pub async fn write_async(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        until_async(&self.0, Until::Writable, || self.0.write(bytes)).await
+    }
+}
+
+impl Write for NamedPipeWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        until(&self.0, Until::Writable, None, || self.0.write(bytes))
+    }
+
+    /// Does nothing: what was written can be read.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+macro_rules! ends {
+    ($($end:ty)+) => {$(
+        impl AsFd for $end {
+            /// The descriptor does not block.
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.waitable().as_fd()
+            }
+        }
+    )+};
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+ends! { NamedPipeReader NamedPipeWriter }

@@ -1,0 +1,349 @@
+//! Pipes whose ends give up, die, or are shared: no item is half of one and half of another.
+
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future::{block_on, poll_once};
+use rustix::process::Signal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use workmill_process::{
+    Bytes, Connection, Jobs, PipeErrorKind, ProcessPoolExecutor, SharedValue, pipe,
+};
+
+use crate::jobs;
+use crate::pipe::{bytes, echo_all, squares};
+use crate::runner::tests;
+use crate::support::{HANG, Sign, assert_works, descriptors, kill, lost, outcome, pool, until};
+
+tests! {
+    a_sender_whose_time_is_over_has_sent_nothing
+    a_future_that_is_dropped_has_sent_nothing
+    a_receiver_whose_time_is_over_loses_nothing
+    a_future_that_is_dropped_has_received_nothing
+    a_peer_killed_in_the_middle_of_a_frame_is_an_error_and_no_item
+    a_peer_killed_at_any_time_leaves_whole_items_alone
+    processes_that_share_an_end_notice_a_mixed_item
+    an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent
+    an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not
+    an_end_with_a_part_of_an_item_is_not_passed_on
+    a_pipe_leaves_no_descriptor
+    the_errors_of_pipes_say_what_they_are
+}
+
+pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
+    jobs.with("pipe_faults::send_endless", send_endless)
+        .with("pipe_faults::send_half", send_half)
+}
+
+/// Sends bytes of a size until it is killed, each in its beginning a number.
+fn send_endless(end: Connection<Bytes, ()>, size: usize) {
+    for number in 0_u64.. {
+        let mut item = bytes(size);
+        item[..8].copy_from_slice(&number.to_le_bytes());
+        end.send(&item).unwrap();
+    }
+}
+
+fn a_sender_whose_time_is_over_has_sent_nothing() {
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    for round in 0..3 {
+        let time = Duration::from_millis(5);
+        assert!(
+            here.send_timeout(&bytes(2 << 20), time)
+                .unwrap_err()
+                .is_full()
+        );
+        // Half of it is in the pipe, and is dropped.
+        thread::scope(|scope| {
+            scope.spawn(|| here.send(&bytes(10 + round)).unwrap());
+            assert!(there.recv().unwrap() == bytes(10 + round));
+        });
+        assert!(there.try_recv().unwrap_err().is_empty());
+    }
+}
+
+fn a_future_that_is_dropped_has_sent_nothing() {
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    let item = bytes(2 << 20);
+    let mut sends = Box::pin(here.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    drop(sends);
+    thread::scope(|scope| {
+        scope.spawn(|| here.send(&bytes(10)).unwrap());
+        assert!(there.recv().unwrap() == bytes(10));
+    });
+    drop(here);
+    assert!(there.recv().unwrap_err().is_closed());
+}
+
+fn a_receiver_whose_time_is_over_loses_nothing() {
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    let item = bytes(2 << 20);
+    let mut sends = Box::pin(here.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    // A part of it has come.
+    assert!(there.recv_timeout(Duration::ZERO).unwrap_err().is_empty());
+    assert!(there.try_recv().unwrap_err().is_empty());
+    thread::scope(|scope| {
+        scope.spawn(|| block_on(sends).unwrap());
+        assert!(there.recv().unwrap() == item);
+    });
+}
+
+fn a_future_that_is_dropped_has_received_nothing() {
+    let (here, there) = pipe::<u8, ()>().unwrap();
+    let mut receives = Box::pin(there.recv_async());
+    assert!(block_on(poll_once(&mut receives)).is_none());
+    drop(receives);
+    here.send(&1).unwrap();
+    assert_eq!(there.recv().unwrap(), 1);
+}
+
+/// Sends a part of an item, writes so, and waits to be killed.
+fn send_half(end: Connection<Bytes, ()>, path: String) {
+    end.send(&bytes(10)).unwrap();
+    let item = bytes(10 << 20);
+    let mut sends = Box::pin(end.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    jobs::begin_and_hang(path);
+}
+
+fn a_peer_killed_in_the_middle_of_a_frame_is_an_error_and_no_item() {
+    let pool = pool(1);
+    for take_some in [false, true] {
+        let (here, there) = pipe().unwrap();
+        let sign = Sign::new();
+        let sends = pool.submit(send_half, (there, sign.text()));
+        assert!(here.recv_timeout(HANG).unwrap() == bytes(10));
+        let process = sign.wait().parse().unwrap();
+        if take_some {
+            assert!(has_a_part(&here));
+        }
+        kill(process, Signal::KILL);
+        lost(sends);
+        let error = here.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete);
+        assert!(here.recv_timeout(HANG).unwrap_err().is_closed());
+    }
+}
+
+fn a_peer_killed_at_any_time_leaves_whole_items_alone() {
+    let pool = pool(1);
+    let mut halves = 0;
+    for round in 0..60_u64 {
+        let size = if round % 2 == 0 { 100_000 } else { 1_000 };
+        let (here, there) = pipe().unwrap();
+        let sends = pool.submit(send_endless, (there, size));
+        let mut received = 0;
+        let error = loop {
+            if received == round {
+                assert!(sends.cancel(), "it runs until it is killed");
+            }
+            match here.recv_timeout(HANG) {
+                Ok(item) => {
+                    assert!(item[..8] == received.to_le_bytes() && item[8..] == bytes(size)[8..]);
+                    received += 1;
+                }
+                Err(error) => break error,
+            }
+        };
+        if error.kind() == PipeErrorKind::Incomplete {
+            halves += 1;
+            assert_eq!(size, 100_000, "small ones are whole");
+            assert!(here.recv_timeout(HANG).unwrap_err().is_closed());
+        } else {
+            assert!(error.is_closed(), "{error}");
+        }
+    }
+    println!("{halves} were killed amid an item");
+    assert_works(&pool);
+}
+
+/// Returns another connection of the same end, as another process would have.
+fn twin<A, B>(end: &Connection<A, B>) -> Connection<A, B> {
+    cast(end)
+}
+
+/// A connection that takes its items for others at the other end of a pipe.
+enum Cast<'a, A, B, C, D> {
+    Sent(&'a Connection<A, B>),
+    Taken(Box<Connection<C, D>>),
+}
+
+impl<A, B, C, D> Serialize for Cast<'_, A, B, C, D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Sent(end) => end.serialize(serializer),
+            Self::Taken(end) => end.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, A, B, C, D> Deserialize<'de> for Cast<'_, A, B, C, D> {
+    fn deserialize<E: Deserializer<'de>>(deserializer: E) -> Result<Self, E::Error> {
+        Box::deserialize(deserializer).map(Self::Taken)
+    }
+}
+
+/// Returns another connection of the same end that takes its items for others.
+fn cast<A, B, C, D>(end: &Connection<A, B>) -> Connection<C, D> {
+    let (here, there) = pipe::<Cast<'_, A, B, C, D>, ()>().unwrap();
+    here.send(&Cast::Sent(end)).unwrap();
+    match there.recv().unwrap() {
+        Cast::Taken(end) => *end,
+        Cast::Sent(_) => unreachable!("it was decoded"),
+    }
+}
+
+/// Returns `true` if a part of an item has come. Such an end is not passed on.
+fn has_a_part<A, B: serde::de::DeserializeOwned>(end: &Connection<A, B>) -> bool {
+    assert!(end.try_recv().is_err_and(|error| error.is_empty()));
+    let (here, _there) = pipe::<Cast<'_, A, B, (), ()>, ()>().unwrap();
+    here.send(&Cast::Sent(end)).is_err()
+}
+
+fn processes_that_share_an_end_notice_a_mixed_item() {
+    let item = bytes(5 << 20);
+    // Two that send.
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    let other = twin(&here);
+    let mut sends = Box::pin(here.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    assert!(there.try_recv().unwrap_err().is_empty());
+    other.send(&bytes(5)).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| block_on(sends).unwrap());
+        assert!(there.recv_timeout(HANG).unwrap() == bytes(5));
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        // It is told once.
+        assert!(
+            there
+                .recv_timeout(Duration::from_millis(50))
+                .unwrap_err()
+                .is_empty()
+        );
+    });
+    other.send(&bytes(6)).unwrap();
+    assert!(there.recv_timeout(HANG).unwrap() == bytes(6));
+    // Two that receive.
+    let other = twin(&there);
+    let mut sends = Box::pin(here.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    assert!(there.try_recv().unwrap_err().is_empty());
+    let sends = std::cell::RefCell::new(sends);
+    until(|| {
+        assert!(block_on(poll_once(&mut *sends.borrow_mut())).is_none());
+        other
+            .try_recv()
+            .is_err_and(|error| error.kind() == PipeErrorKind::Incomplete)
+    });
+    assert!(other.try_recv().unwrap_err().is_empty());
+    let sends = sends.into_inner();
+    thread::scope(|scope| {
+        scope.spawn(|| block_on(sends).unwrap());
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        assert!(
+            there
+                .recv_timeout(Duration::from_millis(50))
+                .unwrap_err()
+                .is_empty()
+        );
+    });
+    // Small items are whole.
+    for n in 0..50 {
+        here.send(&bytes(n)).unwrap();
+        let end = if n % 2 == 0 { &there } else { &other };
+        assert!(end.recv_timeout(HANG).unwrap() == bytes(n));
+    }
+}
+
+fn an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent() {
+    let (here, there) = pipe::<Vec<SharedValue<u8>>, ()>().unwrap();
+    let value = SharedValue::new(1_u8).unwrap();
+    let error = here.send(&vec![value.clone(); 254]).unwrap_err();
+    assert_eq!(error.kind(), PipeErrorKind::Encode);
+    assert!(
+        error.to_string().contains("253 descriptors at most"),
+        "{error}"
+    );
+    assert!(there.try_recv().unwrap_err().is_empty());
+    here.send(&vec![value; 253]).unwrap();
+    assert_eq!(there.recv().unwrap().len(), 253);
+}
+
+fn an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not() {
+    let (here, there) = pipe::<(Connection<u8, u8>, bool), ()>().unwrap();
+    let there: Connection<(), (SharedValue<u8>, bool)> = cast(&there);
+    let (first, second) = pipe::<u8, u8>().unwrap();
+    here.send(&(first, true)).unwrap();
+    let error = there.recv().unwrap_err();
+    assert_eq!(error.kind(), PipeErrorKind::Decode);
+    assert!(
+        error.to_string().contains("that of a connection"),
+        "{error}"
+    );
+    // Its descriptor is closed.
+    assert!(second.recv_timeout(HANG).unwrap_err().is_closed());
+    let other: Connection<(SharedValue<u8>, bool), ()> = cast(&here);
+    other.send(&(SharedValue::new(1).unwrap(), true)).unwrap();
+    assert!(there.recv().unwrap().1);
+    other.send(&(SharedValue::new(1).unwrap(), false)).unwrap();
+    let trailing: Connection<(), SharedValue<u8>> = cast(&there);
+    let error = trailing.recv().unwrap_err();
+    assert!(
+        error.to_string().contains("1 bytes are left over"),
+        "{error}"
+    );
+}
+
+fn an_end_with_a_part_of_an_item_is_not_passed_on() {
+    let pool = pool(1);
+    let (here, there) = pipe().unwrap();
+    let item = bytes(2 << 20);
+    let mut sends = Box::pin(here.send_async(&item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    assert!(there.try_recv().unwrap_err().is_empty());
+    let handle = pool.submit(echo_all, there);
+    let error = crate::support::error(handle);
+    let text = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        text.contains("a connection that has received a part of an item"),
+        "{text}"
+    );
+    assert!(block_on(sends).unwrap_err().is_closed());
+}
+
+fn a_pipe_leaves_no_descriptor() {
+    let pool = pool(1);
+    let round = |pool: &ProcessPoolExecutor| {
+        let (here, there) = pipe().unwrap();
+        let answers = pool.submit(squares, there);
+        block_on(here.send_async(&4)).unwrap();
+        assert_eq!(block_on(here.recv_async()).unwrap(), 16);
+        drop(here);
+        outcome(answers).unwrap();
+    };
+    round(&pool);
+    let before = descriptors();
+    (0..100).for_each(|_| round(&pool));
+    until(|| descriptors() == before);
+}
+
+fn the_errors_of_pipes_say_what_they_are() {
+    let (here, there) = pipe::<u8, u8>().unwrap();
+    let error = there.try_recv().unwrap_err();
+    assert_eq!(error.to_string(), "no item has come");
+    assert_eq!(
+        std::io::Error::from(error).kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    drop(here);
+    let error = there.recv().unwrap_err();
+    assert_eq!(error.to_string(), "the other end of the pipe has gone");
+    assert_eq!(
+        std::io::Error::from(error).kind(),
+        std::io::ErrorKind::BrokenPipe
+    );
+}
