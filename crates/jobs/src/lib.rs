@@ -89,4 +89,5 @@ pub mod executors {
     pub use crate::context::{Attempt, within};
     pub use crate::encoding::{decode, encode};
     pub use crate::executor::{Sealed, next_submission};
+    pub use crate::registry::Phase;
 }

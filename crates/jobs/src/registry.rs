@@ -45,8 +45,21 @@ struct List {
     by_name: HashMap<&'static str, usize>,
 }
 
-/// The result appended to the buffer, or an error.
-type Call = Arc<dyn Fn(&[u8], &mut Vec<u8>) -> Result<(), CallError> + Send + Sync>;
+/// What a call of a job is about to do.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// To decode the arguments.
+    Decode,
+    /// To call the function.
+    Run,
+    /// To encode the result.
+    Encode,
+}
+
+/// The result appended to the buffer, or an error. The last argument is told each phase.
+type Call =
+    Arc<dyn Fn(&[u8], &mut Vec<u8>, &mut dyn FnMut(Phase)) -> Result<(), CallError> + Send + Sync>;
 
 #[derive(Clone)]
 struct Entry {
@@ -92,9 +105,13 @@ impl Jobs {
         list.entries.push(Entry {
             name,
             function: added,
-            call: Arc::new(move |arguments, result| {
+            call: Arc::new(move |arguments, result, tell| {
+                tell(Phase::Decode);
                 let arguments = decode::<A>(arguments).map_err(CallError::Arguments)?;
-                encode(&function.call(arguments), result).map_err(CallError::Result)
+                tell(Phase::Run);
+                let returned = function.call(arguments);
+                tell(Phase::Encode);
+                encode(&returned, result).map_err(CallError::Result)
             }),
         });
         self
@@ -159,10 +176,23 @@ impl Jobs {
         arguments: &[u8],
         result: &mut Vec<u8>,
     ) -> Result<(), CallError> {
+        self.call_in_phases(name, arguments, result, &mut |_| ())
+    }
+
+    /// Calls a job as [`call`](Self::call) does, and tells each phase before it begins: arguments
+    /// and results may hold what is more than their bytes.
+    #[doc(hidden)]
+    pub fn call_in_phases(
+        &self,
+        name: &str,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+        tell: &mut dyn FnMut(Phase),
+    ) -> Result<(), CallError> {
         let at = self.list.by_name.get(name).copied();
         let entry = at.map(|at| &self.list.entries[at]);
         let entry = entry.ok_or_else(|| CallError::Unknown(name.to_owned()))?;
-        (entry.call)(arguments, result)
+        (entry.call)(arguments, result, tell)
     }
 
     /// Returns a number that is the same for each list of the same names in the same order. By it

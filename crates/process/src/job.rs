@@ -15,7 +15,8 @@ use workmill::timer::{Sleep, sleep_until};
 use workmill_jobs::executors::next_submission;
 
 use crate::buffers::{Body, Buffers};
-use crate::pool::Shared;
+use crate::hub::passing::Objects;
+use crate::pool::{Own, Shared};
 
 /// The encoded result.
 pub(crate) type Outcome = Result<Body, JoinError>;
@@ -61,7 +62,11 @@ pub(crate) struct Job {
     pub(crate) function: u32,
     pub(crate) submission: u64,
     pub(crate) arguments: Vec<u8>,
+    /// The objects of the hub that the arguments name.
+    pub(crate) objects: Objects,
     pub(crate) limits: Limits,
+    /// The process that is its own, if it is not a pool's.
+    pub(crate) own: Option<Arc<Own>>,
     buffers: Buffers,
     progress: Mutex<Progress>,
 }
@@ -70,7 +75,7 @@ impl Job {
     pub(crate) fn new(
         name: &'static str,
         (function, submission): (u32, u64),
-        arguments: Vec<u8>,
+        (arguments, objects): (Vec<u8>, Objects),
         limits: Limits,
         buffers: &Buffers,
     ) -> Self {
@@ -79,7 +84,9 @@ impl Job {
             function,
             submission,
             arguments,
+            objects,
             limits,
+            own: None,
             buffers: buffers.clone(),
             progress: Mutex::new(Progress {
                 stage: Stage::Waiting,
@@ -126,6 +133,7 @@ impl Running {
     pub(crate) fn again(&self) -> Self {
         let mut arguments = self.shared.buffers.take_empty();
         arguments.extend_from_slice(&self.job.arguments);
+        let arguments = (arguments, self.job.objects.clone());
         let number = (self.job.function, next_submission());
         let Job { name, limits, .. } = *self.job;
         Self::new(
@@ -195,6 +203,8 @@ impl Drop for Running {
                 // of this one away.
                 dead.wait();
             }
+        } else if let Some(own) = &self.job.own {
+            own.never_started();
         }
     }
 }

@@ -101,6 +101,11 @@ mod executor;
 mod frame;
 pub mod guide;
 mod hooks;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    allow(dead_code, reason = "there is no worker that asks")
+)]
+pub mod hub;
 mod job;
 mod later;
 mod pool;
@@ -115,6 +120,7 @@ pub use builder::Builder;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
 pub use hooks::ProcessEnd;
+pub use hub::{CurrentProcess, Hub, HubRef, ProcessHandle, current_process};
 pub use reference::{ProcessGroup, ProcessMetrics, ProcessPoolRef};
 pub use workmill;
 pub use workmill_jobs::{Bytes, Job, JobContext, JobExecutor, Jobs, NotRegistered, current_job};

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "no pool can be built, so none of this has a user")]
 
+use std::future::Ready;
 use std::io::{self, IoSlice};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::task::{Context, Poll};
 
 use workmill_jobs::Jobs;
 
+use crate::buffers::Body;
 use crate::builder::Program;
+use crate::hub::wire::Request;
 
 pub(crate) const WORDS: u64 = 16;
 
@@ -30,6 +33,35 @@ pub(crate) type Descriptor = Never;
 
 pub(crate) fn serve(_: &Jobs) -> ! {
     unreachable!("there is no worker process")
+}
+
+pub(crate) fn link() -> Option<&'static Link> {
+    None
+}
+
+#[derive(Debug)]
+pub(crate) struct Link(Never);
+
+impl Link {
+    pub(crate) fn name(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn tell(&self, _: Request, _: &[&[u8]]) {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask(&self, _: Request, _: &[&[u8]]) -> (u64, Body) {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask_async(&'static self, _: Request, _: &[&[u8]]) -> Ready<(u64, Body)> {
+        match self.0 {}
+    }
 }
 
 pub(crate) fn start(_: &Program) -> io::Result<Started> {

@@ -2,6 +2,7 @@
 //! `unsupported.rs`, which has the same names.
 
 mod claims;
+mod link;
 mod marker;
 mod memory;
 mod process;
@@ -12,6 +13,7 @@ mod start;
 mod tests;
 
 pub(crate) use claims::{Claims, WORDS};
+pub(crate) use link::{Link, link};
 pub(crate) use marker::is_here as is_unserved_worker;
 pub(crate) use process::{Exit, Process};
 pub(crate) use serve::serve;

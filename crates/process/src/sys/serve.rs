@@ -8,7 +8,7 @@
 //! for.
 
 use std::any::Any;
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,46 +21,46 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group,
     setrlimit,
 };
-use workmill_jobs::executors::{Attempt, within};
+use workmill_jobs::executors::{Attempt, Phase, within};
 use workmill_jobs::{CallError, Jobs};
 
 use super::claims::Claims;
-use super::socket::send;
+use super::link::Link;
 use crate::buffers::Buffers;
 use crate::frame::{Decoder, Frame, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
+use crate::hub::passing::{self, Side};
 
 /// The status with which a worker ends that could not begin.
 const CANNOT_SERVE: i32 = 70;
 
 /// Serves, and ends the process.
 pub(crate) fn serve(jobs: &Jobs) -> ! {
-    let status = match Worker::begin(jobs).and_then(Worker::run) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("a worker process cannot serve: {error}");
-            CANNOT_SERVE
-        }
-    };
-    std::process::exit(status)
+    match Worker::begin(jobs).and_then(Worker::run) {
+        Ok(status) => std::process::exit(status),
+        Err(error) => fail(&error),
+    }
 }
 
 /// Kills the group that this process was started in, and this process, which a job may have put
 /// into another: that of somebody else.
-fn end_group(group: Pid) -> ! {
+pub(super) fn end_group(group: Pid) -> ! {
     let _ = kill_process_group(group, Signal::KILL);
     let _ = kill_process(getpid(), Signal::KILL);
     std::process::abort()
 }
 
+/// Ends a process that cannot go on.
+pub(super) fn fail(error: &io::Error) -> ! {
+    eprintln!("a worker process cannot serve: {error}");
+    std::process::exit(CANNOT_SERVE)
+}
+
 struct Worker<'a> {
     jobs: &'a Jobs,
     names: Vec<&'static str>,
-    socket: OwnedFd,
+    link: &'static Link,
     claims: Claims,
-    group: Pid,
     parent: u32,
-    decoder: Decoder,
-    buffers: Buffers,
     /// The frame that is being made: a header, and a body.
     reply: Vec<u8>,
 }
@@ -76,18 +76,15 @@ impl<'a> Worker<'a> {
             rustix::stdio::dup2_stdout(stdout)?;
         }
         let names: Vec<_> = jobs.names().collect();
+        watch_parent(socket.try_clone()?, getpgrp())?;
         let worker = Self {
             jobs,
-            socket,
+            link: Link::begin(socket, getpgrp(), hello.names),
             claims,
-            group: getpgrp(),
             parent: hello.process,
-            decoder: Decoder::new(),
-            buffers: Buffers::default(),
             reply: Vec::new(),
             names,
         };
-        worker.watch_parent()?;
         if hello.memory != u64::MAX {
             // More than the parent itself may have is no error, and no more than that.
             let maximum = getrlimit(Resource::As).maximum;
@@ -97,12 +94,12 @@ impl<'a> Worker<'a> {
             };
             setrlimit(Resource::As, limit)?;
         }
-        worker.say_ready()?;
+        worker.say_ready();
         Ok(worker)
     }
 
     /// Says with what code this worker was built; the parent decides whether that will do.
-    fn say_ready(&self) -> io::Result<()> {
+    fn say_ready(&self) {
         let hello = Hello {
             version: VERSION,
             fingerprint: self.jobs.fingerprint(),
@@ -111,58 +108,19 @@ impl<'a> Worker<'a> {
             names: self.names.join(", "),
         };
         let body = hello.to_bytes();
-        let mut frame = Header::new(Kind::Ready, 0, body.len() as u32)
-            .to_bytes()
-            .to_vec();
-        frame.extend(body);
-        self.write(&frame)
+        let header = Header::new(Kind::Ready, 0, body.len() as u32).to_bytes();
+        self.link.send(&[&header, &body]);
     }
 
-    fn watch_parent(&self) -> io::Result<()> {
-        let (socket, group) = (self.socket.try_clone()?, self.group);
-        let watch = move || {
-            // The end of the other side is told without being asked for; data is not.
-            #[cfg(target_os = "linux")]
-            let flags = PollFlags::RDHUP;
-            #[cfg(not(target_os = "linux"))]
-            let flags = PollFlags::empty();
-            loop {
-                let mut sockets = [PollFd::new(&socket, flags)];
-                match poll(&mut sockets, None) {
-                    Ok(_) if !sockets[0].revents().is_empty() => end_group(group),
-                    Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
-                    Err(_) => end_group(group),
-                }
-            }
-        };
-        let builder = thread::Builder::new().name("workmill-watcher".to_owned());
-        builder.stack_size(64 << 10).spawn(watch)?;
-        Ok(())
-    }
-
-    /// Serves until the parent says that it is enough.
-    fn run(mut self) -> io::Result<()> {
+    /// Serves until the parent says that it is enough. Returns the status to end with.
+    fn run(mut self) -> io::Result<i32> {
         loop {
-            let frame = self.decoder.next(&self.buffers).map_err(io::Error::other)?;
-            match frame {
-                None => self.read()?,
-                Some(frame) => match frame.header.kind {
-                    Kind::Job => self.call(&frame)?,
-                    Kind::Bye => return Ok(()),
-                    kind => return Err(io::Error::other(FrameError::Unexpected(kind))),
-                },
+            let frame = self.link.next_job();
+            match frame.header.kind {
+                Kind::Job => self.call(&frame)?,
+                _ => return Ok(frame.header.sequence as i32),
             }
         }
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        match rustix::io::read(&self.socket, self.decoder.room()) {
-            Ok(0) => end_group(self.group),
-            Ok(bytes) => self.decoder.filled(bytes),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
     }
 
     fn call(&mut self, frame: &Frame) -> io::Result<()> {
@@ -181,11 +139,27 @@ impl<'a> Worker<'a> {
         self.reply.clear();
         self.reply.resize(HEADER, 0);
         let (jobs, reply) = (self.jobs, &mut self.reply);
-        let call = || within(name, attempt, || jobs.call(name, arguments, reply));
-        let failed = match catch_unwind(AssertUnwindSafe(call)) {
+        let link = self.link;
+        let mut tell = |phase| {
+            // Handles come and go in arguments and results only.
+            passing::set((phase != Phase::Run).then_some(Side::worker(link)));
+        };
+        let run = || jobs.call_in_phases(name, arguments, reply, &mut tell);
+        let called = catch_unwind(AssertUnwindSafe(|| within(name, attempt, run)));
+        let refused = passing::set(None);
+        let failed = match called {
             Ok(Ok(())) => None,
-            Ok(Err(CallError::Result(error))) => Some((Kind::NotEncoded, error.to_string())),
-            Ok(Err(error)) => Some((Kind::NotCalled, error.to_string())),
+            Ok(Err(CallError::Result(error))) => Some((
+                Kind::NotEncoded,
+                refused.unwrap_or_else(|| error.to_string()),
+            )),
+            Ok(Err(error)) => Some((
+                Kind::NotCalled,
+                match refused {
+                    Some(why) => format!("the arguments cannot be decoded: {why}"),
+                    None => error.to_string(),
+                },
+            )),
             Err(payload) => Some((Kind::Panicked, message(payload))),
         };
         let kind = failed.as_ref().map_or(Kind::Value, |(kind, _)| *kind);
@@ -193,11 +167,12 @@ impl<'a> Worker<'a> {
             self.reply.truncate(HEADER);
             self.reply.extend(text.bytes());
         }
-        self.reply(kind, sequence)
+        self.reply(kind, sequence);
+        Ok(())
     }
 
     /// Sends the frame that has been made.
-    fn reply(&mut self, mut kind: Kind, sequence: u64) -> io::Result<()> {
+    fn reply(&mut self, mut kind: Kind, sequence: u64) {
         let length = u32::try_from(self.reply.len() - HEADER).unwrap_or_else(|_| {
             kind = Kind::NotEncoded;
             self.reply.truncate(HEADER);
@@ -206,23 +181,33 @@ impl<'a> Worker<'a> {
         });
         let header = Header::new(kind, sequence, length);
         self.reply[..HEADER].copy_from_slice(&header.to_bytes());
-        self.write(&self.reply)?;
+        self.link.send(&[&self.reply]);
         if self.reply.capacity() > 32 << 20 {
             self.reply = Vec::new();
         }
-        Ok(())
     }
+}
 
-    fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match send(self.socket.as_fd(), &[IoSlice::new(bytes)], &[]) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(self.group),
-                Err(error) => return Err(error),
+/// Starts the thread that waits for the parent to be gone.
+fn watch_parent(socket: OwnedFd, group: Pid) -> io::Result<()> {
+    let watch = move || {
+        // The end of the other side is told without being asked for; data is not.
+        #[cfg(target_os = "linux")]
+        let flags = PollFlags::RDHUP;
+        #[cfg(not(target_os = "linux"))]
+        let flags = PollFlags::empty();
+        loop {
+            let mut sockets = [PollFd::new(&socket, flags)];
+            match poll(&mut sockets, None) {
+                Ok(_) if !sockets[0].revents().is_empty() => end_group(group),
+                Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => end_group(group),
             }
         }
-        Ok(())
-    }
+    };
+    let builder = thread::Builder::new().name("workmill-watcher".to_owned());
+    builder.stack_size(64 << 10).spawn(watch)?;
+    Ok(())
 }
 
 /// Returns the message of a panic. The drop of a payload may panic as well.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::{Builder, Bytes, Jobs, current_job};
 
 pub(crate) fn jobs() -> Jobs {
-    Jobs::new()
+    let jobs = Jobs::new()
         .with("square", square)
         .with("echo", echo)
         .with("id", id)
@@ -40,7 +40,8 @@ pub(crate) fn jobs() -> Jobs {
         .with("environment", environment)
         .with("attempt", attempt)
         .with("standard", standard)
-        .with("append", append)
+        .with("append", append);
+    crate::hub_jobs::with_jobs(jobs)
 }
 
 pub(crate) fn square(n: u64) -> u64 {

@@ -11,9 +11,17 @@ mod death;
 #[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
+mod hub;
+#[cfg(target_os = "linux")]
+mod hub_jobs;
+#[cfg(target_os = "linux")]
+mod hub_processes;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod jobs;
+#[cfg(target_os = "linux")]
+mod leases;
 #[cfg(target_os = "linux")]
 mod parents;
 #[cfg(target_os = "linux")]
@@ -36,6 +44,9 @@ fn main() -> std::process::ExitCode {
         ("cancel", cancel::TESTS),
         ("start", start::TESTS),
         ("wire", wire::TESTS),
+        ("hub", hub::TESTS),
+        ("hub_processes", hub_processes::TESTS),
+        ("leases", leases::TESTS),
         ("parents", parents::TESTS),
         ("idle", idle::TESTS),
     ])
