@@ -16,7 +16,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use workmill_process::{Bytes, Jobs, ProcessPoolExecutor, serve_if_worker};
+use workmill_process::hub::{JoinableQueue, Semaphore};
+use workmill_process::{Bytes, Hub, Jobs, ProcessPoolExecutor, serve_if_worker};
 
 fn nothing() {}
 
@@ -24,21 +25,49 @@ fn echo(bytes: Bytes) -> Bytes {
     bytes
 }
 
-fn jobs() -> Jobs {
-    Jobs::new().with("nothing", nothing).with("echo", echo)
+/// Returns nanoseconds a permit.
+fn permits(keys: Semaphore) -> f64 {
+    let take = || drop(keys.acquire().expect("it is not closed"));
+    time(PERMITS, || (0..PERMITS).for_each(|_| take()))
 }
 
-const ROWS: [&str; 4] = [
+fn put(queue: JoinableQueue<u32>) {
+    (0..ITEMS).for_each(|number| queue.put(number).expect("it is not closed"));
+}
+
+/// Takes items and reports them done.
+fn take(queue: JoinableQueue<u32>) {
+    (0..ITEMS).for_each(|_| drop(queue.get_task().expect("it is not closed")));
+}
+
+fn jobs() -> Jobs {
+    Jobs::new()
+        .with("nothing", nothing)
+        .with("echo", echo)
+        .with("permits", permits)
+        .with("put", put)
+        .with("take", take)
+}
+
+const ROWS: [&str; 7] = [
     "empty job, one at a time",
     "empty job, 64 in flight",
     "1 MB there and back",
     "start, one job, end",
+    "acquire and release by a child",
+    "an item from child to child",
+    "an item from child to child, room for 100",
 ];
+
+/// Nanoseconds an operation, for each row.
+type Figures = [Option<f64>; ROWS.len()];
 
 const EMPTY: u32 = 2000;
 const WINDOW: u32 = 4000;
 const LARGE: u32 = 40;
 const STARTS: u32 = 5;
+const PERMITS: u32 = 2000;
+const ITEMS: u32 = 20_000;
 
 /// Returns nanoseconds an operation.
 fn time(operations: u32, run: impl FnOnce()) -> f64 {
@@ -64,7 +93,7 @@ fn raw_worker() {
 }
 
 /// A message of 24 bytes goes to another process and comes back; or one of a megabyte.
-fn raw() -> [Option<f64>; 4] {
+fn raw() -> Figures {
     let (mut ours, theirs) = UnixStream::pair().expect("two sockets");
     let program = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new(program);
@@ -88,10 +117,10 @@ fn raw() -> [Option<f64>; 4] {
     });
     drop(ours);
     child.wait().expect("the child ends");
-    [Some(empty), None, Some(large), None]
+    [Some(empty), None, Some(large), None, None, None, None]
 }
 
-fn ours() -> [Option<f64>; 4] {
+fn ours() -> Figures {
     let pool = ProcessPoolExecutor::new(1, jobs()).expect("a pool");
     let run = || pool.submit(nothing, ()).join().expect("an empty job");
     run();
@@ -124,7 +153,25 @@ fn ours() -> [Option<f64>; 4] {
             pool.shutdown();
         }
     });
-    [Some(empty), Some(window), Some(large), Some(start)]
+    let [permit, item, bounded] = ours_of_the_hub();
+    let jobs = [empty, window, large, start].map(Some);
+    let [empty, window, large, start] = jobs;
+    [empty, window, large, start, permit, item, bounded]
+}
+
+fn ours_of_the_hub() -> [Option<f64>; 3] {
+    let hub = Hub::new(jobs()).expect("a hub");
+    let keys = hub.semaphore(1);
+    let permit = hub.spawn(permits, keys).join().expect("permits");
+    let item = |capacity: Option<usize>| {
+        let queue = hub.queue(capacity);
+        time(ITEMS, || {
+            let taker = hub.spawn(take, queue.clone());
+            hub.spawn(put, queue).join().expect("items");
+            taker.join().expect("items");
+        })
+    };
+    [permit, item(None), item(Some(100))].map(Some)
 }
 
 /// The same with one process of Python's: started by `fork` for the first three rows, and by
@@ -159,10 +206,37 @@ if __name__ == '__main__':
         with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as s:
             s.submit(nothing).result()
     figures.append(timed(1, start))
+    f = get_context('fork')
+    def permits(s, c):
+        def take():
+            for _ in range(2000):
+                s.acquire()
+                s.release()
+        c.send(timed(2000, take))
+    def put(q):
+        for i in range(20000): q.put(i)
+    def take(q):
+        for _ in range(20000):
+            q.get()
+            q.task_done()
+    with f.Manager() as m:
+        a, b = f.Pipe()
+        s = m.Semaphore(1)
+        p = f.Process(target=permits, args=(s, b))
+        p.start()
+        figures.append(a.recv())
+        p.join()
+    for capacity in 0, 100:
+        q = f.JoinableQueue(capacity)
+        def items():
+            both = [f.Process(target=t, args=(q,)) for t in (take, put)]
+            for p in both: p.start()
+            for p in both: p.join()
+        figures.append(timed(20000, items))
     print(*figures)
 ";
 
-fn python(script: &std::path::Path) -> Option<[Option<f64>; 4]> {
+fn python(script: &std::path::Path) -> Option<Figures> {
     let output = Command::new("python3")
         .arg(script)
         .stderr(Stdio::null())
@@ -173,7 +247,7 @@ fn python(script: &std::path::Path) -> Option<[Option<f64>; 4]> {
         .split_whitespace()
         .filter_map(|it| it.parse().ok())
         .collect();
-    let figures: [f64; 4] = figures.try_into().ok()?;
+    let figures: [f64; ROWS.len()] = figures.try_into().ok()?;
     Some(figures.map(Some))
 }
 

@@ -13,9 +13,19 @@ use workmill_jobs::Jobs;
 
 use crate::buffers::Body;
 use crate::builder::Program;
+use crate::hub::near::Nears;
 use crate::hub::wire::Request;
 
 pub(crate) const WORDS: u64 = 16;
+pub(crate) const CREDITS: usize = 16;
+pub(crate) const ITEMS: u64 = 96;
+
+#[derive(Debug)]
+pub(crate) enum Whose {
+    Parents,
+    Leased,
+    Kept,
+}
 
 pub(crate) fn supported() -> io::Result<()> {
     let message = "process pools need Linux or macOS";
@@ -48,6 +58,14 @@ impl Link {
     }
 
     pub(crate) fn is_ours(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        match self.0 {}
+    }
+
+    pub(crate) fn nears(&self) -> &Nears {
         match self.0 {}
     }
 
@@ -87,6 +105,34 @@ impl Claims {
     }
 
     pub(crate) fn withdraw(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn grant(&self, _: usize, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn revoke(&self, _: usize) -> u64 {
+        match self.0 {}
+    }
+
+    pub(crate) fn spend(&self, _: usize) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn offer(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_back(&self, _: u64) -> Whose {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_offered(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn take(&self, _: u64, _: bool) -> bool {
         match self.0 {}
     }
 }

@@ -14,6 +14,7 @@ use std::task::Poll;
 use workmill::{GetError, OwnedTaskGuard, TryGetError};
 use workmill_jobs::Sendable;
 
+use super::ahead::{Flow, Waiting, Words};
 use super::passing::{Encoded, Side, decode_from, encode_for};
 use super::registry::Registry;
 
@@ -31,10 +32,17 @@ pub(crate) enum NotPut {
 /// A queue of items of whatever type.
 pub(crate) trait AnyQueue: Send + Sync {
     fn try_put(&self, item: Encoded) -> Result<(), NotPut>;
+    /// Puts an item that was accepted before the queue was closed.
+    fn try_put_late(&self, item: Encoded) -> Result<(), NotPut>;
     fn put(self: Arc<Self>, item: Encoded) -> Boxed<Result<(), NotPut>>;
-    fn try_get(&self) -> Result<Box<dyn HeldItem>, TryGetError>;
-    fn get(self: Arc<Self>) -> Boxed<Result<Box<dyn HeldItem>, GetError>>;
+    /// Takes an item, for a worker or for what it is sent ahead.
+    fn try_get(&self, taker: Option<&Arc<Words>>) -> Result<Box<dyn HeldItem>, TryGetError>;
+    fn get(self: Arc<Self>, taker: Arc<Words>) -> Boxed<Result<Box<dyn HeldItem>, GetError>>;
     fn join(self: Arc<Self>) -> Boxed<()>;
+    /// What goes ahead, if this is done for the queue.
+    fn flow(&self) -> Option<&Flow>;
+    /// Ends a queue that was closed, when nothing is on its way.
+    fn end(&self);
     fn task_done(&self) -> bool;
     fn unfinished(&self) -> usize;
     fn len(&self) -> usize;
@@ -82,6 +90,8 @@ pub(super) mod sealed {
     /// How items are kept.
     pub trait Keep<T> {
         const NAME: &'static str;
+        /// Whether items may go ahead.
+        const AHEAD: bool;
         type Item: Item<T>;
         type Kept: workmill::Order<Self::Item> + Send + Sync;
     }
@@ -101,18 +111,21 @@ pub(super) mod sealed {
 
     impl<T: Sendable> Keep<T> for Fifo {
         const NAME: &'static str = "queue";
+        const AHEAD: bool = true;
         type Item = Encoded;
         type Kept = workmill::Fifo<Encoded>;
     }
 
     impl<T: Sendable> Keep<T> for Lifo {
         const NAME: &'static str = "LIFO queue";
+        const AHEAD: bool = false;
         type Item = Encoded;
         type Kept = workmill::Lifo<Encoded>;
     }
 
     impl<T: Sendable + Ord> Keep<T> for SmallestFirst {
         const NAME: &'static str = "priority queue";
+        const AHEAD: bool = false;
         type Item = Ranked<T>;
         type Kept = workmill::SmallestFirst<Ranked<T>>;
     }
@@ -206,7 +219,8 @@ pub(super) type Guard<T, O> = OwnedTaskGuard<<O as Keep<T>>::Item, <O as Keep<T>
 
 /// A queue of the parent.
 pub(super) struct Kept<T: Send + 'static, O: Order<T>> {
-    pub(super) inner: Arc<Inner<T, O>>,
+    inner: Arc<Inner<T, O>>,
+    flow: Option<Flow>,
     home: Arc<Registry>,
 }
 
@@ -218,8 +232,27 @@ impl<T: Sendable, O: Order<T>> Kept<T, O> {
         };
         Self {
             inner: Arc::new(inner),
+            flow: (O::AHEAD && capacity.is_none()).then(Flow::default),
             home: Arc::clone(home),
         }
+    }
+
+    /// Returns the queue, for one that puts.
+    pub(super) fn putting(&self) -> Result<&Inner<T, O>, Closed> {
+        match self.is_closed() {
+            true => Err(Closed),
+            false => Ok(&self.inner),
+        }
+    }
+
+    /// Returns the queue, for one that takes an item, or puts one in front.
+    pub(super) fn taking(&self) -> (Option<Waiting<'_>>, &Arc<Inner<T, O>>) {
+        (self.flow.as_ref().map(Flow::recall), &self.inner)
+    }
+
+    /// Returns the queue, for one that does neither.
+    pub(super) fn inner(&self) -> &Inner<T, O> {
+        &self.inner
     }
 
     /// Returns where the items come from and go to.
@@ -242,6 +275,9 @@ impl<T: Sendable, O: Order<T>> Kept<T, O> {
         decode_from(self.side(), &item.encoded().bytes)
     }
 }
+
+/// The queue was closed.
+pub(super) struct Closed;
 
 /// The bytes that an item may have, so that it fits into a message.
 const MOST: usize = u32::MAX as usize - (1 << 20);
@@ -283,6 +319,11 @@ fn comparing<R>(call: impl FnOnce() -> Result<R, NotPut>) -> Result<R, NotPut> {
 
 impl<T: Sendable, O: Order<T>> AnyQueue for Kept<T, O> {
     fn try_put(&self, item: Encoded) -> Result<(), NotPut> {
+        self.putting().map_err(|Closed| NotPut::Closed)?;
+        self.try_put_late(item)
+    }
+
+    fn try_put_late(&self, item: Encoded) -> Result<(), NotPut> {
         let item = read::<T, O>(&self.home, item)?;
         comparing(|| {
             let put = self.inner.try_put(item);
@@ -309,14 +350,28 @@ impl<T: Sendable, O: Order<T>> AnyQueue for Kept<T, O> {
         })
     }
 
-    fn try_get(&self) -> Result<Box<dyn HeldItem>, TryGetError> {
+    fn try_get(&self, taker: Option<&Arc<Words>>) -> Result<Box<dyn HeldItem>, TryGetError> {
+        let flow = self.flow.as_ref().zip(taker);
+        let _waiting = flow.map(|(flow, taker)| flow.recall_for(Some(taker)));
         let guard = self.inner.try_get_task_owned()?;
         Ok(self.held(guard))
     }
 
-    fn get(self: Arc<Self>) -> Boxed<Result<Box<dyn HeldItem>, GetError>> {
-        let get = self.inner.get_task_owned_async();
-        Box::pin(async move { get.await.map(|guard| self.held(guard)) })
+    fn get(self: Arc<Self>, taker: Arc<Words>) -> Boxed<Result<Box<dyn HeldItem>, GetError>> {
+        Box::pin(async move {
+            let flow = self.flow.as_ref();
+            let _waiting = flow.map(|flow| flow.recall_for(Some(&taker)));
+            let guard = self.inner.get_task_owned_async().await?;
+            Ok(self.held(guard))
+        })
+    }
+
+    fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref()
+    }
+
+    fn end(&self) {
+        self.inner.close();
     }
 
     fn join(self: Arc<Self>) -> Boxed<()> {
@@ -335,15 +390,17 @@ impl<T: Sendable, O: Order<T>> AnyQueue for Kept<T, O> {
     }
 
     fn len(&self) -> usize {
-        self.inner.len()
+        self.inner.len() + self.flow.as_ref().map_or(0, Flow::len)
     }
 
     fn close(&self) {
-        self.inner.close();
+        if self.flow.as_ref().is_none_or(Flow::close) {
+            self.end();
+        }
     }
 
     fn is_closed(&self) -> bool {
-        self.inner.is_closed()
+        self.inner.is_closed() || self.flow.as_ref().is_some_and(Flow::is_closing)
     }
 }
 

@@ -50,20 +50,27 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::ahead::{Flow, Words};
+use super::held::{AnyQueue, HeldItem};
 use super::passing::{Encoded, Objects};
 use super::registry::Object;
-use super::served::{Lease, Reply, Step, Wait};
+use super::served::{Lease, Reply, Served, Step, Wait};
 use super::wire::{Answer, Request, Verb, item};
 use crate::frame::FrameError;
+use crate::sys::Claims;
+
+/// The bytes of an answer beyond which no more items are sent ahead with it.
+const MOST_AHEAD: usize = 16 << 10;
 
 /// The objects, the leases and the waits of one worker process.
-#[derive(Default)]
 pub(crate) struct Leases {
+    words: Arc<Words>,
     /// What the process was given, and may use.
     objects: HashMap<u64, Arc<Object>>,
     /// What was granted, by the number of the request, with its place in the order of the grants.
     held: HashMap<u64, (u64, Lease)>,
-    waits: HashMap<u64, Wait>,
+    /// The futures that wait, by the number of the request, with the number of the object.
+    waits: HashMap<u64, (u64, Wait)>,
     granted: u64,
     ready: Arc<Ready>,
     out: Vec<u8>,
@@ -118,6 +125,18 @@ impl Wake for ReadyWaker {
 }
 
 impl Leases {
+    pub(crate) fn new(claims: &Arc<Claims>) -> Self {
+        Self {
+            words: Words::new(claims),
+            objects: HashMap::new(),
+            held: HashMap::new(),
+            waits: HashMap::new(),
+            granted: 0,
+            ready: Arc::default(),
+            out: Vec::new(),
+        }
+    }
+
     /// Returns `true` if the process may send requests.
     pub(crate) fn are_used(&self) -> bool {
         !self.objects.is_empty()
@@ -145,11 +164,16 @@ impl Leases {
         };
         let lease = request.first;
         match request.verb {
-            Verb::Release | Verb::Done => match self.lease(lease) {
-                Some(Lease::Permits(permits)) => drop(permits),
-                Some(Lease::Item(item)) => item.done(),
-                None => {}
-            },
+            Verb::Release => {
+                if let Some(Lease::Permits(permits)) = self.lease(lease) {
+                    drop(permits);
+                }
+            }
+            Verb::Done => {
+                if let Some(item) = self.item(request) {
+                    item.done();
+                }
+            }
             Verb::Forget => {
                 if let Some(Lease::Permits(permits)) = self.lease(lease) {
                     permits.forget();
@@ -161,14 +185,21 @@ impl Leases {
                 }
             }
             Verb::GiveBack => {
-                if let Some(Lease::Item(item)) = self.lease(lease) {
+                if let Some(item) = self.item(request) {
+                    let flow = self.flow(request.object);
+                    let _waiting = flow.map(Flow::recall);
                     item.give_back(carried);
                 }
             }
             Verb::Abandon => {
                 self.waits.remove(&lease);
-                if let Some(lease) = self.lease(lease) {
-                    give_back(lease);
+                match self.lease(lease) {
+                    Some(Lease::Item(item)) => {
+                        let flow = self.flow(request.object);
+                        let _waiting = flow.map(Flow::recall);
+                        item.give_back(None);
+                    }
+                    permits => drop(permits),
                 }
             }
             _ => self.serve(number, request, carried)?,
@@ -178,6 +209,30 @@ impl Leases {
 
     fn lease(&mut self, number: u64) -> Option<Lease> {
         self.held.remove(&number).map(|(_, lease)| lease)
+    }
+
+    /// Takes out an item that the process has, by the numbers of a request.
+    fn item(&mut self, request: Request) -> Option<Box<dyn HeldItem>> {
+        if request.second == 1 {
+            return self
+                .flow(request.object)?
+                .leased(&self.words, request.first);
+        }
+        match self.lease(request.first) {
+            Some(Lease::Item(item)) => Some(item),
+            _ => None,
+        }
+    }
+
+    fn queue(&self, object: u64) -> Option<&Arc<dyn AnyQueue>> {
+        match &self.objects.get(&object)?.served {
+            Served::Queue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    fn flow(&self, object: u64) -> Option<&Flow> {
+        self.queue(object)?.flow()
     }
 
     /// Reads an item.
@@ -205,11 +260,11 @@ impl Leases {
     ) -> Result<(), FrameError> {
         let object = self.objects.get(&request.object);
         let object = object.ok_or(FrameError::Sequence)?;
-        match object.served.serve(request, carried)? {
+        match object.served.serve(request, carried, &self.words)? {
             Step::Told => {}
-            Step::Now(reply) => self.answer(number, reply),
+            Step::Now(reply) => self.answer(number, request.object, reply),
             Step::Later(wait) => {
-                self.waits.insert(number, wait);
+                self.waits.insert(number, (request.object, wait));
                 self.poll(number);
             }
         }
@@ -239,33 +294,33 @@ impl Leases {
 
     fn poll(&mut self, number: u64) {
         // It may have been woken twice, or abandoned.
-        let Some(wait) = self.waits.get_mut(&number) else {
+        let Some((object, wait)) = self.waits.get_mut(&number) else {
             return;
         };
         let ready = Arc::clone(&self.ready);
         let request = number;
         let waker = Waker::from(Arc::new(ReadyWaker { ready, request }));
         if let Poll::Ready(reply) = wait.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let object = *object;
             self.waits.remove(&number);
-            self.answer(number, reply);
+            self.answer(number, object, reply);
         }
     }
 
-    fn answer(&mut self, number: u64, reply: Reply) {
+    fn answer(&mut self, number: u64, object: u64, reply: Reply) {
         let answer = Answer {
             status: reply.status,
             number: reply.number,
         };
+        self.granted += 1;
+        let order = self.granted;
         match &reply.lease {
             Some(Lease::Item(item)) => {
-                let encoded = item.encoded();
-                let numbers = encoded.objects.here.iter().map(|object| object.number);
-                let head = item::head(numbers);
-                answer.write(number, head.len() + encoded.bytes.len(), &mut self.out);
-                self.out.extend(head);
-                self.out.extend(&encoded.bytes);
-                let objects = encoded.objects.clone();
-                self.hand(&objects);
+                let mut items = Vec::new();
+                self.append(0, item.encoded(), &mut items);
+                self.send_ahead(object, &mut items);
+                answer.write(number, items.len(), &mut self.out);
+                self.out.append(&mut items);
             }
             _ => {
                 answer.write(number, reply.text.len(), &mut self.out);
@@ -273,8 +328,41 @@ impl Leases {
             }
         }
         if let Some(lease) = reply.lease {
+            self.held.insert(number, (order, lease));
+        }
+    }
+
+    /// Appends an item that is about to be sent.
+    fn append(&mut self, sequence: u64, encoded: &Encoded, items: &mut Vec<u8>) {
+        let numbers = encoded.objects.here.iter().map(|object| object.number);
+        item::append(sequence, &item::head(numbers), &encoded.bytes, items);
+        self.hand(&encoded.objects);
+    }
+
+    /// Appends items that are sent ahead, as far as that is done and there are some.
+    fn send_ahead(&mut self, object: u64, items: &mut Vec<u8>) {
+        let Some(queue) = self.queue(object).map(Arc::clone) else {
+            return;
+        };
+        let words = Arc::clone(&self.words);
+        let sending = queue.flow().and_then(|flow| flow.begin_to_send(&words));
+        let Some(sending) = sending else {
+            return;
+        };
+        for _ in 0..sending.most {
+            // Large ones wait until they are asked for.
+            if items.len() >= MOST_AHEAD {
+                return;
+            }
+            let Ok(item) = queue.try_get(None) else {
+                return;
+            };
             self.granted += 1;
-            self.held.insert(number, (self.granted, lease));
+            let order = self.granted;
+            let write = |sequence, encoded: &Encoded| self.append(sequence, encoded, items);
+            if !sending.send(&words, order, item, write) {
+                return;
+            }
         }
     }
 
@@ -290,17 +378,35 @@ impl Leases {
     /// back in the order in which they were.
     pub(crate) fn end(&mut self) {
         self.waits.clear();
-        let mut held: Vec<_> = self.held.drain().map(|(_, lease)| lease).collect();
-        held.sort_unstable_by_key(|(order, _)| std::cmp::Reverse(*order));
-        held.into_iter().for_each(|(_, lease)| give_back(lease));
-        self.objects.clear();
-    }
-}
-
-fn give_back(lease: Lease) {
-    match lease {
-        Lease::Permits(permits) => drop(permits),
-        Lease::Item(item) => item.give_back(None),
+        let objects = std::mem::take(&mut self.objects);
+        let queues: Vec<_> = objects
+            .values()
+            .filter_map(|object| match &object.served {
+                Served::Queue(queue) => Some(queue),
+                _ => None,
+            })
+            .collect();
+        // What comes back is before all that others were sent ahead.
+        let flows: Vec<_> = queues.iter().filter_map(|queue| queue.flow()).collect();
+        let _waiting: Vec<_> = flows.iter().map(|flow| flow.recall()).collect();
+        let mut back: Vec<_> = self.held.drain().map(|(_, lease)| lease).collect();
+        for queue in queues {
+            let Some(flow) = queue.flow() else {
+                continue;
+            };
+            let (items, is_over) = flow.end(&self.words);
+            back.extend(items.into_iter().map(|(at, item)| (at, Lease::Item(item))));
+            if is_over {
+                queue.end();
+            }
+        }
+        back.sort_unstable_by_key(|(order, _)| std::cmp::Reverse(*order));
+        for (_, lease) in back {
+            match lease {
+                Lease::Permits(permits) => drop(permits),
+                Lease::Item(item) => item.give_back(None),
+            }
+        }
     }
 }
 

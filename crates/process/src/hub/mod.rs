@@ -97,10 +97,12 @@
 //!   process that is would have to be known to the parent.
 //! - Counted producers and consumers of queues, as [`workmill::Queue::producer`] makes them.
 
+mod ahead;
 mod event;
 mod held;
 pub(crate) mod leases;
 mod lock;
+pub(crate) mod near;
 mod owner;
 pub(crate) mod passing;
 mod process;

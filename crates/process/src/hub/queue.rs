@@ -9,12 +9,14 @@ use workmill::{AbandonedError, GetError, PutError, TaskDoneError, TryGetError, T
 use workmill_jobs::Sendable;
 
 use super::held::sealed::Item;
-use super::held::{Fifo, Kept, Lifo, Order, SmallestFirst, encode_item};
+use super::held::{AnyQueue, Closed, Fifo, Kept, Lifo, Order, SmallestFirst, encode_item};
+use super::near::{Near, Sent};
 use super::passing::{Encoded, Side, decode_from};
 use super::registry::{Handle, Registry, There, answer};
 use super::served::Served;
 use super::task::{Lease, TaskGuard};
 use super::wire::{Answer, Status, Verb, item, limit};
+use crate::buffers::Body;
 
 /// A queue between processes that gives items out in the order in which they were put. Made by
 /// [`HubRef::queue`](super::HubRef::queue); see [`Queue`] for its methods.
@@ -106,6 +108,8 @@ pub struct Queue<T: Send + 'static, O: Order<T>> {
     pub(super) handle: Handle<Kept<T, O>>,
     /// The greatest number for a queue without a bound.
     capacity: u64,
+    /// In a worker, if items go ahead.
+    near: Option<Arc<Near>>,
 }
 
 impl<T: Sendable, O: Order<T>> Queue<T, O> {
@@ -115,6 +119,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         Self {
             handle: home.add(queue, served),
             capacity: capacity.map_or(u64::MAX, |capacity| capacity as u64),
+            near: None,
         }
     }
 
@@ -175,20 +180,54 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         match &self.handle {
             Handle::Here { what, .. } => {
                 let (kept, value) = O::Item::new_of(what, item);
-                let put = match time {
-                    None => what.inner.put(kept).map_err(TryPutError::from),
-                    Some(Duration::ZERO) => what.inner.try_put(kept),
-                    Some(time) => what.inner.put_timeout(kept, time),
+                let put = match (what.putting(), time) {
+                    (Err(Closed), _) => Err(PutError::new(kept).into()),
+                    (Ok(inner), None) => inner.put(kept).map_err(TryPutError::from),
+                    (Ok(inner), Some(Duration::ZERO)) => inner.try_put(kept),
+                    (Ok(inner), Some(time)) => inner.put_timeout(kept, time),
                 };
                 put.map_err(|error| not_put::<T, O>(error, value))
             }
             Handle::There(there) => {
-                let encoded = encode_there(*there, &item);
+                let put = Outgoing::new(*there, &item);
+                if self.goes_ahead(*there, &put) {
+                    return Ok(());
+                }
                 let request = there.request(Verb::Put, limit(time), 0);
-                let head = item::head(encoded.objects.there.iter().copied());
-                let (_, body) = there.link.ask(request, &[&head, &encoded.bytes]);
-                was_put(&body, item)
+                let (_, body) = there.link.ask(request, &put.parts());
+                self.was_put(&body, item)
             }
+        }
+    }
+
+    /// Sends an item without waiting for the answer, if there is credit for that.
+    fn goes_ahead(&self, there: There, put: &Outgoing) -> bool {
+        let Some(near) = &self.near else {
+            return false;
+        };
+        let has_credit = there.link.is_ours() && near.spend(there.link.claims());
+        if has_credit {
+            let request = there.request(Verb::PutAhead, 0, 0);
+            there.link.tell(request, &put.parts());
+        }
+        has_credit
+    }
+
+    /// Returns what the answer to a put says.
+    fn was_put(&self, body: &[u8], item: T) -> Result<(), TryPutError<T>> {
+        let (Answer { status, number }, why) = answer(body);
+        match status {
+            Status::Yes => {
+                if let Some(near) = &self.near {
+                    near.note_credit(number);
+                }
+                Ok(())
+            }
+            Status::No => Err(TryPutError::full(item)),
+            Status::Refused => {
+                panic!("the item cannot be put: {}", String::from_utf8_lossy(why))
+            }
+            Status::Closed | Status::TooMany => Err(PutError::new(item).into()),
         }
     }
 
@@ -205,16 +244,21 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         match &self.handle {
             Handle::Here { what, .. } => {
                 let (kept, value) = O::Item::new_of(what, item);
-                let put = what.inner.put_async(kept).await;
+                let put = match what.putting() {
+                    Ok(inner) => inner.put_async(kept).await,
+                    Err(Closed) => Err(PutError::new(kept)),
+                };
                 put.map_err(|error| for_good(not_put::<T, O>(error.into(), value)))
             }
             Handle::There(there) => {
-                let encoded = encode_there(*there, &item);
+                let put = Outgoing::new(*there, &item);
+                if self.goes_ahead(*there, &put) {
+                    return Ok(());
+                }
                 let request = there.request(Verb::Put, limit(None), 0);
-                let head = item::head(encoded.objects.there.iter().copied());
-                let asking = there.link.ask_async(request, &[&head, &encoded.bytes]);
+                let asking = there.link.ask_async(request, &put.parts());
                 let (_, body) = asking.await;
-                was_put(&body, item).map_err(for_good)
+                self.was_put(&body, item).map_err(for_good)
             }
         }
     }
@@ -264,21 +308,89 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     fn get_within(&self, time: Option<Duration>) -> Result<T, TryGetError> {
         match &self.handle {
             Handle::Here { what, .. } => {
+                let (_waiting, inner) = what.taking();
                 let item = match time {
-                    None => what.inner.get()?,
-                    Some(Duration::ZERO) => what.inner.try_get()?,
-                    Some(time) => what.inner.get_timeout(time)?,
+                    None => inner.get()?,
+                    Some(Duration::ZERO) => inner.try_get()?,
+                    Some(time) => inner.get_timeout(time)?,
                 };
                 Ok(value_here(what, item))
             }
             Handle::There(there) => {
-                let request = there.request(Verb::Get, limit(time), 0);
-                let (number, body) = there.link.ask(request, &[]);
-                let (value, lease) = taken(*there, number, &body)?;
+                let (value, lease) = self.take_there(*there, time, true)?;
                 lease.taken();
                 Ok(value)
             }
         }
+    }
+
+    /// Takes an item that was sent ahead, or asks for one.
+    fn take_there(
+        &self,
+        there: There,
+        time: Option<Duration>,
+        for_good: bool,
+    ) -> Result<(T, Lease), TryGetError> {
+        if let Some(taken) = self.take_near(there, for_good) {
+            return Ok(taken);
+        }
+        let put_back = self.near.as_ref().map(|near| near.put_back());
+        let request = there.request(Verb::Get, limit(time), 0);
+        let (number, body) = there.link.ask(request, &[]);
+        self.taken(there, number, body, put_back)
+    }
+
+    async fn take_there_async(
+        &self,
+        there: There,
+        for_good: bool,
+    ) -> Result<(T, Lease), TryGetError> {
+        if let Some(taken) = self.take_near(there, for_good) {
+            return Ok(taken);
+        }
+        let put_back = self.near.as_ref().map(|near| near.put_back());
+        let request = there.request(Verb::Get, limit(None), 0);
+        let (number, body) = there.link.ask_async(request, &[]).await;
+        self.taken(there, number, body, put_back)
+    }
+
+    /// Takes an item that was sent ahead.
+    fn take_near(&self, there: There, for_good: bool) -> Option<(T, Lease)> {
+        let near = self.near.as_ref().filter(|_| there.link.is_ours())?;
+        let sent = near.take(there.link.claims(), for_good)?;
+        let lease = Lease::ahead(there, near, sent.sequence, for_good);
+        Some((decode_there(there, sent.bytes()), lease))
+    }
+
+    /// Returns the item that the answer to a get has brought, and keeps those behind it.
+    fn taken(
+        &self,
+        there: There,
+        number: u64,
+        body: Body,
+        put_back: Option<u64>,
+    ) -> Result<(T, Lease), TryGetError> {
+        let (Answer { status, .. }, mut items) = answer(&body);
+        match status {
+            Status::Yes => {}
+            Status::No => return Err(TryGetError::Empty),
+            _ => return Err(TryGetError::Closed),
+        }
+        // If it cannot be decoded, the drop of this reports it done.
+        let lease = Lease::new(there, self.near.as_ref(), number);
+        let (_, item) = item::next(&mut items).expect(SAME_VERSION);
+        let value = decode_there(there, item);
+        if let (Some(near), Some(put_back), false) = (&self.near, put_back, items.is_empty()) {
+            let start = body.len() - items.len();
+            let body = Arc::new(body);
+            let mut rest = &body[start..];
+            let sent = std::iter::from_fn(|| {
+                let (sequence, item) = item::next(&mut rest)?;
+                Some(Sent::new(sequence, &body, item))
+            });
+            near.keep(put_back, sent);
+        }
+        Ok((value, lease))
     }
 
     /// Takes an item out of the queue, and waits for one without blocking the thread.
@@ -293,13 +405,13 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     pub async fn get_async(&self) -> Result<T, GetError> {
         match &self.handle {
             Handle::Here { what, .. } => {
-                let item = what.inner.get_async().await?;
+                let (_waiting, inner) = what.taking();
+                let item = inner.get_async().await?;
                 Ok(value_here(what, item))
             }
             Handle::There(there) => {
-                let request = there.request(Verb::Get, limit(None), 0);
-                let (number, body) = there.link.ask_async(request, &[]).await;
-                let (value, lease) = taken(*there, number, &body).map_err(|_| GetError)?;
+                let taken = self.take_there_async(*there, true).await;
+                let (value, lease) = taken.map_err(|_| GetError)?;
                 lease.taken();
                 Ok(value)
             }
@@ -350,17 +462,16 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     fn get_task_within(&self, time: Option<Duration>) -> Result<TaskGuard<T, O>, TryGetError> {
         match &self.handle {
             Handle::Here { what, .. } => {
+                let (_waiting, inner) = what.taking();
                 let guard = match time {
-                    None => what.inner.get_task_owned()?,
-                    Some(Duration::ZERO) => what.inner.try_get_task_owned()?,
-                    Some(time) => what.inner.get_task_owned_timeout(time)?,
+                    None => inner.get_task_owned()?,
+                    Some(Duration::ZERO) => inner.try_get_task_owned()?,
+                    Some(time) => inner.get_task_owned_timeout(time)?,
                 };
                 Ok(TaskGuard::here(what, guard))
             }
             Handle::There(there) => {
-                let request = there.request(Verb::Get, limit(time), 0);
-                let (number, body) = there.link.ask(request, &[]);
-                let (value, lease) = taken(*there, number, &body)?;
+                let (value, lease) = self.take_there(*there, time, false)?;
                 Ok(TaskGuard::there(value, lease))
             }
         }
@@ -375,13 +486,13 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     pub async fn get_task_async(&self) -> Result<TaskGuard<T, O>, GetError> {
         match &self.handle {
             Handle::Here { what, .. } => {
-                let guard = what.inner.get_task_owned_async().await?;
+                let (_waiting, inner) = what.taking();
+                let guard = inner.get_task_owned_async().await?;
                 Ok(TaskGuard::here(what, guard))
             }
             Handle::There(there) => {
-                let request = there.request(Verb::Get, limit(None), 0);
-                let (number, body) = there.link.ask_async(request, &[]).await;
-                let (value, lease) = taken(*there, number, &body).map_err(|_| GetError)?;
+                let taken = self.take_there_async(*there, false).await;
+                let (value, lease) = taken.map_err(|_| GetError)?;
                 Ok(TaskGuard::there(value, lease))
             }
         }
@@ -420,39 +531,34 @@ fn for_good<T>(error: TryPutError<T>) -> PutError<T> {
     PutError::new(error.into_inner())
 }
 
-fn encode_there<T: Sendable>(there: There, value: &T) -> Encoded {
-    match encode_item(Side::worker(there.link), value) {
-        Ok(encoded) => encoded,
-        Err(why) => panic!("the item cannot be encoded: {why}"),
-    }
+/// An item that is about to be sent to the parent.
+struct Outgoing {
+    head: Vec<u8>,
+    encoded: Encoded,
 }
 
-/// Returns what the answer to a put says.
-fn was_put<T>(body: &[u8], item: T) -> Result<(), TryPutError<T>> {
-    let (Answer { status, .. }, why) = answer(body);
-    match status {
-        Status::Yes => Ok(()),
-        Status::No => Err(TryPutError::full(item)),
-        Status::Refused => {
-            panic!("the item cannot be put: {}", String::from_utf8_lossy(why))
+impl Outgoing {
+    fn new<T: Sendable>(there: There, value: &T) -> Self {
+        match encode_item(Side::worker(there.link), value) {
+            Ok(encoded) => Self {
+                head: item::head(encoded.objects.there.iter().copied()),
+                encoded,
+            },
+            Err(why) => panic!("the item cannot be encoded: {why}"),
         }
-        Status::Closed | Status::TooMany => Err(PutError::new(item).into()),
+    }
+
+    fn parts(&self) -> [&[u8]; 2] {
+        [&self.head, &self.encoded.bytes]
     }
 }
 
-/// Returns what the answer to a get has brought.
-fn taken<T: Sendable>(there: There, number: u64, body: &[u8]) -> Result<(T, Lease), TryGetError> {
-    let (Answer { status, .. }, rest) = answer(body);
-    match status {
-        Status::Yes => {}
-        Status::No => return Err(TryGetError::Empty),
-        _ => return Err(TryGetError::Closed),
-    }
-    // If it cannot be decoded, the drop of this reports it done.
-    let lease = Lease::new(there, number);
-    let (_, value) = item::parse(rest).expect("the parent speaks our version of the protocol");
+const SAME_VERSION: &str = "the parent speaks our version of the protocol";
+
+fn decode_there<T: Sendable>(there: There, item: &[u8]) -> T {
+    let (_, value) = item::parse(item).expect(SAME_VERSION);
     match decode_from(Side::worker(there.link), value) {
-        Ok(value) => Ok((value, lease)),
+        Ok(value) => value,
         Err(why) => panic!("an item cannot be decoded: {why}"),
     }
 }
@@ -461,7 +567,7 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
     match queue.value(item) {
         Ok(value) => value,
         Err(why) => {
-            let _ = queue.inner.task_done();
+            let _ = queue.inner().task_done();
             panic!("an item cannot be decoded: {why}")
         }
     }
@@ -477,7 +583,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// then.
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.task_done(),
+            Handle::Here { what, .. } => what.inner().task_done(),
             Handle::There(there) => match there.ask(Verb::TaskDone, 0, 0).1.status {
                 Status::Yes => Ok(()),
                 _ => Err(TaskDoneError),
@@ -516,8 +622,8 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
 
     fn join_within(&self, time: Option<Duration>) -> Result<bool, AbandonedError> {
         match (&self.handle, time) {
-            (Handle::Here { what, .. }, None) => what.inner.join().map(|()| true),
-            (Handle::Here { what, .. }, Some(time)) => what.inner.join_timeout(time),
+            (Handle::Here { what, .. }, None) => what.inner().join().map(|()| true),
+            (Handle::Here { what, .. }, Some(time)) => what.inner().join_timeout(time),
             (Handle::There(there), time) => {
                 let answer = there.ask(Verb::Join, limit(time), 0).1;
                 Ok(answer.status == Status::Yes)
@@ -533,7 +639,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// None, as for [`join`](Self::join).
     pub async fn join_async(&self) -> Result<(), AbandonedError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.join_async().await,
+            Handle::Here { what, .. } => what.inner().join_async().await,
             Handle::There(there) => {
                 there.ask_async(Verb::Join, limit(None), 0).await;
                 Ok(())
@@ -545,7 +651,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// snapshot and may be stale.
     pub fn unfinished(&self) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.unfinished(),
+            Handle::Here { what, .. } => what.inner().unfinished(),
             Handle::There(there) => there.number(Verb::Unfinished, 0),
         }
     }
@@ -554,7 +660,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// Gets go on until the queue is empty. Closing a closed queue has no effect.
     pub fn close(&self) {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.close(),
+            Handle::Here { what, .. } => what.close(),
             Handle::There(there) => there.tell(Verb::Close, 0),
         }
     }
@@ -575,7 +681,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// Returns `true` if the queue was closed.
     pub fn is_closed(&self) -> bool {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.is_closed(),
+            Handle::Here { what, .. } => what.is_closed(),
             Handle::There(there) => there.number(Verb::IsClosed, 0) != 0,
         }
     }
@@ -584,7 +690,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     #[doc(alias = "qsize")]
     pub fn len(&self) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner.len(),
+            Handle::Here { what, .. } => what.len(),
             Handle::There(there) => there.number(Verb::Length, 0),
         }
     }
@@ -628,6 +734,7 @@ impl<T: Send + 'static, O: Order<T>> Clone for Queue<T, O> {
         Self {
             handle: self.handle.clone(),
             capacity: self.capacity,
+            near: self.near.clone(),
         }
     }
 }
@@ -647,7 +754,17 @@ impl<T: Sendable, O: Order<T>> Serialize for Queue<T, O> {
 impl<'de, T: Sendable, O: Order<T>> Deserialize<'de> for Queue<T, O> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (handle, capacity) = Handle::decode(O::NAME, deserializer)?;
-        Ok(Self { handle, capacity })
+        let near = match &handle {
+            Handle::There(there) if O::AHEAD && capacity == u64::MAX => {
+                Some(there.link.nears().get(there.number))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            handle,
+            capacity,
+            near,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use workmill::timer::timeout;
 use workmill::{Event, Latch, OwnedPermit, Semaphore, TryAcquireError};
 
+use super::ahead::Words;
 use super::held::{AnyQueue, HeldItem, NotPut};
 use super::passing::Encoded;
 use super::wire::{Request, Status, Verb, time};
@@ -142,12 +143,13 @@ impl Served {
         &self,
         request: Request,
         item: Option<Encoded>,
+        words: &Arc<Words>,
     ) -> Result<Step, FrameError> {
         let step = match self {
             Self::Semaphore(semaphore) => serve_semaphore(semaphore, request),
             Self::Event(event) => serve_event(event, request),
             Self::Latch(latch) => serve_latch(latch, request),
-            Self::Queue(queue) => serve_queue(queue, request, item),
+            Self::Queue(queue) => serve_queue(queue, request, item, words),
         };
         // No handle has such a method.
         step.ok_or(FrameError::Kind(request.verb as u8))
@@ -230,17 +232,30 @@ fn serve_latch(latch: &Arc<Latch>, request: Request) -> Option<Step> {
     Some(Step::Told)
 }
 
-fn serve_queue(queue: &Arc<dyn AnyQueue>, request: Request, item: Option<Encoded>) -> Option<Step> {
+fn serve_queue(
+    queue: &Arc<dyn AnyQueue>,
+    request: Request,
+    item: Option<Encoded>,
+    words: &Arc<Words>,
+) -> Option<Step> {
     let reply = match request.verb {
-        Verb::Put => return serve_put(queue, request, item?),
+        Verb::Put => return serve_put(queue, request, item?, words),
+        Verb::PutAhead => {
+            // It was accepted when its credit was spent, and there is room.
+            let _ = queue.try_put_late(item?);
+            if queue.flow()?.arrived(words) {
+                queue.end();
+            }
+            return Some(Step::Told);
+        }
         Verb::Get => {
-            let now = || match queue.try_get() {
+            let now = || match queue.try_get(Some(words)) {
                 Ok(item) => Some(Reply::leased(Lease::Item(item))),
                 Err(workmill::TryGetError::Empty) => None,
                 Err(_) => Some(Reply::new(Status::Closed)),
             };
             let wait = || {
-                let get = Arc::clone(queue).get();
+                let get = Arc::clone(queue).get(Arc::clone(words));
                 async move {
                     let item = get.await.map(Lease::Item);
                     item.map_or_else(|_| Reply::new(Status::Closed), Reply::leased)
@@ -272,9 +287,20 @@ fn serve_queue(queue: &Arc<dyn AnyQueue>, request: Request, item: Option<Encoded
     Some(Step::Now(reply))
 }
 
-fn serve_put(queue: &Arc<dyn AnyQueue>, request: Request, item: Encoded) -> Option<Step> {
+fn serve_put(
+    queue: &Arc<dyn AnyQueue>,
+    request: Request,
+    item: Encoded,
+    words: &Arc<Words>,
+) -> Option<Step> {
     let item = match queue.try_put(item) {
-        Ok(()) => return Some(Step::Now(Reply::new(Status::Yes))),
+        Ok(()) => {
+            let slot = queue.flow().and_then(|flow| flow.give_credit(words));
+            return Some(Step::Now(Reply {
+                number: slot.map_or(0, |slot| slot as u64 + 1),
+                ..Reply::new(Status::Yes)
+            }));
+        }
         Err(NotPut::Full(item)) => item,
         Err(error) => return Some(Step::Now(error.into())),
     };
@@ -283,8 +309,8 @@ fn serve_put(queue: &Arc<dyn AnyQueue>, request: Request, item: Encoded) -> Opti
     }
     let put = Arc::clone(queue).put(item);
     let wait = async move {
-        put.await
-            .map_or_else(Reply::from, |()| Reply::new(Status::Yes))
+        let put = put.await;
+        put.map_or_else(Reply::from, |()| Reply::new(Status::Yes))
     };
     Some(within(time(request.first), wait))
 }

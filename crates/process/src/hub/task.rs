@@ -8,21 +8,44 @@ use workmill_jobs::Sendable;
 
 use super::held::sealed::Item;
 use super::held::{Guard, Kept, Order, encode_item};
+use super::near::Near;
 use super::passing::Side;
 use super::registry::There;
-use super::wire::{Verb, item};
+use super::wire::{Request, Verb, item};
 
 /// An item that this worker has of a queue of its parent. Its drop reports it done.
 pub(super) struct Lease {
     there: There,
-    /// `None` once it is not this process's any more.
+    near: Option<Arc<Near>>,
+    /// `None` if it is not leased, or not any more.
     number: Option<u64>,
+    /// Whether it was sent ahead, under that number.
+    is_ahead: bool,
 }
 
 impl Lease {
-    pub(super) fn new(there: There, number: u64) -> Self {
-        let number = Some(number);
-        Self { there, number }
+    /// The lease of a request.
+    pub(super) fn new(there: There, near: Option<&Arc<Near>>, number: u64) -> Self {
+        Self {
+            there,
+            near: near.cloned(),
+            number: Some(number),
+            is_ahead: false,
+        }
+    }
+
+    /// An item that was sent ahead, and was taken for good, or as a task.
+    pub(super) fn ahead(there: There, near: &Arc<Near>, number: u64, for_good: bool) -> Self {
+        Self {
+            there,
+            near: Some(Arc::clone(near)),
+            number: (!for_good).then_some(number),
+            is_ahead: true,
+        }
+    }
+
+    fn request(&self, verb: Verb, number: u64) -> Request {
+        self.there.request(verb, number, self.is_ahead.into())
     }
 
     /// Reports that the item has arrived, and is the process's.
@@ -35,7 +58,10 @@ impl Lease {
     /// Puts the item back, or another in place of it.
     fn give_back(mut self, other: &[&[u8]]) {
         if let Some(number) = self.number.take() {
-            let request = self.there.request(Verb::GiveBack, number, 0);
+            if let Some(near) = &self.near {
+                near.forget();
+            }
+            let request = self.request(Verb::GiveBack, number);
             self.there.link.tell(request, other);
         }
     }
@@ -43,8 +69,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.there.give_back(Verb::Done, number);
+        if let Some(number) = self.number.filter(|_| self.there.link.is_ours()) {
+            let request = self.request(Verb::Done, number);
+            self.there.link.tell(request, &[]);
         }
     }
 }
@@ -125,6 +152,7 @@ impl<T: Sendable, O: Order<T>> TaskGuard<T, O> {
                 if let Some(encoded) = is_changed.then(|| queue.encode(&value).ok()).flatten() {
                     *guard = Item::new(value, encoded).0;
                 }
+                let _waiting = queue.taking();
                 guard.give_back();
             }
             Held::There(lease) => {

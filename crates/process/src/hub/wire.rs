@@ -41,13 +41,17 @@ pub(crate) enum Verb {
     Count,
     /// Put the item within the time `first`.
     Put,
+    /// Told: put the item, for which there was credit.
+    PutAhead,
     /// Take an item within the time `first`.
     Get,
     /// Told: the item of the lease `first` has arrived, and is the worker's.
     Taken,
-    /// Told: the item of the lease `first` is done.
+    /// Told: the item of the lease `first` is done. If `second` is 1, the item that was sent ahead
+    /// under that number.
     Done,
-    /// Told: the item of the lease `first` goes back; if there is an item, that in place of it.
+    /// Told: the item goes back; if there is another with it, that in place of it. The numbers are
+    /// those of `Done`.
     GiveBack,
     TaskDone,
     /// Wait until nothing is unfinished, within the time `first`.
@@ -59,7 +63,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 26] = [
         Self::Acquire,
         Self::Release,
         Self::Forget,
@@ -76,6 +80,7 @@ impl Verb {
         Self::CountDown,
         Self::Count,
         Self::Put,
+        Self::PutAhead,
         Self::Get,
         Self::Taken,
         Self::Done,
@@ -225,6 +230,23 @@ pub(crate) mod item {
         let (objects, value) = rest.split_at_checked(length).ok_or(FrameError::Short)?;
         Ok((objects.chunks_exact(8).map(|it| number(it, 0)), value))
     }
+
+    /// Appends an item to those of an answer, with its number, if it is sent ahead, and its length.
+    pub(crate) fn append(sequence: u64, head: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        out.extend(sequence.to_le_bytes());
+        out.extend(((head.len() + value.len()) as u32).to_le_bytes());
+        out.extend(head);
+        out.extend(value);
+    }
+
+    /// Takes the next item of an answer. Returns its number, and its bytes.
+    pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+        let (head, rest) = bytes.split_at_checked(12)?;
+        let length = u32::from_le_bytes(head[8..].try_into().expect("4 bytes")) as usize;
+        let (item, rest) = rest.split_at_checked(length)?;
+        *bytes = rest;
+        Some((number(head, 0), item))
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +261,7 @@ mod tests {
             let frame = request.frame(7, 0);
             assert_eq!(Request::parse(&frame[HEADER..]), Ok((request, &[][..])));
         }
-        assert!(Request::parse(&[26; 25]).is_err() && Request::parse(&[0; 25]).is_err());
+        assert!(Request::parse(&[27; 25]).is_err() && Request::parse(&[0; 25]).is_err());
         assert!(Request::parse(&[1; 24]).is_err());
         for status in [
             Status::Yes,
@@ -263,6 +285,13 @@ mod tests {
         assert_eq!((objects.collect::<Vec<_>>(), value), (vec![5, 6], &[1][..]));
         assert!(item::parse(&bytes[..12]).is_err());
         assert!(item::parse(&[255; 12]).is_err());
+        let mut out = Vec::new();
+        item::append(0, &[1], &[2, 3], &mut out);
+        item::append(7, &[], &[4], &mut out);
+        let mut rest = &out[..];
+        assert_eq!(item::next(&mut rest), Some((0, &[1, 2, 3][..])));
+        assert_eq!(item::next(&mut rest), Some((7, &[4][..])));
+        assert_eq!(item::next(&mut rest), None);
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Driver {
             writing: None,
             is_mute: false,
             is_deaf: false,
-            leases: Leases::default(),
+            leases: Leases::new(&started.claims),
             errors: Some(started.errors),
             may_have_errors: false,
             passing: None,

@@ -36,10 +36,12 @@ use std::thread::{self, Thread};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::claims::Claims;
 use super::serve::{end_group, fail};
 use super::socket::send;
 use crate::buffers::{Body, Buffers};
 use crate::frame::{Decoder, Frame, FrameError, Kind};
+use crate::hub::near::Nears;
 use crate::hub::wire::{Request, Verb};
 
 /// The link of this process, if it is a worker.
@@ -59,6 +61,8 @@ pub(crate) struct Link {
     writing: Mutex<()>,
     inbox: Mutex<Inbox>,
     buffers: Buffers,
+    claims: Claims,
+    nears: Nears,
 }
 
 struct Inbox {
@@ -99,7 +103,12 @@ impl Wakes {
 
 impl Link {
     /// Makes the link of this process.
-    pub(super) fn begin(socket: OwnedFd, group: Pid, name: String) -> &'static Self {
+    pub(super) fn begin(
+        socket: OwnedFd,
+        group: Pid,
+        claims: Claims,
+        name: String,
+    ) -> &'static Self {
         LINK.get_or_init(|| Self {
             socket,
             group,
@@ -115,7 +124,19 @@ impl Link {
                 helper: None,
             }),
             buffers: Buffers::default(),
+            claims,
+            nears: Nears::default(),
         })
+    }
+
+    /// Returns the words that this process shares with its parent.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Returns what this process has of queues.
+    pub(crate) fn nears(&self) -> &Nears {
+        &self.nears
     }
 
     /// Returns the name of this process.

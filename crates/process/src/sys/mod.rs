@@ -12,7 +12,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use claims::{Claims, WORDS};
+pub(crate) use claims::{CREDITS, Claims, ITEMS, WORDS, Whose};
 pub(crate) use link::{Link, link};
 pub(crate) use marker::is_here as is_unserved_worker;
 pub(crate) use process::{Exit, Process};

@@ -59,7 +59,6 @@ struct Worker<'a> {
     jobs: &'a Jobs,
     names: Vec<&'static str>,
     link: &'static Link,
-    claims: Claims,
     parent: u32,
     /// The frame that is being made: a header, and a body.
     reply: Vec<u8>,
@@ -79,8 +78,7 @@ impl<'a> Worker<'a> {
         watch_parent(socket.try_clone()?, getpgrp())?;
         let worker = Self {
             jobs,
-            link: Link::begin(socket, getpgrp(), hello.names),
-            claims,
+            link: Link::begin(socket, getpgrp(), claims, hello.names),
             parent: hello.process,
             reply: Vec::new(),
             names,
@@ -125,7 +123,7 @@ impl<'a> Worker<'a> {
 
     fn call(&mut self, frame: &Frame) -> io::Result<()> {
         let sequence = frame.header.sequence;
-        if !self.claims.begin(sequence) {
+        if !self.link.claims().begin(sequence) {
             return Ok(()); // It was withdrawn.
         }
         let (head, arguments) = JobHead::parse(&frame.body).map_err(io::Error::other)?;
