@@ -28,12 +28,14 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustix::process::Pid;
 
 use super::claims::Claims;
@@ -43,6 +45,12 @@ use crate::buffers::{Body, Buffers};
 use crate::frame::{Decoder, Frame, FrameError, Kind};
 use crate::hub::near::Nears;
 use crate::hub::wire::{Request, Verb};
+
+/// The time for which a thread that has asked looks for the answer before it blocks.
+const LOOK_FOR: Duration = Duration::from_micros(20);
+
+/// The number of waits in which no thread looks after one has looked in vain.
+const NOT_AGAIN: u32 = 32;
 
 /// The link of this process, if it is a worker.
 static LINK: OnceLock<Link> = OnceLock::new();
@@ -63,6 +71,8 @@ pub(crate) struct Link {
     buffers: Buffers,
     claims: Claims,
     nears: Nears,
+    /// The number of waits since a look for the answer was in vain; 0 if it was not.
+    vain: AtomicU32,
 }
 
 struct Inbox {
@@ -126,6 +136,7 @@ impl Link {
             buffers: Buffers::default(),
             claims,
             nears: Nears::default(),
+            vain: AtomicU32::new(0),
         })
     }
 
@@ -156,7 +167,7 @@ impl Link {
             if let Some(frame) = inbox.jobs.pop_front() {
                 return self.leave(inbox, frame);
             }
-            self.advance(inbox, |inbox| inbox.server = Some(thread::current()));
+            self.advance(inbox, false, |inbox| inbox.server = Some(thread::current()));
         }
     }
 
@@ -169,6 +180,7 @@ impl Link {
     pub(crate) fn ask(&self, request: Request, item: &[&[u8]]) -> (u64, Body) {
         let number = self.open(Slot::Empty);
         self.send_request(number, request, item);
+        let mut is_first = true;
         loop {
             let mut inbox = self.inbox();
             if let Some(body) = inbox.take(number) {
@@ -176,7 +188,7 @@ impl Link {
             }
             // A worker of a thread pool gives its slot away.
             workmill::blocking(|| {
-                self.advance(inbox, |inbox| {
+                self.advance(inbox, std::mem::take(&mut is_first), |inbox| {
                     inbox
                         .answers
                         .insert(number, Slot::Thread(thread::current()));
@@ -245,13 +257,21 @@ impl Link {
     }
 
     /// Reads once, if nobody reads. Else notes by `note` who waits, and parks.
-    fn advance(&self, mut inbox: MutexGuard<'_, Inbox>, note: impl FnOnce(&mut Inbox)) {
+    fn advance(
+        &self,
+        mut inbox: MutexGuard<'_, Inbox>,
+        is_soon: bool,
+        note: impl FnOnce(&mut Inbox),
+    ) {
         let Some(mut decoder) = inbox.decoder.take() else {
             note(&mut inbox);
             drop(inbox);
             return thread::park();
         };
         drop(inbox);
+        if is_soon {
+            self.look_for_a_while();
+        }
         let frames = self.read(&mut decoder);
         let mut inbox = self.inbox();
         inbox.decoder = Some(decoder);
@@ -261,6 +281,28 @@ impl Link {
         }
         drop(inbox);
         wakes.wake();
+    }
+
+    /// Looks again and again for some microseconds whether something has come, which is faster than
+    /// to be woken; unless that was in vain lately.
+    fn look_for_a_while(&self) {
+        // ORDERING: Relaxed: it is a guess.
+        let vain = self.vain.load(Ordering::Relaxed);
+        if vain % NOT_AGAIN != 0 {
+            return self.vain.store(vain.wrapping_add(1), Ordering::Relaxed);
+        }
+        let began = Instant::now();
+        let mut there = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let is_there = loop {
+            match rustix::net::recv(&self.socket, &mut there, flags) {
+                Err(Errno::AGAIN) if began.elapsed() >= LOOK_FOR => break false,
+                Err(Errno::AGAIN) => std::hint::spin_loop(),
+                _ => break true,
+            }
+        };
+        let vain = if is_there { 0 } else { 1 };
+        self.vain.store(vain, Ordering::Relaxed);
     }
 
     /// Blocks until something has come, and returns all frames that are whole.
@@ -294,7 +336,7 @@ impl Link {
         loop {
             let mut inbox = self.inbox();
             if inbox.has_futures() {
-                self.advance(inbox, |_| ());
+                self.advance(inbox, false, |_| ());
             } else {
                 let wakes = inbox.pass_on();
                 drop(inbox);

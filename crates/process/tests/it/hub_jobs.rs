@@ -38,6 +38,7 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("get_and_die", get_and_die)
         .with("put_and_hang", put_and_hang)
         .with("put_numbers", put_numbers)
+        .with("put_and_hang_after", put_and_hang_after)
         .with("sum_tasks", sum_tasks)
         .with("many_threads", many_threads)
         .with("abandon", abandon)
@@ -54,6 +55,11 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("panicking_holder", panicking_holder)
         .with("count_to", count_to)
         .with("hand_over", hand_over)
+        .with("take_turns", take_turns)
+        .with("get_some_and_hang", get_some_and_hang)
+        .with("put_until_refused", put_until_refused)
+        .with("give_one_back", give_one_back)
+        .with("work_at_random", work_at_random)
 }
 
 /// A time that is over soon.
@@ -422,4 +428,93 @@ pub(crate) fn hand_over(from: JoinableQueue<u32>, to: JoinableQueue<u32>) {
     for task in from.iter_tasks() {
         to.put(*task).unwrap();
     }
+}
+
+/// Gets as many items as each order says, and passes them on.
+pub(crate) fn take_turns(
+    orders: JoinableQueue<u32>,
+    queue: JoinableQueue<u32>,
+    got: JoinableQueue<u32>,
+) {
+    for order in &orders {
+        for at in 0..order {
+            // By all ways in turn.
+            let item = match at % 3 {
+                0 => queue.get().unwrap(),
+                1 => queue.get_task().unwrap().into_inner(),
+                _ => block_on(queue.get_async()).unwrap(),
+            };
+            got.put(item).unwrap();
+        }
+    }
+}
+
+/// Gets items for good, takes others as tasks, and hangs.
+pub(crate) fn get_some_and_hang(queue: JoinableQueue<u32>, got: u32, tasks: u32, ready: Latch) {
+    for _ in 0..got {
+        queue.get().unwrap();
+    }
+    let _tasks: Vec<_> = (0..tasks).map(|_| queue.get_task().unwrap()).collect();
+    ready.count_down();
+    hang();
+}
+
+/// Puts numbers until the queue is closed, and returns how many were accepted.
+pub(crate) fn put_until_refused(queue: JoinableQueue<u32>, first: Latch) -> u32 {
+    let mut accepted = 0;
+    while queue.put(accepted).is_ok() {
+        accepted += 1;
+        first.count_down();
+    }
+    accepted
+}
+
+/// Gets items, puts one back, and returns all in the order in which they came.
+pub(crate) fn give_one_back(queue: JoinableQueue<u32>) -> Vec<u32> {
+    let mut got: Vec<_> = (0..10).map(|_| queue.get().unwrap()).collect();
+    let mut task = queue.get_task().unwrap();
+    got.push(*task);
+    *task += 100;
+    task.give_back();
+    let other = queue.clone();
+    got.push(thread::spawn(move || other.get().unwrap()).join().unwrap());
+    got.extend((0..3).map(|_| queue.get().unwrap()));
+    got
+}
+
+/// Takes items in all ways, and passes each on once.
+pub(crate) fn work_at_random(queue: JoinableQueue<u32>, done: JoinableQueue<u32>, seed: u32) {
+    let mut random = seed;
+    loop {
+        random = random.wrapping_mul(1_103_515_245).wrapping_add(12345);
+        match random >> 16 & 7 {
+            0 => match queue.get_task() {
+                Ok(task) => task.give_back(),
+                Err(_) => return,
+            },
+            1 | 2 => match queue.get() {
+                Ok(item) => {
+                    done.put(item).unwrap();
+                    queue.task_done().unwrap();
+                }
+                Err(_) => return,
+            },
+            3 => {
+                if let Ok(task) = queue.try_get_task() {
+                    done.put(*task).unwrap();
+                }
+            }
+            _ => match queue.get_task() {
+                Ok(task) => done.put(*task).unwrap(),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// Puts numbers without waiting for the answers, as far as that is possible, and hangs.
+pub(crate) fn put_and_hang_after(queue: JoinableQueue<u32>, count: u32, ready: Latch) {
+    (0..count).for_each(|number| queue.put(number).unwrap());
+    ready.count_down();
+    hang();
 }

@@ -13,6 +13,8 @@ mod face;
 #[cfg(target_os = "linux")]
 mod hub;
 #[cfg(target_os = "linux")]
+mod hub_ahead;
+#[cfg(target_os = "linux")]
 mod hub_jobs;
 #[cfg(target_os = "linux")]
 mod hub_processes;
@@ -45,6 +47,7 @@ fn main() -> std::process::ExitCode {
         ("start", start::TESTS),
         ("wire", wire::TESTS),
         ("hub", hub::TESTS),
+        ("hub_ahead", hub_ahead::TESTS),
         ("hub_processes", hub_processes::TESTS),
         ("leases", leases::TESTS),
         ("parents", parents::TESTS),
