@@ -44,8 +44,10 @@ pub(crate) enum Kind {
     Hello = 1,
     /// Parent: a job, see [`JobHead`].
     Job = 2,
-    /// Parent: end in order.
+    /// Parent: end in order. In place of the number of a job it has the status to end with.
     Bye = 3,
+    /// Parent: the answer to a request; in place of the number of a job it has that of the request.
+    Answer = 4,
     /// Worker: it serves, see [`Hello`].
     Ready = 16,
     /// Worker: the result of a job.
@@ -56,20 +58,24 @@ pub(crate) enum Kind {
     NotCalled = 19,
     /// Worker: the job's result could not be encoded, and why.
     NotEncoded = 20,
+    /// Worker: a request to the hub, and its number in place of that of a job.
+    Request = 21,
     /// Worker: a job that came with descriptors has begun, and has them.
     Begun = 24,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Job,
         Self::Bye,
+        Self::Answer,
         Self::Ready,
         Self::Value,
         Self::Panicked,
         Self::NotCalled,
         Self::NotEncoded,
+        Self::Request,
         Self::Begun,
     ];
 
@@ -260,7 +266,7 @@ pub(crate) struct Hello {
     /// Parent: the address space that the worker may have; the greatest number: as much as it
     /// likes.
     pub(crate) memory: u64,
-    /// Worker: the names of its jobs.
+    /// Parent: the name of the new process. Worker: the names of its jobs.
     pub(crate) names: String,
 }
 

@@ -112,6 +112,11 @@ mod executor;
 mod frame;
 pub mod guide;
 mod hooks;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    allow(dead_code, reason = "there is no worker that asks")
+)]
+pub mod hub;
 mod job;
 mod later;
 mod passing;
@@ -131,6 +136,7 @@ pub use descriptor::Descriptor;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
 pub use hooks::ProcessEnd;
+pub use hub::{CurrentProcess, Hub, HubRef, ProcessHandle, current_process};
 pub use pipe::{
     Connection, NamedPipe, NamedPipeReader, NamedPipeWriter, PipeError, PipeErrorKind, pipe,
 };

@@ -14,6 +14,12 @@
 //! had the same word fails. There are [`WORDS`] words, used in turn; the parent does not use that
 //! of a job again that it has sent, not taken back, and got no answer to.
 //!
+//! There are two more kinds of words, for the queues of the hub (`hub/ahead.rs`). The word of an
+//! *item* that was sent ahead is used as that of a job: the worker exchanges SENT for KEPT or
+//! LEASED, and the parent for WITHDRAWN. A word of *credit* is the number of items that the worker
+//! may put without asking. The parent adds to it; the worker takes one at a time; and the parent
+//! takes all that are left at once. So each is the worker's or the parent's.
+//!
 //! The memory is a file without a name that cannot shrink, so an access cannot fail.
 
 #![expect(
@@ -31,11 +37,33 @@ use memmap2::{MmapOptions, MmapRaw};
 /// The number of words.
 pub(crate) const WORDS: u64 = 16;
 
-const BYTES: usize = WORDS as usize * size_of::<AtomicU64>();
+/// The number of words of credit.
+pub(crate) const CREDITS: usize = 16;
 
+/// The number of words of items.
+pub(crate) const ITEMS: u64 = 96;
+
+/// The number of words of all kinds: those of jobs, of credit, and of items.
+const ALL: usize = WORDS as usize + CREDITS + ITEMS as usize;
+
+const BYTES: usize = ALL * size_of::<AtomicU64>();
+
+const KEPT: u64 = 0;
 const SENT: u64 = 1;
 const BEGUN: u64 = 2;
+const LEASED: u64 = BEGUN;
 const WITHDRAWN: u64 = 3;
+
+/// Whose an item is that was sent ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The parent's again. The worker will pass it over.
+    Parents,
+    /// The worker's, until it is done.
+    Leased,
+    /// The worker's for good.
+    Kept,
+}
 
 /// The words of one worker process, as one of the two sides sees them.
 #[derive(Debug)]
@@ -56,14 +84,26 @@ impl Claims {
         MmapOptions::new().len(BYTES).map_raw(&file).map(Self)
     }
 
-    fn word(&self, sequence: u64) -> &AtomicU64 {
-        let words = self.0.as_ptr().cast::<[AtomicU64; WORDS as usize]>();
+    fn words(&self) -> &[AtomicU64; ALL] {
+        let words = self.0.as_ptr().cast::<[AtomicU64; ALL]>();
         // SAFETY: the map begins with a page, so it is aligned; it has BYTES bytes, behind which
         // there is a file that was created with as many, and cannot shrink (`create`, `check`). It
         // lives as long as `self`, which the reference borrows. Both processes access the words by
         // atomic operations only, and each value is a valid one.
-        let words = unsafe { &*words };
-        &words[(sequence % WORDS) as usize]
+        unsafe { &*words }
+    }
+
+    fn word(&self, sequence: u64) -> &AtomicU64 {
+        &self.words()[(sequence % WORDS) as usize]
+    }
+
+    fn credit(&self, slot: usize) -> &AtomicU64 {
+        assert!(slot < CREDITS);
+        &self.words()[WORDS as usize + slot]
+    }
+
+    fn item(&self, sequence: u64) -> &AtomicU64 {
+        &self.words()[WORDS as usize + CREDITS + (sequence % ITEMS) as usize]
     }
 
     /// Parent: notes that a job is about to be sent.
@@ -85,13 +125,72 @@ impl Claims {
     }
 
     fn exchange(&self, sequence: u64, to: u64) -> bool {
-        let (from, to) = (of(sequence, SENT), of(sequence, to));
-        // ORDERING: AcqRel: `begin` and `withdraw` of one job are ordered by it, and so is what
-        // each side does next: the one that sees the other's word does so after it.
-        let word = self.word(sequence);
-        word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        exchange(self.word(sequence), sequence, to)
     }
+
+    /// Parent: gives credit.
+    pub(crate) fn grant(&self, slot: usize, credit: u64) {
+        // ORDERING: Relaxed: the word orders nothing but itself. What is put by it comes through
+        // the socket.
+        self.credit(slot).fetch_add(credit, Ordering::Relaxed);
+    }
+
+    /// Parent: takes all credit back that is left, and returns how much that was.
+    pub(crate) fn revoke(&self, slot: usize) -> u64 {
+        // ORDERING: Relaxed: as in `grant`.
+        self.credit(slot).swap(0, Ordering::Relaxed)
+    }
+
+    /// Worker: takes one of the credit. Returns `false` if none is left.
+    pub(crate) fn spend(&self, slot: usize) -> bool {
+        let less = |credit: u64| credit.checked_sub(1);
+        // ORDERING: Relaxed: as in `grant`.
+        let spent = self
+            .credit(slot)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        spent.is_ok()
+    }
+
+    /// Parent: notes that an item is about to be sent ahead.
+    pub(crate) fn offer(&self, sequence: u64) {
+        // ORDERING: Release: as in `send`.
+        self.item(sequence)
+            .store(of(sequence, SENT), Ordering::Release);
+    }
+
+    /// Parent: takes an item back, if the worker has not taken it.
+    pub(crate) fn take_back(&self, sequence: u64) -> Whose {
+        let word = self.item(sequence);
+        if exchange(word, sequence, WITHDRAWN) {
+            return Whose::Parents;
+        }
+        // ORDERING: Acquire pairs with the exchange of `take`.
+        match word.load(Ordering::Acquire) == of(sequence, LEASED) {
+            true => Whose::Leased,
+            false => Whose::Kept,
+        }
+    }
+
+    /// Parent: returns `true` if the worker has not taken the item.
+    pub(crate) fn is_offered(&self, sequence: u64) -> bool {
+        // ORDERING: Relaxed: a snapshot.
+        self.item(sequence).load(Ordering::Relaxed) == of(sequence, SENT)
+    }
+
+    /// Worker: takes an item that was sent ahead, for good or until it is done. Returns `false` if
+    /// it was taken back.
+    pub(crate) fn take(&self, sequence: u64, for_good: bool) -> bool {
+        let to = if for_good { KEPT } else { LEASED };
+        exchange(self.item(sequence), sequence, to)
+    }
+}
+
+fn exchange(word: &AtomicU64, sequence: u64, to: u64) -> bool {
+    let (from, to) = (of(sequence, SENT), of(sequence, to));
+    // ORDERING: AcqRel: what the two sides do to one job or item is ordered by it, and so is what
+    // each does next: the one that sees the other's word does so after it.
+    word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
 }
 
 fn of(sequence: u64, state: u64) -> u64 {
@@ -144,6 +243,39 @@ mod tests {
             });
             assert!(begun != withdrawn);
         }
+    }
+
+    #[test]
+    fn an_item_is_taken_or_taken_back() {
+        let (parent, worker) = both();
+        for (sequence, for_good, whose) in [(1, true, Whose::Kept), (2, false, Whose::Leased)] {
+            parent.offer(sequence);
+            assert!(parent.is_offered(sequence) && worker.take(sequence, for_good));
+            assert!(!parent.is_offered(sequence) && !worker.take(sequence, for_good));
+            assert_eq!(parent.take_back(sequence), whose);
+        }
+        parent.offer(3);
+        assert_eq!(parent.take_back(3), Whose::Parents);
+        assert!(!worker.take(3, true) && !worker.take(3, false));
+        // Another item has the word by now.
+        parent.offer(3 + ITEMS);
+        assert!(!worker.take(3, true) && worker.take(3 + ITEMS, true));
+    }
+
+    #[test]
+    fn credit_is_spent_or_revoked() {
+        let (parent, worker) = both();
+        let slot = CREDITS - 1;
+        assert!(!worker.spend(slot));
+        parent.grant(slot, 100_000);
+        let (spent, revoked) = std::thread::scope(|scope| {
+            let spender = scope.spawn(|| (0..200_000).filter(|_| worker.spend(slot)).count());
+            (0..1000).for_each(|_| std::hint::spin_loop());
+            let revoked = parent.revoke(slot);
+            (spender.join().unwrap() as u64, revoked)
+        });
+        assert_eq!(spent + revoked, 100_000);
+        assert!(!worker.spend(slot) && parent.revoke(slot) == 0);
     }
 
     #[test]
