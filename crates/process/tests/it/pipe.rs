@@ -30,11 +30,11 @@ tests! {
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
-    jobs.with("squares", squares)
-        .with("bring_back", bring_back)
-        .with("echo_all", echo_all)
-        .with("call_back", call_back)
-        .with("wait_idly", wait_idly)
+    jobs.with("pipe::squares", squares)
+        .with("pipe::bring_back", bring_back)
+        .with("pipe::echo_all", echo_all)
+        .with("pipe::call_back", call_back)
+        .with("pipe::wait_idly", wait_idly)
 }
 
 pub(crate) fn squares(end: Connection<u64, u64>) -> u64 {

@@ -31,8 +31,8 @@ tests! {
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
-    jobs.with("send_endless", send_endless)
-        .with("send_half", send_half)
+    jobs.with("pipe_faults::send_endless", send_endless)
+        .with("pipe_faults::send_half", send_half)
 }
 
 /// Sends bytes of a size until it is killed, each in its beginning a number.

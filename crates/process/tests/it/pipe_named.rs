@@ -36,9 +36,9 @@ tests! {
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
-    jobs.with("write_to", write_to)
-        .with("read_from", read_from)
-        .with("write_and_hang", write_and_hang)
+    jobs.with("pipe_named::write_to", write_to)
+        .with("pipe_named::read_from", read_from)
+        .with("pipe_named::write_and_hang", write_and_hang)
 }
 
 fn write_to(path: String, text: String) {

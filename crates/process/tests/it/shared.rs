@@ -38,15 +38,15 @@ tests! {
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
-    jobs.with("fill", fill)
-        .with("count", count)
-        .with("set_all", set_all)
-        .with("take_other_elements", take_other_elements)
-        .with("take_other_value", take_other_value)
-        .with("take_bytes_for_array", take_bytes_for_array)
-        .with("make_array", make_array)
-        .with("touch_all", touch_all)
-        .with("use_and_hang", use_and_hang)
+    jobs.with("shared::fill", fill)
+        .with("shared::count", count)
+        .with("shared::set_all", set_all)
+        .with("shared::take_other_elements", take_other_elements)
+        .with("shared::take_other_value", take_other_value)
+        .with("shared::take_bytes_for_array", take_bytes_for_array)
+        .with("shared::make_array", make_array)
+        .with("shared::touch_all", touch_all)
+        .with("shared::use_and_hang", use_and_hang)
 }
 
 fn fill(memory: SharedMemory, offset: usize, byte: u8) {

@@ -34,15 +34,15 @@ tests! {
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
-    jobs.with("count_in_array", count_in_array)
-        .with("hold", hold)
-        .with("hold_and_panic", hold_and_panic)
-        .with("hold_forked", hold_forked)
-        .with("wait_for_lock", wait_for_lock)
-        .with("sum", sum)
-        .with("try_to_write", try_to_write)
-        .with("freeze", freeze)
-        .with("points", points)
+    jobs.with("shared_arrays::count_in_array", count_in_array)
+        .with("shared_arrays::hold", hold)
+        .with("shared_arrays::hold_and_panic", hold_and_panic)
+        .with("shared_arrays::hold_forked", hold_forked)
+        .with("shared_arrays::wait_for_lock", wait_for_lock)
+        .with("shared_arrays::sum", sum)
+        .with("shared_arrays::try_to_write", try_to_write)
+        .with("shared_arrays::freeze", freeze)
+        .with("shared_arrays::points", points)
 }
 
 /// Adds one to the first element, and nothing but the lock keeps others from doing so.
