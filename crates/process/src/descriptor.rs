@@ -12,7 +12,7 @@ use crate::passing::{self, Class};
 
 const WHAT: &str = "a descriptor";
 
-/// What has no type of its own: a descriptor, where the system has these.
+/// Stands for the type of descriptors, which this system does not have.
 #[cfg(not(unix))]
 type OwnedFd = std::convert::Infallible;
 

@@ -69,8 +69,8 @@ pub(crate) struct Progress {
     pub(crate) first_since: Option<Instant>,
     /// How the job is said to have been lost, if it was stopped by us.
     pub(crate) verdict: Option<String>,
-    /// The descriptors of the arguments, for as long as the job may be sent (again): whoever waits
-    /// for the end of a pipe must not wait for a copy that lies here.
+    /// The descriptors of the arguments, for as long as the job may be sent (again): a thread
+    /// that waits for the end of a pipe must not wait for a copy that lies here.
     pub(crate) descriptors: Vec<Arc<Descriptor>>,
 }
 

@@ -2,10 +2,10 @@
 //! items of pipes.
 //!
 //! An object with a descriptor (the end of a pipe, shared memory) cannot be encoded as bytes alone.
-//! Its `Serialize` writes an index, and leaves the descriptor in a place of the thread; whoever
-//! encodes takes all of them from there and sends them beside the bytes. At the other end those
-//! that came lie in such a place while the bytes are decoded, and a `Deserialize` takes the one of
-//! its index.
+//! Its `Serialize` writes an index, and leaves the descriptor in a place of the thread; the code
+//! that has it encoded takes all of them from there and sends them beside the bytes. At the other
+//! end those that came lie in such a place while the bytes are decoded, and a `Deserialize` takes
+//! the one of its index.
 //!
 //! - The place exists only while arguments, a result or an item are encoded or decoded. Elsewhere
 //!   the object is an error, for bytes alone are not enough.
@@ -40,7 +40,7 @@ use crate::sys::Descriptor;
 /// The number of descriptors that the system takes with one message.
 pub(crate) const MOST: usize = 253;
 
-/// What a descriptor is one of.
+/// The kind of object that a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Class {
@@ -62,7 +62,7 @@ impl Class {
     }
 }
 
-/// What a thread encodes or decodes.
+/// The value that a thread encodes or decodes, and the descriptors beside it.
 #[derive(Debug, Default)]
 enum Place {
     #[default]

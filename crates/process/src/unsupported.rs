@@ -211,7 +211,7 @@ impl Pipe {
     }
 }
 
-/// What a wait is for.
+/// The event that a wait is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
     Readable,
@@ -234,7 +234,7 @@ impl Waitable {
     }
 }
 
-/// What came of a try.
+/// The outcome of a try.
 #[derive(Debug)]
 pub(crate) enum Tried<T> {
     Done(T),

@@ -79,7 +79,7 @@ pub(super) struct Arrived {
     pub(super) descriptors: Result<Vec<Descriptor>, String>,
 }
 
-/// What has come of an item.
+/// The part of an item that has come.
 #[derive(Debug)]
 struct Parts {
     packet: Box<[u8]>,
@@ -105,7 +105,8 @@ impl End {
             packets,
             parts: Mutex::default(),
             sends: Semaphore::new(1),
-            receives: Semaphore::new(1),
+            // A thread that waits for its turn waits for what arrives, not for room.
+            receives: Semaphore::signals(1),
         }
     }
 
@@ -241,7 +242,7 @@ impl Parts {
         let descriptors = descriptors
             .map_err(|error| PipeError::with_text(PipeErrorKind::Decode, error.to_string()))?;
         if place == 0 {
-            // What there is was never sent to its end.
+            // The item before was never sent to its end.
             self.bytes.clear();
             self.descriptors = descriptors.map_err(|missing| missing.to_string());
         } else if place != self.next {

@@ -108,8 +108,8 @@ pub fn pipe<A, B>() -> io::Result<(Connection<A, B>, Connection<B, A>)> {
 ///
 /// # Happens-before
 ///
-/// What a process did before it sent an item happens before what another does after it has received
-/// it, also in memory that they share.
+/// All that a process did before it sent an item happens before all that another does after it has
+/// received it, also in memory that they share.
 ///
 /// # Examples
 ///
@@ -217,7 +217,10 @@ impl<A: Serialize, B> Connection<A, B> {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, the other end gets nothing of the item.
-    pub fn send_async(&self, item: &A) -> impl Future<Output = Result<(), PipeError>> + Send {
+    pub fn send_async<'a>(
+        &'a self,
+        item: &A,
+    ) -> impl Future<Output = Result<(), PipeError>> + Send + use<'a, A, B> {
         let message = Self::encoded(item);
         let end = &self.end;
         async move { end.send_async(message?).await }
@@ -271,7 +274,7 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// # Errors
     ///
     /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) when the time is over.
-    /// What has come of an item is kept for the next call.
+    /// The part of an item that has come is kept for the next call.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<B, PipeError> {
         let arrived = self.end.receive(within(timeout))?;
         self.decoded(arrived)

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
 
 /// A pipe that has a name in the file system: programs that know the path write to it and read from
-/// it, whoever started them.
+/// it, no matter which program started them.
 ///
 /// It carries bytes one way, from writers to readers, and keeps none when nobody has it open. What
 /// is written at once in up to 4096 bytes stays together if several write. For typed items, and
 /// between processes that come from one program, [`pipe`](crate::pipe()) is better.
 ///
-/// What has [created](Self::create) a named pipe removes it with its drop. Ends that are open stay
-/// open then.
+/// The object that has [created](Self::create) a named pipe removes it when it is dropped. Ends
+/// that are open stay open then.
 ///
 /// On systems other than Linux and macOS it can be neither created nor opened:
 /// [`Unsupported`](io::ErrorKind::Unsupported).
@@ -56,7 +56,7 @@ use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
 #[derive(Debug)]
 pub struct NamedPipe {
     path: PathBuf,
-    /// What is removed with this, if that is still what is at the path.
+    /// The file that is removed with this, if it is still at the path.
     created: Option<FileNumber>,
 }
 
@@ -111,8 +111,8 @@ impl NamedPipe {
         self.created = None;
     }
 
-    /// Removes the named pipe, whoever has created it. If something else is at its path by now,
-    /// that stays.
+    /// Removes the named pipe, also one that another has created. If something else is at its path
+    /// by now, that stays.
     ///
     /// # Errors
     ///
@@ -210,7 +210,7 @@ impl NamedPipe {
 impl Drop for NamedPipe {
     fn drop(&mut self) {
         if let Some(created) = self.created {
-            // What somebody else has put there stays there.
+            // A file that somebody else has put there stays there.
             if FileNumber::of(&self.path).is_ok_and(|there| there == created) {
                 let _ = std::fs::remove_file(&self.path);
             }

@@ -46,8 +46,8 @@ const WHAT: &str = "a shared array";
 ///
 /// # Happens-before
 ///
-/// What a holder did before it released the lock happens before what the next one does, and before
-/// what the readers of the frozen array do.
+/// All that a holder did before it released the lock happens before all that the next one does, and
+/// before all that the readers of the frozen array do.
 ///
 /// # Examples
 ///

@@ -22,7 +22,7 @@ use crate::passing::Batches;
 #[derive(Debug)]
 pub(crate) struct Packets(Waitable);
 
-/// What came of a try.
+/// The outcome of a try.
 #[derive(Debug)]
 pub(crate) enum Tried<T> {
     Done(T),

@@ -1,10 +1,10 @@
 //! Files without a name that hold shared memory: a header, and what is shared.
 //!
 //! The first [`HEADER`] bytes of the file say what it is. They are written before the file is
-//! shared, and never after that, except for the word of its state (`shared.rs`). Whoever gets the
-//! descriptor of such a file checks the header, the length of the file, and that the file cannot
-//! change its length. So what is used as an array of some type was made as one, whatever the code
-//! of the user's says that has carried its index.
+//! shared, and never after that, except for the word of its state (`shared.rs`). A process that
+//! gets the descriptor of such a file checks the header, the length of the file, and that the file
+//! cannot change its length. So what is used as an array of some type was made as one, whatever the
+//! code of the user's says that has carried its index.
 //!
 //! The descriptor is never given out: nobody can write to the file but by this crate.
 
@@ -25,7 +25,7 @@ pub(super) const STATE: usize = 48;
 /// The first word: a random number.
 const MAGIC: u64 = 0x6f1d_94c7_3b58_e2a1;
 
-/// What is shared.
+/// The kind and size of what is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Bytes, a value of a type with that number, or an array.
@@ -38,7 +38,7 @@ pub(super) struct Shape {
 
 pub(super) const BYTES: u64 = 1;
 pub(super) const ARRAY: u64 = 2;
-/// What is added to the number of a value's type.
+/// The number that is added to that of a value's type.
 pub(super) const VALUE: u64 = 16;
 
 impl Shape {

@@ -4,8 +4,8 @@
 //! length, and is reached by this file only. It is mapped as a whole, and stays mapped for as long
 //! as any object here refers to it. A map begins with a page, so that what follows the header is
 //! aligned to [`HEADER`] bytes. All bits of it are a valid value of the type (of atomics, see
-//! below; of the elements of arrays it is what [`Pod`] says). What is left to argue is who
-//! accesses it at the same time.
+//! below; of the elements of arrays it is what [`Pod`] says). It is left to argue which
+//! threads access it at the same time.
 //!
 //! # Values
 //!
@@ -29,9 +29,9 @@
 //! exists at a time, in all processes; and the borrow checker sees to its references.
 //!
 //! A word in the header has the array's *state*: whole, being written, or frozen. It is read when
-//! the lock was taken, and changed only by who has the lock. Frozen is final: `Frozen` is made
-//! under the lock, by the `Locked` that is consumed, or of an array that is frozen already; and no
-//! `Locked` comes of an array that is frozen. So after that nobody writes.
+//! the lock was taken, and changed only by the thread that has the lock. Frozen is final: `Frozen`
+//! is made under the lock, by the `Locked` that is consumed, or of an array that is frozen already;
+//! and no `Locked` comes of an array that is frozen. So after that nobody writes.
 //!
 //! Happens-before: the lock is released after a release store of the state, and the next holder
 //! makes an acquire load of it after it has taken the lock. It reads what was stored by the last
@@ -338,8 +338,8 @@ impl<T: Pod> Array<T> {
         (state == FROZEN).then(|| Frozen(self.clone()))
     }
 
-    /// Returns the elements. They may be those of another process at this moment: whoever makes a
-    /// reference of it says why not.
+    /// Returns the elements. They may be those of another process at this moment: the code that
+    /// makes a reference of it says why not.
     fn elements(&self) -> *mut [T] {
         std::ptr::slice_from_raw_parts_mut(self.mapped.content().cast(), self.length)
     }
@@ -358,7 +358,7 @@ fn reopen(file: &File) -> io::Result<OwnedFd> {
             format!("the file of an array cannot be opened anew by /proc: {error}"),
         )
     })?;
-    // What is printed must not get into it.
+    // Printed text must not get into it.
     super::socket::above_standard(opened.into())
 }
 

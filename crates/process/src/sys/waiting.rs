@@ -10,7 +10,7 @@ use async_io::Async;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// What a wait is for.
+/// The event that a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
     /// There is something to read, or the end.
@@ -46,7 +46,7 @@ impl Waitable {
         time: Option<Duration>,
     ) -> io::Result<Option<PollFlags>> {
         let mut ours = [PollFd::new(&*self.descriptor, flags)];
-        // What is too long is forever.
+        // A time that is too long is forever.
         let limit = time.and_then(|time| Timespec::try_from(time).ok());
         match poll(&mut ours, limit.as_ref())? {
             0 => Ok(None),

@@ -241,7 +241,9 @@ fn an_item_that_is_larger_than_the_pipe_waits_for_a_receiver() {
         assert!(there.recv().unwrap() == item);
     });
     thread::scope(|scope| {
-        scope.spawn(|| block_on(here.send_async(&item)).unwrap());
+        // The future does not borrow the item.
+        let sends = here.send_async(&bytes(5 << 20));
+        scope.spawn(|| block_on(sends).unwrap());
         assert!(block_on(there.recv_async()).unwrap() == item);
     });
     assert!(there.try_recv().unwrap_err().is_empty());
