@@ -50,53 +50,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::held::HeldItem;
+use super::keys::LOOKS;
 use super::passing::Encoded;
-use crate::sys::{CREDITS, Claims, ITEMS, Whose};
+use super::words::Words;
+use crate::sys::Whose;
 
 /// The credit that a worker has at most.
 const CREDIT: u64 = 1024;
 
 /// The number of items that are sent ahead at most.
 pub(super) const AHEAD: u32 = 31;
-
-/// The shared words of one worker process.
-#[derive(Debug)]
-pub(crate) struct Words {
-    claims: Arc<Claims>,
-    free: Mutex<Free>,
-}
-
-#[derive(Debug)]
-struct Free {
-    /// The next sequence numbers of the words of items that are free.
-    items: Vec<u64>,
-    /// The number of words of credit that are in use. They are not used again.
-    credits: usize,
-}
-
-impl Words {
-    pub(crate) fn new(claims: &Arc<Claims>) -> Arc<Self> {
-        Arc::new(Self {
-            claims: Arc::clone(claims),
-            free: Mutex::new(Free {
-                // The words are zero at first, which is no item's state but that of number 0.
-                items: (ITEMS..2 * ITEMS).collect(),
-                credits: 0,
-            }),
-        })
-    }
-
-    fn free(&self) -> MutexGuard<'_, Free> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn credit_slot(&self) -> Option<usize> {
-        let mut free = self.free();
-        let slot = (free.credits < CREDITS).then_some(free.credits)?;
-        free.credits += 1;
-        Some(slot)
-    }
-}
 
 /// The credit of one worker process.
 struct Credit {
@@ -118,7 +81,7 @@ struct Ahead {
 impl Drop for Ahead {
     /// The word can be used again, by an item with another number.
     fn drop(&mut self) {
-        self.words.free().items.push(self.sequence + ITEMS);
+        self.words.give(self.sequence);
     }
 }
 
@@ -209,7 +172,7 @@ impl Flow {
         state.taker = taker.map(|taker| (Arc::clone(taker), row));
         let (mut back, mut kept) = (Vec::new(), Vec::new());
         state.ahead.retain_mut(|ahead| {
-            let gone = match ahead.words.claims.take_back(ahead.sequence) {
+            let gone = match ahead.words.claims().take_back(ahead.sequence) {
                 Whose::Parents => &mut back,
                 Whose::Kept => &mut kept,
                 Whose::Leased => return true,
@@ -224,7 +187,8 @@ impl Flow {
         kept.into_iter().for_each(|item| item.keep());
         self.state().moving -= 1;
         // Others may have taken items out that they have not put where they belong.
-        while self.state().moving > 0 {
+        let mut looks = 0..LOOKS;
+        while looks.next().is_some() && self.state().moving > 0 {
             thread::yield_now();
         }
         waiting
@@ -254,13 +218,13 @@ impl Flow {
     ) -> Result<u64, Box<dyn HeldItem>> {
         let mut state = self.state();
         let sequence = match state.waiting {
-            0 => words.free().items.pop(),
+            0 => words.take(),
             _ => None,
         };
         let Some(sequence) = sequence else {
             return Err(item);
         };
-        words.claims.offer(sequence);
+        words.claims().offer(sequence);
         state.ahead.push(Ahead {
             words: Arc::clone(words),
             sequence,
@@ -282,7 +246,7 @@ impl Flow {
     /// Returns the number of items that are ahead and belong to the queue.
     pub(super) fn len(&self) -> usize {
         let state = self.state();
-        let is_offered = |it: &&Ahead| it.words.claims.is_offered(it.sequence);
+        let is_offered = |it: &&Ahead| it.words.claims().is_offered(it.sequence);
         state.ahead.iter().filter(is_offered).count()
     }
 
@@ -334,7 +298,7 @@ impl Flow {
         let mut state = self.state();
         state.is_closing = true;
         for credit in &mut state.credits {
-            let revoked = credit.words.claims.revoke(credit.slot);
+            let revoked = credit.words.claims().revoke(credit.slot);
             credit.out = credit.out.saturating_sub(revoked);
         }
         state.is_over()
@@ -375,6 +339,6 @@ impl Credit {
     fn fill_up(&mut self) {
         let more = CREDIT.saturating_sub(self.out);
         self.out += more;
-        self.words.claims.grant(self.slot, more);
+        self.words.claims().grant(self.slot, more);
     }
 }

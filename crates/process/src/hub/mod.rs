@@ -100,6 +100,7 @@
 mod ahead;
 mod event;
 mod held;
+mod keys;
 pub(crate) mod leases;
 mod lock;
 pub(crate) mod near;
@@ -112,6 +113,7 @@ mod semaphore;
 mod served;
 mod task;
 pub(crate) mod wire;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
