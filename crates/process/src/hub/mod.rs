@@ -108,6 +108,8 @@ mod owner;
 pub(crate) mod passing;
 mod process;
 mod queue;
+#[cfg(all(test, target_os = "linux"))]
+mod race;
 pub(crate) mod registry;
 mod semaphore;
 mod served;

@@ -277,6 +277,11 @@ impl Semaphore {
         Self(Permits::new(home, semaphore, u64::MAX))
     }
 
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn handle(&self) -> &Handle<Keys> {
+        &self.0.handle
+    }
+
     /// Acquires a permit, and blocks until there is one.
     ///
     /// # Blocking

@@ -60,6 +60,12 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("put_until_refused", put_until_refused)
         .with("give_one_back", give_one_back)
         .with("work_at_random", work_at_random)
+        .with("tell_under_lock", tell_under_lock)
+        .with("forget_one", forget_one)
+        .with("count_in_file", count_in_file)
+        .with("release_and_hang", release_and_hang)
+        .with("acquire_after_close", acquire_after_close)
+        .with("acquire_in_threads", acquire_in_threads)
 }
 
 /// A time that is over soon.
@@ -517,4 +523,61 @@ pub(crate) fn put_and_hang_after(queue: JoinableQueue<u32>, count: u32, ready: L
     (0..count).for_each(|number| queue.put(number).unwrap());
     ready.count_down();
     hang();
+}
+
+/// Under the lock the item and the count always agree.
+pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<u32>, left: Latch, rounds: u32) {
+    for round in 0..rounds {
+        let _guard = lock.lock();
+        items.put(round).unwrap();
+        left.count_down();
+    }
+}
+
+/// Adds to the number in a file, under a lock.
+pub(crate) fn count_in_file(lock: Lock, path: String, rounds: u32) {
+    for _ in 0..rounds {
+        let _guard = lock.lock();
+        let before: u32 = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        std::fs::write(&path, (before + 1).to_string()).unwrap();
+    }
+}
+
+/// Takes permits and releases them, and hangs. If there are some to be held, it takes these again.
+pub(crate) fn release_and_hang(keys: Semaphore, take: usize, hold: usize, ready: Latch) {
+    (0..100).for_each(|_| drop(keys.acquire_many(take).unwrap()));
+    let _held = keys.acquire_many(hold).unwrap();
+    ready.count_down();
+    hang();
+}
+
+pub(crate) fn acquire_after_close(keys: Semaphore, ready: Latch, is_closed: Event) -> bool {
+    drop(keys.acquire().unwrap());
+    ready.count_down();
+    is_closed.wait();
+    keys.acquire().is_err() && keys.try_acquire().is_err()
+}
+
+/// Many threads of one process take the permits of one semaphore, and no more than there are.
+pub(crate) fn acquire_in_threads(keys: Semaphore, permits: usize, rounds: u32) {
+    let inside = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..rounds {
+                    let _permit = keys.acquire().unwrap();
+                    let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    assert!(others < permits);
+                    inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                }
+            });
+        }
+    });
+}
+
+/// Forgets a permit that it has released and taken again.
+pub(crate) fn forget_one(keys: Semaphore) {
+    drop(keys.acquire().unwrap());
+    keys.acquire().unwrap().forget();
+    drop(keys.acquire().unwrap());
 }

@@ -17,6 +17,8 @@ mod hub_ahead;
 #[cfg(target_os = "linux")]
 mod hub_jobs;
 #[cfg(target_os = "linux")]
+mod hub_keys;
+#[cfg(target_os = "linux")]
 mod hub_processes;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -48,6 +50,7 @@ fn main() -> std::process::ExitCode {
         ("wire", wire::TESTS),
         ("hub", hub::TESTS),
         ("hub_ahead", hub_ahead::TESTS),
+        ("hub_keys", hub_keys::TESTS),
         ("hub_processes", hub_processes::TESTS),
         ("leases", leases::TESTS),
         ("parents", parents::TESTS),
