@@ -2,6 +2,7 @@
 //! parent and in a worker alike.
 
 use std::future::{Future, poll_fn};
+use std::io::Write;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::thread;
@@ -62,6 +63,10 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("work_at_random", work_at_random)
         .with("tell_under_lock", tell_under_lock)
         .with("forget_one", forget_one)
+        .with("wait_release_and_hang", wait_release_and_hang)
+        .with("wait_and_tell", wait_and_tell)
+        .with("hold_lock_after", hold_lock_after)
+        .with("take_and_hang_after", take_and_hang_after)
         .with("count_in_file", count_in_file)
         .with("release_and_hang", release_and_hang)
         .with("acquire_after_close", acquire_after_close)
@@ -525,12 +530,13 @@ pub(crate) fn put_and_hang_after(queue: JoinableQueue<u32>, count: u32, ready: L
     hang();
 }
 
-/// Under the lock the item and the count always agree.
-pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<u32>, left: Latch, rounds: u32) {
+/// Under the lock a file has as many bytes as the queue has items.
+pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<u32>, path: String, rounds: u32) {
+    let mut file = std::fs::File::options().append(true).open(path).unwrap();
     for round in 0..rounds {
         let _guard = lock.lock();
         items.put(round).unwrap();
-        left.count_down();
+        file.write_all(b".").unwrap();
     }
 }
 
@@ -580,4 +586,35 @@ pub(crate) fn forget_one(keys: Semaphore) {
     drop(keys.acquire().unwrap());
     keys.acquire().unwrap().forget();
     drop(keys.acquire().unwrap());
+}
+
+/// Waits for the lock in a thread that reads for all.
+pub(crate) fn hold_lock_after(lock: Lock, begun: Latch) {
+    begun.count_down();
+    let _guard = lock.lock();
+    hang();
+}
+
+/// Waits for an item in a thread that reads for all.
+pub(crate) fn take_and_hang_after(queue: JoinableQueue<u32>, begun: Latch) {
+    begun.count_down();
+    let _task = queue.get_task();
+    hang();
+}
+
+/// Waits for a permit, releases it at once, and hangs.
+pub(crate) fn wait_release_and_hang(keys: Semaphore, waits: Latch) {
+    let mut wait = pin!(keys.acquire_async());
+    begin(wait.as_mut(), &waits);
+    drop(block_on(wait).unwrap());
+    hang();
+}
+
+/// Waits for a permit, tells that it has it, and holds it.
+pub(crate) fn wait_and_tell(keys: Semaphore, waits: Latch, has: Latch) {
+    let mut wait = pin!(keys.acquire_async());
+    begin(wait.as_mut(), &waits);
+    let _permit = block_on(wait).unwrap();
+    has.count_down();
+    hang();
 }

@@ -14,6 +14,7 @@ tests! {
     processes_and_threads_count_under_a_lock
     threads_of_processes_never_have_more_permits_than_there_are
     released_permits_are_free_for_others
+    a_waiter_gets_what_a_process_before_it_releases
     permits_of_a_dead_process_come_back_once
     a_stopped_process_does_not_keep_what_it_has_released
     released_permits_are_closed_with_their_semaphore
@@ -26,24 +27,32 @@ fn new() -> Hub {
 }
 
 fn the_next_holder_knows_all_that_the_last_one_has_told() {
-    const ROUNDS: usize = 3000;
+    const ROUNDS: usize = 2000;
     let pool = pool(2);
-    let (lock, items) = (pool.hub().lock(), pool.hub().queue::<u32>(None));
-    let left = pool.hub().latch(2 * ROUNDS);
+    let (lock, items, file) = (
+        pool.hub().lock(),
+        pool.hub().queue::<u32>(None),
+        Sign::new(),
+    );
+    std::fs::write(&file.0, "").unwrap();
     let tellers = [(); 2].map(|()| {
-        let arguments = (lock.clone(), items.clone(), left.clone(), ROUNDS as u32);
+        let arguments = (lock.clone(), items.clone(), file.text(), ROUNDS as u32);
         pool.submit(jobs::tell_under_lock, arguments)
     });
-    let mut looks = 0;
-    while !left.is_open() {
+    let mut written = 0;
+    for look in 0.. {
         let _guard = lock.lock();
-        assert_eq!(items.len(), 2 * ROUNDS - left.count(), "at look {looks}");
-        looks += 1;
+        // What is in the file was written behind a put that did not wait for the parent.
+        written = std::fs::metadata(&file.0).unwrap().len() as usize;
+        assert_eq!(items.len(), written, "at look {look}");
+        if written == 2 * ROUNDS {
+            break;
+        }
     }
+    assert_eq!(written, 2 * ROUNDS);
     for teller in tellers {
         outcome(teller).unwrap();
     }
-    assert!(looks > 10, "{looks}");
 }
 
 fn processes_and_threads_count_under_a_lock() {
@@ -105,6 +114,29 @@ fn released_permits_are_free_for_others() {
             assert_eq!(keys.available_permits(), 4 - take);
             assert!(keys.try_acquire_many(4).is_err());
         });
+    }
+}
+
+fn a_waiter_gets_what_a_process_before_it_releases() {
+    let hub = new();
+    let keys = hub.semaphore(1);
+    for _ in 0..10 {
+        let held = keys.acquire().unwrap();
+        let (first, second, has) = (hub.latch(1), hub.latch(1), hub.latch(1));
+        let before = hub.spawn(jobs::wait_release_and_hang, (keys.clone(), first.clone()));
+        assert!(first.wait_timeout(HANG));
+        let arguments = (keys.clone(), second.clone(), has.clone());
+        let waiter = hub.spawn(jobs::wait_and_tell, arguments);
+        assert!(second.wait_timeout(HANG));
+        drop(held);
+        assert!(
+            has.wait_timeout(HANG),
+            "it waits, and nobody has the permit"
+        );
+        for process in [before, waiter] {
+            process.kill();
+            let _ = process.join();
+        }
     }
 }
 
