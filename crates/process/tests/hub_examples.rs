@@ -64,7 +64,8 @@ impl Run {
         assert_eq!(printed, expected);
     }
 
-    /// No more than `most` are inside at a time: between a line with `enters` and one with `leaves`.
+    /// No more than `most` are inside at a time: between a line with `enters` and one with
+    /// `leaves`.
     #[track_caller]
     fn inside(&self, most: usize, enters: &str, leaves: &str) {
         let mut inside = 0;

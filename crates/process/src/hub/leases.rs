@@ -258,12 +258,7 @@ impl Leases {
     /// Reads an item.
     fn encoded(&self, bytes: &[u8]) -> Result<Encoded, FrameError> {
         let (numbers, value) = item::parse(bytes)?;
-        let object = |number| {
-            self.objects
-                .get(&number)
-                .cloned()
-                .ok_or(FrameError::Sequence)
-        };
+        let object = |number| self.objects.get(&number).cloned().ok_or(FrameError::Object);
         let here = numbers.map(object).collect::<Result<_, _>>()?;
         let there = Vec::new();
         Ok(Encoded {
@@ -279,7 +274,7 @@ impl Leases {
         carried: Option<Encoded>,
     ) -> Result<(), FrameError> {
         let object = self.objects.get(&request.object);
-        let object = object.ok_or(FrameError::Sequence)?;
+        let object = object.ok_or(FrameError::Object)?;
         match object.served.serve(request, carried, &self.words)? {
             Step::Told => {}
             Step::Now(reply) => self.answer(number, request.object, reply),
@@ -382,13 +377,13 @@ impl Leases {
             return;
         };
         for _ in 0..sending.most {
-            // Large ones wait until they are asked for.
-            if items.len() >= MOST_AHEAD {
-                return;
-            }
             let Ok(item) = queue.try_get(None) else {
                 return;
             };
+            if items.len() + item.encoded().bytes.len() > MOST_AHEAD {
+                // Large ones wait until they are asked for.
+                return item.give_back(None);
+            }
             self.granted += 1;
             let order = self.granted;
             let write = |sequence, encoded: &Encoded| self.append(sequence, encoded, items);

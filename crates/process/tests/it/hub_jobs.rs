@@ -15,9 +15,9 @@ use workmill_process::hub::{
 use workmill_process::workmill::{
     AcquireError, TryAcquireError, TryGetError, block_on, timer::timeout,
 };
-use workmill_process::{Jobs, ProcessPoolExecutor, current_process};
+use workmill_process::{Bytes, Jobs, ProcessPoolExecutor, current_process};
 
-use crate::jobs::{Death, die, hang, id, square};
+use crate::jobs::{Death, Fruit, Poison, Trouble, die, hang, id, square};
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
     jobs.with("lock_tour", lock_tour)
@@ -63,6 +63,9 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("work_at_random", work_at_random)
         .with("tell_under_lock", tell_under_lock)
         .with("forget_one", forget_one)
+        .with("take_handle", take_handle)
+        .with("take_poison", take_poison)
+        .with("put_fruit", put_fruit)
         .with("wait_release_and_hang", wait_release_and_hang)
         .with("wait_and_tell", wait_and_tell)
         .with("hold_lock_after", hold_lock_after)
@@ -530,13 +533,17 @@ pub(crate) fn put_and_hang_after(queue: JoinableQueue<u32>, count: u32, ready: L
     hang();
 }
 
-/// Under the lock a file has as many bytes as the queue has items.
-pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<u32>, path: String, rounds: u32) {
+/// Under the lock a file has as many bytes as items were put. They are large, so that the parent
+/// takes a while to read each.
+pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<Bytes>, path: String, rounds: u32) {
     let mut file = std::fs::File::options().append(true).open(path).unwrap();
-    for round in 0..rounds {
-        let _guard = lock.lock();
-        items.put(round).unwrap();
+    for _ in 0..rounds {
+        let guard = lock.lock();
+        items.put(Bytes::from(vec![1; 100 << 10])).unwrap();
         file.write_all(b".").unwrap();
+        drop(guard);
+        // Else it has it again before anybody else sees that it is free.
+        (0..1000).for_each(|_| std::hint::spin_loop());
     }
 }
 
@@ -606,7 +613,10 @@ pub(crate) fn take_and_hang_after(queue: JoinableQueue<u32>, begun: Latch) {
 pub(crate) fn wait_release_and_hang(keys: Semaphore, waits: Latch) {
     let mut wait = pin!(keys.acquire_async());
     begin(wait.as_mut(), &waits);
-    drop(block_on(wait).unwrap());
+    let permit = block_on(wait).unwrap();
+    // The parent knows all that it was told, so no message is needed for its sake.
+    waits.count();
+    drop(permit);
     hang();
 }
 
@@ -617,4 +627,23 @@ pub(crate) fn wait_and_tell(keys: Semaphore, waits: Latch, has: Latch) {
     let _permit = block_on(wait).unwrap();
     has.count_down();
     hang();
+}
+
+/// Takes an item with a handle that this process was not given otherwise.
+pub(crate) fn take_handle(queue: JoinableQueue<(u64, Event)>) -> u64 {
+    let (number, event) = queue.get().unwrap();
+    event.set();
+    number
+}
+
+pub(crate) fn take_poison(queue: JoinableQueue<Poison>, as_task: bool) {
+    match as_task {
+        true => drop(queue.get_task()),
+        false => drop(queue.get()),
+    }
+}
+
+pub(crate) fn put_fruit(queue: JoinableQueue<Fruit>, trouble: Trouble) {
+    let at_home = false;
+    queue.put(Fruit { trouble, at_home }).unwrap();
 }
