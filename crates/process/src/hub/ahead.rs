@@ -1,9 +1,11 @@
-//! Items that go ahead: puts that wait for no answer, and items that come before they are asked for.
+//! Items that go ahead: puts that wait for no answer, and items that come before they are asked
+//! for.
 //!
 //! A round trip for each put and each get would be slower than a queue in shared memory. So a
-//! worker may put items into a queue without waiting for the answer, and is sent, with the item that
-//! it asks for, those behind it. Both must change nothing of what a queue promises. What decides is
-//! in words of memory that both processes share (`sys/claims.rs`), so it needs no message.
+//! worker may put items into a queue without waiting for the answer, and is sent, with the item
+//! that it asks for, those behind it. Both must change nothing of what a queue promises. What
+//! decides is in words of memory that both processes share (`sys/claims.rs`), so it needs no
+//! message.
 //!
 //! This is done for queues without a bound. In one that is full, the parent decides for each item
 //! who goes on, and in one that is sorted, which item is next.
@@ -26,10 +28,10 @@
 //! # Items that are sent ahead
 //!
 //! They were taken out of the queue, and are in [`State::ahead`], each with a guard. While its word
-//! says SENT, the item belongs to the queue all the same: it is counted by `len`, and everybody else
-//! who wants an item *recalls* all of them first ([`Flow::recall`]). The parent exchanges SENT for
-//! WITHDRAWN, and gives the item back to the front, in order; the worker exchanges SENT for KEPT, by
-//! `get`, or LEASED, by `get_task`. One of the two succeeds.
+//! says SENT, the item belongs to the queue all the same: it is counted by `len`, and everybody
+//! else who wants an item *recalls* all of them first ([`Flow::recall`]). The parent exchanges SENT
+//! for WITHDRAWN, and gives the item back to the front, in order; the worker exchanges SENT for
+//! KEPT, by `get`, or LEASED, by `get_task`. One of the two succeeds.
 //!
 //! Why the order is kept: a taker first recalls all that were sent ahead, so it gets the oldest. So
 //! does one that puts an item back, which comes before them. A worker takes those that it was sent
@@ -304,9 +306,9 @@ impl Flow {
         state.is_over()
     }
 
-    /// Forgets a process that has died, when all that was ahead has been recalled. Returns the items
-    /// that it had, each with its place in the order of what it was granted; and `true` if the
-    /// queue is to be ended.
+    /// Forgets a process that has died, when all that was ahead has been recalled. Returns the
+    /// items that it had, each with its place in the order of what it was granted; and `true` if
+    /// the queue is to be ended.
     pub(super) fn end(&self, words: &Arc<Words>) -> (Vec<Granted>, bool) {
         let mut state = self.state();
         let mut back = Vec::new();

@@ -1,11 +1,11 @@
 //! Permits that go back and forth without messages, while nobody else wants one.
 //!
-//! A lock that one process takes and releases again and again, and that no other wants, would cost a
-//! round trip each time. So permits that are granted to a worker are lent with a word of memory that
-//! both share (`sys/claims.rs`). To release them the worker exchanges HELD for RELEASED, and says
-//! nothing; to acquire as many again, it exchanges RELEASED for HELD. The parent does not know, and
-//! need not, until somebody *wants* permits: another process, a thread here, or one that asks how
-//! many are free.
+//! A lock that one process takes and releases again and again, and that no other wants, would cost
+//! a round trip each time. So permits that are granted to a worker are lent with a word of memory
+//! that both share (`sys/claims.rs`). To release them the worker exchanges HELD for RELEASED, and
+//! says nothing; to acquire as many again, it exchanges RELEASED for HELD. The parent does not
+//! know, and need not, until somebody *wants* permits: another process, a thread here, or one that
+//! asks how many are free.
 //!
 //! # Wanting
 //!

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
+use super::held::AnyQueue;
 use super::leases::Leases;
 use super::passing::Objects;
 use super::registry::{Handle, Registry};
 use super::wire::{Request, Verb, limit};
+use super::words::Words;
 use super::{HubRef, Semaphore};
 use crate::frame::HEADER;
 use crate::sys::Claims;
@@ -130,4 +132,33 @@ fn messages_that_are_made_up_have_no_effect() {
     assert!(take(Verb::GiveBack, object, 7, 0, &[1, 2]).is_err());
     assert!(take(Verb::Put, object, 0, 0, &[255; 12]).is_err());
     assert_eq!(keys.available_permits(), 1);
+}
+
+#[test]
+fn nothing_is_sent_ahead_while_somebody_wants_an_item() {
+    let hub = HubRef::new(&Registry::new());
+    let queue = hub.queue::<u64>(None);
+    (0..5).for_each(|number| queue.put(number).unwrap());
+    let Handle::Here { what, .. } = &queue.handle else {
+        unreachable!("it was made here");
+    };
+    let flow = what.flow().unwrap();
+    let words = Words::new(&Arc::new(Claims::create().unwrap().0));
+    let several = || (0..3).for_each(|_| drop(flow.recall_for(Some(&words))));
+    several();
+    let sending = flow.begin_to_send(&words).unwrap();
+    assert_eq!(sending.most, 2, "it came three times in a row");
+    let send = || sending.send(&words, 1, what.try_get(None).ok().unwrap(), |_, _| ());
+    assert!(send());
+    assert_eq!((queue.len(), what.inner().len()), (5, 4));
+    // From now on somebody wants one, and has what was sent before.
+    let wanting = flow.recall();
+    assert!(!send());
+    drop(sending);
+    several();
+    assert!(flow.begin_to_send(&words).is_none());
+    assert_eq!((queue.len(), what.inner().len()), (5, 5));
+    drop(wanting);
+    assert!(flow.begin_to_send(&words).is_some());
+    assert!((0..5).all(|number| queue.try_get() == Ok(number)));
 }
