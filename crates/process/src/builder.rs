@@ -313,8 +313,9 @@ impl Builder {
         ProcessPoolExecutor::start(config, queue, on_drop)
     }
     /// Builds a [`Hub`] whose processes are started as this says: the arguments or the test, the
-    /// program, the limits on memory and on the time of a start, and what is kept of standard
-    /// error. All other settings are for pools, and have no effect.
+    /// program, the limits on memory and on the time of a start, what is kept of standard error,
+    /// and the functions that are called at the start and the end of a process. All other settings
+    /// are for pools, and have no effect.
     ///
     /// # Errors
     ///

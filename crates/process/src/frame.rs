@@ -143,6 +143,7 @@ pub(crate) enum FrameError {
     NotZero,
     Short,
     Sequence,
+    Object,
     Unexpected(Kind),
     Descriptors { announced: usize, came: usize },
 }
@@ -154,6 +155,7 @@ impl fmt::Display for FrameError {
             Self::NotZero => f.write_str("a frame whose header is damaged"),
             Self::Short => f.write_str("a frame that is too short"),
             Self::Sequence => f.write_str("a frame that answers no job it has"),
+            Self::Object => f.write_str("a request for an object that it was not given"),
             Self::Unexpected(kind) => write!(f, "a frame that does not belong here ({kind:?})"),
             Self::Descriptors { announced, came } => {
                 write!(f, "{came} of {announced} descriptors came")

@@ -21,7 +21,7 @@ use crate::passing::Batches;
 
 pub(crate) const WORDS: u64 = 16;
 pub(crate) const CREDITS: usize = 16;
-pub(crate) const ITEMS: u64 = 96;
+pub(crate) const ITEMS: u64 = 224;
 
 #[derive(Debug)]
 pub(crate) enum Whose {
@@ -64,6 +64,10 @@ impl Link {
     }
 
     pub(crate) fn is_ours(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_heard(&self) -> bool {
         match self.0 {}
     }
 
@@ -127,6 +131,22 @@ impl Claims {
     }
 
     pub(crate) fn offer(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn lend(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn want(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn release(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn acquire(&self, _: u64) -> bool {
         match self.0 {}
     }
 

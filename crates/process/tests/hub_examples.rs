@@ -64,7 +64,8 @@ impl Run {
         assert_eq!(printed, expected);
     }
 
-    /// No more than `most` are inside at a time: between a line with `enters` and one with `leaves`.
+    /// No more than `most` are inside at a time: between a line with `enters` and one with
+    /// `leaves`.
     #[track_caller]
     fn inside(&self, most: usize, enters: &str, leaves: &str) {
         let mut inside = 0;
@@ -270,11 +271,13 @@ fn eight_dishes_are_eaten(run: &Run) {
         for number in 0..4 {
             let dish = format!("{food} {number}");
             let made = run.at(&format!("{cook} made {dish}"));
-            let eaten = |line: &&str| line.ends_with(&format!(" ate {dish}"));
-            assert_eq!(run.text.lines().filter(eaten).count(), 1, "{dish}");
-            let at = run.text.lines().position(|line| eaten(&line));
-            // What is printed before a put may come after what another prints behind the get.
-            let _ = (made, at);
+            let is_eaten = |line: &&str| line.ends_with(&format!(" ate {dish}"));
+            let lines = || run.text.lines();
+            assert_eq!(lines().filter(is_eaten).count(), 1, "{dish}");
+            assert!(
+                lines().position(|line| is_eaten(&line)) > Some(made),
+                "{dish}"
+            );
         }
     }
 }

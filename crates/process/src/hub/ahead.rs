@@ -1,9 +1,11 @@
-//! Items that go ahead: puts that wait for no answer, and items that come before they are asked for.
+//! Items that go ahead: puts that wait for no answer, and items that come before they are asked
+//! for.
 //!
 //! A round trip for each put and each get would be slower than a queue in shared memory. So a
-//! worker may put items into a queue without waiting for the answer, and is sent, with the item that
-//! it asks for, those behind it. Both must change nothing of what a queue promises. What decides is
-//! in words of memory that both processes share (`sys/claims.rs`), so it needs no message.
+//! worker may put items into a queue without waiting for the answer, and is sent, with the item
+//! that it asks for, those behind it. Both must change nothing of what a queue promises. What
+//! decides is in words of memory that both processes share (`sys/claims.rs`), so it needs no
+//! message.
 //!
 //! This is done for queues without a bound. In one that is full, the parent decides for each item
 //! who goes on, and in one that is sorted, which item is next.
@@ -26,10 +28,10 @@
 //! # Items that are sent ahead
 //!
 //! They were taken out of the queue, and are in [`State::ahead`], each with a guard. While its word
-//! says SENT, the item belongs to the queue all the same: it is counted by `len`, and everybody else
-//! who wants an item *recalls* all of them first ([`Flow::recall`]). The parent exchanges SENT for
-//! WITHDRAWN, and gives the item back to the front, in order; the worker exchanges SENT for KEPT, by
-//! `get`, or LEASED, by `get_task`. One of the two succeeds.
+//! says SENT, the item belongs to the queue all the same: it is counted by `len`, and everybody
+//! else who wants an item *recalls* all of them first ([`Flow::recall`]). The parent exchanges SENT
+//! for WITHDRAWN, and gives the item back to the front, in order; the worker exchanges SENT for
+//! KEPT, by `get`, or LEASED, by `get_task`. One of the two succeeds.
 //!
 //! Why the order is kept: a taker first recalls all that were sent ahead, so it gets the oldest. So
 //! does one that puts an item back, which comes before them. A worker takes those that it was sent
@@ -50,53 +52,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::held::HeldItem;
+use super::keys::LOOKS;
 use super::passing::Encoded;
-use crate::sys::{CREDITS, Claims, ITEMS, Whose};
+use super::words::Words;
+use crate::sys::Whose;
 
 /// The credit that a worker has at most.
 const CREDIT: u64 = 1024;
 
 /// The number of items that are sent ahead at most.
 pub(super) const AHEAD: u32 = 31;
-
-/// The shared words of one worker process.
-#[derive(Debug)]
-pub(crate) struct Words {
-    claims: Arc<Claims>,
-    free: Mutex<Free>,
-}
-
-#[derive(Debug)]
-struct Free {
-    /// The next sequence numbers of the words of items that are free.
-    items: Vec<u64>,
-    /// The number of words of credit that are in use. They are not used again.
-    credits: usize,
-}
-
-impl Words {
-    pub(crate) fn new(claims: &Arc<Claims>) -> Arc<Self> {
-        Arc::new(Self {
-            claims: Arc::clone(claims),
-            free: Mutex::new(Free {
-                // The words are zero at first, which is no item's state but that of number 0.
-                items: (ITEMS..2 * ITEMS).collect(),
-                credits: 0,
-            }),
-        })
-    }
-
-    fn free(&self) -> MutexGuard<'_, Free> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn credit_slot(&self) -> Option<usize> {
-        let mut free = self.free();
-        let slot = (free.credits < CREDITS).then_some(free.credits)?;
-        free.credits += 1;
-        Some(slot)
-    }
-}
 
 /// The credit of one worker process.
 struct Credit {
@@ -118,7 +83,7 @@ struct Ahead {
 impl Drop for Ahead {
     /// The word can be used again, by an item with another number.
     fn drop(&mut self) {
-        self.words.free().items.push(self.sequence + ITEMS);
+        self.words.give(self.sequence);
     }
 }
 
@@ -209,7 +174,7 @@ impl Flow {
         state.taker = taker.map(|taker| (Arc::clone(taker), row));
         let (mut back, mut kept) = (Vec::new(), Vec::new());
         state.ahead.retain_mut(|ahead| {
-            let gone = match ahead.words.claims.take_back(ahead.sequence) {
+            let gone = match ahead.words.claims().take_back(ahead.sequence) {
                 Whose::Parents => &mut back,
                 Whose::Kept => &mut kept,
                 Whose::Leased => return true,
@@ -224,7 +189,8 @@ impl Flow {
         kept.into_iter().for_each(|item| item.keep());
         self.state().moving -= 1;
         // Others may have taken items out that they have not put where they belong.
-        while self.state().moving > 0 {
+        let mut looks = 0..LOOKS;
+        while looks.next().is_some() && self.state().moving > 0 {
             thread::yield_now();
         }
         waiting
@@ -254,13 +220,13 @@ impl Flow {
     ) -> Result<u64, Box<dyn HeldItem>> {
         let mut state = self.state();
         let sequence = match state.waiting {
-            0 => words.free().items.pop(),
+            0 => words.take(),
             _ => None,
         };
         let Some(sequence) = sequence else {
             return Err(item);
         };
-        words.claims.offer(sequence);
+        words.claims().offer(sequence);
         state.ahead.push(Ahead {
             words: Arc::clone(words),
             sequence,
@@ -282,7 +248,7 @@ impl Flow {
     /// Returns the number of items that are ahead and belong to the queue.
     pub(super) fn len(&self) -> usize {
         let state = self.state();
-        let is_offered = |it: &&Ahead| it.words.claims.is_offered(it.sequence);
+        let is_offered = |it: &&Ahead| it.words.claims().is_offered(it.sequence);
         state.ahead.iter().filter(is_offered).count()
     }
 
@@ -334,15 +300,15 @@ impl Flow {
         let mut state = self.state();
         state.is_closing = true;
         for credit in &mut state.credits {
-            let revoked = credit.words.claims.revoke(credit.slot);
+            let revoked = credit.words.claims().revoke(credit.slot);
             credit.out = credit.out.saturating_sub(revoked);
         }
         state.is_over()
     }
 
-    /// Forgets a process that has died, when all that was ahead has been recalled. Returns the items
-    /// that it had, each with its place in the order of what it was granted; and `true` if the
-    /// queue is to be ended.
+    /// Forgets a process that has died, when all that was ahead has been recalled. Returns the
+    /// items that it had, each with its place in the order of what it was granted; and `true` if
+    /// the queue is to be ended.
     pub(super) fn end(&self, words: &Arc<Words>) -> (Vec<Granted>, bool) {
         let mut state = self.state();
         let mut back = Vec::new();
@@ -375,6 +341,6 @@ impl Credit {
     fn fill_up(&mut self) {
         let more = CREDIT.saturating_sub(self.out);
         self.out += more;
-        self.words.claims.grant(self.slot, more);
+        self.words.claims().grant(self.slot, more);
     }
 }

@@ -14,9 +14,10 @@ use std::task::Poll;
 use workmill::{GetError, OwnedTaskGuard, TryGetError};
 use workmill_jobs::Sendable;
 
-use super::ahead::{Flow, Waiting, Words};
+use super::ahead::{Flow, Waiting};
 use super::passing::{Encoded, Side, decode_from, encode_for};
 use super::registry::Registry;
+use super::words::Words;
 
 pub(crate) type Boxed<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 

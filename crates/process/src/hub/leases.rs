@@ -50,12 +50,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::ahead::{Flow, Words};
+use workmill::OwnedPermit;
+
+use super::ahead::Flow;
 use super::held::{AnyQueue, HeldItem};
+use super::keys::Keys;
 use super::passing::{Encoded, Objects};
 use super::registry::Object;
 use super::served::{Lease, Reply, Served, Step, Wait};
 use super::wire::{Answer, Request, Verb, item};
+use super::words::Words;
 use crate::frame::FrameError;
 use crate::sys::Claims;
 
@@ -164,18 +168,14 @@ impl Leases {
         };
         let lease = request.first;
         match request.verb {
-            Verb::Release => {
-                if let Some(Lease::Permits(permits)) = self.lease(lease) {
-                    drop(permits);
-                }
-            }
+            Verb::Release => drop(self.permits(request)),
             Verb::Done => {
                 if let Some(item) = self.item(request) {
                     item.done();
                 }
             }
             Verb::Forget => {
-                if let Some(Lease::Permits(permits)) = self.lease(lease) {
+                if let Some(permits) = self.permits(request) {
                     permits.forget();
                 }
             }
@@ -199,7 +199,7 @@ impl Leases {
                         let _waiting = flow.map(Flow::recall);
                         item.give_back(None);
                     }
-                    permits => drop(permits),
+                    _ => drop(self.permits(request)),
                 }
             }
             _ => self.serve(number, request, carried)?,
@@ -224,6 +224,26 @@ impl Leases {
         }
     }
 
+    /// Takes out permits that the process has, by the number of the request that was granted.
+    fn permits(&mut self, request: Request) -> Option<OwnedPermit> {
+        match self.lease(request.first) {
+            Some(Lease::Permits(permits)) => Some(permits),
+            Some(Lease::Item(item)) => {
+                // No worker of ours says so.
+                item.give_back(None);
+                None
+            }
+            None => self.keys(request.object)?.take(&self.words, request.first),
+        }
+    }
+
+    fn keys(&self, object: u64) -> Option<&Arc<Keys>> {
+        match &self.objects.get(&object)?.served {
+            Served::Semaphore(keys) => Some(keys),
+            _ => None,
+        }
+    }
+
     fn queue(&self, object: u64) -> Option<&Arc<dyn AnyQueue>> {
         match &self.objects.get(&object)?.served {
             Served::Queue(queue) => Some(queue),
@@ -238,12 +258,7 @@ impl Leases {
     /// Reads an item.
     fn encoded(&self, bytes: &[u8]) -> Result<Encoded, FrameError> {
         let (numbers, value) = item::parse(bytes)?;
-        let object = |number| {
-            self.objects
-                .get(&number)
-                .cloned()
-                .ok_or(FrameError::Sequence)
-        };
+        let object = |number| self.objects.get(&number).cloned().ok_or(FrameError::Object);
         let here = numbers.map(object).collect::<Result<_, _>>()?;
         let there = Vec::new();
         Ok(Encoded {
@@ -259,7 +274,7 @@ impl Leases {
         carried: Option<Encoded>,
     ) -> Result<(), FrameError> {
         let object = self.objects.get(&request.object);
-        let object = object.ok_or(FrameError::Sequence)?;
+        let object = object.ok_or(FrameError::Object)?;
         match object.served.serve(request, carried, &self.words)? {
             Step::Told => {}
             Step::Now(reply) => self.answer(number, request.object, reply),
@@ -314,20 +329,32 @@ impl Leases {
         };
         self.granted += 1;
         let order = self.granted;
-        match &reply.lease {
+        let lease = match reply.lease {
             Some(Lease::Item(item)) => {
                 let mut items = Vec::new();
                 self.append(0, item.encoded(), &mut items);
                 self.send_ahead(object, &mut items);
                 answer.write(number, items.len(), &mut self.out);
                 self.out.append(&mut items);
+                Some(Lease::Item(item))
             }
-            _ => {
+            Some(Lease::Permits(permits)) => {
+                let keys = self.keys(object).expect("it has granted them");
+                let (word, lease) = match keys.lend(&self.words, number, permits) {
+                    Ok(word) => (word, None),
+                    Err(permits) => (0, Some(Lease::Permits(permits))),
+                };
+                answer.write(number, 8, &mut self.out);
+                self.out.extend(word.to_le_bytes());
+                lease
+            }
+            None => {
                 answer.write(number, reply.text.len(), &mut self.out);
                 self.out.extend(reply.text.bytes());
+                None
             }
-        }
-        if let Some(lease) = reply.lease {
+        };
+        if let Some(lease) = lease {
             self.held.insert(number, (order, lease));
         }
     }
@@ -350,13 +377,13 @@ impl Leases {
             return;
         };
         for _ in 0..sending.most {
-            // Large ones wait until they are asked for.
-            if items.len() >= MOST_AHEAD {
-                return;
-            }
             let Ok(item) = queue.try_get(None) else {
                 return;
             };
+            if items.len() + item.encoded().bytes.len() > MOST_AHEAD {
+                // Large ones wait until they are asked for.
+                return item.give_back(None);
+            }
             self.granted += 1;
             let order = self.granted;
             let write = |sequence, encoded: &Encoded| self.append(sequence, encoded, items);
@@ -383,6 +410,10 @@ impl Leases {
             .values()
             .filter_map(|object| match &object.served {
                 Served::Queue(queue) => Some(queue),
+                Served::Semaphore(keys) => {
+                    keys.end(&self.words);
+                    None
+                }
                 _ => None,
             })
             .collect();

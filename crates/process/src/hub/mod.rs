@@ -100,6 +100,7 @@
 mod ahead;
 mod event;
 mod held;
+mod keys;
 pub(crate) mod leases;
 mod lock;
 pub(crate) mod near;
@@ -107,11 +108,14 @@ mod owner;
 pub(crate) mod passing;
 mod process;
 mod queue;
+#[cfg(all(test, target_os = "linux"))]
+mod race;
 pub(crate) mod registry;
 mod semaphore;
 mod served;
 mod task;
 pub(crate) mod wire;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

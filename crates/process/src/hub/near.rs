@@ -1,28 +1,107 @@
-//! A worker's side of what goes ahead (`ahead.rs`): the credit that it has for puts, and the items
-//! that were sent before they are asked for.
+//! A worker's side of what needs no message: the credit that it has for puts, the items that were
+//! sent before they are asked for (`ahead.rs`), and the permits that it has released (`keys.rs`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::registry::There;
+use super::wire::Verb;
 use crate::buffers::Body;
 use crate::sys::Claims;
 
-/// What a worker has of its queues, by the numbers of these.
+/// What a worker has of its queues and semaphores, by the numbers of these.
 #[derive(Default)]
-pub(crate) struct Nears(Mutex<HashMap<u64, Weak<Near>>>);
+pub(crate) struct Nears {
+    queues: Known<Near>,
+    keys: Known<NearKeys>,
+}
+
+type Known<T> = Mutex<HashMap<u64, Weak<T>>>;
 
 impl Nears {
     /// Returns what the worker has of a queue; all handles of the queue share it.
-    pub(super) fn get(&self, queue: u64) -> Arc<Near> {
-        let mut nears = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(near) = nears.get(&queue).and_then(Weak::upgrade) {
-            return near;
+    pub(super) fn queue(&self, there: There) -> Arc<Near> {
+        known(&self.queues, there.number, Near::default)
+    }
+
+    /// Returns what the worker has of a semaphore; all handles of it share that.
+    pub(super) fn keys(&self, there: There) -> Arc<NearKeys> {
+        let new = || NearKeys {
+            there,
+            released: Mutex::default(),
+        };
+        known(&self.keys, there.number, new)
+    }
+}
+
+fn known<T>(known: &Known<T>, number: u64, new: impl FnOnce() -> T) -> Arc<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(near) = known.get(&number).and_then(Weak::upgrade) {
+        return near;
+    }
+    // Those of which there is no handle any more.
+    known.retain(|_, near| near.strong_count() > 0);
+    let near = Arc::new(new());
+    known.insert(number, Arc::downgrade(&near));
+    near
+}
+
+/// The most permits of one semaphore that a worker has released and keeps at hand.
+const AT_HAND: usize = 8;
+
+/// The permits of one semaphore that a worker has released without a message, and may take again
+/// unless the parent has taken them back (`keys.rs`).
+pub(crate) struct NearKeys {
+    there: There,
+    released: Mutex<Vec<Lent>>,
+}
+
+/// Permits that are lent, with their word.
+#[derive(Clone, Copy)]
+pub(super) struct Lent {
+    pub(super) sequence: u64,
+    /// The number of the request that was granted.
+    pub(super) request: u64,
+    pub(super) permits: usize,
+}
+
+impl NearKeys {
+    fn released(&self) -> MutexGuard<'_, Vec<Lent>> {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes permits again that were released, if there are exactly that many.
+    pub(super) fn acquire(&self, permits: usize) -> Option<Lent> {
+        let link = self.there.link;
+        let mut released = self.released();
+        while let Some(at) = released.iter().position(|lent| lent.permits == permits) {
+            let lent = released.swap_remove(at);
+            if link.is_ours() && link.claims().acquire(lent.sequence) {
+                return Some(lent);
+            }
         }
-        // Those of queues of which there is no handle any more.
-        nears.retain(|_, near| near.strong_count() > 0);
-        let near = Arc::default();
-        nears.insert(queue, Arc::downgrade(&near));
-        near
+        None
+    }
+
+    /// Releases permits. Returns `false` if that needs a message.
+    pub(super) fn release(&self, lent: Lent) -> bool {
+        let link = self.there.link;
+        let mut released = self.released();
+        let is_released =
+            released.len() < AT_HAND && link.is_heard() && link.claims().release(lent.sequence);
+        if is_released {
+            released.push(lent);
+        }
+        is_released
+    }
+}
+
+impl Drop for NearKeys {
+    /// No handle is left, so nobody takes them again.
+    fn drop(&mut self) {
+        for lent in std::mem::take(&mut *self.released()) {
+            self.there.give_back(Verb::Release, lent.request);
+        }
     }
 }
 

@@ -756,7 +756,7 @@ impl<'de, T: Sendable, O: Order<T>> Deserialize<'de> for Queue<T, O> {
         let (handle, capacity) = Handle::decode(O::NAME, deserializer)?;
         let near = match &handle {
             Handle::There(there) if O::AHEAD && capacity == u64::MAX => {
-                Some(there.link.nears().get(there.number))
+                Some(there.link.nears().queue(*there))
             }
             _ => None,
         };

@@ -8,23 +8,31 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill::{AcquireError, OwnedPermit, ReleaseError, TryAcquireError};
 
-use super::registry::{Handle, Registry, There};
+use super::keys::Keys;
+use super::near::{Lent, NearKeys};
+use super::registry::{Handle, Registry, There, answer};
 use super::served::Served;
-use super::wire::{Answer, Status, Verb, limit};
+use super::wire::{Status, Verb, limit};
 
 /// Permits, here or in the parent: what locks and semaphores have in common.
 #[derive(Clone)]
 pub(super) struct Permits {
-    handle: Handle<workmill::Semaphore>,
+    handle: Handle<Keys>,
     /// The number of permits that there are at most, for those that are bounded.
     max: u64,
+    /// In a worker.
+    near: Option<Arc<NearKeys>>,
 }
 
 impl Permits {
     pub(super) fn new(home: &Arc<Registry>, semaphore: Arc<workmill::Semaphore>, max: u64) -> Self {
-        let served = Served::Semaphore(Arc::clone(&semaphore));
-        let handle = home.add(semaphore, served);
-        Self { handle, max }
+        let keys = Arc::new(Keys::new(semaphore));
+        let served = Served::Semaphore(Arc::clone(&keys));
+        Self {
+            handle: home.add(keys, served),
+            max,
+            near: None,
+        }
     }
 
     pub(super) fn encode<S: Serializer>(
@@ -40,15 +48,24 @@ impl Permits {
         deserializer: D,
     ) -> Result<Self, D::Error> {
         let (handle, max) = Handle::decode(kind, deserializer)?;
-        Ok(Self { handle, max })
+        let near = match &handle {
+            Handle::There(there) => Some(there.link.nears().keys(*there)),
+            Handle::Here { .. } => None,
+        };
+        Ok(Self { handle, max, near })
     }
 
     pub(super) fn acquire(&self, permits: usize) -> Result<Permit, AcquireError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.acquire_many_owned(permits).map(Permit::here),
+            Handle::Here { what, .. } => {
+                if let Ok(permit) = what.try_acquire(permits) {
+                    return Ok(Permit::here(permit));
+                }
+                let (_wanting, semaphore) = what.wanted();
+                semaphore.acquire_many_owned(permits).map(Permit::here)
+            }
             Handle::There(there) => {
-                let (request, answer) = there.ask(Verb::Acquire, limit(None), permits as u64);
-                let granted = Permit::there(*there, request, answer);
+                let granted = self.ask(*there, permits, None);
                 granted.map_err(for_good)
             }
         }
@@ -60,40 +77,102 @@ impl Permits {
         time: Duration,
     ) -> Result<Permit, TryAcquireError> {
         match &self.handle {
-            Handle::Here { what, .. } => what
-                .acquire_many_owned_timeout(permits, time)
-                .map(Permit::here),
-            Handle::There(there) => {
-                let (request, answer) = there.ask(Verb::Acquire, limit(Some(time)), permits as u64);
-                Permit::there(*there, request, answer)
+            Handle::Here { what, .. } => {
+                let acquired = match what.try_acquire(permits) {
+                    Err(TryAcquireError::NoPermits) if !time.is_zero() => {
+                        let (_wanting, semaphore) = what.wanted();
+                        semaphore.acquire_many_owned_timeout(permits, time)
+                    }
+                    decided => decided,
+                };
+                acquired.map(Permit::here)
             }
+            Handle::There(there) => self.ask(*there, permits, Some(time)),
         }
     }
 
     pub(super) async fn acquire_async(&self, permits: usize) -> Result<Permit, AcquireError> {
         match &self.handle {
-            Handle::Here { what, .. } => what
-                .acquire_many_owned_async(permits)
-                .await
-                .map(Permit::here),
+            Handle::Here { what, .. } => {
+                if let Ok(permit) = what.try_acquire(permits) {
+                    return Ok(Permit::here(permit));
+                }
+                let (_wanting, semaphore) = what.wanted();
+                let acquired = semaphore.acquire_many_owned_async(permits).await;
+                acquired.map(Permit::here)
+            }
             Handle::There(there) => {
-                let asking = there.ask_async(Verb::Acquire, limit(None), permits as u64);
-                let (request, answer) = asking.await;
-                Permit::there(*there, request, answer).map_err(for_good)
+                if let Some(permit) = self.take_near(*there, permits) {
+                    return Ok(permit);
+                }
+                let request = there.request(Verb::Acquire, limit(None), permits as u64);
+                let (number, body) = there.link.ask_async(request, &[]).await;
+                self.granted(*there, number, &body).map_err(for_good)
             }
         }
     }
 
+    /// Takes permits that this process has released, or asks for some.
+    fn ask(
+        &self,
+        there: There,
+        permits: usize,
+        time: Option<Duration>,
+    ) -> Result<Permit, TryAcquireError> {
+        if let Some(permit) = self.take_near(there, permits) {
+            return Ok(permit);
+        }
+        let request = there.request(Verb::Acquire, limit(time), permits as u64);
+        let (number, body) = there.link.ask(request, &[]);
+        self.granted(there, number, &body)
+    }
+
+    fn take_near(&self, there: There, permits: usize) -> Option<Permit> {
+        let near = self.near.as_ref()?;
+        let lent = near.acquire(permits)?;
+        Some(Permit(Held::There(Lease {
+            there,
+            request: lent.request,
+            permits,
+            lent: Some((lent, Arc::clone(near))),
+        })))
+    }
+
+    /// Returns what an answer grants.
+    fn granted(&self, there: There, request: u64, body: &[u8]) -> Result<Permit, TryAcquireError> {
+        let (answer, word) = answer(body);
+        match answer.status {
+            Status::Yes => {}
+            Status::No => return Err(TryAcquireError::NoPermits),
+            Status::TooMany => return Err(TryAcquireError::TooMany),
+            Status::Closed | Status::Refused => return Err(TryAcquireError::Closed),
+        }
+        let permits = answer.number as usize;
+        let sequence = word.try_into().map(u64::from_le_bytes).unwrap_or(0);
+        let lent = Lent {
+            sequence,
+            request,
+            permits,
+        };
+        let near = self.near.as_ref().filter(|_| sequence != 0);
+        Ok(Permit(Held::There(Lease {
+            there,
+            request,
+            permits,
+            lent: near.map(|near| (lent, Arc::clone(near))),
+        })))
+    }
+
     pub(super) fn available(&self) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.available_permits(),
+            Handle::Here { what, .. } => what.wanted().1.available_permits(),
             Handle::There(there) => there.number(Verb::Available, 0),
         }
     }
 
     fn add(&self, permits: usize) -> Result<(), ReleaseError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.add_permits(permits),
+            Handle::Here { what, .. } => what.wanted().1.add_permits(permits),
             Handle::There(there) => match there.ask(Verb::Add, permits as u64, 0).1.status {
                 Status::Yes => Ok(()),
                 _ => Err(ReleaseError),
@@ -103,17 +182,17 @@ impl Permits {
 
     fn forget(&self, permits: usize) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.forget_permits(permits),
+            Handle::Here { what, .. } => what.wanted().1.forget_permits(permits),
             Handle::There(there) => there.number(Verb::TakeAway, permits as u64),
         }
     }
 
     fn drain(&self) -> Permit {
         match &self.handle {
-            Handle::Here { what, .. } => Permit::here(what.drain_permits_owned()),
+            Handle::Here { what, .. } => Permit::here(what.wanted().1.drain_permits_owned()),
             Handle::There(there) => {
-                let (request, answer) = there.ask(Verb::Drain, 0, 0);
-                let granted = Permit::there(*there, request, answer);
+                let (number, body) = there.link.ask(there.request(Verb::Drain, 0, 0), &[]);
+                let granted = self.granted(*there, number, &body);
                 granted.expect("those that are free are granted")
             }
         }
@@ -128,7 +207,7 @@ impl Permits {
 
     fn is_closed(&self) -> bool {
         match &self.handle {
-            Handle::Here { what, .. } => what.is_closed(),
+            Handle::Here { what, .. } => what.wanted().1.is_closed(),
             Handle::There(there) => there.number(Verb::IsClosed, 0) != 0,
         }
     }
@@ -155,8 +234,9 @@ fn for_good(error: TryAcquireError) -> AcquireError {
 /// # Waiting
 ///
 /// In the parent a method waits as that of a `workmill::Semaphore` does. In a worker each method
-/// that returns something waits for the answer of the parent, some microseconds. Any number of
-/// threads of a process can wait at a time.
+/// that returns something waits for the answer of the parent, some microseconds; except that a
+/// process which takes permits that it has just released, and that nobody else wants, need not ask.
+/// Any number of threads of a process can wait at a time.
 ///
 /// # Examples
 ///
@@ -195,6 +275,11 @@ impl Semaphore {
     pub(super) fn new(home: &Arc<Registry>, permits: usize) -> Self {
         let semaphore = Arc::new(workmill::Semaphore::new(permits));
         Self(Permits::new(home, semaphore, u64::MAX))
+    }
+
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn handle(&self) -> &Handle<Keys> {
+        &self.0.handle
     }
 
     /// Acquires a permit, and blocks until there is one.
@@ -450,9 +535,18 @@ pub struct Permit(Held);
 
 enum Held {
     Here(OwnedPermit),
-    /// The lease of that number.
-    There(There, u64, usize),
+    There(Lease),
     Nothing,
+}
+
+/// Permits of the parent's.
+struct Lease {
+    there: There,
+    /// The number of the request that was granted.
+    request: u64,
+    permits: usize,
+    /// If they may be released without a message.
+    lent: Option<(Lent, Arc<NearKeys>)>,
 }
 
 impl Permit {
@@ -460,20 +554,11 @@ impl Permit {
         Self(Held::Here(permit))
     }
 
-    fn there(there: There, request: u64, answer: Answer) -> Result<Self, TryAcquireError> {
-        match answer.status {
-            Status::Yes => Ok(Self(Held::There(there, request, answer.number as usize))),
-            Status::No => Err(TryAcquireError::NoPermits),
-            Status::TooMany => Err(TryAcquireError::TooMany),
-            Status::Closed | Status::Refused => Err(TryAcquireError::Closed),
-        }
-    }
-
     /// Returns the number of permits.
     pub fn permits(&self) -> usize {
         match &self.0 {
             Held::Here(permit) => permit.permits(),
-            Held::There(_, _, permits) => *permits,
+            Held::There(lease) => lease.permits,
             Held::Nothing => 0,
         }
     }
@@ -483,7 +568,7 @@ impl Permit {
     pub fn forget(mut self) {
         match std::mem::replace(&mut self.0, Held::Nothing) {
             Held::Here(permit) => permit.forget(),
-            Held::There(there, lease, _) => there.tell(Verb::Forget, lease),
+            Held::There(lease) => lease.there.tell(Verb::Forget, lease.request),
             Held::Nothing => {}
         }
     }
@@ -491,8 +576,18 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Held::There(there, lease, _) = self.0 {
-            there.give_back(Verb::Release, lease);
+        let Held::There(lease) = &self.0 else {
+            return;
+        };
+        if !lease.there.link.is_ours() {
+            return;
+        }
+        let is_released = match &lease.lent {
+            Some((lent, near)) => near.release(*lent),
+            None => false,
+        };
+        if !is_released {
+            lease.there.tell(Verb::Release, lease.request);
         }
     }
 }

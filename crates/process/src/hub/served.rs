@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use workmill::timer::timeout;
-use workmill::{Event, Latch, OwnedPermit, Semaphore, TryAcquireError};
+use workmill::{Event, Latch, OwnedPermit, TryAcquireError};
 
-use super::ahead::Words;
 use super::held::{AnyQueue, HeldItem, NotPut};
+use super::keys::Keys;
 use super::passing::Encoded;
 use super::wire::{Request, Status, Verb, time};
+use super::words::Words;
 use crate::frame::FrameError;
 
 /// An object, as workers use it.
 pub(crate) enum Served {
-    Semaphore(Arc<Semaphore>),
+    Semaphore(Arc<Keys>),
     Event(Arc<Event>),
     Latch(Arc<Latch>),
     Queue(Arc<dyn AnyQueue>),
@@ -156,34 +157,36 @@ impl Served {
     }
 }
 
-fn serve_semaphore(semaphore: &Arc<Semaphore>, request: Request) -> Option<Step> {
+fn serve_semaphore(keys: &Arc<Keys>, request: Request) -> Option<Step> {
     let Request { first, second, .. } = request;
     let permits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let reply = match request.verb {
         Verb::Acquire => {
             let many = permits(second);
-            let now = || match semaphore.try_acquire_many_owned(many) {
+            let now = || match keys.try_acquire(many) {
                 Ok(permits) => Some(Reply::permits(permits)),
                 Err(TryAcquireError::NoPermits) => None,
                 Err(error) => Some(error.into()),
             };
             let wait = || {
-                let acquire = semaphore.acquire_many_owned_async(many);
+                let keys = Arc::clone(keys);
                 async move {
-                    acquire
-                        .await
-                        .map_or_else(|it| TryAcquireError::from(it).into(), Reply::permits)
+                    let (_wanting, semaphore) = keys.wanted();
+                    match semaphore.acquire_many_owned_async(many).await {
+                        Ok(permits) => Reply::permits(permits),
+                        Err(error) => TryAcquireError::from(error).into(),
+                    }
                 }
             };
             return Some(now_or_within(first, now, wait));
         }
-        Verb::Add => Reply::yes_or_no(semaphore.add_permits(permits(first)).is_ok()),
-        Verb::TakeAway => Reply::number(semaphore.forget_permits(permits(first))),
-        Verb::Drain => Reply::permits(semaphore.drain_permits_owned()),
-        Verb::Available => Reply::number(semaphore.available_permits()),
-        Verb::IsClosed => Reply::number(semaphore.is_closed()),
+        Verb::Add => Reply::yes_or_no(keys.wanted().1.add_permits(permits(first)).is_ok()),
+        Verb::TakeAway => Reply::number(keys.wanted().1.forget_permits(permits(first))),
+        Verb::Drain => Reply::permits(keys.wanted().1.drain_permits_owned()),
+        Verb::Available => Reply::number(keys.wanted().1.available_permits()),
+        Verb::IsClosed => Reply::number(keys.wanted().1.is_closed()),
         Verb::Close => {
-            semaphore.close();
+            keys.close();
             return Some(Step::Told);
         }
         _ => return None,

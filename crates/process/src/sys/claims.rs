@@ -20,6 +20,10 @@
 //! may put without asking. The parent adds to it; the worker takes one at a time; and the parent
 //! takes all that are left at once. So each is the worker's or the parent's.
 //!
+//! The words of items also serve for permits (`hub/keys.rs`). The worker exchanges HELD for
+//! RELEASED, and back. The parent exchanges RELEASED for GONE, and has the permit, or HELD for
+//! WANTED, after which the worker's exchange fails, and it sends a message.
+//!
 //! The memory is a file without a name that cannot shrink, so an access cannot fail.
 
 #![expect(
@@ -40,19 +44,27 @@ pub(crate) const WORDS: u64 = 16;
 /// The number of words of credit.
 pub(crate) const CREDITS: usize = 16;
 
-/// The number of words of items.
-pub(crate) const ITEMS: u64 = 96;
+/// The number of words of items and permits.
+pub(crate) const ITEMS: u64 = 224;
 
 /// The number of words of all kinds: those of jobs, of credit, and of items.
 const ALL: usize = WORDS as usize + CREDITS + ITEMS as usize;
 
 const BYTES: usize = ALL * size_of::<AtomicU64>();
 
-const KEPT: u64 = 0;
 const SENT: u64 = 1;
 const BEGUN: u64 = 2;
-const LEASED: u64 = BEGUN;
 const WITHDRAWN: u64 = 3;
+
+/// Of items, besides SENT and WITHDRAWN.
+const KEPT: u64 = 0;
+const LEASED: u64 = 2;
+
+/// Of permits.
+const RELEASED: u64 = 0;
+const HELD: u64 = 1;
+const WANTED: u64 = 2;
+const GONE: u64 = 3;
 
 /// Whose an item is that was sent ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,12 +195,51 @@ impl Claims {
         let to = if for_good { KEPT } else { LEASED };
         exchange(self.item(sequence), sequence, to)
     }
+
+    /// Parent: notes that permits are about to be granted.
+    pub(crate) fn lend(&self, sequence: u64) {
+        // ORDERING: Release: as in `send`.
+        self.item(sequence)
+            .store(of(sequence, HELD), Ordering::Release);
+    }
+
+    /// Parent: takes permits back that the worker has released. Returns `false` if it has them; it
+    /// will send a message when it releases them.
+    pub(crate) fn want(&self, sequence: u64) -> bool {
+        let word = self.item(sequence);
+        loop {
+            if exchange_from(word, sequence, RELEASED, GONE) {
+                return true;
+            }
+            if exchange_from(word, sequence, HELD, WANTED) {
+                return false;
+            }
+            // ORDERING: Relaxed: a state that the worker does not change.
+            if word.load(Ordering::Relaxed) == of(sequence, WANTED) {
+                return false;
+            }
+        }
+    }
+
+    /// Worker: releases permits. Returns `false` if that needs a message.
+    pub(crate) fn release(&self, sequence: u64) -> bool {
+        exchange_from(self.item(sequence), sequence, HELD, RELEASED)
+    }
+
+    /// Worker: takes permits again that it has released. Returns `false` if they are gone.
+    pub(crate) fn acquire(&self, sequence: u64) -> bool {
+        exchange_from(self.item(sequence), sequence, RELEASED, HELD)
+    }
 }
 
 fn exchange(word: &AtomicU64, sequence: u64, to: u64) -> bool {
-    let (from, to) = (of(sequence, SENT), of(sequence, to));
-    // ORDERING: AcqRel: what the two sides do to one job or item is ordered by it, and so is what
-    // each does next: the one that sees the other's word does so after it.
+    exchange_from(word, sequence, SENT, to)
+}
+
+fn exchange_from(word: &AtomicU64, sequence: u64, from: u64, to: u64) -> bool {
+    let (from, to) = (of(sequence, from), of(sequence, to));
+    // ORDERING: AcqRel: what the two sides do to one job, item or permit is ordered by it, and so
+    // is what each does next: the one that sees the other's word does so after it.
     word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
         .is_ok()
 }
@@ -260,6 +311,41 @@ mod tests {
         // Another item has the word by now.
         parent.offer(3 + ITEMS);
         assert!(!worker.take(3, true) && worker.take(3 + ITEMS, true));
+    }
+
+    #[test]
+    fn permits_are_released_and_wanted() {
+        let (parent, worker) = both();
+        parent.lend(1);
+        assert!(worker.release(1) && !worker.release(1) && worker.acquire(1));
+        assert!(!parent.want(1) && !parent.want(1), "the worker has it");
+        assert!(!worker.release(1), "it needs a message");
+        parent.lend(2);
+        assert!(worker.release(2) && parent.want(2) && !worker.acquire(2));
+        // Another permit has the word by now.
+        parent.lend(2 + ITEMS);
+        assert!(!worker.acquire(2) && !worker.release(2) && worker.release(2 + ITEMS));
+    }
+
+    #[test]
+    fn a_permit_that_is_wanted_while_it_is_released_is_there_once() {
+        let (parent, worker) = both();
+        for sequence in 1..2000 {
+            parent.lend(sequence);
+            let (rounds, has_come) = std::thread::scope(|scope| {
+                let rounds = scope.spawn(|| {
+                    let again = |_: &u32| worker.release(sequence) && worker.acquire(sequence);
+                    (0..u32::MAX).take_while(again).count()
+                });
+                // A few rounds first.
+                (0..sequence % 50).for_each(|_| std::hint::spin_loop());
+                let has_come = parent.want(sequence);
+                (rounds.join().unwrap(), has_come)
+            });
+            // It is gone, or the worker has it, and must say so.
+            assert!(!worker.acquire(sequence), "after {rounds}");
+            assert!(!has_come || !worker.release(sequence));
+        }
     }
 
     #[test]

@@ -67,7 +67,12 @@ pub(crate) struct Link {
     process: u32,
     name: String,
     requests: AtomicU64,
-    writing: Mutex<()>,
+    /// The number of frames that were sent, and the right to send one.
+    writing: Mutex<u64>,
+    /// The number of the last frame that gets no answer.
+    told: AtomicU64,
+    /// The number of the last frame that was answered.
+    heard: AtomicU64,
     inbox: Mutex<Inbox>,
     buffers: Buffers,
     claims: Claims,
@@ -138,7 +143,9 @@ impl Link {
             process: std::process::id(),
             name,
             requests: AtomicU64::new(1),
-            writing: Mutex::new(()),
+            writing: Mutex::new(0),
+            told: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
             inbox: Mutex::new(Inbox {
                 reader: Some(Reader {
                     decoder: Decoder::new(),
@@ -189,17 +196,34 @@ impl Link {
 
     /// Sends a request that gets no answer.
     pub(crate) fn tell(&self, request: Request, item: &[&[u8]]) {
-        self.send_request(self.number(), request, item);
+        let frame = self.send_request(self.number(), request, item);
+        // ORDERING: AcqRel: it is at least this, for all that this thread does next, and for what
+        // that makes others do.
+        self.told.fetch_max(frame, Ordering::AcqRel);
+    }
+
+    /// Returns `true` if the parent knows all that this process has told it without an answer.
+    pub(crate) fn is_heard(&self) -> bool {
+        // ORDERING: Acquire, in this order: each answer that is seen here was sent when the parent
+        // had read what is told here.
+        let told = self.told.load(Ordering::Acquire);
+        told <= self.heard.load(Ordering::Acquire)
+    }
+
+    /// Notes that a frame was answered, so the parent has read all before it.
+    fn hear(&self, frame: u64) {
+        self.heard.fetch_max(frame, Ordering::AcqRel);
     }
 
     /// Sends a request, and blocks until its answer is there.
     pub(crate) fn ask(&self, request: Request, item: &[&[u8]]) -> (u64, Body) {
         let number = self.open(Slot::Empty);
-        self.send_request(number, request, item);
+        let frame = self.send_request(number, request, item);
         let mut is_first = true;
         loop {
             let mut inbox = self.inbox();
             if let Some(body) = inbox.take(number) {
+                self.hear(frame);
                 return (number, self.leave(inbox, body));
             }
             // A worker of a thread pool gives its slot away.
@@ -217,9 +241,11 @@ impl Link {
     /// before, the request is abandoned, and what it was granted comes back.
     pub(crate) fn ask_async(&'static self, request: Request, item: &[&[u8]]) -> Asking {
         let number = self.open(Slot::Empty);
-        self.send_request(number, request, item);
+        let frame = self.send_request(number, request, item);
         Asking {
             link: self,
+            object: request.object,
+            frame,
             number: Some(number),
         }
     }
@@ -247,18 +273,21 @@ impl Link {
         number
     }
 
-    fn send_request(&self, number: u64, request: Request, item: &[&[u8]]) {
+    /// Returns the number of the frame.
+    fn send_request(&self, number: u64, request: Request, item: &[&[u8]]) -> u64 {
         let length = item.iter().map(|part| part.len()).sum();
         let frame = request.frame(number, length);
         let mut parts = [&frame[..], &[], &[]];
         parts[1..=item.len()].copy_from_slice(item);
-        self.send(&parts);
+        self.send(&parts)
     }
 
-    /// Sends a frame, which comes in parts.
-    pub(super) fn send(&self, parts: &[&[u8]]) {
-        // Without descriptors it ends the process if it cannot.
-        let _ = self.send_with(parts, &[]);
+    /// Sends a frame, which comes in parts. Returns its number.
+    pub(super) fn send(&self, parts: &[&[u8]]) -> u64 {
+        match self.send_with(parts, &[]) {
+            Ok(number) => number,
+            Err(error) => fail(&error),
+        }
     }
 
     /// Sends a frame with descriptors. An error means that nothing was sent; without descriptors
@@ -267,13 +296,13 @@ impl Link {
         &self,
         parts: &[&[u8]],
         mut descriptors: &[Arc<OwnedFd>],
-    ) -> io::Result<()> {
+    ) -> io::Result<u64> {
         let mut slices = [IoSlice::new(&[]); 3];
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);
         }
         let mut slices = &mut slices[..];
-        let _whole = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         while slices.iter().any(|slice| !slice.is_empty()) {
             match send(self.socket.as_fd(), slices, descriptors) {
                 Ok(sent) => {
@@ -285,7 +314,8 @@ impl Link {
                 Err(error) => fail(&error),
             }
         }
-        Ok(())
+        *frames += 1;
+        Ok(*frames)
     }
 
     /// Reads once, if nobody reads. Else notes by `note` who waits, and parks.
@@ -449,6 +479,8 @@ impl Inbox {
 #[must_use = "futures do nothing unless awaited"]
 pub(crate) struct Asking {
     link: &'static Link,
+    object: u64,
+    frame: u64,
     /// `None` once it was ready.
     number: Option<u64>,
 }
@@ -461,6 +493,7 @@ impl Future for Asking {
         let mut inbox = self.link.inbox();
         if let Some(body) = inbox.take(number) {
             self.number = None;
+            self.link.hear(self.frame);
             return Poll::Ready(self.link.leave(inbox, (number, body)));
         }
         let waker = context.waker().clone();
@@ -485,7 +518,7 @@ impl Drop for Asking {
         };
         self.link.inbox().answers.remove(&number);
         if self.link.is_ours() {
-            let abandon = Request::new(Verb::Abandon, 0, number, 0);
+            let abandon = Request::new(Verb::Abandon, self.object, number, 0);
             self.link.tell(abandon, &[]);
         }
     }

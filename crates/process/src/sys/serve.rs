@@ -181,7 +181,7 @@ impl<'a> Worker<'a> {
             header.descriptors = descriptors.len() as u8;
             self.reply[..HEADER].copy_from_slice(&header.to_bytes());
             match self.link.send_with(&[&self.reply], descriptors) {
-                Ok(()) => break,
+                Ok(_) => break,
                 // That may be too many descriptors on their way. Nothing was written.
                 Err(error) => {
                     let text = format!("its descriptors could not be sent: {error}");

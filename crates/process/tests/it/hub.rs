@@ -10,6 +10,7 @@ use workmill_process::hub::{Event, JoinableQueue};
 use workmill_process::{Bytes, Hub, ProcessPoolExecutor, current_process, workmill};
 
 use crate::hub_jobs as jobs;
+use crate::jobs::{Fruit, Poison, Trouble};
 use crate::runner::tests;
 use crate::support::{HANG, assert_works, error, outcome, pool};
 
@@ -22,6 +23,7 @@ tests! {
     items_of_many_producers_arrive_once_and_in_order
     a_handle_comes_back_as_the_same_object
     handles_go_in_items
+    items_that_cannot_be_encoded_or_decoded_fail_their_job_alone
     a_handle_of_another_hub_is_an_error_that_says_so
     a_handle_outside_of_jobs_is_an_error_that_says_so
     a_handle_of_the_parent_cannot_go_on_to_a_nested_pool
@@ -128,7 +130,11 @@ fn handles_go_in_items() {
     let (nine, same) = queue.get().unwrap();
     same.set();
     assert!(nine == 9 && event.is_set());
-    // By two workers, of which one was never given it otherwise.
+    // To a worker that was never given it otherwise.
+    let event = pool.hub().event();
+    queue.put((4, event.clone())).unwrap();
+    assert_eq!(outcome(pool.submit(jobs::take_handle, queue)).unwrap(), 4);
+    assert!(event.is_set());
     let events: JoinableQueue<Event> = pool.hub().queue(None);
     events.put(pool.hub().event()).unwrap();
     assert!(!events.get().unwrap().is_set());
@@ -139,6 +145,30 @@ fn handles_go_in_items() {
     let text = payload.downcast_ref::<String>().unwrap();
     assert!(text.contains("was made by another hub"), "{text}");
     assert_eq!(events.unfinished(), 1);
+}
+
+fn items_that_cannot_be_encoded_or_decoded_fail_their_job_alone() {
+    let pool = pool(1);
+    let queue: JoinableQueue<Poison> = pool.hub().queue(None);
+    for trouble in [Trouble::Error, Trouble::Panic] {
+        for as_task in [false, true] {
+            queue.put(Poison(trouble)).unwrap();
+            let panic = error(pool.submit(jobs::take_poison, (queue.clone(), as_task)));
+            assert!(panic.is_panic(), "{panic}");
+            assert_eq!((queue.len(), queue.unfinished()), (0, 0));
+        }
+    }
+    // One that kills its taker is given back.
+    queue.put(Poison(Trouble::Death)).unwrap();
+    assert!(error(pool.submit(jobs::take_poison, (queue.clone(), false))).is_lost());
+    assert_eq!((queue.len(), queue.unfinished()), (1, 1));
+    let fruits: JoinableQueue<Fruit> = pool.hub().queue(None);
+    for trouble in [Trouble::Error, Trouble::Panic] {
+        let panic = error(pool.submit(jobs::put_fruit, (fruits.clone(), trouble)));
+        assert!(panic.is_panic(), "{panic}");
+    }
+    assert_eq!(fruits.unfinished(), 0);
+    assert_works(&pool);
 }
 
 #[track_caller]

@@ -2,6 +2,7 @@
 //! parent and in a worker alike.
 
 use std::future::{Future, poll_fn};
+use std::io::Write;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::thread;
@@ -14,9 +15,9 @@ use workmill_process::hub::{
 use workmill_process::workmill::{
     AcquireError, TryAcquireError, TryGetError, block_on, timer::timeout,
 };
-use workmill_process::{Jobs, ProcessPoolExecutor, current_process};
+use workmill_process::{Bytes, Jobs, ProcessPoolExecutor, current_process};
 
-use crate::jobs::{Death, die, hang, id, square};
+use crate::jobs::{Death, Fruit, Poison, Trouble, die, hang, id, square};
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
     jobs.with("lock_tour", lock_tour)
@@ -60,6 +61,19 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("put_until_refused", put_until_refused)
         .with("give_one_back", give_one_back)
         .with("work_at_random", work_at_random)
+        .with("tell_under_lock", tell_under_lock)
+        .with("forget_one", forget_one)
+        .with("take_handle", take_handle)
+        .with("take_poison", take_poison)
+        .with("put_fruit", put_fruit)
+        .with("wait_release_and_hang", wait_release_and_hang)
+        .with("wait_and_tell", wait_and_tell)
+        .with("hold_lock_after", hold_lock_after)
+        .with("take_and_hang_after", take_and_hang_after)
+        .with("count_in_file", count_in_file)
+        .with("release_and_hang", release_and_hang)
+        .with("acquire_after_close", acquire_after_close)
+        .with("acquire_in_threads", acquire_in_threads)
 }
 
 /// A time that is over soon.
@@ -517,4 +531,119 @@ pub(crate) fn put_and_hang_after(queue: JoinableQueue<u32>, count: u32, ready: L
     (0..count).for_each(|number| queue.put(number).unwrap());
     ready.count_down();
     hang();
+}
+
+/// Under the lock a file has as many bytes as items were put. They are large, so that the parent
+/// takes a while to read each.
+pub(crate) fn tell_under_lock(lock: Lock, items: JoinableQueue<Bytes>, path: String, rounds: u32) {
+    let mut file = std::fs::File::options().append(true).open(path).unwrap();
+    for _ in 0..rounds {
+        let guard = lock.lock();
+        items.put(Bytes::from(vec![1; 100 << 10])).unwrap();
+        file.write_all(b".").unwrap();
+        drop(guard);
+        // Else it has it again before anybody else sees that it is free.
+        (0..1000).for_each(|_| std::hint::spin_loop());
+    }
+}
+
+/// Adds to the number in a file, under a lock.
+pub(crate) fn count_in_file(lock: Lock, path: String, rounds: u32) {
+    for _ in 0..rounds {
+        let _guard = lock.lock();
+        let before: u32 = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        std::fs::write(&path, (before + 1).to_string()).unwrap();
+    }
+}
+
+/// Takes permits and releases them, and hangs. If there are some to be held, it takes these again.
+pub(crate) fn release_and_hang(keys: Semaphore, take: usize, hold: usize, ready: Latch) {
+    (0..100).for_each(|_| drop(keys.acquire_many(take).unwrap()));
+    let _held = keys.acquire_many(hold).unwrap();
+    ready.count_down();
+    hang();
+}
+
+pub(crate) fn acquire_after_close(keys: Semaphore, ready: Latch, is_closed: Event) -> bool {
+    drop(keys.acquire().unwrap());
+    ready.count_down();
+    is_closed.wait();
+    keys.acquire().is_err() && keys.try_acquire().is_err()
+}
+
+/// Many threads of one process take the permits of one semaphore, and no more than there are.
+pub(crate) fn acquire_in_threads(keys: Semaphore, permits: usize, rounds: u32) {
+    let inside = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..rounds {
+                    let _permit = keys.acquire().unwrap();
+                    let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    assert!(others < permits);
+                    inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                }
+            });
+        }
+    });
+}
+
+/// Forgets a permit that it has released and taken again.
+pub(crate) fn forget_one(keys: Semaphore) {
+    drop(keys.acquire().unwrap());
+    keys.acquire().unwrap().forget();
+    drop(keys.acquire().unwrap());
+}
+
+/// Waits for the lock in a thread that reads for all.
+pub(crate) fn hold_lock_after(lock: Lock, begun: Latch) {
+    begun.count_down();
+    let _guard = lock.lock();
+    hang();
+}
+
+/// Waits for an item in a thread that reads for all.
+pub(crate) fn take_and_hang_after(queue: JoinableQueue<u32>, begun: Latch) {
+    begun.count_down();
+    let _task = queue.get_task();
+    hang();
+}
+
+/// Waits for a permit, releases it at once, and hangs.
+pub(crate) fn wait_release_and_hang(keys: Semaphore, waits: Latch) {
+    let mut wait = pin!(keys.acquire_async());
+    begin(wait.as_mut(), &waits);
+    let permit = block_on(wait).unwrap();
+    // The parent knows all that it was told, so no message is needed for its sake.
+    waits.count();
+    drop(permit);
+    hang();
+}
+
+/// Waits for a permit, tells that it has it, and holds it.
+pub(crate) fn wait_and_tell(keys: Semaphore, waits: Latch, has: Latch) {
+    let mut wait = pin!(keys.acquire_async());
+    begin(wait.as_mut(), &waits);
+    let _permit = block_on(wait).unwrap();
+    has.count_down();
+    hang();
+}
+
+/// Takes an item with a handle that this process was not given otherwise.
+pub(crate) fn take_handle(queue: JoinableQueue<(u64, Event)>) -> u64 {
+    let (number, event) = queue.get().unwrap();
+    event.set();
+    number
+}
+
+pub(crate) fn take_poison(queue: JoinableQueue<Poison>, as_task: bool) {
+    match as_task {
+        true => drop(queue.get_task()),
+        false => drop(queue.get()),
+    }
+}
+
+pub(crate) fn put_fruit(queue: JoinableQueue<Fruit>, trouble: Trouble) {
+    let at_home = false;
+    queue.put(Fruit { trouble, at_home }).unwrap();
 }

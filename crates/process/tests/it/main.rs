@@ -21,6 +21,8 @@ mod hub_ahead;
 #[cfg(target_os = "linux")]
 mod hub_jobs;
 #[cfg(target_os = "linux")]
+mod hub_keys;
+#[cfg(target_os = "linux")]
 mod hub_processes;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -69,6 +71,7 @@ fn main() -> std::process::ExitCode {
         ("shared_arrays", shared_arrays::TESTS),
         ("hub", hub::TESTS),
         ("hub_ahead", hub_ahead::TESTS),
+        ("hub_keys", hub_keys::TESTS),
         ("hub_processes", hub_processes::TESTS),
         ("leases", leases::TESTS),
         ("parents", parents::TESTS),
