@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use rustix::process::Signal;
@@ -351,6 +351,16 @@ fn is_user() {
     }
 }
 
+/// A process that is killed with this, if a test fails before it has killed it.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn kills_of_all_users_free_the_memory() {
     let file = Sign::new();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -359,19 +369,19 @@ fn kills_of_all_users_free_the_memory() {
         .env(FILE, file.text())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let mut user = command.spawn().unwrap();
+    let mut user = Killed(command.spawn().unwrap());
     let worker: u32 = file.wait().parse().unwrap();
     let segment = |process: u32| {
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
         maps.lines()
             .any(|line| line.contains("memfd:workmill-shared"))
     };
-    assert!(segment(user.id()) && segment(worker));
+    assert!(segment(user.0.id()) && segment(worker));
     let used = shared_kilobytes();
     kill(worker, Signal::STOP);
-    kill(user.id(), Signal::KILL);
+    kill(user.0.id(), Signal::KILL);
     kill(worker, Signal::KILL);
-    user.wait().unwrap();
+    user.0.wait().unwrap();
     // Others use shared memory as well, but not that much.
     until(|| used.saturating_sub(shared_kilobytes()) > 150 << 10);
     until(|| !segment(worker));
