@@ -110,8 +110,9 @@ impl<T> RefUnwindSafe for PutError<T> {}
 impl<T> RefUnwindSafe for TryPutError<T> {}
 
 impl<T> PutError<T> {
-    /// Creates the error that contains `item`.
-    pub(crate) fn new(item: T) -> Self {
+    /// Creates the error that contains `item`, for a queue that is built on this crate's. It
+    /// converts into a [`TryPutError`] of a closed queue.
+    pub fn new(item: T) -> Self {
         Self(ByValue::new(item))
     }
 
@@ -158,8 +159,20 @@ pub struct TryPutError<T> {
 }
 
 impl<T> TryPutError<T> {
-    /// Creates the error that contains `item`, for which there was no room.
-    pub(crate) fn full(item: T) -> Self {
+    /// Creates the error that contains `item`, for which there was no room, for a queue that is
+    /// built on this crate's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{PutError, TryPutError};
+    ///
+    /// let full = TryPutError::full("bread");
+    /// assert!(full.is_full());
+    /// let closed = TryPutError::from(PutError::new(full.into_inner()));
+    /// assert!(closed.is_closed());
+    /// ```
+    pub fn full(item: T) -> Self {
         Self {
             is_closed: false,
             item: ByValue::new(item),

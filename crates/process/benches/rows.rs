@@ -16,8 +16,9 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use workmill_process::hub::{JoinableQueue, Semaphore};
 use workmill_process::{
-    Bytes, Connection, Jobs, ProcessPoolExecutor, SharedArray, pipe, serve_if_worker,
+    Bytes, Connection, Hub, Jobs, ProcessPoolExecutor, SharedArray, pipe, serve_if_worker,
 };
 
 fn nothing() {}
@@ -45,29 +46,53 @@ fn take_out(items: Connection<(), Bytes>) {
     }
 }
 
+/// Returns nanoseconds a permit.
+fn permits(keys: Semaphore) -> f64 {
+    let take = || drop(keys.acquire().expect("it is not closed"));
+    time(PERMITS, || (0..PERMITS).for_each(|_| take()))
+}
+
+fn put(queue: JoinableQueue<u32>) {
+    (0..ITEMS).for_each(|number| queue.put(number).expect("it is not closed"));
+}
+
+/// Takes items and reports them done.
+fn take(queue: JoinableQueue<u32>) {
+    (0..ITEMS).for_each(|_| drop(queue.get_task().expect("it is not closed")));
+}
+
 fn jobs() -> Jobs {
     Jobs::new()
         .with("nothing", nothing)
         .with("echo", echo)
         .with("copy_out", copy_out)
         .with("take_out", take_out)
+        .with("permits", permits)
+        .with("put", put)
+        .with("take", take)
 }
 
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 9] = [
     "empty job, one at a time",
     "empty job, 64 in flight",
     "1 MB there and back",
     "start, one job, end",
     "1 MB by a shared array (Python: by a queue)",
     "1 MB by a pipe (Python: by a queue)",
+    "acquire and release by a child",
+    "an item from child to child",
+    "an item from child to child, room for 100",
 ];
 
+/// Nanoseconds an operation, for each row.
 type Figures = [Option<f64>; ROWS.len()];
 
 const EMPTY: u32 = 2000;
 const WINDOW: u32 = 4000;
 const LARGE: u32 = 40;
 const STARTS: u32 = 5;
+const PERMITS: u32 = 2000;
+const ITEMS: u32 = 20_000;
 
 /// Returns nanoseconds an operation.
 fn time(operations: u32, run: impl FnOnce()) -> f64 {
@@ -117,7 +142,17 @@ fn raw() -> Figures {
     });
     drop(ours);
     child.wait().expect("the child ends");
-    [Some(empty), None, Some(large), None, None, None]
+    [
+        Some(empty),
+        None,
+        Some(large),
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
 }
 
 fn ours() -> Figures {
@@ -154,13 +189,11 @@ fn ours() -> Figures {
         }
     });
     let [shared, piped] = between();
+    let [permit, item, bounded] = ours_of_the_hub();
+    let figures = [empty, window, large, start, shared, piped].map(Some);
+    let [empty, window, large, start, shared, piped] = figures;
     [
-        Some(empty),
-        Some(window),
-        Some(large),
-        Some(start),
-        Some(shared),
-        Some(piped),
+        empty, window, large, start, shared, piped, permit, item, bounded,
     ]
 }
 
@@ -192,6 +225,21 @@ fn between() -> [f64; 2] {
     drop(sends);
     takes.join().expect("the job ends");
     [shared, piped]
+}
+
+fn ours_of_the_hub() -> [Option<f64>; 3] {
+    let hub = Hub::new(jobs()).expect("a hub");
+    let keys = hub.semaphore(1);
+    let permit = hub.spawn(permits, keys).join().expect("permits");
+    let item = |capacity: Option<usize>| {
+        let queue = hub.queue(capacity);
+        time(ITEMS, || {
+            let taker = hub.spawn(take, queue.clone());
+            hub.spawn(put, queue).join().expect("items");
+            taker.join().expect("items");
+        })
+    };
+    [permit, item(None), item(Some(100))].map(Some)
 }
 
 /// The same with one process of Python's: started by `fork` for the first three rows, and by
@@ -239,6 +287,33 @@ if __name__ == '__main__':
     figures += [timed(20, lambda: [hand_over() for _ in range(20)]) for _ in range(2)]
     there.put(None)
     child.join()
+    f = context
+    def permits(s, c):
+        def take():
+            for _ in range(2000):
+                s.acquire()
+                s.release()
+        c.send(timed(2000, take))
+    def put(q):
+        for i in range(20000): q.put(i)
+    def take(q):
+        for _ in range(20000):
+            q.get()
+            q.task_done()
+    with f.Manager() as m:
+        a, b = f.Pipe()
+        s = m.Semaphore(1)
+        p = f.Process(target=permits, args=(s, b))
+        p.start()
+        figures.append(a.recv())
+        p.join()
+    for capacity in 0, 100:
+        q = f.JoinableQueue(capacity)
+        def items():
+            both = [f.Process(target=t, args=(q,)) for t in (take, put)]
+            for p in both: p.start()
+            for p in both: p.join()
+        figures.append(timed(20000, items))
     print(*figures)
 ";
 

@@ -10,32 +10,28 @@
 //! ```
 
 use std::error::Error;
-use std::io;
 use std::thread;
 use std::time::Duration;
 
-use workmill_process::{
-    Connection, Jobs, ProcessPoolExecutor, SharedMemory, pipe, serve_if_worker,
-};
+use workmill_process::hub::Semaphore;
+use workmill_process::{Jobs, ProcessPoolExecutor, SharedMemory, serve_if_worker};
 
-fn sender(memory: SharedMemory, written: Connection<(), ()>) -> Result<(), String> {
+fn sender(memory: SharedMemory, written: Semaphore) -> Result<(), String> {
     thread::sleep(Duration::from_millis(100)); // a second of the original
-    let send = || {
-        memory.write_at(b"Hello, receiver!", 0)?;
-        Ok(written.send(&())?)
-    };
-    send().map_err(|error: io::Error| error.to_string())
+    let text = b"Hello, receiver!";
+    memory
+        .write_at(text, 0)
+        .map_err(|error| error.to_string())?;
+    written.add_permits(1).map_err(|error| error.to_string())
 }
 
-fn receiver(memory: SharedMemory, written: Connection<(), ()>) -> Result<(), String> {
-    let receive = || {
-        written.recv()?;
-        let mut message = [0; 16];
-        memory.read_at(&mut message, 0)?;
-        println!("{}", String::from_utf8_lossy(&message));
-        Ok(())
-    };
-    receive().map_err(|error: io::Error| error.to_string())
+fn receiver(memory: SharedMemory, written: Semaphore) -> Result<(), String> {
+    let _permit = written.acquire().map_err(|error| error.to_string())?;
+    let mut message = [0; 16];
+    let read = memory.read_at(&mut message, 0);
+    read.map_err(|error| error.to_string())?;
+    println!("{}", String::from_utf8_lossy(&message));
+    Ok(())
 }
 
 fn jobs() -> Jobs {
@@ -48,9 +44,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     serve_if_worker(jobs());
     let pool = ProcessPoolExecutor::new(2, jobs())?;
     let memory = SharedMemory::new(16)?; // it is zeros
-    let (tells, told) = pipe()?;
-    let receives = pool.submit(receiver, (memory.clone(), told));
-    let sends = pool.submit(sender, (memory, tells));
+    let written = pool.hub().semaphore(0);
+    let receives = pool.submit(receiver, (memory.clone(), written.clone()));
+    let sends = pool.submit(sender, (memory, written));
     sends.join()??;
     receives.join()??;
     Ok(())

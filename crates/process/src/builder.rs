@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use workmill::{DropBehavior, JoinError, Overflow};
@@ -11,6 +12,8 @@ use workmill_jobs::Jobs;
 
 use crate::executor::ProcessPoolExecutor;
 use crate::hooks::{Hooks, ProcessEnd};
+use crate::hub::Hub;
+use crate::hub::registry::Registry;
 use crate::job::Limits;
 use crate::sys;
 
@@ -79,6 +82,8 @@ pub(crate) struct Config {
     /// The number of bytes of standard error that are kept.
     pub(crate) last_words: usize,
     pub(crate) hooks: Hooks,
+    /// What its hub has made.
+    pub(crate) objects: Arc<Registry>,
 }
 
 impl fmt::Debug for Config {
@@ -109,6 +114,7 @@ impl Builder {
                 program: Program::default(),
                 last_words: 4096,
                 hooks: Hooks::default(),
+                objects: Registry::new(),
             },
             queue_capacity: None,
             overflow: Overflow::default(),
@@ -293,14 +299,7 @@ impl Builder {
         if self.queue_capacity == Some(0) {
             return invalid("a process pool in which no job may wait");
         }
-        sys::supported()?;
-        if sys::is_unserved_worker() {
-            return Err(io::Error::other(
-                "this is a worker process of a pool, and builds a pool before it serves: call \
-                 `workmill_process::serve_if_worker` at the beginning of `main`, before anything \
-                 else",
-            ));
-        }
+        may_start_processes()?;
         let Self {
             config,
             queue_capacity,
@@ -312,5 +311,44 @@ impl Builder {
             *overflow = Overflow::Block;
         }
         ProcessPoolExecutor::start(config, queue, on_drop)
+    }
+    /// Builds a [`Hub`] whose processes are started as this says: the arguments or the test, the
+    /// program, the limits on memory and on the time of a start, what is kept of standard error,
+    /// and the functions that are called at the start and the end of a process. All other settings
+    /// are for pools, and have no effect.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`build`](Self::build) that are not about settings of pools.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::{Builder, Jobs};
+    ///
+    /// let hub = Builder::new(Jobs::new()).memory_limit(1 << 30).build_hub()?;
+    /// let event = hub.event();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn build_hub(self) -> io::Result<Hub> {
+        may_start_processes()?;
+        let mut config = self.config;
+        // Each process is started for its own job.
+        (config.processes, config.min_processes) = (0, 0);
+        config.limits = Limits::default();
+        config.max_jobs_per_worker = None;
+        Hub::start(config)
+    }
+}
+
+/// Returns `Ok` if this process may start worker processes.
+fn may_start_processes() -> io::Result<()> {
+    sys::supported()?;
+    match sys::is_unserved_worker() {
+        false => Ok(()),
+        true => Err(io::Error::other(
+            "this is a worker process of a pool, and builds a pool before it serves: call \
+             `workmill_process::serve_if_worker` at the beginning of `main`, before anything else",
+        )),
     }
 }

@@ -44,8 +44,10 @@ pub(crate) enum Kind {
     Hello = 1,
     /// Parent: a job, see [`JobHead`].
     Job = 2,
-    /// Parent: end in order.
+    /// Parent: end in order. In place of the number of a job it has the status to end with.
     Bye = 3,
+    /// Parent: the answer to a request; in place of the number of a job it has that of the request.
+    Answer = 4,
     /// Worker: it serves, see [`Hello`].
     Ready = 16,
     /// Worker: the result of a job.
@@ -56,20 +58,24 @@ pub(crate) enum Kind {
     NotCalled = 19,
     /// Worker: the job's result could not be encoded, and why.
     NotEncoded = 20,
+    /// Worker: a request to the hub, and its number in place of that of a job.
+    Request = 21,
     /// Worker: a job that came with descriptors has begun, and has them.
     Begun = 24,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Job,
         Self::Bye,
+        Self::Answer,
         Self::Ready,
         Self::Value,
         Self::Panicked,
         Self::NotCalled,
         Self::NotEncoded,
+        Self::Request,
         Self::Begun,
     ];
 
@@ -137,6 +143,7 @@ pub(crate) enum FrameError {
     NotZero,
     Short,
     Sequence,
+    Object,
     Unexpected(Kind),
     Descriptors { announced: usize, came: usize },
 }
@@ -148,6 +155,7 @@ impl fmt::Display for FrameError {
             Self::NotZero => f.write_str("a frame whose header is damaged"),
             Self::Short => f.write_str("a frame that is too short"),
             Self::Sequence => f.write_str("a frame that answers no job it has"),
+            Self::Object => f.write_str("a request for an object that it was not given"),
             Self::Unexpected(kind) => write!(f, "a frame that does not belong here ({kind:?})"),
             Self::Descriptors { announced, came } => {
                 write!(f, "{came} of {announced} descriptors came")
@@ -260,7 +268,7 @@ pub(crate) struct Hello {
     /// Parent: the address space that the worker may have; the greatest number: as much as it
     /// likes.
     pub(crate) memory: u64,
-    /// Worker: the names of its jobs.
+    /// Parent: the name of the new process. Worker: the names of its jobs.
     pub(crate) names: String,
 }
 

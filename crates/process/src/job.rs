@@ -15,7 +15,8 @@ use workmill::timer::{Sleep, sleep_until};
 use workmill_jobs::executors::next_submission;
 
 use crate::buffers::{Body, Buffers};
-use crate::pool::Shared;
+use crate::hub::passing::Objects;
+use crate::pool::{Own, Shared};
 use crate::sys::Descriptor;
 
 /// The encoded result, and the descriptors that came with it.
@@ -27,10 +28,11 @@ pub(crate) struct Reply {
 
 pub(crate) type Outcome = Result<Reply, JoinError>;
 
-/// Encoded arguments, and the descriptors that go with them.
+/// Encoded arguments, the objects of the hub that they name, and the descriptors that go with them.
 #[derive(Debug, Clone)]
 pub(crate) struct Arguments {
     pub(crate) bytes: Vec<u8>,
+    pub(crate) objects: Objects,
     pub(crate) descriptors: Vec<Arc<Descriptor>>,
 }
 
@@ -80,7 +82,11 @@ pub(crate) struct Job {
     pub(crate) arguments: Vec<u8>,
     /// The number of descriptors that go with the arguments.
     pub(crate) descriptors: u8,
+    /// The objects of the hub that the arguments name.
+    pub(crate) objects: Objects,
     pub(crate) limits: Limits,
+    /// The process that is its own, if it is not a pool's.
+    pub(crate) own: Option<Arc<Own>>,
     buffers: Buffers,
     progress: Mutex<Progress>,
 }
@@ -99,7 +105,9 @@ impl Job {
             submission,
             arguments: arguments.bytes,
             descriptors: arguments.descriptors.len() as u8,
+            objects: arguments.objects,
             limits,
+            own: None,
             buffers: buffers.clone(),
             progress: Mutex::new(Progress {
                 stage: Stage::Waiting,
@@ -147,8 +155,11 @@ impl Running {
     pub(crate) fn again(&self) -> Self {
         let mut bytes = self.shared.buffers.take_empty();
         bytes.extend_from_slice(&self.job.arguments);
-        let descriptors = self.job.progress().descriptors.clone();
-        let arguments = Arguments { bytes, descriptors };
+        let arguments = Arguments {
+            bytes,
+            objects: self.job.objects.clone(),
+            descriptors: self.job.progress().descriptors.clone(),
+        };
         let number = (self.job.function, next_submission());
         let Job { name, limits, .. } = *self.job;
         Self::new(
@@ -218,6 +229,8 @@ impl Drop for Running {
                 // of this one away.
                 dead.wait();
             }
+        } else if let Some(own) = &self.job.own {
+            own.never_started();
         }
     }
 }

@@ -78,6 +78,13 @@
 //! processes, the worker, that thread again and the submitter, in place of two. Measure on your own
 //! machine: `cargo bench -p workmill-process`.
 //!
+//! # Between processes
+//!
+//! [`ProcessPoolRef::hub`] makes locks, semaphores, events, latches and queues that go into the
+//! arguments of jobs; a [`Hub`] does the same for processes that are nobody's pool, each of which
+//! [`Hub::spawn`] starts for one function. What a process has of them comes back when it dies. The
+//! module [`hub`] has all of it, and a table for those who come from Python's `multiprocessing`.
+//!
 //! # What a job may do
 //!
 //! All that a program may: start threads and processes, build pools, even process pools. It runs on
@@ -112,6 +119,11 @@ mod executor;
 mod frame;
 pub mod guide;
 mod hooks;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    allow(dead_code, reason = "there is no worker that asks")
+)]
+pub mod hub;
 mod job;
 mod later;
 mod passing;
@@ -131,6 +143,7 @@ pub use descriptor::Descriptor;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
 pub use hooks::ProcessEnd;
+pub use hub::{CurrentProcess, Hub, HubRef, ProcessHandle, current_process};
 pub use pipe::{
     Connection, NamedPipe, NamedPipeReader, NamedPipeWriter, PipeError, PipeErrorKind, pipe,
 };

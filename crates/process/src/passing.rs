@@ -67,6 +67,8 @@ impl Class {
 enum Place {
     #[default]
     Nowhere,
+    /// Something that no descriptor goes with, and why it failed.
+    Closed(Option<String>),
     Encoding(Outgoing),
     Decoding(Incoming),
 }
@@ -169,10 +171,23 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<Arc<Descriptor>>, String> {
+    let encode = |buffer: &mut Vec<u8>| codec::encode(value, buffer);
+    let encoded = encode_by(buffer, |buffer| {
+        encode(buffer).map_err(|error| error.to_string())
+    });
+    encoded.map(|((), descriptors)| descriptors)
+}
+
+/// Calls a function that appends an encoded value to a buffer. Returns its result, and the
+/// descriptors that belong to the value.
+pub(crate) fn encode_by<R>(
+    buffer: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<R, String>,
+) -> Result<(R, Vec<Arc<Descriptor>>), String> {
     let encoding = Encoding::begin();
-    match codec::encode(value, buffer) {
-        Ok(()) => Ok(encoding.end(buffer)),
-        Err(error) => Err(encoding.fail().unwrap_or_else(|| error.to_string())),
+    match encode(buffer) {
+        Ok(result) => Ok((result, encoding.end(buffer))),
+        Err(error) => Err(encoding.fail().unwrap_or(error)),
     }
 }
 
@@ -210,15 +225,44 @@ pub(crate) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     descriptors: Vec<Descriptor>,
 ) -> Result<T, String> {
+    decode_by(bytes, descriptors, |bytes| {
+        codec::decode(bytes).map_err(|error| error.to_string())
+    })
+}
+
+/// Calls a function that decodes a value.
+pub(crate) fn decode_by<T>(
+    bytes: &[u8],
+    descriptors: Vec<Descriptor>,
+    decode: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<T, String> {
     let (decoding, bytes) =
         Decoding::begin(bytes, descriptors).map_err(|error| error.to_string())?;
-    codec::decode(bytes).map_err(|error| decoding.fail().unwrap_or_else(|| error.to_string()))
+    decode(bytes).map_err(|error| decoding.fail().unwrap_or(error))
+}
+
+/// Calls a function that encodes or decodes where no descriptor can go. Returns its result, and why
+/// it failed, if it was one of our objects that did.
+pub(crate) fn without_descriptors<R>(call: impl FnOnce() -> R) -> (R, Option<String>) {
+    let visit = Visit::begin(Place::Closed(None));
+    let result = call();
+    let message = match visit.end() {
+        Place::Closed(message) => message,
+        _ => None,
+    };
+    (result, message)
+}
+
+/// Notes why something failed that was being encoded or decoded.
+pub(crate) fn note(text: &str) {
+    with_place(|place| drop(left(place, text.to_owned())));
 }
 
 /// Leaves the text of an error in the place of this thread, and returns it.
 fn left(place: &mut Place, text: String) -> String {
     match place {
         Place::Nowhere => {}
+        Place::Closed(message) => *message = Some(text.clone()),
         Place::Encoding(Outgoing { message, .. }) | Place::Decoding(Incoming { message, .. }) => {
             *message = Some(text.clone());
         }

@@ -14,6 +14,8 @@ use workmill_jobs::executors::{Sealed, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
 use crate::frame::JobHead;
+use crate::hub::HubRef;
+use crate::hub::passing::{Side, decode_from, encode_for};
 use crate::job::{self, Arguments, Limits, Outcome, Running};
 use crate::passing;
 use crate::pool::Shared;
@@ -93,24 +95,7 @@ impl ProcessPoolRef {
         F: Job<A, M>,
         A: Sendable,
     {
-        let jobs = &self.shared.config.jobs;
-        let at = jobs.index_of(function).map_err(|error| {
-            JoinError::refused(error).with_task_name(std::any::type_name::<F>())
-        })?;
-        let name = jobs.name_at(at).expect("the index is one of the list");
-        let mut bytes = self.shared.buffers.take_empty();
-        let refused = |why: String| {
-            let message = format!("the arguments of the job `{name}` cannot be encoded: {why}");
-            JoinError::refused(message).with_task_name(name)
-        };
-        let descriptors = passing::encode(arguments, &mut bytes).map_err(refused)?;
-        let most = u32::MAX as usize - JobHead::LENGTH;
-        if bytes.len() > most {
-            return Err(refused("they are larger than 4 GiB".to_owned()));
-        }
-        let number = (at as u32, next_submission());
-        let encoded = Arguments { bytes, descriptors };
-        let job = job::Job::new(name, number, encoded, self.limits, &self.shared.buffers);
+        let job = self.shared.prepare(function, arguments, self.limits)?;
         Ok(Running::new(&self.shared, job))
     }
 
@@ -313,12 +298,94 @@ impl ProcessPoolRef {
     where
         F: Job<A, M>,
     {
-        let jobs = self.shared.config.jobs.clone();
+        self.shared.decoded::<F, A, M>(handle)
+    }
+
+    /// Returns the hub of the pool, which makes locks, semaphores, events and queues that go into
+    /// the arguments of the pool's jobs. It is always the same one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::hub::Semaphore;
+    /// use workmill_process::{Jobs, ProcessPoolExecutor};
+    ///
+    /// fn brew(kettles: Semaphore) {
+    ///     let _kettle = kettles.acquire().expect("it is not closed");
+    /// }
+    ///
+    /// fn jobs() -> Jobs {
+    ///     Jobs::new().with("brew", brew)
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     workmill_process::serve_if_worker(jobs());
+    ///     let pool = ProcessPoolExecutor::new(2, jobs())?;
+    ///     let kettles = pool.hub().semaphore(1);
+    ///     let handles = [(); 4].map(|()| pool.submit(brew, kettles.clone()));
+    ///     for handle in handles {
+    ///         handle.join()?;
+    ///     }
+    ///     assert_eq!(kettles.available_permits(), 1);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "Manager")]
+    pub fn hub(&self) -> HubRef {
+        HubRef::new(&self.shared.config.objects)
+    }
+}
+
+impl Shared {
+    /// Encodes a job.
+    pub(crate) fn prepare<F, A, M>(
+        &self,
+        function: F,
+        arguments: &A,
+        limits: Limits,
+    ) -> Result<job::Job, JoinError>
+    where
+        F: Job<A, M>,
+        A: Sendable,
+    {
+        let jobs = &self.config.jobs;
+        let at = jobs.index_of(function).map_err(|error| {
+            JoinError::refused(error).with_task_name(std::any::type_name::<F>())
+        })?;
+        let name = jobs.name_at(at).expect("the index is one of the list");
+        let mut bytes = self.buffers.take_empty();
+        let refused = |why: String| {
+            let message = format!("the arguments of the job `{name}` cannot be encoded: {why}");
+            JoinError::refused(message).with_task_name(name)
+        };
+        let side = Side::parent(&self.config.objects);
+        let encode = |bytes: &mut Vec<u8>| encode_for(side, arguments, bytes);
+        let (objects, descriptors) = passing::encode_by(&mut bytes, encode).map_err(refused)?;
+        let most = u32::MAX as usize - JobHead::LENGTH;
+        if bytes.len() > most {
+            return Err(refused("they are larger than 4 GiB".to_owned()));
+        }
+        let number = (at as u32, next_submission());
+        let encoded = Arguments {
+            bytes,
+            objects,
+            descriptors,
+        };
+        Ok(job::Job::new(name, number, encoded, limits, &self.buffers))
+    }
+
+    /// Has the thread that takes the outcome decode it.
+    pub(crate) fn decoded<F, A, M>(&self, handle: JoinHandle<Outcome>) -> JoinHandle<F::Output>
+    where
+        F: Job<A, M>,
+    {
+        let (jobs, objects) = (self.config.jobs.clone(), Arc::clone(&self.config.objects));
         handle.then(move |outcome| {
             let name = || function_name::<F>(&jobs);
             let reply = outcome.map_err(|error| error.with_task_name(name()))?;
-            passing::decode(&reply.body, reply.descriptors).map_err(|error| {
-                let lost = Lost::new("its result", format!("cannot be decoded: {error}"));
+            let decode = |bytes: &[u8]| decode_from(Side::parent(&objects), bytes);
+            passing::decode_by(&reply.body, reply.descriptors, decode).map_err(|why| {
+                let lost = Lost::new("its result", format!("cannot be decoded: {why}"));
                 JoinError::lost(lost).with_task_name(name())
             })
         })

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "no pool can be built, so none of this has a user")]
 
+use std::future::Ready;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::process::ExitStatus;
@@ -12,10 +13,22 @@ use std::time::{Duration, Instant};
 
 use workmill_jobs::Jobs;
 
+use crate::buffers::Body;
 use crate::builder::Program;
+use crate::hub::near::Nears;
+use crate::hub::wire::Request;
 use crate::passing::Batches;
 
 pub(crate) const WORDS: u64 = 16;
+pub(crate) const CREDITS: usize = 16;
+pub(crate) const ITEMS: u64 = 224;
+
+#[derive(Debug)]
+pub(crate) enum Whose {
+    Parents,
+    Leased,
+    Kept,
+}
 
 pub(crate) fn supported() -> io::Result<()> {
     unsupported("process pools need Linux or macOS")
@@ -36,6 +49,47 @@ pub(crate) type Descriptor = Never;
 
 pub(crate) fn serve(_: &Jobs) -> ! {
     unreachable!("there is no worker process")
+}
+
+pub(crate) fn link() -> Option<&'static Link> {
+    None
+}
+
+#[derive(Debug)]
+pub(crate) struct Link(Never);
+
+impl Link {
+    pub(crate) fn name(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_heard(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        match self.0 {}
+    }
+
+    pub(crate) fn nears(&self) -> &Nears {
+        match self.0 {}
+    }
+
+    pub(crate) fn tell(&self, _: Request, _: &[&[u8]]) {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask(&self, _: Request, _: &[&[u8]]) -> (u64, Body) {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask_async(&'static self, _: Request, _: &[&[u8]]) -> Ready<(u64, Body)> {
+        match self.0 {}
+    }
 }
 
 pub(crate) fn start(_: &Program) -> io::Result<Started> {
@@ -61,6 +115,50 @@ impl Claims {
     }
 
     pub(crate) fn withdraw(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn grant(&self, _: usize, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn revoke(&self, _: usize) -> u64 {
+        match self.0 {}
+    }
+
+    pub(crate) fn spend(&self, _: usize) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn offer(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn lend(&self, _: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn want(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn release(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn acquire(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_back(&self, _: u64) -> Whose {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_offered(&self, _: u64) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn take(&self, _: u64, _: bool) -> bool {
         match self.0 {}
     }
 }

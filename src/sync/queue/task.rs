@@ -212,6 +212,8 @@ pub struct TaskGuard<'a, T, O: Order<T>> {
 pub struct OwnedTaskGuard<T, O: Order<T>> {
     /// `None` only while the guard is dropped.
     item: Option<T>,
+    /// Whether its drop reports the item done.
+    reports: bool,
     /// Dropped after the item was reported done.
     share: Share<T, O>,
 }
@@ -235,6 +237,7 @@ impl<T, O: Order<T>> Share<T, O> {
     fn guard(self, item: T) -> OwnedTaskGuard<T, O> {
         OwnedTaskGuard {
             item: Some(item),
+            reports: true,
             share: self,
         }
     }
@@ -298,6 +301,28 @@ impl<T, O: Order<T>> OwnedTaskGuard<T, O> {
         let item = self.item.take().expect(IS_THERE);
         self.share.queue.engine.give_back(item);
     }
+
+    /// Returns the item without reporting it done. It is as if [`get`](Queue::get) had returned it:
+    /// it remains unfinished until [`task_done`](Queue::task_done) is called for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use workmill::JoinableQueue;
+    ///
+    /// let queue = Arc::new(JoinableQueue::unbounded());
+    /// queue.put("wash up")?;
+    /// let work = queue.get_task_owned()?.into_unfinished();
+    /// assert_eq!((work, queue.unfinished()), ("wash up", 1));
+    /// queue.task_done()?;
+    /// queue.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_unfinished(mut self) -> T {
+        self.reports = false;
+        self.item.take().expect(IS_THERE)
+    }
 }
 
 impl<T, O: Order<T>> Deref for TaskGuard<'_, T, O> {
@@ -340,8 +365,10 @@ impl<T, O: Order<T>> Drop for TaskGuard<'_, T, O> {
 impl<T, O: Order<T>> Drop for OwnedTaskGuard<T, O> {
     fn drop(&mut self) {
         unwind::discard(self.item.take());
-        // An error means that the item was reported done by `task_done`.
-        let _ = self.share.queue.engine.ledger.finish();
+        if self.reports {
+            // An error means that the item was reported done by `task_done`.
+            let _ = self.share.queue.engine.ledger.finish();
+        }
     }
 }
 

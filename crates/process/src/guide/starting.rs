@@ -81,6 +81,9 @@
 //! dropped. What a job prints is printed, also by `cargo test` without `--nocapture`: it comes from
 //! another process. Jobs run on the test's thread there, with its smaller stack.
 //!
+//! A [`Hub`](crate::Hub) is built in the same way, by
+//! [`Builder::build_hub`](crate::Builder::build_hub).
+//!
 //! A test target with `harness = false` and a `main` of its own is a program like any other.
 //!
 //! # Libraries

@@ -15,6 +15,7 @@ use super::Shared;
 use super::worker::{Out, Phase};
 use crate::error::NotCalled;
 use crate::frame::{Decoder, Frame, FrameError, Hello, Kind};
+use crate::hub::leases::Leases;
 use crate::job::{Job, Outcome, Reply};
 use crate::passing::Batches;
 use crate::sys::{Descriptor, Exit, Pipe, Process, Socket, Started, start};
@@ -83,6 +84,8 @@ struct Driver {
     /// Nothing more can be written, or nothing read.
     is_mute: bool,
     is_deaf: bool,
+    /// What the process has of the hub.
+    leases: Leases,
     errors: Option<Pipe>,
     /// Whether something may be in the pipe, and the task that passes on what was.
     may_have_errors: bool,
@@ -114,6 +117,7 @@ impl Driver {
             writing: None,
             is_mute: false,
             is_deaf: false,
+            leases: Leases::new(&started.claims),
             errors: Some(started.errors),
             may_have_errors: false,
             passing: None,
@@ -130,6 +134,7 @@ impl Driver {
     /// Does what can be done now. Ready when the process has died.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.poll_errors(context);
+        self.leases.poll_ready(context.waker());
         let talked = self.talk(context);
         if let Err(verdict) = talked {
             self.is_deaf = true;
@@ -159,8 +164,9 @@ impl Driver {
             self.poll_write(context)?;
         }
         // The socket of a process that has nothing to say is left alone: that it has ended is known
-        // by another event. What else comes can wait until it has a job.
-        if !self.is_to_answer {
+        // by another event. What else comes can wait until it has a job, except what a thread that
+        // a job has left behind asks of the hub.
+        if !self.is_to_answer && !self.leases.are_used() {
             return Ok(());
         }
         // A read came first: the reactor does not tell of what was there before it was asked.
@@ -182,7 +188,8 @@ impl Driver {
 
     /// Returns the next frame to be written, and has the driver woken for the one after.
     fn next_out(&mut self, context: &Context<'_>) -> Option<Out> {
-        let mut state = self.shared.state();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
         let worker = state.worker(self.number);
         match &mut worker.driver {
             Some(known) => known.clone_from(context.waker()),
@@ -196,6 +203,12 @@ impl Driver {
         self.is_busy = is_busy;
         self.is_to_answer = is_busy || worker.phase == Phase::Starting;
         self.is_alone = worker.sent.len() == 1 && state.busy_workers() == 1;
+        drop(state);
+        match &next {
+            Some(Out::Job(_, job, _, _)) => self.leases.hand(&job.objects),
+            Some(_) => {}
+            None => return self.leases.take_out().map(Out::Answers),
+        }
         next
     }
 
@@ -279,6 +292,10 @@ impl Driver {
             self.shared.config.hooks.started(self.process.id());
             return Ok(());
         }
+        if header.kind == Kind::Request {
+            self.note_answer();
+            return self.leases.take(header.sequence, &body).map_err(wrong);
+        }
         let outcome = |job: &Job| -> Outcome {
             let error = match header.kind {
                 Kind::Value => match descriptors {
@@ -297,9 +314,7 @@ impl Driver {
         match header.kind {
             Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
                 let sequence = header.sequence;
-                let now = Instant::now();
-                self.last_took = now - self.busy_since;
-                self.busy_since = now;
+                self.note_answer();
                 self.shared
                     .answered(self.number, sequence, outcome)
                     .map_err(wrong)
@@ -310,6 +325,13 @@ impl Driver {
                 .map_err(wrong),
             kind => Err(wrong(FrameError::Unexpected(kind))),
         }
+    }
+
+    /// Notes that the process has said something, and how long that took.
+    fn note_answer(&mut self) {
+        let now = Instant::now();
+        self.last_took = now - self.busy_since;
+        self.busy_since = now;
     }
 
     /// Passes on what the process has written to standard error, a chunk at a time.
@@ -404,7 +426,13 @@ impl Driver {
         if !rest.is_empty() {
             drop(self.pass_on(rest));
         }
+        self.bury();
+    }
+
+    /// Takes the leases back, and then gives the jobs their due: see `hub/leases.rs`.
+    fn bury(&mut self) {
         self.is_buried = true;
+        self.leases.end();
         self.shared.bury(self.number, self.last_words.text());
     }
 }
@@ -414,12 +442,11 @@ impl Drop for Driver {
     /// left behind.
     fn drop(&mut self) {
         if !self.is_buried {
-            self.is_buried = true;
             self.shared.doom(self.number, None);
             while self.process.is_alive() {
                 std::thread::yield_now();
             }
-            self.shared.bury(self.number, self.last_words.text());
+            self.bury();
         }
     }
 }
@@ -432,6 +459,7 @@ impl Writing {
             Out::Job(head, job, _, descriptors) => (head, &job.arguments, descriptors),
             Out::Hello(bytes, descriptors) => (bytes, &[], descriptors),
             Out::Bye(bytes) => (bytes, &[], &[]),
+            Out::Answers(bytes) => (bytes, &[], &[]),
         };
         // They go with the first byte.
         let descriptors = if *written == 0 { descriptors } else { &[] };

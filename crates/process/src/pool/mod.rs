@@ -81,7 +81,10 @@
 //! what it waits for.
 
 mod drive;
+mod own;
 mod worker;
+
+pub(crate) use own::Own;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitStatus;
@@ -219,6 +222,9 @@ impl Shared {
                 let refused = JoinError::refused(error.clone());
                 return after.settle(job, Err(refused));
             }
+            if let Some(own) = &job.own {
+                return state.start_own(job, own, config, after);
+            }
             state.waiting.push_back(Arc::clone(job));
             state.dispatch(config, after);
         });
@@ -329,10 +335,15 @@ impl Shared {
 impl Shared {
     /// Notes that a process was started. It is killed if it is not wanted any more.
     fn started(self: &Arc<Self>, number: u64, started: &mut Started) {
-        let hello = Out::hello(&self.config, std::mem::take(&mut started.descriptors));
-        self.change(|state, _, _after| {
-            let is_wanted = !state.is_closing;
+        let descriptors = std::mem::take(&mut started.descriptors);
+        self.change(|state, config, _after| {
+            let is_closing = state.is_closing;
             let worker = state.worker(number);
+            let is_wanted = !is_closing && !worker.is_doomed;
+            let hello = Out::hello(config, worker.name(), descriptors);
+            if let Some(own) = &worker.own {
+                own.process.started(started.process.id());
+            }
             worker.process = Some(Arc::clone(&started.process));
             worker.claims = Some(Arc::clone(&started.claims));
             worker.out.push_back(hello);
@@ -367,6 +378,7 @@ impl Shared {
             if !worker.is_doomed {
                 worker.phase = Phase::Serving;
                 worker.idle_since = Instant::now();
+                worker.send_own(after);
             }
             state.dispatch(config, after);
         });
@@ -385,6 +397,11 @@ impl Shared {
             let worker = state.worker(number);
             let job = worker.answered(sequence).ok_or(FrameError::Sequence)?;
             let outcome = outcome(&job);
+            if let Some(own) = &mut worker.own {
+                let status = own.answered(outcome);
+                worker.leave_with(status, after);
+                return Ok(());
+            }
             after.settle(&job, outcome);
             worker.note_first(after);
             let is_used_up = config
@@ -467,7 +484,11 @@ impl Shared {
     fn not_started(self: &Arc<Self>, number: u64, error: &std::io::Error) {
         let error = StartError::new(format!("a worker process cannot be started: {error}"));
         let dead = self.change(|state, config, after| {
-            let worker = state.workers.remove(&number);
+            let mut worker = state.workers.remove(&number);
+            if let Some(own) = worker.as_mut().and_then(|worker| worker.own.take()) {
+                own.not_started(error, after);
+                return worker.map(|worker| worker.dead);
+            }
             state.start_failed(error, after);
             self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
             state.dispatch(config, after);
@@ -492,6 +513,15 @@ impl Shared {
                 is_expected: worker.is_our_deed || worker.phase == Phase::Leaving,
             };
             self.counts.died.fetch_add(1, Ordering::Relaxed);
+            if let Some(own) = worker.own.take() {
+                own.has_ended(
+                    worker.sent.pop_front().is_some(),
+                    is_failed_start,
+                    &end,
+                    after,
+                );
+                return (end, worker.dead);
+            }
             self.give_due(state, &mut worker, &end, after);
             if is_failed_start {
                 self.counts.failed_starts.fetch_add(1, Ordering::Relaxed);
@@ -668,6 +698,10 @@ impl State {
     fn stop(&mut self, job: &Arc<Job>, after: &mut After) -> Stop {
         let (number, sequence) = match job.progress().stage {
             Stage::Waiting => {
+                if let Some(worker) = self.starting_own(job) {
+                    worker.kill();
+                    return Stop::Killed(Arc::clone(&worker.dead));
+                }
                 self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, job));
                 return Stop::Idle;
             }
@@ -680,6 +714,10 @@ impl State {
             .expect("a process is buried after its jobs");
         if worker.withdraw(sequence) {
             worker.forget(sequence, after);
+            if worker.own.is_some() {
+                worker.kill();
+                return Stop::Killed(Arc::clone(&worker.dead));
+            }
             return Stop::TakenBack(number);
         }
         let mut is_over = false;

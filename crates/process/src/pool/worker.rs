@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use workmill::Event;
 
 use super::After;
+use super::own::OwnJob;
 use crate::builder::Config;
 use crate::frame::{HEADER, Header, Hello, JobHead, Kind, VERSION};
 use crate::job::{Job, Stage};
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     pub(super) out: VecDeque<Out>,
     pub(super) process: Option<Arc<Process>>,
     pub(super) claims: Option<Arc<Claims>>,
+    /// The job that has this process for itself, if the process is not a pool's.
+    pub(super) own: Option<OwnJob>,
     /// The waker of the driver.
     pub(super) driver: Option<Waker>,
     /// Set when the process has been reaped.
@@ -67,16 +70,18 @@ pub(super) enum Out {
     ),
     Hello(Vec<u8>, Vec<Arc<Descriptor>>),
     Bye([u8; HEADER]),
+    /// Answers of the hub.
+    Answers(Vec<u8>),
 }
 
 impl Out {
-    pub(super) fn hello(config: &Config, descriptors: Vec<Descriptor>) -> Self {
+    pub(super) fn hello(config: &Config, name: String, descriptors: Vec<Descriptor>) -> Self {
         let hello = Hello {
             version: VERSION,
             fingerprint: config.jobs.fingerprint(),
             process: std::process::id(),
             memory: config.memory_limit.unwrap_or(u64::MAX),
-            names: String::new(),
+            names: name,
         };
         let body = hello.to_bytes();
         let mut header = Header::new(Kind::Hello, 0, body.len() as u32);
@@ -100,6 +105,7 @@ impl Worker {
             out: VecDeque::new(),
             process: None,
             claims: None,
+            own: None,
             driver: None,
             dead: Arc::default(),
             jobs: 0,
@@ -125,7 +131,7 @@ impl Worker {
         let is_used_up = config
             .max_jobs_per_worker
             .is_some_and(|max| self.jobs >= max);
-        is_fit && has_words && !is_used_up
+        is_fit && has_words && !is_used_up && self.own.is_none()
     }
 
     pub(super) fn send(&mut self, job: Arc<Job>, after: &mut After) {
@@ -229,11 +235,17 @@ impl Worker {
 
     /// Tells it to end.
     pub(super) fn leave(&mut self, after: &mut After) {
+        self.leave_with(0, after);
+    }
+
+    /// Tells it to end with a status.
+    pub(super) fn leave_with(&mut self, status: u8, after: &mut After) {
         if self.phase == Phase::Serving && !self.is_doomed {
             self.phase = Phase::Leaving;
             self.told_to_leave = Instant::now();
-            self.out
-                .push_back(Out::Bye(Header::new(Kind::Bye, 0, 0).to_bytes()));
+            self.out.push_back(Out::Bye(
+                Header::new(Kind::Bye, status.into(), 0).to_bytes(),
+            ));
             self.wake_driver(after);
         }
     }

@@ -14,6 +14,16 @@
 //! had the same word fails. There are [`WORDS`] words, used in turn; the parent does not use that
 //! of a job again that it has sent, not taken back, and got no answer to.
 //!
+//! There are two more kinds of words, for the queues of the hub (`hub/ahead.rs`). The word of an
+//! *item* that was sent ahead is used as that of a job: the worker exchanges SENT for KEPT or
+//! LEASED, and the parent for WITHDRAWN. A word of *credit* is the number of items that the worker
+//! may put without asking. The parent adds to it; the worker takes one at a time; and the parent
+//! takes all that are left at once. So each is the worker's or the parent's.
+//!
+//! The words of items also serve for permits (`hub/keys.rs`). The worker exchanges HELD for
+//! RELEASED, and back. The parent exchanges RELEASED for GONE, and has the permit, or HELD for
+//! WANTED, after which the worker's exchange fails, and it sends a message.
+//!
 //! The memory is a file without a name that cannot shrink, so an access cannot fail.
 
 #![expect(
@@ -31,11 +41,41 @@ use memmap2::{MmapOptions, MmapRaw};
 /// The number of words.
 pub(crate) const WORDS: u64 = 16;
 
-const BYTES: usize = WORDS as usize * size_of::<AtomicU64>();
+/// The number of words of credit.
+pub(crate) const CREDITS: usize = 16;
+
+/// The number of words of items and permits.
+pub(crate) const ITEMS: u64 = 224;
+
+/// The number of words of all kinds: those of jobs, of credit, and of items.
+const ALL: usize = WORDS as usize + CREDITS + ITEMS as usize;
+
+const BYTES: usize = ALL * size_of::<AtomicU64>();
 
 const SENT: u64 = 1;
 const BEGUN: u64 = 2;
 const WITHDRAWN: u64 = 3;
+
+/// Of items, besides SENT and WITHDRAWN.
+const KEPT: u64 = 0;
+const LEASED: u64 = 2;
+
+/// Of permits.
+const RELEASED: u64 = 0;
+const HELD: u64 = 1;
+const WANTED: u64 = 2;
+const GONE: u64 = 3;
+
+/// Whose an item is that was sent ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The parent's again. The worker will pass it over.
+    Parents,
+    /// The worker's, until it is done.
+    Leased,
+    /// The worker's for good.
+    Kept,
+}
 
 /// The words of one worker process, as one of the two sides sees them.
 #[derive(Debug)]
@@ -56,14 +96,26 @@ impl Claims {
         MmapOptions::new().len(BYTES).map_raw(&file).map(Self)
     }
 
-    fn word(&self, sequence: u64) -> &AtomicU64 {
-        let words = self.0.as_ptr().cast::<[AtomicU64; WORDS as usize]>();
+    fn words(&self) -> &[AtomicU64; ALL] {
+        let words = self.0.as_ptr().cast::<[AtomicU64; ALL]>();
         // SAFETY: the map begins with a page, so it is aligned; it has BYTES bytes, behind which
         // there is a file that was created with as many, and cannot shrink (`create`, `check`). It
         // lives as long as `self`, which the reference borrows. Both processes access the words by
         // atomic operations only, and each value is a valid one.
-        let words = unsafe { &*words };
-        &words[(sequence % WORDS) as usize]
+        unsafe { &*words }
+    }
+
+    fn word(&self, sequence: u64) -> &AtomicU64 {
+        &self.words()[(sequence % WORDS) as usize]
+    }
+
+    fn credit(&self, slot: usize) -> &AtomicU64 {
+        assert!(slot < CREDITS);
+        &self.words()[WORDS as usize + slot]
+    }
+
+    fn item(&self, sequence: u64) -> &AtomicU64 {
+        &self.words()[WORDS as usize + CREDITS + (sequence % ITEMS) as usize]
     }
 
     /// Parent: notes that a job is about to be sent.
@@ -85,13 +137,111 @@ impl Claims {
     }
 
     fn exchange(&self, sequence: u64, to: u64) -> bool {
-        let (from, to) = (of(sequence, SENT), of(sequence, to));
-        // ORDERING: AcqRel: `begin` and `withdraw` of one job are ordered by it, and so is what
-        // each side does next: the one that sees the other's word does so after it.
-        let word = self.word(sequence);
-        word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        exchange(self.word(sequence), sequence, to)
     }
+
+    /// Parent: gives credit.
+    pub(crate) fn grant(&self, slot: usize, credit: u64) {
+        // ORDERING: Relaxed: the word orders nothing but itself. What is put by it comes through
+        // the socket.
+        self.credit(slot).fetch_add(credit, Ordering::Relaxed);
+    }
+
+    /// Parent: takes all credit back that is left, and returns how much that was.
+    pub(crate) fn revoke(&self, slot: usize) -> u64 {
+        // ORDERING: Relaxed: as in `grant`.
+        self.credit(slot).swap(0, Ordering::Relaxed)
+    }
+
+    /// Worker: takes one of the credit. Returns `false` if none is left.
+    pub(crate) fn spend(&self, slot: usize) -> bool {
+        let less = |credit: u64| credit.checked_sub(1);
+        // ORDERING: Relaxed: as in `grant`.
+        let spent = self
+            .credit(slot)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        spent.is_ok()
+    }
+
+    /// Parent: notes that an item is about to be sent ahead.
+    pub(crate) fn offer(&self, sequence: u64) {
+        // ORDERING: Release: as in `send`.
+        self.item(sequence)
+            .store(of(sequence, SENT), Ordering::Release);
+    }
+
+    /// Parent: takes an item back, if the worker has not taken it.
+    pub(crate) fn take_back(&self, sequence: u64) -> Whose {
+        let word = self.item(sequence);
+        if exchange(word, sequence, WITHDRAWN) {
+            return Whose::Parents;
+        }
+        // ORDERING: Acquire pairs with the exchange of `take`.
+        match word.load(Ordering::Acquire) == of(sequence, LEASED) {
+            true => Whose::Leased,
+            false => Whose::Kept,
+        }
+    }
+
+    /// Parent: returns `true` if the worker has not taken the item.
+    pub(crate) fn is_offered(&self, sequence: u64) -> bool {
+        // ORDERING: Relaxed: a snapshot.
+        self.item(sequence).load(Ordering::Relaxed) == of(sequence, SENT)
+    }
+
+    /// Worker: takes an item that was sent ahead, for good or until it is done. Returns `false` if
+    /// it was taken back.
+    pub(crate) fn take(&self, sequence: u64, for_good: bool) -> bool {
+        let to = if for_good { KEPT } else { LEASED };
+        exchange(self.item(sequence), sequence, to)
+    }
+
+    /// Parent: notes that permits are about to be granted.
+    pub(crate) fn lend(&self, sequence: u64) {
+        // ORDERING: Release: as in `send`.
+        self.item(sequence)
+            .store(of(sequence, HELD), Ordering::Release);
+    }
+
+    /// Parent: takes permits back that the worker has released. Returns `false` if it has them; it
+    /// will send a message when it releases them.
+    pub(crate) fn want(&self, sequence: u64) -> bool {
+        let word = self.item(sequence);
+        loop {
+            if exchange_from(word, sequence, RELEASED, GONE) {
+                return true;
+            }
+            if exchange_from(word, sequence, HELD, WANTED) {
+                return false;
+            }
+            // ORDERING: Relaxed: a state that the worker does not change.
+            if word.load(Ordering::Relaxed) == of(sequence, WANTED) {
+                return false;
+            }
+        }
+    }
+
+    /// Worker: releases permits. Returns `false` if that needs a message.
+    pub(crate) fn release(&self, sequence: u64) -> bool {
+        exchange_from(self.item(sequence), sequence, HELD, RELEASED)
+    }
+
+    /// Worker: takes permits again that it has released. Returns `false` if they are gone.
+    pub(crate) fn acquire(&self, sequence: u64) -> bool {
+        exchange_from(self.item(sequence), sequence, RELEASED, HELD)
+    }
+}
+
+fn exchange(word: &AtomicU64, sequence: u64, to: u64) -> bool {
+    exchange_from(word, sequence, SENT, to)
+}
+
+fn exchange_from(word: &AtomicU64, sequence: u64, from: u64, to: u64) -> bool {
+    let (from, to) = (of(sequence, from), of(sequence, to));
+    // ORDERING: AcqRel: what the two sides do to one job, item or permit is ordered by it, and so
+    // is what each does next: the one that sees the other's word does so after it.
+    word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
 }
 
 fn of(sequence: u64, state: u64) -> u64 {
@@ -144,6 +294,74 @@ mod tests {
             });
             assert!(begun != withdrawn);
         }
+    }
+
+    #[test]
+    fn an_item_is_taken_or_taken_back() {
+        let (parent, worker) = both();
+        for (sequence, for_good, whose) in [(1, true, Whose::Kept), (2, false, Whose::Leased)] {
+            parent.offer(sequence);
+            assert!(parent.is_offered(sequence) && worker.take(sequence, for_good));
+            assert!(!parent.is_offered(sequence) && !worker.take(sequence, for_good));
+            assert_eq!(parent.take_back(sequence), whose);
+        }
+        parent.offer(3);
+        assert_eq!(parent.take_back(3), Whose::Parents);
+        assert!(!worker.take(3, true) && !worker.take(3, false));
+        // Another item has the word by now.
+        parent.offer(3 + ITEMS);
+        assert!(!worker.take(3, true) && worker.take(3 + ITEMS, true));
+    }
+
+    #[test]
+    fn permits_are_released_and_wanted() {
+        let (parent, worker) = both();
+        parent.lend(1);
+        assert!(worker.release(1) && !worker.release(1) && worker.acquire(1));
+        assert!(!parent.want(1) && !parent.want(1), "the worker has it");
+        assert!(!worker.release(1), "it needs a message");
+        parent.lend(2);
+        assert!(worker.release(2) && parent.want(2) && !worker.acquire(2));
+        // Another permit has the word by now.
+        parent.lend(2 + ITEMS);
+        assert!(!worker.acquire(2) && !worker.release(2) && worker.release(2 + ITEMS));
+    }
+
+    #[test]
+    fn a_permit_that_is_wanted_while_it_is_released_is_there_once() {
+        let (parent, worker) = both();
+        for sequence in 1..2000 {
+            parent.lend(sequence);
+            let (rounds, has_come) = std::thread::scope(|scope| {
+                let rounds = scope.spawn(|| {
+                    let again = |_: &u32| worker.release(sequence) && worker.acquire(sequence);
+                    (0..u32::MAX).take_while(again).count()
+                });
+                // A few rounds first.
+                (0..sequence % 50).for_each(|_| std::hint::spin_loop());
+                let has_come = parent.want(sequence);
+                (rounds.join().unwrap(), has_come)
+            });
+            // It is gone, or the worker has it, and must say so.
+            assert!(!worker.acquire(sequence), "after {rounds}");
+            assert!(!has_come || !worker.release(sequence));
+        }
+    }
+
+    #[test]
+    fn credit_is_spent_or_revoked() {
+        let (parent, worker) = both();
+        let slot = CREDITS - 1;
+        assert!(!worker.spend(slot));
+        parent.grant(slot, 100_000);
+        let (spent, revoked) = std::thread::scope(|scope| {
+            let spender = scope.spawn(|| (0..200_000).filter(|_| worker.spend(slot)).count());
+            (0..1000).for_each(|_| std::hint::spin_loop());
+            let revoked = parent.revoke(slot);
+            (spender.join().unwrap() as u64, revoked)
+        });
+        assert_eq!(spent + revoked, 100_000);
+        assert!(!worker.spend(slot) && parent.revoke(slot) == 0);
     }
 
     #[test]

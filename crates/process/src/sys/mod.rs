@@ -3,6 +3,7 @@
 
 mod claims;
 mod fifo;
+mod link;
 mod marker;
 mod memory;
 mod packets;
@@ -16,8 +17,9 @@ mod start;
 mod tests;
 mod waiting;
 
-pub(crate) use claims::{Claims, WORDS};
+pub(crate) use claims::{CREDITS, Claims, ITEMS, WORDS, Whose};
 pub(crate) use fifo::{Fifo, FileNumber, Opening, create as create_fifo};
+pub(crate) use link::{Link, link};
 pub(crate) use marker::is_here as is_unserved_worker;
 pub(crate) use packets::{Packets, Tried};
 pub(crate) use process::{Exit, Process};

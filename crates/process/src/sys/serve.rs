@@ -8,7 +8,7 @@
 //! for.
 
 use std::any::Any;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,44 +24,43 @@ use workmill_jobs::executors::{Attempt, Phase, within};
 use workmill_jobs::{CallError, Jobs};
 
 use super::claims::Claims;
-use super::socket::{receive, send};
+use super::link::{Delivered, Link};
+use super::socket::receive;
 use crate::buffers::Buffers;
-use crate::frame::{Decoder, Frame, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
-use crate::passing::{Batches, Decoding, Encoding, Missing};
+use crate::frame::{Decoder, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
+use crate::hub::passing::{self, Side};
+use crate::passing::{Batches, Decoding, Encoding};
 
 /// The status with which a worker ends that could not begin.
 const CANNOT_SERVE: i32 = 70;
 
 /// Serves, and ends the process.
 pub(crate) fn serve(jobs: &Jobs) -> ! {
-    let status = match Worker::begin(jobs).and_then(Worker::run) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("a worker process cannot serve: {error}");
-            CANNOT_SERVE
-        }
-    };
-    std::process::exit(status)
+    match Worker::begin(jobs).and_then(Worker::run) {
+        Ok(status) => std::process::exit(status),
+        Err(error) => fail(&error),
+    }
 }
 
 /// Kills the group that this process was started in, and this process, which a job may have put
 /// into another: that of somebody else.
-fn end_group(group: Pid) -> ! {
+pub(super) fn end_group(group: Pid) -> ! {
     let _ = kill_process_group(group, Signal::KILL);
     let _ = kill_process(getpid(), Signal::KILL);
     std::process::abort()
 }
 
+/// Ends a process that cannot go on.
+pub(super) fn fail(error: &io::Error) -> ! {
+    eprintln!("a worker process cannot serve: {error}");
+    std::process::exit(CANNOT_SERVE)
+}
+
 struct Worker<'a> {
     jobs: &'a Jobs,
     names: Vec<&'static str>,
-    socket: OwnedFd,
-    claims: Claims,
-    group: Pid,
+    link: &'static Link,
     parent: u32,
-    decoder: Decoder,
-    batches: Batches,
-    buffers: Buffers,
     /// The frame that is being made: a header, and a body.
     reply: Vec<u8>,
 }
@@ -77,19 +76,14 @@ impl<'a> Worker<'a> {
             rustix::stdio::dup2_stdout(stdout)?;
         }
         let names: Vec<_> = jobs.names().collect();
+        watch_parent(socket.try_clone()?, getpgrp())?;
         let worker = Self {
             jobs,
-            socket,
-            claims,
-            group: getpgrp(),
+            link: Link::begin(socket, getpgrp(), claims, hello.names),
             parent: hello.process,
-            decoder: Decoder::new(),
-            batches: Batches::default(),
-            buffers: Buffers::default(),
             reply: Vec::new(),
             names,
         };
-        worker.watch_parent()?;
         if hello.memory != u64::MAX {
             // More than the parent itself may have is no error, and no more than that.
             let maximum = getrlimit(Resource::As).maximum;
@@ -99,12 +93,12 @@ impl<'a> Worker<'a> {
             };
             setrlimit(Resource::As, limit)?;
         }
-        worker.say_ready()?;
+        worker.say_ready();
         Ok(worker)
     }
 
     /// Says with what code this worker was built; the parent decides whether that will do.
-    fn say_ready(&self) -> io::Result<()> {
+    fn say_ready(&self) {
         let hello = Hello {
             version: VERSION,
             fingerprint: self.jobs.fingerprint(),
@@ -113,74 +107,32 @@ impl<'a> Worker<'a> {
             names: self.names.join(", "),
         };
         let body = hello.to_bytes();
-        let mut frame = Header::new(Kind::Ready, 0, body.len() as u32)
-            .to_bytes()
-            .to_vec();
-        frame.extend(body);
-        self.write(&frame)
+        let header = Header::new(Kind::Ready, 0, body.len() as u32).to_bytes();
+        self.link.send(&[&header, &body]);
     }
 
-    fn watch_parent(&self) -> io::Result<()> {
-        let (socket, group) = (self.socket.try_clone()?, self.group);
-        let watch = move || {
-            // The end of the other side is told without being asked for; data is not.
-            #[cfg(target_os = "linux")]
-            let flags = PollFlags::RDHUP;
-            #[cfg(not(target_os = "linux"))]
-            let flags = PollFlags::empty();
-            loop {
-                let mut sockets = [PollFd::new(&socket, flags)];
-                match poll(&mut sockets, None) {
-                    Ok(_) if !sockets[0].revents().is_empty() => end_group(group),
-                    Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
-                    Err(_) => end_group(group),
-                }
-            }
-        };
-        let builder = thread::Builder::new().name("workmill-watcher".to_owned());
-        builder.stack_size(64 << 10).spawn(watch)?;
-        Ok(())
-    }
-
-    /// Serves until the parent says that it is enough.
-    fn run(mut self) -> io::Result<()> {
+    /// Serves until the parent says that it is enough. Returns the status to end with.
+    fn run(mut self) -> io::Result<i32> {
         loop {
-            let frame = self.decoder.next(&self.buffers).map_err(io::Error::other)?;
-            let Some(frame) = frame else {
-                self.read()?;
-                continue;
-            };
-            // Those of a job that was withdrawn are closed.
-            let descriptors = self.batches.take(frame.header.descriptors);
-            let descriptors = descriptors.map_err(io::Error::other)?;
-            match frame.header.kind {
-                Kind::Job => self.call(&frame, descriptors)?,
-                Kind::Bye => return Ok(()),
-                kind => return Err(io::Error::other(FrameError::Unexpected(kind))),
+            let delivered = self.link.next_job();
+            match delivered.frame.header.kind {
+                Kind::Job => self.call(delivered)?,
+                _ => return Ok(delivered.frame.header.sequence as i32),
             }
         }
     }
 
-    fn read(&mut self) -> io::Result<()> {
-        match receive(self.socket.as_fd(), self.decoder.room(), &mut self.batches)? {
-            0 => end_group(self.group),
-            bytes => self.decoder.filled(bytes),
-        }
-        Ok(())
-    }
-
-    fn call(
-        &mut self,
-        frame: &Frame,
-        descriptors: Result<Vec<OwnedFd>, Missing>,
-    ) -> io::Result<()> {
+    /// Calls a job. The descriptors of one that was withdrawn are closed.
+    fn call(&mut self, delivered: Delivered) -> io::Result<()> {
+        let Delivered { frame, descriptors } = delivered;
         let sequence = frame.header.sequence;
-        if !self.claims.begin(sequence) {
+        if !self.link.claims().begin(sequence) {
             return Ok(()); // It was withdrawn.
         }
         if frame.header.descriptors > 0 {
             // The parent may close its own.
-            self.write(&Header::new(Kind::Begun, sequence, 0).to_bytes())?;
+            let begun = Header::new(Kind::Begun, sequence, 0).to_bytes();
+            self.link.send(&[&begun]);
         }
         let (head, arguments) = JobHead::parse(&frame.body).map_err(io::Error::other)?;
         let attempt = Attempt {
@@ -192,19 +144,22 @@ impl<'a> Worker<'a> {
         let name = name.ok_or_else(|| io::Error::other("a job that is not in the list"))?;
         self.reply.clear();
         self.reply.resize(HEADER, 0);
-        let (jobs, reply) = (self.jobs, &mut self.reply);
+        let (jobs, link, reply) = (self.jobs, self.link, &mut self.reply);
         let call = || {
             let descriptors = descriptors.map_err(|it| (Kind::NotCalled, it.to_string()))?;
             within(name, attempt, || {
-                call(jobs, name, (arguments, descriptors), reply)
+                call(jobs, link, name, (arguments, descriptors), reply)
             })
         };
-        let (kind, descriptors) = match catch_unwind(AssertUnwindSafe(call)) {
+        let called = catch_unwind(AssertUnwindSafe(call));
+        passing::set(None);
+        let (kind, descriptors) = match called {
             Ok(Ok(descriptors)) => (Kind::Value, descriptors),
             Ok(Err((kind, text))) => (self.tell(kind, &text), Vec::new()),
             Err(payload) => (self.tell(Kind::Panicked, &message(payload)), Vec::new()),
         };
-        self.reply(kind, sequence, &descriptors)
+        self.reply(kind, sequence, &descriptors);
+        Ok(())
     }
 
     /// Makes a text the body of the frame that is being made.
@@ -215,12 +170,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Sends the frame that has been made.
-    fn reply(
-        &mut self,
-        mut kind: Kind,
-        sequence: u64,
-        mut descriptors: &[Arc<OwnedFd>],
-    ) -> io::Result<()> {
+    fn reply(&mut self, mut kind: Kind, sequence: u64, mut descriptors: &[Arc<OwnedFd>]) {
         loop {
             let length = u32::try_from(self.reply.len() - HEADER).unwrap_or_else(|_| {
                 kind = self.tell(Kind::NotEncoded, "it is larger than 4 GiB");
@@ -230,34 +180,18 @@ impl<'a> Worker<'a> {
             let mut header = Header::new(kind, sequence, length);
             header.descriptors = descriptors.len() as u8;
             self.reply[..HEADER].copy_from_slice(&header.to_bytes());
-            match self.write_some(&self.reply, descriptors) {
-                Ok(written) => break self.write(&self.reply[written..])?,
+            match self.link.send_with(&[&self.reply], descriptors) {
+                Ok(_) => break,
                 // That may be too many descriptors on their way. Nothing was written.
-                Err(error) if !descriptors.is_empty() => {
+                Err(error) => {
                     let text = format!("its descriptors could not be sent: {error}");
                     kind = self.tell(Kind::NotEncoded, &text);
                     descriptors = &[];
                 }
-                Err(error) => return Err(error),
             }
         }
         if self.reply.capacity() > 32 << 20 {
             self.reply = Vec::new();
-        }
-        Ok(())
-    }
-
-    fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            bytes = &bytes[self.write_some(bytes, &[])?..];
-        }
-        Ok(())
-    }
-
-    fn write_some(&self, bytes: &[u8], descriptors: &[Arc<OwnedFd>]) -> io::Result<usize> {
-        match send(self.socket.as_fd(), &[IoSlice::new(bytes)], descriptors) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => end_group(self.group),
-            sent => sent,
         }
     }
 }
@@ -266,6 +200,7 @@ impl<'a> Worker<'a> {
 /// is the frame that tells of it.
 fn call(
     jobs: &Jobs,
+    link: &'static Link,
     name: &str,
     (arguments, descriptors): (&[u8], Vec<OwnedFd>),
     reply: &mut Vec<u8>,
@@ -273,26 +208,52 @@ fn call(
     let begun = Decoding::begin(arguments, descriptors);
     let (decoding, arguments) = begun.map_err(|error| (Kind::NotCalled, error.to_string()))?;
     let (mut decoding, mut encoding) = (Some(decoding), None);
-    // While the job runs, it is neither of both.
-    let tell = &mut |phase| match phase {
-        Phase::Decode => {}
-        Phase::Run => decoding = None,
-        Phase::Encode => encoding = Some(Encoding::begin()),
+    let tell = &mut |phase| {
+        // Handles come and go in arguments and results only, and so do descriptors.
+        passing::set((phase != Phase::Run).then_some(Side::worker(link)));
+        match phase {
+            Phase::Decode => {}
+            Phase::Run => decoding = None,
+            Phase::Encode => encoding = Some(Encoding::begin()),
+        }
     };
     let called = jobs.call_in_phases(name, arguments, reply, tell);
+    let refused = passing::set(None);
     match (called, encoding, decoding) {
         (Ok(()), Some(encoding), _) => Ok(encoding.end(reply)),
         (Err(CallError::Result(error)), Some(encoding), _) => {
-            let text = encoding.fail().unwrap_or_else(|| error.to_string());
-            Err((Kind::NotEncoded, text))
+            let told = encoding.fail().or(refused);
+            Err((Kind::NotEncoded, told.unwrap_or_else(|| error.to_string())))
         }
         (Err(error), _, decoding) => {
-            let told = decoding.and_then(Decoding::fail);
+            let told = decoding.and_then(Decoding::fail).or(refused);
             let told = told.map(|text| format!("the arguments cannot be decoded: {text}"));
             Err((Kind::NotCalled, told.unwrap_or_else(|| error.to_string())))
         }
         (Ok(()), None, _) => unreachable!("what was encoded was called before"),
     }
+}
+
+/// Starts the thread that waits for the parent to be gone.
+fn watch_parent(socket: OwnedFd, group: Pid) -> io::Result<()> {
+    let watch = move || {
+        // The end of the other side is told without being asked for; data is not.
+        #[cfg(target_os = "linux")]
+        let flags = PollFlags::RDHUP;
+        #[cfg(not(target_os = "linux"))]
+        let flags = PollFlags::empty();
+        loop {
+            let mut sockets = [PollFd::new(&socket, flags)];
+            match poll(&mut sockets, None) {
+                Ok(_) if !sockets[0].revents().is_empty() => end_group(group),
+                Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => end_group(group),
+            }
+        }
+    };
+    let builder = thread::Builder::new().name("workmill-watcher".to_owned());
+    builder.stack_size(64 << 10).spawn(watch)?;
+    Ok(())
 }
 
 /// Returns the message of a panic. The drop of a payload may panic as well.

@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, U8Deserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use workmill_process::hub::{JoinableQueue, Semaphore};
 use workmill_process::{
     Connection, Descriptor, Jobs, PipeErrorKind, SharedArray, SharedMemory, SharedValue, pipe,
 };
@@ -34,6 +35,9 @@ tests! {
     an_object_that_is_encoded_while_a_job_runs_is_an_error
     unannounced_descriptors_end_the_process
     no_descriptor_takes_the_place_of_a_closed_standard_one
+    handles_of_a_hub_and_descriptors_go_together
+    a_handle_of_a_hub_in_an_item_of_a_pipe_is_an_error_that_says_so
+    a_descriptor_in_an_item_of_a_queue_is_an_error_that_says_so
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
@@ -46,6 +50,8 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("stuff_and_return", stuff_and_return)
         .with("encode_here", encode_here)
         .with("places", places)
+        .with("answer_by_both", answer_by_both)
+        .with("put_descriptor", put_descriptor)
 }
 
 fn more_than_that_are_an_error_before_anything_is_sent() {
@@ -398,5 +404,57 @@ fn no_descriptor_takes_the_place_of_a_closed_standard_one() {
             .unwrap()
             .len(),
         1
+    );
+}
+
+fn answer_by_both(
+    file: Descriptor<File>,
+    answers: JoinableQueue<u64>,
+    value: SharedValue<u64>,
+    files: Files,
+) -> (Descriptor<File>, JoinableQueue<u64>) {
+    answers.put(number(&file)).unwrap();
+    value.store(files.len() as u64, std::sync::atomic::Ordering::SeqCst);
+    (file, answers)
+}
+
+fn handles_of_a_hub_and_descriptors_go_together() {
+    let pool = pool(1);
+    let answers = pool.hub().queue(None);
+    let value = SharedValue::new(0_u64).unwrap();
+    let file = null();
+    let there = number(&file);
+    let arguments = (file.into(), answers, value.clone(), nulls(3));
+    let (file, same) = outcome(pool.submit(answer_by_both, arguments)).unwrap();
+    assert_eq!((number(&file), same.get().unwrap()), (there, there));
+    assert_eq!(value.load(std::sync::atomic::Ordering::SeqCst), 3);
+}
+
+fn a_handle_of_a_hub_in_an_item_of_a_pipe_is_an_error_that_says_so() {
+    let pool = pool(1);
+    let (here, there) = pipe::<Semaphore, ()>().unwrap();
+    let error = here.send(&pool.hub().semaphore(1)).unwrap_err();
+    assert_eq!(error.kind(), PipeErrorKind::Encode);
+    assert!(
+        error
+            .to_string()
+            .contains("a semaphore of a hub is encoded"),
+        "{error}"
+    );
+    assert!(there.try_recv().unwrap_err().is_empty());
+}
+
+fn put_descriptor(queue: JoinableQueue<Files>) {
+    queue.put(nulls(1)).unwrap();
+}
+
+fn a_descriptor_in_an_item_of_a_queue_is_an_error_that_says_so() {
+    let pool = pool(1);
+    let queue = pool.hub().queue::<Files>(None);
+    let error = error(pool.submit(put_descriptor, queue));
+    let text = error.panic_message().unwrap();
+    assert!(
+        text.contains("a descriptor can only be encoded in the arguments"),
+        "{text}"
     );
 }

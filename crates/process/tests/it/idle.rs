@@ -3,12 +3,15 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::jobs;
+use workmill_process::Hub;
+
 use crate::runner::tests;
-use crate::support::{builder, outcome, until};
+use crate::support::{HANG, builder, outcome, until};
+use crate::{hub_jobs, jobs};
 
 tests! {
     idle_processes_and_their_parent_do_not_wake
+    processes_that_wait_for_the_hub_do_not_wake
 }
 
 /// Returns the number of context switches of all threads of a process.
@@ -33,17 +36,44 @@ fn idle_processes_and_their_parent_do_not_wake() {
     let pool = builder(4).min_processes(4).build().unwrap();
     until(|| pool.metrics().idle_processes == 4);
     outcome(pool.submit(jobs::square, 3)).unwrap();
+    nobody_wakes();
+}
+
+/// Processes that wait for a permit, an event, an item and room, and one that waits in a future.
+fn processes_that_wait_for_the_hub_do_not_wake() {
+    let hub = Hub::new(jobs::jobs()).unwrap();
+    let (keys, lock, waits) = (hub.semaphore(1), hub.lock(), hub.latch(5));
+    let (empty, full) = (hub.queue::<u32>(None), hub.queue::<u32>(1));
+    let (_permit, _guard) = (keys.acquire().unwrap(), lock.lock());
+    full.put(1).unwrap();
+    let event = hub.event();
+    let begun = || waits.clone();
+    let processes = [
+        hub.spawn(hub_jobs::wait_for_permit, (keys, begun())),
+        hub.spawn(hub_jobs::put_and_hang, (full, 2, begun())),
+        hub.spawn(hub_jobs::hold_lock_after, (lock, begun())),
+        hub.spawn(hub_jobs::take_and_hang_after, (empty, begun())),
+        hub.spawn(hub_jobs::arrive_and_wait, (begun(), event)),
+    ];
+    assert!(waits.wait_timeout(HANG));
+    nobody_wakes();
+    hub.shutdown_now();
+    drop(processes);
+}
+
+/// Asserts that nothing happens in this process and its children.
+#[track_caller]
+fn nobody_wakes() {
     let own = std::process::id();
-    let children = || {
-        let children = format!("/proc/{own}/task/{own}/children");
-        fs::read_to_string(children).unwrap_or_default()
+    let threads = fs::read_dir(format!("/proc/{own}/task")).unwrap().flatten();
+    let children = |it: fs::DirEntry| {
+        let children = fs::read_to_string(it.path().join("children")).unwrap_or_default();
+        let numbers = children.split_whitespace().map(|it| it.parse().unwrap());
+        numbers.collect::<Vec<u32>>()
     };
-    let mut all: Vec<u32> = vec![own];
-    all.extend(
-        children()
-            .split_whitespace()
-            .map(|it| it.parse::<u32>().unwrap()),
-    );
+    let mut all: Vec<u32> = threads.flat_map(children).collect();
+    assert!(all.len() >= 4, "{all:?}");
+    all.push(own);
     let count = || all.iter().map(|it| switches(*it)).sum::<u64>();
     // Threads that have had something to do look for more for a while; then nothing happens for
     // two seconds. The switches of this thread are two or three: it sleeps once.

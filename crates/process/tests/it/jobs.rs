@@ -49,7 +49,8 @@ pub(crate) fn jobs() -> Jobs {
     let jobs = crate::pipe_faults::with_jobs(jobs);
     let jobs = crate::pipe_named::with_jobs(jobs);
     let jobs = crate::shared::with_jobs(jobs);
-    crate::shared_arrays::with_jobs(jobs)
+    let jobs = crate::shared_arrays::with_jobs(jobs);
+    crate::hub_jobs::with_jobs(jobs)
 }
 
 pub(crate) fn square(n: u64) -> u64 {

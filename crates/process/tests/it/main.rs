@@ -15,9 +15,21 @@ mod descriptors_faults;
 #[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
+mod hub;
+#[cfg(target_os = "linux")]
+mod hub_ahead;
+#[cfg(target_os = "linux")]
+mod hub_jobs;
+#[cfg(target_os = "linux")]
+mod hub_keys;
+#[cfg(target_os = "linux")]
+mod hub_processes;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod jobs;
+#[cfg(target_os = "linux")]
+mod leases;
 #[cfg(target_os = "linux")]
 mod parents;
 #[cfg(target_os = "linux")]
@@ -57,6 +69,11 @@ fn main() -> std::process::ExitCode {
         ("pipe_named", pipe_named::TESTS),
         ("shared", shared::TESTS),
         ("shared_arrays", shared_arrays::TESTS),
+        ("hub", hub::TESTS),
+        ("hub_ahead", hub_ahead::TESTS),
+        ("hub_keys", hub_keys::TESTS),
+        ("hub_processes", hub_processes::TESTS),
+        ("leases", leases::TESTS),
         ("parents", parents::TESTS),
         ("idle", idle::TESTS),
     ])
