@@ -323,7 +323,7 @@ impl Leases {
     }
 
     fn answer(&mut self, number: u64, object: u64, reply: Reply) {
-        let answer = Answer {
+        let mut answer = Answer {
             status: reply.status,
             number: reply.number,
         };
@@ -333,7 +333,8 @@ impl Leases {
             Some(Lease::Item(item)) => {
                 let mut items = Vec::new();
                 self.append(0, item.encoded(), &mut items);
-                self.send_ahead(object, &mut items);
+                let slot = self.send_ahead(object, &mut items);
+                answer.number = slot.map_or(0, |slot| slot as u64 + 1);
                 answer.write(number, items.len(), &mut self.out);
                 self.out.append(&mut items);
                 Some(Lease::Item(item))
@@ -366,31 +367,29 @@ impl Leases {
         self.hand(&encoded.objects);
     }
 
-    /// Appends items that are sent ahead, as far as that is done and there are some.
-    fn send_ahead(&mut self, object: u64, items: &mut Vec<u8>) {
-        let Some(queue) = self.queue(object).map(Arc::clone) else {
-            return;
-        };
+    /// Appends items that are sent ahead, as far as that is done and there are some. Returns the
+    /// number of the queue's words, if it may have sent some.
+    fn send_ahead(&mut self, object: u64, items: &mut Vec<u8>) -> Option<usize> {
+        let queue = self.queue(object).map(Arc::clone)?;
         let words = Arc::clone(&self.words);
-        let sending = queue.flow().and_then(|flow| flow.begin_to_send(&words));
-        let Some(sending) = sending else {
-            return;
-        };
+        let sending = queue.flow()?.begin_to_send(&words)?;
         for _ in 0..sending.most {
             let Ok(item) = queue.try_get(None) else {
-                return;
+                break;
             };
             if items.len() + item.encoded().bytes.len() > MOST_AHEAD {
                 // Large ones wait until they are asked for.
-                return item.give_back(None);
+                item.give_back(None);
+                break;
             }
             self.granted += 1;
             let order = self.granted;
             let write = |sequence, encoded: &Encoded| self.append(sequence, encoded, items);
             if !sending.send(&words, order, item, write) {
-                return;
+                break;
             }
         }
+        Some(sending.slot)
     }
 
     /// Returns the answers that are to be written, if there are some.

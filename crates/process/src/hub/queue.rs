@@ -219,7 +219,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         match status {
             Status::Yes => {
                 if let Some(near) = &self.near {
-                    near.note_credit(number);
+                    near.note_slot(number);
                 }
                 Ok(())
             }
@@ -370,7 +370,13 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         body: Body,
         put_back: Option<u64>,
     ) -> Result<(T, Lease), TryGetError> {
-        let (Answer { status, .. }, mut items) = answer(&body);
+        let (
+            Answer {
+                status,
+                number: slot,
+            },
+            mut items,
+        ) = answer(&body);
         match status {
             Status::Yes => {}
             Status::No => return Err(TryGetError::Empty),
@@ -381,6 +387,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         let (_, item) = item::next(&mut items).expect(SAME_VERSION);
         let value = decode_there(there, item);
         if let (Some(near), Some(put_back), false) = (&self.near, put_back, items.is_empty()) {
+            near.note_slot(slot);
             let start = body.len() - items.len();
             let body = Arc::new(body);
             let mut rest = &body[start..];
@@ -567,7 +574,7 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
     match queue.value(item) {
         Ok(value) => value,
         Err(why) => {
-            let _ = queue.inner().task_done();
+            let _ = queue.settled().task_done();
             panic!("an item cannot be decoded: {why}")
         }
     }
@@ -583,7 +590,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// then.
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().task_done(),
+            Handle::Here { what, .. } => what.settled().task_done(),
             Handle::There(there) => match there.ask(Verb::TaskDone, 0, 0).1.status {
                 Status::Yes => Ok(()),
                 _ => Err(TaskDoneError),
@@ -622,8 +629,8 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
 
     fn join_within(&self, time: Option<Duration>) -> Result<bool, AbandonedError> {
         match (&self.handle, time) {
-            (Handle::Here { what, .. }, None) => what.inner().join().map(|()| true),
-            (Handle::Here { what, .. }, Some(time)) => what.inner().join_timeout(time),
+            (Handle::Here { what, .. }, None) => what.joining().1.join().map(|()| true),
+            (Handle::Here { what, .. }, Some(time)) => what.joining().1.join_timeout(time),
             (Handle::There(there), time) => {
                 let answer = there.ask(Verb::Join, limit(time), 0).1;
                 Ok(answer.status == Status::Yes)
@@ -639,7 +646,10 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// None, as for [`join`](Self::join).
     pub async fn join_async(&self) -> Result<(), AbandonedError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().join_async().await,
+            Handle::Here { what, .. } => {
+                let (_joining, inner) = what.joining();
+                inner.join_async().await
+            }
             Handle::There(there) => {
                 there.ask_async(Verb::Join, limit(None), 0).await;
                 Ok(())
@@ -651,7 +661,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// snapshot and may be stale.
     pub fn unfinished(&self) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().unfinished(),
+            Handle::Here { what, .. } => what.settled().unfinished(),
             Handle::There(there) => there.number(Verb::Unfinished, 0),
         }
     }
