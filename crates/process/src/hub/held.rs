@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use workmill::{GetError, OwnedTaskGuard, TryGetError};
+use workmill::{GetError, OwnedTaskGuard, TaskDoneError, TryGetError};
 use workmill_jobs::Sendable;
 
 use super::ahead::{Flow, Joining, Waiting};
@@ -251,7 +251,13 @@ impl<T: Sendable, O: Order<T>> Kept<T, O> {
         (self.flow.as_ref().map(Flow::recall), &self.inner)
     }
 
-    /// Returns the queue, for one that wants to know what is unfinished, or finishes it.
+    /// Reports an item done. Those that are ahead are taken by nobody, so they are recalled.
+    pub(super) fn report_done(&self) -> Result<(), TaskDoneError> {
+        let (_waiting, inner) = self.taking();
+        inner.task_done()
+    }
+
+    /// Returns the queue, for one that wants to know what is unfinished.
     pub(super) fn settled(&self) -> &Inner<T, O> {
         if let Some(flow) = &self.flow {
             flow.settle();
@@ -392,7 +398,7 @@ impl<T: Sendable, O: Order<T>> AnyQueue for Kept<T, O> {
     }
 
     fn task_done(&self) -> bool {
-        self.settled().task_done().is_ok()
+        self.report_done().is_ok()
     }
 
     fn unfinished(&self) -> usize {

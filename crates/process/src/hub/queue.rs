@@ -574,7 +574,7 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
     match queue.value(item) {
         Ok(value) => value,
         Err(why) => {
-            let _ = queue.settled().task_done();
+            let _ = queue.report_done();
             panic!("an item cannot be decoded: {why}")
         }
     }
@@ -582,7 +582,8 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
 
 /// The rest: counts, ends, and all items at once.
 impl<T: Sendable, O: Order<T>> Queue<T, O> {
-    /// Reports a taken item done.
+    /// Reports a taken item done. In a worker this waits for the answer of the parent, which the drop
+    /// of a [`TaskGuard`] does not.
     ///
     /// # Errors
     ///
@@ -590,7 +591,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// then.
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.settled().task_done(),
+            Handle::Here { what, .. } => what.report_done(),
             Handle::There(there) => match there.ask(Verb::TaskDone, 0, 0).1.status {
                 Status::Yes => Ok(()),
                 _ => Err(TaskDoneError),
