@@ -26,16 +26,18 @@
 //! the second to the third in one step of the driver, in [`Leases::poll_ready`]. The driver alone
 //! also sees the death. So a grant comes before the death, and is in `held`, or after it, and the
 //! future was dropped: there is nothing in between. Whether the answer was written, or read, makes
-//! no difference.
+//! no difference. (Permits that are released without a message, and items that were sent ahead, are
+//! not in `held`, but in lists of their object: `keys.rs`, `ahead.rs`. They come there in the same
+//! step of the driver, and are taken out of there in the same step at the death.)
 //!
 //! Why nothing is doubled: a lease leaves `held` by a message or by the death, whichever is first,
 //! and only once. A message that names no lease of the process, because it comes a second time, or
 //! is made up, has no effect.
 //!
-//! An item that a worker takes by `get` is reported by a message when it has arrived there, before
-//! `get` returns; before that message the item is un-acked, and goes back to the front of its queue
-//! when the worker dies. So it can be taken twice only if `get` has not returned. One that was
-//! taken by `get_task` is a lease until its guard is dropped.
+//! An item that a worker takes by `get` is reported when it has arrived there, before `get`
+//! returns, by a message, or by its word if it was sent ahead; before that the item is un-acked,
+//! and goes back to the front of its queue when the worker dies. So it can be taken twice only if
+//! `get` has not returned. One that was taken by `get_task` is a lease until its guard is dropped.
 //!
 //! # Giving up
 //!

@@ -65,9 +65,14 @@
 //!
 //! # What it costs
 //!
-//! An answer of the parent takes some microseconds. Each method says whether it needs one. A worker
-//! waits without using the processor, and so does the parent. Any number of threads of a worker
-//! wait at a time; the one that happens to wait first reads for all of them.
+//! An answer of the parent takes some microseconds. A worker waits without using the processor
+//! (after a short look), and so does the parent. Any number of threads of a worker wait at a time;
+//! the one that happens to wait first reads for all of them.
+//!
+//! Where nobody else is concerned, words of memory that a worker shares with the parent save the
+//! messages: a process that locks and unlocks what no other wants does not ask for it each time,
+//! and items go through a [`JoinableQueue`] without a bound several at a time. The figures are in
+//! the [documentation of the crate](crate#what-it-costs).
 //!
 //! # Coming from Python
 //!

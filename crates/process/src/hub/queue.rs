@@ -61,10 +61,13 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst>;
 ///
 /// # Waiting
 ///
-/// In a worker each method that returns something waits for the answer of the parent, some
-/// microseconds. Methods whose names begin with `try_` wait no longer than that. Reporting an item
-/// done and closing do not wait at all: they take effect in the order in which the process calls
-/// methods of the hub.
+/// In a worker a method that returns something waits for the answer of the parent, some
+/// microseconds; methods whose names begin with `try_` wait no longer than that. Reporting an item
+/// done and closing do not wait: they take effect in the order in which the process calls methods
+/// of the hub. Nor do, mostly, the puts and gets of a [`JoinableQueue`] without a bound: a process
+/// that puts one item after the other does not wait for the answers, and one that gets them alone
+/// is sent several at a time. This changes nothing of the order, nor of what a close or a death
+/// does. In a queue with a bound each item costs a round trip.
 ///
 /// # Panics
 ///
@@ -582,8 +585,8 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
 
 /// The rest: counts, ends, and all items at once.
 impl<T: Sendable, O: Order<T>> Queue<T, O> {
-    /// Reports a taken item done. In a worker this waits for the answer of the parent, which the drop
-    /// of a [`TaskGuard`] does not.
+    /// Reports a taken item done. In a worker this waits for the answer of the parent, which the
+    /// drop of a [`TaskGuard`] does not.
     ///
     /// # Errors
     ///

@@ -18,9 +18,9 @@
 //! *item* that was sent ahead is used as that of a job: the worker exchanges SENT for KEPT or
 //! LEASED, and the parent for WITHDRAWN. The worker exchanges LEASED for DONE, and then looks at a
 //! word by which the parent asks to be told; the parent sets that, and then looks for DONE. Both
-//! make a fence in between, so one of them sees the other. A word of *credit* is the number of items that the worker
-//! may put without asking. The parent adds to it; the worker takes one at a time; and the parent
-//! takes all that are left at once. So each is the worker's or the parent's.
+//! make a fence in between, so one of them sees the other. A word of *credit* is the number of
+//! items that the worker may put without asking. The parent adds to it; the worker takes one at a
+//! time; and the parent takes all that are left at once. So each is the worker's or the parent's.
 //!
 //! The words of items also serve for permits (`hub/keys.rs`). The worker exchanges HELD for
 //! RELEASED, and back. The parent exchanges RELEASED for GONE, and has the permit, or HELD for

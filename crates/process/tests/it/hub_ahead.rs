@@ -9,7 +9,7 @@ use workmill_process::{Bytes, Hub};
 
 use crate::hub_jobs as jobs;
 use crate::runner::tests;
-use crate::support::{HANG, kill, outcome, pool};
+use crate::support::{HANG, kill, outcome, pool, until};
 
 tests! {
     takers_that_take_turns_get_the_oldest
@@ -19,6 +19,7 @@ tests! {
     an_item_that_is_put_back_comes_first
     what_is_done_without_a_message_is_finished
     a_join_that_waits_is_told_what_is_done
+    a_join_ends_though_nobody_asks_for_more
     what_was_told_before_an_item_was_done_is_known_when_it_is
     a_close_keeps_all_that_was_accepted
     a_close_does_not_wait_for_a_producer_that_is_stopped
@@ -194,6 +195,46 @@ fn a_join_that_waits_is_told_what_is_done() {
     queue.close();
     let sums = eaters.map(|it| it.join().unwrap());
     assert_eq!(sums.iter().sum::<u64>(), 300 * (0..40).sum::<u64>());
+}
+
+/// A process has done all, mostly without a message, and does nothing any more: before the join
+/// begins, while it waits, and from its start to its end in that time.
+fn a_join_ends_though_nobody_asks_for_more() {
+    let hub = new();
+    for when in ["before", "partly", "later", "later", "later"] {
+        let queue = numbers(&hub, 40);
+        let (ready, go) = (hub.latch(1), hub.event());
+        let spawn = |before: u32| {
+            let arguments = (queue.clone(), before, ready.clone(), go.clone());
+            let process = hub.spawn(jobs::do_all_and_hang, arguments);
+            assert!(ready.wait_timeout(HANG));
+            process
+        };
+        let process = thread::scope(|scope| {
+            let join = || assert!(queue.join_timeout(HANG).unwrap(), "{when}");
+            match when {
+                "before" => {
+                    let process = spawn(40);
+                    join();
+                    process
+                }
+                "partly" => {
+                    let process = spawn(39);
+                    let joiner = scope.spawn(join);
+                    until(|| queue.unfinished() == 1);
+                    assert!(!joiner.is_finished());
+                    go.set();
+                    process
+                }
+                _ => {
+                    let _joiner = scope.spawn(join);
+                    spawn(40)
+                }
+            }
+        });
+        process.kill();
+        let _ = process.join();
+    }
 }
 
 fn what_was_told_before_an_item_was_done_is_known_when_it_is() {

@@ -63,6 +63,7 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("work_at_random", work_at_random)
         .with("tell_under_lock", tell_under_lock)
         .with("forget_one", forget_one)
+        .with("do_all_and_hang", do_all_and_hang)
         .with("do_some_and_hang", do_some_and_hang)
         .with("tell_and_do", tell_and_do)
         .with("take_handle", take_handle)
@@ -663,4 +664,15 @@ pub(crate) fn tell_and_do(queue: JoinableQueue<u32>, large: JoinableQueue<Bytes>
         large.put(Bytes::from(vec![1; 50 << 10])).unwrap();
         drop(task);
     }
+}
+
+/// Does some of forty tasks, the others when it is told to, and hangs.
+pub(crate) fn do_all_and_hang(queue: JoinableQueue<u32>, first: u32, ready: Latch, go: Event) {
+    (0..first).for_each(|_| drop(queue.get_task().unwrap()));
+    ready.count_down();
+    if first < 40 {
+        go.wait();
+    }
+    (first..40).for_each(|_| drop(queue.get_task().unwrap()));
+    hang();
 }
