@@ -66,6 +66,10 @@ impl Link {
         match self.0 {}
     }
 
+    pub(crate) fn is_heard_besides(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn claims(&self) -> &Claims {
         match self.0 {}
     }

@@ -50,8 +50,9 @@
 //! message only if somebody waits for that. The parent *settles* what is DONE when it looks
 //! ([`Flow::settle`]): before it tells how many are unfinished, and with each recall. One that
 //! waits until nothing is unfinished has all processes tell ([`Flow::join`]), and settles what was
-//! done before they knew. A worker that has told something the parent may not have read sends a
-//! message in any case: as with permits (`keys.rs`), what it has told comes first.
+//! done before they knew. A worker that has told something the parent may not have read, except
+//! that other items are done, sends a message in any case: as with permits (`keys.rs`), what it has
+//! told comes first.
 //!
 //! When the worker dies, what is SENT or LEASED goes back, and what is KEPT remains unfinished, as
 //! after any `get`. An item is ahead of one worker at most, which asked for the last one alone; two

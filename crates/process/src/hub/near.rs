@@ -163,7 +163,7 @@ impl Near {
 
     /// Notes that an item is done which was sent ahead. Returns `false` if that needs a message.
     pub(super) fn done(&self, link: &Link, sequence: u64) -> bool {
-        let slot = self.state().slot.filter(|_| link.is_heard());
+        let slot = self.state().slot.filter(|_| link.is_heard_besides());
         slot.is_some_and(|slot| !link.claims().done(sequence, slot))
     }
 
