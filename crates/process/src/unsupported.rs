@@ -28,6 +28,7 @@ pub(crate) enum Whose {
     Parents,
     Leased,
     Kept,
+    Done,
 }
 
 pub(crate) fn supported() -> io::Result<()> {
@@ -68,6 +69,10 @@ impl Link {
     }
 
     pub(crate) fn is_heard(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_heard_besides(&self) -> bool {
         match self.0 {}
     }
 
@@ -151,6 +156,18 @@ impl Claims {
     }
 
     pub(crate) fn take_back(&self, _: u64) -> Whose {
+        match self.0 {}
+    }
+
+    pub(crate) fn taken(&self, _: u64) -> Option<Whose> {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask_to_be_told(&self, _: usize, _: bool) {
+        match self.0 {}
+    }
+
+    pub(crate) fn done(&self, _: u64, _: usize) -> bool {
         match self.0 {}
     }
 

@@ -44,6 +44,16 @@
 //! the queue is empty because another has items in its hands, to give them back or send them ahead:
 //! it waits until they are where they belong ([`State::moving`]), which takes no longer than that.
 //!
+//! # Items that are done
+//!
+//! That it has done an item that was sent ahead, the worker says by its word, DONE, and by a
+//! message only if somebody waits for that. The parent *settles* what is DONE when it looks
+//! ([`Flow::settle`]): before it tells how many are unfinished, and with each recall. One that
+//! waits until nothing is unfinished has all processes tell ([`Flow::join`]), and settles what was
+//! done before they knew. A worker that has told something the parent may not have read, except
+//! that other items are done, sends a message in any case: as with permits (`keys.rs`), what it has
+//! told comes first.
+//!
 //! When the worker dies, what is SENT or LEASED goes back, and what is KEPT remains unfinished, as
 //! after any `get`. An item is ahead of one worker at most, which asked for the last one alone; two
 //! that take turns are sent nothing ahead.
@@ -61,13 +71,14 @@ use crate::sys::Whose;
 const CREDIT: u64 = 1024;
 
 /// The number of items that are sent ahead at most.
-pub(super) const AHEAD: u32 = 31;
+pub(super) const AHEAD: u32 = 95;
 
-/// The credit of one worker process.
+/// What is known of one worker process.
 struct Credit {
     words: Arc<Words>,
+    /// The number of its words, of credit and of asking to be told.
     slot: usize,
-    /// What was granted, and is neither taken back nor has arrived.
+    /// The credit that was granted, and is neither taken back nor has arrived.
     out: u64,
 }
 
@@ -100,6 +111,8 @@ struct State {
     waiting: usize,
     /// The number of those that have taken items out, and have not yet put them where they belong.
     moving: usize,
+    /// The number of those that wait until nothing is unfinished.
+    joining: usize,
     /// The process that took the last item, and how many it took in a row.
     taker: Option<(Arc<Words>, u32)>,
 }
@@ -115,6 +128,8 @@ pub(super) struct Waiting<'a>(&'a Flow);
 pub(super) struct Sending<'a> {
     flow: &'a Flow,
     pub(super) most: u32,
+    /// The number of the process's words.
+    pub(super) slot: usize,
 }
 
 impl Sending<'_> {
@@ -147,6 +162,21 @@ impl Drop for Sending<'_> {
     }
 }
 
+/// One that waits until nothing is unfinished.
+pub(super) struct Joining<'a>(&'a Flow);
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.joining -= 1;
+        if state.joining == 0 {
+            for credit in &state.credits {
+                credit.words.claims().ask_to_be_told(credit.slot, false);
+            }
+        }
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.state().waiting -= 1;
@@ -172,42 +202,77 @@ impl Flow {
             _ => 0,
         };
         state.taker = taker.map(|taker| (Arc::clone(taker), row));
-        let (mut back, mut kept) = (Vec::new(), Vec::new());
+        let waiting = Waiting(self);
+        self.settle_what(state, |words, sequence| {
+            Some(words.claims().take_back(sequence))
+        });
+        waiting
+    }
+
+    /// Settles what processes have taken for good, or have done.
+    pub(super) fn settle(&self) {
+        self.settle_what(self.state(), |words, sequence| {
+            words.claims().taken(sequence)
+        });
+    }
+
+    /// Puts items where they belong, as their words say.
+    fn settle_what(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        whose: impl Fn(&Words, u64) -> Option<Whose>,
+    ) {
+        let (mut back, mut kept, mut done) = (Vec::new(), Vec::new(), Vec::new());
         state.ahead.retain_mut(|ahead| {
-            let gone = match ahead.words.claims().take_back(ahead.sequence) {
-                Whose::Parents => &mut back,
-                Whose::Kept => &mut kept,
-                Whose::Leased => return true,
+            let gone = match whose(&ahead.words, ahead.sequence) {
+                Some(Whose::Parents) => &mut back,
+                Some(Whose::Kept) => &mut kept,
+                Some(Whose::Done) => &mut done,
+                Some(Whose::Leased) | None => return true,
             };
             gone.extend(ahead.item.take());
             false
         });
-        let waiting = Waiting(self);
         state.moving += 1;
         drop(state);
         back.into_iter().rev().for_each(|item| item.give_back(None));
         kept.into_iter().for_each(|item| item.keep());
+        done.into_iter().for_each(|item| item.done());
         self.state().moving -= 1;
         // Others may have taken items out that they have not put where they belong.
         let mut looks = 0..LOOKS;
         while looks.next().is_some() && self.state().moving > 0 {
             thread::yield_now();
         }
-        waiting
+    }
+
+    /// Counts one that waits until nothing is unfinished. Until the result is dropped, processes
+    /// tell when they have done something.
+    pub(super) fn join(&self) -> Joining<'_> {
+        let mut state = self.state();
+        state.joining += 1;
+        for credit in &state.credits {
+            credit.words.claims().ask_to_be_told(credit.slot, true);
+        }
+        drop(state);
+        self.settle();
+        Joining(self)
     }
 
     /// Begins to send items ahead to a worker that has just taken one. Returns how many it may be
     /// sent; while the result lives, others wait that want an item.
     pub(super) fn begin_to_send(&self, words: &Arc<Words>) -> Option<Sending<'_>> {
         let mut state = self.state();
-        match &state.taker {
+        let most = match &state.taker {
             Some((taker, row @ 1..)) if state.waiting == 0 && Arc::ptr_eq(taker, words) => {
-                let most = (*row).min(AHEAD);
-                state.moving += 1;
-                Some(Sending { flow: self, most })
+                (*row).min(AHEAD)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let slot = state.of(words)?.slot;
+        state.moving += 1;
+        let flow = self;
+        Some(Sending { flow, most, slot })
     }
 
     /// Notes that an item is about to be sent ahead. Returns its sequence number; or the item, if
@@ -258,22 +323,9 @@ impl Flow {
         if state.is_closing {
             return None;
         }
-        let is_its = |it: &Credit| Arc::ptr_eq(&it.words, words);
-        let at = match state.credits.iter().position(is_its) {
-            Some(at) => at,
-            None => {
-                let slot = words.credit_slot()?;
-                let words = Arc::clone(words);
-                state.credits.push(Credit {
-                    words,
-                    slot,
-                    out: 0,
-                });
-                state.credits.len() - 1
-            }
-        };
-        state.credits[at].fill_up();
-        Some(state.credits[at].slot)
+        let credit = state.of(words)?;
+        credit.fill_up();
+        Some(credit.slot)
     }
 
     /// Notes that an item has arrived, and was put. Returns `true` if the queue is to be ended.
@@ -331,6 +383,26 @@ impl Flow {
 }
 
 impl State {
+    /// Returns what is known of a process; `None` if no words are left for it.
+    fn of(&mut self, words: &Arc<Words>) -> Option<&mut Credit> {
+        let is_its = |it: &Credit| Arc::ptr_eq(&it.words, words);
+        let at = match self.credits.iter().position(is_its) {
+            Some(at) => at,
+            None => {
+                let slot = words.slot()?;
+                words.claims().ask_to_be_told(slot, self.joining > 0);
+                let words = Arc::clone(words);
+                self.credits.push(Credit {
+                    words,
+                    slot,
+                    out: 0,
+                });
+                self.credits.len() - 1
+            }
+        };
+        Some(&mut self.credits[at])
+    }
+
     /// Returns `true` if nothing is on its way.
     fn is_over(&self) -> bool {
         self.credits.iter().all(|credit| credit.out == 0)

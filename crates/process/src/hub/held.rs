@@ -11,10 +11,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use workmill::{GetError, OwnedTaskGuard, TryGetError};
+use workmill::{GetError, OwnedTaskGuard, TaskDoneError, TryGetError};
 use workmill_jobs::Sendable;
 
-use super::ahead::{Flow, Waiting};
+use super::ahead::{Flow, Joining, Waiting};
 use super::passing::{Encoded, Side, decode_from, encode_for};
 use super::registry::Registry;
 use super::words::Words;
@@ -251,9 +251,23 @@ impl<T: Sendable, O: Order<T>> Kept<T, O> {
         (self.flow.as_ref().map(Flow::recall), &self.inner)
     }
 
-    /// Returns the queue, for one that does neither.
-    pub(super) fn inner(&self) -> &Inner<T, O> {
+    /// Reports an item done. Those that are ahead are taken by nobody, so they are recalled.
+    pub(super) fn report_done(&self) -> Result<(), TaskDoneError> {
+        let (_waiting, inner) = self.taking();
+        inner.task_done()
+    }
+
+    /// Returns the queue, for one that wants to know what is unfinished.
+    pub(super) fn settled(&self) -> &Inner<T, O> {
+        if let Some(flow) = &self.flow {
+            flow.settle();
+        }
         &self.inner
+    }
+
+    /// Returns the queue, for one that waits until nothing is unfinished.
+    pub(super) fn joining(&self) -> (Option<Joining<'_>>, &Inner<T, O>) {
+        (self.flow.as_ref().map(Flow::join), &self.inner)
     }
 
     /// Returns where the items come from and go to.
@@ -379,17 +393,18 @@ impl<T: Sendable, O: Order<T>> AnyQueue for Kept<T, O> {
 
     fn join(self: Arc<Self>) -> Boxed<()> {
         Box::pin(async move {
+            let _joining = self.flow.as_ref().map(Flow::join);
             // No consumers are counted, so it is not abandoned.
             let _ = self.inner.join_async().await;
         })
     }
 
     fn task_done(&self) -> bool {
-        self.inner.task_done().is_ok()
+        self.report_done().is_ok()
     }
 
     fn unfinished(&self) -> usize {
-        self.inner.unfinished()
+        self.settled().unfinished()
     }
 
     fn len(&self) -> usize {

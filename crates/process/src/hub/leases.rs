@@ -26,16 +26,18 @@
 //! the second to the third in one step of the driver, in [`Leases::poll_ready`]. The driver alone
 //! also sees the death. So a grant comes before the death, and is in `held`, or after it, and the
 //! future was dropped: there is nothing in between. Whether the answer was written, or read, makes
-//! no difference.
+//! no difference. (Permits that are released without a message, and items that were sent ahead, are
+//! not in `held`, but in lists of their object: `keys.rs`, `ahead.rs`. They come there in the same
+//! step of the driver, and are taken out of there in the same step at the death.)
 //!
 //! Why nothing is doubled: a lease leaves `held` by a message or by the death, whichever is first,
 //! and only once. A message that names no lease of the process, because it comes a second time, or
 //! is made up, has no effect.
 //!
-//! An item that a worker takes by `get` is reported by a message when it has arrived there, before
-//! `get` returns; before that message the item is un-acked, and goes back to the front of its queue
-//! when the worker dies. So it can be taken twice only if `get` has not returned. One that was
-//! taken by `get_task` is a lease until its guard is dropped.
+//! An item that a worker takes by `get` is reported when it has arrived there, before `get`
+//! returns, by a message, or by its word if it was sent ahead; before that the item is un-acked,
+//! and goes back to the front of its queue when the worker dies. So it can be taken twice only if
+//! `get` has not returned. One that was taken by `get_task` is a lease until its guard is dropped.
 //!
 //! # Giving up
 //!
@@ -323,7 +325,7 @@ impl Leases {
     }
 
     fn answer(&mut self, number: u64, object: u64, reply: Reply) {
-        let answer = Answer {
+        let mut answer = Answer {
             status: reply.status,
             number: reply.number,
         };
@@ -333,7 +335,8 @@ impl Leases {
             Some(Lease::Item(item)) => {
                 let mut items = Vec::new();
                 self.append(0, item.encoded(), &mut items);
-                self.send_ahead(object, &mut items);
+                let slot = self.send_ahead(object, &mut items);
+                answer.number = slot.map_or(0, |slot| slot as u64 + 1);
                 answer.write(number, items.len(), &mut self.out);
                 self.out.append(&mut items);
                 Some(Lease::Item(item))
@@ -366,31 +369,29 @@ impl Leases {
         self.hand(&encoded.objects);
     }
 
-    /// Appends items that are sent ahead, as far as that is done and there are some.
-    fn send_ahead(&mut self, object: u64, items: &mut Vec<u8>) {
-        let Some(queue) = self.queue(object).map(Arc::clone) else {
-            return;
-        };
+    /// Appends items that are sent ahead, as far as that is done and there are some. Returns the
+    /// number of the queue's words, if it may have sent some.
+    fn send_ahead(&mut self, object: u64, items: &mut Vec<u8>) -> Option<usize> {
+        let queue = self.queue(object).map(Arc::clone)?;
         let words = Arc::clone(&self.words);
-        let sending = queue.flow().and_then(|flow| flow.begin_to_send(&words));
-        let Some(sending) = sending else {
-            return;
-        };
+        let sending = queue.flow()?.begin_to_send(&words)?;
         for _ in 0..sending.most {
             let Ok(item) = queue.try_get(None) else {
-                return;
+                break;
             };
             if items.len() + item.encoded().bytes.len() > MOST_AHEAD {
                 // Large ones wait until they are asked for.
-                return item.give_back(None);
+                item.give_back(None);
+                break;
             }
             self.granted += 1;
             let order = self.granted;
             let write = |sequence, encoded: &Encoded| self.append(sequence, encoded, items);
             if !sending.send(&words, order, item, write) {
-                return;
+                break;
             }
         }
+        Some(sending.slot)
     }
 
     /// Returns the answers that are to be written, if there are some.

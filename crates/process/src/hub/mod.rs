@@ -65,9 +65,24 @@
 //!
 //! # What it costs
 //!
-//! An answer of the parent takes some microseconds. Each method says whether it needs one. A worker
-//! waits without using the processor, and so does the parent. Any number of threads of a worker
-//! wait at a time; the one that happens to wait first reads for all of them.
+//! An answer of the parent takes some microseconds. A worker waits without using the processor
+//! (after a short look), and so does the parent. Any number of threads of a worker wait at a time;
+//! the one that happens to wait first reads for all of them.
+//!
+//! Where nobody else is concerned, words of memory that a worker shares with the parent save the
+//! messages: a process that locks and unlocks what no other wants does not ask for it each time,
+//! and items go through a [`JoinableQueue`] without a bound several at a time. A queue with a bound
+//! asks for each item, and is slower than Python's, whose semaphores are in shared memory.
+//!
+//! Medians of 11 rounds, in turn with Python 3's `multiprocessing`, on a virtual machine with two
+//! cores on which other programs wanted several times as many. The ratios are medians of the ratios
+//! round by round. Measure on your own machine: `cargo bench -p workmill-process`.
+//!
+//! | | here | Python | ratio |
+//! |---|---|---|---|
+//! | acquire and release a permit | 0.4 µs | 68.8 µs (`Manager`) | 0.006 |
+//! | an item from one process to another | 8.7 µs | 11.0 µs (`JoinableQueue`) | 0.70 |
+//! | the same, with room for 100 | 63.4 µs | 14.2 µs | 3.6 |
 //!
 //! # Coming from Python
 //!

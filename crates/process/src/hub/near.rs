@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::registry::There;
 use super::wire::Verb;
 use crate::buffers::Body;
-use crate::sys::Claims;
+use crate::sys::{Claims, Link};
 
 /// What a worker has of its queues and semaphores, by the numbers of these.
 #[derive(Default)]
@@ -111,8 +111,8 @@ pub(crate) struct Near(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// The word in which there is credit.
-    credit: Option<usize>,
+    /// The number of the words of credit and of telling.
+    slot: Option<usize>,
     /// How often an item was put back by this process.
     put_back: u64,
     items: VecDeque<Sent>,
@@ -150,15 +150,21 @@ impl Near {
 
     /// Takes one of the credit. Returns `false` if none is left.
     pub(super) fn spend(&self, claims: &Claims) -> bool {
-        let credit = self.state().credit;
-        credit.is_some_and(|slot| claims.spend(slot))
+        let slot = self.state().slot;
+        slot.is_some_and(|slot| claims.spend(slot))
     }
 
-    /// Notes where credit is, as the answer to a put says it.
-    pub(super) fn note_credit(&self, number: u64) {
+    /// Notes which words are those of the queue, as the answer to a put or a get says it.
+    pub(super) fn note_slot(&self, number: u64) {
         if let Some(slot) = number.checked_sub(1) {
-            self.state().credit = Some(slot as usize);
+            self.state().slot = Some(slot as usize);
         }
+    }
+
+    /// Notes that an item is done which was sent ahead. Returns `false` if that needs a message.
+    pub(super) fn done(&self, link: &Link, sequence: u64) -> bool {
+        let slot = self.state().slot.filter(|_| link.is_heard_besides());
+        slot.is_some_and(|slot| !link.claims().done(sequence, slot))
     }
 
     /// Takes the first item that was sent and not taken back.

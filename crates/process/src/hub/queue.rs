@@ -61,10 +61,13 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst>;
 ///
 /// # Waiting
 ///
-/// In a worker each method that returns something waits for the answer of the parent, some
-/// microseconds. Methods whose names begin with `try_` wait no longer than that. Reporting an item
-/// done and closing do not wait at all: they take effect in the order in which the process calls
-/// methods of the hub.
+/// In a worker a method that returns something waits for the answer of the parent, some
+/// microseconds; methods whose names begin with `try_` wait no longer than that. Reporting an item
+/// done and closing do not wait: they take effect in the order in which the process calls methods
+/// of the hub. Nor do, mostly, the puts and gets of a [`JoinableQueue`] without a bound: a process
+/// that puts one item after the other does not wait for the answers, and one that gets them alone
+/// is sent several at a time. This changes nothing of the order, nor of what a close or a death
+/// does. In a queue with a bound each item costs a round trip.
 ///
 /// # Panics
 ///
@@ -219,7 +222,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         match status {
             Status::Yes => {
                 if let Some(near) = &self.near {
-                    near.note_credit(number);
+                    near.note_slot(number);
                 }
                 Ok(())
             }
@@ -370,7 +373,13 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         body: Body,
         put_back: Option<u64>,
     ) -> Result<(T, Lease), TryGetError> {
-        let (Answer { status, .. }, mut items) = answer(&body);
+        let (
+            Answer {
+                status,
+                number: slot,
+            },
+            mut items,
+        ) = answer(&body);
         match status {
             Status::Yes => {}
             Status::No => return Err(TryGetError::Empty),
@@ -381,6 +390,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
         let (_, item) = item::next(&mut items).expect(SAME_VERSION);
         let value = decode_there(there, item);
         if let (Some(near), Some(put_back), false) = (&self.near, put_back, items.is_empty()) {
+            near.note_slot(slot);
             let start = body.len() - items.len();
             let body = Arc::new(body);
             let mut rest = &body[start..];
@@ -567,7 +577,7 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
     match queue.value(item) {
         Ok(value) => value,
         Err(why) => {
-            let _ = queue.inner().task_done();
+            let _ = queue.report_done();
             panic!("an item cannot be decoded: {why}")
         }
     }
@@ -575,7 +585,8 @@ fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T 
 
 /// The rest: counts, ends, and all items at once.
 impl<T: Sendable, O: Order<T>> Queue<T, O> {
-    /// Reports a taken item done.
+    /// Reports a taken item done. In a worker this waits for the answer of the parent, which the
+    /// drop of a [`TaskGuard`] does not.
     ///
     /// # Errors
     ///
@@ -583,7 +594,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// then.
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().task_done(),
+            Handle::Here { what, .. } => what.report_done(),
             Handle::There(there) => match there.ask(Verb::TaskDone, 0, 0).1.status {
                 Status::Yes => Ok(()),
                 _ => Err(TaskDoneError),
@@ -622,8 +633,8 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
 
     fn join_within(&self, time: Option<Duration>) -> Result<bool, AbandonedError> {
         match (&self.handle, time) {
-            (Handle::Here { what, .. }, None) => what.inner().join().map(|()| true),
-            (Handle::Here { what, .. }, Some(time)) => what.inner().join_timeout(time),
+            (Handle::Here { what, .. }, None) => what.joining().1.join().map(|()| true),
+            (Handle::Here { what, .. }, Some(time)) => what.joining().1.join_timeout(time),
             (Handle::There(there), time) => {
                 let answer = there.ask(Verb::Join, limit(time), 0).1;
                 Ok(answer.status == Status::Yes)
@@ -639,7 +650,10 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// None, as for [`join`](Self::join).
     pub async fn join_async(&self) -> Result<(), AbandonedError> {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().join_async().await,
+            Handle::Here { what, .. } => {
+                let (_joining, inner) = what.joining();
+                inner.join_async().await
+            }
             Handle::There(there) => {
                 there.ask_async(Verb::Join, limit(None), 0).await;
                 Ok(())
@@ -651,7 +665,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// snapshot and may be stale.
     pub fn unfinished(&self) -> usize {
         match &self.handle {
-            Handle::Here { what, .. } => what.inner().unfinished(),
+            Handle::Here { what, .. } => what.settled().unfinished(),
             Handle::There(there) => there.number(Verb::Unfinished, 0),
         }
     }

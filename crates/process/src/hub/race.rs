@@ -150,14 +150,14 @@ fn nothing_is_sent_ahead_while_somebody_wants_an_item() {
     assert_eq!(sending.most, 2, "it came three times in a row");
     let send = || sending.send(&words, 1, what.try_get(None).ok().unwrap(), |_, _| ());
     assert!(send());
-    assert_eq!((queue.len(), what.inner().len()), (5, 4));
+    assert_eq!((queue.len(), what.settled().len()), (5, 4));
     // From now on somebody wants one, and has what was sent before.
     let wanting = flow.recall();
     assert!(!send());
     drop(sending);
     several();
     assert!(flow.begin_to_send(&words).is_none());
-    assert_eq!((queue.len(), what.inner().len()), (5, 5));
+    assert_eq!((queue.len(), what.settled().len()), (5, 5));
     drop(wanting);
     assert!(flow.begin_to_send(&words).is_some());
     assert!((0..5).all(|number| queue.try_get() == Ok(number)));

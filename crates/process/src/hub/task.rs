@@ -69,9 +69,15 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(number) = self.number.filter(|_| self.there.link.is_ours()) {
+        let link = self.there.link;
+        if let Some(number) = self.number.filter(|_| link.is_ours()) {
+            if let Some(near) = self.near.as_ref().filter(|_| self.is_ahead) {
+                if near.done(link, number) {
+                    return;
+                }
+            }
             let request = self.request(Verb::Done, number);
-            self.there.link.tell(request, &[]);
+            link.tell(request, &[]);
         }
     }
 }

@@ -16,7 +16,7 @@ struct Free {
     /// The next sequence numbers of the words of items and permits that are free.
     items: Vec<u64>,
     /// The number of words of credit that are in use. They are not used again.
-    credits: usize,
+    slots: usize,
 }
 
 impl Words {
@@ -26,7 +26,7 @@ impl Words {
             free: Mutex::new(Free {
                 // The words are zero at first, which is no item's state but that of number 0.
                 items: (ITEMS..2 * ITEMS).collect(),
-                credits: 0,
+                slots: 0,
             }),
         })
     }
@@ -49,11 +49,11 @@ impl Words {
         self.free().items.push(sequence + ITEMS);
     }
 
-    /// Takes a word for credit.
-    pub(super) fn credit_slot(&self) -> Option<usize> {
+    /// Takes the words of credit and of asking to be told, for one queue.
+    pub(super) fn slot(&self) -> Option<usize> {
         let mut free = self.free();
-        let slot = (free.credits < CREDITS).then_some(free.credits)?;
-        free.credits += 1;
+        let slot = (free.slots < CREDITS).then_some(free.slots)?;
+        free.slots += 1;
         Some(slot)
     }
 }

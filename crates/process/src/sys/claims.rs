@@ -16,9 +16,11 @@
 //!
 //! There are two more kinds of words, for the queues of the hub (`hub/ahead.rs`). The word of an
 //! *item* that was sent ahead is used as that of a job: the worker exchanges SENT for KEPT or
-//! LEASED, and the parent for WITHDRAWN. A word of *credit* is the number of items that the worker
-//! may put without asking. The parent adds to it; the worker takes one at a time; and the parent
-//! takes all that are left at once. So each is the worker's or the parent's.
+//! LEASED, and the parent for WITHDRAWN. The worker exchanges LEASED for DONE, and then looks at a
+//! word by which the parent asks to be told; the parent sets that, and then looks for DONE. Both
+//! make a fence in between, so one of them sees the other. A word of *credit* is the number of
+//! items that the worker may put without asking. The parent adds to it; the worker takes one at a
+//! time; and the parent takes all that are left at once. So each is the worker's or the parent's.
 //!
 //! The words of items also serve for permits (`hub/keys.rs`). The worker exchanges HELD for
 //! RELEASED, and back. The parent exchanges RELEASED for GONE, and has the permit, or HELD for
@@ -34,7 +36,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -47,8 +49,9 @@ pub(crate) const CREDITS: usize = 16;
 /// The number of words of items and permits.
 pub(crate) const ITEMS: u64 = 224;
 
-/// The number of words of all kinds: those of jobs, of credit, and of items.
-const ALL: usize = WORDS as usize + CREDITS + ITEMS as usize;
+/// The number of words of all kinds: those of jobs, of credit, by which the parent asks to be told,
+/// and of items.
+const ALL: usize = WORDS as usize + 2 * CREDITS + ITEMS as usize;
 
 const BYTES: usize = ALL * size_of::<AtomicU64>();
 
@@ -59,6 +62,7 @@ const WITHDRAWN: u64 = 3;
 /// Of items, besides SENT and WITHDRAWN.
 const KEPT: u64 = 0;
 const LEASED: u64 = 2;
+const DONE: u64 = 4;
 
 /// Of permits.
 const RELEASED: u64 = 0;
@@ -75,6 +79,8 @@ pub(crate) enum Whose {
     Leased,
     /// The worker's for good.
     Kept,
+    /// Nobody's: it is done.
+    Done,
 }
 
 /// The words of one worker process, as one of the two sides sees them.
@@ -114,8 +120,13 @@ impl Claims {
         &self.words()[WORDS as usize + slot]
     }
 
+    fn asks(&self, slot: usize) -> &AtomicU64 {
+        assert!(slot < CREDITS);
+        &self.words()[WORDS as usize + CREDITS + slot]
+    }
+
     fn item(&self, sequence: u64) -> &AtomicU64 {
-        &self.words()[WORDS as usize + CREDITS + (sequence % ITEMS) as usize]
+        &self.words()[WORDS as usize + 2 * CREDITS + (sequence % ITEMS) as usize]
     }
 
     /// Parent: notes that a job is about to be sent.
@@ -172,15 +183,42 @@ impl Claims {
 
     /// Parent: takes an item back, if the worker has not taken it.
     pub(crate) fn take_back(&self, sequence: u64) -> Whose {
-        let word = self.item(sequence);
-        if exchange(word, sequence, WITHDRAWN) {
-            return Whose::Parents;
+        match exchange(self.item(sequence), sequence, WITHDRAWN) {
+            true => Whose::Parents,
+            false => self.taken(sequence).unwrap_or(Whose::Parents),
         }
-        // ORDERING: Acquire pairs with the exchange of `take`.
-        match word.load(Ordering::Acquire) == of(sequence, LEASED) {
-            true => Whose::Leased,
-            false => Whose::Kept,
+    }
+
+    /// Parent: returns whose an item is that the worker has taken.
+    pub(crate) fn taken(&self, sequence: u64) -> Option<Whose> {
+        // ORDERING: Acquire pairs with the exchanges of `take` and `done`.
+        let word = self.item(sequence).load(Ordering::Acquire);
+        let is = |state: u64| word == of(sequence, state);
+        if is(LEASED) {
+            Some(Whose::Leased)
+        } else if is(DONE) {
+            Some(Whose::Done)
+        } else {
+            is(KEPT).then_some(Whose::Kept)
         }
+    }
+
+    /// Parent: asks to be told when items are done, or does not any more. It looks for those that
+    /// are after that.
+    pub(crate) fn ask_to_be_told(&self, slot: usize, asks: bool) {
+        // ORDERING: Relaxed, and the fence, which pairs with that of `done`.
+        self.asks(slot).store(u64::from(asks), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Worker: notes that an item is done which it has taken as a task. Returns `true` if the
+    /// parent asks to be told.
+    pub(crate) fn done(&self, sequence: u64, slot: usize) -> bool {
+        exchange_from(self.item(sequence), sequence, LEASED, DONE);
+        // ORDERING: the fence pairs with that of `ask_to_be_told`: either its store is seen here,
+        // or the exchange is seen there.
+        fence(Ordering::SeqCst);
+        self.asks(slot).load(Ordering::Relaxed) != 0
     }
 
     /// Parent: returns `true` if the worker has not taken the item.
@@ -245,7 +283,7 @@ fn exchange_from(word: &AtomicU64, sequence: u64, from: u64, to: u64) -> bool {
 }
 
 fn of(sequence: u64, state: u64) -> u64 {
-    sequence << 2 | state
+    sequence << 3 | state
 }
 
 #[cfg(test)]
@@ -311,6 +349,31 @@ mod tests {
         // Another item has the word by now.
         parent.offer(3 + ITEMS);
         assert!(!worker.take(3, true) && worker.take(3 + ITEMS, true));
+    }
+
+    #[test]
+    fn that_an_item_is_done_is_seen_or_told() {
+        let (parent, worker) = both();
+        let mut told = 0;
+        for sequence in 1..2000 {
+            parent.offer(sequence);
+            assert!(worker.take(sequence, false));
+            let (tells, whose) = std::thread::scope(|scope| {
+                let worker = scope.spawn(|| worker.done(sequence, 3));
+                (0..sequence % 50).for_each(|_| std::hint::spin_loop());
+                parent.ask_to_be_told(3, true);
+                let whose = parent.taken(sequence);
+                (worker.join().unwrap(), whose)
+            });
+            assert!(
+                tells || whose == Some(Whose::Done),
+                "{whose:?} in round {sequence}"
+            );
+            assert_eq!(parent.take_back(sequence), Whose::Done);
+            parent.ask_to_be_told(3, false);
+            told += u32::from(tells);
+        }
+        assert!(told < 1999, "{told}");
     }
 
     #[test]

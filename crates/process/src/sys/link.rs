@@ -71,6 +71,8 @@ pub(crate) struct Link {
     writing: Mutex<u64>,
     /// The number of the last frame that gets no answer.
     told: AtomicU64,
+    /// The number of the last of these that says something else than that an item is done.
+    told_else: AtomicU64,
     /// The number of the last frame that was answered.
     heard: AtomicU64,
     inbox: Mutex<Inbox>,
@@ -145,6 +147,7 @@ impl Link {
             requests: AtomicU64::new(1),
             writing: Mutex::new(0),
             told: AtomicU64::new(0),
+            told_else: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             inbox: Mutex::new(Inbox {
                 reader: Some(Reader {
@@ -200,13 +203,25 @@ impl Link {
         // ORDERING: AcqRel: it is at least this, for all that this thread does next, and for what
         // that makes others do.
         self.told.fetch_max(frame, Ordering::AcqRel);
+        if !matches!(request.verb, Verb::Done | Verb::Taken) {
+            self.told_else.fetch_max(frame, Ordering::AcqRel);
+        }
     }
 
     /// Returns `true` if the parent knows all that this process has told it without an answer.
     pub(crate) fn is_heard(&self) -> bool {
+        self.has_heard(&self.told)
+    }
+
+    /// Returns `true` if the parent knows all that, except which items are done.
+    pub(crate) fn is_heard_besides(&self) -> bool {
+        self.has_heard(&self.told_else)
+    }
+
+    fn has_heard(&self, told: &AtomicU64) -> bool {
         // ORDERING: Acquire, in this order: each answer that is seen here was sent when the parent
         // had read what is told here.
-        let told = self.told.load(Ordering::Acquire);
+        let told = told.load(Ordering::Acquire);
         told <= self.heard.load(Ordering::Acquire)
     }
 

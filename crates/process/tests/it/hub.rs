@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as ValueError, U64Deserializer};
 use workmill::JoinError;
 use workmill_process::hub::{Event, JoinableQueue};
-use workmill_process::{Bytes, Hub, ProcessPoolExecutor, current_process, workmill};
+use workmill_process::{Bytes, Hub, JobExecutor, ProcessPoolExecutor, current_process, workmill};
 
 use crate::hub_jobs as jobs;
 use crate::jobs::{Fruit, Poison, Trouble};
@@ -22,6 +22,7 @@ tests! {
     a_lock_excludes_processes_and_threads
     items_of_many_producers_arrive_once_and_in_order
     a_handle_comes_back_as_the_same_object
+    a_program_passes_the_same_handles_to_jobs_on_threads
     handles_go_in_items
     items_that_cannot_be_encoded_or_decoded_fail_their_job_alone
     a_handle_of_another_hub_is_an_error_that_says_so
@@ -120,6 +121,24 @@ fn a_handle_comes_back_as_the_same_object() {
     let same = outcome(pool.submit(jobs::back, event.clone())).unwrap();
     same.set();
     assert!(event.is_set());
+}
+
+fn a_program_passes_the_same_handles_to_jobs_on_threads() {
+    let hub = Hub::new(crate::jobs::jobs()).unwrap();
+    let threads = workmill::ThreadPoolExecutor::new(2).unwrap();
+    threads
+        .submit_job(jobs::lock_tour, hub.lock())
+        .join()
+        .unwrap();
+    let (queue, go) = (hub.queue(None), hub.event());
+    let on_thread = threads.submit_job(jobs::put_numbers, (queue.clone(), 0, 10));
+    let in_process = hub.spawn(jobs::put_numbers, (queue.clone(), 10, 20));
+    on_thread.join().unwrap();
+    in_process.join().unwrap();
+    queue.close();
+    assert_eq!(queue.iter().sum::<u32>(), (0..20).sum());
+    go.set();
+    threads.submit_job(jobs::wait_for_event, go).join().unwrap();
 }
 
 fn handles_go_in_items() {

@@ -4,12 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use workmill_process::Hub;
 use workmill_process::hub::JoinableQueue;
+use workmill_process::{Bytes, Hub};
 
 use crate::hub_jobs as jobs;
 use crate::runner::tests;
-use crate::support::{HANG, kill, outcome, pool};
+use crate::support::{HANG, kill, outcome, pool, until};
 
 tests! {
     takers_that_take_turns_get_the_oldest
@@ -17,6 +17,10 @@ tests! {
     a_waiter_gets_what_was_sent_to_another
     items_of_a_dead_taker_go_back_in_order
     an_item_that_is_put_back_comes_first
+    what_is_done_without_a_message_is_finished
+    a_join_that_waits_is_told_what_is_done
+    a_join_ends_though_nobody_asks_for_more
+    what_was_told_before_an_item_was_done_is_known_when_it_is
     a_close_keeps_all_that_was_accepted
     a_close_does_not_wait_for_a_producer_that_is_stopped
     a_close_does_not_wait_for_a_producer_that_dies
@@ -157,6 +161,98 @@ fn an_item_that_is_put_back_comes_first() {
     task.give_back();
     let got = outcome(pool.submit(jobs::give_one_back, queue)).unwrap();
     assert_eq!(got[0], 14);
+}
+
+fn what_is_done_without_a_message_is_finished() {
+    let hub = new();
+    let queue = numbers(&hub, 100);
+    let ready = hub.latch(1);
+    let arguments = (queue.clone(), 50, ready.clone());
+    let process = hub.spawn(jobs::do_some_and_hang, arguments);
+    assert!(ready.wait_timeout(HANG));
+    // It does not run any more, and has been asked nothing.
+    kill(process.id().unwrap(), Signal::STOP);
+    assert_eq!((queue.len(), queue.unfinished()), (50, 50));
+    assert!(queue.task_done().is_err(), "all that were taken are done");
+    assert_eq!(queue.drain(), (50..100).collect::<Vec<_>>());
+    assert!(queue.join_timeout(HANG).unwrap());
+    process.kill();
+    let _ = process.join();
+    assert_eq!(queue.unfinished(), 0);
+}
+
+fn a_join_that_waits_is_told_what_is_done() {
+    let hub = new();
+    let queue: JoinableQueue<u32> = hub.queue(None);
+    let eaters = [(); 2].map(|()| hub.spawn(jobs::sum_tasks, queue.clone()));
+    for round in 0..300_u64 {
+        (0..40).for_each(|number| queue.put(number).unwrap());
+        // The join begins at any moment of the work.
+        (0..round * 37 % 20_000).for_each(|_| std::hint::spin_loop());
+        assert!(queue.join_timeout(HANG).unwrap(), "in round {round}");
+        assert_eq!(queue.unfinished(), 0);
+    }
+    queue.close();
+    let sums = eaters.map(|it| it.join().unwrap());
+    assert_eq!(sums.iter().sum::<u64>(), 300 * (0..40).sum::<u64>());
+}
+
+/// A process has done all, mostly without a message, and does nothing any more: before the join
+/// begins, while it waits, and from its start to its end in that time.
+fn a_join_ends_though_nobody_asks_for_more() {
+    let hub = new();
+    for when in ["before", "partly", "later", "later", "later"] {
+        let queue = numbers(&hub, 40);
+        let (ready, go) = (hub.latch(1), hub.event());
+        let spawn = |before: u32| {
+            let arguments = (queue.clone(), before, ready.clone(), go.clone());
+            let process = hub.spawn(jobs::do_all_and_hang, arguments);
+            assert!(ready.wait_timeout(HANG));
+            process
+        };
+        let process = thread::scope(|scope| {
+            let join = || assert!(queue.join_timeout(HANG).unwrap(), "{when}");
+            match when {
+                "before" => {
+                    let process = spawn(40);
+                    join();
+                    process
+                }
+                "partly" => {
+                    let process = spawn(39);
+                    let joiner = scope.spawn(join);
+                    until(|| queue.unfinished() == 1);
+                    assert!(!joiner.is_finished());
+                    go.set();
+                    process
+                }
+                _ => {
+                    let _joiner = scope.spawn(join);
+                    spawn(40)
+                }
+            }
+        });
+        process.kill();
+        let _ = process.join();
+    }
+}
+
+fn what_was_told_before_an_item_was_done_is_known_when_it_is() {
+    const ROUNDS: usize = 300;
+    let hub = new();
+    let (queue, large) = (hub.queue::<u32>(None), hub.queue::<Bytes>(None));
+    let teller = hub.spawn(jobs::tell_and_do, (queue.clone(), large.clone()));
+    let mut come = 0;
+    for round in 1..=ROUNDS {
+        (0..10).for_each(|number| queue.put(number).unwrap());
+        while queue.unfinished() > 0 {
+            thread::yield_now();
+        }
+        come += large.drain().len();
+        assert_eq!(come, 10 * round);
+    }
+    queue.close();
+    teller.join().unwrap();
 }
 
 fn a_close_keeps_all_that_was_accepted() {

@@ -63,6 +63,9 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("work_at_random", work_at_random)
         .with("tell_under_lock", tell_under_lock)
         .with("forget_one", forget_one)
+        .with("do_all_and_hang", do_all_and_hang)
+        .with("do_some_and_hang", do_some_and_hang)
+        .with("tell_and_do", tell_and_do)
         .with("take_handle", take_handle)
         .with("take_poison", take_poison)
         .with("put_fruit", put_fruit)
@@ -369,7 +372,11 @@ pub(crate) fn abandon(keys: Semaphore, queue: JoinableQueue<u32>, rounds: u32) {
 pub(crate) fn left_behind(go: Event, done: Event) {
     thread::spawn(move || {
         go.wait();
-        assert!(go.is_set());
+        for _ in 0..50 {
+            // The parent has long turned to other things.
+            thread::sleep(Duration::from_millis(1));
+            assert!(go.is_set());
+        }
         done.set();
     });
 }
@@ -646,4 +653,30 @@ pub(crate) fn take_poison(queue: JoinableQueue<Poison>, as_task: bool) {
 pub(crate) fn put_fruit(queue: JoinableQueue<Fruit>, trouble: Trouble) {
     let at_home = false;
     queue.put(Fruit { trouble, at_home }).unwrap();
+}
+
+/// Does some tasks, and hangs.
+pub(crate) fn do_some_and_hang(queue: JoinableQueue<u32>, count: u32, ready: Latch) {
+    (0..count).for_each(|_| drop(queue.get_task().unwrap()));
+    ready.count_down();
+    hang();
+}
+
+/// For each item it puts a large one, without waiting for the parent, before it is done.
+pub(crate) fn tell_and_do(queue: JoinableQueue<u32>, large: JoinableQueue<Bytes>) {
+    for task in queue.iter_tasks() {
+        large.put(Bytes::from(vec![1; 50 << 10])).unwrap();
+        drop(task);
+    }
+}
+
+/// Does some of forty tasks, the others when it is told to, and hangs.
+pub(crate) fn do_all_and_hang(queue: JoinableQueue<u32>, first: u32, ready: Latch, go: Event) {
+    (0..first).for_each(|_| drop(queue.get_task().unwrap()));
+    ready.count_down();
+    if first < 40 {
+        go.wait();
+    }
+    (first..40).for_each(|_| drop(queue.get_task().unwrap()));
+    hang();
 }
