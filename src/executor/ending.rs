@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{PoolRef, ThreadPoolExecutor};
 use crate::error::{StillRunning, WouldDeadlock};
-use crate::pool::{Local, Pool, TaskGroup, runs_task_of};
+use crate::pool::{Local, Pool, TaskGroup, holds_up};
 use crate::wait::{Cause, Deadline, pending};
 use crate::warning::StillWaiting;
 
@@ -310,7 +310,7 @@ impl PoolRef {
 /// group, or drops what a task has captured, or the pool belongs to another process.
 pub(super) fn is_in_the_way_of(pool: &Pool, group: &TaskGroup) -> bool {
     let drops = || pool.waits_for_this_thread() && !pool.is_here();
-    pool.is_forked() || runs_task_of(group) || drops()
+    pool.is_forked() || holds_up(group) || drops()
 }
 
 impl ThreadPoolExecutor {

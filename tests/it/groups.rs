@@ -13,7 +13,7 @@ use workmill::{
     ThreadPoolExecutor, Warning, WouldDeadlock, block_on, current, yield_now,
 };
 
-use crate::support::{Flag, limited, occupy};
+use crate::support::{Flag, limited, occupy, until};
 
 /// Counts what runs at the same time.
 #[derive(Clone, Default)]
@@ -305,6 +305,41 @@ fn a_future_is_not_polled_while_its_permit_is_lent() {
         go.set();
         lender.join().unwrap().unwrap();
         assert_eq!(polls.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
+fn a_callback_that_installs_a_closure_in_the_group_of_its_task_needs_a_permit() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (group, meter) = (pool.limited(1), Meter::default());
+        let release = occupy(&group);
+        let (begun, go) = (Flag::default(), Flag::default());
+        let ran = Arc::new(AtomicBool::new(false));
+        let (next_begun, runs, inside) = (begun.clone(), Arc::clone(&ran), group.clone());
+        let installs = meter.clone();
+        group.submit(|| ()).on_done(move |_| {
+            next_begun.wait();
+            inside
+                .install(|| {
+                    let _running = installs.begin();
+                    runs.store(true, Ordering::SeqCst);
+                })
+                .unwrap();
+        });
+        let (begins, goes, runs) = (begun, go.clone(), meter.clone());
+        let next = group.submit(move || {
+            let _running = runs.begin();
+            begins.set();
+            goes.wait();
+        });
+        release.set();
+        let has_run = || ran.load(Ordering::SeqCst);
+        until(|| has_run() || next.is_running() && group.metrics().queued == 1);
+        go.set();
+        group.wait_idle().unwrap();
+        assert!(has_run());
+        assert_eq!(meter.most(), 1);
     });
 }
 

@@ -101,15 +101,18 @@ pub(super) fn current() -> Option<Arc<Extras>> {
     CURRENT.try_with(|it| it.borrow().clone()).ok().flatten()
 }
 
-/// Returns `true` if this thread runs a task of the group, or of one within, or callbacks of such a
-/// task.
+/// Returns `true` if this thread runs a task of the group, or of one within, and so has a permit of
+/// the group.
 pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
-    let is_of = |extras: &Arc<Extras>| {
-        let ticket = extras.ticket.get();
-        ticket.is_some_and(|ticket| ticket.group().is_within(group))
-    };
-    let ends = || ENDING.try_with(|ending| ending.borrow().iter().any(is_of));
-    current().as_ref().is_some_and(is_of) || ends().unwrap_or_default()
+    current().is_some_and(|extras| extras.is_of(group))
+}
+
+/// Returns `true` if this thread runs a task of the group, or of one within, or callbacks of such a
+/// task. The group does not become idle meanwhile.
+pub(crate) fn holds_up(group: &TaskGroup) -> bool {
+    let ends =
+        |ending: &RefCell<Vec<Arc<Extras>>>| ending.borrow().iter().any(|it| it.is_of(group));
+    runs_task_of(group) || ENDING.try_with(ends).unwrap_or_default()
 }
 
 /// Notes that the callbacks of a task run on this thread, until this is dropped.
@@ -199,6 +202,12 @@ impl Extras {
         task.extra_as_any()?.downcast_ref()
     }
 
+    /// Returns `true` if the task is one of the group, or of a group within.
+    fn is_of(&self, group: &TaskGroup) -> bool {
+        let ticket = self.ticket.get();
+        ticket.is_some_and(|ticket| ticket.group().is_within(group))
+    }
+
     /// Returns `true` if the task is in a group.
     pub(crate) fn is_in_group(&self) -> bool {
         self.ticket.get().is_some()
@@ -245,7 +254,7 @@ impl Extras {
     /// this thread.
     #[must_use = "`false`: the task must not be placed"]
     pub(crate) fn join_group_first(self: &mut Arc<Self>, group: &Arc<TaskGroup>) -> bool {
-        let Some(ticket) = group.accept(runs_task_of) else {
+        let Some(ticket) = group.accept(holds_up) else {
             return false;
         };
         let extras = Arc::get_mut(self).expect("the extras are not shared before the task is made");
@@ -256,7 +265,7 @@ impl Extras {
     /// Counts a task that comes due in its group. Returns `false` if that is closed to this thread.
     #[must_use = "`false`: the task must not be placed"]
     pub(crate) fn join_group(&self, group: &Arc<TaskGroup>) -> bool {
-        let Some(ticket) = group.accept(runs_task_of) else {
+        let Some(ticket) = group.accept(holds_up) else {
             return false;
         };
         let ticket = self.ticket.get_or_init(|| ticket);

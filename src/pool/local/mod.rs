@@ -53,7 +53,9 @@ mod yield_queue;
 mod yielded;
 
 pub(crate) use self::entry::{Make, MakeWith, Maker};
-pub(crate) use self::extras::{Bound, Ending, Extras, TaskGroup, runs_task_near, runs_task_of};
+pub(crate) use self::extras::{
+    Bound, Ending, Extras, TaskGroup, holds_up, runs_task_near, runs_task_of,
+};
 pub(crate) use self::here::{Local, Pool, PoolTask};
 pub(crate) use self::inline::Inline;
 pub(crate) use self::roll::Roll;

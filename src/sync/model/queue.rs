@@ -300,3 +300,18 @@ fn an_item_that_is_put_beside_the_ring_is_got() {
         assert_eq!(getter.join().unwrap(), 1);
     });
 }
+
+/// Bug: a get lets go of the lock between its looks into the ring and beside it.
+#[test]
+fn no_item_overtakes_another_when_the_capacity_is_changed() {
+    model(|| {
+        let queue = Arc::new(JoinableQueue::bounded(2));
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.put(1).and_then(|()| queue.put(2)).unwrap())
+        };
+        queue.set_capacity(3);
+        assert_eq!((queue.get(), queue.get()), (Ok(1), Ok(2)));
+        putter.join().unwrap();
+    });
+}

@@ -11,15 +11,13 @@ use std::task::Poll;
 use super::direct::Direct;
 use super::ledger::Ledger;
 use super::order::{Look, Order};
-use crate::primitive::{AtomicUsize, Ordering, yield_now};
+use crate::primitive::yield_now;
 use crate::sync::error::{AbandonedError, GetError, NotPut, PutError, TryGetError, TryPutError};
 use crate::wait::{Cause, Deadline, block_until};
 
 /// The items of a queue, the counts, and the waiters.
 pub(super) struct Engine<T, O> {
     pub(super) items: Items<T, O>,
-    /// The largest number is that of a queue without a bound.
-    capacity: AtomicUsize,
     pub(super) ledger: Ledger,
 }
 
@@ -39,7 +37,6 @@ impl<T, O: Order<T>> Engine<T, O> {
                 0 => Items::Direct(Direct::new()),
                 _ => Items::Kept(O::new(Some(capacity))),
             },
-            capacity: AtomicUsize::new(capacity),
             ledger: Ledger::new(),
         }
     }
@@ -48,7 +45,6 @@ impl<T, O: Order<T>> Engine<T, O> {
     pub(super) fn unbounded() -> Self {
         Self {
             items: Items::Kept(O::new(None)),
-            capacity: AtomicUsize::new(usize::MAX),
             ledger: Ledger::new(),
         }
     }
@@ -264,10 +260,9 @@ impl<T, O: Order<T>> Engine<T, O> {
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {
-        // ORDERING: Relaxed, by promise 2 of `order`.
-        match self.capacity.load(Ordering::Relaxed) {
-            usize::MAX => None,
-            capacity => Some(capacity),
+        match &self.items {
+            Items::Kept(items) => Some(items.capacity()).filter(|capacity| *capacity < usize::MAX),
+            Items::Direct(_) => Some(0),
         }
     }
 
@@ -281,7 +276,6 @@ impl<T, O: Order<T>> Engine<T, O> {
             panic!("a queue that was made without capacity stays so");
         };
         items.set_capacity(capacity);
-        self.capacity.store(capacity, Ordering::Relaxed);
         self.ledger.putters().notify_all();
     }
 }

@@ -42,6 +42,8 @@ pub trait Store<T> {
     fn pop(&self) -> Option<T>;
     /// Returns the number of items. This is a snapshot and may be stale.
     fn len(&self) -> usize;
+    /// Returns the number of items that there is room for; the largest number is any number.
+    fn capacity(&self) -> usize;
     /// Changes the number of items that there is room for. All items stay, if there are more.
     fn set_capacity(&self, capacity: usize);
 }
@@ -144,6 +146,10 @@ impl<T> Store<T> for Fifo<T> {
         front + self.len_behind()
     }
 
+    fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed)
+    }
+
     fn set_capacity(&self, capacity: usize) {
         let _front = lock(&self.front);
         self.capacity.store(capacity, Relaxed);
@@ -187,14 +193,13 @@ impl<T> Fifo<T> {
     /// Takes an item that was given back, or any other.
     #[cold]
     fn pop_front(&self) -> Option<T> {
-        let given_back = {
-            let mut front = lock(&self.front);
-            let item = front.pop();
-            if front.is_empty() {
-                self.parts.fetch_and(!FRONT, Relaxed);
-            }
-            item
-        };
+        let mut front = lock(&self.front);
+        let given_back = front.pop();
+        if front.is_empty() {
+            self.parts.fetch_and(!FRONT, Relaxed);
+        }
+        // Still under the lock, so that after the look into the ring no item can come beside it,
+        // whose putter may have put another into the ring before.
         given_back.or_else(|| match self.parts.load(Relaxed) & (OTHERS | RESIZED) {
             0 => self.ring.pop(),
             OTHERS => self.others.pop(),
@@ -352,6 +357,10 @@ impl<T> Store<T> for Lifo<T> {
         lock(&self.items).len()
     }
 
+    fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed)
+    }
+
     fn set_capacity(&self, capacity: usize) {
         self.capacity.store(capacity, Relaxed);
     }
@@ -460,6 +469,10 @@ impl<T: Ord> Store<T> for SmallestFirst<T> {
 
     fn len(&self) -> usize {
         lock(&self.items).items.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed)
     }
 
     fn set_capacity(&self, capacity: usize) {
