@@ -136,7 +136,7 @@ fn a_program_passes_the_same_handles_to_jobs_on_threads() {
     on_thread.join().unwrap();
     in_process.join().unwrap();
     queue.close();
-    assert_eq!(queue.iter().sum::<u32>(), (0..20).sum());
+    assert_eq!(queue.iter().sum::<u32>(), (0..20).sum::<u32>());
     go.set();
     threads.submit_job(jobs::wait_for_event, go).join().unwrap();
 }
