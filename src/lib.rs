@@ -351,10 +351,10 @@ pub use sync::error::{
 pub use sync::event::Event;
 pub use sync::latch::Latch;
 pub use sync::notify::{Notified, Notify};
-pub use sync::queue::order::{Fifo, Lifo, Order, SmallestFirst};
+pub use sync::queue::order::{Fifo, Lifo, Order};
 pub use sync::queue::{
     Consumer, IntoIter, Iter, IterTasks, JoinableQueue, LifoQueue, OwnedTaskGuard, Prioritized,
-    PriorityQueue, Producer, Put, Queue, TaskGuard,
+    PriorityQueue, Producer, Put, Queue, SmallestFirst, TaskGuard,
 };
 pub use sync::semaphore::{
     Acquire, AcquireOwned, BoundedSemaphore, OwnedPermit, Permit, Semaphore,

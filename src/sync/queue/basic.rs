@@ -5,8 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Engine;
-use super::order::{Fifo, Lifo, Order, SmallestFirst};
+use super::order::{Fifo, Lifo, Order};
 use super::put::Put;
+use super::smallest::SmallestFirst;
 use crate::sync::error::{
     AbandonedError, GetError, NotPut, PutError, TaskDoneError, TryGetError, TryPutError,
 };

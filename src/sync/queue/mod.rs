@@ -12,10 +12,12 @@ mod many;
 pub(crate) mod order;
 mod prioritized;
 mod put;
+mod smallest;
 mod task;
 
 pub use self::basic::{Iter, JoinableQueue, LifoQueue, PriorityQueue, Queue};
 pub use self::ends::{Consumer, IntoIter, Producer};
 pub use self::prioritized::Prioritized;
 pub use self::put::Put;
+pub use self::smallest::SmallestFirst;
 pub use self::task::{IterTasks, OwnedTaskGuard, TaskGuard};
