@@ -1,0 +1,4 @@
+//! x
+use crate::runner::tests;
+tests! { none }
+fn none() {}
