@@ -122,6 +122,17 @@ impl Builder {
         self
     }
 
+    /// Limits the number of bytes of the jobs in the queue on the server, large arguments not
+    /// counted. By default there is no limit.
+    ///
+    /// Without one, jobs that wait may fill the server's store. Then neither outcomes nor cancels
+    /// can be stored, and nothing goes on until somebody makes room, though nothing is lost. It is a
+    /// setting of the stream. The first one that sets it prevails.
+    pub fn queue_bytes(mut self, bytes: u64) -> Self {
+        self.settings.queue_bytes = Some(bytes);
+        self
+    }
+
     /// Sets what becomes of a job that finds the queue full. By default it waits, as does its
     /// submitter if 256 jobs wait already. [`Overflow::CallerRuns`] is taken for
     /// [`Overflow::Block`]: the job cannot run here. [`Overflow::DropOldest`] is refused: the

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::error::{NatsError, NatsErrorKind};
 use crate::id::JobId;
 use crate::objects::Objects;
-use crate::protocol::{Mark, Names, State, from_bytes, to_bytes};
+use crate::protocol::{Mark, Names, PRIORITIES, State, from_bytes, to_bytes};
 use crate::settings::Settings;
 use crate::streams::{self, Streams};
 
@@ -164,7 +164,6 @@ impl Link {
             &names,
             streams.keep_results,
             settings.replicas.unwrap_or(1),
-            settings.request_timeout,
         );
         let nonces = Nonces {
             base: u64::from_str_radix(&random(), 36).unwrap_or_default(),
@@ -287,8 +286,14 @@ impl Link {
 
     /// Reads a job that has not ended from the queue. Tries until there is an answer.
     pub(crate) async fn queued(&self, id: &JobId) -> Option<StreamMessage> {
-        let subject = self.names.queued("*", id);
-        self.last(&self.streams.jobs, &subject).await
+        // Of whatever priority it is. The server finds no last message of several subjects.
+        for priority in PRIORITIES {
+            let subject = self.names.queued(priority, id);
+            if let Some(message) = self.last(&self.streams.jobs, &subject).await {
+                return Some(message);
+            }
+        }
+        None
     }
 
     /// Replaces the state of a job that has that sequence number, by compare-and-set. Tries until

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::context::Context;
 use async_nats::jetstream::object_store::{GetErrorKind, ObjectStore};
 use tokio::io::AsyncReadExt;
@@ -25,8 +26,6 @@ pub(crate) struct Objects {
     context: Context,
     stores: [(String, Duration, OnceCell<ObjectStore>); 2],
     replicas: usize,
-    /// The time after which bytes that do not come are asked for anew.
-    timeout: Duration,
 }
 
 /// Why a try to read an object has failed.
@@ -40,8 +39,15 @@ enum NotRead {
     Later,
 }
 
-/// The number of times that bytes may not come before they count as gone.
-const STUCK: u32 = 3;
+/// The number of times that bytes may not come before they count as gone. Before each of them the
+/// server has returned their description.
+const STUCK: u32 = 2;
+
+/// The time for which bytes may not come.
+const BYTES: Duration = Duration::from_secs(2);
+
+/// The number of tries that may fail for other reasons while there is a connection.
+const FAILED: u32 = 30;
 
 impl Objects {
     pub(crate) fn new(
@@ -49,7 +55,6 @@ impl Objects {
         names: &Names,
         keep_results: Duration,
         replicas: usize,
-        timeout: Duration,
     ) -> Self {
         let store = |what: &str, age| (names.stream(what), age, OnceCell::new());
         Self {
@@ -59,7 +64,6 @@ impl Objects {
                 store("results", keep_results),
             ],
             replicas,
-            timeout,
         }
     }
 
@@ -84,7 +88,7 @@ impl Objects {
         name: &str,
         mut pause: Pause,
     ) -> Result<Vec<u8>, String> {
-        let mut stuck = 0;
+        let (mut stuck, mut failed) = (0, 0);
         loop {
             match self.try_get(of, name).await {
                 Ok(bytes) => return Ok(bytes),
@@ -95,10 +99,20 @@ impl Objects {
                         return Err(how);
                     }
                 }
+                Err(NotRead::Later) if self.is_connected() => {
+                    failed += 1;
+                    if failed == FAILED {
+                        return Err("cannot be read: the server always refuses".to_owned());
+                    }
+                }
                 Err(NotRead::Later) => {}
             }
             pause.wait().await;
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.context.client().connection_state() == State::Connected
     }
 
     async fn try_get(&self, of: Of, name: &str) -> Result<Vec<u8>, NotRead> {
@@ -113,7 +127,7 @@ impl Objects {
         let size = object.info().size;
         let mut bytes = Vec::with_capacity(size);
         while bytes.len() < size {
-            match tokio::time::timeout(self.timeout, object.read_buf(&mut bytes)).await {
+            match tokio::time::timeout(BYTES, object.read_buf(&mut bytes)).await {
                 Ok(Ok(0)) => break,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) name: Option<String>,
     pub(crate) namespace: String,
     pub(crate) queue_capacity: Option<u64>,
+    pub(crate) queue_bytes: Option<u64>,
     pub(crate) keep_results: Option<Duration>,
     pub(crate) lease: Option<Duration>,
     pub(crate) replicas: Option<usize>,
@@ -33,6 +34,7 @@ impl Settings {
             name: None,
             namespace: "workmill".to_owned(),
             queue_capacity: None,
+            queue_bytes: None,
             keep_results: None,
             lease: None,
             replicas: None,
@@ -46,7 +48,7 @@ impl Settings {
         if self.namespace.is_empty() || !self.namespace.chars().all(is_meant) {
             return invalid("a namespace is made of ASCII letters, digits, `-` and `_`");
         }
-        if self.queue_capacity == Some(0) {
+        if self.queue_capacity == Some(0) || self.queue_bytes == Some(0) {
             return invalid("a queue in which no job may wait");
         }
         let shortest = Duration::from_millis(100);

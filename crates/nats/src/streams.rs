@@ -37,7 +37,8 @@ pub(crate) async fn open(
         subjects: vec![names.all("jobs")],
         retention: RetentionPolicy::WorkQueue,
         discard: DiscardPolicy::New,
-        max_messages: capacity(settings).unwrap_or(-1),
+        max_messages: limit(settings.queue_capacity).unwrap_or(-1),
+        max_bytes: limit(settings.queue_bytes).unwrap_or(-1),
         num_replicas: replicas,
         ..Config::default()
     };
@@ -74,9 +75,8 @@ pub(crate) async fn open(
     })
 }
 
-fn capacity(settings: &Settings) -> Option<i64> {
-    let capacity = settings.queue_capacity?;
-    Some(i64::try_from(capacity).unwrap_or(i64::MAX))
+fn limit(limit: Option<u64>) -> Option<i64> {
+    Some(i64::try_from(limit?).unwrap_or(i64::MAX))
 }
 
 async fn open_one(
@@ -99,12 +99,16 @@ async fn open_one(
     }
     // What nobody has set so far is set now.
     let mut changed = false;
-    if let Some(capacity) = capacity(settings)
-        && wanted.retention == RetentionPolicy::WorkQueue
-        && there.max_messages == -1
-    {
-        there.max_messages = capacity;
-        changed = true;
+    if wanted.retention == RetentionPolicy::WorkQueue {
+        for (there, wanted) in [
+            (&mut there.max_messages, limit(settings.queue_capacity)),
+            (&mut there.max_bytes, limit(settings.queue_bytes)),
+        ] {
+            if let (-1, Some(wanted)) = (*there, wanted) {
+                *there = wanted;
+                changed = true;
+            }
+        }
     }
     if let Some(time) = settings.keep_results
         && wanted.republish.is_some()
@@ -170,6 +174,9 @@ fn differences(wanted: &Config, there: &Config, settings: &Settings) -> Vec<Stri
             text(&wanted.max_messages),
             text(&there.max_messages),
         );
+    }
+    if wanted.retention == RetentionPolicy::WorkQueue && settings.queue_bytes.is_some() {
+        compare("max_bytes", text(&wanted.max_bytes), text(&there.max_bytes));
     }
     if wanted.republish.is_some() && settings.keep_results.is_some() {
         compare("max_age", text(&wanted.max_age), text(&there.max_age));

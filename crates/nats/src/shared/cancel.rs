@@ -67,12 +67,7 @@ impl Shared {
                 unreachable!("this mark is small");
             };
             match decision {
-                Decision::Won(_) => {
-                    // Before anybody is told: what is in the queue may outlive the mark.
-                    self.link.unqueue(id).await;
-                    self.heard(id, mark);
-                    return;
-                }
+                Decision::Won(_) => return self.heard(id, mark),
                 Decision::Lost(None) => expected = 0,
                 Decision::Lost(Some((sequence, there))) => match there.state {
                     State::Waiting { .. } => expected = sequence,

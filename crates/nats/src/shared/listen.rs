@@ -30,6 +30,14 @@ impl Shared {
                     let shared = Arc::clone(self);
                     self.spawn(async move { shared.fetch(waiters, &job, &name).await });
                 }
+                State::Cancelled | State::Expired => {
+                    // Before anybody is told, it leaves the queue, where it might outlive its mark.
+                    let (shared, id) = (Arc::clone(self), id.clone());
+                    self.spawn(async move {
+                        shared.link.unqueue(&id).await;
+                        shared.tell(waiters, &job, &state);
+                    });
+                }
                 state => self.tell(waiters, &job, &state),
             };
         }

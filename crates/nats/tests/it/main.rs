@@ -26,6 +26,7 @@ mod workers;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     support::serve_if_worker();
+    clients::submit_if_client();
     runner::main(&[
         ("face", face::TESTS),
         ("workers", workers::TESTS),

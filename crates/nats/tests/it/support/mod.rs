@@ -1,9 +1,11 @@
 //! What tests have in common.
 
+mod proxy;
+mod raw;
 mod server;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +16,8 @@ use rustix::process::Signal;
 use workmill_nats::workmill::{JoinError, JoinHandle};
 use workmill_nats::{Builder, NatsExecutor, Server, ServerBuilder};
 
+pub(crate) use self::proxy::Proxy;
+pub(crate) use self::raw::Raw;
 pub(crate) use self::server::NatsServer;
 use crate::jobs::jobs;
 
@@ -131,6 +135,17 @@ pub(crate) fn outcome<T>(mut handle: JoinHandle<T>) -> Result<T, JoinError> {
 #[track_caller]
 pub(crate) fn error<T: std::fmt::Debug>(handle: JoinHandle<T>) -> JoinError {
     outcome(handle).expect_err("the job fails")
+}
+
+/// Returns what an HTTP server answers.
+pub(crate) fn http_get(address: &str) -> String {
+    let (host, path) = address.split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Returns a path at which there is no file.

@@ -61,8 +61,8 @@ impl NatsServer {
     pub(crate) fn with(lines: &str) -> Self {
         let dir = path();
         fs::create_dir(&dir).unwrap();
-        let lines = lines.replace("$DIR", dir.to_str().unwrap());
-        fs::write(dir.join("conf"), lines).unwrap();
+        let text = lines.replace("$DIR", dir.to_str().unwrap());
+        fs::write(dir.join("conf"), text).unwrap();
         let (shell, id) = start(&dir, "-1");
         let port = port(&dir, id);
         Self {
@@ -73,8 +73,26 @@ impl NatsServer {
         }
     }
 
+    /// Writes other lines into its configuration, for when it is started again.
+    pub(crate) fn configure(&self, lines: &str) {
+        let lines = lines.replace("$DIR", self.dir.to_str().unwrap());
+        fs::write(self.dir.join("conf"), lines).unwrap();
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the address at which the server tells what it has done.
+    pub(crate) fn monitor(&self) -> String {
+        let file = self.dir.join(format!("nats-server_{}.ports", self.id));
+        let text = fs::read_to_string(file).unwrap();
+        let rest = text.split("http://").nth(1).unwrap();
+        format!("{}/varz", rest.split('"').next().unwrap())
     }
 
     pub(crate) fn id(&self) -> u32 {
