@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use workmill::CancelToken;
@@ -34,7 +35,7 @@ pub struct JobContext {
 }
 
 /// What tells a submission from all others.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     /// The process that submitted the job, and the number of the submission there.
     Numbers(u32, u64),
@@ -83,8 +84,45 @@ impl JobContext {
     ///
     /// On a machine that serves, the handle of the submission asks, by `cancel`. Elsewhere this is
     /// the token that [`workmill::cancelled`] returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::{JobExecutor, current_job};
+    ///
+    /// fn grind() -> u64 {
+    ///     let stop = current_job().expect("this is a job").cancelled();
+    ///     (0..1000).take_while(|_| !stop.is_cancelled()).sum()
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.submit_job(grind, ()).join()?, 499_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancelled(&self) -> CancelToken {
         self.stop.clone().unwrap_or_else(workmill::cancelled)
+    }
+}
+
+impl JobContext {
+    /// Returns what tells an attempt from all others.
+    fn identity(&self) -> (&'static str, &Key, u32) {
+        (self.name, &self.key, self.number)
+    }
+}
+
+/// Of equal contexts, one attempt of one job is meant.
+impl PartialEq for JobContext {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for JobContext {}
+
+impl Hash for JobContext {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
 }
 

@@ -207,7 +207,7 @@ async fn came_in(worker: &Arc<Worker>, line: &mut Line, priority: usize, message
         None => {
             worker
                 .ack(&taken.reply, Ack::GiveBack(Duration::ZERO))
-                .await
+                .await;
         }
     }
 }

@@ -108,7 +108,6 @@ pub(crate) enum Ack {
 }
 
 impl Worker {
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of a worker")]
     pub(crate) fn new(
         link: Link,
         jobs: Jobs,

@@ -74,7 +74,6 @@ pub(crate) async fn run(worker: Arc<Worker>, taken: Taken, slot: Slot) {
     let Begin::Begun(attempt) = worker.begin(&taken, &envelope, &hold.held).await else {
         return;
     };
-    ServerCounts::add(&worker.counts.begun);
     match worker.call(job, arguments, attempt, &hold.held, slot).await {
         End::Outcome(state) => worker.store(&taken, &envelope, &hold, state, attempt).await,
         End::Cancelled => {
@@ -199,7 +198,10 @@ impl Worker {
     ) -> End {
         let call = {
             let (jobs, key, stop) = (self.jobs.clone(), held.id.text(), held.stop.clone());
+            let worker = Arc::clone(self);
             move || {
+                ServerCounts::add(&worker.counts.begun);
+                drop(worker);
                 let began = Instant::now();
                 let mut result = Vec::new();
                 let called = within_keyed(job, key, attempt, stop, || {
@@ -376,8 +378,10 @@ fn message_of(error: &JoinError) -> String {
 
 /// Returns at most that many bytes of a text.
 fn shortened(text: &str, most: usize) -> String {
-    match text.len() <= most {
-        true => text.to_owned(),
-        false => format!("{} …", &text[..text.floor_char_boundary(most)]),
+    if text.len() <= most {
+        return text.to_owned();
     }
+    let fits = text.char_indices().map(|(at, _)| at);
+    let end = fits.take_while(|at| *at <= most).last().unwrap_or(0);
+    format!("{} …", &text[..end])
 }

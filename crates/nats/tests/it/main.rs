@@ -9,6 +9,8 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod clients;
 #[cfg(target_os = "linux")]
+mod examples;
+#[cfg(target_os = "linux")]
 mod face;
 #[cfg(target_os = "linux")]
 mod jobs;
@@ -33,6 +35,7 @@ fn main() -> std::process::ExitCode {
         ("clients", clients::TESTS),
         ("cancel", cancel::TESTS),
         ("servers", servers::TESTS),
+        ("examples", examples::TESTS),
         ("rig", rig::TESTS),
     ])
 }

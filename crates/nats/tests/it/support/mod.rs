@@ -75,7 +75,7 @@ impl Worker {
     }
 
     pub(crate) fn freeze(&self) {
-        kill(self.id(), Signal::STOP);
+        freeze(self.id());
     }
 
     pub(crate) fn thaw(&self) {
@@ -137,6 +137,14 @@ pub(crate) fn error<T: std::fmt::Debug>(handle: JoinHandle<T>) -> JoinError {
     outcome(handle).expect_err("the job fails")
 }
 
+/// Returns what a command prints, which ends well.
+#[track_caller]
+pub(crate) fn output_of(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Returns what an HTTP server answers.
 pub(crate) fn http_get(address: &str) -> String {
     let (host, path) = address.split_once('/').unwrap();
@@ -194,11 +202,18 @@ impl Drop for Sign {
 
 /// Returns `true` if a process is there, and no zombie.
 pub(crate) fn is_alive(process: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let rest = stat.rsplit(')').next().unwrap_or_default().trim_start();
-    rest.chars()
-        .next()
-        .is_some_and(|state| !"ZX".contains(state))
+    state_of(process).is_some_and(|state| !"ZX".contains(state))
+}
+
+fn state_of(process: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
+/// Stops a process, and waits until it has stopped.
+pub(crate) fn freeze(process: u32) {
+    kill(process, Signal::STOP);
+    until(|| state_of(process) == Some('T'));
 }
 
 pub(crate) fn kill(process: u32, signal: Signal) {

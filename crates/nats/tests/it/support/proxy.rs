@@ -93,27 +93,28 @@ fn pass(mut from: TcpStream, mut to: TcpStream, watched: Option<&Mutex<State>>) 
     let mut buffer = vec![0; 1 << 16];
     while let Ok(bytes @ 1..) = from.read(&mut buffer) {
         let bytes = &buffer[..bytes];
+        let is_cut = watched.is_some_and(|state| {
+            let mut state = state.lock().unwrap();
+            let text = String::from_utf8_lossy(bytes);
+            let sends = |subject| SENDS.map(|it| format!("{it}{subject}"));
+            let is_meant = state.cut_after.as_ref().map(sends);
+            let is_cut = is_meant.is_some_and(|all| all.iter().any(|it| text.contains(it)));
+            if is_cut {
+                state.cut_after = None;
+                state.open.clear();
+                state.cuts += 1;
+                // Before the server has it, and can answer.
+                let _ = from.shutdown(Shutdown::Both);
+            }
+            is_cut
+        });
         if to.write_all(bytes).is_err() {
             break;
         }
-        let Some(state) = watched else {
-            continue;
-        };
-        let mut state = state.lock().unwrap();
-        let Some(subject) = &state.cut_after else {
-            continue;
-        };
-        let text = String::from_utf8_lossy(bytes);
-        if SENDS
-            .iter()
-            .any(|it| text.contains(&format!("{it}{subject}")))
-        {
-            state.cut_after = None;
+        if is_cut {
             // What was written before is read by the server before it sees the end.
-            let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Write);
-            state.open.clear();
-            state.cuts += 1;
+            return;
         }
     }
     let _ = to.shutdown(Shutdown::Both);

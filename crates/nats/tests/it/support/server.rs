@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{kill, path, until};
+use super::{freeze, kill, path, until};
 
 /// Started by the shell: a directory, and the command.
 const SHELL: &str = r#"
@@ -123,7 +123,7 @@ impl NatsServer {
     }
 
     pub(crate) fn freeze(&self) {
-        kill(self.id, Signal::STOP);
+        freeze(self.id);
     }
 
     pub(crate) fn thaw(&self) {
