@@ -126,8 +126,8 @@ impl Builder {
     /// counted. By default there is no limit.
     ///
     /// Without one, jobs that wait may fill the server's store. Then neither outcomes nor cancels
-    /// can be stored, and nothing goes on until somebody makes room, though nothing is lost. It is a
-    /// setting of the stream. The first one that sets it prevails.
+    /// can be stored, and nothing goes on until somebody makes room, though nothing is lost. It is
+    /// a setting of the stream. The first one that sets it prevails.
     pub fn queue_bytes(mut self, bytes: u64) -> Self {
         self.settings.queue_bytes = Some(bytes);
         self

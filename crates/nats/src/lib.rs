@@ -1,5 +1,5 @@
-//! Jobs on many machines, with the face of a thread pool: the same `submit`, the same handles, and a
-//! [NATS](https://nats.io) server with JetStream in between.
+//! Jobs on many machines, with the face of a thread pool: the same `submit`, the same handles, and
+//! a [NATS](https://nats.io) server with JetStream in between.
 //!
 //! ```no_run
 //! use workmill_nats::{Jobs, NatsExecutor};
@@ -22,26 +22,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It is for work that is more than one machine does, that must not get lost with a program, or that
-//! is done elsewhere than where it comes up. [The guide](guide) says when threads or processes are
-//! the better choice. `nats-server -js` starts a server; there is nothing to be set up there.
+//! It is for work that is more than one machine does, that must not get lost with a program, or
+//! that is done elsewhere than where it comes up. [The guide](guide) says when threads or processes
+//! are the better choice. `nats-server -js` starts a server; there is nothing to be set up there.
 //!
 //! # What is promised
 //!
 //! - **Accepted: the server has stored the job.** That survives the server's crash and restart; the
 //!   loss of power only with the server's setting `sync_interval: always` or with
 //!   [replicas](Builder::replicas). By default the server has its disk write every two minutes.
-//! - **Begun at most 1 + [retries](Builder::retries) times** (by default 0: at most once), while the
-//!   server keeps its state, and for as long as [outcomes are kept](Builder::keep_results). With
-//!   retries a job may run twice at the same time, if its worker or the server is cut off for longer
-//!   than the [lease](ServerBuilder::lease). It is an attempt that is repeated, so
-//!   [`current_job`] tells its number, and a key that all attempts have in common.
+//! - **Begun at most 1 + [retries](Builder::retries) times** (by default 0: at most once), while
+//!   the server keeps its state, and for as long as [outcomes are kept](Builder::keep_results).
+//!   With retries a job may run twice at the same time, if its worker or the server is cut off for
+//!   longer than the [lease](ServerBuilder::lease). [`current_job`] tells the number of the
+//!   attempt, and a key that all attempts have in common.
 //! - **One outcome is stored**, and every handle and [`resume`](NatsRef::resume) gives that one.
 //! - **Cancelled means: no worker has begun it or ever will.** A job that has begun is told to end,
 //!   and its handle gives what it returns then.
-//! - **Lost means: begun, and not known how it ended.** Its worker has given no sign for longer than
-//!   the lease. Such jobs are [dead letters](NatsRef::dead_letters), and so are those that no worker
-//!   can call.
+//! - **Lost means: begun, and not known how it ended.** Its worker has given no sign for longer
+//!   than the lease. Such jobs are [dead letters](NatsRef::dead_letters), and so are those that no
+//!   worker can call.
 //! - **Order within a priority is that of acceptance**, for first attempts, as they are handed out.
 //!   A higher [priority](NatsRef::priority) goes first.
 //! - **Every handle resolves**, if the server comes back or the executor is dropped. A program that
@@ -120,3 +120,8 @@ pub use reference::NatsRef;
 pub use server::{Server, ServerBuilder, serve};
 pub use workmill;
 pub use workmill_jobs::{Bytes, Job, JobContext, JobExecutor, Jobs, NotRegistered, current_job};
+
+/// The README's code.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

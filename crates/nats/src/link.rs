@@ -20,8 +20,8 @@ use tokio::sync::watch;
 
 use crate::error::{NatsError, NatsErrorKind};
 use crate::id::JobId;
-use crate::objects::Objects;
-use crate::protocol::{Mark, Names, PRIORITIES, State, from_bytes, to_bytes};
+use crate::objects::{Objects, Of};
+use crate::protocol::{Envelope, Mark, Names, PRIORITIES, Payload, State, from_bytes, to_bytes};
 use crate::settings::Settings;
 use crate::streams::{self, Streams};
 
@@ -326,10 +326,17 @@ impl Link {
         }
     }
 
-    /// Deletes a job from the queue. Tries until it is not there.
+    /// Deletes a job from the queue, with its large arguments. Tries until it is not there.
     pub(crate) async fn unqueue(&self, id: &JobId) {
         let mut pause = Pause::new(self);
         while let Some(message) = self.queued(id).await {
+            if let Ok(Envelope {
+                arguments: Payload::Object { name },
+                ..
+            }) = from_bytes(&message.payload)
+            {
+                self.objects.delete(Of::Arguments, &name).await;
+            }
             match self.streams.jobs.delete_message(message.sequence).await {
                 Ok(_) => {}
                 Err(_) => pause.wait().await,

@@ -97,6 +97,8 @@ fn ready(mut command: Command) -> Ends {
     // Celery says much before.
     let mut lines = BufReader::new(output).lines().map_while(Result::ok);
     assert!(lines.any(|line| line == "ready"), "a worker did not begin");
+    // And after.
+    std::thread::spawn(|| lines.for_each(drop));
     child
 }
 

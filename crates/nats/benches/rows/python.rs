@@ -17,20 +17,22 @@ pub(crate) struct Redis {
 const CELERY: &str = r"
 import sys, time
 from celery import Celery
-app = Celery('rows', broker='redis://127.0.0.1:PORT/0', backend='redis://127.0.0.1:PORT/1')
-app.conf.worker_hijack_root_logger = False
+redis = 'redis://127.0.0.1:PORT/'
+app = Celery('rows', broker=redis + '0', backend=redis + '1')
+app.conf.worker_redirect_stdouts = False
 @app.task(name='nothing')
 def nothing(): pass
 if sys.argv[1] == 'worker':
     from celery.signals import worker_ready
     @worker_ready.connect
     def say(**_): print('ready', flush=True)
-    app.worker_main(['worker', '-P', 'threads', '-c', '2', '-l', 'ERROR', '--without-gossip', '--without-mingle'])
+    options = '-P threads -c 2 -l ERROR --without-gossip --without-mingle'
+    app.worker_main(['worker', *options.split()])
 else:
     def alone(n):
-        for _ in range(n): nothing.delay().get()
+        for _ in range(n): nothing.delay().get(timeout=60)
     def many(n):
-        for r in [nothing.delay() for _ in range(n)]: r.get()
+        for r in [nothing.delay() for _ in range(n)]: r.get(timeout=60)
     alone(20)
     def timed(n, f):
         t = time.perf_counter(); f(n); return (time.perf_counter() - t) / n * 1e9

@@ -349,7 +349,17 @@ impl Shared {
 
     /// Ends all jobs here, without knowing how they end.
     pub(crate) fn abandon(&self) {
-        for id in self.ids() {
+        let all: Vec<_> = {
+            let table = self.table();
+            let all = table.entries.iter();
+            all.map(|(id, entry)| (id.clone(), entry.stage)).collect()
+        };
+        for (id, stage) in all {
+            if matches!(stage, Stage::Standing | Stage::Withdrawn) {
+                // The server has never heard of it.
+                self.end(&id, || Err(JoinError::cancelled(CancelReason::Shutdown)));
+                continue;
+            }
             self.end(&id, || {
                 let end = format!("was dropped before the outcome of {id} came; `resume` gets it");
                 Err(JoinError::lost(Lost::new("its executor", end)))

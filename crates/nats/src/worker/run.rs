@@ -103,9 +103,13 @@ impl Worker {
             None => {
                 // It cannot be sent again either.
                 let mark = self.mark("", state);
-                if self.link.decide(&taken.id, 0, &mark).await.is_ok() {
-                    self.ack(&taken.reply, Ack::Done).await;
-                }
+                let ack = match self.link.decide(&taken.id, 0, &mark).await {
+                    Ok(Decision::Won(_)) => Ack::Done,
+                    Ok(Decision::Lost(Some((_, there)))) if there.state.is_final() => Ack::Done,
+                    // Another worker can read it, and has begun it.
+                    _ => Ack::GiveBack(self.lease),
+                };
+                self.ack(&taken.reply, ack).await;
             }
         }
     }
@@ -311,14 +315,16 @@ impl Worker {
 
     /// Gives an outcome to a job that is not called here, unless it has one.
     async fn settle(self: &Arc<Self>, taken: &Taken, envelope: &Envelope, state: &State) {
-        let mut expected = 0;
+        let (mut expected, mut attempts) = (0, 0);
         loop {
             let mark = self.mark(&envelope.job, state.clone());
             match self.link.decide(&taken.id, expected, &mark).await {
-                Ok(Decision::Won(_)) => return self.finish(taken, envelope, state, 0).await,
-                Ok(Decision::Lost(None)) => expected = 0,
+                Ok(Decision::Won(_)) => {
+                    return self.finish(taken, envelope, state, attempts).await;
+                }
+                Ok(Decision::Lost(None)) => (expected, attempts) = (0, 0),
                 Ok(Decision::Lost(Some((sequence, there)))) => match there.state {
-                    State::Waiting { .. } => expected = sequence,
+                    State::Waiting { begun } => (expected, attempts) = (sequence, begun),
                     // Another worker can call it, and has.
                     State::Begun { .. } => {
                         return self.ack(&taken.reply, Ack::GiveBack(self.lease)).await;

@@ -2,12 +2,13 @@
 
 use workmill_nats::workmill::CancelReason;
 
-use crate::jobs::{square, write, write_and_stop, write_and_wait};
+use crate::jobs::{echo, square, write, write_and_stop, write_and_wait};
 use crate::runner::tests;
 use crate::support::{NatsServer, Raw, Sign, builder, connect, error, outcome, serve, until};
 
 tests! {
     a_job_that_waits_is_cancelled
+    a_cancelled_job_takes_its_large_arguments_with_it
     three_hundred_races_against_a_worker
     a_job_that_runs_is_told_to_end
     a_job_that_is_done_cannot_be_cancelled
@@ -32,6 +33,21 @@ fn a_job_that_waits_is_cancelled() {
     assert_eq!(server.metrics().begun, 1);
     assert!(error(executor.resume(write, &id)).is_cancelled());
     assert!(file.lines().is_empty());
+}
+
+fn a_cancelled_job_takes_its_large_arguments_with_it() {
+    let nats = NatsServer::start();
+    let (executor, raw) = (connect(&nats), Raw::connect(&nats));
+    let handle = executor.try_submit(echo, vec![1; 2 << 20].into()).unwrap();
+    let objects = "OBJ_workmill-arguments";
+    assert!(raw.bytes(objects) > 2 << 20);
+    handle.cancel();
+    assert!(error(handle).is_cancelled());
+    assert!(raw.bytes(objects) < 1000);
+    // So does one that is done.
+    let _server = serve(&nats, 1);
+    assert!(outcome(executor.submit(echo, vec![1; 2 << 20].into())).is_ok());
+    until(|| raw.bytes(objects) < 2000);
 }
 
 /// Never both, and never neither.

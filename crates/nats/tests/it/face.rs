@@ -143,9 +143,12 @@ fn large_values_go_both_ways() {
     ] {
         assert_eq!(outcome(executor.submit(make, size)).unwrap().len(), size);
     }
-    let (id, handle) = executor.submit_keyed("large", make, 2 << 20);
-    assert_eq!(outcome(handle).unwrap().len(), 2 << 20);
-    assert_eq!(outcome(executor.resume(make, &id)).unwrap().len(), 2 << 20);
+    // And once more from the server: in one message, and in an object.
+    for (key, size) in [("large", (1 << 20) - 4200), ("larger", 2 << 20)] {
+        let (id, handle) = executor.submit_keyed(key, make, size);
+        assert_eq!(outcome(handle).unwrap().len(), size);
+        assert_eq!(outcome(executor.resume(make, &id)).unwrap().len(), size);
+    }
 }
 
 /// Knows nothing of where its jobs run.

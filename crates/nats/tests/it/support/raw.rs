@@ -37,6 +37,14 @@ impl Raw {
         })
     }
 
+    /// Returns the number of bytes in a stream.
+    pub(crate) fn bytes(&self, stream: &str) -> u64 {
+        self.runtime.block_on(async {
+            let stream = self.context.get_stream(stream).await.unwrap();
+            stream.cached_info().state.bytes
+        })
+    }
+
     /// Returns the last message of a subject.
     pub(crate) fn last(&self, stream: &str, subject: &str) -> bytes::Bytes {
         self.runtime.block_on(async {
