@@ -147,11 +147,11 @@ impl Link {
         if let Some(name) = &settings.name {
             options = options.name(name);
         }
-        let client = options.connect(&settings.url).await.map_err(|error| {
-            let message = format!(
-                "no connection to {}: {error}",
-                without_secret(&settings.url)
-            );
+        let addresses: Vec<_> = settings.url.split(',').map(str::trim).collect();
+        let connected = options.connect(&addresses[..]).await;
+        let client = connected.map_err(|error| {
+            let shown: Vec<_> = addresses.iter().map(|it| without_secret(it)).collect();
+            let message = format!("no connection to {}: {error}", shown.join(", "));
             NatsError::new(NatsErrorKind::Connect, message)
         })?;
         let context = ContextBuilder::new()

@@ -11,6 +11,7 @@ pub(crate) fn jobs() -> Jobs {
     few()
         .with("write", write)
         .with("write_and_wait", write_and_wait)
+        .with("write_and_wait_apart", write_and_wait_apart)
         .with("write_and_stop", write_and_stop)
         .with("sleep", sleep)
         .with("panics", panics)
@@ -72,6 +73,12 @@ pub(crate) fn write_and_wait(file: String, other: String) -> u32 {
         std::thread::sleep(Duration::from_millis(1));
     }
     attempt
+}
+
+/// The same, but each attempt waits for a file of its own.
+pub(crate) fn write_and_wait_apart(file: String, other: String) -> u32 {
+    let attempt = current_job().unwrap().attempt();
+    write_and_wait(file, format!("{other}-{attempt}"))
 }
 
 /// Writes a line into a file, and waits until it is told to end.

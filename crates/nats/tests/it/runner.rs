@@ -1,8 +1,9 @@
-//! Runs each test in a process of its own.
+//! Runs each test in a process of its own, some at a time: most of them wait for leases.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ pub(crate) type Test = (&'static str, fn());
 
 /// The entry of the environment that names the test that a process is to run.
 const ALONE: &str = "WORKMILL_NATS_TEST";
+
+/// The number of tests that run at a time.
+const AT_A_TIME: usize = 3;
 
 /// The time after which a test hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,21 +50,32 @@ pub(crate) fn main(modules: &[(&str, &[Test])]) -> ExitCode {
         all.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    let mut failed = Vec::new();
-    let mut passed = 0;
-    for (name, _) in all.filter(|(name, _)| is_meant(name)) {
-        let began = Instant::now();
-        match run(&name) {
-            Ok(()) => {
-                println!("test {name} ... ok ({:.1?})", began.elapsed());
-                passed += 1;
-            }
-            Err(what) => {
-                println!("test {name} ... FAILED: {what}");
-                failed.push(name);
+    let left = Mutex::new(all.filter(|(name, _)| is_meant(name)));
+    let failed = Mutex::new(Vec::new());
+    let passed = AtomicUsize::new(0);
+    let next = || left.lock().expect("no test panics here").next();
+    let run_some = || {
+        while let Some((name, _)) = next() {
+            let began = Instant::now();
+            match run(&name) {
+                Ok(()) => {
+                    println!("test {name} ... ok ({:.1?})", began.elapsed());
+                    passed.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(what) => {
+                    println!("test {name} ... FAILED: {what}");
+                    failed.lock().expect("no test panics here").push(name);
+                }
             }
         }
-    }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(run_some);
+        }
+    });
+    let failed = failed.into_inner().expect("no test panics here");
+    let passed = passed.into_inner();
     println!("\ntest result: {passed} passed; {} failed", failed.len());
     match failed.is_empty() {
         true => ExitCode::SUCCESS,

@@ -252,6 +252,10 @@ fn a_server_that_is_not_there() {
     let secret = "nats://user:secret@127.0.0.1:1";
     let refused = NatsExecutor::connect(secret, crate::jobs::jobs()).unwrap_err();
     assert!(!refused.to_string().contains("secret"), "{refused}");
+    // Of several addresses one is enough.
+    nats.restart();
+    let several = format!("{secret}, {}", nats.url());
+    NatsExecutor::connect(&several, crate::jobs::jobs()).unwrap();
 }
 
 fn streams_with_other_settings() {

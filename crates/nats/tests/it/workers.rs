@@ -5,7 +5,9 @@ use std::time::Duration;
 use workmill_nats::workmill::JoinHandle;
 use workmill_nats::{DeadLetter, NatsExecutor, ServerBuilder};
 
-use crate::jobs::{kills, panics, shifted, square, who, write, write_and_wait};
+use crate::jobs::{
+    kills, panics, shifted, square, who, write, write_and_wait, write_and_wait_apart,
+};
 use crate::runner::tests;
 use crate::support::{
     HANG, LEASE, NatsServer, Proxy, Raw, Sign, Worker, connect, error, outcome, serve, serving,
@@ -17,6 +19,7 @@ tests! {
     a_worker_that_dies_while_it_runs_loses_the_job
     a_worker_that_dies_while_it_runs_is_followed_by_another
     an_outcome_whose_acknowledgement_is_lost_is_not_made_again
+    a_job_that_comes_again_while_it_runs_is_left_to_its_worker
     a_frozen_worker_loses_its_lease_and_its_answer_is_refused
     a_begun_mark_whose_answer_is_lost_is_known_by_its_nonce
     an_outcome_whose_answer_is_lost_is_known_by_its_nonce
@@ -107,25 +110,58 @@ fn an_outcome_whose_acknowledgement_is_lost_is_not_made_again() {
     assert_eq!(server.metrics().begun, 1);
 }
 
+fn a_job_that_comes_again_while_it_runs_is_left_to_its_worker() {
+    let nats = NatsServer::start();
+    let (executor, raw) = (connect(&nats), Raw::connect(&nats));
+    let (begun, go) = (Sign::new(), Sign::new());
+    let _first = Worker::start(&nats, 1);
+    let job = (begun.text(), go.text());
+    let (_, handle) = executor.submit_keyed("k", write_and_wait, job);
+    begun.wait(1);
+    // As when the server has not heard of the worker for too long.
+    let second = serve(&nats, 1);
+    let message = raw.last("jobs", "workmill.jobs.normal.key.k");
+    raw.publish("workmill.jobs.high.key.k", message);
+    // Again and again.
+    std::thread::sleep(3 * LEASE);
+    assert!(!handle.is_finished());
+    assert_eq!(second.metrics().found_lost, 0);
+    go.set();
+    assert_eq!(outcome(handle).unwrap(), 1);
+    until(|| raw.count("jobs") == 0);
+    assert_eq!(begun.lines(), ["1"]);
+}
+
 fn a_frozen_worker_loses_its_lease_and_its_answer_is_refused() {
     let nats = NatsServer::start();
     let executor = connect(&nats);
+    // Each attempt waits for a file of its own.
     let (begun, go) = (Sign::new(), Sign::new());
+    let goes = [1, 2].map(|attempt| Sign(format!("{}-{attempt}", go.text()).into()));
     let frozen = Worker::start(&nats, 1);
     let job = (begun.text(), go.text());
-    let (id, handle) = executor.retries(1).submit_keyed("k", write_and_wait, job);
+    let (id, handle) = executor
+        .retries(1)
+        .submit_keyed("k", write_and_wait_apart, job);
     begun.wait(1);
     frozen.freeze();
     let second = serve(&nats, 1);
     begun.wait(2);
-    // The first one ends its attempt, and is too late.
+    // The first one ends its attempt, and is too late. It has nothing to do any more, and takes
+    // other jobs, as the second one cannot.
     frozen.thaw();
-    go.set();
+    goes[0].set();
+    for _ in 0..20 {
+        assert_eq!(outcome(executor.submit(square, 3)).unwrap(), 9);
+    }
+    assert!(!handle.is_finished());
+    assert_eq!(second.metrics().stored, 0);
+    goes[1].set();
     assert_eq!(outcome(handle).unwrap(), 2);
-    // It has nothing to do any more, and takes other jobs.
-    second.shutdown();
-    assert_eq!(outcome(executor.submit(square, 3)).unwrap(), 9);
-    assert_eq!(outcome(executor.resume(write_and_wait, &id)).unwrap(), 2);
+    assert_eq!(
+        outcome(executor.resume(write_and_wait_apart, &id)).unwrap(),
+        2
+    );
     assert_eq!(begun.lines(), ["1", "2"]);
 }
 
@@ -252,13 +288,16 @@ fn a_job_that_waits_ahead_of_a_long_one_is_given_back() {
     let short: Vec<_> = (0..500).map(|n| executor.submit(square, n)).collect();
     let (begun, go) = (Sign::new(), Sign::new());
     let long = executor.submit(write_and_wait, (begun.text(), go.text()));
-    let behind: Vec<_> = (0..50).map(|n| executor.submit(square, n)).collect();
+    let behind: Vec<_> = (0..50).map(|_| executor.submit(who, ())).collect();
     begun.wait(1);
     // The only thread runs the long one; another server gets the others.
     let _second = serve(&nats, 1);
-    for (n, handle) in short.into_iter().chain(behind).enumerate() {
-        let n = (if n < 500 { n } else { n - 500 }) as u64;
+    for (n, handle) in (0..500).zip(short) {
         assert_eq!(outcome(handle).unwrap(), n * n);
+    }
+    // It was no attempt that they were about to begin.
+    for handle in behind {
+        assert_eq!(outcome(handle).unwrap().2, 1);
     }
     assert!(!long.is_finished());
     go.set();
@@ -327,6 +366,8 @@ fn a_job_that_runs_for_longer_than_outcomes_are_kept() {
     std::thread::sleep(3 * keep.max(LEASE));
     // Its mark is still there: nobody can cancel it, and nobody begins it again.
     assert!(!handle.cancel());
+    // Nor has the other server been given it.
+    assert_eq!(Raw::connect(&nats).redelivered("normal"), 0);
     go.set();
     assert_eq!(outcome(handle).unwrap(), 1);
     assert_eq!(begun.lines(), ["1"]);

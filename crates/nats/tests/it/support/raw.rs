@@ -83,6 +83,15 @@ impl Raw {
         })
     }
 
+    /// Returns the number of jobs of a priority that workers have, and that were handed out again.
+    pub(crate) fn redelivered(&self, priority: &str) -> usize {
+        self.runtime.block_on(async {
+            let stream = self.context.get_stream("workmill-jobs").await.unwrap();
+            let consumer = stream.get_consumer::<pull::Config>(priority).await;
+            consumer.unwrap().cached_info().num_redelivered
+        })
+    }
+
     /// Makes that many requests that wait, and returns the number of those that were refused.
     pub(crate) fn ask(&self, priority: &str, requests: usize) -> usize {
         self.runtime.block_on(async {
