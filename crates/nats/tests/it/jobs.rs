@@ -12,6 +12,7 @@ pub(crate) fn jobs() -> Jobs {
         .with("write", write)
         .with("write_and_wait", write_and_wait)
         .with("write_and_wait_apart", write_and_wait_apart)
+        .with("write_and_wait_untold", write_and_wait_untold)
         .with("write_and_stop", write_and_stop)
         .with("sleep", sleep)
         .with("panics", panics)
@@ -79,6 +80,12 @@ pub(crate) fn write_and_wait(file: String, other: String) -> u32 {
 pub(crate) fn write_and_wait_apart(file: String, other: String) -> u32 {
     let attempt = current_job().unwrap().attempt();
     write_and_wait(file, format!("{other}-{attempt}"))
+}
+
+/// The same, and returns `true` if it was not told to end.
+pub(crate) fn write_and_wait_untold(file: String, other: String) -> bool {
+    write_and_wait(file, other);
+    !current_job().unwrap().cancelled().is_cancelled()
 }
 
 /// Writes a line into a file, and waits until it is told to end.
