@@ -90,6 +90,16 @@ impl Line {
         }
     }
 
+    /// Takes note of a job that has come.
+    fn brought(&mut self) {
+        if let Some(request) = &mut self.request {
+            request.left = request.left.saturating_sub(1);
+            if request.left == 0 {
+                self.request = None;
+            }
+        }
+    }
+
     /// Returns when something is to be done here though nothing comes.
     fn due(&self) -> Option<Instant> {
         match &self.request {
@@ -191,12 +201,7 @@ async fn came_in(worker: &Arc<Worker>, line: &mut Line, priority: usize, message
     {
         return told(worker, line, status).await;
     }
-    if let Some(request) = &mut line.request {
-        request.left = request.left.saturating_sub(1);
-        if request.left == 0 {
-            line.request = None;
-        }
-    }
+    line.brought();
     let Some(taken) = taken(worker, priority, message) else {
         return;
     };
@@ -252,20 +257,39 @@ fn taken(worker: &Worker, priority: usize, message: Message) -> Option<Taken> {
 
 /// Gives back what was on its way.
 async fn end(worker: &Arc<Worker>, lines: Vec<Line>) {
-    for mut line in lines {
-        // What the server has sent before it hears of this still comes.
-        if line.messages.drain().await.is_err() {
-            continue;
+    let ends = lines.into_iter().map(|line| end_one(worker, line));
+    futures_util::future::join_all(ends).await;
+}
+
+async fn end_one(worker: &Arc<Worker>, mut line: Line) {
+    // The answer to what was asked comes at once. If nobody listened when it comes, its jobs would
+    // be held by nobody until the lease is over.
+    while line.request.as_ref().is_some_and(|request| !request.waits) {
+        match timeout(LATE, line.messages.next()).await {
+            Ok(Some(message)) => give_back(worker, &mut line, message).await,
+            _ => break,
         }
+    }
+    // What the server has sent before it hears of this still comes.
+    if line.messages.drain().await.is_ok() {
         let rest = async {
             while let Some(message) = line.messages.next().await {
-                if let (None, Some(reply)) = (message.status, message.reply) {
-                    worker.ack(&reply, Ack::GiveBack(Duration::ZERO)).await;
-                    ServerCounts::add(&worker.counts.given_back);
-                }
+                give_back(worker, &mut line, message).await;
             }
         };
         // Without a server nothing comes.
         let _ = timeout(LATE, rest).await;
+    }
+}
+
+async fn give_back(worker: &Arc<Worker>, line: &mut Line, message: Message) {
+    match (message.status, message.reply) {
+        (None | Some(StatusCode::OK), Some(reply)) => {
+            line.brought();
+            worker.ack(&reply, Ack::GiveBack(Duration::ZERO)).await;
+            ServerCounts::add(&worker.counts.given_back);
+        }
+        (Some(StatusCode::IDLE_HEARTBEAT), _) => {}
+        _ => line.request = None,
     }
 }

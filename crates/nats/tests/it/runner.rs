@@ -50,6 +50,7 @@ pub(crate) fn main(modules: &[(&str, &[Test])]) -> ExitCode {
         all.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
+    crate::support::sweep();
     let left = Mutex::new(all.filter(|(name, _)| is_meant(name)));
     let failed = Mutex::new(Vec::new());
     let passed = AtomicUsize::new(0);

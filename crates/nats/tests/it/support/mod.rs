@@ -160,8 +160,31 @@ pub(crate) fn http_get(address: &str) -> String {
 pub(crate) fn path() -> PathBuf {
     static PATHS: AtomicU32 = AtomicU32::new(0);
     let number = PATHS.fetch_add(1, Ordering::SeqCst);
-    let name = format!("workmill-nats-{}-{number}", std::process::id());
+    let process = std::process::id();
+    // An earlier process of this number may have been killed.
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.unwrap().as_nanos();
+    let name = format!("{PREFIX}{process}-{number}-{time}");
     std::env::temp_dir().join(name)
+}
+
+/// The beginning of the names of files and directories in the directory for temporary ones.
+const PREFIX: &str = "workmill-nats-";
+
+/// Removes what tests have left that were killed with all their processes.
+pub(crate) fn sweep() {
+    let all = fs::read_dir(std::env::temp_dir()).into_iter().flatten();
+    for entry in all.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name
+            .strip_prefix(PREFIX)
+            .and_then(|it| it.split('-').next());
+        let owner = number.and_then(|it| it.parse().ok());
+        if owner.is_some_and(|owner| !is_alive(owner)) {
+            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A file in which jobs write a line each, removed with this.
