@@ -70,7 +70,21 @@
 //!
 //! # What it costs
 //!
-//! FIGURES
+//! One submitter, one worker with two threads and one server, all on a virtual machine with two
+//! cores that other programs used as well: medians of 5 rounds, in turn with a request and its
+//! reply by the same server, of which nothing is stored, with the same protocol written by hand in
+//! bare futures, and with Celery 5.7 and dramatiq 2.2 on a Redis 7 that writes nothing to disk. The
+//! ratios are medians of the ratios round by round.
+//!
+//! | empty job | here | request | ratio | by hand | ratio | Celery | ratio | dramatiq | ratio |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | one at a time | 597 µs | 149 µs | 4.0 | 414 µs | 1.4 | 3,108 µs | 0.22 | 8,183 µs | 0.07 |
+//! | 1,000 in flight | 96 µs | 5.2 µs | 17.3 | 70 µs | 1.4 | 2,358 µs | 0.04 | 1,978 µs | 0.05 |
+//!
+//! Celery and dramatiq are written in Python, so this compares unlike with unlike. With many in
+//! flight a job costs as much as seventeen requests: three messages are stored and two told to the
+//! submitter, and half of the time is the server's. Measure on your own machines: `cargo bench -p
+//! workmill-nats`.
 //!
 //! # What a job may do
 //!

@@ -77,9 +77,19 @@ pub(crate) fn serve(url: &str) {
     });
 }
 
+/// Removes what an earlier round has left: a worker that was killed has not acknowledged all.
+async fn forget(url: &str) {
+    let client = async_nats::connect(url).await.expect("a connection");
+    let context = jetstream::new(client);
+    for stream in ["hand-jobs", "hand-state"] {
+        let _ = context.delete_stream(stream).await;
+    }
+}
+
 pub(crate) fn run(url: &str) -> [f64; 2] {
-    let _worker = worker("by hand", url);
     let runtime = runtime();
+    runtime.block_on(forget(url));
+    let _worker = worker("by hand", url);
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let context = open(url).await;
