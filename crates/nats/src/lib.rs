@@ -83,8 +83,8 @@
 //!
 //! Celery and dramatiq are written in Python, so this compares unlike with unlike. With many in
 //! flight a job costs as much as seventeen requests: three messages are stored and two told to the
-//! submitter, and half of the time is the server's. Measure on your own machines: `cargo bench -p
-//! workmill-nats`.
+//! submitter, and half of the processor time is the server's. Measure on your own machines: `cargo
+//! bench -p workmill-nats`.
 //!
 //! # What a job may do
 //!
