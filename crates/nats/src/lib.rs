@@ -102,7 +102,8 @@
 //! Rust 1.89, and a server of version 2.9.10 or later; tested with that and with 2.15, without
 //! replicas, on Linux. An executor and a server have a thread each for the connection, on which
 //! nothing of yours runs. No runtime is needed, and any may be there: the handles are futures for
-//! each. An idle connection sends a ping each 5 seconds.
+//! each. An idle connection sends a ping each 5 seconds, and an idle server asks for jobs anew each
+//! 30 seconds. Nothing else is sent.
 
 #![forbid(unsafe_code)]
 
