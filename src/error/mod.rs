@@ -176,8 +176,19 @@ pub struct TrySubmitError<F> {
 impl<F> RefUnwindSafe for TrySubmitError<F> {}
 
 impl<F> TrySubmitError<F> {
-    /// Creates the error that contains `closure`.
-    pub(crate) fn new(reason: CancelReason, closure: F) -> Self {
+    /// Creates the error that contains `closure`. It is for executors that are built on this crate,
+    /// whose queue may be elsewhere.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{CancelReason, TrySubmitError};
+    ///
+    /// let error = TrySubmitError::new(CancelReason::Rejected, "a sack");
+    /// assert!(error.is_full());
+    /// assert_eq!(error.into_inner(), "a sack");
+    /// ```
+    pub fn new(reason: CancelReason, closure: F) -> Self {
         let closure = ByValue::new(closure);
         Self { reason, closure }
     }

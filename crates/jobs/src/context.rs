@@ -1,7 +1,11 @@
 //! What a running job can ask about itself.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use workmill::CancelToken;
 
 /// What a job knows of itself. Returned by [`current_job`].
 ///
@@ -21,10 +25,21 @@ use std::fmt;
 /// assert!(current_job().is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct JobContext {
     name: &'static str,
-    attempt: Attempt,
+    key: Key,
+    number: u32,
+    /// That of this thread's pool, if there is none.
+    stop: Option<CancelToken>,
+}
+
+/// What tells a submission from all others.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    /// The process that submitted the job, and the number of the submission there.
+    Numbers(u32, u64),
+    Text(Arc<str>),
 }
 
 /// Which attempt of which submission it is.
@@ -47,14 +62,67 @@ impl JobContext {
 
     /// Returns a key of this submission: each attempt has it, and no other submission by a process
     /// that lives at the same time on this machine. It tells a server that two requests are one.
+    ///
+    /// A job that came from another machine has the id of its submission, which no other submission
+    /// on any machine has, except those under the same key.
     pub fn key(&self) -> String {
-        format!("{}-{}", self.attempt.origin, self.attempt.submission)
+        match &self.key {
+            Key::Numbers(origin, submission) => format!("{origin}-{submission}"),
+            Key::Text(text) => text.to_string(),
+        }
     }
 
     /// Returns the number of times that the job has begun, from 1. An earlier attempt may have come
-    /// to any point before its process died.
+    /// to any point before its process or machine died; or it still runs, on a machine that is cut
+    /// off.
     pub fn attempt(&self) -> u32 {
-        self.attempt.number
+        self.number
+    }
+
+    /// Returns a token that is cancelled when the job is asked to end: to check, to wait for, or to
+    /// pass on.
+    ///
+    /// On a machine that serves, the handle of the submission asks, by `cancel`. Elsewhere this is
+    /// the token that [`workmill::cancelled`] returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::{JobExecutor, current_job};
+    ///
+    /// fn grind() -> u64 {
+    ///     let stop = current_job().expect("this is a job").cancelled();
+    ///     (0..1000).take_while(|_| !stop.is_cancelled()).sum()
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.submit_job(grind, ()).join()?, 499_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancelled(&self) -> CancelToken {
+        self.stop.clone().unwrap_or_else(workmill::cancelled)
+    }
+}
+
+impl JobContext {
+    /// Returns what tells an attempt from all others.
+    fn identity(&self) -> (&'static str, &Key, u32) {
+        (self.name, &self.key, self.number)
+    }
+}
+
+/// Of equal contexts, one attempt of one job is meant.
+impl PartialEq for JobContext {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for JobContext {}
+
+impl Hash for JobContext {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
 }
 
@@ -63,31 +131,60 @@ impl fmt::Debug for JobContext {
         f.debug_struct("JobContext")
             .field("name", &self.name)
             .field("key", &self.key())
-            .field("attempt", &self.attempt.number)
+            .field("attempt", &self.number)
             .finish()
     }
 }
 
 thread_local! {
-    static CURRENT: Cell<Option<JobContext>> = const { Cell::new(None) };
+    static CURRENT: RefCell<Option<JobContext>> = const { RefCell::new(None) };
 }
 
 /// Returns what the job that this thread runs knows of itself, or `None` outside jobs. Threads that
 /// a job starts are outside.
 pub fn current_job() -> Option<JobContext> {
-    CURRENT.try_with(Cell::get).ok().flatten()
+    let current = CURRENT.try_with(|current| current.borrow().clone());
+    current.ok().flatten()
 }
 
 /// Calls a function as a job.
 #[doc(hidden)]
 pub fn within<R>(name: &'static str, attempt: Attempt, call: impl FnOnce() -> R) -> R {
+    let context = JobContext {
+        name,
+        key: Key::Numbers(attempt.origin, attempt.submission),
+        number: attempt.number,
+        stop: None,
+    };
+    within_context(context, call)
+}
+
+/// Calls a function as an attempt of a job that came from elsewhere, with its own key and token.
+#[doc(hidden)]
+pub fn within_keyed<R>(
+    name: &'static str,
+    key: Arc<str>,
+    number: u32,
+    stop: CancelToken,
+    call: impl FnOnce() -> R,
+) -> R {
+    let context = JobContext {
+        name,
+        key: Key::Text(key),
+        number,
+        stop: Some(stop),
+    };
+    within_context(context, call)
+}
+
+fn within_context<R>(context: JobContext, call: impl FnOnce() -> R) -> R {
     struct Restore(Option<JobContext>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            let _ = CURRENT.try_with(|current| current.set(self.0));
+            let before = self.0.take();
+            let _ = CURRENT.try_with(|current| current.replace(before));
         }
     }
-    let context = JobContext { name, attempt };
     let before = CURRENT.try_with(|current| current.replace(Some(context)));
     let _restore = Restore(before.ok().flatten());
     call()

@@ -34,7 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crate `workmill-process` has an executor whose jobs run in processes.
+//! The crate `workmill-process` has an executor whose jobs run in processes, the crate
+//! `workmill-nats` one whose jobs run on other machines.
 //!
 //! # What can be a job
 //!
@@ -86,7 +87,7 @@ pub use registry::{CallError, Jobs, NotRegistered};
 /// What executors of jobs need of this crate, and their users do not.
 #[doc(hidden)]
 pub mod executors {
-    pub use crate::context::{Attempt, within};
+    pub use crate::context::{Attempt, within, within_keyed};
     pub use crate::encoding::{decode, encode};
     pub use crate::executor::{Sealed, next_submission};
     pub use crate::registry::Phase;

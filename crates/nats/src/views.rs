@@ -1,0 +1,81 @@
+//! What a reference adds to each job.
+
+use std::time::Duration;
+
+use workmill::{CancelToken, Priority};
+
+use crate::reference::NatsRef;
+
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// An index of the priorities.
+    pub(crate) priority: usize,
+    pub(crate) retries: u32,
+    pub(crate) start_within: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
+}
+
+impl View {
+    pub(crate) fn with_retries(retries: u32) -> Self {
+        Self {
+            retries,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            priority: 1,
+            retries: 0,
+            start_within: None,
+            token: None,
+        }
+    }
+}
+
+/// Views.
+impl NatsRef {
+    fn viewed(&self, change: impl FnOnce(&mut View)) -> Self {
+        let mut reference = self.clone();
+        change(&mut reference.view);
+        reference
+    }
+
+    /// Returns a reference whose jobs have a priority. A worker takes a job only if none of a
+    /// higher priority waits. Within a priority, first attempts begin in the order in which the
+    /// server accepted them, as far as they are handed out one after another.
+    pub fn priority(&self, priority: Priority) -> Self {
+        self.viewed(|view| {
+            view.priority = match priority {
+                Priority::High => 0,
+                Priority::Normal => 1,
+                Priority::Low => 2,
+                _ => 1,
+            };
+        })
+    }
+
+    /// Returns a reference whose jobs begin anew that often if their worker gives no sign for
+    /// longer than the lease: [`Builder::retries`](crate::Builder::retries).
+    pub fn retries(&self, retries: u32) -> Self {
+        self.viewed(|view| view.retries = retries)
+    }
+
+    /// Returns a reference whose jobs are cancelled, with
+    /// [`CancelReason::Expired`](workmill::CancelReason::Expired), if no worker has begun them that
+    /// long after their submission.
+    ///
+    /// The clock is that of this process, and so is the timer: a job whose submitter dies has no
+    /// time limit any more.
+    pub fn start_within(&self, time: Duration) -> Self {
+        self.viewed(|view| view.start_within = Some(time))
+    }
+
+    /// Returns a reference whose jobs are cancelled with a token, as by
+    /// [`JoinHandle::cancel`](workmill::JoinHandle::cancel).
+    pub fn cancel_with(&self, token: &CancelToken) -> Self {
+        self.viewed(|view| view.token = Some(token.clone()))
+    }
+}
