@@ -32,6 +32,7 @@ use crate::warning::Warning;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "a builder does nothing until it builds"]
+#[doc(alias("ThreadPoolBuilder", "ThreadFactory"))]
 pub struct Builder {
     threads: Option<usize>,
     max_threads: Option<usize>,
@@ -72,6 +73,7 @@ impl Builder {
     /// quota lowers it. [`build`](Self::build) describes when the threads start.
     /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) changes the number later. Tasks that
     /// wait do not count: see [`max_spare_threads`](Self::max_spare_threads).
+    #[doc(alias("max_workers", "num_threads", "maximumPoolSize", "worker_threads"))]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -94,6 +96,7 @@ impl Builder {
     /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) sets a smaller number, only that
     /// many stay. At least one thread always stays, so a task can be held up by a failing thread
     /// start only while every existing thread waits.
+    #[doc(alias = "corePoolSize")]
     pub fn min_threads(mut self, threads: usize) -> Self {
         self.min_threads = Some(threads);
         self
@@ -112,6 +115,7 @@ impl Builder {
     /// reported to [`on_warning`](Self::on_warning). If every slot is kept in this way by a task
     /// that waits for tasks that are still queued, the pool hangs. With 0 every wait keeps its
     /// slot. The [guide](crate::guide::waiting) explains waiting in full.
+    #[doc(alias = "max_blocking_threads")]
     pub fn max_spare_threads(mut self, threads: usize) -> Self {
         self.max_spare_threads = threads;
         self
@@ -120,6 +124,7 @@ impl Builder {
     /// Sets how long a thread has nothing to do before it ends, unless it is one of the
     /// [`min_threads`](Self::min_threads) that stay; 60 seconds by default. [`Duration::MAX`] means
     /// forever.
+    #[doc(alias("keepAliveTime", "thread_keep_alive", "idle_timeout"))]
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.keep_alive = time;
         self
@@ -149,6 +154,7 @@ impl Builder {
     /// of closures that have been accepted and have not returned is less than the number of
     /// threads, so that a thread takes it at once. See [`Overflow`] for what happens to a task that
     /// finds no room.
+    #[doc(alias("max_queue_size", "ArrayBlockingQueue"))]
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self
@@ -166,6 +172,7 @@ impl Builder {
     /// A number is used again after its thread has ended. [`build`](Self::build) calls the function
     /// for the first threads; for other threads it is called later, on any thread. If the function
     /// then panics or returns a name with a NUL byte, the thread gets another name.
+    #[doc(alias = "thread_name_prefix")]
     pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
         self.hooks.thread_name = Some(Box::new(name));
         self
@@ -176,6 +183,7 @@ impl Builder {
     ///
     /// Tasks that are run inline, one within another because each joins the next, may use three
     /// quarters of the stack. A task that would go deeper runs on another thread.
+    #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -215,6 +223,7 @@ impl Builder {
     /// let pool = workmill::Builder::new().threads(2).on_thread_start(pin).build()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("initializer", "start_handler"))]
     pub fn on_thread_start(
         mut self,
         hook: impl Fn(usize) -> io::Result<()> + Send + Sync + 'static,
@@ -227,6 +236,7 @@ impl Builder {
     ///
     /// The hook is not called on a thread whose start failed. A panic in the hook goes to the
     /// [`panic_handler`](Self::panic_handler).
+    #[doc(alias = "exit_handler")]
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.thread_stop = Some(Box::new(hook));
         self
@@ -263,6 +273,7 @@ impl Builder {
     /// assert_eq!(panics.load(Ordering::Relaxed), 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("UncaughtExceptionHandler", "excepthook"))]
     pub fn panic_handler(
         mut self,
         handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
@@ -277,6 +288,7 @@ impl Builder {
     ///
     /// By default the closure is dropped. The hook is called on the thread that submits. A panic in
     /// the hook goes to the [`panic_handler`](Self::panic_handler).
+    #[doc(alias = "RejectedExecutionHandler")]
     pub fn on_rejected(mut self, hook: impl Fn(Rejected) + Send + Sync + 'static) -> Self {
         self.hooks.rejected = Some(Box::new(hook));
         self
@@ -369,6 +381,7 @@ impl Builder {
     /// assert_eq!(ended.recv()?, "all ground");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "terminated")]
     pub fn on_terminated(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.hooks.terminated = Some(Box::new(hook));
         self

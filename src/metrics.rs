@@ -42,6 +42,7 @@ use crate::error::CancelReason;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("RuntimeMetrics", "active_count", "queued_count", "panic_count"))]
 pub struct Metrics {
     /// The number of tasks that the pool has accepted.
     pub accepted: u64,

@@ -29,6 +29,7 @@ use crate::unwind::Payload;
 /// assert_eq!(error.panic_message(), Some("out of flour"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("ExecutionException", "CancelledError", "CancellationException"))]
 pub struct JoinError {
     cause: Cause,
 }

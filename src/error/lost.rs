@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(lost.standard_error(), Some("out of flour\n"));
 /// ```
 #[derive(Clone)]
+#[doc(alias = "BrokenProcessPool")]
 pub struct Lost(Arc<Inner>);
 
 #[derive(Clone)]

@@ -65,6 +65,7 @@ use crate::wait::{Cause, Deadline};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "TaskTracker")]
 pub struct Group {
     pool: PoolRef,
     tasks: Option<usize>,

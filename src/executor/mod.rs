@@ -111,6 +111,7 @@ impl PoolRef {
     /// println!("{}", pool.metrics()); // all of it
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("getActiveCount", "getCompletedTaskCount", "getQueue"))]
     pub fn metrics(&self) -> Metrics {
         self.pool.metrics()
     }

@@ -27,10 +27,22 @@
 
 pub mod choosing;
 pub mod first_steps;
+#[doc(alias = "java.util.concurrent")]
 pub mod from_java;
+#[doc(alias("concurrent.futures", "threading"))]
 pub mod from_python;
 pub mod futures;
 pub mod measuring;
+#[doc(alias(
+    "RLock",
+    "Condition",
+    "ReentrantLock",
+    "ReadWriteLock",
+    "commonPool",
+    "broadcast",
+    "spawn_local",
+    "LocalSet"
+))]
 pub mod missing;
 pub mod panics;
 pub mod seeing;
@@ -44,12 +56,15 @@ pub mod waiting;
 
 #[cfg_attr(not(doctest), doc = include_str!("from_rayon_and_tokio.md"))]
 #[cfg_attr(doctest, doc = "")]
+#[doc(alias("rayon", "tokio"))]
 pub mod from_rayon_and_tokio {}
 
 #[cfg_attr(not(doctest), doc = include_str!("per_thread_state.md"))]
 #[cfg_attr(doctest, doc = "")]
+#[doc(alias("ThreadLocal", "local"))]
 pub mod per_thread_state {}
 
 #[cfg_attr(not(doctest), doc = include_str!("processes.md"))]
 #[cfg_attr(doctest, doc = "")]
+#[doc(alias("multiprocessing", "Process"))]
 pub mod processes {}

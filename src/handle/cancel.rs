@@ -73,6 +73,7 @@ impl<T> JoinHandle<T> {
     /// busy.join()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         self.task_if_unspent()
             .is_some_and(|task| cancel(task, self.link()))
@@ -116,6 +117,7 @@ impl<T> JoinHandle<T> {
 /// assert_eq!(handle.join().is_err(), cancelled);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "AbortHandle")]
 pub struct CancelHandle {
     task: TaskRef,
     from: PoolLink,
@@ -139,6 +141,7 @@ impl CancelHandle {
     /// will, as described at [`JoinHandle::cancel`].
     ///
     /// The answer is true after the outcome was returned, too.
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         cancel(&self.task, self.from)
     }
@@ -193,6 +196,7 @@ impl fmt::Debug for CancelHandle {
 /// ```
 #[must_use = "the task is cancelled when this is dropped: keep it by `let handle = …`, since \
               `let _ = …` drops it at once"]
+#[doc(alias = "AbortOnDropHandle")]
 pub struct CancelOnDrop<T> {
     /// `None` only while the wrapper is taken apart.
     handle: Option<JoinHandle<T>>,

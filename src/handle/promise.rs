@@ -45,6 +45,7 @@ use crate::unwind;
 /// assert_eq!(handle.join()?, "an answer");
 /// # Ok::<(), workmill::JoinError>(())
 /// ```
+#[doc(alias("oneshot", "CompletableFuture"))]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, JoinHandle<T>) {
     promise_with(PoolLink::nowhere())
 }
@@ -153,6 +154,7 @@ impl<T: Send + 'static> Promise<T> {
     /// assert!(handle.cancel());
     /// assert_eq!(promise.complete(42), Err(42));
     /// ```
+    #[doc(alias = "set_result")]
     pub fn complete(self, value: T) -> Result<(), T> {
         self.give(Ok(value))
             .map_err(|value| value.unwrap_or_else(|_| unreachable!("a value was given")))
@@ -174,6 +176,7 @@ impl<T: Send + 'static> Promise<T> {
     /// promise.fail(JoinError::lost(lost)).unwrap();
     /// assert!(handle.join().unwrap_err().is_lost());
     /// ```
+    #[doc(alias("set_exception", "completeExceptionally"))]
     pub fn fail(self, error: JoinError) -> Result<(), JoinError> {
         self.give(Err(error))
             .map_err(|error| error.err().expect("an error was given"))
@@ -207,6 +210,7 @@ impl<T: Send + 'static> Promise<T> {
     /// # Ok::<(), workmill::JoinError>(())
     /// ```
     #[must_use = "`false`: the promise was cancelled, and nobody waits for the work"]
+    #[doc(alias = "set_running_or_notify_cancel")]
     pub fn set_running(&mut self) -> bool {
         self.answer.set_running()
     }
@@ -339,6 +343,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "`f` is called when the result is taken: nothing happens before"]
+    #[doc(alias = "thenApply")]
     pub fn map<U, F>(self, f: F) -> JoinHandle<U>
     where
         T: Send + 'static,

@@ -78,6 +78,7 @@ pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsComple
 /// ```
 #[doc(alias("invokeAll"))]
 #[must_use = "the outcomes tell of the errors"]
+#[doc(alias("gather", "joinall", "try_join_all"))]
 pub fn join_all<H: Handle>(
     handles: impl IntoIterator<Item = H>,
 ) -> Vec<Result<H::Value, H::Error>> {
@@ -112,6 +113,7 @@ pub fn join_all<H: Handle>(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias("invokeAny", "race"))]
+#[doc(alias = "select_ok")]
 pub fn first_ok<H: Handle>(
     handles: impl IntoIterator<Item = H>,
 ) -> Result<H::Value, Vec<H::Error>> {

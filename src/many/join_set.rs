@@ -45,6 +45,7 @@ use crate::wait::{Cause, Deadline, pending};
 /// ```
 #[doc(alias("errgroup", "TaskGroup", "ExecutorCompletionService"))]
 #[must_use = "the tasks are cancelled when the set is dropped"]
+#[doc(alias("JoinMap", "CompletionService"))]
 pub struct JoinSet<K, T> {
     pool: PoolRef,
     tasks: Unordered<K, CancelOnDrop<T>>,

@@ -61,6 +61,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("imap", "par_iter", "starmap"))]
+    #[doc(alias("par_bridge", "buffered", "invokeAll"))]
     pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -85,6 +86,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("imap_unordered"))]
+    #[doc(alias("buffer_unordered", "par_bridge"))]
     pub fn map_unordered<I, F, T>(&self, items: I, f: F) -> MapUnordered<I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -120,6 +122,7 @@ impl PoolRef {
     /// assert_eq!(sum.load(Ordering::Relaxed), 55);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "try_for_each")]
     pub fn for_each<I, F>(&self, items: I, f: F) -> Result<(), JoinError>
     where
         I: IntoIterator<Item: Send + 'static>,

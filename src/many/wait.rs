@@ -14,6 +14,7 @@ use crate::wait::{Cause, Deadline, block_until, pending};
 /// How many of several tasks [`wait`](wait()) and its other forms wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "return_when"))]
 pub enum WaitFor {
     /// Waits until all tasks have ended.
     All,
@@ -83,6 +84,7 @@ pub enum WaitFor {
     "FIRST_EXCEPTION",
     "ALL_COMPLETED"
 ))]
+#[doc(alias("allOf", "anyOf", "select_all"))]
 pub fn wait<H: AnyHandle>(handles: &mut [H], until: WaitFor) -> Vec<usize> {
     if until != WaitFor::All {
         return wait_until(handles, until, Deadline::NEVER);

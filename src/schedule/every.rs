@@ -39,6 +39,7 @@ impl Every {
     /// # Panics
     ///
     /// Panics if `period` is zero.
+    #[doc(alias = "scheduleAtFixedRate")]
     pub fn rate(period: Duration) -> Self {
         assert!(!period.is_zero(), "the period of a series is zero");
         Self {
@@ -51,6 +52,7 @@ impl Every {
 
     /// Creates a series with a fixed delay: the first run is due at once, and each other run when
     /// `pause` has passed since the end of the previous one.
+    #[doc(alias = "scheduleWithFixedDelay")]
     pub fn delay(pause: Duration) -> Self {
         Self {
             period: pause,

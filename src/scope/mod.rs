@@ -64,6 +64,7 @@ use crate::unwind;
 /// assert!(numbers.iter().all(|number| *number == 42));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "StructuredTaskScope")]
 pub struct Scope<'scope, 'env: 'scope> {
     tasks: Tasks<'scope>,
     pool: &'scope Arc<Pool>,

@@ -80,6 +80,7 @@ use crate::wait::{Cause, Deadline, block_until, pending};
 /// assert_eq!(leaders.filter(|is_leader| *is_leader).count(), 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("CyclicBarrier", "Phaser"))]
 pub struct Barrier {
     parties: usize,
     round: Mutex<Round>,

@@ -67,6 +67,7 @@ type Reason = Arc<dyn Error + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias("CancellationToken", "Context"))]
 pub struct CancelToken(Arc<Inner>);
 
 struct Inner {
@@ -241,6 +242,7 @@ impl CancelToken {
     /// assert!(miller.join().is_err());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "DropGuard")]
     pub fn drop_guard(self) -> CancelGuard {
         CancelGuard(Some(self))
     }

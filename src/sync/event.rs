@@ -45,6 +45,7 @@ use crate::wait::{Cause, Deadline, block_until, pending};
 /// green.clear();
 /// assert!(!green.is_set());
 /// ```
+#[doc(alias = "ManualResetEvent")]
 pub struct Event {
     flag: AtomicBool,
     waiters: WaitQueue,

@@ -34,6 +34,7 @@ use crate::primitive::{AtomicUsize, Ordering};
 /// all_milled.wait();
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("CountDownLatch", "WaitGroup"))]
 pub struct Latch {
     left: AtomicUsize,
     open: Event,

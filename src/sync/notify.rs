@@ -105,6 +105,7 @@ const WAITING: u8 = 2;
 ///     assert_eq!(mailbox.lock().unwrap().take(), Some("flour is out"));
 /// });
 /// ```
+#[doc(alias("Condition", "Condvar"))]
 pub struct Notify {
     word: AtomicU8,
     waiters: Mutex<WaitList>,

@@ -279,6 +279,7 @@ impl Semaphore {
     /// # Ok::<(), workmill::AcquireError>(())
     /// ```
     #[inline]
+    #[doc(alias = "Weighted")]
     pub fn acquire_many(&self, permits: usize) -> Result<Permit<'_>, AcquireError> {
         self.take(permits)?;
         Ok(Permit(Held::new(self, permits)))
@@ -497,6 +498,7 @@ impl Semaphore {
     /// assert_eq!(keys.available_permits(), 3);
     /// # Ok::<(), workmill::ReleaseError>(())
     /// ```
+    #[doc(alias = "release")]
     pub fn add_permits(&self, permits: usize) -> Result<(), ReleaseError> {
         self.permits.add(permits)
     }
@@ -543,6 +545,7 @@ impl Semaphore {
     /// assert_eq!(arrived.drain_permits().permits(), 0);
     /// # Ok::<(), workmill::ReleaseError>(())
     /// ```
+    #[doc(alias = "drainPermits")]
     pub fn drain_permits(&self) -> Permit<'_> {
         Permit(Held::new(self, self.permits.take_all()))
     }
@@ -556,6 +559,7 @@ impl Semaphore {
     /// Returns the number of free permits. This is a snapshot and may be stale.
     ///
     /// Permits can be free although others wait, if the longest waiter wants more.
+    #[doc(alias = "get_value")]
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }

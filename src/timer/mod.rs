@@ -260,6 +260,7 @@ impl fmt::Debug for Sleep {
 /// green.set();
 /// assert!(block_on(timeout(short, green.wait_async())).is_ok());
 /// ```
+#[doc(alias("wait_for", "orTimeout"))]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
         future: future.into_future(),
@@ -344,6 +345,7 @@ impl<F> fmt::Debug for Timeout<F> {
 ///     assert!(ticks.tick().await >= first + period);
 /// });
 /// ```
+#[doc(alias = "Ticker")]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "the period of an interval is zero");
     let next = sleep(Duration::ZERO);

@@ -139,6 +139,7 @@ impl Builder {
 
     /// Sets the number of jobs after which a worker process is replaced by a new one, for jobs that
     /// leak. By default there is none. Python calls it `max_tasks_per_child`.
+    #[doc(alias("maxtasksperchild", "max_tasks_per_child"))]
     pub fn max_jobs_per_worker(mut self, jobs: u64) -> Self {
         self.config.max_jobs_per_worker = Some(jobs);
         self

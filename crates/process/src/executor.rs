@@ -71,6 +71,7 @@ const DRIVING_THREADS: usize = 1;
 /// }
 /// ```
 #[derive(Clone)]
+#[doc(alias("multiprocessing", "Pool"))]
 pub struct ProcessPoolExecutor {
     owner: Arc<Owner>,
 }
@@ -222,6 +223,7 @@ impl ProcessPoolExecutor {
     /// with [`CancelReason::Shutdown`](workmill::CancelReason::Shutdown), when nothing of its job
     /// runs any more. To let the running ones finish, call [`shutdown`](Self::shutdown) instead.
     /// Call it afterwards to wait for the processes.
+    #[doc(alias("terminate", "terminate_workers", "kill_workers"))]
     pub fn shutdown_now(&self) -> usize {
         let owner = &self.owner;
         if owner.is_forked() {

@@ -39,6 +39,13 @@ use crate::wait::Deadline;
 /// });
 /// assert_eq!(eaten, 8);
 /// ```
+#[doc(alias(
+    "BlockingQueue",
+    "channel",
+    "mpsc",
+    "SimpleQueue",
+    "LinkedBlockingQueue"
+))]
 pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 
 /// A queue that gives out the item that was put last. See [`Queue`] for its methods.
@@ -51,6 +58,7 @@ pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 /// assert_eq!(plates.get()?, "second");
 /// # Ok::<(), workmill::GetError>(())
 /// ```
+#[doc(alias("LIFO", "stack"))]
 pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 
 /// A queue that gives out the smallest item first, and equal items in the order in which they were
@@ -70,6 +78,7 @@ pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 /// letters.close();
 /// assert!(letters.iter().eq([(1, "telegram"), (2, "bill"), (2, "postcard")]));
 /// ```
+#[doc(alias("PriorityBlockingQueue", "heapq"))]
 pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 
 /// A queue for any number of threads, tasks and futures, which can be bounded, closed and joined.
@@ -127,6 +136,13 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias(
+    "BlockingQueue",
+    "channel",
+    "mpsc",
+    "SimpleQueue",
+    "LinkedBlockingQueue"
+))]
 pub struct Queue<T, O> {
     pub(super) engine: Engine<T, O>,
 }
@@ -138,6 +154,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). The capacity can be any number: a
     /// [`JoinableQueue`] for up to 65,536 items allocates memory for them at once, and every other
     /// queue as items come.
+    #[doc(alias("maxsize", "SynchronousQueue", "rendezvous", "Exchanger"))]
     pub fn bounded(capacity: usize) -> Self {
         Self {
             engine: Engine::bounded(capacity),
@@ -163,6 +180,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`PutError`] with the item if the queue is closed, or is closed during the wait.
     #[inline]
+    #[doc(alias = "send")]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         match self.engine.put_now(item) {
             Ok(()) => Ok(()),
@@ -182,6 +200,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`TryPutError`] with the item if the queue is full or closed.
+    #[doc(alias("put_nowait", "offer"))]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         self.engine.put_now(item).map_err(TryPutError::from)
     }
@@ -263,6 +282,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`GetError`] once the queue is closed and empty.
     #[inline]
+    #[doc(alias("take", "recv"))]
     pub fn get(&self) -> Result<T, GetError> {
         if let Some(item) = self.engine.take() {
             return Ok(item);
@@ -276,6 +296,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    #[doc(alias("get_nowait", "poll"))]
     pub fn try_get(&self) -> Result<T, TryGetError> {
         match self.engine.look_for_item() {
             Some(decided) => decided.map_err(TryGetError::from),
@@ -412,6 +433,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert!(queue.get().is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "shutdown")]
     pub fn close(&self) {
         self.engine.close();
     }
@@ -444,11 +466,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Returns the number of items in the queue. This is a snapshot and may be stale.
     ///
     /// Without capacity it is 0.
+    #[doc(alias = "qsize")]
     pub fn len(&self) -> usize {
         self.engine.len()
     }
 
     /// Returns `true` if no item is in the queue. This is a snapshot and may be stale.
+    #[doc(alias = "empty")]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -456,6 +480,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Returns `true` if there is no room in the queue. This is a snapshot and may be stale.
     ///
     /// Without capacity there never is room.
+    #[doc(alias = "full")]
     pub fn is_full(&self) -> bool {
         self.engine.is_full()
     }

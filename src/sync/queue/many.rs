@@ -129,6 +129,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!((queue.unfinished(), queue.is_closed()), (0, false));
     /// # Ok::<(), workmill::PutError<(i32, std::ops::RangeInclusive<i32>)>>(())
     /// ```
+    #[doc(alias = "drainTo")]
     pub fn drain(&self) -> Vec<T> {
         self.engine.drain()
     }
