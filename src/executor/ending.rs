@@ -260,6 +260,16 @@ impl PoolRef {
     }
 
     /// Returns `true` if the pool has been shut down, or the group of this reference.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(!pool.is_shutdown());
+    /// pool.shutdown_now();
+    /// assert!(pool.is_shutdown());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "isShutdown")]
     pub fn is_shutdown(&self) -> bool {
         let is_closed = self.pool.is_closed() || self.pool.is_forked();
@@ -271,6 +281,16 @@ impl PoolRef {
 
     /// Returns `true` if the pool has ended: it was shut down, every task has ended, and every
     /// thread has left the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(!pool.is_terminated());
+    /// pool.shutdown();
+    /// assert!(pool.is_terminated());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "isTerminated")]
     pub fn is_terminated(&self) -> bool {
         self.pool.is_terminated() || self.pool.is_forked()

@@ -117,6 +117,16 @@ impl PoolRef {
     }
 
     /// Returns the number of tasks that may run at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// assert_eq!(pool.threads(), 2);
+    /// pool.set_threads(4)?;
+    /// assert_eq!(pool.threads(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn threads(&self) -> usize {
         self.pool.threads()
     }

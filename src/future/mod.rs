@@ -80,6 +80,14 @@ pub fn yield_now() -> YieldNow {
 }
 
 /// A future that yields once, created by [`yield_now`].
+///
+/// # Examples
+///
+/// ```
+/// workmill::block_on(async {
+///     workmill::yield_now().await;
+/// });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct YieldNow {
     has_yielded: bool,

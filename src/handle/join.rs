@@ -370,6 +370,16 @@ impl<T> JoinHandle<T> {
     }
 
     /// Returns `true` if the task is running; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// pool.wait_idle()?;
+    /// assert!(!handle.is_running() && handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.task.as_ref().is_some_and(|task| task.is_running())
     }

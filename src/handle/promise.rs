@@ -216,6 +216,14 @@ impl<T: Send + 'static> Promise<T> {
     }
 
     /// Returns `true` if the promise was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (promise, handle) = workmill::promise::<u32>();
+    /// handle.cancel();
+    /// assert!(promise.is_cancelled());
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.answer.is_cancelled()
     }
@@ -241,6 +249,17 @@ impl<T: Send + 'static> Promise<T> {
     /// Any number of callbacks are called in the order in which they were registered. A panic in
     /// one is contained. A callback that owns the promise keeps it, so that the handle resolves
     /// only if it is cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// let (promise, handle) = workmill::promise::<u32>();
+    /// promise.on_cancel(move || send.send("nobody waits any more").unwrap());
+    /// handle.cancel();
+    /// assert_eq!(called.recv()?, "nobody waits any more");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
         self.answer.canceller().token.on_cancel(callback).keep();
     }
