@@ -1,4 +1,4 @@
-//! It hangs, it is slow, it panicked: what to look at.
+//! It hangs, it is slow, it panicked, it does not compile: what to look at.
 //!
 //! Three things to have in a program before there is trouble: names for its tasks
 //! ([`named`](crate::PoolRef::named)), a line in its log for each
@@ -57,6 +57,20 @@
 //!
 //! [Seeing](crate::guide::seeing) has spans, and a picture of a run that shows which worker ran
 //! which task when.
+//!
+//! # It does not compile
+//!
+//! | rustc says | because | write |
+//! |---|---|---|
+//! | expected a closure, found `async` block | a future is not submitted | [`spawn`](crate::PoolRef::spawn) |
+//! | expected a value, found future | the closure calls an `async fn`, and returns its future | [`spawn`](crate::PoolRef::spawn)`(work(1))` |
+//! | closure may outlive the current function; borrowed data escapes | a task may run after this function has returned | `move`, and a clone for each closure; or a [`scope`](crate::PoolRef::scope), whose tasks may borrow |
+//! | `xs` does not live long enough, in `pool.map(&xs, …)` | likewise | `pool.map(xs, …)`, [`pool.map_slice(&xs, …)?`](crate::PoolRef::map_slice), or [`scope.map`](crate::Scope::map) |
+//! | `Rc<…>` or `MutexGuard<…>` cannot be sent between threads safely | another thread runs the closure | [`Arc`](std::sync::Arc); lock inside the closure |
+//! | no method `acquire_owned`; consider `Arc::new(…)` there | owned permits keep their semaphore | `Arc::new(Semaphore::new(2))` once, and clone that |
+//! | no function `new` for `Queue` | the bound is said in the name | [`bounded`](crate::Queue::bounded), [`unbounded`](crate::Queue::unbounded) |
+//! | `?` cannot convert, behind `join()` | the task returns a `Result` of its own | `join()??`, or [`flat()`](crate::JoinHandle::flat) |
+//! | unused `Permit`, `TaskGuard` or `CancelGuard` | it was given back at once | `let _permit = …`, never `let _ = …` |
 //!
 //! # It panicked
 //!
