@@ -128,8 +128,9 @@
 //!   [shared](crate::JoinHandle::shared).
 //! - **`map` is lazy.** A few items are in flight at a time, so the input may be infinite; and an
 //!   error does not end the iteration.
-//! - **Cancelled counts as done, at once.** Python's `wait` does not return for a future that was
-//!   cancelled until a worker has met it, and after `shutdown(cancel_futures=True)` none does.
+//! - **Cancelled counts as done, at once.** In CPython 3.13 `wait` does not return for a future
+//!   that was cancelled until a worker has met it, and after `shutdown(cancel_futures=True)` none
+//!   does.
 //! - **`task_done` belongs to an item.** Python counts the calls; here the guard of
 //!   [`get_task`](crate::Queue::get_task) calls it, also when the consumer panics.
 //! - **A refused item comes back** in the error of a put, and a refused closure in that of
