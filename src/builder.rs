@@ -32,6 +32,7 @@ use crate::warning::Warning;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "a builder does nothing until it builds"]
+#[doc(alias("ThreadPoolBuilder", "ThreadFactory"))]
 pub struct Builder {
     threads: Option<usize>,
     max_threads: Option<usize>,
@@ -48,6 +49,14 @@ pub struct Builder {
 
 impl Builder {
     /// Creates a builder with the default of each setting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().build()?; // as many threads as the process may use
+    /// assert!(pool.threads() >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             threads: None,
@@ -72,6 +81,15 @@ impl Builder {
     /// quota lowers it. [`build`](Self::build) describes when the threads start.
     /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) changes the number later. Tasks that
     /// wait do not count: see [`max_spare_threads`](Self::max_spare_threads).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(3).build()?;
+    /// assert_eq!(pool.threads(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("max_workers", "num_threads", "maximumPoolSize", "worker_threads"))]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -82,6 +100,15 @@ impl Builder {
     ///
     /// The default is four times the initial number of threads, but not more than 1,024, unless the
     /// initial number is larger. Each possible thread costs some kilobytes, used or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).max_threads(4).build()?;
+    /// pool.set_threads(4)?;
+    /// assert!(pool.set_threads(5).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = Some(threads);
         self
@@ -94,6 +121,18 @@ impl Builder {
     /// [`set_threads`](crate::ThreadPoolExecutor::set_threads) sets a smaller number, only that
     /// many stay. At least one thread always stays, so a task can be held up by a failing thread
     /// start only while every existing thread waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// // Seven of eight threads end when they have had nothing to do for a second.
+    /// let builder = workmill::Builder::new().threads(8).min_threads(1);
+    /// let pool = builder.keep_alive(Duration::from_secs(1)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "corePoolSize")]
     pub fn min_threads(mut self, threads: usize) -> Self {
         self.min_threads = Some(threads);
         self
@@ -112,6 +151,23 @@ impl Builder {
     /// reported to [`on_warning`](Self::on_warning). If every slot is kept in this way by a task
     /// that waits for tasks that are still queued, the pool hangs. With 0 every wait keeps its
     /// slot. The [guide](crate::guide::waiting) explains waiting in full.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, Event};
+    ///
+    /// // At most two threads more than one, however many tasks wait.
+    /// let pool = Builder::new().threads(1).max_spare_threads(2).build()?;
+    /// let go = std::sync::Arc::new(Event::new());
+    /// let waiter = std::sync::Arc::clone(&go);
+    /// pool.execute(move || waiter.wait());
+    /// pool.execute(move || go.set()); // by a spare thread, or by the first if it has not begun
+    /// pool.wait_idle()?;
+    /// assert!(pool.metrics().live_threads <= 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "max_blocking_threads")]
     pub fn max_spare_threads(mut self, threads: usize) -> Self {
         self.max_spare_threads = threads;
         self
@@ -120,6 +176,17 @@ impl Builder {
     /// Sets how long a thread has nothing to do before it ends, unless it is one of the
     /// [`min_threads`](Self::min_threads) that stay; 60 seconds by default. [`Duration::MAX`] means
     /// forever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = workmill::Builder::new().threads(8).min_threads(1);
+    /// let pool = builder.keep_alive(Duration::from_millis(100)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("keepAliveTime", "thread_keep_alive", "idle_timeout"))]
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.keep_alive = time;
         self
@@ -138,6 +205,17 @@ impl Builder {
     ///
     /// With [`Duration::MAX`] no task gives way, and a pool whose tasks all wait for what a queued
     /// task has to do hangs. The [guide](crate::guide::waiting#waits-for-room) explains this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// // Tasks that wait for room never give their slots away: for a program whose consumers are
+    /// // threads of their own.
+    /// let pool = workmill::Builder::new().threads(2).give_way(Duration::MAX).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn give_way(mut self, time: Duration) -> Self {
         self.give_way = time;
         self
@@ -149,12 +227,35 @@ impl Builder {
     /// of closures that have been accepted and have not returned is less than the number of
     /// threads, so that a thread takes it at once. See [`Overflow`] for what happens to a task that
     /// finds no room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(2).build()?;
+    /// let handles: Vec<_> = (0..10).map(|n| pool.submit(move || n)).collect(); // waits at times
+    /// assert_eq!(handles.into_iter().filter_map(|handle| handle.join().ok()).sum::<i32>(), 45);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("max_queue_size", "ArrayBlockingQueue"))]
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = Some(tasks);
         self
     }
 
     /// Sets what happens to a task that finds the queue full. By default the submitter waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, Overflow};
+    ///
+    /// let builder = Builder::new().threads(1).queue_capacity(1);
+    /// let pool = builder.overflow(Overflow::CallerRuns).build()?;
+    /// for n in 0..10 {
+    ///     pool.execute(move || println!("{n}")); // some of them on this thread
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
@@ -166,6 +267,16 @@ impl Builder {
     /// A number is used again after its thread has ended. [`build`](Self::build) calls the function
     /// for the first threads; for other threads it is called later, on any thread. If the function
     /// then panics or returns a name with a NUL byte, the thread gets another name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().thread_name(|number| format!("mill-{number}")).build()?;
+    /// let name = pool.submit(|| std::thread::current().name().map(str::to_owned)).join()?;
+    /// assert!(name.unwrap().starts_with("mill-"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "thread_name_prefix")]
     pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
         self.hooks.thread_name = Some(Box::new(name));
         self
@@ -176,6 +287,19 @@ impl Builder {
     ///
     /// Tasks that are run inline, one within another because each joins the next, may use three
     /// quarters of the stack. A task that would go deeper runs on another thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(2).stack_size(16 * 1024 * 1024).build()?;
+    /// let sum = pool.submit(|| {
+    ///     let large = [1_u8; 4 * 1024 * 1024]; // more than a thread has otherwise
+    ///     large.iter().map(|&byte| u32::from(byte)).sum::<u32>()
+    /// });
+    /// assert_eq!(sum.join()?, 4 * 1024 * 1024);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -183,6 +307,18 @@ impl Builder {
 
     /// Sets what the drop of the last owner does. By default it waits until every accepted task has
     /// run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, DropBehavior};
+    ///
+    /// let pool = Builder::new().threads(1).on_drop(DropBehavior::Cancel).build()?;
+    /// let handles: Vec<_> = (0..100).map(|n| pool.submit(move || n)).collect();
+    /// drop(pool); // waits for the one that runs
+    /// assert!(handles.iter().all(|handle| handle.is_finished()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
         self.on_drop = behavior;
         self
@@ -215,6 +351,7 @@ impl Builder {
     /// let pool = workmill::Builder::new().threads(2).on_thread_start(pin).build()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("initializer", "start_handler"))]
     pub fn on_thread_start(
         mut self,
         hook: impl Fn(usize) -> io::Result<()> + Send + Sync + 'static,
@@ -227,6 +364,21 @@ impl Builder {
     ///
     /// The hook is not called on a thread whose start failed. A panic in the hook goes to the
     /// [`panic_handler`](Self::panic_handler).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (send, stopped) = mpsc::channel();
+    /// let stop = move |number| send.send(number).unwrap();
+    /// let pool = workmill::Builder::new().threads(1).on_thread_stop(stop).build()?;
+    /// pool.execute(|| println!("the first task starts the thread"));
+    /// pool.shutdown();
+    /// assert_eq!(stopped.recv()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "exit_handler")]
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.thread_stop = Some(Box::new(hook));
         self
@@ -263,6 +415,7 @@ impl Builder {
     /// assert_eq!(panics.load(Ordering::Relaxed), 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("UncaughtExceptionHandler", "excepthook"))]
     pub fn panic_handler(
         mut self,
         handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
@@ -277,6 +430,19 @@ impl Builder {
     ///
     /// By default the closure is dropped. The hook is called on the thread that submits. A panic in
     /// the hook goes to the [`panic_handler`](Self::panic_handler).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, Overflow};
+    ///
+    /// let builder = Builder::new().threads(1).queue_capacity(1).overflow(Overflow::Reject);
+    /// let pool = builder.on_rejected(|rejected| eprintln!("{}", rejected.reason())).build()?;
+    /// pool.shutdown();
+    /// pool.execute(|| println!("too late"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "RejectedExecutionHandler")]
     pub fn on_rejected(mut self, hook: impl Fn(Rejected) + Send + Sync + 'static) -> Self {
         self.hooks.rejected = Some(Box::new(hook));
         self
@@ -290,6 +456,14 @@ impl Builder {
     /// each shutdown that waits for seconds reports that. The hook is called on the thread that
     /// meets the problem, which may be a submitting thread. A panic in the hook goes to the
     /// [`panic_handler`](Self::panic_handler).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = workmill::Builder::new().threads(2);
+    /// let pool = builder.on_warning(|warning| eprintln!("pool: {warning}")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_warning(mut self, hook: impl Fn(Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Box::new(hook));
         self
@@ -369,6 +543,7 @@ impl Builder {
     /// assert_eq!(ended.recv()?, "all ground");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "terminated")]
     pub fn on_terminated(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.hooks.terminated = Some(Box::new(hook));
         self
@@ -400,6 +575,15 @@ impl Builder {
     /// byte. Otherwise the system's error if it fails to start a thread here, or the error of
     /// [`on_thread_start`](Self::on_thread_start); the threads that had been started have ended by
     /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(2).build()?;
+    /// assert_eq!(pool.submit(|| 6 * 7).join()?, 42);
+    /// assert!(workmill::Builder::new().threads(0).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> io::Result<ThreadPoolExecutor> {
         let (queue_capacity, overflow, on_drop) =
             (self.queue_capacity, self.overflow, self.on_drop);
@@ -483,6 +667,16 @@ impl ThreadPoolExecutor {
     ///
     /// [`io::ErrorKind::InvalidInput`] if `threads` is 0 or more than 65,535, or the system's error
     /// if it fails to start the first thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// assert_eq!(pool.submit(|| 6 * 7).join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(threads: usize) -> io::Result<Self> {
         Builder::new().threads(threads).build()
     }

@@ -212,57 +212,16 @@
 //! | `hyper` | `hyper::rt::Executor` for [`ThreadPoolExecutor`] and [`PoolRef`]; `hyper::rt::Timer` by `adapters::HyperTimer` |
 //! | `tracing` | a [span](guide::seeing#spans) for each task, whose parent is that of its submitter |
 //!
-//! # Coming from Python
+//! # The guide
 //!
-//! | `concurrent.futures` | here |
-//! |---|---|
-//! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)?`](ThreadPoolExecutor::new) |
-//! | `pool.submit(f, x)` | [`pool.submit(move \|\| f(x))`](PoolRef::submit) |
-//! | `future.result()` | [`handle.join()?`](JoinHandle::join) |
-//! | `future.result(timeout=2)` | [`handle.join_timeout(Duration::from_secs(2))`](JoinHandle::join_timeout) |
-//! | `future.cancel()` | [`handle.cancel()`](JoinHandle::cancel), or a [`CancelHandle`] from elsewhere |
-//! | `future.add_done_callback(f)` | [`handle.on_done(f)`](JoinHandle::on_done) |
-//! | calling `result()` more than once | [`handle.shared()`](JoinHandle::shared) |
-//! | `pool.map(f, xs, chunksize=9)` | [`pool.map(xs, f).chunk(9)`](PoolRef::map), whose items are `Result`s |
-//! | `wait(futures, return_when=…)` | [`wait(&mut handles, WaitFor::…)`](wait()) |
-//! | `as_completed(futures, timeout=2)` | [`as_completed(handles).timeout(…)`](as_completed) |
-//! | `Future()`, `set_result(x)`, `set_exception(e)` | [`promise()`](promise()), [`complete(x)`](Promise::complete), [`fail(e)`](Promise::fail) |
-//! | `set_running_or_notify_cancel()` | [`set_running()`](Promise::set_running) |
-//! | `asyncio.TaskGroup()` | [`JoinSet`] |
-//! | `initializer=f` | [`Builder::on_thread_start`] |
-//! | `future.done()`, `future.running()` | [`is_finished()`](JoinHandle::is_finished), [`is_running()`](JoinHandle::is_running) |
-//! | `asyncio.run(f())`, `create_task(f())` | [`block_on(f())`](block_on), [`pool.spawn(f())`](PoolRef::spawn) |
-//! | `asyncio.sleep(1)`, `wait_for(f(), 2)` | [`timer::sleep`], [`timer::timeout`] |
-//! | `threading.Timer(5, f).start()` | [`pool.submit_after(Duration::from_secs(5), f)`](PoolRef::submit_after) |
-//! | `list(pool.map(f, xs))` | [`pool.map_slice(&xs, f)?`](PoolRef::map_slice) |
-//! | `with ThreadPoolExecutor() as pool:`, to have all done at its end | [`pool.scope(…)`](PoolRef::scope), whose tasks may borrow |
-//! | `pool.shutdown()` | [`pool.shutdown()`](ThreadPoolExecutor::shutdown), or the drop of the pool |
-//! | `pool.shutdown(wait=False, cancel_futures=True)` | [`pool.shutdown_now()`](ThreadPoolExecutor::shutdown_now) |
-//!
-//! | `threading` | here |
-//! |---|---|
-//! | `Semaphore(n)`, `BoundedSemaphore(n)` | [`Semaphore::new(n)`](Semaphore::new), [`BoundedSemaphore::new(n)`](BoundedSemaphore::new) |
-//! | `with semaphore:` | `let _permit = semaphore.acquire()?;` |
-//! | `semaphore.acquire(blocking=False)` | [`try_acquire()`](Semaphore::try_acquire) |
-//! | `semaphore.acquire(timeout=2)` | [`acquire_timeout(Duration::from_secs(2))`](Semaphore::acquire_timeout) |
-//! | `semaphore.release()` without an acquire | [`add_permits(1)`](Semaphore::add_permits), [`BoundedSemaphore::release`] |
-//! | `Event()`: `set`, `clear`, `is_set`, `wait` | [`Event`] with methods of these names; `wait(timeout)` is [`wait_timeout`](Event::wait_timeout) |
-//! | `Barrier(n)`: `wait`, `parties`, `n_waiting` | [`Barrier`]: [`wait`](Barrier::wait), [`parties`](Barrier::parties), [`waiting`](Barrier::waiting); a timeout breaks nothing |
-//! | `Lock()` | [`std::sync::Mutex`] |
-//!
-//! | `queue`, `multiprocessing` | here |
-//! |---|---|
-//! | `Queue(5)`, `JoinableQueue(5)` | [`JoinableQueue::bounded(5)`](Queue::bounded) |
-//! | `Queue()` | [`JoinableQueue::unbounded()`](Queue::unbounded) |
-//! | `LifoQueue`, `PriorityQueue` | [`LifoQueue`], [`PriorityQueue`], which keeps equal items in order |
-//! | `put`, `put_nowait`, `put(timeout=2)` | [`put`](Queue::put), [`try_put`](Queue::try_put), [`put_timeout`](Queue::put_timeout), whose errors return the item |
-//! | `get`, `get_nowait`, `get(timeout=2)` | [`get`](Queue::get), [`try_get`](Queue::try_get), [`get_timeout`](Queue::get_timeout) |
-//! | `get` and then `task_done` | [`get_task`](Queue::get_task), whose guard calls it, or both by hand |
-//! | `join` | [`join`](Queue::join), [`join_timeout`](Queue::join_timeout) |
-//! | `put(None)` as an end mark, `shutdown()` | [`close`](Queue::close), which ends `for item in &queue`; the last [`producer`](Queue::producer) closes when it goes |
-//! | `shutdown(immediate=True)` | [`close_and_drain`](Queue::close_and_drain) |
-//! | `qsize`, `empty`, `full` | [`len`](Queue::len), [`is_empty`](Queue::is_empty), [`is_full`](Queue::is_full) |
-//! | `join_thread`, `cancel_join_thread` | nothing: no thread carries the items |
+//! [`guide`] has what no single item can tell: [first steps](guide::first_steps); what the names of
+//! [Python](guide::from_python), of [Java](guide::from_java) and of
+//! [rayon and tokio](guide::from_rayon_and_tokio) are called here;
+//! [waiting inside tasks](guide::waiting), [shutdown and Ctrl-C](guide::shutdown),
+//! [futures](guide::futures), [panics](guide::panics), [processes](guide::processes);
+//! [which primitive to choose](guide::choosing), [per-thread state](guide::per_thread_state),
+//! [how to measure](guide::measuring) and [to test](guide::testing); and
+//! [what to look at](guide::trouble) when a program hangs, is slow, or panicked.
 //!
 //! [`submit`]: PoolRef::submit
 //! [`spawn`]: PoolRef::spawn

@@ -42,6 +42,7 @@ use crate::error::CancelReason;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("RuntimeMetrics", "active_count", "queued_count", "panic_count"))]
 pub struct Metrics {
     /// The number of tasks that the pool has accepted.
     pub accepted: u64,
@@ -107,6 +108,15 @@ pub struct Metrics {
 }
 
 /// The numbers of tasks that were cancelled, by [`CancelReason`].
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// pool.submit_after(std::time::Duration::MAX, || 42).cancel();
+/// println!("{} cancelled by their handles", pool.metrics().cancelled.requested);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CancelCounts {
@@ -145,6 +155,14 @@ impl CancelCounts {
     }
 
     /// Returns the sum.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.metrics().cancelled.total(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn total(&self) -> u64 {
         self.each().iter().map(|(count, _)| count).sum()
     }
@@ -167,6 +185,18 @@ impl fmt::Display for CancelCounts {
 }
 
 /// The work of a thread for a pool since that was started.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// pool.execute(|| println!("a sack"));
+/// pool.wait_idle()?;
+/// let total = pool.metrics().total; // of all workers
+/// assert_eq!(total.started, 1);
+/// println!("busy for {:?}", total.busy);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerCounts {
@@ -195,6 +225,18 @@ pub struct WorkerCounts {
 
 /// The work of one worker of a pool. The workers that have had a number one after the other are
 /// counted together.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// pool.execute(|| println!("a sack"));
+/// pool.wait_idle()?;
+/// for worker in pool.metrics().workers {
+///     println!("{} has begun {} tasks", worker.name, worker.counts.started);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerMetrics {
@@ -214,6 +256,17 @@ pub struct WorkerMetrics {
 /// [`accepted`](Self::accepted) is the sum of [`queued`](Self::queued),
 /// [`in_progress`](Self::in_progress), [`finished`](Self::finished), [`panicked`](Self::panicked)
 /// and [`cancelled`](Self::cancelled).
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let disk = pool.limited(2);
+/// disk.submit(|| 42).join()?;
+/// let metrics = disk.metrics();
+/// assert_eq!((metrics.limit, metrics.accepted), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupMetrics {

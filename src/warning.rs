@@ -56,6 +56,19 @@ pub enum Warning {
 
 /// A task that has waited for room until another task may begin in its place; of
 /// [`Warning::GaveWay`].
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Builder, Warning};
+///
+/// let builder = Builder::new().on_warning(|warning| {
+///     if let Warning::GaveWay(it) = warning {
+///         eprintln!("{} has waited for {} for {:?}", it.task, it.awaited, it.stood);
+///     }
+/// });
+/// # drop(builder);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GaveWay {

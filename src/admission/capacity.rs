@@ -169,6 +169,7 @@ impl Drop for CapacityPermit {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[doc(alias = "RejectedExecutionHandler")]
 pub enum Overflow {
     /// The submitter blocks until there is room. Submitters are served in order of arrival. A task
     /// of another pool [lends its slot](crate::guide::waiting#waits-for-room) meanwhile.
@@ -177,18 +178,22 @@ pub enum Overflow {
     /// The task is refused: its handle resolves to cancelled, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected), and a closure without a handle
     /// goes to [`on_rejected`](crate::Builder::on_rejected).
+    #[doc(alias = "AbortPolicy")]
     Reject,
     /// The submitter runs the task itself, before the call returns, and so slows down to the pace
     /// of the pool. Inside the task, [`current`](crate::current) returns the pool.
+    #[doc(alias = "CallerRunsPolicy")]
     CallerRuns,
     /// The task that has waited longest is cancelled in favour of the new one, one for one, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected); only its handle reports this. The
     /// submitter drops it before the call returns. A task that waits in a [group](crate::Group) is
     /// cancelled if no other waits. If every waiting task is already being taken from the queue by
     /// a thread, or was submitted by a task of the pool, the new task is dropped instead.
+    #[doc(alias = "DiscardOldestPolicy")]
     DropOldest,
     /// The new task is dropped, and its handle resolves to cancelled, with
     /// [`CancelReason::Rejected`](crate::CancelReason::Rejected). A closure without a handle does
     /// not go to [`on_rejected`](crate::Builder::on_rejected).
+    #[doc(alias = "DiscardPolicy")]
     DropNewest,
 }

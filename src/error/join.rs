@@ -29,6 +29,7 @@ use crate::unwind::Payload;
 /// assert_eq!(error.panic_message(), Some("out of flour"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("ExecutionException", "CancelledError", "CancellationException"))]
 pub struct JoinError {
     cause: Cause,
 }
@@ -188,6 +189,13 @@ impl JoinError {
 
     /// Returns the error with another [name](Self::task_name) of the task. The panic of a task
     /// whose handle is [shared](crate::SharedHandle) keeps its name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = workmill::JoinError::panicked("out of flour").with_task_name("bake");
+    /// assert_eq!(error.task_name(), "bake");
+    /// ```
     pub fn with_task_name(self, name: impl Into<String>) -> Self {
         self.renamed(TaskName::Given(name.into().into()))
     }
@@ -250,16 +258,45 @@ impl JoinError {
     }
 
     /// Returns `true` if the task panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(pool.submit(|| panic!("out of flour")).join().unwrap_err().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(self.cause, Cause::Panicked(_))
     }
 
     /// Returns `true` if the task was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// assert!(pool.submit(|| 42).join().unwrap_err().is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.cancel_reason().is_some()
     }
 
     /// Returns why the task was cancelled, or `None` if it panicked or was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::CancelReason;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// let error = pool.submit(|| 42).join().unwrap_err();
+    /// assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         match &self.cause {
             Cause::Cancelled(reason, _) => Some(*reason),
@@ -274,11 +311,29 @@ impl JoinError {
 
     /// Returns `true` if the task was lost, because its process or machine died. Tasks of a thread
     /// pool are never lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{JoinError, Lost};
+    ///
+    /// let error = JoinError::lost(Lost::new("the process 4711", "was killed by signal 9"));
+    /// assert!(error.is_lost() && !error.is_panic() && !error.is_cancelled());
+    /// ```
     pub fn is_lost(&self) -> bool {
         self.as_lost().is_some()
     }
 
     /// Returns how the task was lost, or `None` if it was not lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{JoinError, Lost};
+    ///
+    /// let error = JoinError::lost(Lost::new("the process 4711", "was killed by signal 9"));
+    /// assert_eq!(error.as_lost().unwrap().end(), "was killed by signal 9");
+    /// ```
     pub fn as_lost(&self) -> Option<&Lost> {
         match &self.cause {
             Cause::Elsewhere(elsewhere) => match &elsewhere.end {
@@ -330,6 +385,15 @@ impl JoinError {
     }
 
     /// Returns the message that the task panicked with, if the payload is a string.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let error = pool.submit(|| panic!("out of {}", "flour")).join().unwrap_err();
+    /// assert_eq!(error.panic_message(), Some("out of flour"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn panic_message(&self) -> Option<&str> {
         match &self.cause {
             Cause::Panicked(panicked) => panicked.message.as_deref(),

@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(lost.standard_error(), Some("out of flour\n"));
 /// ```
 #[derive(Clone)]
+#[doc(alias = "BrokenProcessPool")]
 pub struct Lost(Arc<Inner>);
 
 #[derive(Clone)]
@@ -32,6 +33,13 @@ struct Inner {
 impl Lost {
     /// Creates a description from the subject that died, and from its end: together they are a
     /// sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lost = workmill::Lost::new("mill 2", "does not answer");
+    /// assert_eq!(lost.to_string(), "mill 2 does not answer");
+    /// ```
     pub fn new(subject: impl Into<String>, end: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             subject: subject.into(),
@@ -41,22 +49,47 @@ impl Lost {
     }
 
     /// Adds the last that was written to standard error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lost = workmill::Lost::new("mill 2", "has burnt down").with_standard_error("fire!\n");
+    /// assert_eq!(lost.standard_error(), Some("fire!\n"));
+    /// ```
     pub fn with_standard_error(mut self, text: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.0).standard_error = Some(text.into());
         self
     }
 
     /// Returns the process or machine that died.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::Lost::new("mill 2", "has burnt down").subject(), "mill 2");
+    /// ```
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
     /// Returns how it died.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::Lost::new("mill 2", "has burnt down").end(), "has burnt down");
+    /// ```
     pub fn end(&self) -> &str {
         &self.0.end
     }
 
     /// Returns the last that was written to standard error, if it is known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::Lost::new("mill 2", "has burnt down").standard_error(), None);
+    /// ```
     pub fn standard_error(&self) -> Option<&str> {
         self.0.standard_error.as_deref()
     }

@@ -7,16 +7,18 @@
 
 mod join;
 mod lost;
+mod running;
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe};
-use std::time::Duration;
+use std::panic::RefUnwindSafe;
 
 use sync_wrapper::SyncWrapper;
 
 pub use join::JoinError;
 pub use lost::Lost;
+pub(crate) use running::Busy;
+pub use running::{BusyThread, StillRunning};
 
 /// The reason for which a task was cancelled.
 ///
@@ -123,6 +125,19 @@ impl Rejected {
     }
 
     /// Returns why the closure was not accepted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Builder, CancelReason};
+    ///
+    /// let builder = Builder::new().threads(1);
+    /// let check = |it: workmill::Rejected| assert_eq!(it.reason(), CancelReason::Shutdown);
+    /// let pool = builder.on_rejected(check).build()?;
+    /// pool.shutdown();
+    /// pool.execute(|| println!("too late"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reason(&self) -> CancelReason {
         self.reason
     }
@@ -132,11 +147,34 @@ impl Rejected {
     /// # Panics
     ///
     /// Panics if the closure panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = workmill::Builder::new().threads(1);
+    /// let pool = builder.on_rejected(|rejected| rejected.run()).build()?;
+    /// pool.shutdown();
+    /// pool.execute(|| println!("too late for the pool, so on this thread"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(self) {
         (self.closure)();
     }
 
     /// Returns the closure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (keep, kept) = std::sync::mpsc::channel();
+    /// let builder = workmill::Builder::new().threads(1);
+    /// let pool = builder.on_rejected(move |it| keep.send(it.into_inner()).unwrap()).build()?;
+    /// pool.shutdown();
+    /// pool.execute(|| println!("for another pool"));
+    /// let closure = kept.recv()?;
+    /// closure();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> Box<dyn FnOnce() + Send> {
         self.closure
     }
@@ -194,6 +232,16 @@ impl<F> TrySubmitError<F> {
     }
 
     /// Returns the closure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// let closure = pool.try_submit(|| 6 * 7).unwrap_err().into_inner();
+    /// assert_eq!(closure(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> F {
         self.closure.into_inner()
     }
@@ -219,16 +267,48 @@ impl<F> TrySubmitError<F> {
 
     /// Returns why the closure was not accepted: [`CancelReason::Rejected`] if the pool was full,
     /// [`CancelReason::Shutdown`], or [`CancelReason::Forked`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::CancelReason;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// assert_eq!(pool.try_submit(|| 42).unwrap_err().reason(), CancelReason::Shutdown);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reason(&self) -> CancelReason {
         self.reason
     }
 
     /// Returns `true` if the pool was full. A later try may succeed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::Builder::new().threads(1).queue_capacity(100).build()?;
+    /// match pool.try_submit(|| 6 * 7) {
+    ///     Ok(handle) => assert_eq!(handle.join()?, 42),
+    ///     Err(refused) if refused.is_full() => println!("come again later"),
+    ///     Err(refused) => return Err(refused.into()),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         self.reason == CancelReason::Rejected
     }
 
     /// Returns `true` if the pool was shut down. No later try will succeed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.shutdown();
+    /// assert!(pool.try_submit(|| 42).unwrap_err().is_shutdown());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_shutdown(&self) -> bool {
         self.reason == CancelReason::Shutdown
     }
@@ -287,174 +367,3 @@ impl fmt::Display for WouldDeadlock {
 }
 
 impl Error for WouldDeadlock {}
-
-/// An error returned by
-/// [`ThreadPoolExecutor::shutdown_timeout`](crate::ThreadPoolExecutor::shutdown_timeout): the pool
-/// had not ended in time. It says what the pool was doing.
-///
-/// This is a snapshot and may be stale.
-///
-/// # Examples
-///
-/// ```
-/// # use std::sync::mpsc;
-/// use std::time::Duration;
-///
-/// let pool = workmill::ThreadPoolExecutor::new(1)?;
-/// # let (started, begun) = mpsc::channel();
-/// # let (go, wait) = mpsc::channel::<()>();
-/// fn grind() {}
-/// let busy = pool.submit(move || {
-/// #   started.send(()).unwrap(); wait.recv().unwrap();
-///     grind()
-/// });
-/// # begun.recv()?;
-/// let error = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
-/// assert_eq!(error.busy().len(), 1);
-/// assert_eq!(error.busy()[0].thread(), "workmill-0");
-/// eprintln!("{error}"); // … workmill-0 runs my_program::main::{{closure}}
-/// # go.send(())?;
-/// # busy.join()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StillRunning {
-    unfinished: usize,
-    threads: usize,
-    busy: Vec<BusyThread>,
-}
-
-impl StillRunning {
-    pub(crate) fn new(unfinished: usize, threads: usize, busy: Vec<BusyThread>) -> Self {
-        Self {
-            unfinished,
-            threads,
-            busy,
-        }
-    }
-
-    /// Returns the number of accepted tasks that had not ended, running or waiting. This includes
-    /// cancelled tasks that no thread has met since.
-    pub fn unfinished(&self) -> usize {
-        self.unfinished
-    }
-
-    /// Returns the number of threads that had not left the pool.
-    pub fn threads(&self) -> usize {
-        self.threads
-    }
-
-    /// Returns the threads that ran tasks.
-    pub fn busy(&self) -> &[BusyThread] {
-        &self.busy
-    }
-}
-
-impl fmt::Display for StillRunning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            unfinished,
-            threads,
-            busy,
-        } = self;
-        write!(
-            f,
-            "the pool has not ended: {unfinished} unfinished tasks, {threads} threads"
-        )?;
-        for (index, busy) in busy.iter().enumerate() {
-            let before = if index == 0 { ";" } else { "," };
-            write!(f, "{before} {busy}")?;
-        }
-        f.write_str(
-            "; a task that looks at `workmill::cancelled()` can end early, and `shutdown_now` \
-             cancels what has not begun",
-        )
-    }
-}
-
-impl Error for StillRunning {}
-
-/// A worker, and the task that it ran at a moment. Returned by [`StillRunning::busy`], and passed
-/// to the function of [`Builder::on_long_task`](crate::Builder::on_long_task).
-///
-/// # Display
-///
-/// Shows all of it, as in `workmill-0 runs bake (src/bakery.rs:12) of group 3 for 2.1s`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BusyThread(Busy);
-
-/// The fields of a [`BusyThread`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Busy {
-    pub(crate) thread: String,
-    pub(crate) task: &'static str,
-    pub(crate) place: Option<&'static Location<'static>>,
-    pub(crate) running_for: Duration,
-    pub(crate) group: Option<usize>,
-    pub(crate) waits: bool,
-}
-
-impl BusyThread {
-    pub(crate) fn new(busy: Busy) -> Self {
-        Self(busy)
-    }
-
-    /// Returns the name of the thread.
-    pub fn thread(&self) -> &str {
-        &self.0.thread
-    }
-
-    /// Returns the name of the task: that of its view ([`PoolRef::named`](crate::PoolRef::named)),
-    /// or else the type of its closure or future, which says in which function that is.
-    ///
-    /// The name of a type comes from [`std::any::type_name`]: it is for people to read, and must
-    /// not be relied on.
-    pub fn task(&self) -> &'static str {
-        self.0.task
-    }
-
-    /// Returns the place in the source where the task's name was given by
-    /// [`PoolRef::named`](crate::PoolRef::named), if it was.
-    pub fn place(&self) -> Option<&'static Location<'static>> {
-        self.0.place
-    }
-
-    /// Returns a time for which the task has been running at least. It counts waits in the task;
-    /// for a future, it is that of the poll.
-    ///
-    /// No task notes when it begins. The time is exact if the worker had nothing to do before; else
-    /// it is the time since somebody looked: the beginning of the shutdown that returned this, or
-    /// the looks of [`on_long_task`](crate::Builder::on_long_task). If nobody has looked it is
-    /// zero.
-    pub fn running_for(&self) -> Duration {
-        self.0.running_for
-    }
-
-    /// Returns the [number](crate::GroupMetrics::number) of the task's group, if it is in one.
-    pub fn group(&self) -> Option<usize> {
-        self.0.group
-    }
-
-    /// Returns `true` if the task waits for something of this crate.
-    pub fn waits(&self) -> bool {
-        self.0.waits
-    }
-}
-
-impl fmt::Display for BusyThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let busy = &self.0;
-        let verb = if busy.waits { "waits in" } else { "runs" };
-        write!(f, "{} {verb} {}", busy.thread, busy.task)?;
-        if let Some(place) = busy.place {
-            write!(f, " ({}:{})", place.file(), place.line())?;
-        }
-        if let Some(group) = busy.group {
-            write!(f, " of group {group}")?;
-        }
-        match busy.running_for.is_zero() {
-            true => Ok(()),
-            false => write!(f, " for {:.1?}", busy.running_for),
-        }
-    }
-}

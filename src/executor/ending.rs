@@ -38,6 +38,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "join")]
+    #[doc(alias = "awaitQuiescence")]
     pub fn wait_idle(&self) -> Result<(), WouldDeadlock> {
         self.wait_idle_until(Deadline::NEVER).map(drop)
     }
@@ -259,6 +260,17 @@ impl PoolRef {
     }
 
     /// Returns `true` if the pool has been shut down, or the group of this reference.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(!pool.is_shutdown());
+    /// pool.shutdown_now();
+    /// assert!(pool.is_shutdown());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "isShutdown")]
     pub fn is_shutdown(&self) -> bool {
         let is_closed = self.pool.is_closed() || self.pool.is_forked();
         is_closed
@@ -269,6 +281,17 @@ impl PoolRef {
 
     /// Returns `true` if the pool has ended: it was shut down, every task has ended, and every
     /// thread has left the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(!pool.is_terminated());
+    /// pool.shutdown();
+    /// assert!(pool.is_terminated());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "isTerminated")]
     pub fn is_terminated(&self) -> bool {
         self.pool.is_terminated() || self.pool.is_forked()
     }
@@ -381,6 +404,7 @@ impl ThreadPoolExecutor {
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "awaitTermination")]
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
         self.close();
         if self.pool.is_forked() {
@@ -486,6 +510,7 @@ impl ThreadPoolExecutor {
     /// pool.shutdown();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("shutdownNow", "cancel_futures", "terminate"))]
     pub fn shutdown_now(&self) -> usize {
         match self.pool.is_forked() {
             true => 0,

@@ -135,6 +135,7 @@ impl PoolRef {
     /// assert_eq!(sum.join()?, 45);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("create_task", "ensure_future"))]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -272,6 +273,7 @@ impl PoolRef {
     /// assert_eq!(answer?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "run_until_complete")]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.pool.call_here(|| block_on(future))
     }

@@ -65,6 +65,7 @@ use crate::wait::{Cause, Deadline};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "TaskTracker")]
 pub struct Group {
     pool: PoolRef,
     tasks: Option<usize>,
@@ -119,6 +120,17 @@ impl Group {
     /// permit, of those of the lowest priority.
     ///
     /// It concerns the returned group and what is made from it: set it before the group is cloned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::Overflow;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let reports = pool.limited(1).queue_capacity(2).overflow(Overflow::Reject);
+    /// assert_eq!(reports.submit(|| "a report").join()?, "a report");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self.bound()
@@ -151,6 +163,14 @@ impl Group {
     }
 
     /// Returns the number of tasks of the group that may run at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.limited(3).limit(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limit(&self) -> usize {
         self.group().limit()
     }

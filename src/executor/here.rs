@@ -23,6 +23,7 @@ use crate::wait::{Blocking, Cause};
 /// assert_eq!(threads.join()?, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "Handle")]
 pub fn current() -> Option<PoolRef> {
     Local::with(|local| {
         let pool = Arc::clone(&local?.shared);
@@ -46,6 +47,7 @@ pub fn current() -> Option<PoolRef> {
 /// assert_eq!(pool.submit(workmill::worker_index).join()?, Some(0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("current_thread_index", "get_ident"))]
 pub fn worker_index() -> Option<usize> {
     Local::with(|local| local?.slot_index())
 }
@@ -89,6 +91,7 @@ pub fn worker_index() -> Option<usize> {
 /// println!("{} sacks", grinds.join()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("interrupted", "isInterrupted"))]
 pub fn cancelled() -> CancelToken {
     let token = Local::with(|local| Some(local?.shared.token()));
     token.unwrap_or_default()
@@ -122,6 +125,7 @@ pub fn cancelled() -> CancelToken {
 /// assert_eq!(waits.join()??, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("block_in_place", "ManagedBlocker"))]
 pub fn blocking<R>(wait: impl FnOnce() -> R) -> R {
     let _blocking = Blocking::begin(Cause::Return);
     wait()

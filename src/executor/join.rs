@@ -33,6 +33,7 @@ impl PoolRef {
     /// assert_eq!((grains, sacks), ([1, 2, 3], ["oat", "rye"]));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("fork", "RecursiveTask"))]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,

@@ -111,11 +111,22 @@ impl PoolRef {
     /// println!("{}", pool.metrics()); // all of it
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("getActiveCount", "getCompletedTaskCount", "getQueue"))]
     pub fn metrics(&self) -> Metrics {
         self.pool.metrics()
     }
 
     /// Returns the number of tasks that may run at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// assert_eq!(pool.threads(), 2);
+    /// pool.set_threads(4)?;
+    /// assert_eq!(pool.threads(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn threads(&self) -> usize {
         self.pool.threads()
     }

@@ -39,6 +39,7 @@ pub enum DropBehavior {
     Cancel,
     /// Does not wait: the accepted tasks run in the background, and the threads then end. If the
     /// process returns from `main` before, the tasks are lost.
+    #[doc(alias = "daemon")]
     Detach,
 }
 
@@ -82,6 +83,13 @@ pub enum DropBehavior {
 #[derive(Clone)]
 #[must_use = "the pool is shut down when its last owner is dropped: keep it by `let pool = …`, \
               since `let _ = …` drops it at once"]
+#[doc(alias(
+    "ExecutorService",
+    "ForkJoinPool",
+    "ThreadPool",
+    "newFixedThreadPool",
+    "Runtime"
+))]
 pub struct ThreadPoolExecutor {
     owner: Arc<Owner>,
 }
@@ -139,6 +147,7 @@ impl ThreadPoolExecutor {
     /// assert!(pool.set_threads(9).is_err() && pool.set_threads(0).is_err());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("setMaximumPoolSize", "set_num_threads", "resize"))]
     pub fn set_threads(&self, threads: usize) -> io::Result<()> {
         let most = self.pool.max_threads();
         if !(1..=most).contains(&threads) {

@@ -149,6 +149,7 @@ impl PoolRef {
     /// let sacks = std::rc::Rc::new(7);
     /// pool.scope(|scope| scope.execute(|| println!("{sacks}")));
     /// ```
+    #[doc(alias("StructuredTaskScope", "coroutineScope", "in_place_scope", "nursery"))]
     pub fn scope<'env, F, R>(&self, closure: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
@@ -185,6 +186,7 @@ impl PoolRef {
     /// assert_eq!(lengths, [5, 3, 5]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("par_iter", "parallelStream", "par_chunks"))]
     pub fn map_slice<T, R, F>(&self, items: &[T], f: F) -> Result<Vec<R>, JoinError>
     where
         T: Sync,

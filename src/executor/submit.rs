@@ -199,6 +199,13 @@ impl PoolRef {
     /// ```
     #[must_use = "the result is lost: `execute` takes a closure whose result is not wanted, and \
                   `spawn` runs the future of an `async fn`"]
+    #[doc(alias(
+        "apply_async",
+        "spawn_blocking",
+        "supplyAsync",
+        "run_in_executor",
+        "to_thread"
+    ))]
     pub fn submit<F, T>(&self, closure: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -311,6 +318,7 @@ impl PoolRef {
     /// assert_eq!(sum, 6);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "invoke")]
     pub fn install<F, R>(&self, closure: F) -> Result<R, JoinError>
     where
         F: FnOnce() -> R + Send,
@@ -364,6 +372,7 @@ impl PoolRef {
     /// assert_eq!(sacks.load(Ordering::Relaxed), 10);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias("runAsync", "spawn_ok"))]
     pub fn execute<F>(&self, closure: F)
     where
         F: FnOnce() + Send + 'static,

@@ -121,6 +121,7 @@ impl PoolRef {
     /// assert!(request.submit(|| unreachable!()).join().unwrap_err().is_cancelled());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "CancellationToken")]
     pub fn cancel_with(&self, token: &CancelToken) -> Self {
         let link = self.pool.link;
         self.viewed(View::with_token(self.view.as_ref(), link, token))
@@ -147,6 +148,7 @@ impl PoolRef {
     /// assert!(sizes.iter().all(|size| size.is_finished()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("limitedParallelism", "newSingleThreadExecutor", "bulkhead"))]
     pub fn limited(&self, tasks: usize) -> Group {
         assert!(tasks > 0, "a group of which no task may run");
         let view = View::with_group(self.view.as_ref(), &self.pool, tasks);

@@ -36,6 +36,7 @@ use crate::wait::block_on_noted;
 /// assert_eq!(sum?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("asyncio", "run_until_complete"))]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let poll = |waker: &_| match future.as_mut().poll(&mut Context::from_waker(waker)) {
@@ -73,11 +74,20 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// assert_eq!(sum.join()?, 49_995_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("greenlet", "switch"))]
 pub fn yield_now() -> YieldNow {
     YieldNow { has_yielded: false }
 }
 
 /// A future that yields once, created by [`yield_now`].
+///
+/// # Examples
+///
+/// ```
+/// workmill::block_on(async {
+///     workmill::yield_now().await;
+/// });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct YieldNow {
     has_yielded: bool,

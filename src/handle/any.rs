@@ -15,12 +15,40 @@ use sealed::{Awaited, Take};
 /// It is implemented by all handles that wait for an outcome, and by mutable references to them. A
 /// slice of `&mut dyn AnyHandle` can have handles of different types; [`wait`](crate::wait()) takes
 /// it. The trait is sealed.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{AnyHandle, WaitFor, wait};
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let (mut number, mut text) = (pool.submit(|| 6), pool.submit(|| "flour"));
+/// let mut both: [&mut dyn AnyHandle; 2] = [&mut number, &mut text];
+/// assert_eq!(wait(&mut both, WaitFor::All), [0, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait AnyHandle: Awaited {}
 
 /// A handle to a task, which returns the task's outcome.
 ///
 /// [`as_completed`](crate::as_completed), [`join_all`](crate::join_all) and
 /// [`first_ok`](crate::first_ok) take such handles. The trait is sealed.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Handle, JoinHandle, as_completed};
+///
+/// /// Works with every kind of handle.
+/// fn count<H: Handle>(handles: Vec<H>) -> usize {
+///     as_completed(handles).filter(|(_, outcome)| outcome.is_ok()).count()
+/// }
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let handles: Vec<JoinHandle<i32>> = (0..3).map(|n| pool.submit(move || n)).collect();
+/// assert_eq!(count(handles), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Handle: AnyHandle + Take<Output = Result<Self::Value, Self::Error>> {
     /// The result of the task.
     type Value;

@@ -47,6 +47,7 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(receiver.recv()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("add_done_callback", "whenComplete", "thenAccept"))]
     pub fn on_done<F>(self, callback: F)
     where
         T: Send + 'static,

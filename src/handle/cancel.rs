@@ -73,6 +73,7 @@ impl<T> JoinHandle<T> {
     /// busy.join()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         self.task_if_unspent()
             .is_some_and(|task| cancel(task, self.link()))
@@ -83,11 +84,32 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit_after(std::time::Duration::from_secs(3600), || 42);
+    /// let cancel = handle.cancel_handle();
+    /// std::thread::spawn(move || cancel.cancel()); // from elsewhere
+    /// assert!(handle.join().unwrap_err().is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle::new(self.unspent().task_ref(), self.link())
     }
 
     /// Wraps the handle so that its drop cancels the task unless it has begun.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// let handle = pool.submit_after(hour, || unreachable!()).cancel_on_drop();
+    /// drop(handle);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
         CancelOnDrop::new(self)
     }
@@ -116,6 +138,7 @@ impl<T> JoinHandle<T> {
 /// assert_eq!(handle.join().is_err(), cancelled);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "AbortHandle")]
 pub struct CancelHandle {
     task: TaskRef,
     from: PoolLink,
@@ -139,16 +162,47 @@ impl CancelHandle {
     /// will, as described at [`JoinHandle::cancel`].
     ///
     /// The answer is true after the outcome was returned, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit_after(std::time::Duration::from_secs(3600), || 42);
+    /// assert!(handle.cancel_handle().cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         cancel(&self.task, self.from)
     }
 
     /// Returns `true` if the task has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// let cancel = handle.cancel_handle();
+    /// handle.join()?;
+    /// assert!(cancel.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         look_again(&self.task)
     }
 
     /// Returns `true` if the task is running; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit_after(std::time::Duration::from_secs(3600), || 42);
+    /// assert!(!handle.cancel_handle().is_running());
+    /// # handle.cancel();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.task.is_running()
     }
@@ -193,6 +247,7 @@ impl fmt::Debug for CancelHandle {
 /// ```
 #[must_use = "the task is cancelled when this is dropped: keep it by `let handle = …`, since \
               `let _ = …` drops it at once"]
+#[doc(alias = "AbortOnDropHandle")]
 pub struct CancelOnDrop<T> {
     /// `None` only while the wrapper is taken apart.
     handle: Option<JoinHandle<T>>,
@@ -216,11 +271,29 @@ impl<T> CancelOnDrop<T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.submit(|| 42).cancel_on_drop().join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(self) -> Result<T, JoinError> {
         self.detach().join()
     }
 
     /// Returns the handle, whose drop detaches the task instead of cancelling it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42).cancel_on_drop();
+    /// let handle = handle.detach(); // whose drop cancels nothing
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn detach(mut self) -> JoinHandle<T> {
         self.handle
             .take()

@@ -111,6 +111,15 @@ impl<T, E> JoinHandle<Result<T, E>> {
 /// # Dropping
 ///
 /// Dropping the handle detaches the task, as with a [`JoinHandle`].
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let flour = pool.submit(|| "42".parse::<u32>()).flat();
+/// assert_eq!(flour.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FlatHandle<T, E> {
     handle: JoinHandle<Result<T, E>>,
 }
@@ -126,6 +135,17 @@ impl<T, E> FlatHandle<T, E> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::TaskError;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| "wheat".parse::<u32>()).flat();
+    /// assert!(matches!(handle.join(), Err(TaskError::Returned(_)))); // or Join, if it panicked
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(self) -> Result<T, TaskError<E>> {
         TaskError::flatten(self.handle.join())
     }
@@ -141,6 +161,19 @@ impl<T, E> FlatHandle<T, E> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let mut handle = pool.submit(|| "42".parse::<u32>()).flat();
+    /// if let Some(outcome) = handle.join_timeout(Duration::from_secs(10)) {
+    ///     assert_eq!(outcome?, 42);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, TaskError<E>>> {
         let outcome = self.handle.join_timeout(timeout);
         outcome.map(TaskError::flatten)
@@ -156,16 +189,46 @@ impl<T, E> FlatHandle<T, E> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let mut handle = pool.submit(|| "42".parse::<u32>()).flat();
+    /// pool.wait_idle()?;
+    /// assert_eq!(handle.try_join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_join(&mut self) -> Option<Result<T, TaskError<E>>> {
         self.handle.try_join().map(TaskError::flatten)
     }
 
     /// Returns `true` if the task has ended, so that `join` would not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| "42".parse::<u32>()).flat();
+    /// pool.wait_idle()?;
+    /// assert!(handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
     /// Cancels the task unless it has begun, like [`JoinHandle::cancel`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// let handle = pool.submit_after(hour, || "42".parse::<u32>()).flat();
+    /// assert!(handle.cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.handle.cancel()
     }

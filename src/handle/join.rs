@@ -155,6 +155,7 @@ fn join_special<T>(from: PoolLink, mut task: HandleRef<T>) -> Result<T, JoinErro
 /// assert_eq!(six.join()? * seven.join()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("Future", "FutureTask", "CompletableFuture", "AsyncResult"))]
 pub struct JoinHandle<T> {
     /// `None` once the outcome was returned.
     task: Option<HandleRef<T>>,
@@ -217,6 +218,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("result", "get"))]
+    #[doc(alias = "await_complete")]
     pub fn join(self) -> Result<T, JoinError> {
         let from = self.from;
         self.join_after(|task| Local::run_inline(from, &**task))
@@ -368,6 +370,16 @@ impl<T> JoinHandle<T> {
     }
 
     /// Returns `true` if the task is running; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// pool.wait_idle()?;
+    /// assert!(!handle.is_running() && handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.task.as_ref().is_some_and(|task| task.is_running())
     }

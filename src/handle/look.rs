@@ -11,6 +11,18 @@ use crate::task::cell::RawTask;
 /// How far a task has come, as [`JoinHandle::state`] returns it.
 ///
 /// It is like the `Future.State` of Java.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::TaskState;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let handle = pool.submit(|| panic!("out of flour"));
+/// pool.wait_idle()?;
+/// assert_eq!(handle.state(), TaskState::Panicked);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
@@ -163,6 +175,17 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (one, other) = (pool.submit(workmill::task_id), pool.submit(|| ()));
+    /// assert_ne!(one.id(), other.id());
+    /// let id = one.id();
+    /// assert_eq!(one.join()?, Some(id)); // as the task itself sees it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> TaskId {
         TaskId(self.unspent().id().addr())
     }
@@ -170,6 +193,18 @@ impl<T> JoinHandle<T> {
 
 impl<T> SharedHandle<T> {
     /// Returns how far the task has come; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::TaskState;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42).shared();
+    /// handle.join()?;
+    /// assert_ne!(handle.state(), TaskState::Waiting);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state(&self) -> TaskState {
         match self.outcome() {
             Some(outcome) => TaskState::of_end(outcome.as_ref().err()),
@@ -181,11 +216,32 @@ impl<T> SharedHandle<T> {
     /// returned a result.
     ///
     /// A panic counts as not yet seen until a handle returns the outcome.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| panic!("out of flour")).shared();
+    /// # let handle: workmill::SharedHandle<()> = handle;
+    /// assert!(handle.join().is_err());
+    /// assert!(handle.error().unwrap().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn error(&self) -> Option<&JoinError> {
         self.outcome()?.as_ref().err()
     }
 
     /// Returns the id of the task, which all handles to it return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42);
+    /// let id = handle.id();
+    /// assert_eq!(handle.shared().id(), id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> TaskId {
         TaskId(self.task().id().addr())
     }

@@ -45,6 +45,7 @@ use crate::unwind;
 /// assert_eq!(handle.join()?, "an answer");
 /// # Ok::<(), workmill::JoinError>(())
 /// ```
+#[doc(alias("oneshot", "CompletableFuture"))]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, JoinHandle<T>) {
     promise_with(PoolLink::nowhere())
 }
@@ -153,6 +154,7 @@ impl<T: Send + 'static> Promise<T> {
     /// assert!(handle.cancel());
     /// assert_eq!(promise.complete(42), Err(42));
     /// ```
+    #[doc(alias = "set_result")]
     pub fn complete(self, value: T) -> Result<(), T> {
         self.give(Ok(value))
             .map_err(|value| value.unwrap_or_else(|_| unreachable!("a value was given")))
@@ -174,6 +176,7 @@ impl<T: Send + 'static> Promise<T> {
     /// promise.fail(JoinError::lost(lost)).unwrap();
     /// assert!(handle.join().unwrap_err().is_lost());
     /// ```
+    #[doc(alias("set_exception", "completeExceptionally"))]
     pub fn fail(self, error: JoinError) -> Result<(), JoinError> {
         self.give(Err(error))
             .map_err(|error| error.err().expect("an error was given"))
@@ -207,11 +210,20 @@ impl<T: Send + 'static> Promise<T> {
     /// # Ok::<(), workmill::JoinError>(())
     /// ```
     #[must_use = "`false`: the promise was cancelled, and nobody waits for the work"]
+    #[doc(alias = "set_running_or_notify_cancel")]
     pub fn set_running(&mut self) -> bool {
         self.answer.set_running()
     }
 
     /// Returns `true` if the promise was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (promise, handle) = workmill::promise::<u32>();
+    /// handle.cancel();
+    /// assert!(promise.is_cancelled());
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.answer.is_cancelled()
     }
@@ -237,6 +249,17 @@ impl<T: Send + 'static> Promise<T> {
     /// Any number of callbacks are called in the order in which they were registered. A panic in
     /// one is contained. A callback that owns the promise keeps it, so that the handle resolves
     /// only if it is cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// let (promise, handle) = workmill::promise::<u32>();
+    /// promise.on_cancel(move || send.send("nobody waits any more").unwrap());
+    /// handle.cancel();
+    /// assert_eq!(called.recv()?, "nobody waits any more");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
         self.answer.canceller().token.on_cancel(callback).keep();
     }
@@ -339,6 +362,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "`f` is called when the result is taken: nothing happens before"]
+    #[doc(alias = "thenApply")]
     pub fn map<U, F>(self, f: F) -> JoinHandle<U>
     where
         T: Send + 'static,

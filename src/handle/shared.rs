@@ -37,6 +37,16 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let answer = pool.submit(|| 42).shared();
+    /// let other = answer.clone();
+    /// assert_eq!((answer.join()?, other.join()?), (42, 42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "dropping the handle detaches the task"]
     pub fn shared(self) -> SharedHandle<T>
     where
@@ -163,6 +173,15 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// tasks join each other in a cycle, or a task joins itself: one of the joins then gives up,
     /// though its task has not ended. With [`CancelReason::Forked`] in a child process of the one
     /// that submitted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let answer = pool.submit(|| 42).shared();
+    /// assert_eq!(answer.join()?, answer.join()?); // as often as one likes
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(&self) -> Result<T, JoinError> {
         self.wait_inline()
             .map_err(|reason| JoinError::of_cancel(reason, self.common.task.name()))?;
@@ -202,6 +221,19 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// [`JoinError`] if the task panicked or was cancelled. With [`CancelReason::Forked`] in a
     /// child process of the one that submitted. If the time has no end, as with [`Duration::MAX`],
     /// also with [`CancelReason::Deadlock`] if tasks join each other in a cycle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (promise, handle) = workmill::promise();
+    /// let handle = handle.shared();
+    /// assert!(handle.join_timeout(Duration::from_millis(1)).is_none());
+    /// promise.complete(42).unwrap();
+    /// assert_eq!(handle.join_timeout(Duration::ZERO).unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> Option<Result<T, JoinError>> {
         if !self.is_finished() && self.common.from.is_forked() {
             return Some(Err(self.common.forked()));
@@ -224,6 +256,17 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// # Errors
     ///
     /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (promise, handle) = workmill::promise();
+    /// let handle = handle.shared();
+    /// assert!(handle.try_join().is_none());
+    /// promise.complete(42).unwrap();
+    /// assert_eq!(handle.try_join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_join(&self) -> Option<Result<T, JoinError>> {
         self.is_finished().then(|| self.common.outcome.get())?
     }
@@ -282,6 +325,16 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
 
 impl<T> SharedHandle<T> {
     /// Returns `true` if the task has ended, so that `join` would not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42).shared();
+    /// handle.join()?;
+    /// assert!(handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         let outcome = &self.common.outcome.outcome;
         outcome.get().is_some() || {
@@ -292,17 +345,45 @@ impl<T> SharedHandle<T> {
     }
 
     /// Returns `true` if the task is running; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit(|| 42).shared();
+    /// handle.join()?;
+    /// assert!(!handle.is_running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.common.task.is_running()
     }
 
     /// Cancels the task unless it has begun, for all its handles. Returns `true` if the closure
     /// never ran and never will, as described at [`JoinHandle::cancel`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit_after(std::time::Duration::from_secs(3600), || 42).shared();
+    /// assert!(handle.cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         cancel(&self.common.task, self.common.from)
     }
 
     /// Returns a handle that can only cancel the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let handle = pool.submit_after(std::time::Duration::from_secs(3600), || 42).shared();
+    /// assert!(handle.cancel_handle().cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle::new(self.common.task.task_ref(), self.common.from)
     }

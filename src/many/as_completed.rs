@@ -78,6 +78,7 @@ pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsComple
 /// ```
 #[doc(alias("invokeAll"))]
 #[must_use = "the outcomes tell of the errors"]
+#[doc(alias("gather", "joinall", "try_join_all"))]
 pub fn join_all<H: Handle>(
     handles: impl IntoIterator<Item = H>,
 ) -> Vec<Result<H::Value, H::Error>> {
@@ -112,6 +113,7 @@ pub fn join_all<H: Handle>(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias("invokeAny", "race"))]
+#[doc(alias = "select_ok")]
 pub fn first_ok<H: Handle>(
     handles: impl IntoIterator<Item = H>,
 ) -> Result<H::Value, Vec<H::Error>> {
@@ -136,6 +138,19 @@ pub fn first_ok<H: Handle>(
 /// # Dropping
 ///
 /// Detaches the tasks that are left.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::as_completed;
+///
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let handles: Vec<_> = (0..3).map(|n| pool.submit(move || n * n)).collect();
+/// for (index, square) in as_completed(handles) {
+///     assert_eq!(square?, index * index);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct AsCompleted<H: Handle> {
     handles: Unordered<usize, H>,
@@ -173,18 +188,63 @@ impl<H: Handle> AsCompleted<H> {
     }
 
     /// Ends the iteration at `deadline`, as [`timeout`](Self::timeout) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use workmill::as_completed;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let never = pool.submit_after(Duration::MAX, || 42);
+    /// let soon = Instant::now() + Duration::from_millis(1);
+    /// let mut outcomes = as_completed([never]).deadline(soon);
+    /// assert!(outcomes.next().is_none()); // the time is over
+    /// assert_eq!(outcomes.pending(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn deadline(self, deadline: Instant) -> Self {
         let deadline = Deadline::at(deadline);
         Self { deadline, ..self }
     }
 
     /// Returns the number of outcomes that were not returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::as_completed;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut outcomes = as_completed([pool.submit(|| 6), pool.submit(|| 7)]);
+    /// assert_eq!(outcomes.pending(), 2);
+    /// outcomes.next();
+    /// assert_eq!(outcomes.pending(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pending(&self) -> usize {
         self.handles.len()
     }
 
     /// Returns the handles whose outcomes were not returned, each with its index, in the order of
     /// the indices.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::as_completed;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handles = [pool.submit(|| 42), pool.submit_after(Duration::MAX, || 43)];
+    /// let mut outcomes = as_completed(handles).timeout(Duration::from_millis(100));
+    /// while outcomes.next().is_some() {}
+    /// for (index, late) in outcomes.into_pending() {
+    ///     println!("{index} comes too late");
+    ///     late.cancel();
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_pending(self) -> Vec<(usize, H)> {
         let mut pending = self.handles.into_rest();
         pending.sort_unstable_by_key(|(index, _)| *index);
@@ -192,6 +252,21 @@ impl<H: Handle> AsCompleted<H> {
     }
 
     /// Cancels the tasks that have not begun. They come as cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::as_completed;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let handles = [pool.submit(|| 42), pool.submit_after(Duration::MAX, || 43)];
+    /// let mut outcomes = as_completed(handles);
+    /// assert_eq!(outcomes.next().unwrap().1?, 42);
+    /// outcomes.cancel_all(); // the first will do
+    /// assert!(outcomes.next().unwrap().1.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_all(&mut self) {
         self.handles
             .iter_mut()

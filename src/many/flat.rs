@@ -8,6 +8,15 @@ use crate::handle::TaskError;
 
 /// An iterator over the results of tasks that return a `Result`, with one error for all ways in
 /// which a task can fail. Created by the `flat` methods.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let numbers = pool.map(["6", "7"], |text| text.parse::<u32>()).flat();
+/// assert_eq!(numbers.collect::<Result<Vec<_>, _>>()?, [6, 7]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless they are used"]
 pub struct Flat<I> {
@@ -20,6 +29,15 @@ impl<I> Flat<I> {
     }
 
     /// Returns a stream that awaits the results.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut numbers = pool.map(["42"], |text| text.parse::<u32>()).flat().into_stream();
+    /// assert_eq!(workmill::block_on(numbers.next()).unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_stream(self) -> TaskStream<Self> {
         TaskStream::new(self)
     }

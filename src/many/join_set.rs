@@ -45,6 +45,7 @@ use crate::wait::{Cause, Deadline, pending};
 /// ```
 #[doc(alias("errgroup", "TaskGroup", "ExecutorCompletionService"))]
 #[must_use = "the tasks are cancelled when the set is dropped"]
+#[doc(alias("JoinMap", "CompletionService"))]
 pub struct JoinSet<K, T> {
     pool: PoolRef,
     tasks: Unordered<K, CancelOnDrop<T>>,
@@ -53,6 +54,17 @@ pub struct JoinSet<K, T> {
 }
 
 /// How far the tasks of a [`JoinSet`] have come. Returned by [`JoinSet::progress`].
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let mut set = workmill::JoinSet::new(&pool);
+/// set.submit((), || 42);
+/// let progress = set.progress();
+/// println!("{} of {}", progress.ended, progress.submitted);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -64,6 +76,18 @@ pub struct Progress {
 
 impl<K, T: Send + 'static> JoinSet<K, T> {
     /// Creates an empty set, whose tasks run in `pool`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit("wheat", || 5);
+    /// assert_eq!(set.join_next().unwrap().0, "wheat");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(pool: &PoolRef) -> Self {
         Self {
             pool: pool.clone(),
@@ -81,6 +105,20 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Panics
     ///
     /// Panics if `tasks` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool).limit(8);
+    /// for n in 0..100 {
+    ///     set.submit(n, move || n * n); // waits until fewer than eight are in flight
+    /// }
+    /// assert_eq!(set.len(), 100); // with those whose outcomes were not taken
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limit(mut self, tasks: usize) -> Self {
         assert!(tasks > 0, "with a limit of 0 nothing could be submitted");
         self.limit = tasks;
@@ -98,6 +136,19 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Errors
     ///
     /// The call itself never fails. A closure that the pool refuses comes as cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit("rye", || "rye".len());
+    /// let (grain, length) = set.join_next().unwrap();
+    /// assert_eq!((grain, length?), ("rye", 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit<F>(&mut self, key: K, closure: F)
     where
         F: FnOnce() -> T + Send + 'static,
@@ -156,6 +207,20 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     ///
     /// [`TrySubmitError`] with the key and the closure when the time is over, or if the pool is
     /// shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool).limit(1);
+    /// set.insert("slow", pool.submit_after(Duration::MAX, || 1));
+    /// let refused = set.submit_timeout("next", || 2, Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(refused.into_inner().0, "next");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_timeout<F>(
         &mut self,
         key: K,
@@ -184,6 +249,21 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Cancellation
     ///
     /// Dropping the future before it is ready drops the key and the closure; nothing is submitted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool).limit(1);
+    /// workmill::block_on(async {
+    ///     set.submit_async(1, || 1).await.unwrap();
+    ///     set.submit_async(2, || 2).await.unwrap(); // when the first has ended
+    /// });
+    /// assert_eq!(set.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn submit_async<F>(
         &mut self,
         key: K,
@@ -207,6 +287,18 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Errors
     ///
     /// The call itself never fails. A future that the pool refuses comes as cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.spawn("nap", workmill::timer::sleep(std::time::Duration::from_millis(1)));
+    /// assert_eq!(set.join_next().unwrap().0, "nap");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn spawn<F>(&mut self, key: K, future: F)
     where
         F: Future<Output = T> + Send + 'static,
@@ -253,6 +345,20 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// Adds a task that was submitted elsewhere: to another pool, to a process, or a promise.
     ///
     /// It counts as in flight, but does not wait for the [limit](Self::limit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{JoinSet, promise};
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// let (promise, handle) = promise();
+    /// set.insert("from elsewhere", handle);
+    /// promise.complete(42).unwrap();
+    /// assert_eq!(set.join_next().unwrap().1?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn insert(&mut self, key: K, handle: JoinHandle<T>) {
         self.submitted += 1;
         self.tasks.insert(key, handle.cancel_on_drop());
@@ -306,11 +412,44 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     ///
     /// Blocks until a task has ended. A task that waits gives its slot to another thread; it runs
     /// nothing inline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// for n in 0..10 {
+    ///     set.submit((), move || n);
+    /// }
+    /// let mut sum = 0;
+    /// while let Some((_, number)) = set.join_next() {
+    ///     sum += number?;
+    /// }
+    /// assert_eq!(sum, 45);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_next(&mut self) -> Option<(K, Result<T, JoinError>)> {
         self.join_until(Deadline::NEVER)
     }
 
     /// Returns the key and the outcome of a task that has ended, if there is one. Never waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{JoinSet, promise};
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// let (promise, handle) = promise();
+    /// set.insert((), handle);
+    /// assert!(set.try_join_next().is_none());
+    /// promise.complete(42).unwrap();
+    /// assert_eq!(set.try_join_next().unwrap().1?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_join_next(&mut self) -> Option<(K, Result<T, JoinError>)> {
         let (key, handle) = self.tasks.try_next()?;
         Some((key, outcome_of(handle)))
@@ -325,6 +464,19 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Blocking
     ///
     /// Blocks until a task has ended or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.insert((), pool.submit_after(Duration::MAX, || 42));
+    /// assert!(set.join_next_timeout(Duration::from_millis(1)).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_next_timeout(&mut self, timeout: Duration) -> Option<(K, Result<T, JoinError>)> {
         self.join_until(Deadline::after(timeout))
     }
@@ -340,6 +492,19 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     /// # Cancellation
     ///
     /// Dropping the future before it is ready loses nothing: the next call returns the outcome.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit("rye", || 3);
+    /// let (grain, length) = workmill::block_on(set.join_next_async()).unwrap();
+    /// assert_eq!((grain, length?), ("rye", 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn join_next_async(&mut self) -> Option<(K, Result<T, JoinError>)> {
         poll_fn(|cx| {
             trampoline::catch_up();
@@ -377,6 +542,18 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     }
 
     /// Empties the set, and lets its tasks go on. Their results are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit((), || println!("goes on"));
+    /// set.detach();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "detach_all")]
     pub fn detach(self) {
         let detach = |(_, handle): (K, CancelOnDrop<T>)| drop(handle.detach());
@@ -384,6 +561,18 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
     }
 
     /// Returns the keys of the tasks whose outcomes were not returned, in no particular order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit("rye", || 3);
+    /// assert_eq!(set.keys().collect::<Vec<_>>(), [&"rye"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.tasks.iter().map(|(key, _)| key)
     }
@@ -415,11 +604,32 @@ impl<K, T: Send + 'static> JoinSet<K, T> {
 
 impl<K, T> JoinSet<K, T> {
     /// Returns the number of tasks whose outcomes were not returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::JoinSet;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut set = JoinSet::new(&pool);
+    /// set.submit("rye", || 3);
+    /// assert_eq!(set.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
     /// Returns `true` if there is no outcome to wait for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let set = workmill::JoinSet::<(), i32>::new(&pool);
+    /// assert!(set.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -61,6 +61,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("imap", "par_iter", "starmap"))]
+    #[doc(alias("par_bridge", "buffered", "invokeAll"))]
     pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -85,6 +86,7 @@ impl PoolRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("imap_unordered"))]
+    #[doc(alias("buffer_unordered", "par_bridge"))]
     pub fn map_unordered<I, F, T>(&self, items: I, f: F) -> MapUnordered<I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -120,6 +122,7 @@ impl PoolRef {
     /// assert_eq!(sum.load(Ordering::Relaxed), 55);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "try_for_each")]
     pub fn for_each<I, F>(&self, items: I, f: F) -> Result<(), JoinError>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -159,6 +162,16 @@ macro_rules! map {
             /// # Panics
             ///
             /// Panics if `tasks` is 0.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+            /// let squares = pool.map(1.., |n: u64| n * n).window(4); // four in flight
+            /// let first: Result<Vec<_>, _> = squares.take(3).collect();
+            /// assert_eq!(first?, [1, 4, 9]);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             #[doc(alias = "buffersize")]
             pub fn window(mut self, tasks: usize) -> Self {
                 self.flow.tasks.set_window(tasks);
@@ -174,6 +187,15 @@ macro_rules! map {
             /// # Panics
             ///
             /// Panics if `items` is 0.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+            /// let squares = pool.map(1..=1000_u64, |n| n * n).chunk(100); // ten tasks
+            /// assert_eq!(squares.filter_map(Result::ok).sum::<u64>(), 333_833_500);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             #[doc(alias = "chunksize")]
             pub fn chunk(mut self, items: usize) -> Self {
                 self.flow.tasks.set_chunk(items);
@@ -185,6 +207,15 @@ macro_rules! map {
             /// It waits for room in the pool without blocking, whatever the pool's overflow policy
             /// is. A stream that waits for room, and is not polled any more, keeps the room that it
             /// was given until it is dropped.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+            /// let mut squares = pool.map(1..=2, |n| n * n).into_stream();
+            /// assert_eq!(workmill::block_on(squares.next()).unwrap()?, 1);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn into_stream(self) -> TaskStream<Self> {
                 TaskStream::new(self)
             }
@@ -198,6 +229,15 @@ macro_rules! map {
             E: Send + 'static,
         {
             /// Makes one `Result` of two: that of the task, and that of its join.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+            /// let numbers = pool.map(["6", "7"], |text| text.parse::<u32>()).flat();
+            /// assert_eq!(numbers.collect::<Result<Vec<_>, _>>()?, [6, 7]);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn flat(self) -> Flat<Self> {
                 Flat::new(self)
             }
@@ -265,6 +305,15 @@ macro_rules! map {
 /// # Dropping
 ///
 /// Cancels the items that have not begun, and detaches those that have.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let squares: Result<Vec<_>, _> = pool.map(1..=4, |n| n * n).collect();
+/// assert_eq!(squares?, [1, 4, 9, 16]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct Map<I: Iterator, F, T> {
     flow: Flow<I, F, T, Ordered<T>>,
@@ -278,6 +327,15 @@ map!(Map);
 /// # Dropping
 ///
 /// Cancels the items that have not begun, and detaches those that have.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let sum: u32 = pool.map_unordered(1..=4_u32, |n| n * n).filter_map(Result::ok).sum();
+/// assert_eq!(sum, 30);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct MapUnordered<I: Iterator, F, T> {
     flow: Flow<I, F, T, Unordered<(), InFlight<T>>>,

@@ -61,6 +61,19 @@ impl<'scope, 'env> Scope<'scope, 'env> {
 /// # Dropping
 ///
 /// Cancels the items that have not begun. The scope waits for the others.
+///
+/// # Examples
+///
+/// ```
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let words = [String::from("rye"), String::from("wheat")];
+/// let sum: usize = pool.scope(|scope| {
+///     let lengths = scope.map(&words, |word| word.len());
+///     lengths.filter_map(Result::ok).sum()
+/// });
+/// assert_eq!(sum, 8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct ScopedMap<'scope, 'env, I, F, T> {
     scope: &'scope Scope<'scope, 'env>,
@@ -77,6 +90,19 @@ impl<I, F, T> ScopedMap<'_, '_, I, F, T> {
     /// # Panics
     ///
     /// Panics if `tasks` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let words = [String::from("rye"), String::from("wheat")];
+    /// let lengths = pool.scope(|scope| {
+    ///     let lengths = scope.map(&words, |word| word.len()).window(1); // one at a time
+    ///     lengths.filter_map(Result::ok).collect::<Vec<_>>()
+    /// });
+    /// assert_eq!(lengths, [3, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn window(mut self, tasks: usize) -> Self {
         assert!(tasks > 0, "a window of 0 tasks lets nothing through");
         self.window = tasks;

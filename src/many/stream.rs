@@ -61,6 +61,16 @@ impl<S: PollNext> TaskStream<S> {
     /// # Cancellation
     ///
     /// Dropping the future before it is ready loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let mut squares = pool.map(1..=2, |n| n * n).into_stream();
+    /// let first = workmill::block_on(squares.next()).unwrap();
+    /// assert_eq!(first?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn next(&mut self) -> Option<S::Item> {
         poll_fn(|cx| self.poll(cx.waker())).await
     }
@@ -74,6 +84,15 @@ impl<S: PollNext> TaskStream<S> {
     }
 
     /// Returns the bounds on the number of outcomes that are left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(2)?;
+    /// let squares = pool.map(1..=3, |n| n * n).into_stream();
+    /// assert_eq!(squares.size_hint(), (3, Some(3)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size_hint(&self) -> (usize, Option<usize>) {
         self.source.size_hint()
     }

@@ -12,8 +12,21 @@ use crate::trampoline;
 use crate::wait::{Cause, Deadline, block_until, pending};
 
 /// How many of several tasks [`wait`](wait()) and its other forms wait for.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{WaitFor, wait};
+///
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let mut handles = [pool.submit(|| 6), pool.submit(|| panic!("out of flour"))];
+/// wait(&mut handles, WaitFor::FirstFailure);
+/// assert!(handles[1].is_finished());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "return_when"))]
 pub enum WaitFor {
     /// Waits until all tasks have ended.
     All,
@@ -83,6 +96,7 @@ pub enum WaitFor {
     "FIRST_EXCEPTION",
     "ALL_COMPLETED"
 ))]
+#[doc(alias("allOf", "anyOf", "select_all"))]
 pub fn wait<H: AnyHandle>(handles: &mut [H], until: WaitFor) -> Vec<usize> {
     if until != WaitFor::All {
         return wait_until(handles, until, Deadline::NEVER);
@@ -190,6 +204,18 @@ fn indices<H: AnyHandle>(handles: &[H]) -> Vec<usize> {
 /// # Dropping
 ///
 /// Ends the wait, and has no effect on the tasks.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{WaitFor, wait_async};
+///
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// let mut handles = [pool.submit(|| 6), pool.submit(|| 7)];
+/// let ended = workmill::block_on(wait_async(&mut handles, WaitFor::All));
+/// assert_eq!(ended, [0, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "futures do nothing unless they are awaited or polled"]
 pub struct Wait<'a, H: AnyHandle> {
     handles: &'a mut [H],

@@ -39,6 +39,22 @@ impl Every {
     /// # Panics
     ///
     /// Panics if `period` is zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::Every;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (send, ticks) = std::sync::mpsc::channel();
+    /// let every = Every::rate(Duration::from_millis(1));
+    /// let series = pool.submit_every(every, move || send.send(()).unwrap());
+    /// ticks.recv()?;
+    /// series.cancel();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "scheduleAtFixedRate")]
     pub fn rate(period: Duration) -> Self {
         assert!(!period.is_zero(), "the period of a series is zero");
         Self {
@@ -51,6 +67,21 @@ impl Every {
 
     /// Creates a series with a fixed delay: the first run is due at once, and each other run when
     /// `pause` has passed since the end of the previous one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::Every;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// // A millisecond between the end of one run and the beginning of the next.
+    /// let every = Every::delay(Duration::from_millis(1));
+    /// let series = pool.submit_every(every, || println!("looks for mail"));
+    /// series.cancel();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "scheduleWithFixedDelay")]
     pub fn delay(pause: Duration) -> Self {
         Self {
             period: pause,
@@ -61,6 +92,19 @@ impl Every {
     }
 
     /// Makes the first run due after `delay`, and not at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::Every;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let every = Every::rate(Duration::from_secs(60)).first_after(Duration::ZERO); // and at once
+    /// let series = pool.submit_every(every, || println!("saves"));
+    /// series.cancel();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn first_after(self, delay: Duration) -> Self {
         Self {
             first: delay,
@@ -70,6 +114,19 @@ impl Every {
 
     /// Makes a panic end the series. The handle then returns the panic, which does not go to the
     /// panic handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::Every;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let every = Every::rate(Duration::from_millis(1)).end_on_panic();
+    /// let series = pool.submit_every(every, || panic!("out of flour"));
+    /// assert!(series.join().unwrap_err().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn end_on_panic(self) -> Self {
         Self {
             ends_on_panic: true,

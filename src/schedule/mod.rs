@@ -79,6 +79,7 @@ impl PoolRef {
     /// assert!(reminder.cancel());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias("schedule", "Timer", "call_later", "DelayQueue"))]
     pub fn submit_after<F, T>(&self, delay: Duration, closure: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -161,6 +162,11 @@ impl PoolRef {
     /// assert!(series.join().unwrap_err().is_cancelled());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias(
+        "scheduleAtFixedRate",
+        "scheduleWithFixedDelay",
+        "ScheduledExecutorService"
+    ))]
     pub fn submit_every<F>(&self, every: Every, closure: F) -> JoinHandle<()>
     where
         F: FnMut() + Send + 'static,

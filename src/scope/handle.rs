@@ -112,6 +112,22 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let sack = String::from("rye");
+    /// pool.scope(|scope| {
+    ///     let mut length = scope.submit(|| sack.len());
+    ///     if let Some(length) = length.join_timeout(Duration::from_secs(10)) {
+    ///         assert_eq!(length.unwrap(), 3);
+    ///     }
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
         self.handle_mut().join_timeout(timeout)
     }
@@ -125,17 +141,56 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     /// # Panics
     ///
     /// Panics if the outcome was returned before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let sack = String::from("rye");
+    /// pool.scope(|scope| {
+    ///     let mut length = scope.submit(|| sack.len());
+    ///     match length.try_join() {
+    ///         Some(length) => assert_eq!(length.unwrap(), 3),
+    ///         None => println!("not yet"),
+    ///     }
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
         self.handle_mut().try_join()
     }
 
     /// Returns `true` if the task has ended, so that `join` would not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let sack = String::from("rye");
+    /// pool.scope(|scope| {
+    ///     let length = scope.submit(|| sack.len());
+    ///     println!("{}", if length.is_finished() { "already" } else { "not yet" });
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias("done"))]
     pub fn is_finished(&self) -> bool {
         self.handle().is_finished()
     }
 
     /// Returns `true` if the task is running; a snapshot, may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let sack = String::from("rye");
+    /// pool.scope(|scope| {
+    ///     let length = scope.submit(|| sack.len());
+    ///     println!("{}", if length.is_running() { "at this moment" } else { "before or after" });
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_running(&self) -> bool {
         self.handle().is_running()
     }

@@ -53,6 +53,7 @@ use crate::unwind;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[inline]
+#[doc(alias("fork", "RecursiveTask"))]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,

@@ -64,6 +64,7 @@ use crate::unwind;
 /// assert!(numbers.iter().all(|number| *number == 42));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "StructuredTaskScope")]
 pub struct Scope<'scope, 'env: 'scope> {
     tasks: Tasks<'scope>,
     pool: &'scope Arc<Pool>,
@@ -204,6 +205,19 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Returns `true` if a task has panicked since [`cancel_on_panic`](Self::cancel_on_panic) was
     /// called, so that no other task of the scope begins any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// pool.scope(|scope| {
+    ///     let burnt = scope.submit(|| panic!("the mill is on fire"));
+    ///     # let burnt: workmill::ScopedJoinHandle<'_, ()> = burnt;
+    ///     assert!(burnt.join().is_err());
+    ///     println!("{}", if scope.has_failed() { "stop" } else { "go on" });
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn has_failed(&self) -> bool {
         self.tasks.doomed().is_some()
     }

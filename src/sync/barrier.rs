@@ -80,6 +80,7 @@ use crate::wait::{Cause, Deadline, block_after_a_look, pending};
 /// assert_eq!(leaders.filter(|is_leader| *is_leader).count(), 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("CyclicBarrier", "Phaser"))]
 pub struct Barrier {
     parties: usize,
     round: Mutex<Round>,
@@ -96,6 +97,16 @@ impl Barrier {
     /// Creates a barrier that opens when the given number of parties wait.
     ///
     /// With 0 or 1 parties nobody waits: each caller is the leader of a round of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let barrier = workmill::Barrier::new(2);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| barrier.wait());
+    ///     barrier.wait(); // until both are here
+    /// });
+    /// ```
     pub fn new(parties: usize) -> Self {
         Self {
             parties: parties.max(1),
@@ -107,6 +118,12 @@ impl Barrier {
     }
 
     /// Returns the number of parties that the barrier opens for; 1 if it was created for 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::Barrier::new(3).parties(), 3);
+    /// ```
     pub fn parties(&self) -> usize {
         self.parties
     }
@@ -348,6 +365,15 @@ impl Drop for Arrival<'_> {
 }
 
 /// The result of a wait at a [`Barrier`], which tells one of the parties from the others.
+///
+/// # Examples
+///
+/// ```
+/// let barrier = workmill::Barrier::new(1);
+/// if barrier.wait().is_leader() {
+///     println!("one of each round cleans up");
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarrierWaitResult {
     is_leader: bool,
@@ -362,6 +388,12 @@ impl BarrierWaitResult {
 
     /// Returns `true` for exactly one party of each round: the one that arrived last and opened the
     /// barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(workmill::Barrier::new(1).wait().is_leader());
+    /// ```
     pub fn is_leader(&self) -> bool {
         self.is_leader
     }

@@ -67,6 +67,7 @@ type Reason = Arc<dyn Error + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias("CancellationToken", "Context"))]
 pub struct CancelToken(Arc<Inner>);
 
 struct Inner {
@@ -101,6 +102,12 @@ struct Registration {
 
 impl CancelToken {
     /// Creates a token that is not cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!workmill::CancelToken::new().is_cancelled());
+    /// ```
     pub fn new() -> Self {
         Self(Arc::new(Inner::new(None)))
     }
@@ -141,6 +148,15 @@ impl CancelToken {
     /// call of `cancel` is calling. Callbacks may cancel other tokens, and so on: in a long chain
     /// they are put off, like those of [`JoinHandle::on_done`](crate::JoinHandle::on_done). A
     /// callback that is put off can still be removed by dropping its [`CancelCallback`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = workmill::CancelToken::new();
+    /// let seen = token.clone();
+    /// token.cancel();
+    /// assert!(seen.is_cancelled());
+    /// ```
     pub fn cancel(&self) {
         self.cancel_as(None);
     }
@@ -197,6 +213,19 @@ impl CancelToken {
     }
 
     /// Returns `true` if the token was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stop = workmill::CancelToken::new();
+    /// let mut rounds = 0;
+    /// while !stop.is_cancelled() {
+    ///     rounds += 1;
+    ///     if rounds == 10 {
+    ///         stop.cancel();
+    ///     }
+    /// }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.is_set()
     }
@@ -241,6 +270,7 @@ impl CancelToken {
     /// assert!(miller.join().is_err());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "DropGuard")]
     pub fn drop_guard(self) -> CancelGuard {
         CancelGuard(Some(self))
     }
@@ -251,6 +281,16 @@ impl CancelToken {
     ///
     /// Blocks until [`cancel`](Self::cancel) is called on this token or on a token that it descends
     /// from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stop = workmill::CancelToken::new();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| stop.wait());
+    ///     stop.cancel();
+    /// });
+    /// ```
     pub fn wait(&self) {
         self.0.cancelled.wait();
     }
@@ -263,12 +303,31 @@ impl CancelToken {
     /// # Blocking
     ///
     /// Blocks until the token is cancelled or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let stop = workmill::CancelToken::new();
+    /// assert!(!stop.wait_timeout(Duration::from_millis(1))); // a sleep that can be ended
+    /// stop.cancel();
+    /// assert!(stop.wait_timeout(Duration::from_secs(3600)));
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.0.cancelled.wait_timeout(timeout)
     }
 
     /// Waits until the token is cancelled, without blocking the thread. Dropping the future ends
     /// the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stop = workmill::CancelToken::new();
+    /// stop.cancel();
+    /// workmill::block_on(stop.wait_async());
+    /// ```
     pub async fn wait_async(&self) {
         self.0.cancelled.wait_async().await;
     }
@@ -443,6 +502,15 @@ fn drop_all(callbacks: impl IntoIterator<Item = Callback>) {
 ///
 /// Dropping it removes the callback, unless it was called. It does not wait for a callback that is
 /// being called on another thread at that moment.
+///
+/// # Examples
+///
+/// ```
+/// let stop = workmill::CancelToken::new();
+/// let callback = stop.on_cancel(|| unreachable!());
+/// drop(callback); // removes it
+/// stop.cancel();
+/// ```
 #[must_use = "the callback is removed when this is dropped: keep it by `let _callback = …`, or \
               call `keep`, since `let _ = …` drops it at once"]
 pub struct CancelCallback(Option<Registration>);
@@ -450,6 +518,17 @@ pub struct CancelCallback(Option<Registration>);
 impl CancelCallback {
     /// Keeps the callback registered for as long as the token lives. A callback that owns a clone
     /// of its token keeps the token alive until the token is cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// let stop = workmill::CancelToken::new();
+    /// stop.on_cancel(move || send.send(()).unwrap()).keep();
+    /// stop.cancel();
+    /// called.recv()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep(mut self) {
         self.0 = None;
     }
@@ -474,6 +553,16 @@ impl fmt::Debug for CancelCallback {
 ///
 /// Bind it to a name: `let _guard = …` cancels the token at the end of the block, while `let _ = …`
 /// cancels it at once.
+///
+/// # Examples
+///
+/// ```
+/// let stop = workmill::CancelToken::new();
+/// {
+///     let _guard = stop.clone().drop_guard();
+/// } // also if a panic or an error leaves the block
+/// assert!(stop.is_cancelled());
+/// ```
 #[must_use = "the token is cancelled at once if this is not bound to a named variable: write \
               `let _guard = …`"]
 pub struct CancelGuard(Option<CancelToken>);

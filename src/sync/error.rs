@@ -11,6 +11,16 @@ use crate::error::ByValue;
 
 /// An error returned by [`Semaphore::acquire`](crate::Semaphore::acquire): the permits will never
 /// be granted.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{AcquireError, Semaphore};
+///
+/// let semaphore = Semaphore::new(1);
+/// semaphore.close();
+/// assert_eq!(semaphore.acquire().unwrap_err(), AcquireError::Closed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcquireError {
@@ -31,6 +41,15 @@ impl Error for AcquireError {}
 /// An error returned by [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) and
 /// [`Semaphore::acquire_timeout`](crate::Semaphore::acquire_timeout): the permits were not granted
 /// without waiting, or in time.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{Semaphore, TryAcquireError};
+///
+/// let semaphore = Semaphore::new(0);
+/// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryAcquireError {
@@ -78,6 +97,15 @@ impl From<AcquireError> for TryAcquireError {
 
 /// An error returned by [`Semaphore::add_permits`](crate::Semaphore::add_permits): there would be
 /// more permits than the semaphore can have. Nothing has changed.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{BoundedSemaphore, ReleaseError};
+///
+/// let semaphore = BoundedSemaphore::new(1);
+/// assert_eq!(semaphore.release(1), Err(ReleaseError));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleaseError;
 
@@ -112,11 +140,29 @@ impl<T> RefUnwindSafe for TryPutError<T> {}
 impl<T> PutError<T> {
     /// Creates the error that contains `item`, for a queue that is built on this crate's. It
     /// converts into a [`TryPutError`] of a closed queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{PutError, TryPutError};
+    ///
+    /// let refused = TryPutError::from(PutError::new("bread"));
+    /// assert!(refused.is_closed());
+    /// assert_eq!(refused.into_inner(), "bread");
+    /// ```
     pub fn new(item: T) -> Self {
         Self(ByValue::new(item))
     }
 
     /// Returns the item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.close();
+    /// assert_eq!(queue.put("bread").unwrap_err().into_inner(), "bread");
+    /// ```
     pub fn into_inner(self) -> T {
         self.0.into_inner()
     }
@@ -180,6 +226,15 @@ impl<T> TryPutError<T> {
     }
 
     /// Returns the item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// queue.put("bread")?;
+    /// assert_eq!(queue.try_put("a bun").unwrap_err().into_inner(), "a bun");
+    /// # Ok::<(), workmill::PutError<&str>>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.item.into_inner()
     }
@@ -193,11 +248,28 @@ impl<T> TryPutError<T> {
     }
 
     /// Returns `true` if there was no room in the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// queue.put("bread")?;
+    /// assert!(queue.try_put("a bun").unwrap_err().is_full());
+    /// # Ok::<(), workmill::PutError<&str>>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         !self.is_closed
     }
 
     /// Returns `true` if the queue was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.close();
+    /// assert!(queue.try_put("bread").unwrap_err().is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.is_closed
     }
@@ -250,6 +322,16 @@ impl<T> From<NotPut<T>> for TryPutError<T> {
 }
 
 /// An error returned by [`Queue::get`](crate::Queue::get): the queue is closed and empty.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{GetError, JoinableQueue};
+///
+/// let queue = JoinableQueue::<u32>::unbounded();
+/// queue.close();
+/// assert_eq!(queue.get(), Err(GetError)); // closed and empty
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetError;
 
@@ -264,6 +346,17 @@ impl Error for GetError {}
 /// An error returned by [`Queue::try_get`](crate::Queue::try_get) and
 /// [`Queue::get_timeout`](crate::Queue::get_timeout): there was no item without waiting, or in
 /// time.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{JoinableQueue, TryGetError};
+///
+/// let queue = JoinableQueue::<u32>::unbounded();
+/// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+/// queue.close();
+/// assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryGetError {
@@ -292,6 +385,16 @@ impl Error for TryGetError {}
 
 /// An error returned by [`Queue::task_done`](crate::Queue::task_done): more items would be reported
 /// done than were taken. Nothing has changed.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{JoinableQueue, TaskDoneError};
+///
+/// let queue = JoinableQueue::unbounded();
+/// queue.put("bread").unwrap();
+/// assert_eq!(queue.task_done(), Err(TaskDoneError)); // nothing was taken
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskDoneError;
 
@@ -305,6 +408,18 @@ impl Error for TaskDoneError {}
 
 /// An error returned by [`Queue::join`](crate::Queue::join): the last [`Consumer`](crate::Consumer)
 /// of the queue has gone while an item was unfinished.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use workmill::{AbandonedError, JoinableQueue};
+///
+/// let queue = Arc::new(JoinableQueue::unbounded());
+/// queue.put("bread").unwrap();
+/// drop(queue.consumer()); // nobody will eat it
+/// assert_eq!(queue.join(), Err(AbandonedError));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbandonedError;
 

@@ -45,6 +45,7 @@ use crate::wait::{Cause, Deadline, block_after_a_look, pending};
 /// green.clear();
 /// assert!(!green.is_set());
 /// ```
+#[doc(alias = "ManualResetEvent")]
 pub struct Event {
     flag: AtomicBool,
     waiters: WaitQueue,
@@ -52,6 +53,12 @@ pub struct Event {
 
 impl Event {
     /// Creates an event that is not set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!workmill::Event::new().is_set());
+    /// ```
     pub fn new() -> Self {
         Self {
             flag: AtomicBool::new(false),
@@ -84,11 +91,28 @@ impl Event {
     }
 
     /// Clears the flag. A wait that begins from now on is ended by the next [`set`](Self::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event = workmill::Event::new();
+    /// event.set();
+    /// event.clear();
+    /// assert!(!event.is_set());
+    /// ```
     pub fn clear(&self) {
         self.flag.store(false, Ordering::Release);
     }
 
     /// Returns `true` if the flag is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event = workmill::Event::new();
+    /// event.set();
+    /// assert!(event.is_set());
+    /// ```
     pub fn is_set(&self) -> bool {
         self.flag.load(Ordering::Acquire)
     }
@@ -98,6 +122,16 @@ impl Event {
     /// # Blocking
     ///
     /// Blocks until the flag is set, and not at all if it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event = workmill::Event::new();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| event.wait());
+    ///     event.set();
+    /// });
+    /// ```
     pub fn wait(&self) {
         self.wait_until(Deadline::NEVER);
     }

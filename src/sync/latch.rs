@@ -34,6 +34,7 @@ use crate::primitive::{AtomicUsize, Ordering};
 /// all_milled.wait();
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("CountDownLatch", "WaitGroup"))]
 pub struct Latch {
     left: AtomicUsize,
     open: Event,
@@ -42,6 +43,12 @@ pub struct Latch {
 impl Latch {
     /// Creates a latch that opens after `count` calls of [`count_down`](Self::count_down). With a
     /// count of 0 it is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(workmill::Latch::new(0).is_open());
+    /// ```
     pub fn new(count: usize) -> Self {
         let latch = Self {
             left: AtomicUsize::new(count),
@@ -55,6 +62,15 @@ impl Latch {
 
     /// Counts down by one, and opens the latch if the count becomes 0. It does nothing to an open
     /// latch.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let latch = workmill::Latch::new(2);
+    /// latch.count_down();
+    /// latch.count_down();
+    /// latch.wait(); // open
+    /// ```
     pub fn count_down(&self) {
         let less = |left: usize| left.checked_sub(1);
         // ORDERING: AcqRel pairs with itself, so everything before each call happens before the
@@ -69,11 +85,28 @@ impl Latch {
 
     /// Returns the number of calls of [`count_down`](Self::count_down) that are left until the
     /// latch opens. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let latch = workmill::Latch::new(2);
+    /// latch.count_down();
+    /// assert_eq!(latch.count(), 1);
+    /// ```
     pub fn count(&self) -> usize {
         self.left.load(Ordering::Relaxed)
     }
 
     /// Returns `true` if the latch is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let latch = workmill::Latch::new(1);
+    /// assert!(!latch.is_open());
+    /// latch.count_down();
+    /// assert!(latch.is_open());
+    /// ```
     pub fn is_open(&self) -> bool {
         self.open.is_set()
     }
@@ -83,6 +116,16 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let latch = workmill::Latch::new(1);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| latch.count_down());
+    ///     latch.wait();
+    /// });
+    /// ```
     pub fn wait(&self) {
         self.open.wait();
     }
@@ -95,6 +138,17 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0 or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let latch = workmill::Latch::new(1);
+    /// assert!(!latch.wait_timeout(Duration::from_millis(1)));
+    /// latch.count_down();
+    /// assert!(latch.wait_timeout(Duration::ZERO));
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.open.wait_timeout(timeout)
     }
@@ -120,6 +174,16 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let latch = workmill::Latch::new(2);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| latch.arrive_and_wait());
+    ///     latch.arrive_and_wait(); // both go on together
+    /// });
+    /// ```
     pub fn arrive_and_wait(&self) {
         self.count_down();
         self.wait();

@@ -105,6 +105,7 @@ const WAITING: u8 = 2;
 ///     assert_eq!(mailbox.lock().unwrap().take(), Some("flour is out"));
 /// });
 /// ```
+#[doc(alias("Condition", "Condvar"))]
 pub struct Notify {
     word: AtomicU8,
     waiters: Mutex<WaitList>,
@@ -112,6 +113,12 @@ pub struct Notify {
 
 impl Notify {
     /// Creates an object that keeps no notification.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!workmill::Notify::new().try_wait());
+    /// ```
     pub fn new() -> Self {
         Self {
             word: AtomicU8::new(NONE),
@@ -232,6 +239,14 @@ impl Notify {
     /// # Blocking
     ///
     /// Blocks until a notification comes, and not at all if one is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let notify = workmill::Notify::new();
+    /// notify.notify_one(); // kept, since nobody waits
+    /// notify.wait();
+    /// ```
     pub fn wait(&self) {
         if !self.try_wait() {
             self.wait_async().wait();
@@ -420,6 +435,15 @@ impl Notified<'_> {
     /// # Blocking
     ///
     /// Blocks until a notification comes, and not at all if one came since the wait began.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let notify = workmill::Notify::new();
+    /// let notified = notify.notified(); // begins here
+    /// notify.notify_all();
+    /// notified.wait();
+    /// ```
     pub fn wait(mut self) {
         self.wait_until(Deadline::NEVER);
     }

@@ -84,6 +84,15 @@ impl Semaphore {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(2);
+    /// let (_one, _other) = (keys.acquire()?, keys.acquire()?);
+    /// assert!(keys.try_acquire().is_err());
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     pub fn new(permits: usize) -> Self {
         Self {
             permits: Self::permits(permits, MAX_PERMITS, None),
@@ -138,6 +147,16 @@ impl Semaphore {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// // Without permits yet, but a limit: tasks that wait for it lend their slots only.
+    /// let keys = workmill::Semaphore::limit(0);
+    /// keys.add_permits(2)?;
+    /// assert_eq!(keys.available_permits(), 2);
+    /// # Ok::<(), workmill::ReleaseError>(())
+    /// ```
     pub fn limit(permits: usize) -> Self {
         Self {
             permits: Permits::new(permits, MAX_PERMITS, None).as_limit_of(Of::Permits),
@@ -178,6 +197,18 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(1);
+    /// {
+    ///     let _key = keys.acquire()?; // until the end of the block
+    ///     assert_eq!(keys.available_permits(), 0);
+    /// }
+    /// assert_eq!(keys.available_permits(), 1);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     #[inline]
     pub fn acquire(&self) -> Result<Permit<'_>, AcquireError> {
         self.acquire_many(1)
@@ -279,6 +310,7 @@ impl Semaphore {
     /// # Ok::<(), workmill::AcquireError>(())
     /// ```
     #[inline]
+    #[doc(alias = "Weighted")]
     pub fn acquire_many(&self, permits: usize) -> Result<Permit<'_>, AcquireError> {
         self.take(permits)?;
         Ok(Permit(Held::new(self, permits)))
@@ -290,6 +322,15 @@ impl Semaphore {
     ///
     /// The errors of [`try_acquire`](Self::try_acquire), and [`TryAcquireError::TooMany`] if the
     /// semaphore can never have that many permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = workmill::Semaphore::new(100);
+    /// let _large = megabytes.try_acquire_many(80)?;
+    /// assert!(megabytes.try_acquire_many(30).is_err());
+    /// # Ok::<(), workmill::TryAcquireError>(())
+    /// ```
     #[inline]
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
         self.permits.try_take(permits)?;
@@ -307,6 +348,16 @@ impl Semaphore {
     ///
     /// The errors of [`acquire_timeout`](Self::acquire_timeout), and [`TryAcquireError::TooMany`]
     /// at once if the semaphore can never have that many permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let megabytes = workmill::Semaphore::new(100);
+    /// let _large = megabytes.acquire_many(80).unwrap();
+    /// assert!(megabytes.acquire_many_timeout(30, Duration::from_millis(1)).is_err());
+    /// ```
     pub fn acquire_many_timeout(
         &self,
         permits: usize,
@@ -326,6 +377,15 @@ impl Semaphore {
     /// # Errors
     ///
     /// The future resolves to the errors of [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = workmill::Semaphore::new(100);
+    /// let permit = workmill::block_on(megabytes.acquire_many_async(80))?;
+    /// assert_eq!(permit.permits(), 80);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     pub fn acquire_many_async(&self, permits: usize) -> Acquire<'_> {
         Acquire(Wait::new(self, permits))
     }
@@ -365,6 +425,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(1));
+    /// let key = keys.try_acquire_owned()?; // may go to another thread
+    /// std::thread::spawn(move || drop(key)).join().unwrap();
+    /// assert_eq!(keys.available_permits(), 1);
+    /// # Ok::<(), workmill::TryAcquireError>(())
+    /// ```
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
@@ -379,6 +449,15 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`acquire_timeout`](Self::acquire_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(0));
+    /// assert!(keys.acquire_owned_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     pub fn acquire_owned_timeout(
         self: &Arc<Self>,
         timeout: Duration,
@@ -392,6 +471,15 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of `acquire_async`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(1));
+    /// let key = workmill::block_on(keys.acquire_owned_async())?;
+    /// assert_eq!(key.permits(), 1);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwned {
         self.acquire_many_owned_async(1)
     }
@@ -406,6 +494,14 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = std::sync::Arc::new(workmill::Semaphore::new(100));
+    /// assert_eq!(megabytes.acquire_many_owned(80)?.permits(), 80);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     pub fn acquire_many_owned(
         self: &Arc<Self>,
         permits: usize,
@@ -420,6 +516,13 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`try_acquire_many`](Self::try_acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = std::sync::Arc::new(workmill::Semaphore::new(100));
+    /// assert!(megabytes.try_acquire_many_owned(101).is_err());
+    /// ```
     pub fn try_acquire_many_owned(
         self: &Arc<Self>,
         permits: usize,
@@ -438,6 +541,15 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`acquire_many_timeout`](Self::acquire_many_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let megabytes = std::sync::Arc::new(workmill::Semaphore::new(100));
+    /// assert!(megabytes.acquire_many_owned_timeout(101, Duration::from_millis(1)).is_err());
+    /// ```
     pub fn acquire_many_owned_timeout(
         self: &Arc<Self>,
         permits: usize,
@@ -453,6 +565,15 @@ impl Semaphore {
     /// # Errors
     ///
     /// The errors of [`acquire_many_async`](Self::acquire_many_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = std::sync::Arc::new(workmill::Semaphore::new(100));
+    /// let permit = workmill::block_on(megabytes.acquire_many_owned_async(80))?;
+    /// assert_eq!(permit.permits(), 80);
+    /// # Ok::<(), workmill::AcquireError>(())
+    /// ```
     pub fn acquire_many_owned_async(self: &Arc<Self>, permits: usize) -> AcquireOwned {
         AcquireOwned(Wait::new(Arc::clone(self), permits))
     }
@@ -497,6 +618,7 @@ impl Semaphore {
     /// assert_eq!(keys.available_permits(), 3);
     /// # Ok::<(), workmill::ReleaseError>(())
     /// ```
+    #[doc(alias = "release")]
     pub fn add_permits(&self, permits: usize) -> Result<(), ReleaseError> {
         self.permits.add(permits)
     }
@@ -543,12 +665,21 @@ impl Semaphore {
     /// assert_eq!(arrived.drain_permits().permits(), 0);
     /// # Ok::<(), workmill::ReleaseError>(())
     /// ```
+    #[doc(alias = "drainPermits")]
     pub fn drain_permits(&self) -> Permit<'_> {
         Permit(Held::new(self, self.permits.take_all()))
     }
 
     /// Acquires all permits that are free at this moment, like
     /// [`drain_permits`](Self::drain_permits). They own a share of the semaphore. Never waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(4));
+    /// let all = keys.drain_permits_owned();
+    /// assert_eq!((all.permits(), keys.available_permits()), (4, 0));
+    /// ```
     pub fn drain_permits_owned(self: &Arc<Self>) -> OwnedPermit {
         OwnedPermit(Held::new(Arc::clone(self), self.permits.take_all()))
     }
@@ -556,6 +687,15 @@ impl Semaphore {
     /// Returns the number of free permits. This is a snapshot and may be stale.
     ///
     /// Permits can be free although others wait, if the longest waiter wants more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(4);
+    /// let _key = keys.acquire().unwrap();
+    /// assert_eq!(keys.available_permits(), 3);
+    /// ```
+    #[doc(alias = "get_value")]
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }
@@ -579,6 +719,14 @@ impl Semaphore {
     }
 
     /// Returns `true` if the semaphore was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(4);
+    /// keys.close();
+    /// assert!(keys.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.permits.is_closed()
     }
@@ -623,6 +771,14 @@ impl BoundedSemaphore {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::BoundedSemaphore::new(4);
+    /// drop(keys.acquire().unwrap());
+    /// assert!(keys.release(1).is_err()); // there are four already
+    /// ```
     pub fn new(permits: usize) -> Self {
         Self(Arc::new(Semaphore {
             permits: Semaphore::permits(permits, permits, None),
@@ -639,11 +795,25 @@ impl BoundedSemaphore {
     ///
     /// [`ReleaseError`] if more permits would be free than the semaphore was created with. Nothing
     /// has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::BoundedSemaphore::new(4);
+    /// keys.acquire().unwrap().forget();
+    /// assert_eq!(keys.release(1), Ok(())); // by hand
+    /// ```
     pub fn release(&self, permits: usize) -> Result<(), ReleaseError> {
         self.add_permits(permits)
     }
 
     /// Returns the number of permits that the semaphore was created with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::BoundedSemaphore::new(4).max_permits(), 4);
+    /// ```
     pub fn max_permits(&self) -> usize {
         self.permits.max()
     }
@@ -672,6 +842,16 @@ impl fmt::Debug for BoundedSemaphore {
 /// It is returned by [`Semaphore::acquire_async`] and
 /// [`acquire_many_async`](Semaphore::acquire_many_async). Dropping it ends the wait, and passes on
 /// permits that were granted to it meanwhile.
+///
+/// # Examples
+///
+/// ```
+/// let keys = workmill::Semaphore::new(1);
+/// workmill::block_on(async {
+///     let _key = keys.acquire_async().await.unwrap();
+///     println!("one at a time");
+/// });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Acquire<'a>(Wait<&'a Semaphore>);
 
@@ -696,6 +876,16 @@ impl fmt::Debug for Acquire<'_> {
 /// It is returned by [`Semaphore::acquire_owned_async`] and
 /// [`acquire_many_owned_async`](Semaphore::acquire_many_owned_async). Dropping it ends the wait,
 /// and passes on permits that were granted to it meanwhile.
+///
+/// # Examples
+///
+/// ```
+/// let keys = std::sync::Arc::new(workmill::Semaphore::new(1));
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let key = keys.acquire_owned_async(); // borrows nothing, so it may be spawned
+/// pool.spawn(async move { key.await.map(drop) }).join()??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct AcquireOwned(Wait<Arc<Semaphore>>);
 
@@ -784,12 +974,28 @@ impl<S: Deref<Target = Semaphore>> Drop for Held<S> {
 /// Bind it to a name: `let _permit = …` holds the permits to the end of the block, while
 /// `let _ = …` drops them at once. If the semaphore is a signal, and not a limit,
 /// [`forget`](Self::forget) the permit.
+///
+/// # Examples
+///
+/// ```
+/// let keys = workmill::Semaphore::new(1);
+/// let key = keys.acquire().unwrap();
+/// drop(key); // releases it
+/// assert_eq!(keys.available_permits(), 1);
+/// ```
 #[must_use = "the permits are released when this is dropped: hold them by `let _permit = …`, \
               since `let _ = …` drops them at once"]
 pub struct Permit<'a>(Held<&'a Semaphore>);
 
 impl Permit<'_> {
     /// Returns the number of permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = workmill::Semaphore::new(100);
+    /// assert_eq!(megabytes.acquire_many(80).unwrap().permits(), 80);
+    /// ```
     pub fn permits(&self) -> usize {
         self.0.permits
     }
@@ -832,6 +1038,15 @@ impl Permit<'_> {
     /// # Panics
     ///
     /// Panics if the permits are those of another semaphore. They are released then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = workmill::Semaphore::new(2);
+    /// let mut both = keys.acquire().unwrap();
+    /// both.merge(keys.acquire().unwrap());
+    /// assert_eq!(both.permits(), 2);
+    /// ```
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
         self.0.merge(other.0);
@@ -846,18 +1061,42 @@ impl fmt::Debug for Permit<'_> {
 
 /// One or more permits, which own a share of their semaphore. Dropping this releases them, also
 /// during unwinding.
+///
+/// # Examples
+///
+/// ```
+/// let keys = std::sync::Arc::new(workmill::Semaphore::new(1));
+/// let key = keys.acquire_owned().unwrap();
+/// std::thread::spawn(move || drop(key)).join().unwrap(); // releases it
+/// assert_eq!(keys.available_permits(), 1);
+/// ```
 #[must_use = "the permits are released when this is dropped: hold them by `let _permit = …`, \
               since `let _ = …` drops them at once"]
 pub struct OwnedPermit(Held<Arc<Semaphore>>);
 
 impl OwnedPermit {
     /// Returns the number of permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let megabytes = std::sync::Arc::new(workmill::Semaphore::new(100));
+    /// assert_eq!(megabytes.acquire_many_owned(80).unwrap().permits(), 80);
+    /// ```
     pub fn permits(&self) -> usize {
         self.0.permits
     }
 
     /// Drops the permits without releasing them. The semaphore has that many permits less from then
     /// on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(2));
+    /// keys.acquire_owned().unwrap().forget();
+    /// assert_eq!(keys.available_permits(), 1); // for good
+    /// ```
     pub fn forget(mut self) {
         self.0.permits = 0;
     }
@@ -885,6 +1124,15 @@ impl OwnedPermit {
     /// # Panics
     ///
     /// Panics if the permits are those of another semaphore. They are released then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = std::sync::Arc::new(workmill::Semaphore::new(2));
+    /// let mut both = keys.acquire_owned().unwrap();
+    /// both.merge(keys.acquire_owned().unwrap());
+    /// assert_eq!(both.permits(), 2);
+    /// ```
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
         self.0.merge(other.0);

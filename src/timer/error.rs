@@ -4,6 +4,16 @@ use std::error::Error;
 use std::fmt;
 
 /// An error returned by [`timeout`](crate::timer::timeout): the future was not ready in time.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use workmill::{Elapsed, block_on, timer};
+///
+/// let never = std::future::pending::<()>();
+/// assert_eq!(block_on(timer::timeout(Duration::from_millis(1), never)), Err(Elapsed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 

@@ -96,6 +96,16 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// It is ready when the moment has come, and whenever it is polled after that. Dropping it drops
 /// its waker at once.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let (start, nap) = (Instant::now(), Duration::from_millis(5));
+/// workmill::block_on(workmill::timer::sleep(nap));
+/// assert!(start.elapsed() >= nap);
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: Option<Instant>,
@@ -121,11 +131,30 @@ impl Sleep {
     }
 
     /// Returns the moment at which the wait ends, or `None` if it never ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use workmill::timer::sleep_until;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(sleep_until(now).deadline(), Some(now));
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// Returns `true` if the moment has come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::timer::sleep;
+    ///
+    /// assert!(!sleep(Duration::from_secs(3600)).is_elapsed());
+    /// ```
     pub fn is_elapsed(&self) -> bool {
         self.deadline.is_some_and(|end| end <= Instant::now())
     }
@@ -260,6 +289,7 @@ impl fmt::Debug for Sleep {
 /// green.set();
 /// assert!(block_on(timeout(short, green.wait_async())).is_ok());
 /// ```
+#[doc(alias("wait_for", "orTimeout"))]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
         future: future.into_future(),
@@ -273,6 +303,17 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Errors
 ///
 /// The future resolves to [`Elapsed`] if the deadline came first.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use workmill::{block_on, timer::timeout_at};
+///
+/// let never = std::future::pending::<()>();
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// assert!(block_on(timeout_at(deadline, never)).is_err());
+/// ```
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
         future: future.into_future(),
@@ -285,6 +326,16 @@ pin_project! {
     /// [`timeout_at`].
     ///
     /// Dropping it drops the other future, and its own waker, at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::{block_on, timer::timeout};
+    ///
+    /// let quick = async { 42 };
+    /// assert_eq!(block_on(timeout(Duration::from_secs(10), quick)), Ok(42));
+    /// ```
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
         #[pin]
@@ -295,6 +346,16 @@ pin_project! {
 
 impl<F> Timeout<F> {
     /// Returns the future that was waited for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::{block_on, timer::timeout};
+    ///
+    /// let limited = timeout(Duration::from_secs(10), std::future::ready(42));
+    /// assert_eq!(block_on(limited.into_inner()), 42); // without a limit
+    /// ```
     pub fn into_inner(self) -> F {
         self.future
     }
@@ -344,6 +405,7 @@ impl<F> fmt::Debug for Timeout<F> {
 ///     assert!(ticks.tick().await >= first + period);
 /// });
 /// ```
+#[doc(alias = "Ticker")]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "the period of an interval is zero");
     let next = sleep(Duration::ZERO);
@@ -351,6 +413,20 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Ticks once in each period. It is returned by [`interval`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use workmill::{block_on, timer::interval};
+///
+/// let mut ticks = interval(Duration::from_millis(1));
+/// block_on(async {
+///     for _ in 0..3 {
+///         ticks.tick().await;
+///     }
+/// });
+/// ```
 #[must_use = "an interval does nothing unless its ticks are awaited"]
 pub struct Interval {
     period: Duration,
@@ -361,6 +437,17 @@ impl Interval {
     /// Waits for the next tick, and returns the moment that it was due at.
     ///
     /// Dropping the future loses no tick: the next call waits for that tick.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::{block_on, timer::interval};
+    ///
+    /// let mut ticks = interval(Duration::from_millis(1));
+    /// let (first, second) = block_on(async { (ticks.tick().await, ticks.tick().await) });
+    /// assert!(second > first);
+    /// ```
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
@@ -368,6 +455,17 @@ impl Interval {
     /// Polls for the next tick, like [`tick`](Self::tick).
     ///
     /// If the tick has not come, the waker of the last call is woken when it comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::time::Duration;
+    /// use workmill::{block_on, timer::interval};
+    ///
+    /// let mut ticks = interval(Duration::from_millis(1));
+    /// block_on(poll_fn(|cx| ticks.poll_tick(cx)));
+    /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let tick = ready!(self.next.poll_deadline(cx));
         let next = following(tick, self.period, Instant::now());
@@ -395,6 +493,15 @@ impl Interval {
     }
 
     /// Returns the time between two ticks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill::timer::interval;
+    ///
+    /// assert_eq!(interval(Duration::from_secs(1)).period(), Duration::from_secs(1));
+    /// ```
     pub fn period(&self) -> Duration {
         self.period
     }

@@ -9,6 +9,19 @@ use crate::error::FileQueueError;
 use crate::queue::FileQueue;
 
 /// When a change is on the disk.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_file_queue::{Builder, SyncMode};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("counts");
+/// // A loss of power may undo the last changes; nothing else does.
+/// let queue = Builder::new().sync(SyncMode::Normal).open(path)?;
+/// queue.put(&1)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SyncMode {
@@ -50,11 +63,33 @@ pub struct Builder {
 
 impl Builder {
     /// Creates settings without bounds, with full sync.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = workmill_file_queue::Builder::new().open::<u32>(path)?;
+    /// assert_eq!(queue.capacity(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets when a change is on the disk. [`SyncMode::Full`] unless said otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{Builder, SyncMode};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = Builder::new().sync(SyncMode::Normal).open::<u32>(path)?;
+    /// queue.put(&1)?; // does not wait for the disk
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sync(mut self, sync: SyncMode) -> Self {
         self.sync = sync;
         self
@@ -64,6 +99,17 @@ impl Builder {
     /// finds it full waits for room. Items that are taken and not done are not in the queue.
     ///
     /// With 0 nothing can be put by this open queue: there is no hand-over without a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = workmill_file_queue::Builder::new().capacity(1).open::<u32>(path)?;
+    /// queue.put(&1)?;
+    /// assert!(queue.try_put(&2).unwrap_err().would_block());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capacity(mut self, items: u64) -> Self {
         self.capacity = Some(items);
         self
@@ -75,6 +121,16 @@ impl Builder {
     ///
     /// It keeps a producer without a consumer from filling the disk. The file itself may be some
     /// megabytes larger: SQLite keeps the latest changes beside it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = workmill_file_queue::Builder::new().max_bytes(1_000_000).open::<u32>(path)?;
+    /// assert_eq!(queue.max_bytes(), Some(1_000_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
@@ -89,6 +145,17 @@ impl Builder {
     /// # Errors
     ///
     /// As [`FileQueue::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = workmill_file_queue::Builder::new().open(&path)?;
+    /// queue.put(&42)?;
+    /// assert_eq!(queue.get()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open<T>(&self, path: impl AsRef<Path>) -> Result<FileQueue<T>, FileQueueError>
     where
         T: Serialize + DeserializeOwned,

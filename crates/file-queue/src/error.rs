@@ -4,6 +4,20 @@ use std::error::Error;
 use std::fmt;
 
 /// The reason why a call of a [`FileQueue`](crate::FileQueue) failed.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_file_queue::{ErrorKind, FileQueue};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("counts");
+/// let queue = FileQueue::<u32>::open(path)?;
+/// assert_eq!(queue.try_get().unwrap_err().kind(), ErrorKind::Empty);
+/// queue.close()?;
+/// assert_eq!(queue.put(&1).unwrap_err().kind(), ErrorKind::Closed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -113,18 +127,54 @@ impl FileQueueError {
     }
 
     /// Returns the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("counts");
+    /// let queue = FileQueue::<u32>::open(path)?;
+    /// match queue.try_get() {
+    ///     Ok(number) => println!("{number}"),
+    ///     Err(error) if error.kind() == ErrorKind::Empty => println!("nothing to do"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// Returns the number of the item that the error concerns, if it concerns one that is in the
     /// file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert_eq!(queue.try_get().unwrap_err().item_id(), None); // it concerns no item
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn item_id(&self) -> Option<u64> {
         self.item
     }
 
     /// Returns `true` if the call may succeed later without anything being mended: the queue was
     /// empty or full, or somebody else was writing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert!(queue.try_get().unwrap_err().would_block()); // later there may be an item
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn would_block(&self) -> bool {
         matches!(
             self.kind,

@@ -8,6 +8,18 @@ use crate::stamp::Stamp;
 use crate::store;
 
 /// The contents of a queue's file at one moment. They are returned by [`inspect`].
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put(&1)?;
+/// let contents = workmill_file_queue::inspect(queue.path(), 10)?;
+/// assert_eq!((contents.ready, contents.taken), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contents {
@@ -27,6 +39,19 @@ pub struct Contents {
 }
 
 /// An item in a queue's file.
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put(&1)?;
+/// for item in workmill_file_queue::inspect(queue.path(), 10)?.items {
+///     println!("{}: {} bytes, taken {} times", item.id, item.body.len(), item.takes);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedItem {
@@ -43,6 +68,21 @@ pub struct ListedItem {
 }
 
 /// Where an item stands.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_file_queue::ItemState;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put(&1)?;
+/// let _item = queue.get_task()?;
+/// let contents = workmill_file_queue::inspect(queue.path(), 10)?;
+/// assert!(matches!(contents.items[0].state, ItemState::Taken { is_alive: true, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ItemState {

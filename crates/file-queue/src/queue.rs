@@ -185,6 +185,16 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// The item was not put then. If the disk itself reports an error, or the process is killed,
     /// it may be there nevertheless.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?; // on the disk when this returns
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put(&self, item: &T) -> Result<(), FileQueueError> {
         self.put_within([item], Patience::Forever)
     }
@@ -360,6 +370,17 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///   the queue then.
     ///
     /// An item whose decoding panics is set aside, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert_eq!(queue.get()?, 1); // and out of the file
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Forever)
     }

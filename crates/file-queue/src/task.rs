@@ -63,6 +63,18 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`try_get`](Self::try_get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert!(queue.try_get_task().is_err());
+    /// queue.put(&1)?;
+    /// queue.try_get_task()?.done()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_get_task(&self) -> Result<FileTaskGuard<T>, FileQueueError> {
         let row = self.take_within(Take::Hold, Patience::Now)?;
         self.guard(row)
@@ -79,6 +91,18 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`get_timeout`](Self::get_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert!(queue.get_task_timeout(Duration::from_millis(1)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_task_timeout(&self, timeout: Duration) -> Result<FileTaskGuard<T>, FileQueueError> {
         let row = self.take_within(Take::Hold, Patience::within(timeout))?;
         self.guard(row)
@@ -97,6 +121,19 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// futures_lite::future::block_on(async {
+    ///     queue.get_task_async().await?.done()
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn get_task_async(&self) -> Result<FileTaskGuard<T>, FileQueueError> {
         let row = self.take_async(Take::Hold).await?;
         self.guard(row)
@@ -106,6 +143,22 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// item as [`get_task`](Self::get_task) does, and returns it in a guard.
     ///
     /// It ends after an error, unless that concerned one item only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put_all(&[1, 2, 3])?;
+    /// queue.close()?;
+    /// for number in queue.iter_tasks() {
+    ///     let number = number?;
+    ///     println!("{}", *number);
+    ///     number.done()?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter_tasks(&self) -> IterTasks<'_, T> {
         IterTasks {
             queue: self,
@@ -153,6 +206,21 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
 /// goes back to the queue with the next call of this open queue that can write, which one that
 /// waits for an item tries for some seconds, or when the process has ended: it may be done twice,
 /// but is not lost. [`done`](Self::done) tells the error.
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put(&1)?;
+/// {
+///     let number = queue.get_task()?;
+///     println!("{}", *number);
+/// } // done, unless this block panics
+/// assert_eq!(queue.unfinished()?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
               item is worked on, since `let _ = …` drops it at once"]
 pub struct FileTaskGuard<T> {
@@ -186,6 +254,18 @@ impl<T> FileTaskGuard<T> {
     ///
     /// [`ErrorKind::NotTaken`]: crate::ErrorKind::NotTaken
     /// [`ErrorKind::NoSpace`]: crate::ErrorKind::NoSpace
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// queue.get_task()?.done()?;
+    /// assert_eq!(queue.unfinished()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn done(self) -> Result<(), FileQueueError> {
         let Self { item, mut lease } = self;
         drop(item);
@@ -198,6 +278,17 @@ impl<T> FileTaskGuard<T> {
     /// # Errors
     ///
     /// Those of [`done`](Self::done).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&42)?;
+    /// assert_eq!(queue.get_task()?.into_inner()?, 42); // and done
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> Result<T, FileQueueError> {
         let Self { item, mut lease } = self;
         lease.is_over = true;
@@ -217,6 +308,18 @@ impl<T> FileTaskGuard<T> {
     /// # Errors
     ///
     /// Those of [`done`](Self::done).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put_all(&[1, 2])?;
+    /// queue.get_task()?.give_back()?;
+    /// assert_eq!(queue.len()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn give_back(self) -> Result<(), FileQueueError> {
         let Self { item, mut lease } = self;
         drop(item);
@@ -225,12 +328,35 @@ impl<T> FileTaskGuard<T> {
     }
 
     /// Returns how often the item was taken, this time included: 1 for the first time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert_eq!(queue.get_task()?.attempt(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attempt(&self) -> u64 {
         self.lease.attempt
     }
 
     /// Returns the item's number, which no other item of the queue has, or had. With it, work that
     /// was done by an earlier attempt can be recognised.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put_all(&[1, 2])?;
+    /// let (one, other) = (queue.get_task()?, queue.get_task()?);
+    /// assert_ne!(one.id(), other.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> u64 {
         self.lease.id.unsigned_abs()
     }
@@ -277,6 +403,20 @@ impl<T: fmt::Debug> fmt::Debug for FileTaskGuard<T> {
 /// An iterator that takes items until the queue is closed and empty, and returns each in a guard.
 ///
 /// It is returned by [`FileQueue::iter_tasks`].
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put_all(&[1, 2])?;
+/// queue.close()?;
+/// for number in queue.iter_tasks() {
+///     number?.done()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless iterated"]
 pub struct IterTasks<'a, T> {

@@ -21,6 +21,20 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// [`Replaced`](crate::ErrorKind::Replaced) and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| queue.get_task().and_then(|number| number.done()));
+    ///     queue.join() // until it is done
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(&self) -> Result<(), FileQueueError> {
         self.join_within(Patience::Forever).map(drop)
     }
@@ -33,6 +47,19 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert!(!queue.join_timeout(Duration::from_millis(1))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> Result<bool, FileQueueError> {
         self.join_within(Patience::within(timeout))
     }
@@ -43,6 +70,16 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// futures_lite::future::block_on(queue.join_async())?; // nothing was put
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn join_async(&self) -> Result<(), FileQueueError> {
         let open = &self.open;
         open.wait_async(Awaited::Done, |_, patience| open.is_done(patience))
@@ -67,6 +104,17 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// [`NoSpace`](crate::ErrorKind::NoSpace) and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.close()?;
+    /// assert!(queue.put(&1).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) -> Result<(), FileQueueError> {
         self.open.set_closed(true)
     }
@@ -99,6 +147,16 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// [`Replaced`](crate::ErrorKind::Replaced) and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert!(!queue.is_closed()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_closed(&self) -> Result<bool, FileQueueError> {
         Ok(self.open.peek(Patience::Forever)?.is_closed)
     }
@@ -111,6 +169,17 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// [`Replaced`](crate::ErrorKind::Replaced) and others for what may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert_eq!(queue.len()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> Result<u64, FileQueueError> {
         Ok(self.open.peek(Patience::Forever)?.ready)
     }
@@ -120,6 +189,16 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`len`](Self::len).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert!(queue.is_empty()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> Result<bool, FileQueueError> {
         Ok(self.len()? == 0)
     }
@@ -130,6 +209,19 @@ impl<T> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`len`](Self::len).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// let number = queue.get_task()?;
+    /// assert_eq!((queue.len()?, queue.unfinished()?), (0, 1));
+    /// number.done()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unfinished(&self) -> Result<u64, FileQueueError> {
         let peek = self.open.peek(Patience::Forever)?;
         Ok(peek.ready + peek.taken)
@@ -165,17 +257,47 @@ impl<T> FileQueue<T> {
 
     /// Returns the largest number of items that this open queue fills the file to, or `None` for
     /// any number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert_eq!(queue.capacity(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capacity(&self) -> Option<u64> {
         self.open.bounds.capacity
     }
 
     /// Returns the number of bytes that this open queue fills the file to, or `None` for any
     /// number. See [`Builder::max_bytes`](crate::Builder::max_bytes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// assert_eq!(queue.max_bytes(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_bytes(&self) -> Option<u64> {
         self.open.bounds.max_bytes
     }
 
     /// Returns the path of the file, without symbolic links.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// println!("{}", queue.path().display());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         self.open.path()
     }

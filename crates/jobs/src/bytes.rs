@@ -26,6 +26,13 @@ pub struct Bytes(Vec<u8>);
 
 impl Bytes {
     /// Returns the bytes. Costs nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let bytes = workmill_jobs::Bytes::from(vec![1, 2, 3]);
+    /// assert_eq!(bytes.into_vec(), [1, 2, 3]);
+    /// ```
     pub fn into_vec(self) -> Vec<u8> {
         self.0
     }

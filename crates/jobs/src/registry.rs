@@ -70,6 +70,12 @@ struct Entry {
 
 impl Jobs {
     /// Creates an empty list.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill_jobs::Jobs::new().names().count(), 0);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -83,6 +89,23 @@ impl Jobs {
     ///
     /// Panics if there is a job of this name, or if the function has a name already. Two functions
     /// with equal bodies are two functions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Jobs;
+    ///
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// fn add(a: u64, b: u64) -> u64 {
+    ///     a + b
+    /// }
+    ///
+    /// let jobs = Jobs::new().with("square", square).with("add", add);
+    /// assert_eq!(jobs.names().collect::<Vec<_>>(), ["square", "add"]);
+    /// ```
     pub fn with<F, A, M>(mut self, name: &'static str, function: F) -> Self
     where
         F: Job<A, M>,
@@ -122,6 +145,19 @@ impl Jobs {
     /// # Errors
     ///
     /// [`NotRegistered`], whose text says what to write.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Jobs;
+    ///
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// assert_eq!(Jobs::new().with("square", square).name_of(square)?, "square");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name_of<F, A, M>(&self, function: F) -> Result<&'static str, NotRegistered>
     where
         F: Job<A, M>,
@@ -217,6 +253,18 @@ impl fmt::Debug for Jobs {
 }
 
 /// An error returned for a function that is not in the list of jobs.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_jobs::Jobs;
+///
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// println!("{}", Jobs::new().name_of(square).unwrap_err()); // says what to write
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotRegistered {
     function: &'static str,

@@ -98,6 +98,20 @@ impl fmt::Debug for Config {
 impl Builder {
     /// Creates a builder with the defaults. The pool will have these jobs, which are those that
     /// the program gives to [`serve_if_worker`](crate::serve_if_worker).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).build()?; // a process for each processor
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(jobs: Jobs) -> Self {
         let processes = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -124,6 +138,20 @@ impl Builder {
 
     /// Sets the number of worker processes that there may be: as many jobs run at a time. By
     /// default, one for each processor. They are started when there are jobs for them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).processes(2).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn processes(mut self, processes: usize) -> Self {
         self.config.processes = processes;
         self
@@ -145,6 +173,22 @@ impl Builder {
 
     /// Sets the number of jobs after which a worker process is replaced by a new one, for jobs that
     /// leak. By default there is none. Python calls it `max_tasks_per_child`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// // For jobs that leak: each process is replaced after a hundred of them.
+    /// let pool = Builder::new(jobs()).processes(1).max_jobs_per_worker(100).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("maxtasksperchild", "max_tasks_per_child"))]
     pub fn max_jobs_per_worker(mut self, jobs: u64) -> Self {
         self.config.max_jobs_per_worker = Some(jobs);
         self
@@ -153,6 +197,20 @@ impl Builder {
     /// Sets the address space that each worker process may have, in bytes, with all that the
     /// program itself takes there. A job that needs more aborts its process, and is lost. By
     /// default there is no limit but the parent's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).processes(1).memory_limit(4 << 30).build()?; // 4 GiB
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.config.memory_limit = Some(bytes);
         self
@@ -163,6 +221,22 @@ impl Builder {
     ///
     /// The time counts from when the job is the only or the first one in its process. It can be
     /// set for some jobs: [`ProcessPoolRef::timeout`](crate::ProcessPoolRef::timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = Builder::new(jobs()).processes(1).timeout(Duration::from_secs(10)).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(mut self, time: Duration) -> Self {
         self.config.limits.timeout = Some(time);
         self
@@ -177,6 +251,21 @@ impl Builder {
     /// its arguments stay open in this process until it has begun for the last time, so the other
     /// end of a pipe does not see its end before. It can be set for some jobs:
     /// [`ProcessPoolRef::retries`](crate::ProcessPoolRef::retries).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// // A job whose process dies begins once more, so it must be harmless to begin it twice.
+    /// let pool = Builder::new(jobs()).processes(1).retries(1).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retries(mut self, retries: u32) -> Self {
         self.config.limits.retries = retries;
         self
@@ -184,6 +273,21 @@ impl Builder {
 
     /// Limits the number of jobs that wait, besides those that run and those that are sent ahead,
     /// two for each process. By default any number may wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).processes(1).queue_capacity(10).build()?;
+    /// let handles: Vec<_> = (0..100).map(|n| pool.submit(square, n)).collect(); // waits at times
+    /// assert_eq!(handles.into_iter().filter_map(|it| it.join().ok()).sum::<u64>(), 328_350);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn queue_capacity(mut self, jobs: usize) -> Self {
         self.queue_capacity = Some(jobs);
         self
@@ -284,6 +388,20 @@ impl Builder {
     ///
     /// That worker processes can be started is found out with the first job: its handle returns a
     /// [`StartError`](crate::StartError) if not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).processes(1).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn build(self) -> io::Result<ProcessPoolExecutor> {
         let config = &self.config;
         let invalid = |message: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, message));

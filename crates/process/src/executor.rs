@@ -71,6 +71,7 @@ const DRIVING_THREADS: usize = 1;
 /// }
 /// ```
 #[derive(Clone)]
+#[doc(alias("multiprocessing", "Pool"))]
 pub struct ProcessPoolExecutor {
     owner: Arc<Owner>,
 }
@@ -91,6 +92,20 @@ impl ProcessPoolExecutor {
     /// # Errors
     ///
     /// Those of [`Builder::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(2, jobs())?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(processes: usize, jobs: Jobs) -> io::Result<Self> {
         Builder::new(jobs).processes(processes).build()
     }
@@ -170,6 +185,24 @@ impl ProcessPoolExecutor {
     /// # Errors
     ///
     /// [`StillBusy`], which names the processes that run jobs, and these jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = pool.submit(square, 3);
+    /// pool.shutdown_timeout(Duration::from_secs(60))?;
+    /// assert_eq!(nine.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillBusy> {
         let owner = &self.owner;
         let timeout = match owner.reference.must_not_wait() {
@@ -193,6 +226,22 @@ impl ProcessPoolExecutor {
     /// # Cancellation
     ///
     /// Dropping the future ends the wait. The shutdown goes on if the future has been polled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = pool.submit(square, 3);
+    /// workmill_process::workmill::block_on(pool.shutdown_async());
+    /// assert_eq!(nine.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown_async(&self) {
         let owner = &self.owner;
         if owner.reference.must_not_wait() {
@@ -209,6 +258,22 @@ impl ProcessPoolExecutor {
     /// Refuses new jobs, and leaves the accepted ones to run to their end in the background. Does
     /// not wait, and the drop of the last owner does not wait either. If this process ends before
     /// they have ended, they are lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = pool.submit(square, 3);
+    /// pool.shutdown_background(); // accepts no more, and does not wait
+    /// assert_eq!(nine.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_background(&self) {
         // ORDERING: Relaxed: the drop of the last owner is ordered by its count.
         self.owner.is_in_background.store(true, Ordering::Relaxed);
@@ -222,6 +287,28 @@ impl ProcessPoolExecutor {
     /// with [`CancelReason::Shutdown`](workmill::CancelReason::Shutdown), when nothing of its job
     /// runs any more. To let the running ones finish, call [`shutdown`](Self::shutdown) instead.
     /// Call it afterwards to wait for the processes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let handles: Vec<_> = (0..100).map(|n| pool.submit(square, n)).collect();
+    /// pool.shutdown_now();
+    /// for handle in handles {
+    ///     match handle.join() {
+    ///         Ok(square) => println!("{square}"),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("terminate", "terminate_workers", "kill_workers"))]
     pub fn shutdown_now(&self) -> usize {
         let owner = &self.owner;
         if owner.is_forked() {
@@ -364,6 +451,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// pool.shutdown_now();
+    /// pool.wait_terminated()?;
+    /// assert!(pool.is_terminated());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_terminated(&self) -> Result<(), WouldDeadlock> {
         self.drivers().wait_terminated()
     }
@@ -377,6 +480,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert!(!pool.wait_terminated_timeout(Duration::from_millis(1))?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_terminated_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
         self.drivers().wait_terminated_timeout(timeout)
     }
@@ -386,6 +505,21 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// pool.shutdown_now();
+    /// workmill_process::workmill::block_on(pool.wait_terminated_async())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_terminated_async(&self) -> Result<(), WouldDeadlock> {
         self.drivers().wait_terminated_async().await
     }

@@ -46,6 +46,23 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// Those of [`submit`](Self::submit), by the handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = pool.submit_after(Duration::from_millis(5), square, 3);
+    /// assert_eq!(nine.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_after<F, A, M>(
         &self,
         delay: Duration,
@@ -84,6 +101,24 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// Those of [`submit`](Self::submit), by the handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    /// use workmill_process::workmill::Every;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let series = pool.submit_every(Every::delay(Duration::from_secs(60)), square, 3);
+    /// series.cancel();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_every<F, A, M>(&self, every: Every, function: F, arguments: A) -> JoinHandle<()>
     where
         F: Job<A, M>,

@@ -175,6 +175,7 @@ pub use workmill_jobs::{Bytes, Job, JobContext, JobExecutor, Jobs, NotRegistered
 ///     println!("this is no worker");
 /// }
 /// ```
+#[doc(alias("freeze_support", "__main__"))]
 pub fn serve_if_worker(jobs: Jobs) {
     if sys::is_unserved_worker() {
         sys::serve(&jobs);

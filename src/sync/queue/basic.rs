@@ -40,6 +40,13 @@ use crate::wait::Deadline;
 /// });
 /// assert_eq!(eaten, 8);
 /// ```
+#[doc(alias(
+    "BlockingQueue",
+    "channel",
+    "mpsc",
+    "SimpleQueue",
+    "LinkedBlockingQueue"
+))]
 pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 
 /// A queue that gives out the item that was put last. See [`Queue`] for its methods.
@@ -52,6 +59,7 @@ pub type JoinableQueue<T> = Queue<T, Fifo<T>>;
 /// assert_eq!(plates.get()?, "second");
 /// # Ok::<(), workmill::GetError>(())
 /// ```
+#[doc(alias("LIFO", "stack"))]
 pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 
 /// A queue that gives out the smallest item first, and equal items in the order in which they were
@@ -71,6 +79,7 @@ pub type LifoQueue<T> = Queue<T, Lifo<T>>;
 /// letters.close();
 /// assert!(letters.iter().eq([(1, "telegram"), (2, "bill"), (2, "postcard")]));
 /// ```
+#[doc(alias("PriorityBlockingQueue", "heapq"))]
 pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 
 /// A queue for any number of threads, tasks and futures, which can be bounded, closed and joined.
@@ -128,6 +137,13 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst<T>>;
 /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias(
+    "BlockingQueue",
+    "channel",
+    "mpsc",
+    "SimpleQueue",
+    "LinkedBlockingQueue"
+))]
 pub struct Queue<T, O> {
     pub(super) engine: Engine<T, O>,
 }
@@ -139,6 +155,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Python's `Queue(0)` is [`unbounded`](Self::unbounded). The capacity can be any number: a
     /// [`JoinableQueue`] for up to 65,536 items allocates memory for them at once, and every other
     /// queue as items come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// queue.put("bread").unwrap();
+    /// assert!(queue.try_put("a bun").is_err());
+    /// ```
+    #[doc(alias("maxsize", "SynchronousQueue", "rendezvous", "Exchanger"))]
     pub fn bounded(capacity: usize) -> Self {
         Self {
             engine: Engine::bounded(capacity),
@@ -146,6 +171,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     }
 
     /// Creates a queue that holds any number of items.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// for n in 0..1000 {
+    ///     queue.put(n).unwrap();
+    /// }
+    /// assert_eq!(queue.len(), 1000);
+    /// ```
     pub fn unbounded() -> Self {
         Self {
             engine: Engine::unbounded(),
@@ -163,7 +198,17 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`PutError`] with the item if the queue is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(5);
+    /// queue.put("bread")?;
+    /// assert_eq!(queue.get(), Ok("bread"));
+    /// # Ok::<(), workmill::PutError<&str>>(())
+    /// ```
     #[inline]
+    #[doc(alias = "send")]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         match self.engine.put_now(item) {
             Ok(()) => Ok(()),
@@ -183,6 +228,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`TryPutError`] with the item if the queue is full or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// assert!(queue.try_put("bread").is_ok());
+    /// assert_eq!(queue.try_put("a bun").unwrap_err().into_inner(), "a bun");
+    /// ```
+    #[doc(alias("put_nowait", "offer"))]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         self.engine.put_now(item).map_err(TryPutError::from)
     }
@@ -263,7 +317,19 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// queue.close();
+    /// assert_eq!(queue.get()?, "bread"); // what is in it can be had
+    /// assert!(queue.get().is_err());
+    /// # Ok::<(), workmill::GetError>(())
+    /// ```
     #[inline]
+    #[doc(alias("take", "recv"))]
     pub fn get(&self) -> Result<T, GetError> {
         if let Some(item) = self.engine.take() {
             return Ok(item);
@@ -277,6 +343,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// assert!(queue.try_get().is_err());
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(queue.try_get(), Ok("bread"));
+    /// ```
+    #[doc(alias("get_nowait", "poll"))]
     pub fn try_get(&self) -> Result<T, TryGetError> {
         match self.engine.look_for_item() {
             Some(decided) => decided.map_err(TryGetError::from),
@@ -297,6 +373,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = workmill::JoinableQueue::<u32>::unbounded();
+    /// assert!(queue.get_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
         match self.try_get() {
             Err(TryGetError::Empty) if !timeout.is_zero() => {
@@ -315,6 +400,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// The future resolves to [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(workmill::block_on(queue.get_async()), Ok("bread"));
+    /// ```
     pub async fn get_async(&self) -> Result<T, GetError> {
         let items = self.engine.ledger.getters();
         items.wait_async(|| self.engine.look_for_item()).await
@@ -354,6 +447,17 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// [`AbandonedError`] if the last [`Consumer`](crate::Consumer) of the queue has gone and an
     /// item is unfinished, also if it is only being put. A queue that never had a consumer is not
     /// abandoned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| queue.get_task().map(|dish| println!("{}", *dish)));
+    ///     queue.join().unwrap(); // until it is eaten
+    /// });
+    /// ```
     pub fn join(&self) -> Result<(), AbandonedError> {
         let done = self.engine.join_until(Deadline::NEVER);
         done.expect("there is no deadline")
@@ -372,6 +476,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`AbandonedError`] if the last [`Consumer`](crate::Consumer) of the queue has gone and an
     /// item is unfinished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(queue.join_timeout(Duration::from_millis(1)), Ok(false));
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> Result<bool, AbandonedError> {
         match self.engine.join_until(Deadline::after(timeout)) {
             Some(done) => done.map(|()| true),
@@ -386,6 +500,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// The future resolves to [`AbandonedError`] if the last [`Consumer`](crate::Consumer) of the
     /// queue has gone and an item is unfinished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// drop(queue.get_task());
+    /// workmill::block_on(queue.join_async())?;
+    /// # Ok::<(), workmill::AbandonedError>(())
+    /// ```
     pub async fn join_async(&self) -> Result<(), AbandonedError> {
         let joiners = self.engine.ledger.joiners();
         joiners.wait_async(|| self.engine.look_whether_done()).await
@@ -393,6 +517,17 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// Returns the number of items that were put and have not been reported done. This is a
     /// snapshot and may be stale. An item that is just being given back may be counted twice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// let dish = queue.get_task().unwrap();
+    /// assert_eq!((queue.len(), queue.unfinished()), (0, 1));
+    /// drop(dish);
+    /// assert_eq!(queue.unfinished(), 0);
+    /// ```
     pub fn unfinished(&self) -> usize {
         self.engine.ledger.unfinished()
     }
@@ -413,6 +548,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert!(queue.get().is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "shutdown")]
     pub fn close(&self) {
         self.engine.close();
     }
@@ -438,6 +574,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     }
 
     /// Returns `true` if the queue was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::<u32>::unbounded();
+    /// queue.close();
+    /// assert!(queue.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.engine.ledger.is_closed()
     }
@@ -445,11 +589,27 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Returns the number of items in the queue. This is a snapshot and may be stale.
     ///
     /// Without capacity it is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(queue.len(), 1);
+    /// ```
+    #[doc(alias = "qsize")]
     pub fn len(&self) -> usize {
         self.engine.len()
     }
 
     /// Returns `true` if no item is in the queue. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(workmill::JoinableQueue::<u32>::unbounded().is_empty());
+    /// ```
+    #[doc(alias = "empty")]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -457,11 +617,27 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Returns `true` if there is no room in the queue. This is a snapshot and may be stale.
     ///
     /// Without capacity there never is room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// queue.put("bread").unwrap();
+    /// assert!(queue.is_full());
+    /// ```
+    #[doc(alias = "full")]
     pub fn is_full(&self) -> bool {
         self.engine.is_full()
     }
 
     /// Returns the largest number of items that the queue holds, or `None` for any number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(workmill::JoinableQueue::<u32>::bounded(5).capacity(), Some(5));
+    /// assert_eq!(workmill::JoinableQueue::<u32>::unbounded().capacity(), None);
+    /// ```
     pub fn capacity(&self) -> Option<usize> {
         self.engine.capacity()
     }
@@ -500,6 +676,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// item as [`get`](Self::get) does.
     ///
     /// `for item in &queue` uses this iterator.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put_all([1, 2, 3]).unwrap();
+    /// queue.close();
+    /// assert_eq!(queue.iter().sum::<i32>(), 6); // ends since the queue is closed
+    /// ```
     pub fn iter(&self) -> Iter<'_, T, O> {
         Iter { queue: self }
     }
@@ -528,6 +713,17 @@ impl<'a, T, O: Order<T>> IntoIterator for &'a Queue<T, O> {
 /// An iterator that takes items until the queue is closed and empty.
 ///
 /// It is returned by [`Queue::iter`].
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::unbounded();
+/// queue.put_all([1, 2, 3]).unwrap();
+/// queue.close();
+/// for number in &queue {
+///     println!("{number}");
+/// }
+/// ```
 #[must_use = "iterators do nothing unless iterated"]
 pub struct Iter<'a, T, O> {
     queue: &'a Queue<T, O>,

@@ -94,6 +94,18 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// Once the queue was closed its producers can put nothing. A queue that had producers can be
     /// used without one, too, until it is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let queue = Arc::new(workmill::JoinableQueue::unbounded());
+    /// let producer = queue.producer();
+    /// producer.put("bread").unwrap();
+    /// drop(producer); // the last one: closes the queue
+    /// assert_eq!(queue.iter().count(), 1);
+    /// ```
     pub fn producer(self: &Arc<Self>) -> Producer<T, O> {
         self.engine.ledger.add_producer();
         Producer {
@@ -104,6 +116,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Returns a consumer, which abandons the queue when it is dropped and was the last.
     ///
     /// A consumer of a queue that was abandoned takes the items that are left in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let queue = Arc::new(workmill::JoinableQueue::unbounded());
+    /// drop(queue.consumer()); // the last one: nobody will take anything
+    /// assert!(queue.put("bread").is_err());
+    /// ```
     pub fn consumer(self: &Arc<Self>) -> Consumer<T, O> {
         self.engine.ledger.add_consumer();
         Consumer {
@@ -186,6 +208,19 @@ impl<T, O: Order<T>> IntoIterator for Consumer<T, O> {
 
 /// An iterator that takes items until the queue is closed and empty, and is a [`Consumer`] of the
 /// queue.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// let queue = Arc::new(workmill::JoinableQueue::unbounded());
+/// queue.put("bread").unwrap();
+/// queue.close();
+/// for dish in queue.consumer() {
+///     println!("{dish}");
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless iterated"]
 pub struct IntoIter<T, O: Order<T>> {

@@ -49,6 +49,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryPutError`] if the queue is full or closed, with the item that was refused and the
     /// iterator, which has those that follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(2);
+    /// let (refused, rest) = queue.try_put_all([1, 2, 3, 4]).unwrap_err().into_inner();
+    /// assert_eq!((refused, rest.collect::<Vec<_>>()), (3, vec![4]));
+    /// ```
     pub fn try_put_all<I>(&self, items: I) -> Result<(), TryPutError<(T, I::IntoIter)>>
     where
         I: IntoIterator<Item = T>,
@@ -67,6 +75,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryPutError`] if the time is over or the queue is closed, with the item that was refused
     /// and the iterator, which has those that follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = workmill::JoinableQueue::bounded(1);
+    /// let refused = queue.put_all_timeout([1, 2], Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(refused.into_inner().0, 2);
+    /// ```
     pub fn put_all_timeout<I>(
         &self,
         items: I,
@@ -101,6 +119,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// The future resolves to [`PutError`] if the queue is closed, with the item that was refused
     /// and the iterator, which has those that follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::bounded(3);
+    /// assert!(workmill::block_on(queue.put_all_async([1, 2, 3])).is_ok());
+    /// ```
     pub async fn put_all_async<I>(&self, items: I) -> Result<(), PutError<(T, I::IntoIter)>>
     where
         I: IntoIterator<Item = T>,
@@ -129,6 +154,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!((queue.unfinished(), queue.is_closed()), (0, false));
     /// # Ok::<(), workmill::PutError<(i32, std::ops::RangeInclusive<i32>)>>(())
     /// ```
+    #[doc(alias = "drainTo")]
     pub fn drain(&self) -> Vec<T> {
         self.engine.drain()
     }

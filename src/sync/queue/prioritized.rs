@@ -32,6 +32,17 @@ pub struct Prioritized<P, T> {
 
 impl<P, T> Prioritized<P, T> {
     /// Creates an item with a priority.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill::{Prioritized, PriorityQueue};
+    ///
+    /// let queue = PriorityQueue::unbounded();
+    /// queue.put(Prioritized::new(2, "later")).unwrap();
+    /// queue.put(Prioritized::new(1, "urgent")).unwrap();
+    /// assert_eq!(queue.get().unwrap().item, "urgent");
+    /// ```
     pub fn new(priority: P, item: T) -> Self {
         Self { priority, item }
     }

@@ -24,6 +24,16 @@ use crate::wait::{Cause, pending};
 /// # Dropping
 ///
 /// Dropping the future drops the item, unless it was put.
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::bounded(1);
+/// workmill::block_on(async {
+///     queue.put_async("bread").await.unwrap(); // waits for room
+/// });
+/// assert_eq!(queue.len(), 1);
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Put<'a, T, O: Order<T>> {
     engine: &'a Engine<T, O>,

@@ -46,6 +46,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// assert!(queue.try_get_task().is_err());
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(*queue.try_get_task().unwrap(), "bread"); // and done
+    /// assert_eq!(queue.unfinished(), 0);
+    /// ```
     pub fn try_get_task(&self) -> Result<TaskGuard<'_, T, O>, TryGetError> {
         self.try_get().map(|item| self.guard(item))
     }
@@ -61,6 +71,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = workmill::JoinableQueue::<u32>::unbounded();
+    /// assert!(queue.get_task_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     pub fn get_task_timeout(&self, timeout: Duration) -> Result<TaskGuard<'_, T, O>, TryGetError> {
         self.get_timeout(timeout).map(|item| self.guard(item))
     }
@@ -71,6 +90,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// The future resolves to [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(*workmill::block_on(queue.get_task_async()).unwrap(), "bread");
+    /// ```
     pub async fn get_task_async(&self) -> Result<TaskGuard<'_, T, O>, GetError> {
         self.get_async().await.map(|item| self.guard(item))
     }
@@ -114,6 +141,16 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = std::sync::Arc::new(workmill::JoinableQueue::unbounded());
+    /// queue.put("bread").unwrap();
+    /// let dish = queue.try_get_task_owned().unwrap();
+    /// std::thread::spawn(move || println!("{}", *dish)).join().unwrap();
+    /// assert_eq!(queue.unfinished(), 0);
+    /// ```
     pub fn try_get_task_owned(self: &Arc<Self>) -> Result<OwnedTaskGuard<T, O>, TryGetError> {
         let share = Share::new(self);
         self.try_get().map(|item| share.guard(item))
@@ -130,6 +167,15 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = std::sync::Arc::new(workmill::JoinableQueue::<u32>::unbounded());
+    /// assert!(queue.get_task_owned_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     pub fn get_task_owned_timeout(
         self: &Arc<Self>,
         timeout: Duration,
@@ -150,6 +196,14 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// The future resolves to [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = std::sync::Arc::new(workmill::JoinableQueue::unbounded());
+    /// queue.put("bread").unwrap();
+    /// assert_eq!(*workmill::block_on(queue.get_task_owned_async()).unwrap(), "bread");
+    /// ```
     pub fn get_task_owned_async(
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<OwnedTaskGuard<T, O>, GetError>> + use<T, O> {
@@ -195,6 +249,18 @@ impl<T, O: Order<T>> Queue<T, O> {
 ///
 /// It is returned by [`Queue::get_task`]. The item is dropped before it is reported done, so it is
 /// gone when [`join`](Queue::join) returns.
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::unbounded();
+/// queue.put("bread").unwrap();
+/// {
+///     let dish = queue.get_task().unwrap();
+///     println!("{}", *dish);
+/// } // done, also if this block panics
+/// assert_eq!(queue.unfinished(), 0);
+/// ```
 #[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
               item is worked on, since `let _ = …` drops it at once"]
 pub struct TaskGuard<'a, T, O: Order<T>> {
@@ -207,6 +273,16 @@ pub struct TaskGuard<'a, T, O: Order<T>> {
 ///
 /// It is returned by [`Queue::get_task_owned`]. The item is dropped before it is reported done, so
 /// it is gone when [`join`](Queue::join) returns.
+///
+/// # Examples
+///
+/// ```
+/// let queue = std::sync::Arc::new(workmill::JoinableQueue::unbounded());
+/// queue.put("bread").unwrap();
+/// let dish = queue.get_task_owned().unwrap(); // may go to another thread
+/// std::thread::spawn(move || drop(dish)).join().unwrap();
+/// assert_eq!(queue.unfinished(), 0);
+/// ```
 #[must_use = "the item is reported done when this is dropped: keep it by `let task = …` while the \
               item is worked on, since `let _ = …` drops it at once"]
 pub struct OwnedTaskGuard<T, O: Order<T>> {
@@ -256,12 +332,30 @@ const IS_THERE: &str = "it is there until the drop";
 
 impl<T, O: Order<T>> TaskGuard<'_, T, O> {
     /// Returns the item, and reports it done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put(String::from("bread")).unwrap();
+    /// let bread: String = queue.get_task().unwrap().into_inner();
+    /// assert_eq!((bread.as_str(), queue.unfinished()), ("bread", 0));
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.item.take().expect(IS_THERE)
     }
 
     /// Returns the item to the queue, where the next get takes it. See
     /// [`OwnedTaskGuard::give_back`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = workmill::JoinableQueue::unbounded();
+    /// queue.put_all(["bread", "a bun"]).unwrap();
+    /// queue.get_task().unwrap().give_back();
+    /// assert_eq!(queue.get(), Ok("bread")); // before all others
+    /// ```
     pub fn give_back(mut self) {
         let item = self.item.take().expect(IS_THERE);
         self.engine.give_back(item);
@@ -270,6 +364,15 @@ impl<T, O: Order<T>> TaskGuard<'_, T, O> {
 
 impl<T, O: Order<T>> OwnedTaskGuard<T, O> {
     /// Returns the item, and reports it done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = std::sync::Arc::new(workmill::JoinableQueue::unbounded());
+    /// queue.put(String::from("bread")).unwrap();
+    /// let bread: String = queue.get_task_owned().unwrap().into_inner();
+    /// assert_eq!((bread.as_str(), queue.unfinished()), ("bread", 0));
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.item.take().expect(IS_THERE)
     }
@@ -387,6 +490,18 @@ impl<T: fmt::Debug, O: Order<T>> fmt::Debug for OwnedTaskGuard<T, O> {
 /// An iterator that takes items until the queue is closed and empty, and returns each in a guard.
 ///
 /// It is returned by [`Queue::iter_tasks`].
+///
+/// # Examples
+///
+/// ```
+/// let queue = workmill::JoinableQueue::unbounded();
+/// queue.put_all([1, 2, 3]).unwrap();
+/// queue.close();
+/// for number in queue.iter_tasks() {
+///     println!("{}", *number);
+/// } // done, one after the other
+/// assert_eq!(queue.unfinished(), 0);
+/// ```
 #[must_use = "iterators do nothing unless iterated"]
 pub struct IterTasks<'a, T, O> {
     queue: &'a Queue<T, O>,
