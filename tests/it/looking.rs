@@ -227,10 +227,11 @@ fn a_task_runs_as_long_as_its_outcome_is_on_its_way() {
             goes.wait();
         });
         begun.wait();
-        assert_eq!(task.state(), TaskState::Running);
+        let state = task.state();
         let shared = task.shared();
-        assert_eq!(shared.state(), TaskState::Running);
+        let states = [state, shared.state()];
         go.set();
+        assert_eq!(states, [TaskState::Running; 2]);
         assert_eq!(shared.join().unwrap(), 42);
         assert_eq!(shared.state(), TaskState::Returned);
     });
