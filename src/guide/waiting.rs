@@ -154,10 +154,11 @@
 //!
 //! It lends in [`join`](crate::JoinHandle::join), [`join_all`](crate::join_all), a
 //! [`wait`](crate::wait()) for all, the next item of [`map`](crate::PoolRef::map), and when it
-//! awaits a handle, if that is not [mapped](crate::JoinHandle::map). In any other wait for tasks of
+//! awaits a handle, [mapped](crate::JoinHandle::map) ones included. In any other wait for tasks of
 //! its group it keeps its permit: in a
 //! [`JoinSet`](crate::JoinSet), [`as_completed`](crate::as_completed), a wait for any,
-//! `map_unordered`, and with a time limit. There a group of one waits for itself forever, as one
+//! `map_unordered`, with a time limit, and for a task that is [not
+//! due](crate::PoolRef::submit_after) yet. There a group of one waits for itself forever, as one
 //! thread would. [`Warning::GroupStands`](crate::Warning::GroupStands) tells of it after five
 //! seconds.
 //!

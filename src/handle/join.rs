@@ -97,14 +97,23 @@ fn wait_for_task<T>(from: PoolLink, task: &mut HandleRef<T>) -> Result<(), Cance
     wait_for_good(from, awaited, wait)
 }
 
-/// Runs the task inline whose end resolves a mapped handle, or a map of that.
+/// Runs the task inline whose end resolves a mapped handle, or one with callbacks, if that is
+/// possible, or lends it permits. Returns `true` if this thread has to
+/// [regain](Local::regain_permits) them when the task has ended.
 #[cold]
-fn run_behind(from: PoolLink, task: &RawTask) {
-    let mut behind = task.task_behind();
-    while let Some(task) = behind {
-        Local::run_inline(from, &*task);
-        behind = task.task_behind();
+pub(super) fn prepare_to_join_behind(from: PoolLink, task: &RawTask) -> bool {
+    task.task_behind()
+        .is_some_and(|behind| prepare_to_join(from, &behind))
+}
+
+/// Does the same for the task itself.
+pub(super) fn prepare_to_join(from: PoolLink, task: &RawTask) -> bool {
+    let is_special = task.has_extra();
+    match is_special {
+        true => Local::prepare_to_join(from, task),
+        false => Local::run_inline(from, task),
     }
+    is_special
 }
 
 /// Joins a task of a view: it may wait for permits that this thread's task has, which have to be
@@ -234,8 +243,9 @@ impl<T> JoinHandle<T> {
             return join_special(from, task);
         }
         run_inline(&task);
+        let mut is_special = false;
         if !task.is_done() && task.is_promise() {
-            run_behind(from, &task);
+            is_special = prepare_to_join_behind(from, &task);
         }
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             if let Err(reason) = wait_for_task(from, &mut task) {
@@ -243,6 +253,9 @@ impl<T> JoinHandle<T> {
                 drop(Self::new(task, from));
                 return Err(error);
             }
+        }
+        if is_special {
+            Local::regain_permits();
         }
         let outcome = task.try_take();
         outcome.unwrap_or_else(|_| unreachable!("the task has ended"))
@@ -391,12 +404,7 @@ impl<T> JoinHandle<T> {
         let Some(task) = &mut self.task else {
             return Ok(());
         };
-        let is_special = task.has_extra();
-        match is_special {
-            true => Local::prepare_to_join(from, task),
-            false => Local::run_inline(from, &**task),
-        }
-        run_behind(from, task);
+        let is_special = prepare_to_join(from, task) || prepare_to_join_behind(from, task);
         if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
             wait_for_task(from, task).inspect_err(|_| task.stop_waiting())?;
         }

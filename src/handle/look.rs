@@ -28,8 +28,9 @@ use crate::task::cell::RawTask;
 pub enum TaskState {
     /// The task has not begun.
     Waiting,
-    /// The task has begun and has not ended. A future that was polled is running until it has
-    /// ended, also while it waits to be woken.
+    /// The task has begun, and its outcome is not there. A future that was polled is running until
+    /// it has ended, also while it waits to be woken. A task is running as well while a callback
+    /// that was [added](JoinHandle::inspect) to its handle is called.
     Running,
     /// The task has returned a result.
     Returned,
@@ -54,7 +55,8 @@ impl TaskState {
     }
 
     fn before_end(task: &RawTask) -> Self {
-        match task.is_running() {
+        // Not `is_running`: the task may have ended, and its outcome is on its way to the handle.
+        match task.has_begun() {
             true => Self::Running,
             false => Self::Waiting,
         }
@@ -85,6 +87,13 @@ impl TaskState {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(usize);
+
+impl TaskId {
+    fn of(task: &RawTask) -> Self {
+        let behind = task.task_behind();
+        Self(behind.as_deref().unwrap_or(task).id().addr())
+    }
+}
 
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +179,8 @@ impl<T> JoinHandle<T> {
         self.task_if_unspent()?.error()
     }
 
-    /// Returns the id of the task. A [mapped](Self::map) handle has an id of its own.
+    /// Returns the id of the task. Of a [mapped](Self::map) handle, and of one with
+    /// [callbacks](Self::inspect), this is the id of the task as well.
     ///
     /// # Panics
     ///
@@ -187,7 +197,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn id(&self) -> TaskId {
-        TaskId(self.unspent().id().addr())
+        TaskId::of(self.unspent())
     }
 }
 
@@ -243,6 +253,6 @@ impl<T> SharedHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn id(&self) -> TaskId {
-        TaskId(self.task().id().addr())
+        TaskId::of(self.task())
     }
 }

@@ -311,10 +311,24 @@ impl<T: Send> fmt::Debug for Promise<T> {
     }
 }
 
-/// The part of a mapped handle that takes cancels: they go to the task.
+/// The part of a mapped handle, or of one with callbacks, that takes cancels: they go to the task.
 struct CancelsTask<U> {
     task: CancelHandle,
     value: PhantomData<fn() -> U>,
+}
+
+impl<U> CancelsTask<U> {
+    /// Returns the part for a promise that the end of a handle's task answers.
+    fn of<T>(handle: &JoinHandle<T>) -> Self {
+        let task = handle.unspent();
+        // Always the task itself, so that a chain of such handles is no chain of references, which
+        // would be cancelled and dropped on one stack.
+        let task = task.task_behind().unwrap_or_else(|| task.task_ref());
+        Self {
+            task: CancelHandle::new(task, handle.link()),
+            value: PhantomData,
+        }
+    }
 }
 
 impl<U: Send + 'static> Canceller for CancelsTask<U> {
@@ -369,11 +383,7 @@ impl<T> JoinHandle<T> {
         U: Send + 'static,
         F: FnOnce(T) -> U + Send + 'static,
     {
-        let link = self.link();
-        let canceller = CancelsTask {
-            task: self.cancel_handle(),
-            value: PhantomData,
-        };
+        let (link, canceller) = (self.link(), CancelsTask::of(&self));
         let (answer, handle) = pair::<CancelsTask<U>, Mapped<T, F>>(canceller);
         attach_to_end(self.into_task(), link, Call::AtOnce, move |end| {
             // Never refused: cancels go to the task.
@@ -389,9 +399,9 @@ impl<T> JoinHandle<T> {
     /// Calls `callback` with a reference to the outcome, once, as soon as there is one, and returns
     /// a handle to the same outcome.
     ///
-    /// So a handle can have any number of callbacks, which are called in the order in which they
-    /// were added, and a join still returns the outcome. The new handle resolves when the callback
-    /// has returned. Where the callback is called, and what may come of it, is said at
+    /// So a handle can have any number of callbacks, also thousands, which are called in the order
+    /// in which they were added, and a join still returns the outcome. The new handle resolves when
+    /// the callback has returned. Where the callback is called, and what may come of it, is said at
     /// [`on_done`](Self::on_done). A panic in it goes to the
     /// [`panic_handler`](crate::Builder::panic_handler), and changes nothing in the outcome. The
     /// new handle cancels the task, and says whether the task is running. A cycle of joins that
@@ -420,10 +430,7 @@ impl<T> JoinHandle<T> {
         F: FnOnce(&Result<T, JoinError>) + Send + 'static,
     {
         let (link, call) = (self.link(), self.callback_call());
-        let canceller = CancelsTask {
-            task: self.cancel_handle(),
-            value: PhantomData,
-        };
+        let canceller = CancelsTask::of(&self);
         let (answer, handle) = pair::<CancelsTask<T>, Outcome<T>>(canceller);
         attach(self.into_task(), link, call, move |outcome| {
             let panic = unwind::catch(|| callback(&outcome)).err();
@@ -475,11 +482,7 @@ impl<T> JoinHandle<Result<T, JoinError>> {
         U: Send + 'static,
         F: FnOnce(Result<T, JoinError>) -> Result<U, JoinError> + Send + 'static,
     {
-        let link = self.link();
-        let canceller = CancelsTask {
-            task: self.cancel_handle(),
-            value: PhantomData,
-        };
+        let (link, canceller) = (self.link(), CancelsTask::of(&self));
         let (answer, handle) = pair::<CancelsTask<U>, Then<T, F>>(canceller);
         attach_to_end(self.into_task(), link, Call::AtOnce, move |end| {
             let Ok(outcome) = end.try_take() else {

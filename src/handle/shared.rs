@@ -18,7 +18,9 @@ use std::time::Duration;
 use super::callback::{Call, attach};
 use super::cancel::CancelHandle;
 use super::cancel::cancel;
-use super::join::{JoinHandle, look_for_a_while, wait_for_good};
+use super::join::{
+    JoinHandle, look_for_a_while, prepare_to_join, prepare_to_join_behind, wait_for_good,
+};
 use crate::error::{CancelReason, JoinError};
 use crate::name::Name;
 use crate::pool::{Local, PoolLink};
@@ -192,11 +194,7 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// Runs the task inline if that is possible, and waits until it has ended.
     pub(super) fn wait_inline(&self) -> Result<(), CancelReason> {
         let Common { task, from, .. } = &*self.common;
-        let is_special = task.has_extra();
-        match is_special {
-            true => Local::prepare_to_join(*from, task),
-            false => Local::run_inline(*from, &**task),
-        }
+        let is_special = prepare_to_join(*from, task) || prepare_to_join_behind(*from, task);
         if !look_for_a_while(*from, || self.is_finished()) {
             wait_for_good(*from, task.task_ref(), |deadline| self.wait(deadline))?;
         }

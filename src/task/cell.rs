@@ -692,7 +692,8 @@ impl RawTask {
         promise.is_some_and(|promise| promise.in_pool)
     }
 
-    /// Returns a reference to the task whose end answers this promise, if it is that of a task.
+    /// Returns a reference to the task whose end answers this promise, if it is that of a task. No
+    /// task is behind that.
     pub(crate) fn task_behind(&self) -> Option<TaskRef> {
         let promise = self.header().vtable.promise?;
         // SAFETY: duty 1: our reference keeps the cell. Duty 2: the part of a promise that takes
@@ -706,6 +707,14 @@ impl RawTask {
         let state = &self.header().state;
         let is_answered_by = || self.task_behind().is_some_and(|task| task.is_running());
         state.is_running() || !state.is_done() && is_answered_by()
+    }
+
+    /// Returns `true` if the task has begun, or the one whose end answers this promise. It may have
+    /// ended.
+    pub(crate) fn has_begun(&self) -> bool {
+        let behind = self.task_behind();
+        let state = &behind.as_deref().unwrap_or(self).header().state;
+        !state.is_queued() && (!state.is_cancelled() || state.reason().1)
     }
 
     /// Returns `true` if the outcome is there.

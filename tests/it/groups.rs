@@ -309,6 +309,43 @@ fn a_future_is_not_polled_while_its_permit_is_lent() {
 }
 
 #[test]
+fn a_task_lends_its_permit_through_a_mapped_handle_and_one_with_callbacks() {
+    type Wait = fn(&Group) -> u32;
+    let waits: [Wait; 7] = [
+        |group| group.submit(|| 1).map(|n| n + 1).join().unwrap(),
+        |group| group.submit(|| 2).inspect(|_| ()).join().unwrap(),
+        |group| {
+            let handle = group.submit(|| 2).inspect(|_| ());
+            handle.shared().join().unwrap()
+        },
+        |group| {
+            let handle = group.spawn(async { 1 }).inspect(|_| ());
+            handle.map(|n| n + 1).join().unwrap()
+        },
+        |group| {
+            let handles = [group.submit(|| 2).inspect(|_| ())];
+            workmill::join_all(handles).remove(0).unwrap()
+        },
+        |group| block_on(group.submit(|| 1).map(|n| n + 1)).unwrap(),
+        |group| block_on(group.spawn(async { 2 }).inspect(|_| ()).shared()).unwrap(),
+    ];
+    limited(move || {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let group = pool.limited(1);
+        for wait in waits {
+            let inside = group.clone();
+            assert_eq!(group.submit(move || wait(&inside)).join().unwrap(), 2);
+        }
+        let inside = group.clone();
+        let awaits = group.spawn(async move { inside.submit(|| 1).map(|n| n + 1).await.unwrap() });
+        assert_eq!(awaits.join().unwrap(), 2);
+        group.wait_idle().unwrap();
+        // The permit is back.
+        assert_eq!(group.submit(|| 2).join().unwrap(), 2);
+    });
+}
+
+#[test]
 fn a_callback_that_installs_a_closure_in_the_group_of_its_task_needs_a_permit() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use workmill::{
@@ -199,6 +200,11 @@ fn tasks_that_are_there_at_one_time_have_different_ids() {
             assert_eq!(shared.join().unwrap(), Some(id));
             assert_eq!(shared.clone().id(), id);
         }
+        let task = pool.submit(task_id);
+        let id = task.id();
+        let task = task.inspect(|_| ()).map(|own| own).inspect(|_| ());
+        assert_eq!(task.id(), id);
+        assert_eq!(task.join().unwrap(), Some(id));
         let nested = pool.submit(|| {
             let inner = workmill::current().unwrap().submit(task_id);
             let (id, own) = (inner.id(), task_id());
@@ -208,4 +214,71 @@ fn tasks_that_are_there_at_one_time_have_different_ids() {
         });
         nested.join().unwrap();
     });
+}
+
+#[test]
+fn a_task_runs_as_long_as_its_outcome_is_on_its_way() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (begun, go) = (Flag::default(), Flag::default());
+        let (begins, goes) = (begun.clone(), go.clone());
+        let task = pool.submit(|| 42).inspect(move |_| {
+            begins.set();
+            goes.wait();
+        });
+        begun.wait();
+        let state = task.state();
+        let shared = task.shared();
+        let states = [state, shared.state()];
+        go.set();
+        assert_eq!(states, [TaskState::Running; 2]);
+        assert_eq!(shared.join().unwrap(), 42);
+        assert_eq!(shared.state(), TaskState::Returned);
+    });
+}
+
+#[test]
+fn thousands_of_callbacks_use_up_no_stack() {
+    const MANY: usize = 50_000;
+    type End = fn(JoinHandle<u32>, &Flag);
+    let ends: [End; 4] = [
+        |task, go| {
+            assert!(!task.is_running());
+            go.set();
+            assert_eq!(task.join().unwrap(), 42);
+        },
+        |task, _| {
+            assert!(task.cancel());
+            assert!(task.join().unwrap_err().is_cancelled());
+        },
+        |task, go| {
+            drop(task);
+            go.set();
+        },
+        |task, go| {
+            go.set();
+            while !task.is_finished() {
+                std::thread::yield_now();
+            }
+        },
+    ];
+    let check = move || {
+        for end in ends {
+            let pool = ThreadPoolExecutor::new(1).unwrap();
+            let (release, called) = (occupy(&pool), Arc::new(AtomicUsize::new(0)));
+            let mut task = pool.submit(|| 42);
+            for number in 0..MANY {
+                let called = Arc::clone(&called);
+                task = task.inspect(move |_| {
+                    assert_eq!(called.fetch_add(1, Ordering::SeqCst), number);
+                });
+            }
+            end(task, &release);
+            release.set();
+            pool.shutdown();
+            assert_eq!(called.load(Ordering::SeqCst), MANY);
+        }
+    };
+    // On a thread with a stack of the usual size.
+    limited(move || std::thread::spawn(check).join().unwrap());
 }

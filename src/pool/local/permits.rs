@@ -65,7 +65,9 @@ impl Extras {
             let Some(task) = self.next_wanted() else {
                 return;
             };
-            let other = Self::of(&task).filter(|_| task.is_queued() && task.is_awaited());
+            let behind = task.task_behind();
+            let behind = behind.as_deref().unwrap_or(&task);
+            let other = Self::of(behind).filter(|_| behind.is_queued() && task.is_awaited());
             let Some(other) = other.and_then(|other| other.ticket.get()) else {
                 continue;
             };
@@ -134,17 +136,20 @@ impl Local {
     /// Notes that the future which is polled on this thread waits for a task.
     #[inline]
     pub(crate) fn note_wanted(task: &RawTask) {
-        if task.has_extra() {
+        if task.has_extra() || task.is_promise() {
             Self::note_wanted_special(task);
         }
     }
 
     #[cold]
     fn note_wanted_special(task: &RawTask) {
-        let (Some(extras), Some(current)) = (Extras::of(task), current()) else {
+        // Or the one whose end resolves a mapped handle.
+        let behind = task.task_behind();
+        let behind = behind.as_deref().unwrap_or(task);
+        let (Some(extras), Some(current)) = (Extras::of(behind), current()) else {
             return;
         };
-        if extras.ticket.get().is_none() || current.ticket.get().is_none() || !task.is_queued() {
+        if extras.ticket.get().is_none() || current.ticket.get().is_none() || !behind.is_queued() {
             return;
         }
         let id = Arc::as_ptr(&current).addr();

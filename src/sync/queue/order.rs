@@ -135,11 +135,8 @@ impl<T> Store<T> for Fifo<T> {
     }
 
     fn len(&self) -> usize {
-        let front = match self.has(FRONT) {
-            true => lock(&self.front).len(),
-            false => 0,
-        };
-        front + self.len_behind()
+        let front = self.has(FRONT).then(|| lock(&self.front).len());
+        front.unwrap_or(0) + self.len_behind()
     }
 
     fn capacity(&self) -> usize {
