@@ -21,7 +21,8 @@ pub(crate) struct Row {
 pub(crate) struct Contender {
     pub(crate) name: String,
     side: Side,
-    median: f64,
+    /// `None` if nothing was measured: JSON has no NaN.
+    median: Option<f64>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Row {
     /// Returns the median of workmill.
     pub(crate) fn ours(&self) -> Option<f64> {
         let mut ours = self.contenders.iter().filter(|it| it.side == Side::Ours);
-        Some(ours.next()?.median)
+        ours.next()?.median
     }
 
     /// Returns the other contenders and how much each has taken of what workmill took, from the
@@ -67,7 +68,7 @@ impl Row {
             return Vec::new();
         };
         let others = self.contenders.iter().filter(|it| it.side == Side::Other);
-        let ratios = others.map(|it| (it, it.median / ours));
+        let ratios = others.filter_map(|it| Some((it, it.median? / ours)));
         let mut ratios: Vec<_> = ratios
             .filter(|(_, ratio)| ratio.is_finite() && *ratio > 0.0)
             .collect();

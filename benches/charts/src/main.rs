@@ -135,7 +135,8 @@ mod tests {
             assert!(figures::read(text).is_err(), "{text}");
         }
         let nothing_to_compare = r#"{"rows": [{"name": "a", "about": "b", "unit": "ns/op",
-            "contenders": [{"name": "workmill", "side": "ours", "median": 1.0}]}]}"#;
+            "contenders": [{"name": "workmill", "side": "ours", "median": 1.0},
+                {"name": "book", "side": "other", "median": null}]}]}"#;
         let rows = figures::read(nothing_to_compare).unwrap();
         assert!(chart::draw(&rows, TITLE).is_err());
     }
