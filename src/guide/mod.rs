@@ -14,6 +14,7 @@
 //! - [`futures`]: on the pool's threads, and on other runtimes.
 //! - [`panics`]: where they go.
 //! - [`processes`]: functions that may crash alone.
+//! - [`machines`]: functions on other machines.
 //! - [`choosing`]: which primitive to wait for.
 //! - [`per_thread_state`]: connections, buffers and counts.
 //!
@@ -68,3 +69,8 @@ pub mod per_thread_state {}
 #[cfg_attr(doctest, doc = "")]
 #[doc(alias("multiprocessing", "Process"))]
 pub mod processes {}
+
+#[cfg_attr(not(doctest), doc = include_str!("machines.md"))]
+#[cfg_attr(doctest, doc = "")]
+#[doc(alias("NATS", "cluster", "distributed"))]
+pub mod machines {}
