@@ -218,7 +218,8 @@
 //! [Python](guide::from_python), of [Java](guide::from_java) and of
 //! [rayon and tokio](guide::from_rayon_and_tokio) are called here;
 //! [waiting inside tasks](guide::waiting), [shutdown and Ctrl-C](guide::shutdown),
-//! [futures](guide::futures), [panics](guide::panics), [processes](guide::processes);
+//! [futures](guide::futures), [panics](guide::panics), [processes](guide::processes),
+//! [machines](guide::machines);
 //! [which primitive to choose](guide::choosing), [per-thread state](guide::per_thread_state),
 //! [how to measure](guide::measuring) and [to test](guide::testing); and
 //! [what to look at](guide::trouble) when a program hangs, is slow, or panicked.

@@ -115,6 +115,7 @@
 //! | two writers of a file under a `Lock`; two threads that count to 2,000,000 | `file_lock`, `count` |
 //! | sockets: a stream, a datagram | `stream`, `datagram` |
 //! | `Pipe`, `Value`, `Array`, shared memory, between threads | `pipe`, `shared_value`, `shared_array`, `shared_memory` |
+//! | the same between processes: `Process`, `Semaphore`, `Event`, `Lock`, `Queue`, `JoinableQueue`, `Pipe`, `Value`, `Array` | `process_karaoke` and the others whose names begin so, by `-p workmill-process` |
 //! | a queue in a file, of threads and of processes | `threads`, `processes` and `killed`, by `-p workmill-file-queue` |
 //!
 //! # What differs, and why

@@ -14,6 +14,7 @@
 //! - [`futures`]: on the pool's threads, and on other runtimes.
 //! - [`panics`]: where they go.
 //! - [`processes`]: functions that may crash alone.
+//! - [`machines`]: functions on other machines.
 //! - [`choosing`]: which primitive to wait for.
 //! - [`per_thread_state`]: connections, buffers and counts.
 //!
@@ -24,10 +25,6 @@
 //! - [`seeing`]: counts, long tasks, spans, and a picture of a run.
 //! - [`trouble`]: it hangs, it is slow, it panicked.
 //! - [`missing`]: what is missing on purpose, and what to write instead.
-//!
-//! Jobs that may crash their process, or that are more than one machine does, have executors with
-//! the same `submit` in the crates `workmill-process` and `workmill-nats`. The guide of the latter,
-//! "One machine, many processes, many machines: which?", says what each promises and costs.
 
 pub mod choosing;
 pub mod first_steps;
@@ -72,3 +69,8 @@ pub mod per_thread_state {}
 #[cfg_attr(doctest, doc = "")]
 #[doc(alias("multiprocessing", "Process"))]
 pub mod processes {}
+
+#[cfg_attr(not(doctest), doc = include_str!("machines.md"))]
+#[cfg_attr(doctest, doc = "")]
+#[doc(alias("NATS", "cluster", "distributed"))]
+pub mod machines {}

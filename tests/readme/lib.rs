@@ -12,3 +12,6 @@ pub mod per_thread_state {}
 
 #[doc = include_str!("../../src/guide/processes.md")]
 pub mod processes {}
+
+#[doc = include_str!("../../src/guide/machines.md")]
+pub mod machines {}
