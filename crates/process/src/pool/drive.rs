@@ -270,7 +270,7 @@ impl Driver {
 
     fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {
         let wrong = |error: FrameError| Some(format!("sent {error}"));
-        let Frame { header, body } = frame;
+        let Frame { header, mut body } = frame;
         if header.descriptors != 0 {
             let announced = usize::from(header.descriptors);
             return Err(wrong(FrameError::Descriptors { announced, came: 0 }));
@@ -285,22 +285,30 @@ impl Driver {
             self.note_answer();
             return self.leases.take(header.sequence, &body).map_err(wrong);
         }
-        let outcome = |job: &Job| -> Outcome {
-            let error = match header.kind {
-                Kind::Value => return Ok(body),
-                Kind::Panicked => JoinError::panicked(body.text()),
-                Kind::NotCalled => JoinError::refused(NotCalled::new(job.name, body.text())),
-                _ => {
-                    let end = format!("could not be encoded: {}", body.text());
-                    JoinError::lost(Lost::new("its result", end))
-                }
-            };
-            Err(error.with_task_name(job.name))
-        };
         match header.kind {
             Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
                 let sequence = header.sequence;
                 self.note_answer();
+                if header.kind == Kind::Value {
+                    let returned = self.leases.take_returned();
+                    if !returned.is_empty() {
+                        body.keep(returned);
+                    }
+                }
+                let outcome = |job: &Job| -> Outcome {
+                    let error = match header.kind {
+                        Kind::Value => return Ok(body),
+                        Kind::Panicked => JoinError::panicked(body.text()),
+                        Kind::NotCalled => {
+                            JoinError::refused(NotCalled::new(job.name, body.text()))
+                        }
+                        _ => {
+                            let end = format!("could not be encoded: {}", body.text());
+                            JoinError::lost(Lost::new("its result", end))
+                        }
+                    };
+                    Err(error.with_task_name(job.name))
+                };
                 self.shared
                     .answered(self.number, sequence, outcome)
                     .map_err(wrong)

@@ -29,6 +29,7 @@ use super::link::Link;
 use crate::buffers::Buffers;
 use crate::frame::{Decoder, Frame, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
 use crate::hub::passing::{self, Side};
+use crate::hub::wire::{Request, Verb};
 
 /// The status with which a worker ends that could not begin.
 const CANNOT_SERVE: i32 = 70;
@@ -144,7 +145,8 @@ impl<'a> Worker<'a> {
         };
         let run = || jobs.call_in_phases(name, arguments, reply, &mut tell);
         let called = catch_unwind(AssertUnwindSafe(|| within(name, attempt, run)));
-        let refused = passing::set(None);
+        // What the result names is kept until that is on its way.
+        let (named, refused) = passing::set(None);
         let failed = match called {
             Ok(Ok(())) => None,
             Ok(Err(CallError::Result(error))) => Some((
@@ -160,6 +162,10 @@ impl<'a> Worker<'a> {
             )),
             Err(payload) => Some((Kind::Panicked, message(payload))),
         };
+        if failed.is_none() && !named.there.is_empty() {
+            let names = Request::new(Verb::Returns, 0, 0, 0);
+            self.link.tell(names, &[&named.head()]);
+        }
         let kind = failed.as_ref().map_or(Kind::Value, |(kind, _)| *kind);
         if let Some((_, text)) = failed {
             self.reply.truncate(HEADER);
