@@ -36,6 +36,7 @@ tests! {
     objects_end_with_their_last_handle
     objects_end_when_workers_need_them_no_more
     a_handle_that_is_returned_outlives_all_others
+    a_handle_is_good_in_a_job_that_was_sent_ahead
 }
 
 fn all_that_locks_can_do_they_can_do_in_workers() {
@@ -342,4 +343,29 @@ fn a_handle_that_is_returned_outlives_all_others() {
         event.set();
         outcome(pool.submit(jobs::wait_for_event, event)).unwrap();
     }
+}
+
+/// The job before it drops the last handle that its process has.
+fn a_handle_is_good_in_a_job_that_was_sent_ahead() {
+    let pool = pool(1);
+    for _ in 0..20 {
+        let (keys, queue) = (pool.hub().semaphore(1), pool.hub().queue(None));
+        let put = |from: u32| pool.submit(jobs::put_numbers, (queue.clone(), from, from + 2));
+        let handles: Vec<_> = (0..20)
+            .map(|number| {
+                (
+                    pool.submit(jobs::leave_permit, keys.clone()),
+                    put(2 * number),
+                )
+            })
+            .collect();
+        for (one, other) in handles {
+            outcome(one).unwrap();
+            outcome(other).unwrap();
+        }
+        let mut all = queue.drain();
+        all.sort_unstable();
+        assert_eq!(all, (0..40).collect::<Vec<_>>());
+    }
+    assert_eq!(pool.metrics().died, 0);
 }
