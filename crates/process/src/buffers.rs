@@ -1,6 +1,7 @@
 //! Buffers that are kept from one message to the next: a fresh one of a megabyte costs more, in
 //! page faults, than to send it.
 
+use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +55,7 @@ impl Buffers {
             bytes: self.take(),
             length: 0,
             home: self.clone(),
+            kept: None,
         };
         body.grow(bytes.len());
         body.copy_from_slice(bytes);
@@ -68,6 +70,8 @@ pub(crate) struct Body {
     bytes: Vec<u8>,
     length: usize,
     home: Buffers,
+    /// What has to live as long as the body.
+    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Body {
@@ -77,6 +81,11 @@ impl Body {
         if self.bytes.len() < length {
             self.bytes.resize(length, 0);
         }
+    }
+
+    /// Keeps something for as long as the body lives.
+    pub(crate) fn keep(&mut self, what: impl Any + Send + Sync) {
+        self.kept = Some(Box::new(what));
     }
 
     /// Returns the body as text.

@@ -358,9 +358,9 @@ impl Flow {
         state.is_over()
     }
 
-    /// Forgets a process that has died, when all that was ahead has been recalled. Returns the
-    /// items that it had, each with its place in the order of what it was granted; and `true` if
-    /// the queue is to be ended.
+    /// Forgets a process that has died or has no handle any more, when all that was ahead has been
+    /// recalled. Returns the items that it had, each with its place in the order of what it was
+    /// granted; and `true` if the queue is to be ended.
     pub(super) fn end(&self, words: &Arc<Words>) -> (Vec<Granted>, bool) {
         let mut state = self.state();
         let mut back = Vec::new();
@@ -372,7 +372,13 @@ impl Flow {
             !is_its
         });
         let before = state.credits.len();
-        state.credits.retain(|it| !Arc::ptr_eq(&it.words, words));
+        state.credits.retain(|it| {
+            let is_its = Arc::ptr_eq(&it.words, words);
+            if is_its {
+                words.give_slot(it.slot);
+            }
+            !is_its
+        });
         let is_over = before > state.credits.len() && state.is_closing && state.is_over();
         let taker = state.taker.as_ref();
         if taker.is_some_and(|(taker, _)| Arc::ptr_eq(taker, words)) {

@@ -39,6 +39,14 @@
 //! and goes back to the front of its queue when the worker dies. So it can be taken twice only if
 //! `get` has not returned. One that was taken by `get_task` is a lease until its guard is dropped.
 //!
+//! # How long a process has an object
+//!
+//! [`Leases::objects`] counts how many handles of an object the process was sent, in jobs and in
+//! items. The process counts how many have come, and says so when it has none of them any more, nor
+//! a lease ([`Verb::Gone`]). If more were sent, these are on their way, and the object stays. A
+//! result that names objects keeps them: the process says which, before it, and drops its handles
+//! after it ([`Verb::Returns`]).
+//!
 //! # Giving up
 //!
 //! The time limit of a wait is kept here, not in the worker: its future is one with a time limit,
@@ -71,12 +79,14 @@ const MOST_AHEAD: usize = 16 << 10;
 /// The objects, the leases and the waits of one worker process.
 pub(crate) struct Leases {
     words: Arc<Words>,
-    /// What the process was given, and may use.
-    objects: HashMap<u64, Arc<Object>>,
+    /// What the process was given, and may use, with the number of handles that it was sent.
+    objects: HashMap<u64, (Arc<Object>, u64)>,
     /// What was granted, by the number of the request, with its place in the order of the grants.
     held: HashMap<u64, (u64, Lease)>,
     /// The futures that wait, by the number of the request, with the number of the object.
     waits: HashMap<u64, (u64, Wait)>,
+    /// What the next result names.
+    returned: Objects,
     granted: u64,
     ready: Arc<Ready>,
     out: Vec<u8>,
@@ -137,6 +147,7 @@ impl Leases {
             objects: HashMap::new(),
             held: HashMap::new(),
             waits: HashMap::new(),
+            returned: Objects::default(),
             granted: 0,
             ready: Arc::default(),
             out: Vec::new(),
@@ -151,9 +162,8 @@ impl Leases {
     /// Notes that the process is about to be sent something that names these objects.
     pub(crate) fn hand(&mut self, objects: &Objects) {
         for object in &objects.here {
-            self.objects
-                .entry(object.number)
-                .or_insert_with(|| Arc::clone(object));
+            let known = self.objects.entry(object.number);
+            known.or_insert_with(|| (Arc::clone(object), 0)).1 += 1;
         }
     }
 
@@ -204,9 +214,47 @@ impl Leases {
                     _ => drop(self.permits(request)),
                 }
             }
+            Verb::Returns => self.returned = carried.unwrap_or_default().objects,
+            Verb::Gone => self.gone(request.object, request.first),
             _ => self.serve(number, request, carried)?,
         }
         Ok(())
+    }
+
+    /// Notes that the process has no handle of an object any more, of which that many had come.
+    /// More may be on their way, or may not have been taken.
+    fn gone(&mut self, object: u64, come: u64) {
+        let Some((_, sent)) = self.objects.get_mut(&object) else {
+            return;
+        };
+        *sent = sent.saturating_sub(come);
+        if *sent > 0 {
+            return;
+        }
+        if let Some((object, _)) = self.objects.remove(&object) {
+            let _waiting = object.flow().map(Flow::recall);
+            for (_, item) in self.forget(&object) {
+                item.give_back(None);
+            }
+        }
+    }
+
+    /// Ends what the process has of an object that needs no message. Returns the items of it.
+    fn forget(&self, object: &Object) -> Vec<(u64, Box<dyn HeldItem>)> {
+        match &object.served {
+            Served::Semaphore(keys) => keys.end(&self.words),
+            Served::Queue(queue) => {
+                if let Some(flow) = queue.flow() {
+                    let (items, is_over) = flow.end(&self.words);
+                    if is_over {
+                        queue.end();
+                    }
+                    return items;
+                }
+            }
+            Served::Event(_) | Served::Latch(_) => {}
+        }
+        Vec::new()
     }
 
     fn lease(&mut self, number: u64) -> Option<Lease> {
@@ -240,14 +288,14 @@ impl Leases {
     }
 
     fn keys(&self, object: u64) -> Option<&Arc<Keys>> {
-        match &self.objects.get(&object)?.served {
+        match &self.objects.get(&object)?.0.served {
             Served::Semaphore(keys) => Some(keys),
             _ => None,
         }
     }
 
     fn queue(&self, object: u64) -> Option<&Arc<dyn AnyQueue>> {
-        match &self.objects.get(&object)?.served {
+        match &self.objects.get(&object)?.0.served {
             Served::Queue(queue) => Some(queue),
             _ => None,
         }
@@ -260,7 +308,10 @@ impl Leases {
     /// Reads an item.
     fn encoded(&self, bytes: &[u8]) -> Result<Encoded, FrameError> {
         let (numbers, value) = item::parse(bytes)?;
-        let object = |number| self.objects.get(&number).cloned().ok_or(FrameError::Object);
+        let object = |number| match self.objects.get(&number) {
+            Some((object, _)) => Ok(Arc::clone(object)),
+            None => Err(FrameError::Object),
+        };
         let here = numbers.map(object).collect::<Result<_, _>>()?;
         let there = Vec::new();
         Ok(Encoded {
@@ -276,7 +327,7 @@ impl Leases {
         carried: Option<Encoded>,
     ) -> Result<(), FrameError> {
         let object = self.objects.get(&request.object);
-        let object = object.ok_or(FrameError::Object)?;
+        let (object, _) = object.ok_or(FrameError::Object)?;
         match object.served.serve(request, carried, &self.words)? {
             Step::Told => {}
             Step::Now(reply) => self.answer(number, request.object, reply),
@@ -394,6 +445,11 @@ impl Leases {
         Some(sending.slot)
     }
 
+    /// Returns the objects that the result names which has just come.
+    pub(crate) fn take_returned(&mut self) -> Vec<Arc<Object>> {
+        std::mem::take(&mut self.returned).here
+    }
+
     /// Returns the answers that are to be written, if there are some.
     pub(crate) fn take_out(&mut self) -> Option<Vec<u8>> {
         match self.out.is_empty() {
@@ -407,30 +463,13 @@ impl Leases {
     pub(crate) fn end(&mut self) {
         self.waits.clear();
         let objects = std::mem::take(&mut self.objects);
-        let queues: Vec<_> = objects
-            .values()
-            .filter_map(|object| match &object.served {
-                Served::Queue(queue) => Some(queue),
-                Served::Semaphore(keys) => {
-                    keys.end(&self.words);
-                    None
-                }
-                _ => None,
-            })
-            .collect();
         // What comes back is before all that others were sent ahead.
-        let flows: Vec<_> = queues.iter().filter_map(|queue| queue.flow()).collect();
-        let _waiting: Vec<_> = flows.iter().map(|flow| flow.recall()).collect();
+        let flows = objects.values().filter_map(|(object, _)| object.flow());
+        let _waiting: Vec<_> = flows.map(Flow::recall).collect();
         let mut back: Vec<_> = self.held.drain().map(|(_, lease)| lease).collect();
-        for queue in queues {
-            let Some(flow) = queue.flow() else {
-                continue;
-            };
-            let (items, is_over) = flow.end(&self.words);
+        for (object, _) in objects.values() {
+            let items = self.forget(object);
             back.extend(items.into_iter().map(|(at, item)| (at, Lease::Item(item))));
-            if is_over {
-                queue.end();
-            }
         }
         back.sort_unstable_by_key(|(order, _)| std::cmp::Reverse(*order));
         for (_, lease) in back {

@@ -60,8 +60,9 @@
 //!
 //! # How long an object lives
 //!
-//! As long as the parent has a handle to it, or a job that has one waits, or a process that was
-//! given one lives.
+//! As long as there is a handle to it, in the parent, in a worker, in arguments, in an item or in a
+//! result that nobody has taken. A worker that holds a permit or an item counts as well. A handle
+//! that came to a worker, and was never decoded there, is there until the worker ends.
 //!
 //! # What it costs
 //!

@@ -2,58 +2,86 @@
 //! sent before they are asked for (`ahead.rs`), and the permits that it has released (`keys.rs`).
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::registry::There;
-use super::wire::Verb;
+use super::wire::{Request, Verb};
 use crate::buffers::Body;
 use crate::sys::{Claims, Link};
 
-/// What a worker has of its queues and semaphores, by the numbers of these.
+/// What a worker has of objects, by the numbers of these.
 #[derive(Default)]
-pub(crate) struct Nears {
-    queues: Known<Near>,
-    keys: Known<NearKeys>,
-}
-
-type Known<T> = Mutex<HashMap<u64, Weak<T>>>;
+pub(crate) struct Nears(Mutex<HashMap<u64, Weak<Near>>>);
 
 impl Nears {
-    /// Returns what the worker has of a queue; all handles of the queue share it.
-    pub(super) fn queue(&self, there: There) -> Arc<Near> {
-        known(&self.queues, there.number, Near::default)
-    }
-
-    /// Returns what the worker has of a semaphore; all handles of it share that.
-    pub(super) fn keys(&self, there: There) -> Arc<NearKeys> {
-        let new = || NearKeys {
-            there,
-            released: Mutex::default(),
+    /// Returns what the worker has of an object of which a handle has come; all handles of it share
+    /// that.
+    pub(super) fn get(link: &'static Link, number: u64) -> Arc<Near> {
+        let Self(nears) = link.nears();
+        let mut nears = nears.lock().unwrap_or_else(PoisonError::into_inner);
+        let near = match nears.get(&number).and_then(Weak::upgrade) {
+            Some(near) => near,
+            None => {
+                // Those of which there is no handle any more.
+                nears.retain(|_, near| near.strong_count() > 0);
+                let near = Arc::new(Near {
+                    link,
+                    number,
+                    come: AtomicU64::new(0),
+                    queue: Mutex::default(),
+                    released: Mutex::default(),
+                });
+                nears.insert(number, Arc::downgrade(&near));
+                near
+            }
         };
-        known(&self.keys, there.number, new)
+        // ORDERING: Relaxed: the last drop is ordered by the count of the shares.
+        near.come.fetch_add(1, Ordering::Relaxed);
+        near
     }
-}
-
-fn known<T>(known: &Known<T>, number: u64, new: impl FnOnce() -> T) -> Arc<T> {
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(near) = known.get(&number).and_then(Weak::upgrade) {
-        return near;
-    }
-    // Those of which there is no handle any more.
-    known.retain(|_, near| near.strong_count() > 0);
-    let near = Arc::new(new());
-    known.insert(number, Arc::downgrade(&near));
-    near
 }
 
 /// The most permits of one semaphore that a worker has released and keeps at hand.
 const AT_HAND: usize = 8;
 
-/// The permits of one semaphore that a worker has released without a message, and may take again
-/// unless the parent has taken them back (`keys.rs`).
-pub(crate) struct NearKeys {
-    there: There,
+/// What a worker has of one object. All handles have a share of it, and all leases.
+pub(crate) struct Near {
+    link: &'static Link,
+    number: u64,
+    /// How often a handle has come.
+    come: AtomicU64,
+    queue: Mutex<State>,
+    /// The permits that it has released without a message, and may take again unless the parent has
+    /// taken them back (`keys.rs`).
     released: Mutex<Vec<Lent>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the words of credit and of telling.
+    slot: Option<usize>,
+    /// How often an item was put back by this process.
+    put_back: u64,
+    items: VecDeque<Sent>,
+}
+
+impl Drop for Near {
+    /// Nothing is left that uses the object: gives back what was kept at hand, and says so.
+    fn drop(&mut self) {
+        if !self.link.is_ours() {
+            return;
+        }
+        let tell = |verb, first| {
+            let request = Request::new(verb, self.number, first, 0);
+            self.link.tell(request, &[]);
+        };
+        for lent in std::mem::take(&mut *self.released()) {
+            tell(Verb::Release, lent.request);
+        }
+        // ORDERING: Relaxed: as in `get`.
+        tell(Verb::Gone, self.come.load(Ordering::Relaxed));
+    }
 }
 
 /// Permits that are lent, with their word.
@@ -65,18 +93,31 @@ pub(super) struct Lent {
     pub(super) permits: usize,
 }
 
-impl NearKeys {
+impl Near {
+    /// Returns the number of the object.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl fmt::Debug for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Near({})", self.number)
+    }
+}
+
+/// Of semaphores.
+impl Near {
     fn released(&self) -> MutexGuard<'_, Vec<Lent>> {
         self.released.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes permits again that were released, if there are exactly that many.
     pub(super) fn acquire(&self, permits: usize) -> Option<Lent> {
-        let link = self.there.link;
         let mut released = self.released();
         while let Some(at) = released.iter().position(|lent| lent.permits == permits) {
             let lent = released.swap_remove(at);
-            if link.is_ours() && link.claims().acquire(lent.sequence) {
+            if self.link.is_ours() && self.link.claims().acquire(lent.sequence) {
                 return Some(lent);
             }
         }
@@ -85,37 +126,15 @@ impl NearKeys {
 
     /// Releases permits. Returns `false` if that needs a message.
     pub(super) fn release(&self, lent: Lent) -> bool {
-        let link = self.there.link;
         let mut released = self.released();
-        let is_released =
-            released.len() < AT_HAND && link.is_heard() && link.claims().release(lent.sequence);
+        let is_released = released.len() < AT_HAND
+            && self.link.is_heard()
+            && self.link.claims().release(lent.sequence);
         if is_released {
             released.push(lent);
         }
         is_released
     }
-}
-
-impl Drop for NearKeys {
-    /// No handle is left, so nobody takes them again.
-    fn drop(&mut self) {
-        for lent in std::mem::take(&mut *self.released()) {
-            self.there.give_back(Verb::Release, lent.request);
-        }
-    }
-}
-
-/// What a worker has of one queue.
-#[derive(Default)]
-pub(crate) struct Near(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    /// The number of the words of credit and of telling.
-    slot: Option<usize>,
-    /// How often an item was put back by this process.
-    put_back: u64,
-    items: VecDeque<Sent>,
 }
 
 /// An item that was sent.
@@ -143,9 +162,10 @@ impl Sent {
     }
 }
 
+/// Of queues.
 impl Near {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one of the credit. Returns `false` if none is left.

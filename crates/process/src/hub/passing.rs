@@ -16,7 +16,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workmill_jobs::executors::{decode, encode};
 
+use super::near::Near;
 use super::registry::{Object, Registry};
+use super::wire::item;
 use crate::sys::Link;
 
 /// Where bytes go, or come from.
@@ -64,8 +66,15 @@ pub struct Encoded {
 pub(crate) struct Objects {
     /// Parent: the objects. Worker: nothing.
     pub(crate) here: Vec<Arc<Object>>,
-    /// Worker: their numbers. Parent: nothing.
-    pub(crate) there: Vec<u64>,
+    /// Worker: what it has of them. Parent: nothing.
+    pub(crate) there: Vec<Arc<Near>>,
+}
+
+impl Objects {
+    /// Worker: returns the beginning of an item that names them.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        item::head(self.there.iter().map(|near| near.number()))
+    }
 }
 
 /// Bytes that are being encoded or decoded.
@@ -134,10 +143,11 @@ pub(crate) fn decode_from<T: DeserializeOwned>(side: Side, bytes: &[u8]) -> Resu
 }
 
 /// Notes that this thread is about to encode or decode for a side, or (`None`) that it is not any
-/// more. Returns why a handle was refused meanwhile.
-pub(crate) fn set(side: Option<Side>) -> Option<String> {
+/// more. Returns what was named meanwhile, and why a handle was refused.
+pub(crate) fn set(side: Option<Side>) -> (Objects, Option<String>) {
     let passing = side.map(Passing::new);
-    PASSING.with(|it| it.replace(passing))?.refused
+    let ended = PASSING.with(|it| it.replace(passing));
+    ended.map_or_else(Default::default, |it| (it.objects, it.refused))
 }
 
 /// Calls `look` with the bytes that are being encoded or decoded.

@@ -192,8 +192,8 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 put.map_err(|error| not_put::<T, O>(error, value))
             }
             Handle::There(there) => {
-                let put = Outgoing::new(*there, &item);
-                if self.goes_ahead(*there, &put) {
+                let put = Outgoing::new(there, &item);
+                if self.goes_ahead(there, &put) {
                     return Ok(());
                 }
                 let request = there.request(Verb::Put, limit(time), 0);
@@ -204,7 +204,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     }
 
     /// Sends an item without waiting for the answer, if there is credit for that.
-    fn goes_ahead(&self, there: There, put: &Outgoing) -> bool {
+    fn goes_ahead(&self, there: &There, put: &Outgoing) -> bool {
         let Some(near) = &self.near else {
             return false;
         };
@@ -254,8 +254,8 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 put.map_err(|error| for_good(not_put::<T, O>(error.into(), value)))
             }
             Handle::There(there) => {
-                let put = Outgoing::new(*there, &item);
-                if self.goes_ahead(*there, &put) {
+                let put = Outgoing::new(there, &item);
+                if self.goes_ahead(there, &put) {
                     return Ok(());
                 }
                 let request = there.request(Verb::Put, limit(None), 0);
@@ -320,7 +320,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 Ok(value_here(what, item))
             }
             Handle::There(there) => {
-                let (value, lease) = self.take_there(*there, time, true)?;
+                let (value, lease) = self.take_there(there, time, true)?;
                 lease.taken();
                 Ok(value)
             }
@@ -330,7 +330,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// Takes an item that was sent ahead, or asks for one.
     fn take_there(
         &self,
-        there: There,
+        there: &There,
         time: Option<Duration>,
         for_good: bool,
     ) -> Result<(T, Lease), TryGetError> {
@@ -345,7 +345,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
 
     async fn take_there_async(
         &self,
-        there: There,
+        there: &There,
         for_good: bool,
     ) -> Result<(T, Lease), TryGetError> {
         if let Some(taken) = self.take_near(there, for_good) {
@@ -358,7 +358,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     }
 
     /// Takes an item that was sent ahead.
-    fn take_near(&self, there: There, for_good: bool) -> Option<(T, Lease)> {
+    fn take_near(&self, there: &There, for_good: bool) -> Option<(T, Lease)> {
         let near = self.near.as_ref().filter(|_| there.link.is_ours())?;
         let sent = near.take(there.link.claims(), for_good)?;
         let lease = Lease::ahead(there, near, sent.sequence, for_good);
@@ -368,7 +368,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// Returns the item that the answer to a get has brought, and keeps those behind it.
     fn taken(
         &self,
-        there: There,
+        there: &There,
         number: u64,
         body: Body,
         put_back: Option<u64>,
@@ -420,7 +420,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 Ok(value_here(what, item))
             }
             Handle::There(there) => {
-                let taken = self.take_there_async(*there, true).await;
+                let taken = self.take_there_async(there, true).await;
                 let (value, lease) = taken.map_err(|_| GetError)?;
                 lease.taken();
                 Ok(value)
@@ -481,7 +481,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 Ok(TaskGuard::here(what, guard))
             }
             Handle::There(there) => {
-                let (value, lease) = self.take_there(*there, time, false)?;
+                let (value, lease) = self.take_there(there, time, false)?;
                 Ok(TaskGuard::there(value, lease))
             }
         }
@@ -501,7 +501,7 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
                 Ok(TaskGuard::here(what, guard))
             }
             Handle::There(there) => {
-                let taken = self.take_there_async(*there, false).await;
+                let taken = self.take_there_async(there, false).await;
                 let (value, lease) = taken.map_err(|_| GetError)?;
                 Ok(TaskGuard::there(value, lease))
             }
@@ -548,10 +548,10 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn new<T: Sendable>(there: There, value: &T) -> Self {
+    fn new<T: Sendable>(there: &There, value: &T) -> Self {
         match encode_item(Side::worker(there.link), value) {
             Ok(encoded) => Self {
-                head: item::head(encoded.objects.there.iter().copied()),
+                head: encoded.objects.head(),
                 encoded,
             },
             Err(why) => panic!("the item cannot be encoded: {why}"),
@@ -565,7 +565,7 @@ impl Outgoing {
 
 const SAME_VERSION: &str = "the parent speaks our version of the protocol";
 
-fn decode_there<T: Sendable>(there: There, item: &[u8]) -> T {
+fn decode_there<T: Sendable>(there: &There, item: &[u8]) -> T {
     let (_, value) = item::parse(item).expect(SAME_VERSION);
     match decode_from(Side::worker(there.link), value) {
         Ok(value) => value,
@@ -770,7 +770,7 @@ impl<'de, T: Sendable, O: Order<T>> Deserialize<'de> for Queue<T, O> {
         let (handle, capacity) = Handle::decode(O::NAME, deserializer)?;
         let near = match &handle {
             Handle::There(there) if O::AHEAD && capacity == u64::MAX => {
-                Some(there.link.nears().queue(*there))
+                Some(Arc::clone(&there.near))
             }
             _ => None,
         };

@@ -9,7 +9,7 @@ use super::held::AnyQueue;
 use super::leases::Leases;
 use super::passing::Objects;
 use super::registry::{Handle, Registry};
-use super::wire::{Request, Verb, limit};
+use super::wire::{Answer, Request, Status, Verb, item, limit};
 use super::words::Words;
 use super::{HubRef, Semaphore};
 use crate::frame::HEADER;
@@ -97,6 +97,35 @@ fn an_item_that_is_granted_at_a_death_is_lost_or_doubled_in_no_round() {
         queue.task_done().unwrap();
     }
     assert!(granted > 0 && granted < ROUNDS as usize, "{granted}");
+}
+
+/// A process that has used many queues, one after the other, still has words for the next.
+#[test]
+fn words_of_queues_that_are_gone_are_used_again() {
+    let hub = HubRef::new(&Registry::new());
+    let mut leases = Leases::new(&Arc::new(Claims::create().unwrap().0));
+    for round in 0..100 {
+        let queue = hub.queue::<u64>(None);
+        let Handle::Here { what, object } = &queue.handle else {
+            unreachable!("it was made here");
+        };
+        let here = vec![Arc::clone(object)];
+        let there = Vec::new();
+        leases.hand(&Objects { here, there });
+        let item = [&item::head([].into_iter())[..], &[7]].concat();
+        let put = Request::new(Verb::Put, object.number, 0, 0).frame(1, item.len());
+        leases.take(1, &[&put[HEADER..], &item].concat()).unwrap();
+        let out = leases.take_out().unwrap();
+        let (answer, _) = Answer::parse(&out[HEADER..]).unwrap();
+        assert_eq!(answer.status, Status::Yes);
+        assert!(answer.number > 0, "it has no credit in round {round}");
+        let gone = Request::new(Verb::Gone, object.number, 1, 0).frame(2, 0);
+        leases.take(2, &gone[HEADER..]).unwrap();
+        assert!(!leases.are_used());
+        // What it might have put by credit does not hold up the end.
+        what.close();
+        assert_eq!(queue.iter().count(), 1);
+    }
 }
 
 /// What no worker of ours sends ends the process, and has no effect.

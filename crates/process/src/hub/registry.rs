@@ -11,13 +11,15 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::ahead::Flow;
+use super::near::{Near, Nears};
 use super::passing::{Where, pass};
 use super::served::Served;
 use super::wire::{Answer, Request, Verb};
 use crate::sys::Link;
 
 /// The objects of one hub, by number. An object is kept by its handles in this process, by
-/// everything encoded that names it, and by the processes that were given it.
+/// everything encoded that names it, and for the processes that have handles of it.
 pub(crate) struct Registry {
     /// No other hub has it, in this process or in one of its family.
     number: u64,
@@ -88,6 +90,16 @@ impl fmt::Debug for Object {
     }
 }
 
+impl Object {
+    /// Returns what goes ahead of it, if it is a queue for which that is done.
+    pub(super) fn flow(&self) -> Option<&Flow> {
+        match &self.served {
+            Served::Queue(queue) => queue.flow(),
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Object {
     fn drop(&mut self) {
         if let Some(home) = self.home.upgrade() {
@@ -107,11 +119,13 @@ impl<W> UnwindSafe for Handle<W> {}
 impl<W> RefUnwindSafe for Handle<W> {}
 
 /// The way to an object of the parent.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct There {
     pub(super) link: &'static Link,
     hub: u64,
-    pub(super) number: u64,
+    number: u64,
+    /// While there is a share of this, the parent keeps the object for this process.
+    pub(super) near: Arc<Near>,
 }
 
 impl<W> Clone for Handle<W> {
@@ -121,7 +135,7 @@ impl<W> Clone for Handle<W> {
                 what: Arc::clone(what),
                 object: Arc::clone(object),
             },
-            Self::There(there) => Self::There(*there),
+            Self::There(there) => Self::There(there.clone()),
         }
     }
 }
@@ -140,7 +154,7 @@ impl<W: Any + Send + Sync> Handle<W> {
                 Ok((object.hub, object.number))
             }
             (Self::There(there), Where::Worker(_)) => {
-                passing.objects.there.push(there.number);
+                passing.objects.there.push(Arc::clone(&there.near));
                 Ok((there.hub, there.number))
             }
             (Self::Here { .. }, Where::Parent(_)) => Err(format!(
@@ -167,7 +181,12 @@ impl<W: Any + Send + Sync> Handle<W> {
         pass(kind, |_| Ok(())).map_err(D::Error::custom)?;
         let (hub, number, detail) = <(u64, u64, u64)>::deserialize(deserializer)?;
         let handle = pass(kind, |passing| match &passing.side {
-            Where::Worker(link) => Ok(Self::There(There { link, hub, number })),
+            Where::Worker(link) => Ok(Self::There(There {
+                link,
+                hub,
+                number,
+                near: Nears::get(link, number),
+            })),
             Where::Parent(home) if home.number == hub => {
                 let object = home.get(number);
                 let object = object.ok_or_else(|| format!("the {kind} is gone"))?;
@@ -183,37 +202,37 @@ impl<W: Any + Send + Sync> Handle<W> {
 
 impl There {
     /// Sends a request that gets no answer.
-    pub(super) fn tell(self, verb: Verb, first: u64) {
+    pub(super) fn tell(&self, verb: Verb, first: u64) {
         self.link.tell(self.request(verb, first, 0), &[]);
     }
 
     /// Gives a lease back. In a copy of the process, made by `fork`, this does nothing.
-    pub(super) fn give_back(self, verb: Verb, lease: u64) {
+    pub(super) fn give_back(&self, verb: Verb, lease: u64) {
         if self.link.is_ours() {
             self.tell(verb, lease);
         }
     }
 
     /// Sends a request, and blocks until it is answered. Returns its number, and the answer.
-    pub(super) fn ask(self, verb: Verb, first: u64, second: u64) -> (u64, Answer) {
+    pub(super) fn ask(&self, verb: Verb, first: u64, second: u64) -> (u64, Answer) {
         let (number, body) = self.link.ask(self.request(verb, first, second), &[]);
         (number, answer(&body).0)
     }
 
     /// Sends a request, and waits for its answer without blocking.
-    pub(super) async fn ask_async(self, verb: Verb, first: u64, second: u64) -> (u64, Answer) {
+    pub(super) async fn ask_async(&self, verb: Verb, first: u64, second: u64) -> (u64, Answer) {
         let request = self.request(verb, first, second);
         let (number, body) = self.link.ask_async(request, &[]).await;
         (number, answer(&body).0)
     }
 
     /// Asks for a number.
-    pub(super) fn number(self, verb: Verb, first: u64) -> usize {
+    pub(super) fn number(&self, verb: Verb, first: u64) -> usize {
         let (_, answer) = self.ask(verb, first, 0);
         usize::try_from(answer.number).unwrap_or(usize::MAX)
     }
 
-    pub(super) fn request(self, verb: Verb, first: u64, second: u64) -> Request {
+    pub(super) fn request(&self, verb: Verb, first: u64, second: u64) -> Request {
         Request::new(verb, self.number, first, second)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill::{AcquireError, OwnedPermit, ReleaseError, TryAcquireError};
 
 use super::keys::Keys;
-use super::near::{Lent, NearKeys};
+use super::near::{Lent, Near};
 use super::registry::{Handle, Registry, There, answer};
 use super::served::Served;
 use super::wire::{Status, Verb, limit};
@@ -21,7 +21,7 @@ pub(super) struct Permits {
     /// The number of permits that there are at most, for those that are bounded.
     max: u64,
     /// In a worker.
-    near: Option<Arc<NearKeys>>,
+    near: Option<Arc<Near>>,
 }
 
 impl Permits {
@@ -49,7 +49,7 @@ impl Permits {
     ) -> Result<Self, D::Error> {
         let (handle, max) = Handle::decode(kind, deserializer)?;
         let near = match &handle {
-            Handle::There(there) => Some(there.link.nears().keys(*there)),
+            Handle::There(there) => Some(Arc::clone(&there.near)),
             Handle::Here { .. } => None,
         };
         Ok(Self { handle, max, near })
@@ -65,7 +65,7 @@ impl Permits {
                 semaphore.acquire_many_owned(permits).map(Permit::here)
             }
             Handle::There(there) => {
-                let granted = self.ask(*there, permits, None);
+                let granted = self.ask(there, permits, None);
                 granted.map_err(for_good)
             }
         }
@@ -87,7 +87,7 @@ impl Permits {
                 };
                 acquired.map(Permit::here)
             }
-            Handle::There(there) => self.ask(*there, permits, Some(time)),
+            Handle::There(there) => self.ask(there, permits, Some(time)),
         }
     }
 
@@ -102,12 +102,12 @@ impl Permits {
                 acquired.map(Permit::here)
             }
             Handle::There(there) => {
-                if let Some(permit) = self.take_near(*there, permits) {
+                if let Some(permit) = self.take_near(there, permits) {
                     return Ok(permit);
                 }
                 let request = there.request(Verb::Acquire, limit(None), permits as u64);
                 let (number, body) = there.link.ask_async(request, &[]).await;
-                self.granted(*there, number, &body).map_err(for_good)
+                self.granted(there, number, &body).map_err(for_good)
             }
         }
     }
@@ -115,7 +115,7 @@ impl Permits {
     /// Takes permits that this process has released, or asks for some.
     fn ask(
         &self,
-        there: There,
+        there: &There,
         permits: usize,
         time: Option<Duration>,
     ) -> Result<Permit, TryAcquireError> {
@@ -127,11 +127,11 @@ impl Permits {
         self.granted(there, number, &body)
     }
 
-    fn take_near(&self, there: There, permits: usize) -> Option<Permit> {
+    fn take_near(&self, there: &There, permits: usize) -> Option<Permit> {
         let near = self.near.as_ref()?;
         let lent = near.acquire(permits)?;
         Some(Permit(Held::There(Lease {
-            there,
+            there: there.clone(),
             request: lent.request,
             permits,
             lent: Some((lent, Arc::clone(near))),
@@ -139,7 +139,7 @@ impl Permits {
     }
 
     /// Returns what an answer grants.
-    fn granted(&self, there: There, request: u64, body: &[u8]) -> Result<Permit, TryAcquireError> {
+    fn granted(&self, there: &There, request: u64, body: &[u8]) -> Result<Permit, TryAcquireError> {
         let (answer, word) = answer(body);
         match answer.status {
             Status::Yes => {}
@@ -156,7 +156,7 @@ impl Permits {
         };
         let near = self.near.as_ref().filter(|_| sequence != 0);
         Ok(Permit(Held::There(Lease {
-            there,
+            there: there.clone(),
             request,
             permits,
             lent: near.map(|near| (lent, Arc::clone(near))),
@@ -192,7 +192,7 @@ impl Permits {
             Handle::Here { what, .. } => Permit::here(what.wanted().1.drain_permits_owned()),
             Handle::There(there) => {
                 let (number, body) = there.link.ask(there.request(Verb::Drain, 0, 0), &[]);
-                let granted = self.granted(*there, number, &body);
+                let granted = self.granted(there, number, &body);
                 granted.expect("those that are free are granted")
             }
         }
@@ -546,7 +546,7 @@ struct Lease {
     request: u64,
     permits: usize,
     /// If they may be released without a message.
-    lent: Option<(Lent, Arc<NearKeys>)>,
+    lent: Option<(Lent, Arc<Near>)>,
 }
 
 impl Permit {

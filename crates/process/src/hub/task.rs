@@ -11,7 +11,7 @@ use super::held::{Guard, Kept, Order, encode_item};
 use super::near::Near;
 use super::passing::Side;
 use super::registry::There;
-use super::wire::{Request, Verb, item};
+use super::wire::{Request, Verb};
 
 /// An item that this worker has of a queue of its parent. Its drop reports it done.
 pub(super) struct Lease {
@@ -25,9 +25,9 @@ pub(super) struct Lease {
 
 impl Lease {
     /// The lease of a request.
-    pub(super) fn new(there: There, near: Option<&Arc<Near>>, number: u64) -> Self {
+    pub(super) fn new(there: &There, near: Option<&Arc<Near>>, number: u64) -> Self {
         Self {
-            there,
+            there: there.clone(),
             near: near.cloned(),
             number: Some(number),
             is_ahead: false,
@@ -35,9 +35,9 @@ impl Lease {
     }
 
     /// An item that was sent ahead, and was taken for good, or as a task.
-    pub(super) fn ahead(there: There, near: &Arc<Near>, number: u64, for_good: bool) -> Self {
+    pub(super) fn ahead(there: &There, near: &Arc<Near>, number: u64, for_good: bool) -> Self {
         Self {
-            there,
+            there: there.clone(),
             near: Some(Arc::clone(near)),
             number: (!for_good).then_some(number),
             is_ahead: true,
@@ -165,7 +165,7 @@ impl<T: Sendable, O: Order<T>> TaskGuard<T, O> {
                 let side = Side::worker(lease.there.link);
                 match is_changed.then(|| encode_item(side, &value).ok()).flatten() {
                     Some(encoded) => {
-                        let head = item::head(encoded.objects.there.iter().copied());
+                        let head = encoded.objects.head();
                         lease.give_back(&[&head, &encoded.bytes]);
                     }
                     None => lease.give_back(&[]),

@@ -60,10 +60,14 @@ pub(crate) enum Verb {
     Length,
     /// Told: nobody waits for the answer to the request `first` any more.
     Abandon,
+    /// Told: nothing is left of the handles of the object, of which `first` have come.
+    Gone,
+    /// Told: the result that follows names the objects of this item, which has no value.
+    Returns,
 }
 
 impl Verb {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 28] = [
         Self::Acquire,
         Self::Release,
         Self::Forget,
@@ -90,6 +94,8 @@ impl Verb {
         Self::Unfinished,
         Self::Length,
         Self::Abandon,
+        Self::Gone,
+        Self::Returns,
     ];
 
     fn of(byte: u8) -> Option<Self> {
@@ -261,7 +267,7 @@ mod tests {
             let frame = request.frame(7, 0);
             assert_eq!(Request::parse(&frame[HEADER..]), Ok((request, &[][..])));
         }
-        assert!(Request::parse(&[27; 25]).is_err() && Request::parse(&[0; 25]).is_err());
+        assert!(Request::parse(&[29; 25]).is_err() && Request::parse(&[0; 25]).is_err());
         assert!(Request::parse(&[1; 24]).is_err());
         for status in [
             Status::Yes,

@@ -15,8 +15,8 @@ pub(crate) struct Words {
 struct Free {
     /// The next sequence numbers of the words of items and permits that are free.
     items: Vec<u64>,
-    /// The number of words of credit that are in use. They are not used again.
-    slots: usize,
+    /// The numbers of the words of credit that are free.
+    slots: Vec<usize>,
 }
 
 impl Words {
@@ -26,7 +26,7 @@ impl Words {
             free: Mutex::new(Free {
                 // The words are zero at first, which is no item's state but that of number 0.
                 items: (ITEMS..2 * ITEMS).collect(),
-                slots: 0,
+                slots: (0..CREDITS).collect(),
             }),
         })
     }
@@ -51,9 +51,12 @@ impl Words {
 
     /// Takes the words of credit and of asking to be told, for one queue.
     pub(super) fn slot(&self) -> Option<usize> {
-        let mut free = self.free();
-        let slot = (free.slots < CREDITS).then_some(free.slots)?;
-        free.slots += 1;
-        Some(slot)
+        self.free().slots.pop()
+    }
+
+    /// Takes these words back, when the process uses the queue no more.
+    pub(super) fn give_slot(&self, slot: usize) {
+        self.claims.revoke(slot);
+        self.free().slots.push(slot);
     }
 }

@@ -284,7 +284,7 @@ impl Driver {
 
     fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {
         let wrong = |error: FrameError| Some(format!("sent {error}"));
-        let Frame { header, body } = frame;
+        let Frame { header, mut body } = frame;
         let descriptors = self.batches.take(header.descriptors).map_err(wrong)?;
         if header.kind == Kind::Ready {
             let hello = Hello::parse(&body).map_err(wrong)?;
@@ -296,25 +296,34 @@ impl Driver {
             self.note_answer();
             return self.leases.take(header.sequence, &body).map_err(wrong);
         }
-        let outcome = |job: &Job| -> Outcome {
-            let error = match header.kind {
-                Kind::Value => match descriptors {
-                    Ok(descriptors) => return Ok(Reply { body, descriptors }),
-                    Err(missing) => JoinError::lost(Lost::new("its result", missing.to_string())),
-                },
-                Kind::Panicked => JoinError::panicked(body.text()),
-                Kind::NotCalled => JoinError::refused(NotCalled::new(job.name, body.text())),
-                _ => {
-                    let end = format!("could not be encoded: {}", body.text());
-                    JoinError::lost(Lost::new("its result", end))
-                }
-            };
-            Err(error.with_task_name(job.name))
-        };
         match header.kind {
             Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
                 let sequence = header.sequence;
                 self.note_answer();
+                // What a result names that could not be sent after all is let go.
+                let returned = self.leases.take_returned();
+                if header.kind == Kind::Value && !returned.is_empty() {
+                    body.keep(returned);
+                }
+                let outcome = |job: &Job| -> Outcome {
+                    let error = match header.kind {
+                        Kind::Value => match descriptors {
+                            Ok(descriptors) => return Ok(Reply { body, descriptors }),
+                            Err(missing) => {
+                                JoinError::lost(Lost::new("its result", missing.to_string()))
+                            }
+                        },
+                        Kind::Panicked => JoinError::panicked(body.text()),
+                        Kind::NotCalled => {
+                            JoinError::refused(NotCalled::new(job.name, body.text()))
+                        }
+                        _ => {
+                            let end = format!("could not be encoded: {}", body.text());
+                            JoinError::lost(Lost::new("its result", end))
+                        }
+                    };
+                    Err(error.with_task_name(job.name))
+                };
                 self.shared
                     .answered(self.number, sequence, outcome)
                     .map_err(wrong)

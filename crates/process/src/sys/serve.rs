@@ -28,7 +28,9 @@ use super::link::{Delivered, Link};
 use super::socket::receive;
 use crate::buffers::Buffers;
 use crate::frame::{Decoder, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
+use crate::hub::passing::Objects;
 use crate::hub::passing::{self, Side};
+use crate::hub::wire::{Request, Verb};
 use crate::passing::{Batches, Decoding, Encoding};
 
 /// The status with which a worker ends that could not begin.
@@ -152,12 +154,20 @@ impl<'a> Worker<'a> {
             })
         };
         let called = catch_unwind(AssertUnwindSafe(call));
-        passing::set(None);
-        let (kind, descriptors) = match called {
-            Ok(Ok(descriptors)) => (Kind::Value, descriptors),
-            Ok(Err((kind, text))) => (self.tell(kind, &text), Vec::new()),
-            Err(payload) => (self.tell(Kind::Panicked, &message(payload)), Vec::new()),
+        drop(passing::set(None));
+        // What the result names is kept until that is on its way.
+        let (kind, (descriptors, named)) = match called {
+            Ok(Ok((descriptors, named))) => (Kind::Value, (descriptors, Some(named))),
+            Ok(Err((kind, text))) => (self.tell(kind, &text), (Vec::new(), None)),
+            Err(payload) => (
+                self.tell(Kind::Panicked, &message(payload)),
+                (Vec::new(), None),
+            ),
         };
+        if let Some(named) = named.as_ref().filter(|named| !named.there.is_empty()) {
+            let names = Request::new(Verb::Returns, 0, 0, 0);
+            self.link.tell(names, &[&named.head()]);
+        }
         self.reply(kind, sequence, &descriptors);
         Ok(())
     }
@@ -196,15 +206,15 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Calls a job, and appends its result to `reply`. Returns the descriptors of the result. An error
-/// is the frame that tells of it.
+/// Calls a job, and appends its result to `reply`. Returns the descriptors of the result, and the
+/// handles that it names. An error is the frame that tells of it.
 fn call(
     jobs: &Jobs,
     link: &'static Link,
     name: &str,
     (arguments, descriptors): (&[u8], Vec<OwnedFd>),
     reply: &mut Vec<u8>,
-) -> Result<Vec<Arc<OwnedFd>>, (Kind, String)> {
+) -> Result<(Vec<Arc<OwnedFd>>, Objects), (Kind, String)> {
     let begun = Decoding::begin(arguments, descriptors);
     let (decoding, arguments) = begun.map_err(|error| (Kind::NotCalled, error.to_string()))?;
     let (mut decoding, mut encoding) = (Some(decoding), None);
@@ -218,9 +228,9 @@ fn call(
         }
     };
     let called = jobs.call_in_phases(name, arguments, reply, tell);
-    let refused = passing::set(None);
+    let (named, refused) = passing::set(None);
     match (called, encoding, decoding) {
-        (Ok(()), Some(encoding), _) => Ok(encoding.end(reply)),
+        (Ok(()), Some(encoding), _) => Ok((encoding.end(reply), named)),
         (Err(CallError::Result(error)), Some(encoding), _) => {
             let told = encoding.fail().or(refused);
             Err((Kind::NotEncoded, told.unwrap_or_else(|| error.to_string())))

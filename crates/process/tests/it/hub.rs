@@ -34,6 +34,9 @@ tests! {
     a_release_is_seen_before_the_result
     a_job_that_panics_releases_what_it_has
     objects_end_with_their_last_handle
+    objects_end_when_workers_need_them_no_more
+    a_handle_that_is_returned_outlives_all_others
+    a_handle_is_good_in_a_job_that_was_sent_ahead
 }
 
 fn all_that_locks_can_do_they_can_do_in_workers() {
@@ -284,11 +287,6 @@ fn a_job_that_panics_releases_what_it_has() {
 /// The last handle of an object that holds a large item frees it.
 fn objects_end_with_their_last_handle() {
     let pool: ProcessPoolExecutor = pool(1);
-    let resident = || {
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        let pages = statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
-        pages * 4096
-    };
     let before = resident();
     for _ in 0..40 {
         let queue: JoinableQueue<Bytes> = pool.hub().queue(None);
@@ -297,4 +295,77 @@ fn objects_end_with_their_last_handle() {
     let more = resident().saturating_sub(before);
     assert!(more < 100 << 20, "{more} bytes");
     assert_eq!(current_process().name(), "main");
+}
+
+/// Returns the memory that this process has.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages = statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+    pages * 4096
+}
+
+/// The worker lives on, and has had a handle of each.
+fn objects_end_when_workers_need_them_no_more() {
+    let pool = pool(1);
+    let before = resident();
+    for round in 0..60 {
+        let queue: JoinableQueue<Bytes> = pool.hub().queue(None);
+        (0..8).for_each(|_| queue.put(Bytes::from(vec![1; 1 << 20])).unwrap());
+        let taken = pool.submit(jobs::take_large, (queue.clone(), 4));
+        assert_eq!(outcome(taken).unwrap(), 4 << 20);
+        assert_eq!(queue.unfinished(), 8, "in round {round}");
+        if round % 2 == 0 {
+            // Not for the first time.
+            let taken = pool.submit(jobs::take_large, (queue.clone(), 2));
+            assert_eq!(outcome(taken).unwrap(), 2 << 20);
+        }
+    }
+    let more = resident().saturating_sub(before);
+    assert!(more < 150 << 20, "{more} bytes");
+}
+
+fn a_handle_that_is_returned_outlives_all_others() {
+    let pool = pool(1);
+    let queue: JoinableQueue<(u64, Event)> = pool.hub().queue(None);
+    for round in 0..200 {
+        // Nobody has the event any more but what is on its way.
+        let returned = match round % 2 {
+            0 => pool.submit(jobs::back, pool.hub().event()),
+            _ => {
+                queue.put((round, pool.hub().event())).unwrap();
+                pool.submit(jobs::take_handle_back, queue.clone())
+            }
+        };
+        // A further job, before the result is taken.
+        outcome(pool.submit(crate::jobs::square, 3)).unwrap();
+        let event = outcome(returned).unwrap();
+        assert!(!event.is_set());
+        event.set();
+        outcome(pool.submit(jobs::wait_for_event, event)).unwrap();
+    }
+}
+
+/// The job before it drops the last handle that its process has.
+fn a_handle_is_good_in_a_job_that_was_sent_ahead() {
+    let pool = pool(1);
+    for _ in 0..20 {
+        let (keys, queue) = (pool.hub().semaphore(1), pool.hub().queue(None));
+        let put = |from: u32| pool.submit(jobs::put_numbers, (queue.clone(), from, from + 2));
+        let handles: Vec<_> = (0..20)
+            .map(|number| {
+                (
+                    pool.submit(jobs::leave_permit, keys.clone()),
+                    put(2 * number),
+                )
+            })
+            .collect();
+        for (one, other) in handles {
+            outcome(one).unwrap();
+            outcome(other).unwrap();
+        }
+        let mut all = queue.drain();
+        all.sort_unstable();
+        assert_eq!(all, (0..40).collect::<Vec<_>>());
+    }
+    assert_eq!(pool.metrics().died, 0);
 }

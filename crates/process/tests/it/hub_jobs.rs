@@ -63,6 +63,8 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
         .with("work_at_random", work_at_random)
         .with("tell_under_lock", tell_under_lock)
         .with("forget_one", forget_one)
+        .with("take_handle_back", take_handle_back)
+        .with("take_large", take_large)
         .with("do_all_and_hang", do_all_and_hang)
         .with("do_some_and_hang", do_some_and_hang)
         .with("tell_and_do", tell_and_do)
@@ -679,4 +681,14 @@ pub(crate) fn do_all_and_hang(queue: JoinableQueue<u32>, first: u32, ready: Latc
     }
     (first..40).for_each(|_| drop(queue.get_task().unwrap()));
     hang();
+}
+
+/// Returns a handle that came in an item.
+pub(crate) fn take_handle_back(queue: JoinableQueue<(u64, Event)>) -> Event {
+    queue.get().unwrap().1
+}
+
+/// Takes some items, and leaves others, of which it may have been sent some.
+pub(crate) fn take_large(queue: JoinableQueue<Bytes>, count: u32) -> usize {
+    (0..count).map(|_| queue.get().unwrap().len()).sum()
 }
