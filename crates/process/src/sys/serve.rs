@@ -28,8 +28,7 @@ use super::link::{Delivered, Link};
 use super::socket::receive;
 use crate::buffers::Buffers;
 use crate::frame::{Decoder, FrameError, HEADER, Header, Hello, JobHead, Kind, VERSION};
-use crate::hub::passing::Objects;
-use crate::hub::passing::{self, Side};
+use crate::hub::passing::{self, Objects, Side};
 use crate::hub::wire::{Request, Verb};
 use crate::passing::{Batches, Decoding, Encoding};
 
