@@ -7,7 +7,7 @@ use futures_lite::future::{block_on, poll_once};
 use rustix::process::Signal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::{
-    Bytes, Connection, Jobs, PipeErrorKind, ProcessPoolExecutor, SharedValue, pipe,
+    Bytes, Connection, Jobs, PipeError, PipeErrorKind, ProcessPoolExecutor, SharedValue, pipe,
 };
 
 use crate::jobs;
@@ -23,6 +23,7 @@ tests! {
     a_peer_killed_in_the_middle_of_a_frame_is_an_error_and_no_item
     a_peer_killed_at_any_time_leaves_whole_items_alone
     processes_that_share_an_end_notice_a_mixed_item
+    parts_of_two_items_are_never_one_item
     an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent
     an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not
     an_end_with_a_part_of_an_item_is_not_passed_on
@@ -257,6 +258,50 @@ fn processes_that_share_an_end_notice_a_mixed_item() {
         let end = if n % 2 == 0 { &there } else { &other };
         assert!(end.recv_timeout(HANG).unwrap() == bytes(n));
     }
+}
+
+/// Sends what fits of an item, and has the other end receive that.
+fn send_part<'a>(
+    from: &'a Connection<Bytes, ()>,
+    item: &Bytes,
+    to: &Connection<(), Bytes>,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), PipeError>> + Send + 'a>> {
+    let mut sends: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
+        Box::pin(from.send_async(item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    assert!(to.try_recv().unwrap_err().is_empty());
+    sends
+}
+
+fn parts_of_two_items_are_never_one_item() {
+    let items = [1, 2].map(|byte| Bytes::from(vec![byte; 2 << 20]));
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    // Two that send: as much of the one as of the other, and then the rest of the first.
+    let other = twin(&here);
+    let first = send_part(&here, &items[0], &there);
+    let second = send_part(&other, &items[1], &there);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| block_on(first).unwrap());
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        // The other is not lost.
+        scope.spawn(|| block_on(second).unwrap());
+        assert!(there.recv_timeout(HANG).unwrap() == items[1]);
+        until(|| there.try_recv().unwrap_err().is_empty() && first.is_finished());
+    });
+    // Two that receive: the beginning of the one, and the rest of the other.
+    let other = twin(&there);
+    drop(send_part(&here, &items[0], &there));
+    let second = send_part(&here, &items[1], &other);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            block_on(second).unwrap();
+            here.send(&bytes(3)).unwrap();
+        });
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        assert!(there.recv_timeout(HANG).unwrap() == bytes(3));
+    });
 }
 
 fn an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent() {
