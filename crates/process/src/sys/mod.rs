@@ -17,7 +17,7 @@ mod tests;
 mod waiting;
 
 pub(crate) use claims::{Claims, WORDS};
-pub(crate) use fifo::{Fifo, FileNumber, Opening, create as create_fifo};
+pub(crate) use fifo::{Created, Fifo, Opening, create as create_fifo, expect_fifo};
 pub(crate) use marker::is_here as is_unserved_worker;
 pub(crate) use packets::{Packets, Tried};
 pub(crate) use process::{Exit, Process};
