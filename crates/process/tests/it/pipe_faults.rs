@@ -24,6 +24,7 @@ tests! {
     a_peer_killed_at_any_time_leaves_whole_items_alone
     processes_that_share_an_end_notice_a_mixed_item
     parts_of_two_items_are_never_one_item
+    all_forms_at_random_lose_nothing_and_invent_nothing
     an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent
     an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not
     an_end_with_a_part_of_an_item_is_not_passed_on
@@ -302,6 +303,101 @@ fn parts_of_two_items_are_never_one_item() {
         assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
         assert!(there.recv_timeout(HANG).unwrap() == bytes(3));
     });
+}
+
+/// Numbers that look random, the same ones in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+type Numbered = (u64, Bytes);
+
+/// Sends items in a form at random. Returns the numbers of those that were sent.
+fn send_at_random(end: &Connection<Numbered, ()>, thread: u64) -> Vec<u64> {
+    let mut random = Random(thread);
+    let mut sent = Vec::new();
+    for number in (thread << 32..).take(150) {
+        let size = [3, 1000, 40_000, 500_000][random.below(4) as usize];
+        let item = (number, Bytes::from(vec![number as u8; size]));
+        let done = match random.below(4) {
+            0 => end.send(&item),
+            1 => end.try_send(&item),
+            2 => end.send_timeout(&item, Duration::from_micros(random.below(2000))),
+            _ => {
+                let mut sends = Box::pin(end.send_async(&item));
+                let mut polls = (0..random.below(4)).map(|_| block_on(poll_once(&mut sends)));
+                match polls.find_map(|done| done) {
+                    Some(done) => done,
+                    None => continue,
+                }
+            }
+        };
+        match done {
+            Ok(()) => sent.push(number),
+            Err(error) => assert!(error.is_full(), "{error}"),
+        }
+    }
+    sent
+}
+
+/// Receives items in a form at random until the other end has gone. Returns their numbers.
+fn receive_at_random(end: &Connection<(), Numbered>, thread: u64) -> Vec<u64> {
+    let mut random = Random(thread);
+    let mut received = Vec::new();
+    loop {
+        let item = match random.below(4) {
+            0 => end.recv(),
+            1 => end.try_recv(),
+            2 => end.recv_timeout(Duration::from_micros(random.below(2000))),
+            _ => match block_on(poll_once(Box::pin(end.recv_async()))) {
+                Some(item) => item,
+                None => continue,
+            },
+        };
+        match item {
+            Ok((number, bytes)) => {
+                let bytes = bytes.into_vec();
+                assert!(bytes.iter().all(|byte| *byte == number as u8));
+                received.push(number);
+            }
+            Err(error) if error.is_empty() => {}
+            // The last item may be one that was given up.
+            Err(error) if error.kind() == PipeErrorKind::Incomplete => {
+                assert!(end.recv().unwrap_err().is_closed());
+            }
+            Err(error) => {
+                assert!(error.is_closed(), "{error}");
+                return received;
+            }
+        }
+    }
+}
+
+fn all_forms_at_random_lose_nothing_and_invent_nothing() {
+    let (here, there) = pipe::<Numbered, ()>().unwrap();
+    let here = std::sync::Arc::new(here);
+    let (mut sent, mut received) = thread::scope(|scope| {
+        let sends = [1, 2, 3].map(|thread| {
+            let here = std::sync::Arc::clone(&here);
+            scope.spawn(move || send_at_random(&here, thread))
+        });
+        let receives = [4, 5].map(|thread| {
+            let there = &there;
+            scope.spawn(move || receive_at_random(there, thread))
+        });
+        let sent = sends.map(|it| it.join().unwrap()).concat();
+        drop(here);
+        (sent, receives.map(|it| it.join().unwrap()).concat())
+    });
+    sent.sort_unstable();
+    received.sort_unstable();
+    assert!(!sent.is_empty());
+    assert_eq!(sent, received);
 }
 
 fn an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent() {
