@@ -13,7 +13,9 @@ use workmill_process::{
 use crate::jobs;
 use crate::pipe::{bytes, echo_all, squares};
 use crate::runner::tests;
-use crate::support::{HANG, Sign, assert_works, descriptors, kill, lost, outcome, pool, until};
+use crate::support::{
+    HANG, Sign, assert_works, descriptors, is_alive, kill, lost, outcome, pool, until,
+};
 
 tests! {
     a_sender_whose_time_is_over_has_sent_nothing
@@ -28,12 +30,14 @@ tests! {
     an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent
     an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not
     an_end_with_a_part_of_an_item_is_not_passed_on
+    a_program_that_a_process_has_started_does_not_hold_an_end
     a_pipe_leaves_no_descriptor
     the_errors_of_pipes_say_what_they_are
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
     jobs.with("pipe_faults::send_endless", send_endless)
+        .with("pipe_faults::start_program", start_program)
         .with("pipe_faults::send_half", send_half)
 }
 
@@ -454,6 +458,22 @@ fn an_end_with_a_part_of_an_item_is_not_passed_on() {
         "{text}"
     );
     assert!(block_on(sends).unwrap_err().is_closed());
+}
+
+/// Starts a program that outlives the job, and returns its number.
+fn start_program(_end: Connection<u8, u8>) -> u32 {
+    let program = std::process::Command::new("sleep").arg("1000").spawn();
+    program.unwrap().id()
+}
+
+fn a_program_that_a_process_has_started_does_not_hold_an_end() {
+    let pool = pool(1);
+    let (here, there) = pipe().unwrap();
+    let program = outcome(pool.submit(start_program, there)).unwrap();
+    assert!(here.recv_timeout(HANG).unwrap_err().is_closed());
+    assert!(is_alive(program));
+    drop::<Connection<u8, u8>>(here);
+    kill(program, Signal::KILL);
 }
 
 fn a_pipe_leaves_no_descriptor() {
