@@ -392,9 +392,9 @@ impl Batches {
         }
     }
 
-    /// Checks that all were announced. To be called when there is no begun message.
-    pub(crate) fn expect_none(&self) -> Result<(), FrameError> {
-        match self.0.front() {
+    /// Checks that no more batches are here. A message that has begun may have one, others none.
+    pub(crate) fn expect_at_most(&self, most: usize) -> Result<(), FrameError> {
+        match self.0.get(most) {
             None => Ok(()),
             Some(batch) => Err(FrameError::Descriptors {
                 announced: 0,

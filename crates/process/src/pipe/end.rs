@@ -9,6 +9,7 @@
 //! | 4 | 1 in the last packet of an item, else 0 |
 //! | 5 | the number of descriptors that come with it; only the first has some |
 //! | 6, 7 | zero |
+//! | 8 to 15 | the number of the item, which no other has; zero if it is one packet |
 //!
 //! The system sends a packet as a whole or not at all. So whatever happens between two packets
 //! leaves the pipe in order:
@@ -20,15 +21,18 @@
 //!   reports as an error, and after that the end.
 //! - A receiver that gives up keeps the part, and the next call of its goes on with it.
 //! - Two processes that send by one end, or receive by one, mix packets of items larger than one
-//!   packet. A place that is not the next one then gives that away. The item is an error, and what
-//!   is left of it is skipped. Items of one packet are whole in any case.
+//!   packet. A number that is not that of the item, or a place that is not the next one, then gives
+//!   that away. The item to which such a packet belongs is an error, and what is left of it is
+//!   skipped. Items of one packet are whole in any case.
 //!
 //! Within a process the threads that send take turns, for a whole item, and so do those that
 //! receive. The turn is a permit, which is waited for in the form of the call.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::io::IoSlice;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use workmill::{Permit, Semaphore};
@@ -37,7 +41,7 @@ use super::error::{PipeError, PipeErrorKind};
 use crate::passing::Batches;
 use crate::sys::{Descriptor, Packets, Tried, Until};
 
-const HEADER: usize = 8;
+const HEADER: usize = 16;
 
 /// The length of a packet, with its header.
 const PACKET: usize = 32 << 10;
@@ -60,16 +64,29 @@ pub(super) struct Message {
     pub(super) descriptors: Vec<Arc<Descriptor>>,
     /// The place of the next packet.
     next: u32,
+    number: u64,
 }
 
 impl Message {
     pub(super) fn new(bytes: Vec<u8>, descriptors: Vec<Arc<Descriptor>>) -> Self {
+        let is_one_packet = bytes.len() <= PACKET - HEADER;
         Self {
+            number: if is_one_packet { 0 } else { number() },
             bytes,
             descriptors,
             next: 0,
         }
     }
+}
+
+/// Returns a number that no other item has, in whatever process: one of 64 bits, at random.
+fn number() -> u64 {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // ORDERING: Relaxed: only the number counts, and each caller gets another.
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // A copy of this process that a `fork` has made has the same keys and the same count.
+    KEYS.hash_one((std::process::id(), count))
 }
 
 /// An item that has come. The error says that it came without its descriptors.
@@ -87,8 +104,10 @@ struct Parts {
     descriptors: Result<Vec<Descriptor>, String>,
     /// The place of the packet that is to come: 0 between two items.
     next: u32,
-    /// Whether the rest of an item is passed over that was reported.
-    is_skipping: bool,
+    /// The number of the item of which a part has come.
+    number: u64,
+    /// The number of the item that was reported last. Its rest is passed over.
+    reported: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -196,6 +215,7 @@ impl End {
             header[..4].copy_from_slice(&message.next.to_le_bytes());
             header[4] = u8::from(is_last);
             header[5] = descriptors.len() as u8;
+            header[8..].copy_from_slice(&message.number.to_le_bytes());
             let parts = [IoSlice::new(&header), IoSlice::new(part)];
             match self.packets.send(&parts, descriptors)? {
                 Tried::Done(()) if is_last => return Ok(true),
@@ -214,7 +234,8 @@ impl End {
             bytes: Vec::new(),
             descriptors: Ok(Vec::new()),
             next: 0,
-            is_skipping: false,
+            number: 0,
+            reported: None,
         });
         loop {
             let mut batches = Batches::default();
@@ -237,24 +258,26 @@ impl Parts {
         let incomplete = || PipeError::new(PipeErrorKind::Incomplete);
         let packet = &self.packet[..length];
         let (header, part) = packet.split_at_checked(HEADER).ok_or_else(incomplete)?;
-        let place = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        let place = u32::from_le_bytes(header[..4].try_into().expect("four bytes"));
+        let number = u64::from_le_bytes(header[8..].try_into().expect("eight bytes"));
         let descriptors = batches.take(header[5]);
         let descriptors = descriptors
             .map_err(|error| PipeError::with_text(PipeErrorKind::Decode, error.to_string()))?;
         if place == 0 {
             // The item before was never sent to its end.
             self.bytes.clear();
+            self.number = number;
             self.descriptors = descriptors.map_err(|missing| missing.to_string());
-        } else if place != self.next {
-            let is_known = std::mem::replace(&mut self.is_skipping, true);
-            self.end();
-            return if is_known {
-                Ok(None)
-            } else {
-                Err(incomplete())
+        } else if (place, number) != (self.next, self.number) {
+            if number == self.number {
+                self.end();
+            }
+            // Another item goes on, if a part of one is here.
+            return match self.reported.replace(number) {
+                Some(reported) if reported == number => Ok(None),
+                _ => Err(incomplete()),
             };
         }
-        self.is_skipping = false;
         self.bytes.extend_from_slice(part);
         self.next = place + 1;
         if header[4] == 0 {
@@ -318,8 +341,13 @@ mod tests {
     }
 
     fn packet(place: u32, is_last: bool, descriptors: u8, bytes: &[u8]) -> Vec<u8> {
+        packet_of(7, place, is_last, descriptors, bytes)
+    }
+
+    fn packet_of(number: u64, place: u32, is_last: bool, descriptors: u8, bytes: &[u8]) -> Vec<u8> {
         let mut packet = place.to_le_bytes().to_vec();
         packet.extend([u8::from(is_last), descriptors, 0, 0]);
+        packet.extend(number.to_le_bytes());
         packet.extend(bytes);
         packet
     }
@@ -358,15 +386,30 @@ mod tests {
     #[test]
     fn a_place_that_is_missing_is_told_once_and_the_rest_is_passed_over() {
         let (end, socket) = end();
-        for first in [&[0, 2, 3][..], &[1, 2, 3], &[0, 1, 1, 2], &[0, u32::MAX, 1]] {
+        let places = [&[0, 2, 3][..], &[1, 2, 3], &[0, 1, 1, 2], &[0, u32::MAX, 1]];
+        for (number, first) in (1..).zip(places) {
             let last = first.len() - 1;
             for (at, place) in first.iter().enumerate() {
-                send(&socket, &packet(*place, at == last, 0, b"x"));
+                send(&socket, &packet_of(number, *place, at == last, 0, b"x"));
             }
             send(&socket, &packet(0, true, 0, b"a"));
             assert_eq!(kind(&end), PipeErrorKind::Incomplete, "{first:?}");
             assert_eq!(bytes(&end), b"a", "{first:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_another_item_is_told_even_if_its_place_is_the_next() {
+        let (end, socket) = end();
+        send(&socket, &packet_of(1, 0, false, 0, b"a"));
+        send(&socket, &packet_of(2, 0, false, 0, b"b"));
+        send(&socket, &packet_of(1, 1, false, 0, b"a"));
+        send(&socket, &packet_of(2, 1, false, 0, b"b"));
+        send(&socket, &packet_of(1, 2, true, 0, b"a"));
+        send(&socket, &packet_of(2, 2, true, 0, b"b"));
+        assert_eq!(kind(&end), PipeErrorKind::Incomplete);
+        assert_eq!(bytes(&end), b"bbb");
+        assert_eq!(kind(&end), PipeErrorKind::Empty);
     }
 
     #[test]

@@ -98,8 +98,10 @@ pub fn pipe<A, B>() -> io::Result<(Connection<A, B>, Connection<B, A>)> {
 ///
 /// # Several processes at one end
 ///
-/// They share what is sent and received there: each item goes to one of them. Items of up to 32 KB
-/// go well that way. Larger ones may be mixed up, which is noticed: they are lost, with an error.
+/// They share what is sent and received there: each item goes to one of them. Items of up to 32,000
+/// encoded bytes go well that way. Parts of larger ones may get between each other, or to different
+/// receivers. That is noticed: such an item is lost, with an error, and is never one of parts of
+/// others.
 ///
 /// # Errors
 ///

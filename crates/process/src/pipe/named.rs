@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
+use crate::sys::{Created, Fifo, Opening, Tried, Until, create_fifo, expect_fifo};
 
 /// A pipe that has a name in the file system: programs that know the path write to it and read from
 /// it, no matter which program started them.
@@ -57,7 +57,7 @@ use crate::sys::{Fifo, FileNumber, Opening, Tried, Until, create_fifo};
 pub struct NamedPipe {
     path: PathBuf,
     /// The file that is removed with this, if it is still at the path.
-    created: Option<FileNumber>,
+    created: Option<Created>,
 }
 
 impl NamedPipe {
@@ -70,8 +70,7 @@ impl NamedPipe {
     /// them.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        create_fifo(&path)?;
-        let created = Some(FileNumber::of(&path)?);
+        let created = Some(create_fifo(&path)?);
         Ok(Self { path, created })
     }
 
@@ -83,7 +82,7 @@ impl NamedPipe {
     /// kind [`InvalidInput`](io::ErrorKind::InvalidInput) if something else is.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        FileNumber::of(&path)?;
+        expect_fifo(&path)?;
         let created = None;
         Ok(Self { path, created })
     }
@@ -119,8 +118,8 @@ impl NamedPipe {
     /// [`io::Error`] if there is no named pipe at the path, or it cannot be removed.
     pub fn remove(mut self) -> io::Result<()> {
         let created = self.created.take();
-        let there = FileNumber::of(&self.path)?;
-        match created.is_none_or(|created| created == there) {
+        expect_fifo(&self.path)?;
+        match created.is_none_or(|created| created.is_at(&self.path)) {
             true => std::fs::remove_file(&self.path),
             false => Err(io::ErrorKind::NotFound.into()),
         }
@@ -209,9 +208,9 @@ impl NamedPipe {
 
 impl Drop for NamedPipe {
     fn drop(&mut self) {
-        if let Some(created) = self.created {
+        if let Some(created) = &self.created {
             // A file that somebody else has put there stays there.
-            if FileNumber::of(&self.path).is_ok_and(|there| there == created) {
+            if created.is_at(&self.path) {
                 let _ = std::fs::remove_file(&self.path);
             }
         }

@@ -276,10 +276,8 @@ impl Driver {
         while let Some(frame) = self.decoder.next(&self.shared.buffers).map_err(wrong)? {
             self.take(frame)?;
         }
-        match self.decoder.is_between_frames() {
-            true => self.batches.expect_none().map_err(wrong),
-            false => Ok(()),
-        }
+        let most = usize::from(!self.decoder.is_between_frames());
+        self.batches.expect_at_most(most).map_err(wrong)
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), Option<String>> {

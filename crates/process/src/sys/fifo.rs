@@ -9,11 +9,12 @@
 //! the other end for a moment. The pipe may have a new name by then, or none, so it is reached by a
 //! descriptor that was opened before.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::event::PollFlags;
@@ -25,19 +26,51 @@ use super::packets::Tried;
 use super::socket::above_standard;
 use super::waiting::Waitable;
 
-/// A file, by device and number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileNumber(u64, u64);
+/// A named pipe that was created here, by device and number.
+#[derive(Debug)]
+pub(crate) struct Created {
+    number: (u64, u64),
+    /// While it is open, no other file gets that number, even if this one is removed.
+    #[cfg(target_os = "linux")]
+    _place: File,
+}
 
-impl FileNumber {
-    /// Returns the number of the named pipe at a path. An error says what else is there.
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let meta = std::fs::metadata(path)?;
-        match meta.file_type().is_fifo() {
-            true => Ok(Self(meta.dev(), meta.ino())),
-            false => Err(no_fifo(path)),
-        }
+impl Created {
+    #[cfg(target_os = "linux")]
+    fn at(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let place = above_standard(rustix::fs::open(path, flags, Mode::empty())?)?;
+        let place = File::from(place);
+        let number = number_of(&place.metadata()?, path)?;
+        Ok(Self {
+            number,
+            _place: place,
+        })
     }
+
+    #[cfg(not(target_os = "linux"))]
+    fn at(path: &Path) -> io::Result<Self> {
+        let number = number_of(&path.symlink_metadata()?, path)?;
+        Ok(Self { number })
+    }
+
+    /// Returns `true` if it is still at the path.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        let there = path.symlink_metadata();
+        there.is_ok_and(|meta| (meta.dev(), meta.ino()) == self.number)
+    }
+}
+
+fn number_of(meta: &Metadata, path: &Path) -> io::Result<(u64, u64)> {
+    match meta.file_type().is_fifo() {
+        true => Ok((meta.dev(), meta.ino())),
+        false => Err(no_fifo(path)),
+    }
+}
+
+/// Checks that there is a named pipe at a path. An error says what else is there.
+pub(crate) fn expect_fifo(path: &Path) -> io::Result<()> {
+    number_of(&path.metadata()?, path).map(drop)
 }
 
 fn no_fifo(path: &Path) -> io::Error {
@@ -46,7 +79,7 @@ fn no_fifo(path: &Path) -> io::Error {
 }
 
 /// Creates a named pipe. Nothing may be at the path.
-pub(crate) fn create(path: &Path) -> io::Result<()> {
+pub(crate) fn create(path: &Path) -> io::Result<Created> {
     let mode = Mode::from_raw_mode(0o666); // without what the process's mask takes away
     #[cfg(target_os = "linux")]
     rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)?;
@@ -62,7 +95,8 @@ pub(crate) fn create(path: &Path) -> io::Result<()> {
             });
         }
     }
-    Ok(())
+    // One that would not be known again is not left behind.
+    Created::at(path).inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
 /// One open end. It never blocks.
@@ -97,7 +131,7 @@ impl Fifo {
         match opened {
             Ok(file) => Self::of(file, path).map(Some),
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => {
-                FileNumber::of(path).map(|_| None)
+                expect_fifo(path).map(|()| None)
             }
             Err(error) => Err(error),
         }
@@ -157,8 +191,11 @@ impl Fifo {
 #[derive(Debug)]
 pub(crate) struct Opening {
     handle: Option<JoinHandle<io::Result<File>>>,
-    /// Leads to the pipe, without being an end of it.
-    place: OwnedFd,
+    /// Leads to the pipe, without being an end of it. The thread has it as well, lest its number
+    /// become that of another file before the thread has used it.
+    place: Arc<OwnedFd>,
+    /// Is closed to have a descriptor for the end of the wait, if no other is left.
+    spare: Option<OwnedFd>,
     path: PathBuf,
 }
 
@@ -169,21 +206,24 @@ impl Opening {
         #[cfg(not(target_os = "linux"))]
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let place = rustix::fs::open(path, flags, Mode::empty())?;
-        let meta = File::from(place.try_clone()?).metadata()?;
-        if !meta.file_type().is_fifo() {
-            return Err(no_fifo(path));
-        }
+        let spare = File::from(place.try_clone()?);
+        number_of(&spare.metadata()?, path)?;
+        let place = Arc::new(place);
         let through = through(&place, path);
         let (promise, handle) = promise();
+        let its_place = Arc::clone(&place);
         let open = move || {
+            let opened = File::options().write(true).open(through);
+            drop(its_place);
             // Nobody may want it any more.
-            let _ = promise.complete(File::options().write(true).open(through));
+            let _ = promise.complete(opened);
         };
         let builder = thread::Builder::new().name("workmill-named-pipe".to_owned());
         builder.stack_size(64 << 10).spawn(open)?;
         Ok(Self {
             handle: Some(handle),
             place,
+            spare: Some(spare.into()),
             path: path.to_owned(),
         })
     }
@@ -220,6 +260,7 @@ impl Opening {
     fn give_up(&mut self) -> Option<Result<io::Result<File>, workmill::JoinError>> {
         let handle = self.handle.take()?;
         let through = through(&self.place, &self.path);
+        self.spare = None;
         let reader = File::options()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits() as i32)

@@ -9,6 +9,7 @@ use std::io;
 pub(super) fn create(name: &str, bytes: u64) -> io::Result<File> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
+    expect_allowed(bytes)?;
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = memfd_create(name, flags)?;
     ftruncate(&file, bytes)?;
@@ -21,6 +22,7 @@ pub(super) fn create(name: &str, bytes: u64) -> io::Result<File> {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     static CREATED: AtomicU64 = AtomicU64::new(0);
+    expect_allowed(bytes)?;
     // ORDERING: Relaxed: only the number counts, and each caller gets another.
     let number = CREATED.fetch_add(1, Ordering::Relaxed);
     let name = format!("{name}-{}-{number}", std::process::id());
@@ -34,6 +36,54 @@ pub(super) fn create(name: &str, bytes: u64) -> io::Result<File> {
     std::fs::remove_file(&path)?;
     file.set_len(bytes)?;
     Ok(file)
+}
+
+/// Checks that this process may have a file of that length. To make one that is longer would raise
+/// a signal that ends it.
+fn expect_allowed(bytes: u64) -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+
+    match getrlimit(Resource::Fsize).current {
+        Some(most) if bytes > most => {
+            let message = format!(
+                "shared memory of {bytes} bytes: the limit of this process for files is {most}"
+            );
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Has the system keep memory for all of a file, so that no write to a map of it can fail.
+#[cfg(target_os = "linux")]
+pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    /// Some systems give all back that a call has got so far when a signal comes. So that it gets
+    /// on, however often one comes, each call is for little.
+    const STEP: u64 = 1 << 20;
+
+    // The system would look for more until it has killed other programs, or this one.
+    let system = rustix::system::sysinfo();
+    let unit = u64::from(system.mem_unit).max(1);
+    let all = u64::from(system.totalram).saturating_add(u64::from(system.totalswap));
+    if bytes > all.saturating_mul(unit) {
+        let message = format!("shared memory of {bytes} bytes is more than this system has");
+        return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
+    }
+    let mut from = 0;
+    while from < bytes {
+        let step = STEP.min(bytes - from);
+        match fallocate(file, FallocateFlags::empty(), from, step) {
+            Err(Errno::INTR) => {}
+            done => {
+                done?;
+                from += step;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks that a file is one that [`create`] has made, with at least `bytes` bytes.

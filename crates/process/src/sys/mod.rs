@@ -18,7 +18,7 @@ mod tests;
 mod waiting;
 
 pub(crate) use claims::{CREDITS, Claims, ITEMS, WORDS, Whose};
-pub(crate) use fifo::{Fifo, FileNumber, Opening, create as create_fifo};
+pub(crate) use fifo::{Created, Fifo, Opening, create as create_fifo, expect_fifo};
 pub(crate) use link::{Link, link};
 pub(crate) use marker::is_here as is_unserved_worker;
 pub(crate) use packets::{Packets, Tried};

@@ -299,7 +299,7 @@ pub(super) fn first_message(
                 let taken = batches.take(frame.header.descriptors);
                 let taken = taken.map_err(io::Error::other)?;
                 let descriptors = taken.map_err(|missing| io::Error::other(missing.to_string()))?;
-                batches.expect_none().map_err(io::Error::other)?;
+                batches.expect_at_most(0).map_err(io::Error::other)?;
                 let hello = Hello::parse(&frame.body).map_err(io::Error::other)?;
                 return Ok((hello, descriptors.into_iter()));
             }

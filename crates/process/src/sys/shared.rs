@@ -234,11 +234,7 @@ impl<T: Pod> Array<T> {
         let shape = Self::shape(length);
         let file = segment::create(shape)?;
         #[cfg(target_os = "linux")]
-        {
-            let length = shape.file_length().expect("it was checked");
-            let flags = rustix::fs::FallocateFlags::empty();
-            rustix::fs::fallocate(&file, flags, 0, length)?;
-        }
+        super::memory::reserve(&file, shape.file_length().expect("it was checked"))?;
         Self::map(file, shape)
     }
 

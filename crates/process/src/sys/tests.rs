@@ -96,7 +96,7 @@ fn messages_that_come_as_one_read_have_their_own_descriptors() {
     assert_eq!(batches.take(0).unwrap().unwrap().len(), 0);
     assert_eq!(batches.take(1).unwrap().unwrap().len(), 1);
     assert_eq!(batches.take(2).unwrap().unwrap().len(), 2);
-    batches.expect_none().unwrap();
+    batches.expect_at_most(0).unwrap();
     let error = batches.take(3).unwrap_err();
     let expected = FrameError::Descriptors {
         announced: 3,

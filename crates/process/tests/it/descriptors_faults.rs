@@ -373,6 +373,7 @@ fn an_object_that_is_encoded_while_a_job_runs_is_an_error() {
 fn unannounced_descriptors_end_the_process() {
     for (how, told) in [
         ("ready surplus", "sent 1 of 0 descriptors came"),
+        ("ready surplus amid", "sent 1 of 0 descriptors came"),
         ("ready too few", "sent 1 of 2 descriptors came"),
     ] {
         let pool = builder(1)

@@ -7,13 +7,15 @@ use futures_lite::future::{block_on, poll_once};
 use rustix::process::Signal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill_process::{
-    Bytes, Connection, Jobs, PipeErrorKind, ProcessPoolExecutor, SharedValue, pipe,
+    Bytes, Connection, Jobs, PipeError, PipeErrorKind, ProcessPoolExecutor, SharedValue, pipe,
 };
 
 use crate::jobs;
 use crate::pipe::{bytes, echo_all, squares};
 use crate::runner::tests;
-use crate::support::{HANG, Sign, assert_works, descriptors, kill, lost, outcome, pool, until};
+use crate::support::{
+    HANG, Sign, assert_works, descriptors, is_alive, kill, lost, outcome, pool, until,
+};
 
 tests! {
     a_sender_whose_time_is_over_has_sent_nothing
@@ -23,15 +25,19 @@ tests! {
     a_peer_killed_in_the_middle_of_a_frame_is_an_error_and_no_item
     a_peer_killed_at_any_time_leaves_whole_items_alone
     processes_that_share_an_end_notice_a_mixed_item
+    parts_of_two_items_are_never_one_item
+    all_forms_at_random_lose_nothing_and_invent_nothing
     an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent
     an_item_that_cannot_be_decoded_is_lost_and_the_next_is_not
     an_end_with_a_part_of_an_item_is_not_passed_on
+    a_program_that_a_process_has_started_does_not_hold_an_end
     a_pipe_leaves_no_descriptor
     the_errors_of_pipes_say_what_they_are
 }
 
 pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
     jobs.with("pipe_faults::send_endless", send_endless)
+        .with("pipe_faults::start_program", start_program)
         .with("pipe_faults::send_half", send_half)
 }
 
@@ -259,6 +265,145 @@ fn processes_that_share_an_end_notice_a_mixed_item() {
     }
 }
 
+/// Sends what fits of an item, and has the other end receive that.
+fn send_part<'a>(
+    from: &'a Connection<Bytes, ()>,
+    item: &Bytes,
+    to: &Connection<(), Bytes>,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), PipeError>> + Send + 'a>> {
+    let mut sends: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
+        Box::pin(from.send_async(item));
+    assert!(block_on(poll_once(&mut sends)).is_none());
+    assert!(to.try_recv().unwrap_err().is_empty());
+    sends
+}
+
+fn parts_of_two_items_are_never_one_item() {
+    let items = [1, 2].map(|byte| Bytes::from(vec![byte; 2 << 20]));
+    let (here, there) = pipe::<Bytes, ()>().unwrap();
+    // Two that send: as much of the one as of the other, and then the rest of the first.
+    let other = twin(&here);
+    let first = send_part(&here, &items[0], &there);
+    let second = send_part(&other, &items[1], &there);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| block_on(first).unwrap());
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        // The other is not lost.
+        scope.spawn(|| block_on(second).unwrap());
+        assert!(there.recv_timeout(HANG).unwrap() == items[1]);
+        until(|| there.try_recv().unwrap_err().is_empty() && first.is_finished());
+    });
+    // Two that receive: the beginning of the one, and the rest of the other.
+    let other = twin(&there);
+    drop(send_part(&here, &items[0], &there));
+    let second = send_part(&here, &items[1], &other);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            block_on(second).unwrap();
+            here.send(&bytes(3)).unwrap();
+        });
+        let error = there.recv_timeout(HANG).unwrap_err();
+        assert_eq!(error.kind(), PipeErrorKind::Incomplete, "{error}");
+        assert!(there.recv_timeout(HANG).unwrap() == bytes(3));
+    });
+}
+
+/// Numbers that look random, the same ones in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+type Numbered = (u64, Bytes);
+
+/// Sends items in a form at random. Returns the numbers of those that were sent.
+fn send_at_random(end: &Connection<Numbered, ()>, thread: u64) -> Vec<u64> {
+    let mut random = Random(thread);
+    let mut sent = Vec::new();
+    for number in (thread << 32..).take(150) {
+        let size = [3, 1000, 40_000, 500_000][random.below(4) as usize];
+        let item = (number, Bytes::from(vec![number as u8; size]));
+        let done = match random.below(4) {
+            0 => end.send(&item),
+            1 => end.try_send(&item),
+            2 => end.send_timeout(&item, Duration::from_micros(random.below(2000))),
+            _ => {
+                let mut sends = Box::pin(end.send_async(&item));
+                let mut polls = (0..random.below(4)).map(|_| block_on(poll_once(&mut sends)));
+                match polls.find_map(|done| done) {
+                    Some(done) => done,
+                    None => continue,
+                }
+            }
+        };
+        match done {
+            Ok(()) => sent.push(number),
+            Err(error) => assert!(error.is_full(), "{error}"),
+        }
+    }
+    sent
+}
+
+/// Receives items in a form at random until the other end has gone. Returns their numbers.
+fn receive_at_random(end: &Connection<(), Numbered>, thread: u64) -> Vec<u64> {
+    let mut random = Random(thread);
+    let mut received = Vec::new();
+    loop {
+        let item = match random.below(4) {
+            0 => end.recv(),
+            1 => end.try_recv(),
+            2 => end.recv_timeout(Duration::from_micros(random.below(2000))),
+            _ => match block_on(poll_once(Box::pin(end.recv_async()))) {
+                Some(item) => item,
+                None => continue,
+            },
+        };
+        match item {
+            Ok((number, bytes)) => {
+                let bytes = bytes.into_vec();
+                assert!(bytes.iter().all(|byte| *byte == number as u8));
+                received.push(number);
+            }
+            Err(error) if error.is_empty() => {}
+            // The last item may be one that was given up.
+            Err(error) if error.kind() == PipeErrorKind::Incomplete => {
+                assert!(end.recv().unwrap_err().is_closed());
+            }
+            Err(error) => {
+                assert!(error.is_closed(), "{error}");
+                return received;
+            }
+        }
+    }
+}
+
+fn all_forms_at_random_lose_nothing_and_invent_nothing() {
+    let (here, there) = pipe::<Numbered, ()>().unwrap();
+    let here = std::sync::Arc::new(here);
+    let (mut sent, mut received) = thread::scope(|scope| {
+        let sends = [1, 2, 3].map(|thread| {
+            let here = std::sync::Arc::clone(&here);
+            scope.spawn(move || send_at_random(&here, thread))
+        });
+        let receives = [4, 5].map(|thread| {
+            let there = &there;
+            scope.spawn(move || receive_at_random(there, thread))
+        });
+        let sent = sends.map(|it| it.join().unwrap()).concat();
+        drop(here);
+        (sent, receives.map(|it| it.join().unwrap()).concat())
+    });
+    sent.sort_unstable();
+    received.sort_unstable();
+    assert!(!sent.is_empty());
+    assert_eq!(sent, received);
+}
+
 fn an_item_that_cannot_be_encoded_is_told_why_and_nothing_is_sent() {
     let (here, there) = pipe::<Vec<SharedValue<u8>>, ()>().unwrap();
     let value = SharedValue::new(1_u8).unwrap();
@@ -313,6 +458,22 @@ fn an_end_with_a_part_of_an_item_is_not_passed_on() {
         "{text}"
     );
     assert!(block_on(sends).unwrap_err().is_closed());
+}
+
+/// Starts a program that outlives the job, and returns its number.
+fn start_program(_end: Connection<u8, u8>) -> u32 {
+    let program = std::process::Command::new("sleep").arg("1000").spawn();
+    program.unwrap().id()
+}
+
+fn a_program_that_a_process_has_started_does_not_hold_an_end() {
+    let pool = pool(1);
+    let (here, there) = pipe().unwrap();
+    let program = outcome(pool.submit(start_program, there)).unwrap();
+    assert!(here.recv_timeout(HANG).unwrap_err().is_closed());
+    assert!(is_alive(program));
+    drop::<Connection<u8, u8>>(here);
+    kill(program, Signal::KILL);
 }
 
 fn a_pipe_leaves_no_descriptor() {

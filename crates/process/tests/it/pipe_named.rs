@@ -28,9 +28,11 @@ tests! {
     several_writers_do_not_mix_small_pieces
     a_named_pipe_is_removed_with_what_created_it
     what_another_has_put_at_the_path_is_kept
+    what_another_has_put_there_after_a_removal_is_kept
     a_writer_without_a_reader_waits_as_it_likes
     a_writer_that_gave_up_leaves_nothing
     a_writer_that_gave_up_while_the_name_changed_leaves_no_thread
+    a_writer_that_gave_up_with_too_many_open_files_leaves_no_thread
     an_empty_or_full_named_pipe_is_told
     tasks_that_wait_for_the_other_end_give_their_slots_away
 }
@@ -262,6 +264,24 @@ fn what_another_has_put_at_the_path_is_kept() {
     fs::remove_file(aside).unwrap();
 }
 
+fn what_another_has_put_there_after_a_removal_is_kept() {
+    let named = created();
+    let path = named.path().to_owned();
+    // File systems like to give the number of the file that was removed to the next.
+    fs::remove_file(&path).unwrap();
+    let other = NamedPipe::create(&path).unwrap();
+    assert!(named.remove().is_err());
+    assert!(path.exists());
+    // Nor is a link removed that leads to it.
+    let aside = crate::support::path();
+    fs::rename(&path, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &path).unwrap();
+    drop(other);
+    assert!(path.exists());
+    fs::remove_file(path).unwrap();
+    fs::remove_file(aside).unwrap();
+}
+
 fn a_writer_without_a_reader_waits_as_it_likes() {
     let named = created();
     assert_eq!(
@@ -357,6 +377,27 @@ fn a_writer_that_gave_up_while_the_name_changed_leaves_no_thread() {
     drop(opens);
     until(|| threads() == 1);
     fs::remove_file(aside).unwrap();
+}
+
+fn a_writer_that_gave_up_with_too_many_open_files_leaves_no_thread() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let named = created();
+    let mut opens = Box::pin(named.writer_async());
+    assert!(block_on(poll_once(&mut opens)).is_none());
+    until_it_waits();
+    let limit = Rlimit {
+        current: Some(64),
+        ..getrlimit(Resource::Nofile)
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let files: Vec<_> = (0..64)
+        .map_while(|_| File::open("/dev/null").ok())
+        .collect();
+    assert!(files.len() < 64);
+    drop(opens);
+    drop(files);
+    until(|| threads() == 1);
 }
 
 fn an_empty_or_full_named_pipe_is_told() {

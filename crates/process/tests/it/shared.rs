@@ -22,6 +22,7 @@ tests! {
     what_is_beyond_the_end_is_an_error
     memory_of_no_bytes_works
     memory_that_is_too_large_is_an_error
+    memory_beyond_the_limit_of_files_is_an_error
     two_processes_count_to_two_hundred_thousand_by_a_value
     every_type_of_value_is_shared
     a_slice_of_an_array_that_is_not_frozen_is_an_error
@@ -101,6 +102,28 @@ fn memory_that_is_too_large_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
     assert!(SharedArray::<u64>::zeroed(usize::MAX / 2).is_err());
+    // If that were tried, this process should be the one that the system ends for it.
+    fs::write("/proc/self/oom_score_adj", "1000").unwrap();
+    let error = SharedArray::<u64>::zeroed(1 << 50).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+}
+
+fn memory_beyond_the_limit_of_files_is_an_error() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let ours = getrlimit(Resource::Fsize);
+    let limit = Rlimit {
+        current: Some(1000),
+        ..ours
+    };
+    setrlimit(Resource::Fsize, limit).unwrap();
+    let errors = [
+        SharedMemory::new(1000).unwrap_err(),
+        SharedArray::<u8>::zeroed(1000).unwrap_err(),
+        SharedArray::new(&[0_u8; 1000]).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|it| it.kind() == ErrorKind::FileTooLarge));
+    SharedMemory::new(900).unwrap().write_at(&[1], 899).unwrap();
 }
 
 fn count(value: SharedValue<u64>, times: u64) {

@@ -22,6 +22,7 @@ tests! {
     a_thread_that_waits_for_a_lock_gives_its_slot_away
     a_holder_killed_while_it_wrote_is_told_as_torn
     a_holder_killed_before_it_wrote_leaves_the_array_whole
+    an_array_whose_holder_is_killed_at_any_time_is_whole_or_told_as_torn
     a_panic_of_a_holder_is_told_as_torn
     a_waiter_that_is_killed_is_no_holder
     a_forked_holder_ends_with_its_group
@@ -37,6 +38,7 @@ pub(crate) fn with_jobs(jobs: Jobs) -> Jobs {
     jobs.with("shared_arrays::count_in_array", count_in_array)
         .with("shared_arrays::hold", hold)
         .with("shared_arrays::hold_and_panic", hold_and_panic)
+        .with("shared_arrays::fill_endless", fill_endless)
         .with("shared_arrays::hold_forked", hold_forked)
         .with("shared_arrays::wait_for_lock", wait_for_lock)
         .with("shared_arrays::sum", sum)
@@ -180,6 +182,44 @@ fn a_holder_killed_before_it_wrote_leaves_the_array_whole() {
     let array = SharedArray::new(&[0, 0]).unwrap();
     kill_holder(&array, false);
     assert_eq!(*array.lock().unwrap(), [0, 0]);
+}
+
+/// Fills the array with one number after the other until it is killed.
+fn fill_endless(array: SharedArray<u32>) {
+    for number in 0.. {
+        let mut guard = array.lock().or_else(LockError::into_torn).unwrap();
+        for at in 0..guard.len() {
+            std::hint::black_box(&mut guard)[at] = number;
+        }
+    }
+}
+
+fn an_array_whose_holder_is_killed_at_any_time_is_whole_or_told_as_torn() {
+    let pool = pool(2);
+    let array = SharedArray::<u32>::zeroed(1000).unwrap();
+    let mut torn = 0;
+    for round in 0..60 {
+        let fills = [(); 2].map(|()| pool.submit(fill_endless, array.clone()));
+        // They are killed at another moment in each round.
+        let mut changes = 0;
+        let mut last = 0;
+        while changes < round % 7 {
+            let guard = array.lock().unwrap();
+            changes += u32::from(guard[0] != last);
+            last = guard[0];
+        }
+        fills.iter().for_each(|it| assert!(it.cancel()));
+        fills.into_iter().for_each(|it| drop(error(it)));
+        match array.lock() {
+            Ok(guard) => assert!(guard.iter().all(|it| *it == guard[0])),
+            Err(error) => {
+                torn += 1;
+                error.into_torn().unwrap().fill(0);
+            }
+        }
+    }
+    println!("{torn} were torn");
+    assert_works(&pool);
 }
 
 fn hold_and_panic(array: SharedArray<u32>, write: bool) {
@@ -330,6 +370,12 @@ fn an_array_of_no_elements_works() {
     let array = SharedArray::<u32>::new(&[]).unwrap();
     assert!(array.is_empty());
     assert!(array.lock().unwrap().is_empty());
+    // Elements of no bytes.
+    let array = SharedArray::new(&[(); 3]).unwrap();
+    assert_eq!(*array.lock().unwrap(), [(); 3]);
+    let most = SharedArray::<[u8; 0]>::zeroed(usize::MAX).unwrap();
+    assert_eq!(most.freeze().unwrap().len(), usize::MAX);
+    let array = SharedArray::<u32>::zeroed(0).unwrap();
     assert_eq!(
         outcome(pool.submit(sum, array.freeze().unwrap())).unwrap(),
         0

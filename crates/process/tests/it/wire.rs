@@ -170,6 +170,7 @@ pub(crate) fn rogue(how: &str) {
         "another's answer" => frame(17, 0, 5, &[1]),
         "parent's" => frame(2, 0, 0, &[]),
         "short hello" => frame(16, 0, 0, &[1]),
+        "surplus amid" => return send_with_descriptors(&socket, &frame(17, 0, 0, &[1; 100_000])),
         "surplus" => return send_with_descriptor(&socket, &frame(24, 0, 0, &[])),
         "too few" => return send_with_descriptor(&socket, &frame(17, 2, 0, &[1, 1, 1])),
         _ => return hang(&socket),
@@ -182,6 +183,19 @@ pub(crate) fn rogue(how: &str) {
 }
 
 fn send_with_descriptor(socket: &File, bytes: &[u8]) {
+    send_some(socket, bytes);
+    hang(socket);
+}
+
+/// Sends the beginning of a frame, with a descriptor for each byte.
+fn send_with_descriptors(socket: &File, bytes: &[u8]) {
+    bytes[..50]
+        .chunks(1)
+        .for_each(|byte| send_some(socket, byte));
+    hang(socket);
+}
+
+fn send_some(socket: &File, bytes: &[u8]) {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -190,7 +204,6 @@ fn send_with_descriptor(socket: &File, bytes: &[u8]) {
     assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
     let bytes = [std::io::IoSlice::new(bytes)];
     sendmsg(socket, &bytes, &mut control, SendFlags::empty()).unwrap();
-    hang(socket);
 }
 
 fn hang(mut socket: &File) {
