@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workmill::{AcquireError, TryAcquireError};
 
+use super::permits::{Permit, Permits};
 use super::registry::Registry;
-use super::semaphore::{Permit, Permits};
 
 /// A lock that one thread of one process has at a time, made by [`HubRef::lock`](super::HubRef).
 ///

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use workmill::{AbandonedError, GetError, PutError, TaskDoneError, TryGetError, TryPutError};
+use workmill::{GetError, PutError, TryGetError, TryPutError};
 use workmill_jobs::Sendable;
 
-use super::held::sealed::Item;
-use super::held::{AnyQueue, Closed, Fifo, Kept, Lifo, Order, SmallestFirst, encode_item};
+use super::held::{Closed, Fifo, Kept, Lifo, Order, SmallestFirst};
 use super::near::{Near, Sent};
-use super::passing::{Encoded, Side, decode_from};
+use super::queue_items::{
+    NewOf, Outgoing, SAME_VERSION, decode_there, for_good, not_put, value_here,
+};
 use super::registry::{Handle, Registry, There, answer};
 use super::served::Served;
 use super::task::{Lease, TaskGuard};
@@ -110,7 +111,7 @@ pub type PriorityQueue<T> = Queue<T, SmallestFirst>;
 pub struct Queue<T: Send + 'static, O: Order<T>> {
     pub(super) handle: Handle<Kept<T, O>>,
     /// The greatest number for a queue without a bound.
-    capacity: u64,
+    pub(super) capacity: u64,
     /// In a worker, if items go ahead.
     near: Option<Arc<Near>>,
 }
@@ -509,240 +510,6 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     }
 }
 
-/// Makes an item of a value of this process. `None` goes to a queue that keeps the value in it.
-trait NewOf<T: Send + 'static, O: Order<T>>: Sized {
-    fn new_of(queue: &Kept<T, O>, value: T) -> (Self, Option<T>);
-}
-
-impl<T: Sendable, O: Order<T>> NewOf<T, O> for O::Item {
-    fn new_of(queue: &Kept<T, O>, value: T) -> (Self, Option<T>) {
-        match queue.encode(&value) {
-            Ok(encoded) => Item::new(value, encoded),
-            Err(why) => panic!("the item cannot be encoded: {why}"),
-        }
-    }
-}
-
-fn not_put<T: Sendable, O: Order<T>>(
-    error: TryPutError<O::Item>,
-    value: Option<T>,
-) -> TryPutError<T> {
-    let is_full = error.is_full();
-    let value = error.into_inner().back(value);
-    let value = value.expect("the item or the caller has it");
-    match is_full {
-        true => TryPutError::full(value),
-        false => PutError::new(value).into(),
-    }
-}
-
-/// The error of a put without a time limit.
-fn for_good<T>(error: TryPutError<T>) -> PutError<T> {
-    PutError::new(error.into_inner())
-}
-
-/// An item that is about to be sent to the parent.
-struct Outgoing {
-    head: Vec<u8>,
-    encoded: Encoded,
-}
-
-impl Outgoing {
-    fn new<T: Sendable>(there: &There, value: &T) -> Self {
-        match encode_item(Side::worker(there.link), value) {
-            Ok(encoded) => Self {
-                head: encoded.objects.head(),
-                encoded,
-            },
-            Err(why) => panic!("the item cannot be encoded: {why}"),
-        }
-    }
-
-    fn parts(&self) -> [&[u8]; 2] {
-        [&self.head, &self.encoded.bytes]
-    }
-}
-
-const SAME_VERSION: &str = "the parent speaks our version of the protocol";
-
-fn decode_there<T: Sendable>(there: &There, item: &[u8]) -> T {
-    let (_, value) = item::parse(item).expect(SAME_VERSION);
-    match decode_from(Side::worker(there.link), value) {
-        Ok(value) => value,
-        Err(why) => panic!("an item cannot be decoded: {why}"),
-    }
-}
-
-fn value_here<T: Sendable, O: Order<T>>(queue: &Kept<T, O>, item: O::Item) -> T {
-    match queue.value(item) {
-        Ok(value) => value,
-        Err(why) => {
-            let _ = queue.report_done();
-            panic!("an item cannot be decoded: {why}")
-        }
-    }
-}
-
-/// The rest: counts, ends, and all items at once.
-impl<T: Sendable, O: Order<T>> Queue<T, O> {
-    /// Reports a taken item done. In a worker this waits for the answer of the parent, which the
-    /// drop of a [`TaskGuard`] does not.
-    ///
-    /// # Errors
-    ///
-    /// [`TaskDoneError`] if all items that were taken have been reported done. Nothing has changed
-    /// then.
-    pub fn task_done(&self) -> Result<(), TaskDoneError> {
-        match &self.handle {
-            Handle::Here { what, .. } => what.report_done(),
-            Handle::There(there) => match there.ask(Verb::TaskDone, 0, 0).1.status {
-                Status::Yes => Ok(()),
-                _ => Err(TaskDoneError),
-            },
-        }
-    }
-
-    /// Blocks until no item is unfinished.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until every item that was put has been reported done. An item that comes back because
-    /// its process has died is unfinished until another has done it.
-    ///
-    /// # Errors
-    ///
-    /// None: a queue of a hub has no counted consumers, and is not abandoned. The type is that of
-    /// [`workmill::Queue::join`].
-    pub fn join(&self) -> Result<(), AbandonedError> {
-        self.join_within(None).map(|_| ())
-    }
-
-    /// Blocks until no item is unfinished, but no longer than `timeout`. Returns `false` if the
-    /// time was over first. [`Duration::ZERO`] checks once. [`Duration::MAX`] waits forever.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until every item that was put has been reported done, or the time is over.
-    ///
-    /// # Errors
-    ///
-    /// None, as for [`join`](Self::join).
-    pub fn join_timeout(&self, timeout: Duration) -> Result<bool, AbandonedError> {
-        self.join_within(Some(timeout))
-    }
-
-    fn join_within(&self, time: Option<Duration>) -> Result<bool, AbandonedError> {
-        match (&self.handle, time) {
-            (Handle::Here { what, .. }, None) => what.joining().1.join().map(|()| true),
-            (Handle::Here { what, .. }, Some(time)) => what.joining().1.join_timeout(time),
-            (Handle::There(there), time) => {
-                let answer = there.ask(Verb::Join, limit(time), 0).1;
-                Ok(answer.status == Status::Yes)
-            }
-        }
-    }
-
-    /// Waits until no item is unfinished, without blocking the thread. Dropping the future ends the
-    /// wait.
-    ///
-    /// # Errors
-    ///
-    /// None, as for [`join`](Self::join).
-    pub async fn join_async(&self) -> Result<(), AbandonedError> {
-        match &self.handle {
-            Handle::Here { what, .. } => {
-                let (_joining, inner) = what.joining();
-                inner.join_async().await
-            }
-            Handle::There(there) => {
-                there.ask_async(Verb::Join, limit(None), 0).await;
-                Ok(())
-            }
-        }
-    }
-
-    /// Returns the number of items that were put and have not been reported done. This is a
-    /// snapshot and may be stale.
-    pub fn unfinished(&self) -> usize {
-        match &self.handle {
-            Handle::Here { what, .. } => what.settled().unfinished(),
-            Handle::There(there) => there.number(Verb::Unfinished, 0),
-        }
-    }
-
-    /// Closes the queue for all processes: puts are refused from now on, and so are puts that wait.
-    /// Gets go on until the queue is empty. Closing a closed queue has no effect.
-    pub fn close(&self) {
-        match &self.handle {
-            Handle::Here { what, .. } => what.close(),
-            Handle::There(there) => there.tell(Verb::Close, 0),
-        }
-    }
-
-    /// Closes the queue, and returns all items that are in it, in the queue's order. They are no
-    /// longer unfinished. Items that others have taken as tasks stay with them.
-    pub fn close_and_drain(&self) -> Vec<T> {
-        self.close();
-        self.iter_tasks().map(TaskGuard::into_inner).collect()
-    }
-
-    /// Takes out all items that are in the queue now, in its order. They are no longer unfinished.
-    pub fn drain(&self) -> Vec<T> {
-        let there = std::iter::from_fn(|| self.try_get_task().ok());
-        there.take(self.len()).map(TaskGuard::into_inner).collect()
-    }
-
-    /// Returns `true` if the queue was closed.
-    pub fn is_closed(&self) -> bool {
-        match &self.handle {
-            Handle::Here { what, .. } => what.is_closed(),
-            Handle::There(there) => there.number(Verb::IsClosed, 0) != 0,
-        }
-    }
-
-    /// Returns the number of items in the queue. This is a snapshot and may be stale.
-    #[doc(alias = "qsize")]
-    pub fn len(&self) -> usize {
-        match &self.handle {
-            Handle::Here { what, .. } => what.len(),
-            Handle::There(there) => there.number(Verb::Length, 0),
-        }
-    }
-
-    /// Returns `true` if no item is in the queue. This is a snapshot and may be stale.
-    #[doc(alias = "empty")]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns `true` if there is no room in the queue. This is a snapshot and may be stale.
-    #[doc(alias = "full")]
-    pub fn is_full(&self) -> bool {
-        self.capacity()
-            .is_some_and(|capacity| self.len() >= capacity)
-    }
-
-    /// Returns the largest number of items that the queue holds, or `None` for any number.
-    pub fn capacity(&self) -> Option<usize> {
-        match self.capacity {
-            u64::MAX => None,
-            capacity => usize::try_from(capacity).ok(),
-        }
-    }
-
-    /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
-    /// item as [`get`](Self::get) does. `for item in &queue` uses this iterator.
-    pub fn iter(&self) -> Iter<'_, T, O> {
-        Iter { queue: self }
-    }
-
-    /// Returns an iterator that takes items until the queue is closed and empty. It blocks for each
-    /// item as [`get_task`](Self::get_task) does, and returns it in a guard.
-    pub fn iter_tasks(&self) -> IterTasks<'_, T, O> {
-        IterTasks { queue: self }
-    }
-}
-
 impl<T: Send + 'static, O: Order<T>> Clone for Queue<T, O> {
     fn clone(&self) -> Self {
         Self {
@@ -779,45 +546,5 @@ impl<'de, T: Sendable, O: Order<T>> Deserialize<'de> for Queue<T, O> {
             capacity,
             near,
         })
-    }
-}
-
-impl<'a, T: Sendable, O: Order<T>> IntoIterator for &'a Queue<T, O> {
-    type Item = T;
-    type IntoIter = Iter<'a, T, O>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-/// An iterator that takes items until the queue is closed and empty. Returned by [`Queue::iter`].
-#[derive(Debug)]
-#[must_use = "iterators do nothing unless iterated"]
-pub struct Iter<'a, T: Send + 'static, O: Order<T>> {
-    queue: &'a Queue<T, O>,
-}
-
-impl<T: Sendable, O: Order<T>> Iterator for Iter<'_, T, O> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.queue.get().ok()
-    }
-}
-
-/// An iterator that takes items until the queue is closed and empty, and returns each in a guard.
-/// Returned by [`Queue::iter_tasks`].
-#[derive(Debug)]
-#[must_use = "iterators do nothing unless iterated"]
-pub struct IterTasks<'a, T: Send + 'static, O: Order<T>> {
-    queue: &'a Queue<T, O>,
-}
-
-impl<T: Sendable, O: Order<T>> Iterator for IterTasks<'_, T, O> {
-    type Item = TaskGuard<T, O>;
-
-    fn next(&mut self) -> Option<TaskGuard<T, O>> {
-        self.queue.get_task().ok()
     }
 }

@@ -10,6 +10,7 @@ use workmill_process::hub::{Event, JoinableQueue};
 use workmill_process::{Bytes, Hub, JobExecutor, ProcessPoolExecutor, current_process, workmill};
 
 use crate::hub_jobs as jobs;
+use crate::hub_tours;
 use crate::jobs::{Fruit, Poison, Trouble};
 use crate::runner::tests;
 use crate::support::{HANG, assert_works, error, outcome, pool};
@@ -41,34 +42,34 @@ tests! {
 
 fn all_that_locks_can_do_they_can_do_in_workers() {
     let pool = pool(1);
-    jobs::lock_tour(pool.hub().lock());
-    outcome(pool.submit(jobs::lock_tour, pool.hub().lock())).unwrap();
+    hub_tours::lock_tour(pool.hub().lock());
+    outcome(pool.submit(hub_tours::lock_tour, pool.hub().lock())).unwrap();
 }
 
 fn all_that_semaphores_can_do_they_can_do_in_workers() {
     let pool = pool(1);
-    jobs::semaphore_tour(pool.hub().semaphore(3));
-    outcome(pool.submit(jobs::semaphore_tour, pool.hub().semaphore(3))).unwrap();
-    jobs::bounded_tour(pool.hub().bounded_semaphore(2));
-    outcome(pool.submit(jobs::bounded_tour, pool.hub().bounded_semaphore(2))).unwrap();
+    hub_tours::semaphore_tour(pool.hub().semaphore(3));
+    outcome(pool.submit(hub_tours::semaphore_tour, pool.hub().semaphore(3))).unwrap();
+    hub_tours::bounded_tour(pool.hub().bounded_semaphore(2));
+    outcome(pool.submit(hub_tours::bounded_tour, pool.hub().bounded_semaphore(2))).unwrap();
 }
 
 fn all_that_events_and_latches_can_do_they_can_do_in_workers() {
     let pool = pool(1);
-    jobs::event_tour(pool.hub().event());
-    outcome(pool.submit(jobs::event_tour, pool.hub().event())).unwrap();
-    jobs::latch_tour(pool.hub().latch(3));
-    outcome(pool.submit(jobs::latch_tour, pool.hub().latch(3))).unwrap();
+    hub_tours::event_tour(pool.hub().event());
+    outcome(pool.submit(hub_tours::event_tour, pool.hub().event())).unwrap();
+    hub_tours::latch_tour(pool.hub().latch(3));
+    outcome(pool.submit(hub_tours::latch_tour, pool.hub().latch(3))).unwrap();
 }
 
 fn all_that_queues_can_do_they_can_do_in_workers() {
     let pool = pool(1);
     let hub = pool.hub();
-    jobs::queue_tour(hub.queue(2));
-    outcome(pool.submit(jobs::queue_tour, hub.queue(2))).unwrap();
-    jobs::orders_tour(hub.lifo_queue(None), hub.priority_queue(None));
+    hub_tours::queue_tour(hub.queue(2));
+    outcome(pool.submit(hub_tours::queue_tour, hub.queue(2))).unwrap();
+    hub_tours::orders_tour(hub.lifo_queue(None), hub.priority_queue(None));
     let queues = (hub.lifo_queue(None), hub.priority_queue(None));
-    outcome(pool.submit(jobs::orders_tour, queues)).unwrap();
+    outcome(pool.submit(hub_tours::orders_tour, queues)).unwrap();
 }
 
 fn a_lock_excludes_processes_and_threads() {
@@ -130,7 +131,7 @@ fn a_program_passes_the_same_handles_to_jobs_on_threads() {
     let hub = Hub::new(crate::jobs::jobs()).unwrap();
     let threads = workmill::ThreadPoolExecutor::new(2).unwrap();
     threads
-        .submit_job(jobs::lock_tour, hub.lock())
+        .submit_job(hub_tours::lock_tour, hub.lock())
         .join()
         .unwrap();
     let (queue, go) = (hub.queue(None), hub.event());

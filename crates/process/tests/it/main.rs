@@ -25,6 +25,8 @@ mod hub_keys;
 #[cfg(target_os = "linux")]
 mod hub_processes;
 #[cfg(target_os = "linux")]
+mod hub_tours;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod jobs;
