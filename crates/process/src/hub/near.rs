@@ -67,20 +67,14 @@ struct State {
 }
 
 impl Drop for Near {
-    /// Nothing is left that uses the object: gives back what was kept at hand, and says so.
+    /// Nothing is left that uses the object, and the parent takes back what was kept at hand.
     fn drop(&mut self) {
-        if !self.link.is_ours() {
-            return;
+        if self.link.is_ours() {
+            // ORDERING: Relaxed: as in `get`.
+            let come = self.come.load(Ordering::Relaxed);
+            let gone = Request::new(Verb::Gone, self.number, come, 0);
+            self.link.tell(gone, &[]);
         }
-        let tell = |verb, first| {
-            let request = Request::new(verb, self.number, first, 0);
-            self.link.tell(request, &[]);
-        };
-        for lent in std::mem::take(&mut *self.released()) {
-            tell(Verb::Release, lent.request);
-        }
-        // ORDERING: Relaxed: as in `get`.
-        tell(Verb::Gone, self.come.load(Ordering::Relaxed));
     }
 }
 
