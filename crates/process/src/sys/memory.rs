@@ -67,6 +67,10 @@ pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     // The system would look for more until it has killed other programs, or this one.
     let system = rustix::system::sysinfo();
     let unit = u64::from(system.mem_unit).max(1);
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the words of the system have 32 bits elsewhere"
+    )]
     let all = u64::from(system.totalram).saturating_add(u64::from(system.totalswap));
     if bytes > all.saturating_mul(unit) {
         let message = format!("shared memory of {bytes} bytes is more than this system has");

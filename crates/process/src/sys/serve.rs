@@ -155,19 +155,19 @@ impl<'a> Worker<'a> {
         let called = catch_unwind(AssertUnwindSafe(call));
         drop(passing::set(None));
         // What the result names is kept until that is on its way.
-        let (kind, (descriptors, named)) = match called {
-            Ok(Ok((descriptors, named))) => (Kind::Value, (descriptors, Some(named))),
-            Ok(Err((kind, text))) => (self.tell(kind, &text), (Vec::new(), None)),
-            Err(payload) => (
-                self.tell(Kind::Panicked, &message(payload)),
-                (Vec::new(), None),
-            ),
+        let (kind, returned) = match called {
+            Ok(Ok(returned)) => (Kind::Value, returned),
+            Ok(Err((kind, text))) => (self.tell(kind, &text), Returned::default()),
+            Err(payload) => {
+                let kind = self.tell(Kind::Panicked, &message(payload));
+                (kind, Returned::default())
+            }
         };
-        if let Some(named) = named.as_ref().filter(|named| !named.there.is_empty()) {
+        if !returned.objects.there.is_empty() {
             let names = Request::new(Verb::Returns, 0, 0, 0);
-            self.link.tell(names, &[&named.head()]);
+            self.link.tell(names, &[&returned.objects.head()]);
         }
-        self.reply(kind, sequence, &descriptors);
+        self.reply(kind, sequence, &returned.descriptors);
         Ok(())
     }
 
@@ -205,15 +205,21 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Calls a job, and appends its result to `reply`. Returns the descriptors of the result, and the
-/// handles that it names. An error is the frame that tells of it.
+/// The descriptors of a result, and the objects that it names.
+#[derive(Default)]
+struct Returned {
+    descriptors: Vec<Arc<OwnedFd>>,
+    objects: Objects,
+}
+
+/// Calls a job, and appends its result to `reply`. An error is the frame that tells of it.
 fn call(
     jobs: &Jobs,
     link: &'static Link,
     name: &str,
     (arguments, descriptors): (&[u8], Vec<OwnedFd>),
     reply: &mut Vec<u8>,
-) -> Result<(Vec<Arc<OwnedFd>>, Objects), (Kind, String)> {
+) -> Result<Returned, (Kind, String)> {
     let begun = Decoding::begin(arguments, descriptors);
     let (decoding, arguments) = begun.map_err(|error| (Kind::NotCalled, error.to_string()))?;
     let (mut decoding, mut encoding) = (Some(decoding), None);
@@ -227,9 +233,12 @@ fn call(
         }
     };
     let called = jobs.call_in_phases(name, arguments, reply, tell);
-    let (named, refused) = passing::set(None);
+    let (objects, refused) = passing::set(None);
     match (called, encoding, decoding) {
-        (Ok(()), Some(encoding), _) => Ok((encoding.end(reply), named)),
+        (Ok(()), Some(encoding), _) => Ok(Returned {
+            descriptors: encoding.end(reply),
+            objects,
+        }),
         (Err(CallError::Result(error)), Some(encoding), _) => {
             let told = encoding.fail().or(refused);
             Err((Kind::NotEncoded, told.unwrap_or_else(|| error.to_string())))
