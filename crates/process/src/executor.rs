@@ -122,10 +122,11 @@ impl ProcessPoolExecutor {
             .max_spare_threads(config.processes.saturating_add(512))
             .thread_name(|index| format!("workmill-process-{index}"))
             .build()?;
-        let mut jobs = drivers.limited(at_a_time);
-        if let Some((waiting, overflow)) = queue {
-            jobs = jobs.queue_capacity(waiting).overflow(overflow);
-        }
+        // Bounded in any case: all tasks of a group with a bound go through one queue. Others that
+        // begin when one has ended, on the thread of that, go before some of their elders there.
+        let (waiting, overflow) = queue.unwrap_or((usize::MAX >> 8, Overflow::Block));
+        let jobs = drivers.limited(at_a_time);
+        let jobs = jobs.queue_capacity(waiting).overflow(overflow);
         let shared = Arc::new(Shared::new(config));
         shared.begin(drivers.handle());
         let reference = ProcessPoolRef::new(jobs.handle(), drivers.handle(), shared);

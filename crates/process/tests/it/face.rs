@@ -18,6 +18,7 @@ use crate::support::{
 tests! {
     results_come_back_in_every_way_of_waiting
     jobs_run_in_as_many_processes_as_there_may_be
+    one_process_runs_jobs_in_the_order_of_their_submission
     a_job_knows_itself
     jobs_of_several_executors_have_different_keys
     any_number_of_processes_may_be_allowed
@@ -52,6 +53,21 @@ fn occupied(pool: &ProcessPoolExecutor) -> (Sign, workmill::JoinHandle<()>) {
     let handle = pool.submit(jobs::begin_and_hang, sign.text());
     sign.wait();
     (sign, handle)
+}
+
+fn one_process_runs_jobs_in_the_order_of_their_submission() {
+    let (pool, file) = (pool(1), Sign(path()));
+    for round in 0..60 {
+        let first = pool.submit(jobs::square, 3);
+        let lines: Vec<_> = (0..40).map(|n| format!("{round} {n}")).collect();
+        let handles = lines.iter().map(|line| (file.text(), line.clone()));
+        let handles: Vec<_> = handles.map(|it| pool.submit(jobs::append, it)).collect();
+        outcome(first).unwrap();
+        handles.into_iter().for_each(|it| outcome(it).unwrap());
+        let text = std::fs::read_to_string(&file.0).unwrap();
+        assert!(text.lines().eq(lines), "{text}");
+        std::fs::remove_file(&file.0).unwrap();
+    }
 }
 
 fn results_come_back_in_every_way_of_waiting() {
