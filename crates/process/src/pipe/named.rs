@@ -12,8 +12,8 @@ use crate::sys::{Created, Fifo, Opening, Tried, Until, create_fifo, expect_fifo}
 /// it, no matter which program started them.
 ///
 /// It carries bytes one way, from writers to readers, and keeps none when nobody has it open. What
-/// is written at once in up to 4096 bytes (512 on macOS) stays together if several write. For typed items, and
-/// between processes that come from one program, [`pipe`](crate::pipe()) is better.
+/// is written at once in up to 4096 bytes (512 on macOS) stays together if several write. For typed
+/// items, and between processes that come from one program, [`pipe`](crate::pipe()) is better.
 ///
 /// The object that has [created](Self::create) a named pipe removes it when it is dropped, if it is
 /// still at its path. Ends that are open stay open then.
