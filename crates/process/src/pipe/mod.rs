@@ -81,14 +81,17 @@ pub fn pipe<A, B>() -> io::Result<(Connection<A, B>, Connection<B, A>)> {
 ///
 /// # Room
 ///
-/// The system keeps about 200 KB for each direction. When that is full, senders wait until the
-/// other end receives. An item that is larger is sent in parts, while it is being received; so
-/// [`try_send`](Self::try_send) does not send it unless somebody receives at that moment.
+/// The system keeps about 200 KB for each direction, and counts some hundred bytes for each item
+/// beside its own. When that is full, senders wait until the other end receives; those that wait
+/// go on when most of it has been received, not at the first item. An item that is larger is sent
+/// in parts, while it is being received; so [`try_send`](Self::try_send) does not send it unless
+/// somebody receives at that moment.
 ///
 /// # The end
 ///
-/// An end is gone when all that had it have dropped it, or have ended, however they did. Then the
-/// other end still receives what was sent, and after that a call returns an error that
+/// An end is gone when all that had it have dropped it, or have ended, however they did. (A program
+/// that such a process has started does not have it; a copy of it, made by a bare `fork`, does.)
+/// Then the other end still receives what was sent, and after that a call returns an error that
 /// [`is_closed`](PipeError::is_closed). A process that was killed while it sent a large item leaves
 /// a part of it: that is an error ([`Incomplete`](PipeErrorKind::Incomplete)), and no item.
 ///
@@ -190,6 +193,18 @@ impl<A: Serialize, B> Connection<A, B> {
     /// Those of [`send`](Self::send), and [`Full`](PipeErrorKind::Full) if there is no room for all
     /// of the item, or if another thread is sending by this end. What was sent of a large item is
     /// dropped by the other end, and takes up room until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, _there) = workmill_process::pipe::<u64, ()>()?;
+    /// let sent = (0..).take_while(|item| here.try_send(item).is_ok()).count();
+    /// assert!(sent > 100);
+    /// assert!(here.try_send(&0).unwrap_err().is_full());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_send(&self, item: &A) -> Result<(), PipeError> {
         self.end.send(Self::encoded(item)?, Patience::Never)
     }
@@ -203,7 +218,22 @@ impl<A: Serialize, B> Connection<A, B> {
     /// # Errors
     ///
     /// Those of [`send`](Self::send), and [`Full`](PipeErrorKind::Full) when the time is over. The
-    /// other end gets nothing of the item then, even if a part of it was sent.
+    /// other end gets nothing of the item then, even if a part of it was sent; the part takes up
+    /// room until the other end receives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use std::time::Duration;
+    ///
+    /// // More than there is room for, and nobody receives.
+    /// let (here, _there) = workmill_process::pipe::<Vec<u8>, ()>()?;
+    /// let sent = here.send_timeout(&vec![1; 1 << 20], Duration::from_millis(10));
+    /// assert!(sent.unwrap_err().is_full());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_timeout(&self, item: &A, timeout: Duration) -> Result<(), PipeError> {
         let patience = within(timeout);
         self.end.send(Self::encoded(item)?, patience)
@@ -219,6 +249,22 @@ impl<A: Serialize, B> Connection<A, B> {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, the other end gets nothing of the item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u8, u8>()?;
+    /// workmill_process::workmill::block_on(async {
+    ///     here.send_async(&1).await?;
+    ///     there.send_async(&2).await?;
+    ///     assert_eq!(there.recv_async().await?, 1);
+    ///     assert_eq!(here.recv_async().await?, 2);
+    ///     Ok::<_, workmill_process::PipeError>(())
+    /// })?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_async<'a>(
         &'a self,
         item: &A,
@@ -262,6 +308,18 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     ///
     /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) if no whole item is
     /// there, or if another thread is receiving by this end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u8, ()>()?;
+    /// assert!(there.try_recv().unwrap_err().is_empty());
+    /// here.send(&1)?;
+    /// assert_eq!(there.try_recv()?, 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_recv(&self) -> Result<B, PipeError> {
         let arrived = self.end.receive(Patience::Never)?;
         self.decoded(arrived)
@@ -277,6 +335,21 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     ///
     /// Those of [`recv`](Self::recv), and [`Empty`](PipeErrorKind::Empty) when the time is over.
     /// The part of an item that has come is kept for the next call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use std::time::Duration;
+    ///
+    /// let (here, there) = workmill_process::pipe::<(), u8>()?;
+    /// let time = Duration::from_millis(10);
+    /// assert!(here.recv_timeout(time).unwrap_err().is_empty());
+    /// drop(there);
+    /// assert!(here.recv_timeout(time).unwrap_err().is_closed());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<B, PipeError> {
         let arrived = self.end.receive(within(timeout))?;
         self.decoded(arrived)
@@ -299,6 +372,19 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// Returns an iterator that receives until the other end has gone. Each step blocks as
     /// [`recv`](Self::recv) does. An item that is an error does not end it, unless the system
     /// reported the error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u32, ()>()?;
+    /// (1..=3).try_for_each(|item| here.send(&item))?;
+    /// drop(here);
+    /// let items: Vec<_> = there.iter().collect::<Result<_, _>>()?;
+    /// assert_eq!(items, [1, 2, 3]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = Result<B, PipeError>> {
         let mut has_failed = false;
         std::iter::from_fn(move || {

@@ -12,11 +12,11 @@ use crate::sys::{Created, Fifo, Opening, Tried, Until, create_fifo, expect_fifo}
 /// it, no matter which program started them.
 ///
 /// It carries bytes one way, from writers to readers, and keeps none when nobody has it open. What
-/// is written at once in up to 4096 bytes stays together if several write. For typed items, and
-/// between processes that come from one program, [`pipe`](crate::pipe()) is better.
+/// is written at once in up to 4096 bytes (512 on macOS) stays together if several write. For typed
+/// items, and between processes that come from one program, [`pipe`](crate::pipe()) is better.
 ///
-/// The object that has [created](Self::create) a named pipe removes it when it is dropped. Ends
-/// that are open stay open then.
+/// The object that has [created](Self::create) a named pipe removes it when it is dropped, if it is
+/// still at its path. Ends that are open stay open then.
 ///
 /// On systems other than Linux and macOS it can be neither created nor opened:
 /// [`Unsupported`](io::ErrorKind::Unsupported).
@@ -260,7 +260,7 @@ fn now<T>(tried: Tried<T>) -> io::Result<T> {
 ///
 /// Its [`Read`] blocks until there is something, at first until a writer comes; it returns 0 when
 /// all writers have gone, however they ended. A writer that comes later can be read from as well. A
-/// task of a pool that waits gives its slot to another thread.
+/// task of a pool that waits gives its slot to another thread. Its drop closes the end.
 #[derive(Debug)]
 pub struct NamedPipeReader(Fifo);
 
@@ -313,7 +313,8 @@ impl Read for NamedPipeReader {
 ///
 /// Its [`Write`] blocks while there is no room (the system keeps 64 KB), and returns an error of
 /// the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when no reader is left. A task of a pool that
-/// waits gives its slot to another thread.
+/// waits gives its slot to another thread. Its drop closes the end: what was written is still read,
+/// if there is a reader.
 #[derive(Debug)]
 pub struct NamedPipeWriter(Fifo);
 

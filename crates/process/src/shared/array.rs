@@ -22,8 +22,8 @@ const WHAT: &str = "a shared array";
 /// they are neither encoded nor sent.
 ///
 /// The elements are *plain data*: [`bytemuck::Pod`], which numbers are, and arrays of them, and
-/// structures of your own with `#[derive(Pod)]` of the crate bytemuck 1. Their number does not
-/// change.
+/// structures of your own with `#[derive(Pod)]` of the crate bytemuck 1. Types that are aligned to
+/// more than 64 bytes are refused by the compiler. The number of elements does not change.
 ///
 /// It can be an argument or the result of a job. A clone, or what a job gets, is the same array;
 /// the system frees it with its last user.
@@ -94,8 +94,10 @@ impl<T: Pod> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there are too many open files, or no memory is left. On systems other than
-    /// Linux, an error of the kind [`Unsupported`](io::ErrorKind::Unsupported).
+    /// [`io::Error`] if there are too many open files, or no memory is left;
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the limit of this process for the length of
+    /// files forbids it. On systems other than Linux, an error of the kind
+    /// [`Unsupported`](io::ErrorKind::Unsupported).
     pub fn new(elements: &[T]) -> io::Result<Self> {
         Array::new(elements).map(|array| Self { array })
     }
@@ -104,7 +106,21 @@ impl<T: Pod> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// Those of [`new`](Self::new), and one of the kind
+    /// [`OutOfMemory`](io::ErrorKind::OutOfMemory) if that is more than the system has in all. If
+    /// it is more than is *free*, the system may end processes to make room, as for any memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let array = workmill_process::SharedArray::<u64>::zeroed(1000)?;
+    /// assert_eq!(array.len(), 1000);
+    /// array.lock().unwrap()[999] = 1;
+    /// assert_eq!(array.freeze().unwrap().iter().sum::<u64>(), 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn zeroed(length: usize) -> io::Result<Self> {
         Array::zeroed(length).map(|array| Self { array })
     }
@@ -130,7 +146,9 @@ impl<T: Pod> SharedArray<T> {
     /// # Errors
     ///
     /// [`LockError::Torn`] with the guard, if the last holder died or panicked while it wrote;
-    /// [`LockError::WouldDeadlock`] if this thread has the lock already; [`LockError::Frozen`].
+    /// [`LockError::WouldDeadlock`] if this thread has the lock already; [`LockError::Frozen`];
+    /// [`LockError::Io`] if there are too many open files, since the lock is one, or if `/proc` is
+    /// not there.
     ///
     /// # Examples
     ///
@@ -159,6 +177,24 @@ impl<T: Pod> SharedArray<T> {
     /// # Errors
     ///
     /// Those of [`lock`](Self::lock), and [`LockError::WouldBlock`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use workmill_process::{LockError, SharedArray};
+    ///
+    /// let array = SharedArray::new(&[1, 2])?;
+    /// let guard = array.lock().unwrap();
+    /// std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| matches!(array.try_lock(), Err(LockError::WouldBlock)));
+    ///     assert!(other.join().unwrap());
+    /// });
+    /// drop(guard);
+    /// assert_eq!(*array.try_lock().unwrap(), [1, 2]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_lock(&self) -> Result<SharedArrayGuard<'_, T>, LockError<SharedArrayGuard<'_, T>>> {
         SharedArrayGuard::of(self.array.try_lock())
     }
@@ -219,7 +255,8 @@ impl<T: Pod> fmt::Debug for SharedArray<T> {
 /// The lock of a [`SharedArray`]. It dereferences to the elements; its drop releases the lock.
 ///
 /// It stays with the thread that has locked the array. If a panic drops it after it was used to
-/// write, the next holder is told that the array is [torn](LockError::Torn).
+/// write, the next holder is told that the array is [torn](LockError::Torn). If it is forgotten
+/// ([`std::mem::forget`]), the array stays locked until the process ends.
 #[must_use = "the lock is released at once"]
 pub struct SharedArrayGuard<'a, T: Pod> {
     locked: Locked<'a, T>,
@@ -281,7 +318,21 @@ impl<T: Pod + fmt::Debug> fmt::Debug for SharedArrayGuard<'_, T> {
 /// The elements of a frozen [`SharedArray`], to which nobody writes any more. It dereferences to
 /// `[T]`.
 ///
-/// It can be an argument or the result of a job. A clone, or what a job gets, is the same memory.
+/// It can be an argument or the result of a job, and an item of a pipe; elsewhere it cannot be
+/// encoded. A clone, or what a job gets, is the same memory, which the system frees with its last
+/// user.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// let slice = workmill_process::SharedArray::new(&[1, 2, 3])?.freeze().unwrap();
+/// let same = slice.clone();
+/// drop(slice);
+/// assert_eq!(*same, [1, 2, 3]);
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct SharedSlice<T: Pod> {
     frozen: Frozen<T>,
 }

@@ -86,9 +86,13 @@ impl SharedMemory {
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there are too many open files, or if it is larger than memory can be. On
-    /// systems that are not supported, an error of the kind
+    /// [`io::Error`] if there are too many open files;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is larger than memory can be;
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the limit of this process for the length of
+    /// files forbids it. On systems that are not supported, an error of the kind
     /// [`Unsupported`](io::ErrorKind::Unsupported).
+    ///
+    /// The system takes memory for it when it is written to, not before.
     pub fn new(bytes: usize) -> io::Result<Self> {
         SharedBytes::new(bytes).map(|bytes| Self { bytes })
     }

@@ -66,13 +66,8 @@ pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 
     // The system would look for more until it has killed other programs, or this one.
     let system = rustix::system::sysinfo();
-    let unit = u64::from(system.mem_unit).max(1);
-    #[allow(
-        clippy::useless_conversion,
-        reason = "the words of the system have 32 bits elsewhere"
-    )]
-    let all = u64::from(system.totalram).saturating_add(u64::from(system.totalswap));
-    if bytes > all.saturating_mul(unit) {
+    let units = u128::from(system.totalram) + u128::from(system.totalswap);
+    if u128::from(bytes) > units * u128::from(system.mem_unit.max(1)) {
         let message = format!("shared memory of {bytes} bytes is more than this system has");
         return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
     }
