@@ -286,7 +286,7 @@ pub use error::{
 };
 pub use executor::{
     DropBehavior, Group, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,
-    worker_index,
+    with_cancelled, worker_index,
 };
 pub use future::{YieldNow, block_on, yield_now};
 pub use handle::{

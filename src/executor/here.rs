@@ -1,11 +1,13 @@
 //! Functions for code inside a task, which need no reference to its pool.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::PoolRef;
 use crate::admission::View;
 use crate::pool::Local;
 use crate::sync::cancel::CancelToken;
+use crate::unwind::OnDrop;
 use crate::wait::{Blocking, Cause};
 
 /// Returns the pool whose task calls this, or `None` outside of tasks.
@@ -61,8 +63,9 @@ pub fn worker_index() -> Option<usize> {
 /// register callbacks, or pass it on, also to threads outside the pool, and keep it for as long as
 /// it likes. A closure that runs for long should keep it instead of asking again.
 ///
-/// A task that is run inline, or by its submitter, has the token of its own pool. A future can ask
-/// while it is polled. Outside of tasks, and in a forked child process, the returned token is never
+/// A task that is run inline, or by its submitter, has the token of its own pool. A job has one of
+/// its own, where it can be asked to end: see [`with_cancelled`]. A future can ask while it is
+/// polled. Outside of tasks, and in a forked child process, the returned token is never
 /// cancelled, so a library may ask without knowing its callers.
 ///
 /// The thread that shuts the pool down calls the callbacks of the token, as
@@ -93,8 +96,68 @@ pub fn worker_index() -> Option<usize> {
 /// ```
 #[doc(alias("interrupted", "isInterrupted"))]
 pub fn cancelled() -> CancelToken {
-    let token = Local::with(|local| Some(local?.shared.token()));
-    token.unwrap_or_default()
+    let given = GIVEN.try_with(|given| given.borrow().as_ref().and_then(Given::token));
+    given.ok().flatten().unwrap_or_else(|| {
+        let token = Local::with(|local| Some(local?.shared.token()));
+        token.unwrap_or_default()
+    })
+}
+
+/// A token that [`with_cancelled`] was given.
+struct Given {
+    token: CancelToken,
+    place: Place,
+}
+
+/// The addresses of the innermost pool's part of this thread, and of the cell of the running task:
+/// another task that runs on top has others.
+type Place = (usize, usize);
+
+fn place() -> Place {
+    let local = Local::with(|local| local.map_or(0, |local| std::ptr::from_ref(local).addr()));
+    (local, Local::running_cell().addr())
+}
+
+impl Given {
+    /// Returns the token, unless this thread runs another task meanwhile.
+    fn token(&self) -> Option<CancelToken> {
+        (place() == self.place).then(|| self.token.clone())
+    }
+}
+
+std::thread_local! {
+    static GIVEN: RefCell<Option<Given>> = const { RefCell::new(None) };
+}
+
+/// Calls `f`, in which [`cancelled`] returns `token`, on this thread.
+///
+/// It is for code that runs other people's functions and can ask them to end: an executor, or a
+/// server of jobs. Give it a [child](CancelToken::child) of [`cancelled()`](cancelled) if the end
+/// of the pool is to reach `f` as well. Calls may be nested; the innermost token counts. A task
+/// that is run inline while `f` waits for it has the token of its own pool, as always. So have the
+/// tasks that `f` submits.
+///
+/// # Examples
+///
+/// ```
+/// use workmill::{CancelToken, cancelled, with_cancelled};
+///
+/// let stop = CancelToken::new();
+/// let asked = with_cancelled(&stop, || {
+///     stop.cancel();
+///     cancelled().is_cancelled()
+/// });
+/// assert!(asked && !cancelled().is_cancelled());
+/// ```
+pub fn with_cancelled<R>(token: &CancelToken, f: impl FnOnce() -> R) -> R {
+    let given = Given {
+        token: token.clone(),
+        place: place(),
+    };
+    let replace = |given| GIVEN.try_with(|it| it.replace(given)).ok().flatten();
+    let outer = Cell::new(replace(Some(given)));
+    let _end = OnDrop(|| drop(replace(outer.take())));
+    f()
 }
 
 /// Calls `wait`, and gives this task's slot, its right to run, to another thread meanwhile.

@@ -25,7 +25,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 pub use self::group::Group;
-pub use self::here::{blocking, cancelled, current, worker_index};
+pub use self::here::{blocking, cancelled, current, with_cancelled, worker_index};
 pub use self::owner::{DropBehavior, ThreadPoolExecutor};
 pub use self::promises::promise_in;
 use crate::admission::View;

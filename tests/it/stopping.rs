@@ -5,7 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use workmill::{
-    Builder, CancelToken, DropBehavior, Overflow, ThreadPoolExecutor, block_on, cancelled,
+    Builder, CancelToken, DropBehavior, Overflow, ThreadPoolExecutor, block_on, cancelled, current,
+    with_cancelled,
 };
 
 #[cfg(unix)]
@@ -248,5 +249,35 @@ fn in_a_forked_child_no_token_is_cancelled() {
             fork(move || assert!(stops.is_shutdown() && !cancelled().is_cancelled()))
         });
         child.join().unwrap().ends_well();
+    });
+}
+
+#[test]
+fn code_has_the_token_that_it_was_given_and_its_tasks_have_their_own() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let inside = pool.submit(|| {
+            let (outer, inner) = (CancelToken::new(), CancelToken::new());
+            outer.cancel();
+            let is_asked = || cancelled().is_cancelled();
+            assert!(!is_asked());
+            with_cancelled(&outer, || {
+                assert!(is_asked());
+                // Run inline, as this is the only thread.
+                let task = current().unwrap().submit(|| cancelled().is_cancelled());
+                assert!(!task.join().unwrap());
+                assert!(!with_cancelled(&inner, is_asked));
+                let unwinds = || with_cancelled(&inner, || panic!("in the function"));
+                assert!(catch_unwind(AssertUnwindSafe(unwinds)).is_err());
+                assert!(is_asked());
+            });
+            assert!(!is_asked());
+        });
+        inside.join().unwrap();
+
+        let stop = CancelToken::new();
+        stop.cancel();
+        with_cancelled(&stop, || assert!(cancelled().is_cancelled()));
+        assert!(!cancelled().is_cancelled());
     });
 }

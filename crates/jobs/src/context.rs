@@ -82,8 +82,9 @@ impl JobContext {
     /// Returns a token that is cancelled when the job is asked to end: to check, to wait for, or to
     /// pass on.
     ///
-    /// On a machine that serves, the handle of the submission asks, by `cancel`. Elsewhere this is
-    /// the token that [`workmill::cancelled`] returns.
+    /// It is the token that [`workmill::cancelled`] returns inside the job. On a machine that
+    /// serves, the handle of the submission asks, by `cancel`. On a thread of a pool, the end of
+    /// the pool does.
     ///
     /// # Examples
     ///
@@ -172,9 +173,9 @@ pub fn within_keyed<R>(
         name,
         key: Key::Text(key),
         number,
-        stop: Some(stop),
+        stop: Some(stop.clone()),
     };
-    within_context(context, call)
+    workmill::with_cancelled(&stop, || within_context(context, call))
 }
 
 fn within_context<R>(context: JobContext, call: impl FnOnce() -> R) -> R {

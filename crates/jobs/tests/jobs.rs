@@ -5,6 +5,7 @@ use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 use workmill::ThreadPoolExecutor;
+use workmill_jobs::executors::within_keyed;
 use workmill_jobs::{Bytes, CallError, JobExecutor, Jobs, current_job};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,4 +239,16 @@ fn a_failed_encoding_leaves_the_buffer_as_it_was() {
     let error: Box<dyn Error> = failed.unwrap_err().into();
     assert!(!error.to_string().is_empty());
     assert_eq!(buffer, [1, 2]);
+}
+
+#[test]
+fn a_job_that_came_from_elsewhere_has_a_token_of_its_own() {
+    let stop = workmill::CancelToken::new();
+    within_keyed("square", "7".into(), 1, stop.clone(), || {
+        let context = current_job().unwrap();
+        assert!(!workmill::cancelled().is_cancelled());
+        stop.cancel();
+        assert!(workmill::cancelled().is_cancelled() && context.cancelled().is_cancelled());
+    });
+    assert!(!workmill::cancelled().is_cancelled());
 }
