@@ -175,7 +175,7 @@ fn a_task_that_a_join_runs_inline_has_the_token_of_its_pool() {
     limited(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let tokens = pool.submit(|| {
-            let within = workmill::current().unwrap().submit(cancelled);
+            let within = current().unwrap().submit(cancelled);
             (cancelled(), within.join().unwrap())
         });
         let (own, within) = tokens.join().unwrap();
@@ -245,7 +245,7 @@ fn in_a_forked_child_no_token_is_cancelled() {
         assert!(token.is_cancelled());
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let child = pool.submit(|| {
-            let stops = workmill::current().unwrap();
+            let stops = current().unwrap();
             fork(move || assert!(stops.is_shutdown() && !cancelled().is_cancelled()))
         });
         child.join().unwrap().ends_well();
