@@ -336,7 +336,8 @@ impl CancelToken {
     /// first; `future` is dropped then.
     ///
     /// If both come at the same time, the output of `future` counts. `future` is polled at least
-    /// once.
+    /// once. In [`block_on`](crate::block_on()) inside a task only `future` decides what becomes of
+    /// the slot: it is lent while `future` waits for room.
     ///
     /// # Examples
     ///
@@ -349,10 +350,10 @@ impl CancelToken {
     /// assert_eq!(block_on(stop.run_until_cancelled(std::future::pending::<u32>())), None);
     /// ```
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
-        let (mut future, mut cancelled) = (pin!(future), pin!(self.wait_async()));
+        let (mut future, mut cancelled) = (pin!(future), self.0.cancelled.watch());
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => cancelled.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => cancelled(cx.waker()).map(|()| None),
         })
         .await
     }

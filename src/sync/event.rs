@@ -181,6 +181,16 @@ impl Event {
         .await;
     }
 
+    /// Returns a function that says whether the flag was set, and has the waker called that it was
+    /// given last when it is. It is not noted as what the thread's task waits for.
+    pub(super) fn watch(&self) -> impl FnMut(&Waker) -> Poll<()> {
+        let mut waiter = self.waiters.waiter();
+        move |waker| match self.poll(&mut waiter, waker) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
     /// Blocks until the flag is set. Returns `false` if `deadline` comes first.
     fn wait_until(&self, deadline: Deadline) -> bool {
         let mut waiter = self.waiters.waiter();

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    Builder, Event, JoinableQueue, Overflow, Semaphore, ThreadPoolExecutor, Warning, block_on,
-    yield_now,
+    Builder, CancelToken, Event, JoinableQueue, Overflow, Semaphore, ThreadPoolExecutor, Warning,
+    block_on, yield_now,
 };
 
 use crate::support::{Flag, limited, occupy, until};
@@ -459,6 +459,13 @@ fn a_wait_in_block_on_is_what_its_futures_wait_for() {
         until(|| pool.metrics().lent_slots == 1);
         assert_eq!(queue.get().unwrap(), 1);
         lends.join().unwrap();
+
+        // The token only ends the wait early.
+        let (token, items) = (CancelToken::new(), Arc::clone(&queue));
+        let lends = pool.submit(move || block_on(token.run_until_cancelled(items.put_async(3))));
+        until(|| pool.metrics().lent_slots == 1);
+        assert_eq!(queue.get().unwrap(), 3);
+        lends.join().unwrap().unwrap().unwrap();
 
         let (event, items) = (Arc::new(Event::new()), Arc::clone(&queue));
         let sets = Arc::clone(&event);
