@@ -282,7 +282,7 @@ pub use admission::Overflow;
 pub use builder::Builder;
 pub use error::{
     BusyThread, CancelReason, JoinError, Lost, Rejected, StillRunning, TrySubmitError,
-    WouldDeadlock,
+    WouldDeadlock, note_panic_places,
 };
 pub use executor::{
     DropBehavior, Group, PoolRef, ThreadPoolExecutor, blocking, cancelled, current, promise_in,

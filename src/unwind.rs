@@ -10,26 +10,40 @@
 //! is the price of a bomb, and the chain ends whatever its depth.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::sync::Once;
 use std::task::Waker;
 
 /// The payload of a panic. Its drop never panics.
-pub(crate) struct Payload(Option<Box<dyn Any + Send>>);
+pub(crate) struct Payload {
+    value: Option<Box<dyn Any + Send>>,
+    place: Option<Box<str>>,
+}
 
 impl Payload {
     /// Creates the payload of a panic that was caught elsewhere.
     pub(crate) fn new(value: impl Any + Send) -> Self {
-        Self(Some(Box::new(value)))
+        Self {
+            value: Some(Box::new(value)),
+            place: None,
+        }
     }
 
     /// Returns the value that was passed to `panic!`. Its drop may panic.
     pub(crate) fn into_inner(mut self) -> Box<dyn Any + Send> {
-        self.0.take().expect("a payload is whole until it is taken")
+        let value = self.value.take();
+        value.expect("a payload is whole until it is taken")
+    }
+
+    /// Takes the place of the panic out, if it was noted.
+    pub(crate) fn take_place(&mut self) -> Option<Box<str>> {
+        self.place.take()
     }
 
     /// Returns the text that was passed to `panic!`, if it was text.
     pub(crate) fn message(&self) -> Option<&str> {
-        let value = self.0.as_deref()?;
+        let value = self.value.as_deref()?;
         let literal = value.downcast_ref::<&'static str>().copied();
         literal.or_else(|| value.downcast_ref::<String>().map(String::as_str))
     }
@@ -37,7 +51,7 @@ impl Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        if let Some(value) = self.0.take() {
+        if let Some(value) = self.value.take() {
             discard(value);
         }
     }
@@ -48,7 +62,28 @@ impl Drop for Payload {
 /// The caller is responsible for unwind safety: after a panic, nothing that was changed by half may
 /// be used. The crate passes only closures that own what they use.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
-    catch_unwind(AssertUnwindSafe(body)).map_err(|value| Payload(Some(value)))
+    catch_unwind(AssertUnwindSafe(body)).map_err(|value| Payload {
+        value: Some(value),
+        place: PLACE.try_with(Cell::take).ok().flatten(),
+    })
+}
+
+std::thread_local! {
+    /// The place of this thread's last panic, while places are noted, until it is taken.
+    static PLACE: Cell<Option<Box<str>>> = const { Cell::new(None) };
+}
+
+/// Notes the places of panics from now on, by a panic hook that calls the one before it.
+pub(crate) fn note_places() {
+    static IS_SET: Once = Once::new();
+    IS_SET.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            let place = info.location().map(|place| place.to_string().into());
+            let _ = PLACE.try_with(|last| last.set(place));
+            before(info);
+        }));
+    });
 }
 
 /// Calls `body`. If it panics, calls `before` before the panic goes on, which must not panic.

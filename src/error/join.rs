@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::CancelReason;
 use super::lost::Lost;
 use crate::name::Name;
-use crate::unwind::Payload;
+use crate::unwind::{self, Payload};
 
 /// An error returned by [`JoinHandle::join`](crate::JoinHandle::join) and the other ways to wait
 /// for a task: the task panicked, it was cancelled, or it was lost with the process or machine that
@@ -45,6 +45,8 @@ enum Cause {
 struct Panicked {
     name: TaskName,
     message: Option<String>,
+    /// If places are noted.
+    place: Option<Box<str>>,
     /// `None` once the payload was taken. It is in a lock since a payload need not be `Sync`;
     /// nobody ever waits for the lock.
     payload: Mutex<Option<Payload>>,
@@ -87,12 +89,14 @@ impl JoinError {
         Self::new_panicked(TaskName::OfType(name), message, Some(payload))
     }
 
-    fn new_panicked(name: TaskName, message: Option<String>, payload: Option<Payload>) -> Self {
+    fn new_panicked(name: TaskName, message: Option<String>, mut payload: Option<Payload>) -> Self {
+        let place = payload.as_mut().and_then(Payload::take_place);
         let payload = Mutex::new(payload);
         Self {
             cause: Cause::Panicked(Arc::new(Panicked {
                 name,
                 message,
+                place,
                 payload,
             })),
         }
@@ -400,6 +404,56 @@ impl JoinError {
             _ => None,
         }
     }
+
+    /// Returns the place at which the task panicked, as `src/main.rs:10:5`, if the program has
+    /// called [`note_panic_places`](crate::note_panic_places). Only the panic hook of the process
+    /// knows places, which is the program's.
+    ///
+    /// A panic that goes on by [`resume_unwind`](std::panic::resume_unwind) calls no hook, so its
+    /// place is that of the thread's last panic, if that one was caught by the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// workmill::note_panic_places();
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let error = pool.submit(|| panic!("no grain")).join().unwrap_err();
+    /// let place = error.panic_place().expect("places are noted");
+    /// assert!(error.to_string().ends_with(&format!("panicked at {place}: no grain")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn panic_place(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Panicked(panicked) => panicked.place.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the errors of tasks that panic from now on tell the [place](JoinError::panic_place), in
+/// all pools of this process.
+///
+/// It sets a [panic hook](std::panic::set_hook), which notes the place and calls the hook that was
+/// there before. So it is for programs, to be called at the beginning of `main`, and not for
+/// libraries. A hook that is set later should call the one before it, too. Further calls do
+/// nothing. Each panic allocates the text of its place; tasks that do not panic pay nothing.
+///
+/// # Panics
+///
+/// Panics if the thread is panicking.
+///
+/// # Examples
+///
+/// ```
+/// workmill::note_panic_places();
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// let error = pool.submit(|| panic!("no grain")).join().unwrap_err();
+/// println!("{error}"); // the task … panicked at src/main.rs:3:32: no grain
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias("set_hook", "traceback"))]
+pub fn note_panic_places() {
+    unwind::note_places();
 }
 
 impl fmt::Debug for JoinError {
@@ -424,10 +478,16 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the task {} ", self.task_name())?;
         match &self.cause {
-            Cause::Panicked(panicked) => match &panicked.message {
-                Some(message) => write!(f, "panicked: {message}"),
-                None => f.write_str("panicked"),
-            },
+            Cause::Panicked(panicked) => {
+                f.write_str("panicked")?;
+                if let Some(place) = &panicked.place {
+                    write!(f, " at {place}")?;
+                }
+                match &panicked.message {
+                    Some(message) => write!(f, ": {message}"),
+                    None => Ok(()),
+                }
+            }
             Cause::Cancelled(reason, _) => write!(f, "was {reason}"),
             Cause::Elsewhere(elsewhere) => match &elsewhere.end {
                 End::Cancelled(reason) => write!(f, "was {reason}"),

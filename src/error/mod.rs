@@ -15,7 +15,7 @@ use std::panic::RefUnwindSafe;
 
 use sync_wrapper::SyncWrapper;
 
-pub use join::JoinError;
+pub use join::{JoinError, note_panic_places};
 pub use lost::Lost;
 pub(crate) use running::Busy;
 pub use running::{BusyThread, StillRunning};

@@ -14,7 +14,9 @@
 //! | a run of [`submit_every`](crate::PoolRef::submit_every) | the panic handler, and the series goes on, unless [`end_on_panic`](crate::Every::end_on_panic) |
 //! | a job in a process | the handle, as text; the process goes on |
 //!
-//! std's panic hook prints its line to standard error before any of this.
+//! std's panic hook prints its line to standard error before any of this. After
+//! [`note_panic_places`](crate::note_panic_places) at the beginning of `main`, errors also say
+//! where their task panicked.
 //!
 //! # In a handle
 //!

@@ -9,6 +9,8 @@ use workmill::{
     TrySubmitError, current,
 };
 
+#[cfg(unix)]
+use crate::child::alone;
 use crate::support::{limited, occupy};
 
 /// An error of any kind, in the form in which the crates that collect errors want it, too.
@@ -142,5 +144,55 @@ fn a_refused_item_comes_back_out_of_any_error() {
         );
         let closed = closed.downcast::<PutError<Closure>>().unwrap();
         assert_eq!(TryPutError::from(*closed).into_inner()(), 3);
+    });
+}
+
+/// The hook is the process's, so this test has one of its own.
+#[cfg(unix)]
+#[test]
+fn a_panic_has_its_place_once_places_are_noted() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use workmill::note_panic_places;
+
+    alone(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let error = pool.submit(|| panic!("no grain")).join().unwrap_err();
+        assert_eq!(error.panic_place(), None);
+        assert!(error.to_string().ends_with(" panicked: no grain"));
+
+        let before = Arc::new(AtomicUsize::new(0));
+        let calls = Arc::clone(&before);
+        std::panic::set_hook(Box::new(move |_| {
+            calls.fetch_add(1, Ordering::SeqCst);
+        }));
+        note_panic_places();
+        note_panic_places();
+        let line = line!() + 1;
+        let error = pool.submit(|| panic!("no grain")).join().unwrap_err();
+        let place = error.panic_place().unwrap();
+        assert!(
+            place.starts_with(&format!("{}:{line}:", file!())),
+            "{place}"
+        );
+        let text = format!(" panicked at {place}: no grain");
+        assert!(error.to_string().ends_with(&text), "{error}");
+        assert_eq!(
+            before.load(Ordering::SeqCst),
+            1,
+            "the hook before is called"
+        );
+
+        let future = pool.spawn(async { panic!("no grain") });
+        let future: Result<(), _> = future.join();
+        assert_ne!(future.unwrap_err().panic_place(), Some(place));
+        let elsewhere = JoinError::panicked("no grain");
+        assert_eq!(elsewhere.panic_place(), None);
+        let cancelled = pool.submit(|| ());
+        cancelled.cancel();
+        let _ = cancelled
+            .join()
+            .map_err(|it| assert_eq!(it.panic_place(), None));
     });
 }
