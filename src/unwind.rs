@@ -16,34 +16,22 @@ use std::sync::Once;
 use std::task::Waker;
 
 /// The payload of a panic. Its drop never panics.
-pub(crate) struct Payload {
-    value: Option<Box<dyn Any + Send>>,
-    place: Option<Box<str>>,
-}
+pub(crate) struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {
     /// Creates the payload of a panic that was caught elsewhere.
     pub(crate) fn new(value: impl Any + Send) -> Self {
-        Self {
-            value: Some(Box::new(value)),
-            place: None,
-        }
+        Self(Some(Box::new(value)))
     }
 
     /// Returns the value that was passed to `panic!`. Its drop may panic.
     pub(crate) fn into_inner(mut self) -> Box<dyn Any + Send> {
-        let value = self.value.take();
-        value.expect("a payload is whole until it is taken")
-    }
-
-    /// Takes the place of the panic out, if it was noted.
-    pub(crate) fn take_place(&mut self) -> Option<Box<str>> {
-        self.place.take()
+        self.0.take().expect("a payload is whole until it is taken")
     }
 
     /// Returns the text that was passed to `panic!`, if it was text.
     pub(crate) fn message(&self) -> Option<&str> {
-        let value = self.value.as_deref()?;
+        let value = self.0.as_deref()?;
         let literal = value.downcast_ref::<&'static str>().copied();
         literal.or_else(|| value.downcast_ref::<String>().map(String::as_str))
     }
@@ -51,7 +39,7 @@ impl Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
+        if let Some(value) = self.0.take() {
             discard(value);
         }
     }
@@ -62,10 +50,13 @@ impl Drop for Payload {
 /// The caller is responsible for unwind safety: after a panic, nothing that was changed by half may
 /// be used. The crate passes only closures that own what they use.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
-    catch_unwind(AssertUnwindSafe(body)).map_err(|value| Payload {
-        value: Some(value),
-        place: PLACE.try_with(Cell::take).ok().flatten(),
-    })
+    catch_unwind(AssertUnwindSafe(body)).map_err(|value| Payload(Some(value)))
+}
+
+/// Takes the place of the panic that this thread has caught last, if places are noted.
+#[cold]
+pub(crate) fn take_place() -> Option<Box<str>> {
+    PLACE.try_with(Cell::take).ok().flatten()
 }
 
 std::thread_local! {

@@ -83,14 +83,18 @@ impl TaskName {
 }
 
 impl JoinError {
-    /// Creates the error of a task that panicked.
+    /// Creates the error of a task whose panic this thread has caught last.
     pub(crate) fn of_panic(payload: Payload, name: &'static Name) -> Self {
         let message = payload.message().map(str::to_owned);
-        Self::new_panicked(TaskName::OfType(name), message, Some(payload))
+        let place = unwind::take_place();
+        Self::new_panicked(TaskName::OfType(name), (message, place), Some(payload))
     }
 
-    fn new_panicked(name: TaskName, message: Option<String>, mut payload: Option<Payload>) -> Self {
-        let place = payload.as_mut().and_then(Payload::take_place);
+    fn new_panicked(
+        name: TaskName,
+        (message, place): (Option<String>, Option<Box<str>>),
+        payload: Option<Payload>,
+    ) -> Self {
         let payload = Mutex::new(payload);
         Self {
             cause: Cause::Panicked(Arc::new(Panicked {
@@ -147,7 +151,7 @@ impl JoinError {
     pub fn panicked(message: impl Into<String>) -> Self {
         let message = message.into();
         let payload = Payload::new(message.clone());
-        Self::new_panicked(TaskName::None, Some(message), Some(payload))
+        Self::new_panicked(TaskName::None, (Some(message), None), Some(payload))
     }
 
     /// Creates the error of a task that was not accepted where it was to run. It counts as

@@ -97,9 +97,11 @@ where
     let (first, mut panic) = call_until_panic(f, &mut items);
     let mut errors = Vec::new();
     while let Some(payload) = panic {
+        // Before the next call, which may panic as well.
+        let error = JoinError::of_panic(payload, name);
         let values;
         (values, panic) = call_until_panic(f, &mut items);
-        errors.push((JoinError::of_panic(payload, name), values));
+        errors.push((error, values));
     }
     Outcomes::new(first, errors, link)
 }
