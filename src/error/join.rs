@@ -410,8 +410,8 @@ impl JoinError {
     }
 
     /// Returns the place at which the task panicked, as `src/main.rs:10:5`, if the program has
-    /// called [`note_panic_places`](crate::note_panic_places). Only the panic hook of the process
-    /// knows places, which is the program's.
+    /// called [`note_panic_places`]. Only the panic hook of the process knows places, and that is
+    /// the program's.
     ///
     /// A panic that goes on by [`resume_unwind`](std::panic::resume_unwind) calls no hook, so its
     /// place is that of the thread's last panic, if that one was caught by the task.
