@@ -21,6 +21,9 @@ use crate::reference::ProcessPoolRef;
 /// leave the queue in order.
 const DRIVING_THREADS: usize = 1;
 
+/// More jobs than can wait in memory.
+const ANY_NUMBER: usize = usize::MAX >> 8;
+
 /// A pool of worker processes: its jobs run in processes of their own, may crash alone, and can be
 /// stopped.
 ///
@@ -122,9 +125,10 @@ impl ProcessPoolExecutor {
             .max_spare_threads(config.processes.saturating_add(512))
             .thread_name(|index| format!("workmill-process-{index}"))
             .build()?;
-        // Bounded in any case: all tasks of a group with a bound go through one queue. Others that
-        // begin when one has ended, on the thread of that, go before some of their elders there.
-        let (waiting, overflow) = queue.unwrap_or((usize::MAX >> 8, Overflow::Block));
+        // Bounded in any case, for the order: all tasks of a bounded group go through one queue.
+        // A task of another group that begins when one ends goes to the queue of that thread, and
+        // so before older ones that its submitter has pushed to the pool's.
+        let (waiting, overflow) = queue.unwrap_or((ANY_NUMBER, Overflow::Block));
         let jobs = drivers.limited(at_a_time);
         let jobs = jobs.queue_capacity(waiting).overflow(overflow);
         let shared = Arc::new(Shared::new(config));

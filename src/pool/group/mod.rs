@@ -27,7 +27,9 @@
 //!   out of the queue; if it holds permits, give them back: to the lender those that are borrowed,
 //!   and the lender is woken. If it lends them, which it does if it is dropped meanwhile, they are
 //!   the borrower's, if that has begun, and free if it has not. Then begin what can begin; the
-//!   caller pushes that.
+//!   caller pushes that. If the group is not within another, and no other group of the tree has
+//!   tasks that wait, and nothing is borrowed, that is the next task of the group, and the permit
+//!   is handed to it, without having been free.
 //! - *Lend*, before the lender waits: if the lender holds permits, and the other ticket waits, is
 //!   of the lender's group or of one within, and has no lender, the lender's permits are lent to
 //!   it. If the others are free it takes them, and the caller runs its task or pushes it; if not,

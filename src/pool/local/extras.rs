@@ -116,23 +116,24 @@ pub(crate) fn holds_up(group: &TaskGroup) -> bool {
 }
 
 /// Notes that the callbacks of a task run on this thread, until this is dropped.
-pub(crate) struct Ending(Option<Arc<Extras>>);
+pub(crate) struct Ending(bool);
 
 impl Ending {
     /// Notes it for a task whose outcome was just published, by the thread that ends it.
     pub(crate) fn begin(task: &RawTask) -> Self {
         let extras = Extras::of(task).filter(|extras| extras.is_in_group());
-        extras.iter().for_each(|&extras| {
+        let is_noted = extras.is_some_and(|extras| {
             // While a thread ends, its thread-local may be gone already.
-            let _ = ENDING.try_with(|ending| ending.borrow_mut().push(Arc::clone(extras)));
+            let note = |ending: &RefCell<Vec<_>>| ending.borrow_mut().push(Arc::clone(extras));
+            ENDING.try_with(note).is_ok()
         });
-        Self(extras.cloned())
+        Self(is_noted)
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if self.0.is_some() {
+        if self.0 {
             let ended = ENDING.try_with(|ending| ending.borrow_mut().pop());
             drop(ended);
         }

@@ -76,8 +76,8 @@ const FRONT: u8 = 1;
 const OTHERS: u8 = 2;
 
 /// Set once the capacity was changed. From then on items are put under the lock of `front`, since
-/// neither the ring nor a count of [`Others`] knows the capacity. A thread that has seen this bit
-/// has every thread see it that does something after it, so no item overtakes an older one.
+/// neither the ring nor a count of [`Others`] knows the capacity. A call that happens after one
+/// which has seen this bit sees it as well, so no item overtakes an older one.
 const RESIZED: u8 = 4;
 
 /// The items of a queue whose capacity is large, or unlimited.
