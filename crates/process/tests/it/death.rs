@@ -229,9 +229,11 @@ fn family(child: Child, and_die: bool) -> (workmill_process::ProcessPoolExecutor
         .map(|it| it.parse().unwrap())
         .collect();
     if child == Child::Away {
-        // It has a session of its own soon.
+        // It leads a session of its own soon, and with it a group of its own. The group is asked
+        // for, since the session before may have begun outside of this namespace: it has no number
+        // here, and rustix cannot say so.
         let pid = rustix::process::Pid::from_raw(numbers[1] as i32);
-        until(|| rustix::process::getsid(pid).ok() == pid);
+        until(|| rustix::process::getpgid(pid).ok() == pid);
     }
     if !and_die {
         kill(numbers[0], Signal::KILL);
