@@ -4,6 +4,8 @@ use std::future::Future;
 use std::iter::Fuse;
 use std::pin::Pin;
 use std::sync::Arc;
+// The standard library's under the model, too: it is a hint.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::line::{InFlight, Line};
@@ -28,23 +30,35 @@ pub(super) struct Tasks<I: Iterator, F, T> {
     /// Whether the user has set the window.
     is_fixed: bool,
     pub(super) chunk: usize,
+    /// Tells the chunks that have begun when the map is dropped.
+    wanted: Wanted,
     /// A task that waits for room in the pool, if it is submitted without blocking.
     submission: Option<(Submission<T>, usize)>,
 }
 
 type Submission<T> = Pin<Box<dyn Future<Output = InFlight<T>> + Send>>;
 
+/// Whether results are wanted: until the map, which has this, is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// One call, or several calls one after the other.
 enum Calls<F, A> {
     One(Arc<F>, A),
-    Several(Arc<F>, Vec<A>),
+    /// With the word that says whether the results are still wanted.
+    Several(Arc<F>, Vec<A>, Arc<AtomicBool>),
 }
 
 impl<F, A> Calls<F, A> {
     fn len(&self) -> usize {
         match self {
             Self::One(..) => 1,
-            Self::Several(_, items) => items.len(),
+            Self::Several(_, items, _) => items.len(),
         }
     }
 }
@@ -66,6 +80,7 @@ where
             window: pool.threads().saturating_mul(WINDOW_PER_THREAD).max(1),
             is_fixed: false,
             chunk: 1,
+            wanted: Wanted(Arc::new(AtomicBool::new(true))),
             submission: None,
         }
     }
@@ -95,7 +110,8 @@ where
             return Some(Calls::One(f, self.items.next()?));
         }
         let items: Vec<_> = self.items.by_ref().take(self.chunk).collect();
-        (!items.is_empty()).then_some(Calls::Several(f, items))
+        let wanted = Arc::clone(&self.wanted.0);
+        (!items.is_empty()).then_some(Calls::Several(f, items, wanted))
     }
 
     /// Submits the next task, if there are items left.
@@ -104,10 +120,10 @@ where
         let pool = &self.pool;
         Some(match calls {
             Calls::One(f, item) => InFlight::One(pool.submit(move || f(item)).cancel_on_drop()),
-            Calls::Several(f, items) => {
+            Calls::Several(f, items, wanted) => {
                 let count = items.len();
                 let link = pool.pool.link;
-                let handle = pool.submit(move || call_several(&*f, items, link));
+                let handle = pool.submit(move || call_several(&*f, items, &wanted, link));
                 InFlight::Several(handle.cancel_on_drop(), count)
             }
         })
@@ -154,9 +170,9 @@ where
                 let handle = pool.submit_async(move || f(item)).await;
                 InFlight::One(or_refused(handle, link).cancel_on_drop())
             }
-            Calls::Several(f, items) => {
+            Calls::Several(f, items, wanted) => {
                 let count = items.len();
-                let call = move || call_several(&*f, items, link);
+                let call = move || call_several(&*f, items, &wanted, link);
                 let handle = or_refused(pool.submit_async(call).await, link);
                 InFlight::Several(handle.cancel_on_drop(), count)
             }

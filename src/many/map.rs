@@ -40,7 +40,8 @@ impl PoolRef {
     ///
     /// # Dropping
     ///
-    /// Dropping the iterator cancels the items that have not begun, and detaches those that have.
+    /// Dropping the iterator cancels the items that have not begun, also those of a chunk that has,
+    /// and detaches those that have.
     ///
     /// # Examples
     ///

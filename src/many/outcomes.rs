@@ -1,5 +1,7 @@
 //! The values and panics that the tasks of a map return.
 
+// The standard library's under the model, too: it is a hint.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec;
 
 use crate::error::JoinError;
@@ -87,33 +89,48 @@ impl<T> Drop for Outcomes<T> {
     }
 }
 
-/// Calls `f` with each item. A panic in one call does not keep it from the next.
-pub(super) fn call_several<F, A, T>(f: &F, items: Vec<A>, link: PoolLink) -> Outcomes<T>
+/// Calls `f` with each item, until nobody wants the results. A panic in one call does not keep it
+/// from the next.
+pub(super) fn call_several<F, A, T>(
+    f: &F,
+    items: Vec<A>,
+    wanted: &AtomicBool,
+    link: PoolLink,
+) -> Outcomes<T>
 where
     F: Fn(A) -> T,
 {
     let name = const { &Name::of::<F>() };
     let mut items = items.into_iter();
-    let (first, mut panic) = call_until_panic(f, &mut items);
+    let (first, mut panic) = call_until_panic(f, &mut items, wanted);
     let mut errors = Vec::new();
     while let Some(payload) = panic {
         // Before the next call, which may panic as well.
         let error = JoinError::of_panic(payload, name);
         let values;
-        (values, panic) = call_until_panic(f, &mut items);
+        (values, panic) = call_until_panic(f, &mut items, wanted);
         errors.push((error, values));
     }
     Outcomes::new(first, errors, link)
 }
 
-/// Calls `f` with each item up to the first call that panics. Returns the values of the others.
-fn call_until_panic<F, A, T>(f: &F, items: &mut vec::IntoIter<A>) -> (Vec<T>, Option<Payload>)
+/// Calls `f` with each item up to the first call that panics, or until nobody wants the results.
+/// Returns the values of the others.
+fn call_until_panic<F, A, T>(
+    f: &F,
+    items: &mut vec::IntoIter<A>,
+    wanted: &AtomicBool,
+) -> (Vec<T>, Option<Payload>)
 where
     F: Fn(A) -> T,
 {
-    let mut values = Vec::new();
+    let mut values = Vec::with_capacity(items.len());
     // Around all calls, since most do not panic, and so `f` can be inlined.
-    let calls = unwind::catch(|| values.extend(items.map(f)));
+    let calls = unwind::catch(|| {
+        // ORDERING: Relaxed. It orders nothing.
+        let wanted = items.take_while(|_| wanted.load(Ordering::Relaxed));
+        wanted.for_each(|item| values.push(f(item)));
+    });
     if calls.is_err() {
         values.shrink_to_fit();
     }

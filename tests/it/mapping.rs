@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, poll_once};
 use workmill::{Builder, CancelReason, Overflow, TaskError, ThreadPoolExecutor};
 
-use crate::support::{Drops, limited, occupy};
+use crate::support::{Drops, Flag, limited, occupy};
 
 fn pool(threads: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(threads).unwrap()
@@ -84,6 +84,32 @@ fn an_error_does_not_end_the_iteration() {
             let unordered = pool.map_unordered(0..100, calls).chunk(chunk);
             assert_eq!(unordered.filter(Result::is_err).count(), 10);
         }
+    });
+}
+
+#[test]
+fn a_chunk_that_has_begun_ends_when_nobody_wants_its_results() {
+    limited(|| {
+        let pool = pool(1);
+        let (begun, go) = (Flag::default(), Flag::default());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let call = {
+            let (begun, go, ran) = (begun.clone(), go.clone(), Arc::clone(&ran));
+            move |n: u32| {
+                ran.fetch_add(1, Ordering::SeqCst);
+                if n == 3 {
+                    begun.set();
+                    go.wait();
+                }
+            }
+        };
+        let mut results = pool.map(0..100, call).chunk(100).into_stream();
+        assert!(block_on(poll_once(results.next())).is_none());
+        begun.wait();
+        drop(results);
+        go.set();
+        pool.wait_idle().unwrap();
+        assert_eq!(ran.load(Ordering::SeqCst), 4);
     });
 }
 
