@@ -71,11 +71,40 @@ pub struct Descriptor<T = OwnedFd>(T);
 
 impl<T> Descriptor<T> {
     /// Wraps an object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::Descriptor;
+    ///
+    /// let (_there, here) = std::io::pipe()?;
+    /// let descriptor = Descriptor::new(here); // goes into the arguments of a job
+    /// std::io::Write::write_all(&mut &*descriptor, b"flour")?; // and can be used as before
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(object: T) -> Self {
         Self(object)
     }
 
     /// Returns the object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::PipeWriter;
+    /// use workmill_process::Descriptor;
+    ///
+    /// /// A job.
+    /// fn write(to: Descriptor<PipeWriter>) -> Result<(), String> {
+    ///     let mut to = to.into_inner();
+    ///     std::io::Write::write_all(&mut to, b"flour").map_err(|error| error.to_string())
+    /// }
+    ///
+    /// let (mut here, there) = std::io::pipe()?;
+    /// write(Descriptor::new(there))?;
+    /// assert_eq!(std::io::read_to_string(&mut here)?, "flour");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.0
     }

@@ -103,6 +103,35 @@ pub struct StillBusy {
 
 impl StillBusy {
     /// Returns the worker processes that run jobs, and the names of these.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// use workmill_process::hub::Event;
+    ///
+    /// fn hang(begun: Event) {
+    ///     begun.set();
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let begun = pool.hub().event();
+    /// let _hanging = pool.submit(hang, begun.clone());
+    /// begun.wait();
+    /// let busy = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert!(busy.jobs().map(|(_process, job)| job).eq(["hang"]));
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn jobs(&self) -> impl Iterator<Item = (u32, &'static str)> {
         self.jobs.iter().copied()
     }

@@ -36,6 +36,28 @@ use crate::pool::Shared;
 /// A job counts as begun when it leaves the pool's queue, which it may do before its function is
 /// called: it may wait for a process to start, or be sent ahead to a process that runs another. It
 /// can still be cancelled without a process being ended.
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn square(n: u64) -> u64 { n * n }
+/// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+/// use workmill_process::ProcessPoolRef;
+/// use workmill_process::workmill::JoinError;
+///
+/// /// What a library is given.
+/// fn nine(pool: &ProcessPoolRef) -> Result<u64, JoinError> {
+///     pool.submit(square, 3).join()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let pool = ProcessPoolExecutor::new(1, jobs())?;
+/// assert_eq!(nine(&pool)?, 9);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ProcessPoolRef {
     /// Where the futures of jobs are spawned.
@@ -170,6 +192,22 @@ impl ProcessPoolRef {
     ///
     /// [`TrySubmitError`] with the arguments if the pool is full, whatever its overflow policy is,
     /// or shut down. Other reasons come by the handle, as with [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert_eq!(pool.try_submit(square, 3)?.join()?, 9);
+    /// pool.shutdown();
+    /// assert_eq!(pool.try_submit(square, 3).unwrap_err().into_inner(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_submit<F, A, M>(
         &self,
         function: F,
@@ -198,6 +236,30 @@ impl ProcessPoolRef {
     ///
     /// [`TrySubmitError`] with the arguments when the time is over, or if the pool is shut down.
     /// Other reasons come by the handle, as with [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = Builder::new(jobs()).processes(1).queue_capacity(1).build()?;
+    /// let submit = |_| pool.submit_timeout(hang, (), Duration::from_millis(10)).ok();
+    /// let hanging: Vec<_> = (0..).map_while(submit).collect(); // until there is no room
+    /// assert!(!hanging.is_empty());
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_timeout<F, A, M>(
         &self,
         function: F,
@@ -227,6 +289,21 @@ impl ProcessPoolRef {
     /// # Cancellation
     ///
     /// Dropping the future before it is ready submits nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = async { pool.submit_async(square, 3).await.expect("it is open").await };
+    /// assert_eq!(workmill_process::workmill::block_on(nine)?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit_async<F, A, M>(
         &self,
         function: F,
@@ -251,6 +328,27 @@ impl ProcessPoolRef {
     /// # Blocking
     ///
     /// Blocks as [`submit`](Self::submit) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("ring", ring) }
+    /// use workmill_process::hub::Event;
+    ///
+    /// fn ring(bell: Event) {
+    ///     bell.set();
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let bell = pool.hub().event();
+    /// pool.execute(ring, bell.clone());
+    /// bell.wait();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn execute<F, A, M>(&self, function: F, arguments: A)
     where
         F: Job<A, M>,
@@ -267,6 +365,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`TrySubmitError`] with the arguments if the pool is full or shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// pool.try_execute(square, 3)?;
+    /// pool.shutdown();
+    /// assert!(pool.try_execute(square, 3).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_execute<F, A, M>(&self, function: F, arguments: A) -> Result<(), TrySubmitError<A>>
     where
         F: Job<A, M>,
@@ -409,30 +523,136 @@ pub(crate) fn failed<T: Send + 'static>(error: JoinError) -> JoinHandle<T> {
 /// Views and groups.
 impl ProcessPoolRef {
     /// Returns a reference whose jobs have a priority: [`PoolRef::priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use workmill_process::workmill::Priority;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let urgent = pool.priority(Priority::High);
+    /// assert_eq!(urgent.submit(square, 3).join()?, 9); // overtakes those of the pool that wait
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn priority(&self, priority: Priority) -> Self {
         self.viewed(self.view.priority(priority))
     }
 
     /// Returns a reference whose jobs have a name in warnings: [`PoolRef::named`]. Errors name the
     /// job by the name under which it is registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let handle = pool.named("area of the mill").submit(square, 3);
+    /// assert_eq!(handle.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn named(&self, name: &str) -> Self {
         self.viewed(self.view.named(name))
     }
 
     /// Returns a reference whose jobs are cancelled if they have not [begun](Self#beginning) that
     /// long after their submission: [`PoolRef::start_within`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang).with("square", square) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    /// use workmill_process::workmill::CancelReason;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let _hanging = [(); 9].map(|()| pool.submit(hang, ()));
+    /// let late = pool.start_within(Duration::from_millis(10)).submit(square, 3);
+    /// assert_eq!(late.join().unwrap_err().cancel_reason(), Some(CancelReason::Expired));
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_within(&self, time: Duration) -> Self {
         self.viewed(self.view.start_within(time))
     }
 
     /// Returns a reference whose jobs are cancelled with a token: [`PoolRef::cancel_with`]. Those
     /// that run are stopped, as by [`JoinHandle::cancel`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use workmill_process::workmill::CancelToken;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let token = CancelToken::new();
+    /// let hanging = pool.cancel_with(&token).submit(hang, ());
+    /// token.cancel(); // kills the process, if the job has begun
+    /// assert!(hanging.join().unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel_with(&self, token: &CancelToken) -> Self {
         self.viewed(self.view.cancel_with(token))
     }
 
     /// Returns a reference whose jobs may run for that long:
     /// [`Builder::timeout`](crate::Builder::timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang).with("square", square) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let hanging = pool.timeout(Duration::from_millis(10)).submit(hang, ());
+    /// assert!(hanging.join().unwrap_err().is_lost());
+    /// assert_eq!(pool.submit(square, 3).join()?, 9); // in another process
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(&self, time: Duration) -> Self {
         let mut reference = self.clone();
         reference.limits.timeout = Some(time);
@@ -441,6 +661,27 @@ impl ProcessPoolRef {
 
     /// Returns a reference whose jobs begin anew that often if their process dies:
     /// [`Builder::retries`](crate::Builder::retries).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("attempt", attempt) }
+    /// fn attempt() -> u32 {
+    ///     let job = workmill_process::current_job().expect("this is a job");
+    ///     if job.attempt() == 1 {
+    ///         std::process::exit(1);
+    ///     }
+    ///     job.attempt()
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert_eq!(pool.retries(1).submit(attempt, ()).join()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retries(&self, retries: u32) -> Self {
         let mut reference = self.clone();
         reference.limits.retries = retries;
@@ -452,6 +693,22 @@ impl ProcessPoolRef {
     /// # Panics
     ///
     /// Panics if `jobs` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let two_at_a_time = pool.limited(2);
+    /// let handles: Vec<_> = (0..10).map(|n| two_at_a_time.submit(square, n)).collect();
+    /// assert_eq!(handles.into_iter().filter_map(|handle| handle.join().ok()).sum::<u64>(), 285);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limited(&self, jobs: usize) -> ProcessGroup {
         self.grouped(self.view.limited(jobs))
     }
@@ -473,6 +730,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(2, jobs())?;
+    /// let handle = pool.submit(square, 3);
+    /// pool.wait_idle()?;
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_idle(&self) -> Result<(), WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle()
@@ -488,6 +761,29 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let _hanging = pool.submit(hang, ());
+    /// assert!(!pool.wait_idle_timeout(Duration::from_millis(10))?);
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_idle_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle_timeout(timeout)
@@ -498,6 +794,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(2, jobs())?;
+    /// let handle = pool.submit(square, 3);
+    /// workmill_process::workmill::block_on(pool.wait_idle_async())?;
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle_async().await
@@ -505,21 +817,83 @@ impl ProcessPoolRef {
 
     /// Returns `true` if the pool, or the group of this reference, was shut down, or the pool has
     /// given up starting processes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert!(!pool.is_shutdown());
+    /// pool.shutdown_background();
+    /// assert!(pool.is_shutdown());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_shutdown(&self) -> bool {
         self.view.is_shutdown() || self.shared.broken().is_some()
     }
 
     /// Returns `true` if the pool has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert!(!pool.is_terminated());
+    /// pool.shutdown();
+    /// assert!(pool.is_terminated());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_terminated(&self) -> bool {
         self.drivers.is_terminated()
     }
 
     /// Returns why the pool refuses all jobs, if its processes could not be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).worker_program("/no/such/program").build()?;
+    /// assert!(pool.submit(square, 3).join().is_err());
+    /// println!("{}", pool.start_error().expect("there is no such program"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_error(&self) -> Option<crate::StartError> {
         self.shared.broken()
     }
 
     /// Returns counts of events, and of what there is now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// assert_eq!(pool.metrics().started, 1); // one job has needed one process
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn metrics(&self) -> ProcessMetrics {
         let now = self.shared.snapshot();
         let counts = &self.shared.counts;
@@ -540,6 +914,22 @@ impl ProcessPoolRef {
 
     /// Returns a further reference. That of a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor)
     /// does not own the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let reference = pool.handle(); // for another thread
+    /// let nine = std::thread::spawn(move || reference.submit(square, 3).join());
+    /// assert_eq!(nine.join().unwrap()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle(&self) -> Self {
         self.clone()
     }
@@ -573,6 +963,25 @@ impl JobExecutor for ProcessPoolRef {
 
 /// Counts of events since a process pool was built, and of what there is now. Returned by
 /// [`ProcessPoolRef::metrics`]. Each is a snapshot, and may be stale.
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+/// fn burn() {
+///     std::process::exit(1);
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let pool = ProcessPoolExecutor::new(1, jobs())?;
+/// assert!(pool.submit(burn, ()).join().is_err());
+/// let counts = pool.metrics();
+/// assert_eq!((counts.started, counts.died, counts.lost_jobs), (1, 1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessMetrics {
@@ -601,6 +1010,28 @@ pub struct ProcessMetrics {
 /// [`ProcessPoolRef::limited`], and like a [`Group`] of a thread pool.
 ///
 /// Dropping it ends nothing.
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn square(n: u64) -> u64 { n * n }
+/// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+/// use workmill_process::ProcessGroup;
+///
+/// struct Thumbnails {
+///     /// So that other jobs of the pool find a process that is free.
+///     two_at_a_time: ProcessGroup,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let pool = ProcessPoolExecutor::new(4, jobs())?;
+/// let thumbnails = Thumbnails { two_at_a_time: pool.limited(2) };
+/// assert_eq!(thumbnails.two_at_a_time.submit(square, 3).join()?, 9);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ProcessGroup {
     group: Group,
@@ -613,12 +1044,58 @@ impl ProcessGroup {
     /// # Panics
     ///
     /// Panics if `jobs` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(1).queue_capacity(1);
+    /// let _hanging = [(); 2].map(|()| group.submit(hang, ())); // one has begun, one waits
+    /// assert!(group.try_submit(hang, ()).unwrap_err().is_full());
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn queue_capacity(self, jobs: usize) -> Self {
         self.reference.grouped(self.group.queue_capacity(jobs))
     }
 
     /// Sets what becomes of a job that finds the group full: [`Group::overflow`]. With
     /// [`Overflow::CallerRuns`] the submitter waits: the job cannot run here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use workmill_process::workmill::Overflow;
+    ///
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(1).queue_capacity(1).overflow(Overflow::Reject);
+    /// let [_begun, _waits, refused] = [(); 3].map(|()| group.submit(hang, ()));
+    /// assert!(refused.join().unwrap_err().is_cancelled());
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn overflow(self, overflow: Overflow) -> Self {
         let overflow = match overflow {
             Overflow::CallerRuns => Overflow::Block,
@@ -628,6 +1105,20 @@ impl ProcessGroup {
     }
 
     /// Returns the number of jobs of the group that may have begun at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// assert_eq!(pool.limited(2).limit(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit(&self) -> usize {
         self.group.limit()
     }
@@ -638,6 +1129,24 @@ impl ProcessGroup {
     /// # Blocking
     ///
     /// Blocks until then. Does not wait in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(2);
+    /// let handle = group.submit(square, 3);
+    /// group.shutdown();
+    /// assert!(handle.is_finished() && group.is_shutdown());
+    /// assert_eq!(pool.submit(square, 4).join()?, 16); // the pool goes on
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(&self) {
         self.shutdown_timeout(Duration::MAX);
     }
@@ -649,6 +1158,30 @@ impl ProcessGroup {
     ///
     /// Blocks until then, or until the time is over. Does not wait in a callback or a hook that a
     /// thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(2);
+    /// let _hanging = group.submit(hang, ());
+    /// assert!(!group.shutdown_timeout(Duration::from_millis(10)));
+    /// group.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> bool {
         match self.reference.must_not_wait() {
             true => self.group.shutdown_timeout(Duration::ZERO),
@@ -658,6 +1191,23 @@ impl ProcessGroup {
 
     /// Refuses new jobs of the group, and waits for the accepted ones without blocking. Does not
     /// wait in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(2);
+    /// let handle = group.submit(square, 3);
+    /// workmill_process::workmill::block_on(group.shutdown_async());
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown_async(&self) {
         if self.reference.must_not_wait() {
             self.group.shutdown_timeout(Duration::ZERO);
@@ -668,6 +1218,28 @@ impl ProcessGroup {
 
     /// Refuses new jobs of the group, cancels all that have not ended, and returns the number of
     /// them. Those that run are stopped. Does not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// let group = pool.limited(2);
+    /// let hanging = group.submit(hang, ());
+    /// assert_eq!(group.shutdown_now(), 1);
+    /// assert!(hanging.join().unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_now(&self) -> usize {
         self.group.shutdown_now()
     }
