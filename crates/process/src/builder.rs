@@ -346,17 +346,17 @@ impl Builder {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # serve_if_worker(jobs());
-    /// use workmill_process::workmill::Overflow;
+    /// use workmill_process::workmill::{CancelReason, Overflow};
     ///
     /// let pool = Builder::new(jobs())
     ///     .processes(1)
     ///     .queue_capacity(1)
     ///     .overflow(Overflow::Reject)
     ///     .build()?;
-    /// let mut handles = [(); 9].map(|()| pool.submit(hang, ())).into_iter();
-    /// let last = handles.next_back().expect("there are nine"); // more than there is room for
-    /// assert!(last.join().unwrap_err().is_cancelled());
+    /// let handles = [(); 9].map(|()| pool.submit(hang, ())); // more than there is room for
     /// pool.shutdown_now();
+    /// let errors = handles.map(|handle| handle.join().unwrap_err());
+    /// assert!(errors.iter().any(|it| it.cancel_reason() == Some(CancelReason::Rejected)));
     /// # Ok(())
     /// # }
     /// ```

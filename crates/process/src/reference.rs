@@ -1086,13 +1086,14 @@ impl ProcessGroup {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # serve_if_worker(jobs());
-    /// use workmill_process::workmill::Overflow;
+    /// use workmill_process::workmill::{CancelReason, Overflow};
     ///
     /// let pool = ProcessPoolExecutor::new(4, jobs())?;
     /// let group = pool.limited(1).queue_capacity(1).overflow(Overflow::Reject);
-    /// let [_begun, _waits, refused] = [(); 3].map(|()| group.submit(hang, ()));
-    /// assert!(refused.join().unwrap_err().is_cancelled());
-    /// pool.shutdown_now();
+    /// let handles = [(); 3].map(|()| group.submit(hang, ())); // of which one may wait
+    /// group.shutdown_now();
+    /// let errors = handles.map(|handle| handle.join().unwrap_err());
+    /// assert!(errors.iter().any(|it| it.cancel_reason() == Some(CancelReason::Rejected)));
     /// # Ok(())
     /// # }
     /// ```
