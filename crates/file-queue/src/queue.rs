@@ -344,6 +344,10 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// [`ErrorKind::Full`] if there is too little room, [`ErrorKind::Busy`] if somebody else is
     /// writing just now, and those of [`put_all`](Self::put_all).
     ///
+    /// # Blocking
+    ///
+    /// Blocks for the disk only.
+    ///
     /// # Examples
     ///
     /// ```
@@ -373,6 +377,11 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// [`ErrorKind::Full`] if there was too little room in time, [`ErrorKind::Busy`] if others
     /// wrote all the time, and those of [`put_all`](Self::put_all).
     ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue has too little room or others write, until the time is over, and for
+    /// the disk.
+    ///
     /// # Examples
     ///
     /// ```
@@ -400,6 +409,14 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`put_all`](Self::put_all).
+    ///
+    /// # Blocking
+    ///
+    /// Each poll blocks for the disk, and for others that write.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts nothing, unless it has resolved.
     ///
     /// # Examples
     ///

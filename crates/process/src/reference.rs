@@ -627,8 +627,8 @@ impl ProcessPoolRef {
         self.viewed(self.view.cancel_with(token))
     }
 
-    /// Returns a reference whose jobs may run for that long:
-    /// [`Builder::timeout`](crate::Builder::timeout).
+    /// Returns a reference whose jobs may run for that long. After that the process is killed, and
+    /// the job is lost: [`Builder::timeout`](crate::Builder::timeout).
     ///
     /// # Examples
     ///
@@ -794,6 +794,10 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait, and has no effect on the pool.
     ///
     /// # Examples
     ///
@@ -1192,6 +1196,10 @@ impl ProcessGroup {
 
     /// Refuses new jobs of the group, and waits for the accepted ones without blocking. Does not
     /// wait in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait. New jobs are refused if the future has been polled.
     ///
     /// # Examples
     ///

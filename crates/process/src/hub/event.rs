@@ -19,7 +19,8 @@ use super::wire::{Status, Verb, limit};
 /// # Ordering
 ///
 /// In a worker [`set`](Self::set) and [`clear`](Self::clear) do not wait for the parent. They take
-/// effect in the order in which this process calls methods of the hub, and before its job ends.
+/// effect in the order in which this process calls methods of the hub, and before its job ends. The
+/// other methods wait for its answer, some microseconds at least.
 ///
 /// # Examples
 ///
@@ -96,7 +97,7 @@ impl Event {
         }
     }
 
-    /// Returns `true` if the flag is set.
+    /// Returns `true` if the flag is set. This is a snapshot and may be stale.
     ///
     /// # Examples
     ///
@@ -209,6 +210,9 @@ impl<'de> Deserialize<'de> for Event {
 ///
 /// It has the methods of [`workmill::Latch`], which it is in the parent. A handle goes into the
 /// arguments of jobs. Its clones are the same latch. A process that dies has not counted down.
+///
+/// In a worker [`count_down`](Self::count_down) does not wait for the parent. The other methods
+/// wait for its answer, some microseconds at least.
 ///
 /// # Examples
 ///

@@ -650,6 +650,10 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     ///
     /// [`GetError`] once the queue is closed and empty.
     ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: an item that was on its way goes back to the front.
+    ///
     /// # Examples
     ///
     /// ```
