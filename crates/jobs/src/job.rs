@@ -79,7 +79,19 @@ pub trait Job<A, M>: sealed::Sealed<A, M> + Copy + Send + Sync + 'static {
     /// The result of the function.
     type Output: Sendable;
 
-    /// Calls the function.
+    /// Calls the function, on this thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Job;
+    ///
+    /// fn add(a: u64, b: u64) -> u64 {
+    ///     a + b
+    /// }
+    ///
+    /// assert_eq!(Job::call(add, (1, 2)), 3);
+    /// ```
     fn call(self, arguments: A) -> Self::Output;
 }
 

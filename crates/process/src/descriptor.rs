@@ -77,7 +77,7 @@ impl<T> Descriptor<T> {
     /// ```
     /// use workmill_process::Descriptor;
     ///
-    /// let (_there, here) = std::io::pipe()?;
+    /// let (here, _there) = std::os::unix::net::UnixStream::pair()?;
     /// let descriptor = Descriptor::new(here); // goes into the arguments of a job
     /// std::io::Write::write_all(&mut &*descriptor, b"flour")?; // and can be used as before
     /// # Ok::<(), std::io::Error>(())
@@ -91,18 +91,18 @@ impl<T> Descriptor<T> {
     /// # Examples
     ///
     /// ```
-    /// use std::io::PipeWriter;
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
     /// use workmill_process::Descriptor;
     ///
     /// /// A job.
-    /// fn write(to: Descriptor<PipeWriter>) -> Result<(), String> {
-    ///     let mut to = to.into_inner();
-    ///     std::io::Write::write_all(&mut to, b"flour").map_err(|error| error.to_string())
+    /// fn write(to: Descriptor<UnixStream>) -> Result<(), String> {
+    ///     to.into_inner().write_all(b"flour").map_err(|error| error.to_string())
     /// }
     ///
-    /// let (mut here, there) = std::io::pipe()?;
+    /// let (here, there) = UnixStream::pair()?;
     /// write(Descriptor::new(there))?;
-    /// assert_eq!(std::io::read_to_string(&mut here)?, "flour");
+    /// assert_eq!(std::io::read_to_string(here)?, "flour"); // the job has dropped its end
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_inner(self) -> T {
