@@ -1,15 +1,11 @@
 //! References to a process pool: what submits and waits.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use workmill::{
-    CancelToken, Group, JoinError, JoinHandle, Lost, Overflow, PoolRef, Priority, TrySubmitError,
-    WouldDeadlock, promise,
-};
+use workmill::{JoinError, JoinHandle, Lost, PoolRef, TrySubmitError, WouldDeadlock, promise};
 use workmill_jobs::executors::{Sealed, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
@@ -64,7 +60,7 @@ pub struct ProcessPoolRef {
     view: PoolRef,
     /// The pool that drives the processes.
     drivers: PoolRef,
-    limits: Limits,
+    pub(crate) limits: Limits,
     shared: Arc<Shared>,
 }
 
@@ -104,7 +100,8 @@ impl ProcessPoolRef {
         }
     }
 
-    fn viewed(&self, view: PoolRef) -> Self {
+    /// Returns a reference that submits by another view of the pool.
+    pub(crate) fn viewed(&self, view: PoolRef) -> Self {
         Self {
             view,
             ..self.clone()
@@ -218,10 +215,7 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.try_spawn(running) {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => self.accepted::<F, A, M>(self.view.try_spawn(running), arguments),
             Err(error) => Ok(failed(error)),
         }
     }
@@ -271,10 +265,10 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.spawn_timeout(running, timeout) {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => {
+                let submitted = self.view.spawn_timeout(running, timeout);
+                self.accepted::<F, A, M>(submitted, arguments)
+            }
             Err(error) => Ok(failed(error)),
         }
     }
@@ -314,10 +308,10 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.spawn_async(running).await {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => {
+                let submitted = self.view.spawn_async(running).await;
+                self.accepted::<F, A, M>(submitted, arguments)
+            }
             Err(error) => Ok(failed(error)),
         }
     }
@@ -395,6 +389,21 @@ impl ProcessPoolRef {
                 self.shared.config.hooks.unseen(&error);
                 Ok(())
             }
+        }
+    }
+
+    /// Returns the handle to the result, or the arguments of a job that was refused.
+    fn accepted<F, A, M>(
+        &self,
+        submitted: Result<JoinHandle<Outcome>, TrySubmitError<Running>>,
+        arguments: A,
+    ) -> Result<JoinHandle<F::Output>, TrySubmitError<A>>
+    where
+        F: Job<A, M>,
+    {
+        match submitted {
+            Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
+            Err(refused) => Err(refused.map(|_| arguments)),
         }
     }
 
@@ -518,205 +527,6 @@ pub(crate) fn failed<T: Send + 'static>(error: JoinError) -> JoinHandle<T> {
     // Nobody else has the handle yet, so it is not cancelled.
     let _ = promise.fail(error);
     handle
-}
-
-/// Views and groups.
-impl ProcessPoolRef {
-    /// Returns a reference whose jobs have a priority: [`PoolRef::priority`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use workmill_process::workmill::Priority;
-    ///
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// let urgent = pool.priority(Priority::High);
-    /// assert_eq!(urgent.submit(square, 3).join()?, 9); // overtakes those of the pool that wait
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn priority(&self, priority: Priority) -> Self {
-        self.viewed(self.view.priority(priority))
-    }
-
-    /// Returns a reference whose jobs have a name in warnings: [`PoolRef::named`]. Errors name the
-    /// job by the name under which it is registered.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// let handle = pool.named("area of the mill").submit(square, 3);
-    /// assert_eq!(handle.join()?, 9);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn named(&self, name: &str) -> Self {
-        self.viewed(self.view.named(name))
-    }
-
-    /// Returns a reference whose jobs are cancelled if they have not [begun](Self#beginning) that
-    /// long after their submission: [`PoolRef::start_within`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang).with("square", square) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use std::time::Duration;
-    /// use workmill_process::workmill::CancelReason;
-    ///
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// let _hanging = [(); 9].map(|()| pool.submit(hang, ()));
-    /// let late = pool.start_within(Duration::from_millis(10)).submit(square, 3);
-    /// assert_eq!(late.join().unwrap_err().cancel_reason(), Some(CancelReason::Expired));
-    /// pool.shutdown_now();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn start_within(&self, time: Duration) -> Self {
-        self.viewed(self.view.start_within(time))
-    }
-
-    /// Returns a reference whose jobs are cancelled with a token: [`PoolRef::cancel_with`]. Those
-    /// that run are stopped, as by [`JoinHandle::cancel`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use workmill_process::workmill::CancelToken;
-    ///
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// let token = CancelToken::new();
-    /// let hanging = pool.cancel_with(&token).submit(hang, ());
-    /// token.cancel(); // kills the process, if the job has begun
-    /// assert!(hanging.join().unwrap_err().is_cancelled());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn cancel_with(&self, token: &CancelToken) -> Self {
-        self.viewed(self.view.cancel_with(token))
-    }
-
-    /// Returns a reference whose jobs may run for that long. After that the process is killed, and
-    /// the job is lost: [`Builder::timeout`](crate::Builder::timeout).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang).with("square", square) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use std::time::Duration;
-    ///
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// let hanging = pool.timeout(Duration::from_millis(10)).submit(hang, ());
-    /// assert!(hanging.join().unwrap_err().is_lost());
-    /// assert_eq!(pool.submit(square, 3).join()?, 9); // in another process
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn timeout(&self, time: Duration) -> Self {
-        let mut reference = self.clone();
-        reference.limits.timeout = Some(time);
-        reference
-    }
-
-    /// Returns a reference whose jobs begin anew that often if their process dies:
-    /// [`Builder::retries`](crate::Builder::retries).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("attempt", attempt) }
-    /// fn attempt() -> u32 {
-    ///     let job = workmill_process::current_job().expect("this is a job");
-    ///     if job.attempt() == 1 {
-    ///         std::process::exit(1);
-    ///     }
-    ///     job.attempt()
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
-    /// assert_eq!(pool.retries(1).submit(attempt, ()).join()?, 2);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn retries(&self, retries: u32) -> Self {
-        let mut reference = self.clone();
-        reference.limits.retries = retries;
-        reference
-    }
-
-    /// Creates a group of jobs of which at most `jobs` have begun at a time: [`PoolRef::limited`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if `jobs` is 0.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let two_at_a_time = pool.limited(2);
-    /// let handles: Vec<_> = (0..10).map(|n| two_at_a_time.submit(square, n)).collect();
-    /// assert_eq!(handles.into_iter().filter_map(|handle| handle.join().ok()).sum::<u64>(), 285);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn limited(&self, jobs: usize) -> ProcessGroup {
-        self.grouped(self.view.limited(jobs))
-    }
-
-    fn grouped(&self, group: Group) -> ProcessGroup {
-        let reference = self.viewed(group.handle());
-        ProcessGroup { group, reference }
-    }
 }
 
 /// Waiting and observing.
@@ -1008,274 +818,4 @@ pub struct ProcessMetrics {
     /// The number of jobs that were refused without being returned to the caller, because the pool
     /// was full or shut down, or dropped in favour of newer ones.
     pub rejected_jobs: usize,
-}
-
-/// Jobs of a process pool of which at most a certain number have begun at a time. Created by
-/// [`ProcessPoolRef::limited`], and like a [`Group`] of a thread pool.
-///
-/// Dropping it ends nothing.
-///
-/// # Examples
-///
-/// ```
-/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-/// # fn square(n: u64) -> u64 { n * n }
-/// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-/// use workmill_process::ProcessGroup;
-///
-/// struct Thumbnails {
-///     /// So that other jobs of the pool find a process that is free.
-///     two_at_a_time: ProcessGroup,
-/// }
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # serve_if_worker(jobs());
-/// let pool = ProcessPoolExecutor::new(4, jobs())?;
-/// let thumbnails = Thumbnails { two_at_a_time: pool.limited(2) };
-/// assert_eq!(thumbnails.two_at_a_time.submit(square, 3).join()?, 9);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct ProcessGroup {
-    group: Group,
-    reference: ProcessPoolRef,
-}
-
-impl ProcessGroup {
-    /// Limits the number of jobs that wait: [`Group::queue_capacity`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if `jobs` is 0.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(1).queue_capacity(1);
-    /// let _hanging = [(); 2].map(|()| group.submit(hang, ())); // one has begun, one waits
-    /// assert!(group.try_submit(hang, ()).unwrap_err().is_full());
-    /// pool.shutdown_now();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn queue_capacity(self, jobs: usize) -> Self {
-        self.reference.grouped(self.group.queue_capacity(jobs))
-    }
-
-    /// Sets what becomes of a job that finds the group full: [`Group::overflow`]. With
-    /// [`Overflow::CallerRuns`] the submitter waits: the job cannot run here.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use workmill_process::workmill::{CancelReason, Overflow};
-    ///
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(1).queue_capacity(1).overflow(Overflow::Reject);
-    /// let handles = [(); 3].map(|()| group.submit(hang, ())); // of which one may wait
-    /// group.shutdown_now();
-    /// let errors = handles.map(|handle| handle.join().unwrap_err());
-    /// assert!(errors.iter().any(|it| it.cancel_reason() == Some(CancelReason::Rejected)));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn overflow(self, overflow: Overflow) -> Self {
-        let overflow = match overflow {
-            Overflow::CallerRuns => Overflow::Block,
-            overflow => overflow,
-        };
-        self.reference.grouped(self.group.overflow(overflow))
-    }
-
-    /// Returns the number of jobs of the group that may have begun at a time.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// assert_eq!(pool.limited(2).limit(), 2);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn limit(&self) -> usize {
-        self.group.limit()
-    }
-
-    /// Refuses new jobs of the group, and blocks until the accepted ones have ended. The pool goes
-    /// on.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until then. Does not wait in a callback or a hook that a thread of the pool calls.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(2);
-    /// let handle = group.submit(square, 3);
-    /// group.shutdown();
-    /// assert!(handle.is_finished() && group.is_shutdown());
-    /// assert_eq!(pool.submit(square, 4).join()?, 16); // the pool goes on
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn shutdown(&self) {
-        self.shutdown_timeout(Duration::MAX);
-    }
-
-    /// Refuses new jobs of the group, and waits for the accepted ones, but no longer than
-    /// `timeout`. Returns `true` if they have ended.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until then, or until the time is over. Does not wait in a callback or a hook that a
-    /// thread of the pool calls.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// use std::time::Duration;
-    ///
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(2);
-    /// let _hanging = group.submit(hang, ());
-    /// assert!(!group.shutdown_timeout(Duration::from_millis(10)));
-    /// group.shutdown_now();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn shutdown_timeout(&self, timeout: Duration) -> bool {
-        match self.reference.must_not_wait() {
-            true => self.group.shutdown_timeout(Duration::ZERO),
-            false => self.group.shutdown_timeout(timeout),
-        }
-    }
-
-    /// Refuses new jobs of the group, and waits for the accepted ones without blocking. Does not
-    /// wait in a callback or a hook that a thread of the pool calls.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future ends the wait. New jobs are refused if the future has been polled.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn square(n: u64) -> u64 { n * n }
-    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(2);
-    /// let handle = group.submit(square, 3);
-    /// workmill_process::workmill::block_on(group.shutdown_async());
-    /// assert!(handle.is_finished());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn shutdown_async(&self) {
-        if self.reference.must_not_wait() {
-            self.group.shutdown_timeout(Duration::ZERO);
-            return;
-        }
-        self.group.shutdown_async().await;
-    }
-
-    /// Refuses new jobs of the group, cancels all that have not ended, and returns the number of
-    /// them. Those that run are stopped. Does not wait.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
-    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
-    /// fn hang() {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # serve_if_worker(jobs());
-    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
-    /// let group = pool.limited(2);
-    /// let hanging = group.submit(hang, ());
-    /// assert_eq!(group.shutdown_now(), 1);
-    /// assert!(hanging.join().unwrap_err().is_cancelled());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn shutdown_now(&self) -> usize {
-        self.group.shutdown_now()
-    }
-}
-
-impl Deref for ProcessGroup {
-    type Target = ProcessPoolRef;
-
-    fn deref(&self) -> &ProcessPoolRef {
-        &self.reference
-    }
-}
-
-impl fmt::Debug for ProcessGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reference.describe("ProcessGroup", f)
-    }
-}
-
-impl Sealed for ProcessGroup {}
-
-impl JobExecutor for ProcessGroup {
-    fn submit_job<F, A, M>(&self, function: F, arguments: A) -> JoinHandle<F::Output>
-    where
-        F: Job<A, M>,
-        A: Sendable,
-    {
-        self.submit(function, arguments)
-    }
 }
