@@ -96,6 +96,56 @@ const WITHOUT_EXAMPLE: &[(&str, &str, &str)] = &[
         "SmallestFirst",
         "the parameter of `PriorityQueue`",
     ),
+    (
+        "crates/jobs/src/job.rs",
+        "Sealed",
+        "nobody outside can name it",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "Order",
+        "the parameter of `Queue`, which the aliases fill in",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "Fifo",
+        "the parameter of `JoinableQueue`",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "Lifo",
+        "the parameter of `LifoQueue`",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "SmallestFirst",
+        "the parameter of `PriorityQueue`",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "Keep",
+        "nobody outside can name it",
+    ),
+    (
+        "crates/process/src/hub/held.rs",
+        "Item",
+        "nobody outside can name it",
+    ),
+    (
+        "crates/process/src/hub/passing.rs",
+        "Side",
+        "nobody outside can name it",
+    ),
+    (
+        "crates/process/src/hub/passing.rs",
+        "Encoded",
+        "nobody outside can name it",
+    ),
+    (
+        "crates/process/src/primitive.rs",
+        "Sealed",
+        "nobody outside can name it",
+    ),
 ];
 
 /// The README is read in a minute.
@@ -249,39 +299,35 @@ fn unknown_names(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-/// Returns the public items of a file whose documentation has no example, with their lines.
+/// Returns the public items of a file whose documentation has no example, with their lines. Those
+/// that are hidden need none.
 fn without_example(file: &File) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
-    let (mut has_docs, mut has_example) = (false, false);
+    let (mut is_fine, mut in_attribute) = (false, false);
     for (number, line) in (1..).zip(&file.lines) {
         let text = line.raw.trim();
-        if let Some(docs) = text.strip_prefix("///") {
-            has_docs = true;
-            has_example |= docs.contains("```");
-        } else if let Some((_, name)) = public_item(line) {
-            if !has_example {
-                found.push((number, name));
-            }
-            (has_docs, has_example) = (false, false);
-        } else if !(has_docs && is_attribute(text)) {
-            (has_docs, has_example) = (false, false);
+        in_attribute |= text.starts_with("#[");
+        if in_attribute {
+            is_fine |= text == "#[doc(hidden)]";
+            in_attribute = !text.ends_with(']');
+        } else if let Some(docs) = text.strip_prefix("///") {
+            is_fine |= docs.contains("```");
+        } else {
+            let name = public_item(line).map(|(_, name)| name);
+            found.extend(name.filter(|_| !is_fine).map(|name| (number, name)));
+            is_fine = false;
         }
     }
     found
 }
 
-/// Returns `true` if the line is an attribute, or a part of one.
-fn is_attribute(text: &str) -> bool {
-    text.starts_with("#[")
-        || text.starts_with('"')
-        || [")]", "\"]", "\\"].iter().any(|it| text.ends_with(it))
-}
-
-/// Each public item of this crate has an example, except those in the table.
+/// Each public item of this crate and of those below `crates/` has an example, except those in the
+/// table.
 fn items_without_example(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut used = HashSet::new();
-    for file in tree.src().filter(|file| !file.is_test) {
+    let is_meant = |file: &&File| is_documented(&file.path) && !file.is_test;
+    for file in tree.files.iter().filter(is_meant) {
         for (number, name) in without_example(file) {
             let row = WITHOUT_EXAMPLE
                 .iter()
@@ -390,7 +436,16 @@ fn aliases_and_items_are_names() {
 #[test]
 fn items_without_an_example_are_found() {
     let text = "/// One.\npub fn a() {}\n/// ```\n/// a();\n/// ```\n#[must_use = \"b \\\n\
-                c\"]\npub fn d() {}\npub(super) fn e() {}\npub struct F;";
+                c\"]\npub fn d() {}\npub(super) fn e() {}\npub struct F;\n/// Two.\n\
+                #[doc(hidden)]\n#[derive(Debug)]\npub struct H;\npub enum I {}\n\
+                /// ```\n/// l();\n/// ```\n#[diagnostic::m(\nn = \"o\",\np = \"q\"\n)]\n\
+                pub trait R {}";
     let tree = Tree::of([("src/g.rs", text)]);
-    assert_eq!(without_example(&tree.files[0]), [(2, "a"), (10, "F")]);
+    let expected = [(2, "a"), (10, "F"), (15, "I")];
+    assert_eq!(without_example(&tree.files[0]), expected);
+    let tree = Tree::of([
+        ("crates/j/src/g.rs", text),
+        ("crates/j/tests/it/k.rs", text),
+    ]);
+    assert_eq!(items_without_example(&tree).len(), expected.len());
 }

@@ -156,6 +156,22 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// - [`ErrorKind::Newer`] if a newer version of this crate has made it,
     /// - [`ErrorKind::Damaged`], [`ErrorKind::ReadOnly`], [`ErrorKind::NoSpace`], or
     ///   [`ErrorKind::Io`] for what else may be wrong with a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let queue = FileQueue::<u32>::open(folder.path().join("numbers"))?; // makes the file
+    /// let same = FileQueue::<u32>::open(queue.path())?; // as another process would
+    /// queue.put(&1)?;
+    /// assert_eq!(same.get()?, 1);
+    ///
+    /// let error = FileQueue::<u32>::open(folder.path().join("no folder/numbers")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileQueueError> {
         Self::with(path.as_ref(), &Builder::new())
     }
@@ -209,6 +225,19 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// [`ErrorKind::Full`] if there is no room, [`ErrorKind::Busy`] if somebody else is writing
     /// just now, or another thread uses this open queue, and those of [`put`](Self::put).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{Builder, ErrorKind};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = Builder::new().capacity(1).open::<u32>(path)?;
+    /// queue.try_put(&1)?;
+    /// assert_eq!(queue.try_put(&2).unwrap_err().kind(), ErrorKind::Full);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_put(&self, item: &T) -> Result<(), FileQueueError> {
         self.put_within([item], Patience::Now)
     }
@@ -226,6 +255,21 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// [`ErrorKind::Full`] if there was no room in time, [`ErrorKind::Busy`] if others wrote all
     /// the time, and those of [`put`](Self::put).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_file_queue::{Builder, ErrorKind};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = Builder::new().capacity(1).open::<u32>(path)?;
+    /// queue.put_timeout(&1, Duration::from_secs(10))?; // there is room at once
+    /// let error = queue.put_timeout(&2, Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Full);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put_timeout(&self, item: &T, timeout: Duration) -> Result<(), FileQueueError> {
         self.put_within([item], Patience::within(timeout))
     }
@@ -243,6 +287,17 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`put`](Self::put).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// futures_lite::future::block_on(queue.put_async(&1))?;
+    /// assert_eq!(queue.get()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn put_async(&self, item: &T) -> Result<(), FileQueueError> {
         let body = [encode(item)?];
         self.put_bodies_async(&body).await
@@ -288,6 +343,24 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// [`ErrorKind::Full`] if there is too little room, [`ErrorKind::Busy`] if somebody else is
     /// writing just now, and those of [`put_all`](Self::put_all).
+    ///
+    /// # Blocking
+    ///
+    /// Blocks for the disk only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{Builder, ErrorKind};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = Builder::new().capacity(3).open::<u32>(path)?;
+    /// queue.try_put_all(&[1, 2])?;
+    /// assert_eq!(queue.try_put_all(&[3, 4]).unwrap_err().kind(), ErrorKind::Full);
+    /// assert_eq!(queue.len()?, 2); // none of the second two
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_put_all<'a, I>(&self, items: I) -> Result<(), FileQueueError>
     where
         I: IntoIterator<Item = &'a T>,
@@ -303,6 +376,26 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// [`ErrorKind::Full`] if there was too little room in time, [`ErrorKind::Busy`] if others
     /// wrote all the time, and those of [`put_all`](Self::put_all).
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while the queue has too little room or others write, until the time is over, and for
+    /// the disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_file_queue::Builder;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = Builder::new().capacity(3).open::<u32>(path)?;
+    /// queue.put_all_timeout(&[1, 2], Duration::from_secs(10))?;
+    /// let error = queue.put_all_timeout(&[3, 4], Duration::from_millis(10)).unwrap_err();
+    /// assert!(error.would_block()); // later there may be room
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put_all_timeout<'a, I>(&self, items: I, timeout: Duration) -> Result<(), FileQueueError>
     where
         I: IntoIterator<Item = &'a T>,
@@ -316,6 +409,25 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`put_all`](Self::put_all).
+    ///
+    /// # Blocking
+    ///
+    /// Each poll blocks for the disk, and for others that write.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts nothing, unless it has resolved.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// futures_lite::future::block_on(queue.put_all_async(&[1, 2, 3]))?;
+    /// assert_eq!(queue.len()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn put_all_async<'a, I>(&self, items: I) -> Result<(), FileQueueError>
     where
         I: IntoIterator<Item = &'a T>,
@@ -396,6 +508,20 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// [`ErrorKind::Empty`] if there is no item, [`ErrorKind::Busy`] if there may be one and
     /// somebody else is writing just now, or another thread uses this open queue, and those of
     /// [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert_eq!(queue.try_get()?, 1);
+    /// assert_eq!(queue.try_get().unwrap_err().kind(), ErrorKind::Empty);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_get(&self) -> Result<T, FileQueueError> {
         self.get_within(Patience::Now)
     }
@@ -415,6 +541,20 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     ///
     /// [`ErrorKind::Empty`] if there was no item in time, [`ErrorKind::Busy`] if others wrote all
     /// the time, and those of [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_file_queue::{ErrorKind, FileQueue};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = FileQueue::<u32>::open(path)?;
+    /// let error = queue.get_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Empty);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, FileQueueError> {
         self.get_within(Patience::within(timeout))
     }
@@ -432,6 +572,17 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// # Errors
     ///
     /// Those of [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put(&1)?;
+    /// assert_eq!(futures_lite::future::block_on(queue.get_async())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn get_async(&self) -> Result<T, FileQueueError> {
         let row = self.take_async(Take::Out).await?;
         self.decoded(row)
@@ -488,6 +639,22 @@ impl<T: Serialize + DeserializeOwned> FileQueue<T> {
     /// item as [`get`](Self::get) does.
     ///
     /// It ends after an error, unless that concerned one item only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("numbers");
+    /// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+    /// queue.put_all(&[1, 2, 3])?;
+    /// queue.close()?;
+    /// let mut sum = 0;
+    /// for number in &queue {
+    ///     sum += number?;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> Iter<'_, T> {
         Iter {
             queue: self,
@@ -550,6 +717,19 @@ impl<'a, T: Serialize + DeserializeOwned> IntoIterator for &'a FileQueue<T> {
 /// An iterator that takes items until the queue is closed and empty.
 ///
 /// It is returned by [`FileQueue::iter`].
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("numbers");
+/// let queue = workmill_file_queue::FileQueue::<u32>::open(path)?;
+/// queue.put_all(&[1, 2])?;
+/// queue.close()?;
+/// let numbers: Vec<u32> = queue.iter().collect::<Result<_, _>>()?;
+/// assert_eq!(numbers, [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless iterated"]
 pub struct Iter<'a, T> {

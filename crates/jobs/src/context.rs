@@ -56,6 +56,20 @@ pub struct Attempt {
 impl JobContext {
     /// Returns the name under which the job was registered. On a thread, which needs no name, that
     /// of the function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::{JobExecutor, current_job};
+    ///
+    /// fn grind() -> String {
+    ///     current_job().expect("this is a job").name().to_owned()
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert!(pool.submit_job(grind, ()).join()?.ends_with("grind"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -65,6 +79,21 @@ impl JobContext {
     ///
     /// A job that came from another machine has the id of its submission, which no other submission
     /// on any machine has, except those under the same key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::{JobExecutor, current_job};
+    ///
+    /// fn key() -> String {
+    ///     current_job().expect("this is a job").key()
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// let (one, other) = (pool.submit_job(key, ()), pool.submit_job(key, ()));
+    /// assert_ne!(one.join()?, other.join()?); // two submissions
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key(&self) -> String {
         match &self.key {
             Key::Numbers(origin, submission) => format!("{origin}-{submission}"),
@@ -75,6 +104,20 @@ impl JobContext {
     /// Returns the number of times that the job has begun, from 1. An earlier attempt may have come
     /// to any point before its process or machine died; or it still runs, on a machine that is cut
     /// off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::{JobExecutor, current_job};
+    ///
+    /// fn attempt() -> u32 {
+    ///     current_job().expect("this is a job").attempt()
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.submit_job(attempt, ()).join()?, 1); // on threads nothing begins twice
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attempt(&self) -> u32 {
         self.number
     }
@@ -143,6 +186,22 @@ thread_local! {
 
 /// Returns what the job that this thread runs knows of itself, or `None` outside jobs. Threads that
 /// a job starts are outside.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_jobs::{JobExecutor, current_job};
+///
+/// fn is_job() -> bool {
+///     current_job().is_some()
+/// }
+///
+/// let pool = workmill::ThreadPoolExecutor::new(1)?;
+/// assert!(pool.submit_job(is_job, ()).join()?);
+/// assert!(!is_job());
+/// assert!(!pool.submit(is_job).join()?); // a closure is no job
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn current_job() -> Option<JobContext> {
     let current = CURRENT.try_with(|current| current.borrow().clone());
     current.ok().flatten()

@@ -9,6 +9,22 @@ use serde::de::DeserializeOwned;
 ///
 /// The text of an error that a [`Serialize`] of your own returns does not survive: postcard keeps
 /// none.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_jobs::{CallError, Jobs};
+///
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// let jobs = Jobs::new().with("square", square);
+/// match jobs.call("square", &[3, 3], &mut Vec::new()) {
+///     Err(CallError::Arguments(error)) => assert_eq!(error.to_string(), "1 bytes are left over"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodecError(Kind);
 

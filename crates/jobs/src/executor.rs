@@ -51,6 +51,20 @@ pub trait JobExecutor: Sealed {
     /// The call itself never fails. The handle says why a job was not accepted: its error's
     /// [`source`](std::error::Error::source) is a [`NotRegistered`](crate::NotRegistered) if the
     /// executor needs names, and does not know this one's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::JobExecutor;
+    ///
+    /// fn add(a: u64, b: u64) -> u64 {
+    ///     a + b
+    /// }
+    ///
+    /// let pool = workmill::ThreadPoolExecutor::new(1)?;
+    /// assert_eq!(pool.submit_job(add, (1, 2)).join()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "the result is lost"]
     fn submit_job<F, A, M>(&self, function: F, arguments: A) -> JoinHandle<F::Output>
     where

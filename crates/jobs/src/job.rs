@@ -5,6 +5,23 @@ use serde::de::DeserializeOwned;
 
 /// A value that can be sent to where a job runs, and back: one that serde encodes and decodes, and
 /// that borrows nothing. Implemented for all of these.
+///
+/// # Examples
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use workmill_jobs::Sendable;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Sack {
+///     grain: String,
+///     kilograms: u32,
+/// }
+///
+/// fn is_sendable<T: Sendable>() {}
+///
+/// is_sendable::<(Sack, Vec<f64>)>(); // compiles, so it is
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument or the result of a job",
     label = "cannot be sent to another process",
@@ -26,6 +43,31 @@ mod sealed {
 /// It is implemented for functions of up to eight arguments, and cannot be implemented elsewhere.
 /// `A` is the type of the argument, or the tuple of them; `M` is the type of the function pointer,
 /// such as `fn(u64) -> u64`, which the compiler finds by itself.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_jobs::{Job, JobExecutor, Sendable};
+///
+/// /// Runs a job for each of the arguments.
+/// fn map<F, A, M>(executor: &impl JobExecutor, function: F, arguments: Vec<A>) -> Vec<F::Output>
+/// where
+///     F: Job<A, M>,
+///     A: Sendable,
+/// {
+///     let handles = arguments.into_iter().map(|argument| executor.submit_job(function, argument));
+///     let handles: Vec<_> = handles.collect();
+///     handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+/// }
+///
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// let pool = workmill::ThreadPoolExecutor::new(2)?;
+/// assert_eq!(map(&pool, square, vec![1, 2, 3]), [1, 4, 9]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a job with the arguments `{A}`",
     label = "not a function of these arguments whose result can be sent",
@@ -37,7 +79,19 @@ pub trait Job<A, M>: sealed::Sealed<A, M> + Copy + Send + Sync + 'static {
     /// The result of the function.
     type Output: Sendable;
 
-    /// Calls the function.
+    /// Calls the function, on this thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Job;
+    ///
+    /// fn add(a: u64, b: u64) -> u64 {
+    ///     a + b
+    /// }
+    ///
+    /// assert_eq!(Job::call(add, (1, 2)), 3);
+    /// ```
     fn call(self, arguments: A) -> Self::Output;
 }
 

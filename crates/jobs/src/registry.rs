@@ -191,6 +191,18 @@ impl Jobs {
     }
 
     /// Returns the names, in the order in which they were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Jobs;
+    ///
+    /// fn sow() {}
+    /// fn reap() {}
+    ///
+    /// let jobs = Jobs::new().with("sow", sow).with("reap", reap);
+    /// assert!(jobs.names().eq(["sow", "reap"]));
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.list.entries.iter().map(|entry| entry.name)
     }
@@ -206,6 +218,22 @@ impl Jobs {
     /// # Panics
     ///
     /// Panics if the job panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Jobs;
+    ///
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// let jobs = Jobs::new().with("square", square);
+    /// let mut result = Vec::new();
+    /// jobs.call("square", &[3], &mut result)?; // a small number is encoded as one byte
+    /// assert_eq!(result, [9]);
+    /// # Ok::<(), workmill_jobs::CallError>(())
+    /// ```
     pub fn call(
         &self,
         name: &str,
@@ -233,6 +261,19 @@ impl Jobs {
 
     /// Returns a number that is the same for each list of the same names in the same order. By it
     /// two programs find that they were not built from the same code, before they send a job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_jobs::Jobs;
+    ///
+    /// fn sow() {}
+    /// fn reap() {}
+    ///
+    /// let jobs = || Jobs::new().with("sow", sow);
+    /// assert_eq!(jobs().fingerprint(), jobs().fingerprint());
+    /// assert_ne!(jobs().fingerprint(), jobs().with("reap", reap).fingerprint());
+    /// ```
     pub fn fingerprint(&self) -> u64 {
         // FNV-1a, as it is described at http://www.isthe.com/chongo/tech/comp/fnv/. A byte that is
         // in no UTF-8 ends each name.
@@ -302,6 +343,15 @@ impl fmt::Display for NotRegistered {
 impl std::error::Error for NotRegistered {}
 
 /// An error returned by [`Jobs::call`].
+///
+/// # Examples
+///
+/// ```
+/// use workmill_jobs::{CallError, Jobs};
+///
+/// let error = Jobs::new().call("square", &[3], &mut Vec::new()).unwrap_err();
+/// assert_eq!(error, CallError::Unknown("square".to_owned()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {

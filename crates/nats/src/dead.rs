@@ -41,6 +41,18 @@ pub struct DeadLetters {
 }
 
 /// A job that was lost, or that no worker could call. Dropping it leaves it on the server.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use workmill_nats::{Jobs, NatsExecutor};
+/// # fn square(n: u64) -> u64 { n * n }
+/// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+/// for letter in executor.dead_letters() {
+///     println!("{:?}", letter?); // stays on the server
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DeadLetter {
     shared: Arc<Shared>,
     sequence: u64,
@@ -118,21 +130,68 @@ impl fmt::Debug for DeadLetters {
 impl DeadLetter {
     /// Returns the id of the job. [`resume`](crate::NatsRef::resume) gets its outcome, an error, as
     /// long as that is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// assert!(executor.resume(square, letter.id()).join().is_err()); // as its handle was told
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> &JobId {
         &self.id
     }
 
     /// Returns the name under which the function is registered.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// let name = letter.name();
+    /// println!("{name} is {}", if name == "square" { "ours" } else { "another program's" });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.body.envelope.job
     }
 
     /// Returns the number of attempts that have begun.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// if letter.attempts() == 0 {
+    ///     println!("no worker could call it, so it can be sent again without harm");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attempts(&self) -> u32 {
         self.body.attempts
     }
 
     /// Returns why nobody has the result of the job.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// eprintln!("{}: {}", letter.name(), letter.why());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn why(&self) -> &str {
         &self.body.why
     }
@@ -151,6 +210,18 @@ impl DeadLetter {
     ///
     /// [`NatsError`], if the queue is full or the executor was shut down. The letter is still
     /// there.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// let id = letter.resend()?;
+    /// assert_eq!(executor.resume(square, &id).join()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resend(self) -> Result<JobId, NatsError> {
         let id = self.shared.next_id();
         let sent = {
@@ -190,6 +261,18 @@ impl DeadLetter {
     ///
     /// [`NatsError`], if the server refuses or the executor was shut down. The letter may still be
     /// there.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// # let letter = executor.dead_letters().next().expect("there is one")?;
+    /// letter.discard()?;
+    /// assert_eq!(executor.dead_letters().count(), 0); // it was the only one
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn discard(self) -> Result<(), NatsError> {
         self.remove(true)
     }

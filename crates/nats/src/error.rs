@@ -23,6 +23,18 @@ pub struct NatsError {
 }
 
 /// What went wrong. Returned by [`NatsError::kind`].
+///
+/// # Examples
+///
+/// ```
+/// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+///
+/// let connect = |url, namespace| Builder::new(url, Jobs::new()).namespace(namespace).connect();
+/// let error = connect("nats://127.0.0.1:1", "mill").unwrap_err();
+/// assert_eq!(error.kind(), NatsErrorKind::Connect); // nobody listens there
+/// let error = connect("nats://127.0.0.1:1", "wind mill").unwrap_err();
+/// assert_eq!(error.kind(), NatsErrorKind::Settings); // it has a space
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NatsErrorKind {
@@ -47,6 +59,17 @@ impl NatsError {
     }
 
     /// Returns what went wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::{Jobs, NatsErrorKind};
+    ///
+    /// match workmill_nats::serve(Jobs::new(), "nats://127.0.0.1:1", 4) {
+    ///     Err(error) if error.kind() == NatsErrorKind::Connect => println!("try again later"),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// ```
     pub fn kind(&self) -> NatsErrorKind {
         self.kind
     }
@@ -77,6 +100,22 @@ impl From<NatsError> for io::Error {
 
 /// An error returned by [`NatsExecutor::shutdown_timeout`](crate::NatsExecutor::shutdown_timeout)
 /// and [`Server::shutdown_timeout`](crate::Server::shutdown_timeout) when the time is over.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use workmill_nats::{Jobs, NatsExecutor};
+/// use std::time::Duration;
+///
+/// # fn square(n: u64) -> u64 { n * n }
+/// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+/// let handle = executor.submit(square, 3);
+/// if let Err(busy) = executor.shutdown_timeout(Duration::from_secs(10)) {
+///     eprintln!("{busy}"); // names some of the jobs
+///     executor.shutdown_now(); // or leaves them to the workers: `shutdown_background`
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StillBusy {
     pub(crate) what: &'static str,
@@ -86,6 +125,21 @@ pub struct StillBusy {
 
 impl StillBusy {
     /// Returns the jobs that have not ended: each with its name and its id.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// use std::time::Duration;
+    ///
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit(square, 3);
+    /// if let Err(busy) = executor.shutdown_timeout(Duration::ZERO) {
+    ///     assert_eq!(busy.jobs().len(), 1);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn jobs(&self) -> &[String] {
         &self.jobs
     }

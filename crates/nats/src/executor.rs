@@ -89,6 +89,17 @@ impl Builder {
     ///
     /// The address is that of the NATS server, such as `localhost`,
     /// `nats://user:password@host:4222` or `tls://host`; several are separated by commas.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // With the servers of a cluster, and the jobs that will be submitted.
+    /// let builder = Builder::new("nats://one.example.org,nats://two.example.org", Jobs::new());
+    /// let executor = builder.connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(url: &str, jobs: Jobs) -> Self {
         Self {
             settings: Settings::new(url),
@@ -102,12 +113,33 @@ impl Builder {
     /// Sets the namespace; `workmill` by default. Executors and workers of one namespace have
     /// their jobs, keys and dead letters in common, and know nothing of another one's. It is made
     /// of ASCII letters, digits, `-` and `_`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+    ///
+    /// let builder = Builder::new("localhost", Jobs::new()).namespace("mill-2");
+    /// // A namespace is a part of the names of subjects, so it can have no spaces and no dots.
+    /// let error = builder.namespace("mill 2").connect().unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Settings);
+    /// ```
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.settings.namespace = namespace.to_owned();
         self
     }
 
     /// Sets a name by which the server lists the connection. By default there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // Listed by `nats server report connections`.
+    /// let executor = Builder::new("localhost", Jobs::new()).name("shop").connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(mut self, name: &str) -> Self {
         self.settings.name = Some(name.to_owned());
         self
@@ -117,6 +149,18 @@ impl Builder {
     /// that run included. By default there is no limit.
     ///
     /// It is a setting of the stream. The first one that sets it prevails.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::workmill::Overflow;
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // Refuses jobs while 10,000 have not ended.
+    /// let builder = Builder::new("localhost", Jobs::new()).queue_capacity(10_000);
+    /// let executor = builder.overflow(Overflow::Reject).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_capacity(mut self, jobs: u64) -> Self {
         self.settings.queue_capacity = Some(jobs);
         self
@@ -128,6 +172,16 @@ impl Builder {
     /// Without one, jobs that wait may fill the server's store. Then neither outcomes nor cancels
     /// can be stored, and nothing goes on until somebody makes room, though nothing is lost. It is
     /// a setting of the stream. The first one that sets it prevails.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // Leaves room for outcomes on a disk of 10 GB.
+    /// let executor = Builder::new("localhost", Jobs::new()).queue_bytes(8 << 30).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_bytes(mut self, bytes: u64) -> Self {
         self.settings.queue_bytes = Some(bytes);
         self
@@ -137,6 +191,18 @@ impl Builder {
     /// submitter if 256 jobs wait already. [`Overflow::CallerRuns`] is taken for
     /// [`Overflow::Block`]: the job cannot run here. [`Overflow::DropOldest`] is refused: the
     /// server would not say whose job it dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::workmill::Overflow;
+    /// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+    ///
+    /// let builder = Builder::new("localhost", Jobs::new()).overflow(Overflow::Reject);
+    /// // Nobody would hear of the job that the server drops.
+    /// let error = builder.overflow(Overflow::DropOldest).connect().unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Settings);
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
@@ -147,12 +213,34 @@ impl Builder {
     ///
     /// It is a setting of the stream. The first one that sets it to something else than the default
     /// prevails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// let builder = Builder::new("localhost", Jobs::new()).keep_results(DAY);
+    /// let error = builder.keep_results(Duration::from_millis(1)).connect().unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Settings); // handles could miss their outcomes
+    /// ```
     pub fn keep_results(mut self, time: Duration) -> Self {
         self.settings.keep_results = Some(time);
         self
     }
 
     /// Sets the number of servers of a cluster that keep the jobs. By default it is 1.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // Three servers of the cluster keep each job: one of them may burn down.
+    /// let executor = Builder::new("nats://one.example.org", Jobs::new()).replicas(3).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.settings.replicas = Some(replicas);
         self
@@ -165,6 +253,16 @@ impl Builder {
     /// that is only cut off goes on with it. So the job must be one that can be done twice;
     /// [`current_job`](crate::current_job) knows the attempt, and a key that is the same for each.
     /// It can be set for some jobs: [`NatsRef::retries`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // Jobs that are harmless when they are done twice.
+    /// let executor = Builder::new("localhost", Jobs::new()).retries(2).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
@@ -173,6 +271,18 @@ impl Builder {
     /// Sets what the drop of the last [`NatsExecutor`] does. By default it waits for the accepted
     /// jobs. [`DropBehavior::Cancel`] cancels those that have not begun, asks the others to end,
     /// and waits. [`DropBehavior::Detach`] does not wait: the jobs are with the server, and go on.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::workmill::DropBehavior;
+    /// use workmill_nats::{Builder, Jobs};
+    ///
+    /// // The end of the program does not wait: workers do the jobs later.
+    /// let builder = Builder::new("localhost", Jobs::new()).on_drop(DropBehavior::Detach);
+    /// let executor = builder.connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
         self.on_drop = behavior;
         self
@@ -189,6 +299,16 @@ impl Builder {
     /// [`NatsError`], if the server cannot be reached or has no JetStream, or its streams have
     /// other settings, or the settings make no sense. Once connected, the executor connects anew
     /// by itself, for as long as it takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+    ///
+    /// // Returns an error if the first connection fails; later ones it makes anew by itself.
+    /// let error = Builder::new("nats://127.0.0.1:1", Jobs::new()).connect().unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Connect);
+    /// ```
     pub fn connect(self) -> Result<NatsExecutor, NatsError> {
         block(self.begin()?)
     }
@@ -198,6 +318,16 @@ impl Builder {
     /// # Errors
     ///
     /// Those of [`connect`](Self::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::workmill::block_on; // or any runtime
+    /// use workmill_nats::{Builder, Jobs, NatsErrorKind};
+    ///
+    /// let connecting = Builder::new("nats://127.0.0.1:1", Jobs::new()).connect_async();
+    /// assert_eq!(block_on(connecting).unwrap_err().kind(), NatsErrorKind::Connect);
+    /// ```
     pub async fn connect_async(self) -> Result<NatsExecutor, NatsError> {
         let connected = self.begin()?;
         connected.await.unwrap_or_else(|_| Err(no_thread()))
@@ -272,6 +402,20 @@ impl NatsExecutor {
     /// # Errors
     ///
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Jobs, NatsExecutor};
+    ///
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// assert_eq!(executor.submit(square, 3).join()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn connect(url: &str, jobs: Jobs) -> Result<Self, NatsError> {
         Builder::new(url, jobs).connect()
     }
@@ -282,6 +426,16 @@ impl NatsExecutor {
     /// # Errors
     ///
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::workmill::block_on; // or any runtime
+    /// use workmill_nats::{Jobs, NatsErrorKind, NatsExecutor};
+    ///
+    /// let connecting = NatsExecutor::connect_async("nats://127.0.0.1:1", Jobs::new());
+    /// assert_eq!(block_on(connecting).unwrap_err().kind(), NatsErrorKind::Connect);
+    /// ```
     pub async fn connect_async(url: &str, jobs: Jobs) -> Result<Self, NatsError> {
         Builder::new(url, jobs).connect_async().await
     }
@@ -293,6 +447,19 @@ impl NatsExecutor {
     ///
     /// Blocks until every job of this executor has ended, however long the workers or the server
     /// are away: see [`shutdown_timeout`](Self::shutdown_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit(square, 3);
+    /// executor.shutdown();
+    /// assert!(handle.is_finished());
+    /// assert!(executor.submit(square, 3).join().unwrap_err().is_cancelled()); // refused
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "close")]
     pub fn shutdown(&self) {
         let owner = &self.owner;
@@ -312,6 +479,22 @@ impl NatsExecutor {
     /// # Errors
     ///
     /// [`StillBusy`], which names the jobs that have not ended.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// use std::time::Duration;
+    ///
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit(square, 3);
+    /// match executor.shutdown_timeout(Duration::from_secs(10)) {
+    ///     Ok(()) => assert!(handle.is_finished()),
+    ///     Err(busy) => eprintln!("{busy}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillBusy> {
         let owner = &self.owner;
         owner.shared().close();
@@ -332,6 +515,18 @@ impl NatsExecutor {
     /// # Cancellation
     ///
     /// Dropping the future ends the wait. New jobs are refused if the future has been polled.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit(square, 3);
+    /// workmill_nats::workmill::block_on(executor.shutdown_async());
+    /// assert!(handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn shutdown_async(&self) {
         let owner = &self.owner;
         owner.shared().close();
@@ -343,6 +538,18 @@ impl NatsExecutor {
     /// the last owner does not wait either: a handle whose outcome has not come by then returns an
     /// error that [`is_lost`](workmill::JoinError::is_lost), and
     /// [`resume`](NatsRef::resume) gets the outcome later.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let (id, _handle) = executor.submit_keyed("field 7", square, 3);
+    /// executor.shutdown_background(); // the program may end now
+    /// println!("{id} is done by a worker, and can be resumed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_background(&self) {
         // ORDERING: Relaxed: the drop of the last owner is ordered by its count.
         self.owner.is_in_background.store(true, Ordering::Relaxed);
@@ -352,6 +559,18 @@ impl NatsExecutor {
     /// Refuses new jobs, and cancels all that have not ended, as by [`JoinHandle::cancel`]: those
     /// that no worker has begun never run, and the others are asked to end. Returns the number of
     /// them. Does not wait: call [`shutdown`](Self::shutdown) afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handles = [1, 2, 3].map(|n| executor.submit(square, n));
+    /// println!("{} jobs are cancelled, or asked to end", executor.shutdown_now());
+    /// executor.shutdown(); // waits for those that had begun
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_now(&self) -> usize {
         self.owner.cancel_all()
     }

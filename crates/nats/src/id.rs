@@ -57,6 +57,14 @@ impl JobId {
     }
 
     /// Returns the id as text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let id: workmill_nats::JobId = "key.invoice-4711".parse()?;
+    /// assert_eq!(id.as_str(), "key.invoice-4711");
+    /// # Ok::<(), workmill_nats::InvalidJobId>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -116,6 +124,15 @@ impl From<JobId> for String {
 }
 
 /// An error returned for a text that is not the id of a job, and for a key that cannot be one.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_nats::{InvalidJobId, JobId};
+///
+/// let error: InvalidJobId = "no dot".parse::<JobId>().unwrap_err();
+/// assert_eq!(error.to_string(), "`no dot` is not the id of a job");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidJobId(String);
 

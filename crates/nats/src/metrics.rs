@@ -6,6 +6,18 @@ use crate::shared::Outcome;
 
 /// Counts of events since an executor was connected, and of what there is now. Returned by
 /// [`NatsRef::metrics`](crate::NatsRef::metrics). Each is a snapshot, and may be stale.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use workmill_nats::{Jobs, NatsExecutor};
+/// # fn square(n: u64) -> u64 { n * n }
+/// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+/// assert_eq!(executor.submit(square, 3).join()?, 9);
+/// let counts = executor.metrics();
+/// assert_eq!((counts.accepted, counts.done, counts.pending), (1, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct NatsMetrics {
@@ -79,6 +91,15 @@ impl Counts {
 
 /// Counts of events since a server was started, and of what there is now. Returned by
 /// [`Server::metrics`](crate::Server::metrics). Each is a snapshot, and may be stale.
+///
+/// # Examples
+///
+/// ```no_run
+/// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+/// let counts = server.metrics();
+/// println!("{} jobs are here, {} have begun so far", counts.held, counts.begun);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServerMetrics {

@@ -28,6 +28,24 @@ use crate::views::View;
 /// [`priority`](Self::priority), [`retries`](Self::retries), [`start_within`](Self::start_within)
 /// and [`cancel_with`](Self::cancel_with) return references that add something to each job that is
 /// submitted by them.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use workmill_nats::{Jobs, NatsExecutor};
+/// use workmill_nats::NatsRef;
+/// use workmill_nats::workmill::JoinError;
+///
+/// # fn square(n: u64) -> u64 { n * n }
+/// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+/// /// What a library is given.
+/// fn nine(executor: &NatsRef) -> Result<u64, JoinError> {
+///     executor.submit(square, 3).join()
+/// }
+///
+/// assert_eq!(nine(&executor)?, 9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct NatsRef {
     pub(crate) shared: Arc<Shared>,
@@ -212,6 +230,20 @@ impl NatsRef {
     /// wait for the server already, or if the executor was shut down. Other reasons come by the
     /// handle, as with [`submit`](Self::submit). If the server does not answer within 5 seconds,
     /// the handle is returned, since the job may have been accepted, and the job is sent again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// match executor.try_submit(square, 3) {
+    ///     Ok(handle) => assert_eq!(handle.join()?, 9),
+    ///     Err(refused) if refused.is_full() => println!("later, with {}", refused.into_inner()),
+    ///     Err(refused) => return Err(refused.into()),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_submit<F, A, M>(
         &self,
         function: F,
@@ -244,6 +276,19 @@ impl NatsRef {
     /// down. Other reasons come by the handle, as with [`submit`](Self::submit). If the server does
     /// not answer, the handle is returned after the time, since the job may have been accepted, and
     /// the job is sent again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// use std::time::Duration;
+    ///
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit_timeout(square, 3, Duration::from_secs(10))?;
+    /// assert_eq!(handle.join()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_timeout<F, A, M>(
         &self,
         function: F,
@@ -306,6 +351,20 @@ impl NatsRef {
     ///
     /// Dropping the future before it is ready submits nothing, or leaves the job to run if it has
     /// been sent.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let nine = async {
+    ///     let handle = executor.submit_async(square, 3).await.expect("it is open");
+    ///     handle.await // the server has the job by now
+    /// };
+    /// assert_eq!(workmill_nats::workmill::block_on(nine)?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn submit_async<F, A, M>(
         &self,
         function: F,
@@ -473,23 +532,71 @@ impl NatsRef {
     /// # Blocking
     ///
     /// Each step of the iterator blocks until the server has answered.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// for letter in executor.dead_letters() {
+    ///     let letter = letter?;
+    ///     eprintln!("{} {}: {}", letter.name(), letter.id(), letter.why());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn dead_letters(&self) -> DeadLetters {
         DeadLetters::new(&self.shared)
     }
 
     /// Returns counts of events, and of what there is now.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let handle = executor.submit(square, 3);
+    /// println!("{} jobs have not ended", executor.metrics().pending);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn metrics(&self) -> NatsMetrics {
         let shared = &self.shared;
         shared.counts.snapshot(shared.count_pending())
     }
 
     /// Returns `true` if the executor was shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// assert!(!executor.is_shutdown());
+    /// executor.shutdown();
+    /// assert!(executor.is_shutdown());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_shutdown(&self) -> bool {
         self.shared.is_closed()
     }
 
     /// Returns a further reference. That of a [`NatsExecutor`](crate::NatsExecutor) does not own
     /// the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use workmill_nats::{Jobs, NatsExecutor};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # let executor = NatsExecutor::connect("localhost", Jobs::new().with("square", square))?;
+    /// let reference = executor.handle(); // for another thread
+    /// let nine = std::thread::spawn(move || reference.submit(square, 3).join());
+    /// assert_eq!(nine.join().unwrap()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Self {
         self.clone()
     }

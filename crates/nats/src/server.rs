@@ -74,6 +74,20 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// Creates a builder with the defaults, of a server that runs these jobs. Those that it does
     /// not know it leaves to others.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Jobs, ServerBuilder};
+    ///
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// let server = ServerBuilder::new(Jobs::new().with("square", square)).serve("localhost")?;
+    /// server.wait();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(jobs: Jobs) -> Self {
         Self {
             settings: Settings::new(""),
@@ -85,12 +99,32 @@ impl ServerBuilder {
     /// Sets the number of jobs that run at a time. By default, one for each processor. They are
     /// tasks of a workmill pool: what a job submits to [`workmill::current`] runs there as well,
     /// and a job that waits gives its slot to another task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::{Jobs, NatsErrorKind, ServerBuilder};
+    ///
+    /// let builder = ServerBuilder::new(Jobs::new()).threads(8); // eight jobs at a time
+    /// let error = builder.threads(0).serve("localhost").unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Settings);
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
     /// Sets the namespace: [`Builder::namespace`](crate::Builder::namespace).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Jobs, ServerBuilder};
+    ///
+    /// // Takes the jobs of executors in the same namespace, and of no others.
+    /// let server = ServerBuilder::new(Jobs::new()).namespace("mill-2").serve("localhost")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.settings.namespace = namespace.to_owned();
         self
@@ -98,6 +132,16 @@ impl ServerBuilder {
 
     /// Sets the name of the server in errors. It becomes longer by a word that no other server has.
     /// By default it is `worker`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Jobs, ServerBuilder};
+    ///
+    /// let server = ServerBuilder::new(Jobs::new()).name("rack-3").serve("localhost")?;
+    /// assert!(server.name().starts_with("rack-3-"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(mut self, name: &str) -> Self {
         self.settings.name = Some(name.to_owned());
         self
@@ -108,6 +152,17 @@ impl ServerBuilder {
     ///
     /// It is a setting of the queue. The first one that sets it to something else than the default
     /// prevails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_nats::{Jobs, NatsErrorKind, ServerBuilder};
+    ///
+    /// let builder = ServerBuilder::new(Jobs::new()).lease(Duration::from_secs(10));
+    /// let error = builder.lease(Duration::from_millis(1)).serve("localhost").unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Settings); // too short for a sign of life
+    /// ```
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = Some(lease);
         self
@@ -116,6 +171,18 @@ impl ServerBuilder {
     /// Sets the time for which outcomes are kept: [`Builder::keep_results`].
     ///
     /// [`Builder::keep_results`]: crate::Builder::keep_results
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use workmill_nats::{Jobs, ServerBuilder};
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// // The same as that of the executors: the first that comes makes the streams.
+    /// let server = ServerBuilder::new(Jobs::new()).keep_results(DAY).serve("localhost")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_results(mut self, time: Duration) -> Self {
         self.settings.keep_results = Some(time);
         self
@@ -124,6 +191,16 @@ impl ServerBuilder {
     /// Sets the number of servers of a cluster that keep the jobs: [`Builder::replicas`].
     ///
     /// [`Builder::replicas`]: crate::Builder::replicas
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_nats::{Jobs, ServerBuilder};
+    ///
+    /// // The same as that of the executors: the first that comes makes the streams.
+    /// let server = ServerBuilder::new(Jobs::new()).replicas(3).serve("nats://one.example.org")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.settings.replicas = Some(replicas);
         self
@@ -140,6 +217,16 @@ impl ServerBuilder {
     /// [`NatsError`], if the NATS server cannot be reached or has no JetStream, its streams have
     /// other settings, or the settings make no sense. Once connected, the server connects anew by
     /// itself, for as long as it takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::{Jobs, NatsErrorKind, ServerBuilder};
+    ///
+    /// // Returns an error if the first connection fails; later ones it makes anew by itself.
+    /// let error = ServerBuilder::new(Jobs::new()).serve("nats://127.0.0.1:1").unwrap_err();
+    /// assert_eq!(error.kind(), NatsErrorKind::Connect);
+    /// ```
     pub fn serve(self, url: &str) -> Result<Server, NatsError> {
         let served = self.begin(url)?.join();
         served.unwrap_or_else(|_| Err(no_thread()))
@@ -150,6 +237,16 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// Those of [`serve`](Self::serve).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_nats::workmill::block_on; // or any runtime
+    /// use workmill_nats::{Jobs, NatsErrorKind, ServerBuilder};
+    ///
+    /// let serving = ServerBuilder::new(Jobs::new()).serve_async("nats://127.0.0.1:1");
+    /// assert_eq!(block_on(serving).unwrap_err().kind(), NatsErrorKind::Connect);
+    /// ```
     pub async fn serve_async(self, url: &str) -> Result<Server, NatsError> {
         let served = self.begin(url)?.await;
         served.unwrap_or_else(|_| Err(no_thread()))
@@ -238,6 +335,21 @@ fn no_thread() -> NatsError {
 /// The drop of the last owner shuts the server down: it blocks until the jobs that run have ended
 /// and their outcomes are stored. While a panic unwinds it does not wait; the jobs that run are
 /// handed on after the lease, or lost.
+///
+/// # Examples
+///
+/// ```no_run
+/// use workmill_nats::Jobs;
+///
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// let server = workmill_nats::serve(Jobs::new().with("square", square), "localhost", 4)?;
+/// std::io::stdin().read_line(&mut String::new())?; // serves until somebody presses Enter
+/// drop(server); // waits for the jobs that run
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Server {
     owner: Arc<Owner>,
@@ -253,6 +365,14 @@ struct Owner {
 
 impl Server {
     /// Returns the name of the server, which no other server has.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// assert!(server.name().starts_with("worker-"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.owner.worker.name
     }
@@ -262,6 +382,19 @@ impl Server {
     /// # Blocking
     ///
     /// Blocks until then: if nobody shuts it down, forever.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// let owner = server.clone();
+    /// std::thread::spawn(move || {
+    ///     let _ = std::io::stdin().read_line(&mut String::new());
+    ///     owner.shutdown(); // which ends the wait
+    /// });
+    /// server.wait();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         self.owner.worker.ended.wait();
     }
@@ -272,6 +405,15 @@ impl Server {
     /// # Blocking
     ///
     /// Blocks until then, however long the jobs run or the NATS server is away.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// server.shutdown();
+    /// assert_eq!(server.metrics().held, 0); // what had begun here is done
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self) {
         self.owner.worker.stop();
         self.owner.worker.ended.wait();
@@ -288,6 +430,19 @@ impl Server {
     /// # Errors
     ///
     /// [`StillBusy`], which names the jobs that have not ended.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// if let Err(busy) = server.shutdown_timeout(Duration::from_secs(10)) {
+    ///     eprintln!("{busy}"); // names the jobs
+    ///     server.shutdown_now(); // asks them to end
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillBusy> {
         let began = Instant::now();
         self.owner.worker.stop();
@@ -308,6 +463,15 @@ impl Server {
     ///
     /// Dropping the future ends the wait. The server takes no more jobs if the future has been
     /// polled.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// workmill_nats::workmill::block_on(server.shutdown_async());
+    /// assert_eq!(server.metrics().held, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn shutdown_async(&self) {
         self.owner.worker.stop();
         self.owner.worker.ended.wait_async().await;
@@ -317,6 +481,15 @@ impl Server {
     /// Takes no more jobs, gives back those that no thread has begun, and asks the others to end,
     /// by [`JobContext::cancelled`](crate::JobContext::cancelled). Returns the number of jobs that
     /// it had. Does not wait: call [`shutdown`](Self::shutdown) afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// println!("{} jobs were here", server.shutdown_now());
+    /// server.shutdown(); // waits for those that had begun
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_now(&self) -> usize {
         let worker = &self.owner.worker;
         worker.stop();
@@ -324,6 +497,14 @@ impl Server {
     }
 
     /// Returns counts of events, and of what there is now.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let server = workmill_nats::serve(workmill_nats::Jobs::new(), "localhost", 4)?;
+    /// assert_eq!(server.metrics().begun, 0); // nobody has submitted a job yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn metrics(&self) -> ServerMetrics {
         let worker = &self.owner.worker;
         worker.counts.snapshot(worker.count_held())

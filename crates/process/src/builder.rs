@@ -159,6 +159,21 @@ impl Builder {
 
     /// Sets the number of worker processes that are started at once and replaced when they die; 0
     /// by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).processes(4).min_processes(2).build()?;
+    /// assert_eq!(pool.metrics().processes, 2); // no job has been submitted yet
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn min_processes(mut self, processes: usize) -> Self {
         self.config.min_processes = processes;
         self
@@ -166,6 +181,27 @@ impl Builder {
 
     /// Sets the time after which a worker process that has nothing to do ends, unless there are no
     /// more than [`min_processes`](Self::min_processes). By default it stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let (tell, ended) = std::sync::mpsc::channel();
+    /// let pool = Builder::new(jobs())
+    ///     .keep_alive(Duration::from_millis(10))
+    ///     .on_process_end(move |end| tell.send(end.is_expected).unwrap())
+    ///     .build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// assert!(ended.recv()?); // it had nothing to do any more
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_alive(mut self, time: Duration) -> Self {
         self.config.keep_alive = Some(time);
         self
@@ -296,6 +332,34 @@ impl Builder {
     /// Sets what becomes of a job that is submitted while as many wait as
     /// [`queue_capacity`](Self::queue_capacity) allows. By default the submitter blocks. With
     /// [`Overflow::CallerRuns`] it blocks as well: the job cannot run here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use workmill_process::workmill::{CancelReason, Overflow};
+    ///
+    /// let pool = Builder::new(jobs())
+    ///     .processes(1)
+    ///     .queue_capacity(1)
+    ///     .overflow(Overflow::Reject)
+    ///     .build()?;
+    /// let handles = [(); 9].map(|()| pool.submit(hang, ())); // more than there is room for
+    /// pool.shutdown_now();
+    /// let errors = handles.map(|handle| handle.join().unwrap_err());
+    /// assert!(errors.iter().any(|it| it.cancel_reason() == Some(CancelReason::Rejected)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
@@ -303,6 +367,29 @@ impl Builder {
 
     /// Sets what the drop of the last [`ProcessPoolExecutor`] does. By default it waits for the
     /// accepted jobs. [`DropBehavior::Cancel`] stops the running ones, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use workmill_process::workmill::DropBehavior;
+    ///
+    /// let pool = Builder::new(jobs()).on_drop(DropBehavior::Cancel).build()?;
+    /// let hanging = pool.submit(hang, ());
+    /// drop(pool); // by default this would wait, here forever
+    /// assert!(hanging.join().unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_drop(mut self, behavior: DropBehavior) -> Self {
         self.on_drop = behavior;
         self
@@ -312,6 +399,23 @@ impl Builder {
     ///
     /// They are for programs whose `main` looks at its arguments before it can call
     /// [`serve_if_worker`](crate::serve_if_worker).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("arguments", arguments) }
+    /// fn arguments() -> Vec<String> {
+    ///     std::env::args().skip(1).collect()
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).worker_arguments(["--quiet"]).build()?;
+    /// assert_eq!(pool.submit(arguments, ()).join()?, ["--quiet"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn worker_arguments<S: Into<OsString>>(
         mut self,
         arguments: impl IntoIterator<Item = S>,
@@ -323,6 +427,21 @@ impl Builder {
 
     /// Sets the program that is started as a worker process. By default it is this program. It must
     /// call [`serve_if_worker`](crate::serve_if_worker) with the same jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let program = std::env::current_exe()?; // or one that serves and does nothing else
+    /// let pool = Builder::new(jobs()).worker_program(program).build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.program.path = Some(path.into());
         self
@@ -330,12 +449,51 @@ impl Builder {
 
     /// Has worker processes run one test of a test program, which is to call
     /// [`serve_if_worker`](crate::serve_if_worker): see [the guide](crate::guide::starting).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use workmill_process::{Builder, Jobs, serve_if_worker};
+    ///
+    /// # mod hidden { use super::*;
+    /// #[test]
+    /// fn worker() {
+    ///     serve_if_worker(Jobs::new());
+    /// }
+    ///
+    /// #[test]
+    /// fn a_pool_is_built() {
+    ///     Builder::new(Jobs::new()).worker_test("worker").build().unwrap();
+    /// }
+    /// # }
+    /// ```
     pub fn worker_test(self, path: &str) -> Self {
         self.worker_arguments([path, "--exact", "--nocapture", "--test-threads=1"])
     }
 
     /// Sets the time within which a worker process must have said that it serves. After that it is
     /// killed, which counts as a failed start. 30 s by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = Builder::new(jobs())
+    ///     .worker_program("/bin/sleep") // which does not serve
+    ///     .worker_arguments(["60"])
+    ///     .start_timeout(Duration::from_millis(10))
+    ///     .build()?;
+    /// assert!(pool.submit(square, 3).join().unwrap_err().is_cancelled());
+    /// println!("{}", pool.start_error().expect("it could not start any"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_timeout(mut self, time: Duration) -> Self {
         self.config.start_timeout = time;
         self
@@ -344,6 +502,26 @@ impl Builder {
     /// Sets how many bytes of the end of a process's standard error are kept for
     /// [`Lost::standard_error`](workmill::Lost::standard_error); 4,096 by default. All of it is
     /// passed on to the standard error of this process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+    /// fn burn() {
+    ///     eprintln!("it is too hot");
+    ///     std::process::exit(1);
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).last_words(4).build()?;
+    /// let error = pool.submit(burn, ()).join().unwrap_err();
+    /// let lost = error.as_lost().expect("its process has ended");
+    /// assert_eq!(lost.standard_error(), Some("hot\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn last_words(mut self, bytes: usize) -> Self {
         self.config.last_words = bytes;
         self
@@ -353,6 +531,25 @@ impl Builder {
     /// job is answered. It should be quick: a thread of the pool that drives the processes calls
     /// it. It must not wait for a job of the pool: that may be the first of this process, which is
     /// answered after the call, and so never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let (tell, started) = std::sync::mpsc::channel();
+    /// let pool = Builder::new(jobs())
+    ///     .processes(1)
+    ///     .on_process_start(move |id| tell.send(id).unwrap())
+    ///     .build()?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// assert_ne!(started.recv()?, std::process::id());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_process_start(mut self, hook: impl Fn(u32) + Send + Sync + 'static) -> Self {
         self.config.hooks.start = Some(Box::new(hook));
         self
@@ -360,6 +557,28 @@ impl Builder {
 
     /// Sets a function that is called with the end of each process, also of one that has not
     /// served. It should be quick: a thread of the pool that drives the processes calls it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+    /// fn burn() {
+    ///     std::process::exit(3);
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let (tell, ended) = std::sync::mpsc::channel();
+    /// let pool = Builder::new(jobs())
+    ///     .processes(1)
+    ///     .on_process_end(move |end| tell.send(end.description.clone()).unwrap())
+    ///     .build()?;
+    /// assert!(pool.submit(burn, ()).join().unwrap_err().is_lost());
+    /// println!("{}", ended.recv()?); // says that it exited, and how
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_process_end(mut self, hook: impl Fn(&ProcessEnd) + Send + Sync + 'static) -> Self {
         self.config.hooks.end = Some(Box::new(hook));
         self
@@ -368,6 +587,27 @@ impl Builder {
     /// Sets a function that is called with each error that no handle returns: those of jobs that
     /// were submitted by [`execute`](crate::ProcessPoolRef::execute), and of the runs of a series,
     /// except that they were cancelled. By default they are printed to standard error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+    /// fn burn() {
+    ///     panic!("it is too hot");
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let (tell, unseen) = std::sync::mpsc::channel();
+    /// let pool = Builder::new(jobs())
+    ///     .on_unseen_error(move |error| tell.send(error.is_panic()).unwrap())
+    ///     .build()?;
+    /// pool.execute(burn, ());
+    /// assert!(unseen.recv()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_unseen_error(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
         self.config.hooks.unseen = Some(Box::new(hook));
         self

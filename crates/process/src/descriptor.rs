@@ -71,11 +71,40 @@ pub struct Descriptor<T = OwnedFd>(T);
 
 impl<T> Descriptor<T> {
     /// Wraps an object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::Descriptor;
+    ///
+    /// let (here, _there) = std::os::unix::net::UnixStream::pair()?;
+    /// let descriptor = Descriptor::new(here); // goes into the arguments of a job
+    /// std::io::Write::write_all(&mut &*descriptor, b"flour")?; // and can be used as before
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(object: T) -> Self {
         Self(object)
     }
 
     /// Returns the object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use workmill_process::Descriptor;
+    ///
+    /// /// A job.
+    /// fn write(to: Descriptor<UnixStream>) -> Result<(), String> {
+    ///     to.into_inner().write_all(b"flour").map_err(|error| error.to_string())
+    /// }
+    ///
+    /// let (here, there) = UnixStream::pair()?;
+    /// write(Descriptor::new(there))?;
+    /// assert_eq!(std::io::read_to_string(here)?, "flour"); // the job has dropped its end
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.0
     }

@@ -12,15 +12,15 @@ use crate::hooks::ProcessEnd;
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use workmill_process::{Jobs, ProcessPoolExecutor, StartError};
+/// ```
+/// use std::error::Error;
+/// use workmill_process::{Builder, Jobs, StartError};
+///
 /// # fn square(n: u64) -> u64 { n * n }
-/// # let pool = ProcessPoolExecutor::new(1, Jobs::new().with("square", square))?;
+/// let jobs = Jobs::new().with("square", square);
+/// let pool = Builder::new(jobs).worker_program("/no/such/program").build()?;
 /// let error = pool.submit(square, 3).join().unwrap_err();
-/// let source = std::error::Error::source(&error);
-/// if let Some(start) = source.and_then(|source| source.downcast_ref::<StartError>()) {
-///     eprintln!("{start}");
-/// }
+/// assert!(error.source().is_some_and(|source| source.is::<StartError>()));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
@@ -85,16 +85,30 @@ impl std::error::Error for NotCalled {}
 ///
 /// # Examples
 ///
-/// ```no_run
-/// # use std::time::Duration;
-/// # let pool = workmill_process::ProcessPoolExecutor::new(1, workmill_process::Jobs::new())?;
-/// if let Err(busy) = pool.shutdown_timeout(Duration::from_secs(10)) {
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+/// fn hang() {
+///     loop {
+///         std::thread::park();
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// use std::time::Duration;
+///
+/// let pool = ProcessPoolExecutor::new(1, jobs())?;
+/// let hanging = pool.submit(hang, ());
+/// if let Err(busy) = pool.shutdown_timeout(Duration::from_millis(100)) {
 ///     for (process, job) in busy.jobs() {
 ///         eprintln!("the process {process} still runs {job}");
 ///     }
 ///     pool.shutdown_now();
 /// }
-/// # Ok::<(), std::io::Error>(())
+/// assert!(hanging.join().unwrap_err().is_cancelled());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct StillBusy {
@@ -103,6 +117,35 @@ pub struct StillBusy {
 
 impl StillBusy {
     /// Returns the worker processes that run jobs, and the names of these.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// use workmill_process::hub::Event;
+    ///
+    /// fn hang(begun: Event) {
+    ///     begun.set();
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let begun = pool.hub().event();
+    /// let _hanging = pool.submit(hang, begun.clone());
+    /// begun.wait();
+    /// let busy = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert!(busy.jobs().map(|(_process, job)| job).eq(["hang"]));
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn jobs(&self) -> impl Iterator<Item = (u32, &'static str)> {
         self.jobs.iter().copied()
     }

@@ -7,6 +7,31 @@ use std::process::ExitStatus;
 use workmill::JoinError;
 
 /// The end of a worker process, for [`Builder::on_process_end`](crate::Builder::on_process_end).
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Builder, Jobs, serve_if_worker};
+/// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+/// fn burn() {
+///     eprintln!("it is too hot");
+///     std::process::exit(3);
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let (tell, ended) = std::sync::mpsc::channel();
+/// let pool = Builder::new(jobs())
+///     .processes(1)
+///     .on_process_end(move |end| tell.send(end.clone()).unwrap())
+///     .build()?;
+/// assert!(pool.submit(burn, ()).join().unwrap_err().is_lost());
+/// let end = ended.recv()?;
+/// assert_eq!(end.status.and_then(|status| status.code()), Some(3));
+/// assert_eq!((&*end.standard_error, end.is_expected), ("it is too hot\n", false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProcessEnd {

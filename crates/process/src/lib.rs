@@ -117,6 +117,7 @@ mod executor;
     allow(dead_code, reason = "there is no worker that decodes jobs")
 )]
 mod frame;
+mod group;
 pub mod guide;
 mod hooks;
 #[cfg_attr(
@@ -137,18 +138,20 @@ mod sys;
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 #[path = "unsupported.rs"]
 mod sys;
+mod views;
 
 pub use builder::Builder;
 pub use descriptor::Descriptor;
 pub use error::{StartError, StillBusy};
 pub use executor::ProcessPoolExecutor;
+pub use group::ProcessGroup;
 pub use hooks::ProcessEnd;
 pub use hub::{CurrentProcess, Hub, HubRef, ProcessHandle, current_process};
 pub use pipe::{
     Connection, NamedPipe, NamedPipeReader, NamedPipeWriter, PipeError, PipeErrorKind, pipe,
 };
 pub use primitive::SharedPrimitive;
-pub use reference::{ProcessGroup, ProcessMetrics, ProcessPoolRef};
+pub use reference::{ProcessMetrics, ProcessPoolRef};
 pub use shared::{
     LockError, SharedArray, SharedArrayGuard, SharedMemory, SharedSlice, SharedValue,
 };

@@ -12,6 +12,19 @@ mod sealed {
 /// A type of which [`SharedValue`](crate::SharedValue) can hold a value: an integer or `bool`.
 ///
 /// It cannot be implemented elsewhere.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_process::{SharedPrimitive, SharedValue};
+///
+/// fn shared<T: SharedPrimitive>(values: Vec<T>) -> std::io::Result<Vec<SharedValue<T>>> {
+///     values.into_iter().map(SharedValue::new).collect()
+/// }
+///
+/// assert_eq!(shared(vec![true, false])?.len(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` cannot be a shared value",
     label = "not an integer or `bool`",

@@ -1,15 +1,11 @@
 //! References to a process pool: what submits and waits.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use workmill::{
-    CancelToken, Group, JoinError, JoinHandle, Lost, Overflow, PoolRef, Priority, TrySubmitError,
-    WouldDeadlock, promise,
-};
+use workmill::{JoinError, JoinHandle, Lost, PoolRef, TrySubmitError, WouldDeadlock, promise};
 use workmill_jobs::executors::{Sealed, next_submission};
 use workmill_jobs::{Job, JobExecutor, Sendable};
 
@@ -36,13 +32,35 @@ use crate::pool::Shared;
 /// A job counts as begun when it leaves the pool's queue, which it may do before its function is
 /// called: it may wait for a process to start, or be sent ahead to a process that runs another. It
 /// can still be cancelled without a process being ended.
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn square(n: u64) -> u64 { n * n }
+/// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+/// use workmill_process::ProcessPoolRef;
+/// use workmill_process::workmill::JoinError;
+///
+/// /// What a library is given.
+/// fn nine(pool: &ProcessPoolRef) -> Result<u64, JoinError> {
+///     pool.submit(square, 3).join()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let pool = ProcessPoolExecutor::new(1, jobs())?;
+/// assert_eq!(nine(&pool)?, 9);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ProcessPoolRef {
     /// Where the futures of jobs are spawned.
     view: PoolRef,
     /// The pool that drives the processes.
     drivers: PoolRef,
-    limits: Limits,
+    pub(crate) limits: Limits,
     shared: Arc<Shared>,
 }
 
@@ -82,7 +100,8 @@ impl ProcessPoolRef {
         }
     }
 
-    fn viewed(&self, view: PoolRef) -> Self {
+    /// Returns a reference that submits by another view of the pool.
+    pub(crate) fn viewed(&self, view: PoolRef) -> Self {
         Self {
             view,
             ..self.clone()
@@ -170,6 +189,22 @@ impl ProcessPoolRef {
     ///
     /// [`TrySubmitError`] with the arguments if the pool is full, whatever its overflow policy is,
     /// or shut down. Other reasons come by the handle, as with [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert_eq!(pool.try_submit(square, 3)?.join()?, 9);
+    /// pool.shutdown();
+    /// assert_eq!(pool.try_submit(square, 3).unwrap_err().into_inner(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_submit<F, A, M>(
         &self,
         function: F,
@@ -180,10 +215,7 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.try_spawn(running) {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => self.accepted::<F, A, M>(self.view.try_spawn(running), arguments),
             Err(error) => Ok(failed(error)),
         }
     }
@@ -198,6 +230,30 @@ impl ProcessPoolRef {
     ///
     /// [`TrySubmitError`] with the arguments when the time is over, or if the pool is shut down.
     /// Other reasons come by the handle, as with [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = Builder::new(jobs()).processes(1).queue_capacity(1).build()?;
+    /// let submit = |_| pool.submit_timeout(hang, (), Duration::from_millis(10)).ok();
+    /// let hanging: Vec<_> = (0..).map_while(submit).collect(); // until there is no room
+    /// assert!(!hanging.is_empty());
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_timeout<F, A, M>(
         &self,
         function: F,
@@ -209,10 +265,10 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.spawn_timeout(running, timeout) {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => {
+                let submitted = self.view.spawn_timeout(running, timeout);
+                self.accepted::<F, A, M>(submitted, arguments)
+            }
             Err(error) => Ok(failed(error)),
         }
     }
@@ -227,6 +283,21 @@ impl ProcessPoolRef {
     /// # Cancellation
     ///
     /// Dropping the future before it is ready submits nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let nine = async { pool.submit_async(square, 3).await.expect("it is open").await };
+    /// assert_eq!(workmill_process::workmill::block_on(nine)?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit_async<F, A, M>(
         &self,
         function: F,
@@ -237,10 +308,10 @@ impl ProcessPoolRef {
         A: Sendable,
     {
         match self.prepare(function, &arguments) {
-            Ok(running) => match self.view.spawn_async(running).await {
-                Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
-                Err(refused) => Err(refused.map(|_| arguments)),
-            },
+            Ok(running) => {
+                let submitted = self.view.spawn_async(running).await;
+                self.accepted::<F, A, M>(submitted, arguments)
+            }
             Err(error) => Ok(failed(error)),
         }
     }
@@ -251,6 +322,27 @@ impl ProcessPoolRef {
     /// # Blocking
     ///
     /// Blocks as [`submit`](Self::submit) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("ring", ring) }
+    /// use workmill_process::hub::Event;
+    ///
+    /// fn ring(bell: Event) {
+    ///     bell.set();
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let bell = pool.hub().event();
+    /// pool.execute(ring, bell.clone());
+    /// bell.wait();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn execute<F, A, M>(&self, function: F, arguments: A)
     where
         F: Job<A, M>,
@@ -267,6 +359,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`TrySubmitError`] with the arguments if the pool is full or shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// pool.try_execute(square, 3)?;
+    /// pool.shutdown();
+    /// assert!(pool.try_execute(square, 3).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_execute<F, A, M>(&self, function: F, arguments: A) -> Result<(), TrySubmitError<A>>
     where
         F: Job<A, M>,
@@ -281,6 +389,21 @@ impl ProcessPoolRef {
                 self.shared.config.hooks.unseen(&error);
                 Ok(())
             }
+        }
+    }
+
+    /// Returns the handle to the result, or the arguments of a job that was refused.
+    fn accepted<F, A, M>(
+        &self,
+        submitted: Result<JoinHandle<Outcome>, TrySubmitError<Running>>,
+        arguments: A,
+    ) -> Result<JoinHandle<F::Output>, TrySubmitError<A>>
+    where
+        F: Job<A, M>,
+    {
+        match submitted {
+            Ok(handle) => Ok(self.decoded::<F, A, M>(handle)),
+            Err(refused) => Err(refused.map(|_| arguments)),
         }
     }
 
@@ -406,62 +529,6 @@ pub(crate) fn failed<T: Send + 'static>(error: JoinError) -> JoinHandle<T> {
     handle
 }
 
-/// Views and groups.
-impl ProcessPoolRef {
-    /// Returns a reference whose jobs have a priority: [`PoolRef::priority`].
-    pub fn priority(&self, priority: Priority) -> Self {
-        self.viewed(self.view.priority(priority))
-    }
-
-    /// Returns a reference whose jobs have a name in warnings: [`PoolRef::named`]. Errors name the
-    /// job by the name under which it is registered.
-    pub fn named(&self, name: &str) -> Self {
-        self.viewed(self.view.named(name))
-    }
-
-    /// Returns a reference whose jobs are cancelled if they have not [begun](Self#beginning) that
-    /// long after their submission: [`PoolRef::start_within`].
-    pub fn start_within(&self, time: Duration) -> Self {
-        self.viewed(self.view.start_within(time))
-    }
-
-    /// Returns a reference whose jobs are cancelled with a token: [`PoolRef::cancel_with`]. Those
-    /// that run are stopped, as by [`JoinHandle::cancel`].
-    pub fn cancel_with(&self, token: &CancelToken) -> Self {
-        self.viewed(self.view.cancel_with(token))
-    }
-
-    /// Returns a reference whose jobs may run for that long:
-    /// [`Builder::timeout`](crate::Builder::timeout).
-    pub fn timeout(&self, time: Duration) -> Self {
-        let mut reference = self.clone();
-        reference.limits.timeout = Some(time);
-        reference
-    }
-
-    /// Returns a reference whose jobs begin anew that often if their process dies:
-    /// [`Builder::retries`](crate::Builder::retries).
-    pub fn retries(&self, retries: u32) -> Self {
-        let mut reference = self.clone();
-        reference.limits.retries = retries;
-        reference
-    }
-
-    /// Creates a group of jobs of which at most `jobs` have begun at a time: [`PoolRef::limited`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if `jobs` is 0.
-    pub fn limited(&self, jobs: usize) -> ProcessGroup {
-        self.grouped(self.view.limited(jobs))
-    }
-
-    fn grouped(&self, group: Group) -> ProcessGroup {
-        let reference = self.viewed(group.handle());
-        ProcessGroup { group, reference }
-    }
-}
-
 /// Waiting and observing.
 impl ProcessPoolRef {
     /// Blocks until every accepted job has ended. Jobs that are not due do not count.
@@ -473,6 +540,22 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(2, jobs())?;
+    /// let handle = pool.submit(square, 3);
+    /// pool.wait_idle()?;
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_idle(&self) -> Result<(), WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle()
@@ -488,6 +571,29 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// use std::time::Duration;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let _hanging = pool.submit(hang, ());
+    /// assert!(!pool.wait_idle_timeout(Duration::from_millis(10))?);
+    /// pool.shutdown_now();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_idle_timeout(&self, timeout: Duration) -> Result<bool, WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle_timeout(timeout)
@@ -498,6 +604,26 @@ impl ProcessPoolRef {
     /// # Errors
     ///
     /// [`WouldDeadlock`] in a callback or a hook that a thread of the pool calls.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait, and has no effect on the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(2, jobs())?;
+    /// let handle = pool.submit(square, 3);
+    /// workmill_process::workmill::block_on(pool.wait_idle_async())?;
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_idle_async(&self) -> Result<(), WouldDeadlock> {
         self.may_wait()?;
         self.view.wait_idle_async().await
@@ -505,21 +631,83 @@ impl ProcessPoolRef {
 
     /// Returns `true` if the pool, or the group of this reference, was shut down, or the pool has
     /// given up starting processes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert!(!pool.is_shutdown());
+    /// pool.shutdown_background();
+    /// assert!(pool.is_shutdown());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_shutdown(&self) -> bool {
         self.view.is_shutdown() || self.shared.broken().is_some()
     }
 
     /// Returns `true` if the pool has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// assert!(!pool.is_terminated());
+    /// pool.shutdown();
+    /// assert!(pool.is_terminated());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_terminated(&self) -> bool {
         self.drivers.is_terminated()
     }
 
     /// Returns why the pool refuses all jobs, if its processes could not be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Builder, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = Builder::new(jobs()).worker_program("/no/such/program").build()?;
+    /// assert!(pool.submit(square, 3).join().is_err());
+    /// println!("{}", pool.start_error().expect("there is no such program"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_error(&self) -> Option<crate::StartError> {
         self.shared.broken()
     }
 
     /// Returns counts of events, and of what there is now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(4, jobs())?;
+    /// assert_eq!(pool.submit(square, 3).join()?, 9);
+    /// assert_eq!(pool.metrics().started, 1); // one job has needed one process
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn metrics(&self) -> ProcessMetrics {
         let now = self.shared.snapshot();
         let counts = &self.shared.counts;
@@ -540,6 +728,22 @@ impl ProcessPoolRef {
 
     /// Returns a further reference. That of a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor)
     /// does not own the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// let pool = ProcessPoolExecutor::new(1, jobs())?;
+    /// let reference = pool.handle(); // for another thread
+    /// let nine = std::thread::spawn(move || reference.submit(square, 3).join());
+    /// assert_eq!(nine.join().unwrap()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle(&self) -> Self {
         self.clone()
     }
@@ -573,6 +777,25 @@ impl JobExecutor for ProcessPoolRef {
 
 /// Counts of events since a process pool was built, and of what there is now. Returned by
 /// [`ProcessPoolRef::metrics`]. Each is a snapshot, and may be stale.
+///
+/// # Examples
+///
+/// ```
+/// # use workmill_process::{Jobs, ProcessPoolExecutor, serve_if_worker};
+/// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+/// fn burn() {
+///     std::process::exit(1);
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # serve_if_worker(jobs());
+/// let pool = ProcessPoolExecutor::new(1, jobs())?;
+/// assert!(pool.submit(burn, ()).join().is_err());
+/// let counts = pool.metrics();
+/// assert_eq!((counts.started, counts.died, counts.lost_jobs), (1, 1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessMetrics {
@@ -595,106 +818,4 @@ pub struct ProcessMetrics {
     /// The number of jobs that were refused without being returned to the caller, because the pool
     /// was full or shut down, or dropped in favour of newer ones.
     pub rejected_jobs: usize,
-}
-
-/// Jobs of a process pool of which at most a certain number have begun at a time. Created by
-/// [`ProcessPoolRef::limited`], and like a [`Group`] of a thread pool.
-///
-/// Dropping it ends nothing.
-#[derive(Clone)]
-pub struct ProcessGroup {
-    group: Group,
-    reference: ProcessPoolRef,
-}
-
-impl ProcessGroup {
-    /// Limits the number of jobs that wait: [`Group::queue_capacity`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if `jobs` is 0.
-    pub fn queue_capacity(self, jobs: usize) -> Self {
-        self.reference.grouped(self.group.queue_capacity(jobs))
-    }
-
-    /// Sets what becomes of a job that finds the group full: [`Group::overflow`]. With
-    /// [`Overflow::CallerRuns`] the submitter waits: the job cannot run here.
-    pub fn overflow(self, overflow: Overflow) -> Self {
-        let overflow = match overflow {
-            Overflow::CallerRuns => Overflow::Block,
-            overflow => overflow,
-        };
-        self.reference.grouped(self.group.overflow(overflow))
-    }
-
-    /// Returns the number of jobs of the group that may have begun at a time.
-    pub fn limit(&self) -> usize {
-        self.group.limit()
-    }
-
-    /// Refuses new jobs of the group, and blocks until the accepted ones have ended. The pool goes
-    /// on.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until then. Does not wait in a callback or a hook that a thread of the pool calls.
-    pub fn shutdown(&self) {
-        self.shutdown_timeout(Duration::MAX);
-    }
-
-    /// Refuses new jobs of the group, and waits for the accepted ones, but no longer than
-    /// `timeout`. Returns `true` if they have ended.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until then, or until the time is over. Does not wait in a callback or a hook that a
-    /// thread of the pool calls.
-    pub fn shutdown_timeout(&self, timeout: Duration) -> bool {
-        match self.reference.must_not_wait() {
-            true => self.group.shutdown_timeout(Duration::ZERO),
-            false => self.group.shutdown_timeout(timeout),
-        }
-    }
-
-    /// Refuses new jobs of the group, and waits for the accepted ones without blocking. Does not
-    /// wait in a callback or a hook that a thread of the pool calls.
-    pub async fn shutdown_async(&self) {
-        if self.reference.must_not_wait() {
-            self.group.shutdown_timeout(Duration::ZERO);
-            return;
-        }
-        self.group.shutdown_async().await;
-    }
-
-    /// Refuses new jobs of the group, cancels all that have not ended, and returns the number of
-    /// them. Those that run are stopped. Does not wait.
-    pub fn shutdown_now(&self) -> usize {
-        self.group.shutdown_now()
-    }
-}
-
-impl Deref for ProcessGroup {
-    type Target = ProcessPoolRef;
-
-    fn deref(&self) -> &ProcessPoolRef {
-        &self.reference
-    }
-}
-
-impl fmt::Debug for ProcessGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reference.describe("ProcessGroup", f)
-    }
-}
-
-impl Sealed for ProcessGroup {}
-
-impl JobExecutor for ProcessGroup {
-    fn submit_job<F, A, M>(&self, function: F, arguments: A) -> JoinHandle<F::Output>
-    where
-        F: Job<A, M>,
-        A: Sendable,
-    {
-        self.submit(function, arguments)
-    }
 }

@@ -41,7 +41,7 @@ fn client(nats: &NatsServer, begun: &Sign, go: &Sign) -> (Child, JobId) {
         CLIENT,
         format!("{} {} {}", nats.url(), begun.text(), go.text()),
     );
-    command.env_remove("WORKMILL_NATS_TEST");
+    command.env_remove(crate::runner::ALONE);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     let output = child.stdout.take().unwrap();

@@ -17,8 +17,6 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod rig;
 #[cfg(target_os = "linux")]
-mod runner;
-#[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]
 mod support;
@@ -26,10 +24,20 @@ mod support;
 mod workers;
 
 #[cfg(target_os = "linux")]
+use workmill_runner as runner;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     support::serve_if_worker();
     clients::submit_if_client();
-    runner::main(&[
+    if std::env::var_os(runner::ALONE).is_none() {
+        support::sweep();
+    }
+    let runner = runner::Runner {
+        at_a_time: 3, // most of them wait for leases
+        limit: std::time::Duration::from_secs(60),
+    };
+    runner.main(&[
         ("face", face::TESTS),
         ("workers", workers::TESTS),
         ("clients", clients::TESTS),

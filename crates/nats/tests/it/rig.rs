@@ -16,7 +16,7 @@ const FILE: &str = "WORKMILL_NATS_RIG";
 fn a_killed_test_leaves_no_server() {
     let file = Sign::new();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env("WORKMILL_NATS_TEST", "rig::a_test_that_waits_to_be_killed");
+    command.env(crate::runner::ALONE, "rig::a_test_that_waits_to_be_killed");
     command.env(FILE, file.text()).stdin(Stdio::null());
     let mut test = command.spawn().unwrap();
     let line = file.wait(1).remove(0);

@@ -19,7 +19,8 @@ use super::wire::{Status, Verb, limit};
 /// # Ordering
 ///
 /// In a worker [`set`](Self::set) and [`clear`](Self::clear) do not wait for the parent. They take
-/// effect in the order in which this process calls methods of the hub, and before its job ends.
+/// effect in the order in which this process calls methods of the hub, and before its job ends. The
+/// other methods wait for its answer, some microseconds at least.
 ///
 /// # Examples
 ///
@@ -60,6 +61,16 @@ impl Event {
 
     /// Sets the flag, and releases all waiters, those of other processes too. Setting a flag that
     /// is set has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// event.set();
+    /// event.wait(); // does not block
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.set(),
@@ -68,6 +79,17 @@ impl Event {
     }
 
     /// Clears the flag. A wait that begins from now on is ended by the next [`set`](Self::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// event.set();
+    /// event.clear();
+    /// assert!(!event.is_set());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.clear(),
@@ -75,7 +97,18 @@ impl Event {
         }
     }
 
-    /// Returns `true` if the flag is set.
+    /// Returns `true` if the flag is set. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// assert!(!event.is_set());
+    /// event.set();
+    /// assert!(event.is_set());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_set(&self) -> bool {
         match &self.0 {
             Handle::Here { what, .. } => what.is_set(),
@@ -88,6 +121,19 @@ impl Event {
     /// # Blocking
     ///
     /// Blocks until the flag is set, and in a worker at least until the parent has answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| event.set()); // a process can do it, too
+    ///     event.wait();
+    /// });
+    /// assert!(event.is_set());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.wait(),
@@ -101,6 +147,17 @@ impl Event {
     /// # Blocking
     ///
     /// Blocks until the flag is set or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// assert!(!event.wait_timeout(Duration::from_millis(10))); // nobody has set it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         match &self.0 {
             Handle::Here { what, .. } => what.wait_timeout(timeout),
@@ -112,6 +169,16 @@ impl Event {
     }
 
     /// Waits until the flag is set, without blocking the thread. Dropping the future ends the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// event.set();
+    /// workmill_process::workmill::block_on(event.wait_async());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn wait_async(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.wait_async().await,
@@ -143,6 +210,9 @@ impl<'de> Deserialize<'de> for Event {
 ///
 /// It has the methods of [`workmill::Latch`], which it is in the parent. A handle goes into the
 /// arguments of jobs. Its clones are the same latch. A process that dies has not counted down.
+///
+/// In a worker [`count_down`](Self::count_down) does not wait for the parent. The other methods
+/// wait for its answer, some microseconds at least.
 ///
 /// # Examples
 ///
@@ -182,6 +252,17 @@ impl Latch {
     /// Counts down by one, and opens the latch if the count becomes 0. It does nothing to an open
     /// latch. A worker does not wait for the parent: the call takes effect in the order in which
     /// its process calls methods of the hub.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(1);
+    /// latch.count_down();
+    /// latch.count_down(); // it is open already, and stays so
+    /// assert_eq!(latch.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count_down(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.count_down(),
@@ -191,6 +272,16 @@ impl Latch {
 
     /// Returns the number of calls of [`count_down`](Self::count_down) that are left until the
     /// latch opens. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(3);
+    /// latch.count_down();
+    /// assert_eq!(latch.count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count(&self) -> usize {
         match &self.0 {
             Handle::Here { what, .. } => what.count(),
@@ -199,6 +290,17 @@ impl Latch {
     }
 
     /// Returns `true` if the latch is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(1);
+    /// assert!(!latch.is_open());
+    /// latch.count_down();
+    /// assert!(latch.is_open());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_open(&self) -> bool {
         match &self.0 {
             Handle::Here { what, .. } => what.is_open(),
@@ -211,6 +313,20 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(2);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| latch.count_down());
+    ///     scope.spawn(|| latch.count_down());
+    ///     latch.wait();
+    /// });
+    /// assert!(latch.is_open());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.wait(),
@@ -224,6 +340,18 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0 or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(2);
+    /// latch.count_down();
+    /// assert!(!latch.wait_timeout(Duration::from_millis(10))); // one is missing
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         match &self.0 {
             Handle::Here { what, .. } => what.wait_timeout(timeout),
@@ -236,6 +364,16 @@ impl Latch {
 
     /// Waits until the latch is open, without blocking the thread. Dropping the future ends the
     /// wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(1);
+    /// latch.count_down();
+    /// workmill_process::workmill::block_on(latch.wait_async());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn wait_async(&self) {
         match &self.0 {
             Handle::Here { what, .. } => what.wait_async().await,
@@ -248,6 +386,19 @@ impl Latch {
     /// # Blocking
     ///
     /// Blocks until the count is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let all_are_here = hub.latch(2);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| all_are_here.arrive_and_wait());
+    ///     all_are_here.arrive_and_wait(); // blocks until the other is here, too
+    /// });
+    /// assert!(all_are_here.is_open());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn arrive_and_wait(&self) {
         self.count_down();
         self.wait();

@@ -63,6 +63,18 @@ impl Lock {
     /// # Blocking
     ///
     /// Blocks until no other thread has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let lock = hub.lock();
+    /// let guard = lock.lock();
+    /// assert!(lock.is_locked());
+    /// drop(guard); // unlocks it
+    /// assert!(!lock.is_locked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> LockGuard {
         guard(self.0.acquire(1))
@@ -90,6 +102,18 @@ impl Lock {
     /// # Blocking
     ///
     /// Blocks until no other thread has it, or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let lock = hub.lock();
+    /// let _guard = lock.lock();
+    /// assert!(lock.lock_timeout(Duration::from_millis(10)).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Option<LockGuard> {
         timed(self.0.acquire_within(1, timeout))
     }
@@ -100,11 +124,32 @@ impl Lock {
     ///
     /// Dropping the future ends the wait. If the lock was granted meanwhile, the next waiter gets
     /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let lock = hub.lock();
+    /// let _guard = workmill_process::workmill::block_on(lock.lock_async());
+    /// assert!(lock.is_locked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn lock_async(&self) -> LockGuard {
         guard(self.0.acquire_async(1).await)
     }
 
     /// Returns `true` if a thread has it. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let lock = hub.lock();
+    /// assert!(!lock.is_locked());
+    /// let _guard = lock.lock();
+    /// assert!(lock.is_locked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.0.available() == 0
@@ -143,6 +188,19 @@ impl<'de> Deserialize<'de> for Lock {
 
 /// The right to go on alone. Its drop unlocks the [`Lock`], also during unwinding, and so does the
 /// death of its process.
+///
+/// # Examples
+///
+/// ```
+/// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let lock = hub.lock();
+/// {
+///     let _guard = lock.lock();
+///     // Alone, in all processes.
+/// }
+/// assert!(!lock.is_locked());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the lock is unlocked when this is dropped: hold it by `let _guard = …`, since \
               `let _ = …` drops it at once"]
 pub struct LockGuard(Permit);

@@ -159,6 +159,22 @@ pub use task::TaskGuard;
 /// A [`Hub`] dereferences to its reference, and a pool has one:
 /// [`ProcessPoolRef::hub`](crate::ProcessPoolRef::hub). Handles go only to processes of the hub
 /// that has made them.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_process::hub::{HubRef, JoinableQueue, Semaphore};
+///
+/// /// What a library does that is given a hub.
+/// fn kitchen(hub: &HubRef) -> (JoinableQueue<String>, Semaphore) {
+///     (hub.queue(20), hub.semaphore(2))
+/// }
+///
+/// let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let (orders, kettles) = kitchen(&hub);
+/// assert_eq!((orders.capacity(), kettles.available_permits()), (Some(20), 2));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[doc(alias = "Manager")]
 #[derive(Clone)]
 pub struct HubRef {
@@ -173,6 +189,15 @@ impl HubRef {
     }
 
     /// Makes a lock that is free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let lock = hub.lock();
+    /// assert!(!lock.is_locked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "RLock")]
     pub fn lock(&self) -> Lock {
         Lock::new(&self.objects)
@@ -184,6 +209,15 @@ impl HubRef {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let semaphore = hub.semaphore(2);
+    /// assert_eq!(semaphore.available_permits(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn semaphore(&self, permits: usize) -> Semaphore {
         Semaphore::new(&self.objects, permits)
     }
@@ -193,16 +227,45 @@ impl HubRef {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let semaphore = hub.bounded_semaphore(2);
+    /// assert!(semaphore.release(1).is_err()); // there would be three
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bounded_semaphore(&self, permits: usize) -> BoundedSemaphore {
         BoundedSemaphore::new(&self.objects, permits)
     }
 
     /// Makes an event that is not set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let event = hub.event();
+    /// assert!(!event.is_set());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn event(&self) -> Event {
         Event::new(&self.objects)
     }
 
     /// Makes a latch that opens after `count` calls of [`Latch::count_down`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let latch = hub.latch(2);
+    /// latch.count_down();
+    /// latch.count_down();
+    /// assert!(latch.is_open());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "Barrier")]
     pub fn latch(&self, count: usize) -> Latch {
         Latch::new(&self.objects, count)
@@ -227,12 +290,34 @@ impl HubRef {
 
     /// Makes a queue, last in, first out, that holds at most `capacity` items, or any number for
     /// `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.lifo_queue(None);
+    /// queue.put(1)?;
+    /// queue.put(2)?;
+    /// assert_eq!(queue.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lifo_queue<T: Sendable>(&self, capacity: impl Into<Option<usize>>) -> LifoQueue<T> {
         Queue::new(&self.objects, capacity.into())
     }
 
     /// Makes a queue that gives out the smallest item first, and holds at most `capacity` items, or
     /// any number for `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.priority_queue(None);
+    /// queue.put(2)?;
+    /// queue.put(1)?;
+    /// assert_eq!(queue.get()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn priority_queue<T: Sendable + Ord>(
         &self,
         capacity: impl Into<Option<usize>>,

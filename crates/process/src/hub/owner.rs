@@ -85,6 +85,23 @@ impl Hub {
     /// # Errors
     ///
     /// Those of `build_hub`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// fn jobs() -> Jobs {
+    ///     Jobs::new().with("square", square)
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     serve_if_worker(jobs());
+    ///     let hub = Hub::new(jobs())?;
+    ///     assert_eq!(hub.spawn(square, 3).join()?, 9);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn new(jobs: Jobs) -> io::Result<Self> {
         Builder::new(jobs).build_hub()
     }
@@ -122,6 +139,21 @@ impl Hub {
     ///
     /// The call itself never fails. The handle returns why the process could not be started, and
     /// all else that [`ProcessPoolRef::submit`](crate::ProcessPoolRef::submit) tells.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.spawn(square, 3);
+    /// assert_eq!(process.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "Process")]
     #[doc(alias = "start")]
     pub fn spawn<F, A, M>(&self, function: F, arguments: A) -> ProcessHandle<F::Output>
@@ -142,12 +174,49 @@ impl Hub {
 
     /// Returns what starts a process with a name, which it knows by
     /// [`current_process`](super::current_process).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.named("squarer").spawn(square, 3);
+    /// assert_eq!(process.name(), "squarer");
+    /// assert_eq!(process.join()?, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn named(&self, name: &str) -> Spawner<'_> {
         self.spawner().named(name)
     }
 
     /// Returns what starts a process as a daemon: the hub does not wait for it, but kills it when
     /// all others have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let daemon = hub.daemon().spawn(hang, ());
+    /// hub.shutdown(); // does not wait for it
+    /// assert!(daemon.join().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn daemon(&self) -> Spawner<'_> {
         self.spawner().daemon()
     }
@@ -159,12 +228,50 @@ impl Hub {
     ///
     /// Blocks until all processes have ended and were reaped. Does not wait in a callback that a
     /// thread of the hub calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.spawn(square, 3);
+    /// hub.shutdown();
+    /// assert!(process.is_finished());
+    /// assert!(hub.spawn(square, 3).join().unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(&self) {
         self.owner.shutdown();
     }
 
     /// Refuses to start processes from now on, kills all that there are, and returns the number of
     /// them. Does not wait: call [`shutdown`](Self::shutdown) for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let hanging = hub.spawn(hang, ());
+    /// assert_eq!(hub.shutdown_now(), 1);
+    /// assert!(hanging.join().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_now(&self) -> usize {
         let owner = &self.owner;
         match owner.is_forked() {
@@ -209,18 +316,69 @@ pub struct Spawner<'a> {
 
 impl Spawner<'_> {
     /// Sets the name of the process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.daemon().named("squarer").spawn(square, 3);
+    /// assert_eq!((process.name(), process.is_daemon()), ("squarer", true));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
     }
 
     /// Has the hub not wait for the process, but kill it when all others have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("hang", hang) }
+    /// fn hang() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let watcher = hub.named("watcher").daemon().spawn(hang, ());
+    /// assert!(watcher.is_daemon()); // so the drop of the hub kills it
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn daemon(mut self) -> Self {
         self.is_daemon = true;
         self
     }
 
     /// Starts a process: [`Hub::spawn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let squarer = hub.named("squarer"); // starts any number of them
+    /// let handles = [2, 3].map(|n| squarer.clone().spawn(square, n));
+    /// assert_eq!(handles.map(|handle| handle.join().ok()), [Some(4), Some(9)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn spawn<F, A, M>(self, function: F, arguments: A) -> ProcessHandle<F::Output>
     where
         F: Job<A, M>,

@@ -222,6 +222,19 @@ fn for_good(error: TryAcquireError) -> AcquireError {
 
 /// One or more permits. Dropping this releases them, also during unwinding, and so does the death
 /// of their process.
+///
+/// # Examples
+///
+/// ```
+/// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let kettles = hub.semaphore(2);
+/// {
+///     let _two = kettles.acquire_many(2)?;
+///     assert_eq!(kettles.available_permits(), 0);
+/// }
+/// assert_eq!(kettles.available_permits(), 2); // the drop has released them
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the permits are released when this is dropped: hold them by `let _permit = …`, \
               since `let _ = …` drops them at once"]
 pub struct Permit(Held);
@@ -248,6 +261,15 @@ impl Permit {
     }
 
     /// Returns the number of permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(5);
+    /// assert_eq!(kettles.acquire_many(2)?.permits(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn permits(&self) -> usize {
         match &self.0 {
             Held::Here(permit) => permit.permits(),
@@ -258,6 +280,16 @@ impl Permit {
 
     /// Drops the permits without releasing them. The semaphore has that many permits less from then
     /// on, also when this process dies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// kettles.acquire()?.forget(); // one kettle is broken
+    /// assert_eq!(kettles.available_permits(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forget(mut self) {
         match std::mem::replace(&mut self.0, Held::Nothing) {
             Held::Here(permit) => permit.forget(),

@@ -65,6 +65,21 @@ impl<R> ProcessHandle<R> {
     /// # Blocking
     ///
     /// Blocks until the process has been started, some milliseconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.spawn(square, 3);
+    /// assert_ne!(process.id(), Some(std::process::id())); // it is another process
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "pid")]
     pub fn id(&self) -> Option<u32> {
         self.own.id()
@@ -72,11 +87,41 @@ impl<R> ProcessHandle<R> {
 
     /// Returns the name of the process: the one that [`Hub::named`](super::Hub::named) gave it, or
     /// one with a number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let (one, other) = (hub.spawn(square, 3), hub.named("other").spawn(square, 4));
+    /// assert_eq!((one.name(), other.name()), ("process-1", "other"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name(&self) -> &str {
         self.own.name()
     }
 
     /// Returns `true` if the hub does not wait for the process, but ends it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// assert!(hub.daemon().spawn(square, 3).is_daemon());
+    /// assert!(!hub.spawn(square, 3).is_daemon());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_daemon(&self) -> bool {
         self.is_daemon
     }
@@ -91,6 +136,24 @@ impl<R> ProcessHandle<R> {
     ///
     /// Those of [`ProcessPoolRef::submit`](crate::ProcessPoolRef::submit): the function panicked,
     /// the process died ([`is_lost`](JoinError::is_lost)) or was killed, or could not be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("burn", burn) }
+    /// fn burn() {
+    ///     panic!("too hot");
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let error = hub.spawn(burn, ()).join().unwrap_err();
+    /// assert!(error.is_panic());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn join(self) -> Result<R, JoinError> {
         self.result.join()
     }
@@ -109,6 +172,29 @@ impl<R> ProcessHandle<R> {
     /// # Panics
     ///
     /// Panics if the result was taken before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// use std::time::Duration;
+    ///
+    /// let mut process = hub.spawn(square, 3);
+    /// let nine = loop {
+    ///     match process.join_timeout(Duration::from_millis(100)) {
+    ///         Some(result) => break result?,
+    ///         None => println!("not yet"),
+    ///     }
+    /// };
+    /// assert_eq!(nine, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<R, JoinError>> {
         self.result.join_timeout(timeout)
     }
@@ -122,11 +208,46 @@ impl<R> ProcessHandle<R> {
     /// # Panics
     ///
     /// Panics if the result was taken before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let mut process = hub.spawn(square, 3);
+    /// if let Some(result) = process.try_join() {
+    ///     println!("{} already", result?);
+    /// } else {
+    ///     assert_eq!(process.join()?, 9);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_join(&mut self) -> Option<Result<R, JoinError>> {
         self.result.try_join()
     }
 
     /// Returns `true` if the process has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.spawn(square, 3);
+    /// hub.shutdown();
+    /// assert!(process.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.result.is_finished()
     }
@@ -167,6 +288,22 @@ impl<R> ProcessHandle<R> {
 
     /// Returns how the process has ended, or `None` if it has not, or somebody else has waited for
     /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # fn jobs() -> Jobs { Jobs::new().with("square", square) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// let process = hub.spawn(square, 3);
+    /// hub.shutdown(); // waits for it
+    /// assert!(process.exit_status().is_some_and(|status| status.success()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "exitcode")]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.own.status()
@@ -194,6 +331,14 @@ impl<R> fmt::Debug for ProcessHandle<R> {
 }
 
 /// What a process knows of itself. Returned by [`current_process`].
+///
+/// # Examples
+///
+/// ```
+/// let process = workmill_process::current_process();
+/// assert_eq!(process.name(), "main"); // no worker
+/// assert_eq!(process.id(), std::process::id());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrentProcess {
     name: &'static str,
@@ -203,11 +348,35 @@ pub struct CurrentProcess {
 impl CurrentProcess {
     /// Returns the name of the process: that of its [`ProcessHandle`], `worker-1` and so on in the
     /// processes of a pool, and `main` in a process that is no worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use workmill_process::{Hub, Jobs, serve_if_worker};
+    /// # fn jobs() -> Jobs { Jobs::new().with("name", name) }
+    /// fn name() -> String {
+    ///     workmill_process::current_process().name().to_owned()
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # serve_if_worker(jobs());
+    /// # let hub = Hub::new(jobs())?;
+    /// assert_eq!(hub.named("miller").spawn(name, ()).join()?, "miller");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// Returns the number of the process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let process = workmill_process::current_process();
+    /// assert_eq!(process.id(), std::process::id());
+    /// ```
     pub fn id(&self) -> u32 {
         self.id
     }

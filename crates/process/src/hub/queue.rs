@@ -24,10 +24,36 @@ use crate::buffers::Body;
 ///
 /// It corresponds to Python's `multiprocessing.JoinableQueue`, and does for
 /// `multiprocessing.Queue`, too.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_process::hub::JoinableQueue;
+///
+/// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let queue: JoinableQueue<u64> = hub.queue(None);
+/// queue.put(1)?;
+/// queue.put(2)?;
+/// assert_eq!((queue.get()?, queue.get()?), (1, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type JoinableQueue<T> = Queue<T, Fifo>;
 
 /// A queue between processes that gives out the item that was put last. Made by
 /// [`HubRef::lifo_queue`](super::HubRef::lifo_queue); see [`Queue`] for its methods.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_process::hub::LifoQueue;
+///
+/// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let queue: LifoQueue<u64> = hub.lifo_queue(None);
+/// queue.put(1)?;
+/// queue.put(2)?;
+/// assert_eq!((queue.get()?, queue.get()?), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type LifoQueue<T> = Queue<T, Lifo>;
 
 /// A queue between processes that gives out the smallest item first, and equal items in the order
@@ -36,6 +62,19 @@ pub type LifoQueue<T> = Queue<T, Lifo>;
 ///
 /// Python has none between processes. The items are compared in the parent, by a thread that drives
 /// the processes, so their decoding and comparison should be quick.
+///
+/// # Examples
+///
+/// ```
+/// use workmill_process::hub::PriorityQueue;
+///
+/// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+/// let queue: PriorityQueue<(u8, String)> = hub.priority_queue(None);
+/// queue.put((2, "wash up".to_owned()))?;
+/// queue.put((1, "put out the fire".to_owned()))?;
+/// assert_eq!(queue.get()?.1, "put out the fire");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type PriorityQueue<T> = Queue<T, SmallestFirst>;
 
 /// A queue for threads of any number of processes, which can be bounded, closed and joined.
@@ -136,6 +175,17 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`PutError`] with the item if the queue is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(1);
+    /// queue.put(1)?;
+    /// queue.close();
+    /// assert_eq!(queue.put(2).unwrap_err().into_inner(), 2); // refused, and returned
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         self.put_within(item, None).map_err(for_good)
     }
@@ -146,6 +196,16 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`TryPutError`] with the item if the queue is full or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(1);
+    /// queue.try_put(1)?;
+    /// assert!(queue.try_put(2).unwrap_err().is_full());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         self.put_within(item, Some(Duration::ZERO))
@@ -244,6 +304,16 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`PutError`] with the item if the queue is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(1);
+    /// workmill_process::workmill::block_on(queue.put_async(1))?;
+    /// assert_eq!(queue.get()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
         match &self.handle {
             Handle::Here { what, .. } => {
@@ -278,6 +348,18 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// queue.close();
+    /// assert_eq!(queue.get()?, 1);
+    /// assert!(queue.get().is_err()); // closed, and empty
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self) -> Result<T, GetError> {
         self.get_within(None).map_err(|_| GetError)
     }
@@ -289,6 +371,19 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::workmill::TryGetError;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue::<u64>(None);
+    /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    /// queue.close();
+    /// assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Result<T, TryGetError> {
         self.get_within(Some(Duration::ZERO))
@@ -305,6 +400,18 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_process::workmill::TryGetError;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue::<u64>(None);
+    /// assert_eq!(queue.get_timeout(Duration::from_millis(10)), Err(TryGetError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
         self.get_within(Some(timeout))
     }
@@ -413,6 +520,16 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// assert_eq!(workmill_process::workmill::block_on(queue.get_async())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn get_async(&self) -> Result<T, GetError> {
         match &self.handle {
             Handle::Here { what, .. } => {
@@ -440,6 +557,20 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put("bun".to_owned())?;
+    /// {
+    ///     let bun = queue.get_task()?;
+    ///     println!("eating the {}", *bun);
+    /// } // done
+    /// queue.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_task(&self) -> Result<TaskGuard<T, O>, GetError> {
         self.get_task_within(None).map_err(|_| GetError)
     }
@@ -451,6 +582,17 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if there is no item, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// assert_eq!(*queue.try_get_task()?, 1);
+    /// assert!(queue.try_get_task().is_err()); // empty
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_get_task(&self) -> Result<TaskGuard<T, O>, TryGetError> {
         self.get_task_within(Some(Duration::ZERO))
     }
@@ -466,6 +608,19 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     ///
     /// [`TryGetError::Empty`] if the time is over, [`TryGetError::Closed`] once the queue is closed
     /// and empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// assert_eq!(*queue.get_task_timeout(Duration::from_secs(10))?, 1);
+    /// assert_eq!(queue.unfinished(), 0); // the guard is dropped already
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_task_timeout(&self, timeout: Duration) -> Result<TaskGuard<T, O>, TryGetError> {
         self.get_task_within(Some(timeout))
     }
@@ -494,6 +649,21 @@ impl<T: Sendable, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// [`GetError`] once the queue is closed and empty.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: an item that was on its way goes back to the front.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// let task = workmill_process::workmill::block_on(queue.get_task_async())?;
+    /// assert_eq!((*task, queue.unfinished()), (1, 1)); // not done yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn get_task_async(&self) -> Result<TaskGuard<T, O>, GetError> {
         match &self.handle {
             Handle::Here { what, .. } => {

@@ -85,6 +85,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// let _kettle = kettles.acquire()?;
+    /// assert_eq!(kettles.available_permits(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn acquire(&self) -> Result<Permit, AcquireError> {
         self.0.acquire(1)
     }
@@ -95,6 +105,18 @@ impl Semaphore {
     ///
     /// [`TryAcquireError::NoPermits`] if no permit is free or other callers wait;
     /// [`TryAcquireError::Closed`] if the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(1);
+    /// let kettle = kettles.try_acquire()?;
+    /// assert!(kettles.try_acquire().is_err());
+    /// drop(kettle);
+    /// assert!(kettles.try_acquire().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_acquire(&self) -> Result<Permit, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -110,6 +132,19 @@ impl Semaphore {
     ///
     /// [`TryAcquireError::NoPermits`] if the time is over, [`TryAcquireError::Closed`] if the
     /// semaphore is closed, or is closed during the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workmill_process::workmill::TryAcquireError;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(0);
+    /// let error = kettles.acquire_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error, TryAcquireError::NoPermits);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit, TryAcquireError> {
         self.0.acquire_within(1, timeout)
     }
@@ -124,6 +159,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// Those of [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// let _kettle = workmill_process::workmill::block_on(kettles.acquire_async())?;
+    /// assert_eq!(kettles.available_permits(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn acquire_async(&self) -> Result<Permit, AcquireError> {
         self.0.acquire_async(1).await
     }
@@ -138,6 +183,16 @@ impl Semaphore {
     ///
     /// [`AcquireError::Closed`] if the semaphore is closed, or is closed during the wait;
     /// [`AcquireError::TooMany`] at once if the semaphore can never have that many permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(5);
+    /// let _two = kettles.acquire_many(2)?;
+    /// assert_eq!(kettles.available_permits(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn acquire_many(&self, permits: usize) -> Result<Permit, AcquireError> {
         self.0.acquire(permits)
     }
@@ -149,6 +204,16 @@ impl Semaphore {
     ///
     /// Those of [`try_acquire`](Self::try_acquire), and [`TryAcquireError::TooMany`] if the
     /// semaphore can never have that many permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// assert!(kettles.try_acquire_many(3).is_err());
+    /// assert!(kettles.try_acquire_many(2).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit, TryAcquireError> {
         self.0.acquire_within(permits, Duration::ZERO)
     }
@@ -164,6 +229,18 @@ impl Semaphore {
     ///
     /// Those of [`acquire_timeout`](Self::acquire_timeout), and [`TryAcquireError::TooMany`] at
     /// once if the semaphore can never have that many permits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// assert!(kettles.acquire_many_timeout(3, Duration::from_millis(10)).is_err());
+    /// assert_eq!(kettles.available_permits(), 2); // all or none
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn acquire_many_timeout(
         &self,
         permits: usize,
@@ -182,6 +259,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// Those of [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(2);
+    /// let two = workmill_process::workmill::block_on(kettles.acquire_many_async(2))?;
+    /// assert_eq!(two.permits(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn acquire_many_async(&self, permits: usize) -> Result<Permit, AcquireError> {
         self.0.acquire_async(permits).await
     }
@@ -192,6 +279,16 @@ impl Semaphore {
     ///
     /// [`ReleaseError`] if more permits than [`MAX_PERMITS`](Self::MAX_PERMITS) would be free, or
     /// more than a [`BoundedSemaphore`] has. Nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let signals = hub.semaphore(0);
+    /// signals.add_permits(1)?;
+    /// signals.acquire()?.forget();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "release")]
     pub fn add_permits(&self, permits: usize) -> Result<(), ReleaseError> {
         self.0.add(permits)
@@ -199,6 +296,16 @@ impl Semaphore {
 
     /// Takes free permits away for good, at most the given number, and returns how many they were.
     /// Never waits, except for the answer of the parent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(3);
+    /// assert_eq!(kettles.forget_permits(5), 3); // there were no more
+    /// assert_eq!(kettles.available_permits(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forget_permits(&self, permits: usize) -> usize {
         self.0.forget(permits)
     }
@@ -206,22 +313,65 @@ impl Semaphore {
     /// Acquires all permits that are free at this moment. Never waits, except for the answer of the
     /// parent. The result has 0 permits if none is free, if others wait, or if the semaphore is
     /// closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(3);
+    /// let all = kettles.drain_permits();
+    /// assert_eq!((all.permits(), kettles.available_permits()), (3, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drain_permits(&self) -> Permit {
         self.0.drain()
     }
 
     /// Returns the number of free permits. This is a snapshot and may be stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(3);
+    /// let _kettle = kettles.acquire()?;
+    /// assert_eq!(kettles.available_permits(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn available_permits(&self) -> usize {
         self.0.available()
     }
 
     /// Closes the semaphore: all waiting and all later calls and futures fail, in all processes.
     /// Acquired permits stay valid. Closing a closed semaphore has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::workmill::AcquireError;
+    ///
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(3);
+    /// kettles.close();
+    /// assert_eq!(kettles.acquire().unwrap_err(), AcquireError::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.0.close();
     }
 
     /// Returns `true` if the semaphore was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.semaphore(3);
+    /// assert!(!kettles.is_closed());
+    /// kettles.close();
+    /// assert!(kettles.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }
@@ -282,11 +432,32 @@ impl BoundedSemaphore {
     ///
     /// [`ReleaseError`] if more permits would be free than the semaphore was made with. Nothing has
     /// changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.bounded_semaphore(2);
+    /// kettles.acquire()?.forget();
+    /// kettles.release(1)?; // perhaps in another process
+    /// assert!(kettles.release(1).is_err()); // nobody had acquired it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn release(&self, permits: usize) -> Result<(), ReleaseError> {
         self.add_permits(permits)
     }
 
     /// Returns the number of permits that the semaphore was made with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let kettles = hub.bounded_semaphore(2);
+    /// let _kettle = kettles.acquire()?;
+    /// assert_eq!((kettles.available_permits(), kettles.max_permits()), (1, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_permits(&self) -> usize {
         let Self(Semaphore(permits)) = self;
         usize::try_from(permits.max).unwrap_or(usize::MAX)

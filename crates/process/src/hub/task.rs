@@ -139,6 +139,17 @@ impl<T: Sendable, O: Order<T>> TaskGuard<T, O> {
     }
 
     /// Returns the item, and reports it done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put("bun".to_owned())?;
+    /// assert_eq!(queue.get_task()?.into_inner(), "bun");
+    /// assert_eq!(queue.unfinished(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.value.take().expect(IS_THERE)
     }
@@ -150,6 +161,18 @@ impl<T: Sendable, O: Order<T>> TaskGuard<T, O> {
     /// those that are equal to it. The queue takes it even if it is full or closed. What was
     /// changed in the item goes back with it; if it cannot be encoded any more, it goes back as it
     /// was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let hub = workmill_process::Hub::new(workmill_process::Jobs::new())?;
+    /// let queue = hub.queue(None);
+    /// queue.put(1)?;
+    /// queue.put(2)?;
+    /// queue.get_task()?.give_back();
+    /// assert_eq!(queue.get()?, 1); // it is the first again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn give_back(mut self) {
         let value = self.value.take().expect(IS_THERE);
         let is_changed = self.is_changed;

@@ -4,6 +4,19 @@ use std::fmt;
 use std::io;
 
 /// The reason why a call of a [`Connection`](crate::Connection) failed.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// use workmill_process::PipeErrorKind;
+///
+/// let (here, there) = workmill_process::pipe::<u32, u32>()?;
+/// drop(there);
+/// assert_eq!(here.recv().unwrap_err().kind(), PipeErrorKind::Closed);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PipeErrorKind {
@@ -77,21 +90,64 @@ impl PipeError {
     }
 
     /// Returns the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use workmill_process::PipeErrorKind;
+    ///
+    /// let (here, _there) = workmill_process::pipe::<u32, u32>()?;
+    /// assert_eq!(here.try_recv().unwrap_err().kind(), PipeErrorKind::Empty);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kind(&self) -> PipeErrorKind {
         self.kind
     }
 
     /// Returns `true` if the other end has gone, and none of its items is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u32, u32>()?;
+    /// drop(there);
+    /// assert!(here.send(&1).unwrap_err().is_closed());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.kind == PipeErrorKind::Closed
     }
 
     /// Returns `true` if no item was there without waiting, or in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, _there) = workmill_process::pipe::<u32, u32>()?;
+    /// assert!(here.try_recv().unwrap_err().is_empty());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.kind == PipeErrorKind::Empty
     }
 
     /// Returns `true` if there was no room without waiting, or in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, _there) = workmill_process::pipe::<Vec<u8>, ()>()?;
+    /// assert!(here.try_send(&vec![0; 1 << 20]).unwrap_err().is_full()); // nobody receives
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         self.kind == PipeErrorKind::Full
     }

@@ -297,6 +297,19 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// [`Closed`](PipeErrorKind::Closed) if the other end has gone and nothing of it is left;
     /// [`Incomplete`](PipeErrorKind::Incomplete) and [`Decode`](PipeErrorKind::Decode) if an item
     /// is lost: later ones are not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u32, ()>()?;
+    /// here.send(&1)?;
+    /// drop(here);
+    /// assert_eq!(there.recv()?, 1); // what was sent is received
+    /// assert!(there.recv().unwrap_err().is_closed());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv(&self) -> Result<B, PipeError> {
         let arrived = self.end.receive(Patience::Forever)?;
         self.decoded(arrived)
@@ -364,6 +377,17 @@ impl<A, B: DeserializeOwned> Connection<A, B> {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, no item is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let (here, there) = workmill_process::pipe::<u32, ()>()?;
+    /// here.send(&1)?;
+    /// assert_eq!(workmill_process::workmill::block_on(there.recv_async())?, 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn recv_async(&self) -> Result<B, PipeError> {
         let arrived = self.end.receive_async().await?;
         self.decoded(arrived)

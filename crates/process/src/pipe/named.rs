@@ -68,6 +68,21 @@ impl NamedPipe {
     /// An error of the kind [`AlreadyExists`](io::ErrorKind::AlreadyExists) if anything is at the
     /// path: it may be a named pipe that an earlier program has left. Others if the system reports
     /// them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-1-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// assert!(path.exists());
+    /// assert!(NamedPipe::create(&path).is_err()); // there is one
+    /// drop(named);
+    /// assert!(!path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         let created = Some(create_fifo(&path)?);
@@ -80,6 +95,19 @@ impl NamedPipe {
     ///
     /// An error of the kind [`NotFound`](io::ErrorKind::NotFound) if nothing is at the path, of the
     /// kind [`InvalidInput`](io::ErrorKind::InvalidInput) if something else is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-2-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let created = NamedPipe::create(&path)?;
+    /// drop(NamedPipe::open(&path)?);
+    /// assert!(path.exists()); // `created` will remove it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         expect_fifo(&path)?;
@@ -93,6 +121,22 @@ impl NamedPipe {
     /// # Errors
     ///
     /// Those of [`create`](Self::create) and [`open`](Self::open).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-3-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let created = NamedPipe::create_or_open(&path)?; // whoever comes first creates it
+    /// let opened = NamedPipe::create_or_open(&path)?;
+    /// drop(opened);
+    /// assert!(path.exists());
+    /// drop(created);
+    /// assert!(!path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_or_open(path: impl AsRef<Path>) -> io::Result<Self> {
         match Self::create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
@@ -101,11 +145,36 @@ impl NamedPipe {
     }
 
     /// Returns the path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-4-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// assert_eq!(named.path(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Leaves the named pipe where it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-5-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// NamedPipe::create(&path)?.keep();
+    /// let later = NamedPipe::open(&path)?; // perhaps by another program
+    /// later.remove()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep(mut self) {
         self.created = None;
     }
@@ -116,6 +185,19 @@ impl NamedPipe {
     /// # Errors
     ///
     /// [`io::Error`] if there is no named pipe at the path, or it cannot be removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-6-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// NamedPipe::create(&path)?.keep();
+    /// NamedPipe::open(&path)?.remove()?;
+    /// assert!(!path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove(mut self) -> io::Result<()> {
         let created = self.created.take();
         expect_fifo(&self.path)?;
@@ -131,6 +213,23 @@ impl NamedPipe {
     /// # Errors
     ///
     /// [`io::Error`] if there is no named pipe at the path any more, or it may not be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-7-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let mut reader = named.reader()?; // does not wait for a writer
+    /// named.writer()?.write_all(b"flour")?; // which has gone after this
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text, "flour");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reader(&self) -> io::Result<NamedPipeReader> {
         Fifo::open_reader(&self.path).map(NamedPipeReader)
     }
@@ -144,6 +243,24 @@ impl NamedPipe {
     /// # Errors
     ///
     /// [`io::Error`] if there is no named pipe at the path any more, or it may not be written to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-8-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// std::thread::scope(|scope| {
+    ///     let text = scope.spawn(|| std::io::read_to_string(named.reader()?));
+    ///     named.writer()?.write_all(b"flour")?; // waits for the reader
+    ///     assert_eq!(text.join().unwrap()?, "flour");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn writer(&self) -> io::Result<NamedPipeWriter> {
         Fifo::open_writer(&self.path).map(NamedPipeWriter)
     }
@@ -154,6 +271,21 @@ impl NamedPipe {
     ///
     /// Those of [`writer`](Self::writer), and one of the kind
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no reader.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-9-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// assert_eq!(named.try_writer().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// let _reader = named.reader()?;
+    /// assert!(named.try_writer().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_writer(&self) -> io::Result<NamedPipeWriter> {
         let opened = Fifo::try_open_writer(&self.path)?;
         opened
@@ -174,6 +306,21 @@ impl NamedPipe {
     ///
     /// Those of [`writer`](Self::writer), and one of the kind [`TimedOut`](io::ErrorKind::TimedOut)
     /// when the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-10-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let error = named.writer_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut); // no reader has come
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn writer_timeout(&self, timeout: Duration) -> io::Result<NamedPipeWriter> {
         match self.try_writer() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -196,6 +343,23 @@ impl NamedPipe {
     ///
     /// If the future is dropped before it is ready, nothing is opened. Giving up opens the end that
     /// reads for a moment, as with [`writer_timeout`](Self::writer_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-11-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let reader = named.reader()?;
+    /// let mut writer = workmill_process::workmill::block_on(named.writer_async())?;
+    /// writer.write_all(b"flour")?;
+    /// drop(writer);
+    /// assert_eq!(std::io::read_to_string(reader)?, "flour");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn writer_async(&self) -> io::Result<NamedPipeWriter> {
         match self.try_writer() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -261,6 +425,25 @@ fn now<T>(tried: Tried<T>) -> io::Result<T> {
 /// Its [`Read`] blocks until there is something, at first until a writer comes; it returns 0 when
 /// all writers have gone, however they ended. A writer that comes later can be read from as well. A
 /// task of a pool that waits gives its slot to another thread. Its drop closes the end.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use workmill_process::NamedPipe;
+///
+/// # let name = format!("workmill-example-12-{}", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// let named = NamedPipe::create(&path)?;
+/// let mut reader = named.reader()?;
+/// let mut text = String::new();
+/// for word in ["flour", " and water"] {
+///     named.writer()?.write_all(word.as_bytes())?;
+///     reader.read_to_string(&mut text)?; // until the writer has gone; another may come
+/// }
+/// assert_eq!(text, "flour and water");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct NamedPipeReader(Fifo);
 
@@ -271,6 +454,21 @@ impl NamedPipeReader {
     ///
     /// An error of the kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there, or no
     /// writer has come yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-13-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let mut reader = named.reader()?;
+    /// let error = reader.try_read(&mut [0; 16]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::WouldBlock); // no writer has come
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         now(self.0.read(buffer)?)
     }
@@ -284,6 +482,23 @@ impl NamedPipeReader {
     /// # Errors
     ///
     /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-14-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let mut reader = named.reader()?;
+    /// let _writer = named.writer()?; // and writes nothing
+    /// let error = reader.read_timeout(&mut [0; 16], Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
         let deadline = Instant::now().checked_add(timeout);
         until(&self.0, Until::Readable, deadline, || self.0.read(buffer))
@@ -298,6 +513,23 @@ impl NamedPipeReader {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, nothing was read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-15-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let mut reader = named.reader()?;
+    /// named.writer()?.write_all(b"flour")?;
+    /// let mut buffer = [0; 16];
+    /// let read = workmill_process::workmill::block_on(reader.read_async(&mut buffer))?;
+    /// assert_eq!(buffer[..read], *b"flour");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn read_async(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         until_async(&self.0, Until::Readable, || self.0.read(buffer)).await
     }
@@ -315,6 +547,23 @@ impl Read for NamedPipeReader {
 /// the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) when no reader is left. A task of a pool that
 /// waits gives its slot to another thread. Its drop closes the end: what was written is still read,
 /// if there is a reader.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{ErrorKind, Write};
+/// use workmill_process::NamedPipe;
+///
+/// # let name = format!("workmill-example-16-{}", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// let named = NamedPipe::create(&path)?;
+/// let reader = named.reader()?;
+/// let mut writer = named.writer()?;
+/// writer.write_all(b"flour")?; // there is room, so it does not wait
+/// drop(reader);
+/// assert_eq!(writer.write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct NamedPipeWriter(Fifo);
 
@@ -325,6 +574,22 @@ impl NamedPipeWriter {
     ///
     /// An error of the kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room, of the
     /// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-17-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let _reader = named.reader()?; // and reads nothing
+    /// let mut writer = named.writer()?;
+    /// while writer.try_write(&[0; 4096]).is_ok() {}
+    /// assert_eq!(writer.try_write(&[0; 4096]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         now(self.0.write(bytes)?)
     }
@@ -340,6 +605,24 @@ impl NamedPipeWriter {
     ///
     /// An error of the kind [`TimedOut`](io::ErrorKind::TimedOut) when the time is over, of the
     /// kind [`BrokenPipe`](io::ErrorKind::BrokenPipe) if no reader is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-18-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let _reader = named.reader()?; // and reads nothing
+    /// let mut writer = named.writer()?;
+    /// while writer.try_write(&[0; 4096]).is_ok() {}
+    /// let error = writer.write_timeout(&[0; 4096], Duration::from_millis(10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write_timeout(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<usize> {
         let deadline = Instant::now().checked_add(timeout);
         until(&self.0, Until::Writable, deadline, || self.0.write(bytes))
@@ -355,6 +638,21 @@ impl NamedPipeWriter {
     /// # Cancellation
     ///
     /// If the future is dropped before it is ready, nothing was written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workmill_process::NamedPipe;
+    ///
+    /// # let name = format!("workmill-example-19-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let named = NamedPipe::create(&path)?;
+    /// let _reader = named.reader()?;
+    /// let mut writer = named.writer()?;
+    /// let written = workmill_process::workmill::block_on(writer.write_async(b"flour"))?;
+    /// assert_eq!(written, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn write_async(&mut self, bytes: &[u8]) -> io::Result<usize> {
         until_async(&self.0, Until::Writable, || self.0.write(bytes)).await
     }

@@ -98,6 +98,16 @@ impl<T: Pod> SharedArray<T> {
     /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the limit of this process for the length of
     /// files forbids it. On systems other than Linux, an error of the kind
     /// [`Unsupported`](io::ErrorKind::Unsupported).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let array = workmill_process::SharedArray::new(&[1.5, 2.5])?;
+    /// assert_eq!(*array.lock().unwrap(), [1.5, 2.5]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(elements: &[T]) -> io::Result<Self> {
         Array::new(elements).map(|array| Self { array })
     }
@@ -126,11 +136,30 @@ impl<T: Pod> SharedArray<T> {
     }
 
     /// Returns the number of elements.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let array = workmill_process::SharedArray::new(&[1, 2, 3])?;
+    /// assert_eq!(array.len(), 3);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.array.len()
     }
 
     /// Returns `true` if there are no elements.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// assert!(workmill_process::SharedArray::<u8>::new(&[])?.is_empty());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -210,6 +239,20 @@ impl<T: Pod> SharedArray<T> {
     ///
     /// Those of [`lock`](Self::lock). An array that is torn is not frozen by this; its guard has
     /// [`freeze`](SharedArrayGuard::freeze), too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use workmill_process::{LockError, SharedArray};
+    ///
+    /// let array = SharedArray::new(&[1, 2, 3])?;
+    /// let elements = array.freeze().unwrap(); // needs no lock, and can be passed on
+    /// assert_eq!(elements.iter().sum::<i32>(), 6);
+    /// assert!(matches!(array.lock(), Err(LockError::Frozen)));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn freeze(&self) -> Result<SharedSlice<T>, LockError<SharedArrayGuard<'_, T>>> {
         if let Some(frozen) = self.array.frozen() {
             return Ok(SharedSlice { frozen });
@@ -257,6 +300,19 @@ impl<T: Pod> fmt::Debug for SharedArray<T> {
 /// It stays with the thread that has locked the array. If a panic drops it after it was used to
 /// write, the next holder is told that the array is [torn](LockError::Torn). If it is forgotten
 /// ([`std::mem::forget`]), the array stays locked until the process ends.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// let array = workmill_process::SharedArray::new(&[3, 1, 2])?;
+/// let mut elements = array.lock().unwrap();
+/// elements.sort(); // it is a slice
+/// assert_eq!(*elements, [1, 2, 3]);
+/// drop(elements); // releases the lock
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the lock is released at once"]
 pub struct SharedArrayGuard<'a, T: Pod> {
     locked: Locked<'a, T>,
@@ -375,6 +431,19 @@ impl<T: Pod + fmt::Debug> fmt::Debug for SharedSlice<T> {
 }
 
 /// An error returned when a [`SharedArray`] is locked. `G` is the guard.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// use workmill_process::{LockError, SharedArray};
+///
+/// let array = SharedArray::new(&[1, 2, 3])?;
+/// let _guard = array.lock().unwrap();
+/// assert!(matches!(array.lock(), Err(LockError::WouldDeadlock))); // this thread has it
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 pub enum LockError<G> {
     /// The last holder died or panicked while it wrote: some elements may be new and others old.
@@ -396,6 +465,27 @@ impl<G> LockError<G> {
     /// # Errors
     ///
     /// This error, if it is another.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use workmill_process::SharedArray;
+    ///
+    /// let array = SharedArray::new(&[1, 2])?;
+    /// std::thread::scope(|scope| {
+    ///     let writer = scope.spawn(|| {
+    ///         let mut elements = array.lock().unwrap();
+    ///         elements[0] = 8;
+    ///         panic!("before the second element was written");
+    ///     });
+    ///     writer.join().unwrap_err();
+    /// });
+    /// let mut elements = array.lock().unwrap_err().into_torn().unwrap();
+    /// elements.copy_from_slice(&[8, 9]); // mended
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_torn(self) -> Result<G, Self> {
         match self {
             Self::Torn(guard) => Ok(guard),

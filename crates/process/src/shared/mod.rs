@@ -93,16 +93,42 @@ impl SharedMemory {
     /// [`Unsupported`](io::ErrorKind::Unsupported).
     ///
     /// The system takes memory for it when it is written to, not before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let memory = workmill_process::SharedMemory::new(2)?;
+    /// let mut bytes = [1, 1];
+    /// memory.read_at(&mut bytes, 0)?;
+    /// assert_eq!(bytes, [0, 0]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(bytes: usize) -> io::Result<Self> {
         SharedBytes::new(bytes).map(|bytes| Self { bytes })
     }
 
     /// Returns the number of bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let memory = workmill_process::SharedMemory::new(16)?;
+    /// assert_eq!(memory.len(), 16);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Returns `true` if there are no bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let memory = workmill_process::SharedMemory::new(16)?;
+    /// assert!(!memory.is_empty()); // though nothing was written to it
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -113,6 +139,18 @@ impl SharedMemory {
     ///
     /// An error of the kind [`InvalidInput`](io::ErrorKind::InvalidInput) if there are not that
     /// many.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let memory = workmill_process::SharedMemory::new(16)?;
+    /// memory.write_at(b"flour", 4)?;
+    /// let mut text = [0; 3];
+    /// memory.read_at(&mut text, 6)?;
+    /// assert_eq!(text, *b"our");
+    /// assert!(memory.read_at(&mut text, 14).is_err()); // there are only two more
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn read_at(&self, buffer: &mut [u8], offset: usize) -> io::Result<()> {
         self.expect_inside(buffer.len(), offset)?;
         self.bytes.read(buffer, offset)
@@ -124,6 +162,15 @@ impl SharedMemory {
     ///
     /// An error of the kind [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no room for
     /// all of them; then none is copied. Another if the system has no memory left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let memory = workmill_process::SharedMemory::new(16)?;
+    /// memory.write_at(b"flour", 11)?; // the last five bytes
+    /// assert!(memory.write_at(b"flour", 12).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn write_at(&self, bytes: &[u8], offset: usize) -> io::Result<()> {
         self.expect_inside(bytes.len(), offset)?;
         self.bytes.write(bytes, offset)

@@ -72,6 +72,17 @@ impl<T: SharedPrimitive> SharedValue<T> {
     ///
     /// [`io::Error`] if there are too many open files, or no memory is left. On systems that are
     /// not supported, an error of the kind [`Unsupported`](io::ErrorKind::Unsupported).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let count = workmill_process::SharedValue::new(7_u64)?;
+    /// count.fetch_add(1, Ordering::Relaxed); // it is an `AtomicU64`
+    /// assert_eq!(count.load(Ordering::Relaxed), 8);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(value: T) -> io::Result<Self> {
         let new = Value::new()?;
         value.store(new.get());

@@ -354,7 +354,7 @@ pub(crate) fn environment() -> String {
     let mut command = Command::new(program);
     let output = command
         .arg("--list")
-        .env_remove("WORKMILL_PROCESS_TEST")
+        .env_remove(crate::runner::ALONE)
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()

@@ -41,8 +41,6 @@ mod pipe_faults;
 #[cfg(target_os = "linux")]
 mod pipe_named;
 #[cfg(target_os = "linux")]
-mod runner;
-#[cfg(target_os = "linux")]
 mod shared;
 #[cfg(target_os = "linux")]
 mod shared_arrays;
@@ -54,11 +52,18 @@ mod support;
 mod wire;
 
 #[cfg(target_os = "linux")]
+use workmill_runner as runner;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     // Tests of the start set what happens here.
     start::before_serving();
     workmill_process::serve_if_worker(jobs::jobs());
-    runner::main(&[
+    let runner = runner::Runner {
+        at_a_time: 1,
+        limit: std::time::Duration::from_secs(25),
+    };
+    runner.main(&[
         ("face", face::TESTS),
         ("death", death::TESTS),
         ("cancel", cancel::TESTS),

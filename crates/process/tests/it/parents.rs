@@ -36,10 +36,7 @@ fn workers_end_when_their_parent_is_killed() {
     for parent in PARENTS {
         let file = Sign::new();
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(
-            "WORKMILL_PROCESS_TEST",
-            format!("parents::is_parent_{parent}"),
-        );
+        command.env(crate::runner::ALONE, format!("parents::is_parent_{parent}"));
         command
             .env(FILE, file.text())
             .stdout(Stdio::null())

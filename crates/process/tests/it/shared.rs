@@ -388,7 +388,7 @@ fn kills_of_all_users_free_the_memory() {
     let file = Sign::new();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .env("WORKMILL_PROCESS_TEST", "shared::is_user")
+        .env(crate::runner::ALONE, "shared::is_user")
         .env(FILE, file.text())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

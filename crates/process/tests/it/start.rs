@@ -195,7 +195,7 @@ fn a_socket_as_standard_input_makes_no_worker() {
         .stdin(std::os::fd::OwnedFd::from(theirs));
     command
         .env("WORKMILL_PROCESS_WORKER", "8:15")
-        .env_remove("WORKMILL_PROCESS_TEST");
+        .env_remove(crate::runner::ALONE);
     let output = command.output().unwrap();
     assert!(output.status.success() && !output.stdout.is_empty());
     drop(ours);
@@ -205,7 +205,7 @@ fn a_program_that_was_deleted_starts_its_workers() {
     let copy = crate::support::Sign::new();
     std::fs::copy(std::env::current_exe().unwrap(), &copy.0).unwrap();
     let mut command = Command::new(&copy.0);
-    command.env("WORKMILL_PROCESS_TEST", "start::few_descriptors_are_told");
+    command.env(crate::runner::ALONE, "start::few_descriptors_are_told");
     // The test below removes its own program, if it is such a copy.
     let output = command
         .env("WORKMILL_PROCESS_COPY", "1")

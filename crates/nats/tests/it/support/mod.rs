@@ -60,7 +60,7 @@ impl Worker {
     pub(crate) fn with(server: &NatsServer, threads: usize, list: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env(WORKER, format!("{} {threads} {list}", server.url()));
-        command.env_remove("WORKMILL_NATS_TEST");
+        command.env_remove(crate::runner::ALONE);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
