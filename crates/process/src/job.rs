@@ -138,6 +138,7 @@ pub(crate) struct Running {
     shared: Arc<Shared>,
     job: Arc<Job>,
     begun: bool,
+    is_in_line: bool,
     limit: Option<Pin<Box<Sleep>>>,
 }
 
@@ -147,7 +148,21 @@ impl Running {
             shared: Arc::clone(shared),
             job: Arc::new(job),
             begun: false,
+            is_in_line: false,
             limit: None,
+        }
+    }
+
+    /// Notes that the future is about to be submitted.
+    pub(crate) fn in_line(mut self) -> Self {
+        self.is_in_line = true;
+        self.shared.comes_in_line();
+        self
+    }
+
+    fn leave_line(&mut self) {
+        if std::mem::take(&mut self.is_in_line) {
+            self.shared.leaves_line();
         }
     }
 
@@ -198,6 +213,7 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         if !self.begun {
             self.begun = true;
+            self.leave_line();
             self.shared.enter(&self.job);
         }
         loop {
@@ -223,6 +239,7 @@ impl Future for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.leave_line();
         if self.begun {
             if let Some(dead) = self.shared.withdraw(&self.job) {
                 // Another worker of the pool drives the process meanwhile: the wait gives the slot

@@ -73,7 +73,7 @@ impl ProcessPoolRef {
         F: Job<A, M>,
         A: Sendable,
     {
-        let running = match self.prepare(function, &arguments) {
+        let running = match self.prepare_for_later(function, &arguments) {
             Ok(running) => running,
             Err(error) => return failed(error),
         };
@@ -84,7 +84,7 @@ impl ProcessPoolRef {
             if timeout(delay, wait).await.is_ok() {
                 return Err(JoinError::cancelled(CancelReason::Shutdown));
             }
-            Due(Some(view.spawn(running))).await
+            Due(Some(view.spawn(running.in_line()))).await
         };
         self.decoded::<F, A, M>(self.drivers().spawn(waiting))
     }
@@ -124,13 +124,13 @@ impl ProcessPoolRef {
         F: Job<A, M>,
         A: Sendable,
     {
-        let first = match self.prepare(function, &arguments) {
+        let first = match self.prepare_for_later(function, &arguments) {
             Ok(running) => running,
             Err(error) => return failed(error),
         };
         let (view, shared) = (self.view().clone(), Arc::clone(self.shared()));
         let run = move || {
-            let handle = view.spawn(first.again());
+            let handle = view.spawn(first.again().in_line());
             if let Err(error) = handle.join().and_then(|outcome| outcome) {
                 if error.is_cancelled() {
                     return;

@@ -108,8 +108,22 @@ impl ProcessPoolRef {
         }
     }
 
+    /// Encodes a job that is submitted next.
+    fn prepare<F, A, M>(&self, function: F, arguments: &A) -> Result<Running, JoinError>
+    where
+        F: Job<A, M>,
+        A: Sendable,
+    {
+        self.prepare_for_later(function, arguments)
+            .map(Running::in_line)
+    }
+
     /// Encodes a job.
-    pub(crate) fn prepare<F, A, M>(&self, function: F, arguments: &A) -> Result<Running, JoinError>
+    pub(crate) fn prepare_for_later<F, A, M>(
+        &self,
+        function: F,
+        arguments: &A,
+    ) -> Result<Running, JoinError>
     where
         F: Job<A, M>,
         A: Sendable,

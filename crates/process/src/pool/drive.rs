@@ -1,6 +1,24 @@
 //! The driver of a worker process: a future of the pool, which starts the process, writes and reads
 //! its socket, and sees to its death.
+//!
+//! # How a driver waits
+//!
+//! What comes through the socket is told by the reactor's thread, which wakes the thread of the
+//! drivers: so an answer wakes two threads. While nothing can be done before the next answer, the
+//! driver waits for that itself, and blocks its thread. That is so if no other process has jobs,
+//! and this one has as many as it may have, or no job is in line: submitted, but not entered, as
+//! its future was not polled yet. For if the driver waited while jobs are in line, it would keep
+//! the only thread from polling them, and its process would never have a job ahead.
+//!
+//! - It waits for [`WAIT_FOR`] at most. What else happens meanwhile, as a cancel, waits as long.
+//! - What has waited for a job does not: when one has ended, the driver gives way once, and the
+//!   future of that job runs before the driver waits again.
+//! - After a wait in vain the reactor is asked for the next [`NOT_AGAIN`] answers.
+//!
+//! Why no answer is missed: the driver is ready for now only after it has asked the reactor, or has
+//! woken itself to give way, or if nothing is to come.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::pin::Pin;
@@ -61,16 +79,34 @@ pub(super) async fn drive(mut seat: Seat) {
     driver.see_to_death();
 }
 
-/// The time for which a driver blocks its thread for an answer, if the last one was as quick as
-/// that and no other process has jobs. An answer that comes by the reactor's thread wakes two
-/// threads.
+/// The time for which a driver blocks its thread for an answer.
 const WAIT_FOR: Duration = Duration::from_micros(50);
+
+/// The number of answers for which no driver waits like that after one has waited in vain.
+const NOT_AGAIN: u32 = 32;
+
+/// The most frames that are written at once.
+const TOGETHER: usize = 8;
 
 /// The number of reads of standard error that find all that fits into a pipe.
 const CHUNKS: usize = 16;
 
-/// A frame that is being written, and the number of its bytes that are.
-struct Writing(Out, usize);
+/// Frames that are being written, in order, and the number of their bytes that are. One that has
+/// descriptors is alone.
+#[derive(Default)]
+struct Writing {
+    frames: Vec<Out>,
+    written: usize,
+}
+
+/// What a read has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Nothing,
+    /// Less than there was room for. There may be more only if descriptors come with it.
+    Little,
+    Much,
+}
 
 struct Driver {
     shared: Arc<Shared>,
@@ -80,7 +116,7 @@ struct Driver {
     socket: Socket,
     decoder: Decoder,
     batches: Batches,
-    writing: Option<Writing>,
+    writing: Writing,
     /// Nothing more can be written, or nothing read.
     is_mute: bool,
     is_deaf: bool,
@@ -93,14 +129,17 @@ struct Driver {
     last_words: LastWords,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     is_buried: bool,
-    /// Whether the process has jobs; whether it has one, and is the only one that has.
+    /// Whether the process has jobs; whether it is the only one that has, and can be sent no more.
     is_busy: bool,
-    is_alone: bool,
+    is_all: bool,
     /// Whether something is to come from it.
     is_to_answer: bool,
-    /// The time since when it has the one that it runs, and how long the last one took.
+    /// Whether jobs have ended in this poll.
+    has_settled: bool,
+    /// The time since when it has the job that it runs.
     busy_since: Instant,
-    last_took: Duration,
+    /// The number of answers since a wait for one was in vain; 0 if it was not.
+    vain: u32,
 }
 
 impl Driver {
@@ -114,7 +153,7 @@ impl Driver {
             socket: started.socket,
             decoder: Decoder::new(),
             batches: Batches::default(),
-            writing: None,
+            writing: Writing::default(),
             is_mute: false,
             is_deaf: false,
             leases: Leases::new(&started.claims),
@@ -124,10 +163,11 @@ impl Driver {
             timer: None,
             is_buried: false,
             is_busy: false,
-            is_alone: false,
+            is_all: false,
             is_to_answer: true,
+            has_settled: false,
             busy_since: Instant::now(),
-            last_took: Duration::ZERO,
+            vain: 0,
         }
     }
 
@@ -149,45 +189,74 @@ impl Driver {
     }
 
     fn talk(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
+        self.has_settled = false;
         self.poll_write(context)?;
-        // What was read may have made room for more jobs.
-        while !self.is_deaf && self.read()? {
-            self.poll_write(context)?;
-        }
-        if self.is_deaf {
-            return Ok(());
+        let mut is_dry = false;
+        // An answer to what was written just now is not there yet.
+        if self.time_to_wait_here().is_none() {
+            is_dry = self.read_all(context)?;
         }
         while let Some(time) = self.time_to_wait_here() {
-            if !self.socket.wait_readable(time) || !self.read()? {
+            if !self.socket.wait_readable(time) {
+                is_dry = true;
+                self.vain = 1;
                 break;
             }
-            self.poll_write(context)?;
+            self.vain = 0;
+            is_dry = self.read_all(context)?;
         }
         // The socket of a process that has nothing to say is left alone: that it has ended is known
         // by another event. What else comes can wait until it has a job, except what a thread that
         // a job has left behind asks of the hub.
-        if !self.is_to_answer && !self.leases.are_used() {
+        if self.is_deaf || !self.is_to_answer && !self.leases.are_used() {
             return Ok(());
         }
-        // A read came first: the reactor does not tell of what was there before it was asked.
-        while self.socket.poll_readable(context).is_ready() {
-            while self.read()? {}
+        if self.has_settled && self.may_wait_here() {
+            // The futures of the jobs that have ended run first.
+            context.waker().wake_by_ref();
+            return Ok(());
+        }
+        // A read comes first: the reactor does not tell of what was there before it was asked.
+        while !is_dry || self.socket.poll_readable(context).is_ready() {
+            while self.read()? != Came::Nothing {}
             self.poll_write(context)?;
+            is_dry = true;
         }
         Ok(())
     }
 
+    /// Reads what is there, and writes what that has led to: it may have made room for more jobs.
+    /// Returns `true` if the last read has found nothing.
+    fn read_all(&mut self, context: &mut Context<'_>) -> Result<bool, Option<String>> {
+        while !self.is_deaf {
+            let came = self.read()?;
+            if came == Came::Nothing {
+                return Ok(true);
+            }
+            self.poll_write(context)?;
+            if came == Came::Little {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns `true` if nothing can be done before the next answer, and that may come soon.
+    fn may_wait_here(&self) -> bool {
+        let is_free = self.writing.frames.is_empty() && !self.is_deaf;
+        self.is_all && is_free && self.vain % NOT_AGAIN == 0
+    }
+
     /// Returns for how long the thread may wait here for an answer, if one is likely to come soon.
     fn time_to_wait_here(&self) -> Option<Duration> {
-        let may_wait = self.is_alone && self.writing.is_none() && !self.is_deaf;
-        if !may_wait || self.last_took >= WAIT_FOR {
+        if self.has_settled || !self.may_wait_here() {
             return None;
         }
         WAIT_FOR.checked_sub(self.busy_since.elapsed())
     }
 
-    /// Returns the next frame to be written, and has the driver woken for the one after.
-    fn next_out(&mut self, context: &Context<'_>) -> Option<Out> {
+    /// Takes the next frames that are to be written, and has the driver woken for those after.
+    fn next_out(&mut self, context: &Context<'_>) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
         let worker = state.worker(self.number);
@@ -199,74 +268,77 @@ impl Driver {
         if is_busy && !std::mem::replace(&mut self.is_busy, is_busy) {
             self.busy_since = Instant::now();
         }
-        let next = worker.out.pop_front();
+        self.writing.take_from(&mut worker.out);
         self.is_busy = is_busy;
         self.is_to_answer = is_busy || worker.phase == Phase::Starting;
-        self.is_alone = worker.sent.len() == 1 && state.busy_workers() == 1;
+        let is_fed = worker.sent.len() >= shared.config.depth || !shared.has_jobs_in_line();
+        self.is_all = is_busy && is_fed && state.busy_workers() == 1;
         drop(state);
-        match &next {
-            Some(Out::Job(_, job, _, _)) => self.leases.hand(&job.objects),
-            Some(_) => {}
-            None => return self.leases.take_out().map(Out::Answers),
+        for out in &self.writing.frames {
+            if let Out::Job(_, job, _, _) = out {
+                self.leases.hand(&job.objects);
+            }
         }
-        next
+        if self.writing.frames.is_empty() {
+            let answers = self.leases.take_out().map(Out::Answers);
+            self.writing.frames.extend(answers);
+        }
     }
 
     /// The error is how the end of the process is to be described, if its status does not tell.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Result<(), Option<String>> {
-        if self.is_mute {
-            return Ok(());
-        }
-        loop {
-            let next = match self.writing.take() {
-                Some(writing) => Some(writing),
-                None => self.next_out(context).map(|out| Writing(out, 0)),
-            };
-            let Some(mut writing) = next else {
+        while !self.is_mute {
+            if self.writing.frames.is_empty() {
+                self.next_out(context);
+            }
+            if self.writing.frames.is_empty() {
                 return Ok(());
+            }
+            let error = match self.writing.write(&self.socket) {
+                Ok(()) => continue,
+                Err(error) => error,
             };
-            match writing.write(&self.socket) {
-                Ok(true) => {}
-                Ok(false) => self.writing = Some(writing),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.writing = Some(writing);
-                    // A job that is written for long may be cancelled meanwhile: the driver is
-                    // woken for that by the death of the process.
-                    if self.socket.poll_writable(context).is_pending() {
-                        return Ok(());
-                    }
+            if error.kind() == ErrorKind::WouldBlock {
+                // A job that is written for long may be cancelled meanwhile: the driver is woken
+                // for that by the death of the process.
+                match self.socket.poll_writable(context) {
+                    Poll::Ready(_) => continue,
+                    Poll::Pending => return Ok(()),
                 }
+            }
+            let writing = std::mem::take(&mut self.writing);
+            match &writing.frames[..] {
                 // It has died, or has closed its socket. What it has said before is read.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                _ if error.kind() == ErrorKind::BrokenPipe => {
                     self.is_mute = true;
                     self.shared.doom(self.number, None);
                 }
                 // That may be too many descriptors on their way. Nothing was written.
-                Err(error) => match writing {
-                    Writing(Out::Job(_, _, sequence, descriptors), 0)
-                        if !descriptors.is_empty() =>
-                    {
-                        self.shared.not_sent(self.number, sequence, &error);
-                    }
-                    _ => return Err(Some(format!("could not be sent a message: {error}"))),
-                },
-            }
-            if self.is_mute {
-                return Ok(());
+                [Out::Job(_, _, sequence, descriptors)] if !descriptors.is_empty() => {
+                    self.shared.not_sent(self.number, *sequence, &error);
+                }
+                _ => return Err(Some(format!("could not be sent a message: {error}"))),
             }
         }
+        Ok(())
     }
 
-    /// Reads once, and takes the frames. Returns `false` if nothing was there.
-    fn read(&mut self) -> Result<bool, Option<String>> {
-        match self.socket.read(self.decoder.room(), &mut self.batches) {
+    /// Reads once, and takes the frames.
+    fn read(&mut self) -> Result<Came, Option<String>> {
+        let room = self.decoder.room();
+        let most = room.len();
+        match self.socket.read(room, &mut self.batches) {
             // Somebody has closed the socket; whether the process lives is not known.
             Ok(0) => Err(None),
             Ok(bytes) => {
                 self.decoder.filled(bytes);
-                self.take_frames().map(|()| true)
+                self.take_frames()?;
+                Ok(match bytes < most {
+                    true => Came::Little,
+                    false => Came::Much,
+                })
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Came::Nothing),
             Err(_) => Err(None),
         }
     }
@@ -298,6 +370,7 @@ impl Driver {
             Kind::Value | Kind::Panicked | Kind::NotCalled | Kind::NotEncoded => {
                 let sequence = header.sequence;
                 self.note_answer();
+                self.has_settled = true;
                 // What a result names that could not be sent after all is let go.
                 let returned = self.leases.take_returned();
                 if header.kind == Kind::Value && !returned.is_empty() {
@@ -334,11 +407,12 @@ impl Driver {
         }
     }
 
-    /// Notes that the process has said something, and how long that took.
+    /// Notes that the process has said something.
     fn note_answer(&mut self) {
-        let now = Instant::now();
-        self.last_took = now - self.busy_since;
-        self.busy_since = now;
+        self.busy_since = Instant::now();
+        if self.vain > 0 {
+            self.vain = self.vain.wrapping_add(1);
+        }
     }
 
     /// Passes on what the process has written to standard error, a chunk at a time.
@@ -421,7 +495,7 @@ impl Driver {
     /// The steps at a death, as they are in the documentation of the pool's state.
     fn see_to_death(&mut self) {
         self.shared.doom(self.number, None);
-        while !self.is_deaf && matches!(self.read(), Ok(true)) {}
+        while !self.is_deaf && matches!(self.read(), Ok(Came::Little | Came::Much)) {}
         // What fits into a pipe. A process that has left the group may write on forever.
         let mut rest = Vec::new();
         for _ in 0..CHUNKS {
@@ -459,29 +533,47 @@ impl Drop for Driver {
 }
 
 impl Writing {
-    /// Writes what fits. Returns `true` if that was all.
-    fn write(&mut self, socket: &Socket) -> io::Result<bool> {
-        let Self(out, written) = self;
-        let (head, tail, descriptors): (&[u8], &[u8], &[Arc<Descriptor>]) = match out {
-            Out::Job(head, job, _, descriptors) => (head, &job.arguments, descriptors),
-            Out::Hello(bytes, descriptors) => (bytes, &[], descriptors),
-            Out::Bye(bytes) => (bytes, &[], &[]),
-            Out::Answers(bytes) => (bytes, &[], &[]),
-        };
+    /// Takes frames out of the list that can be written at once.
+    fn take_from(&mut self, list: &mut VecDeque<Out>) {
+        while self.frames.len() < TOGETHER {
+            let Some(next) = list.front() else {
+                return;
+            };
+            let (_, _, descriptors) = next.parts();
+            let is_to_be_alone = !descriptors.is_empty();
+            if is_to_be_alone && !self.frames.is_empty() {
+                return;
+            }
+            self.frames.extend(list.pop_front());
+            if is_to_be_alone {
+                return;
+            }
+        }
+    }
+
+    /// Writes what fits. When that was all, no frames are left.
+    fn write(&mut self, socket: &Socket) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); 2 * TOGETHER];
         // They go with the first byte.
-        let descriptors = if *written == 0 { descriptors } else { &[] };
-        let (head, tail) = match *written {
-            0 => (head, tail),
-            written if written < head.len() => (&head[written..], tail),
-            written => (&tail[written - head.len()..], &[][..]),
-        };
-        let all = head.len() + tail.len();
-        let sent = socket.send(&[IoSlice::new(head), IoSlice::new(tail)], descriptors)?;
-        *written += sent;
-        if let Out::Job(_, _, _, descriptors) = out {
+        let mut descriptors: &[Arc<Descriptor>] = &[];
+        for (slices, frame) in slices.chunks_exact_mut(2).zip(&self.frames) {
+            let (head, tail, with) = frame.parts();
+            slices.copy_from_slice(&[IoSlice::new(head), IoSlice::new(tail)]);
+            if self.written == 0 && !with.is_empty() {
+                descriptors = with;
+            }
+        }
+        let mut rest = &mut slices[..2 * self.frames.len()];
+        let all: usize = rest.iter().map(|slice| slice.len()).sum();
+        IoSlice::advance_slices(&mut rest, self.written);
+        self.written += socket.send(rest, descriptors)?;
+        if self.written == all {
+            self.frames.clear();
+            self.written = 0;
+        } else if let Some(Out::Job(_, _, _, descriptors)) = self.frames.first_mut() {
             descriptors.clear();
         }
-        Ok(sent == all)
+        Ok(())
     }
 }
 

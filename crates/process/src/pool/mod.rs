@@ -88,7 +88,7 @@ pub(crate) use own::Own;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -119,6 +119,8 @@ pub(crate) struct Shared {
     /// Cancelled when the pool is shut down: jobs that are not due do not enter any more.
     pub(crate) closing: CancelToken,
     pub(crate) counts: Counts,
+    /// The number of jobs that were submitted and have not entered.
+    in_line: AtomicUsize,
     state: Mutex<State>,
     drivers: OnceLock<PoolRef>,
 }
@@ -183,6 +185,7 @@ impl Shared {
             buffers: Buffers::default(),
             closing: CancelToken::new(),
             counts: Counts::default(),
+            in_line: AtomicUsize::new(0),
             state: Mutex::default(),
             drivers: OnceLock::new(),
         }
@@ -193,6 +196,22 @@ impl Shared {
         let set = self.drivers.set(drivers);
         assert!(set.is_ok(), "the drivers are set once");
         self.change(|state, config, after| state.start_needed(config, after));
+    }
+
+    /// Counts a job that is about to be submitted.
+    pub(crate) fn comes_in_line(&self) {
+        // ORDERING: Relaxed, here and below: nothing depends on the number but how a driver waits.
+        self.in_line.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a job out of the line.
+    pub(crate) fn leaves_line(&self) {
+        self.in_line.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if there are jobs that were submitted and have not entered.
+    fn has_jobs_in_line(&self) -> bool {
+        self.in_line.load(Ordering::Relaxed) > 0
     }
 
     fn drivers(&self) -> &PoolRef {

@@ -90,6 +90,16 @@ impl Out {
         bytes.extend(body);
         Self::Hello(bytes, descriptors.into_iter().map(Arc::new).collect())
     }
+
+    /// Returns the two parts of the frame, and its descriptors.
+    pub(super) fn parts(&self) -> (&[u8], &[u8], &[Arc<Descriptor>]) {
+        match self {
+            Self::Job(head, job, _, descriptors) => (head, &job.arguments, descriptors),
+            Self::Hello(bytes, descriptors) => (bytes, &[], descriptors),
+            Self::Bye(bytes) => (bytes, &[], &[]),
+            Self::Answers(bytes) => (bytes, &[], &[]),
+        }
+    }
 }
 
 impl Worker {

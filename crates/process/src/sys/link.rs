@@ -40,7 +40,7 @@ use rustix::process::Pid;
 
 use super::claims::Claims;
 use super::serve::{end_group, fail};
-use super::socket::{receive, send};
+use super::socket::{receive, send, wait_readable};
 use crate::buffers::{Body, Buffers};
 use crate::frame::{Decoder, Frame, FrameError, Kind};
 use crate::hub::near::Nears;
@@ -346,10 +346,8 @@ impl Link {
             return thread::park();
         };
         drop(inbox);
-        if is_soon {
-            self.look_for_a_while();
-        }
-        let frames = self.read(&mut reader);
+        let is_there = is_soon && self.look_for_a_while();
+        let frames = self.read(&mut reader, is_there);
         let mut inbox = self.inbox();
         inbox.reader = Some(reader);
         let mut wakes = Wakes::default();
@@ -361,12 +359,13 @@ impl Link {
     }
 
     /// Looks again and again for some microseconds whether something has come, which is faster than
-    /// to be woken; unless that was in vain lately.
-    fn look_for_a_while(&self) {
+    /// to be woken; unless that was in vain lately. Returns `true` if it has.
+    fn look_for_a_while(&self) -> bool {
         // ORDERING: Relaxed: it is a guess.
         let vain = self.vain.load(Ordering::Relaxed);
         if vain % NOT_AGAIN != 0 {
-            return self.vain.store(vain.wrapping_add(1), Ordering::Relaxed);
+            self.vain.store(vain.wrapping_add(1), Ordering::Relaxed);
+            return false;
         }
         let began = Instant::now();
         let mut there = [0];
@@ -380,11 +379,22 @@ impl Link {
         };
         let vain = if is_there { 0 } else { 1 };
         self.vain.store(vain, Ordering::Relaxed);
+        is_there
     }
 
-    /// Blocks until something has come, and returns all frames that are whole.
-    fn read(&self, reader: &mut Reader) -> Vec<Delivered> {
+    /// Blocks until something has come, unless it is there, and returns all frames that are whole.
+    fn read(&self, reader: &mut Reader, is_there: bool) -> Vec<Delivered> {
         let Reader { decoder, batches } = reader;
+        // A thread that sleeps in a read is woken in vain when the parent reads what was sent to
+        // it: on Linux the room that this makes is told to readers, too. One that sleeps in `poll`
+        // is woken for what it waits for.
+        let waited = match is_there {
+            true => Ok(()),
+            false => wait_readable(self.socket.as_fd()),
+        };
+        if let Err(error) = waited {
+            fail(&error);
+        }
         match receive(self.socket.as_fd(), decoder.room(), batches) {
             Ok(0) => end_group(self.group),
             Ok(bytes) => decoder.filled(bytes),

@@ -106,6 +106,16 @@ pub(super) fn receive(
     Ok(received.bytes)
 }
 
+/// Blocks until there is something to read, or the end.
+pub(super) fn wait_readable(socket: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], None) {
+            Ok(0) | Err(Errno::INTR | Errno::AGAIN) => {}
+            ready => return Ok(ready.map(drop)?),
+        }
+    }
+}
+
 fn read(from: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
     loop {
         match rustix::io::read(from, &mut *room) {

@@ -6,24 +6,28 @@ use std::time::Duration;
 use workmill_process::Hub;
 
 use crate::runner::tests;
-use crate::support::{HANG, builder, outcome, until};
+use crate::support::{HANG, builder, outcome, pool, until};
 use crate::{hub_jobs, jobs};
 
 tests! {
     idle_processes_and_their_parent_do_not_wake
     processes_that_wait_for_the_hub_do_not_wake
+    a_process_wakes_once_for_each_job
 }
 
 /// Returns the number of context switches of all threads of a process.
 fn switches(process: u32) -> u64 {
+    switches_of(process, "_ctxt_switches")
+}
+
+/// Returns the number of context switches in the lines of that kind.
+fn switches_of(process: u32, kind: &str) -> u64 {
     let threads = fs::read_dir(format!("/proc/{process}/task"))
         .unwrap()
         .flatten();
     let own = |it: fs::DirEntry| {
         let status = fs::read_to_string(it.path().join("status")).unwrap_or_default();
-        let lines = status
-            .lines()
-            .filter(|line| line.contains("_ctxt_switches"));
+        let lines = status.lines().filter(|line| line.contains(kind));
         lines
             .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
             .sum::<u64>()
@@ -59,6 +63,18 @@ fn processes_that_wait_for_the_hub_do_not_wake() {
     nobody_wakes();
     hub.shutdown_now();
     drop(processes);
+}
+
+/// For the next job, and not again when its answer is read.
+fn a_process_wakes_once_for_each_job() {
+    const JOBS: u64 = 500;
+    let pool = pool(1);
+    let process = outcome(pool.submit(jobs::id, ())).unwrap();
+    let waits = || switches(process) - switches_of(process, "nonvoluntary");
+    let before = waits();
+    (0..JOBS).for_each(|n| assert_eq!(outcome(pool.submit(jobs::square, n)).unwrap(), n * n));
+    let waits = waits() - before;
+    assert!(waits <= JOBS + JOBS / 5, "{waits} waits for {JOBS} jobs");
 }
 
 /// Asserts that nothing happens in this process and its children.

@@ -14,6 +14,7 @@ use crate::support::{assert_works, builder, descriptors, error, lost, outcome, p
 tests! {
     a_megabyte_goes_both_ways_at_once
     every_size_comes_through
+    jobs_that_are_sent_together_come_through
     arguments_that_cannot_be_encoded_are_refused
     arguments_that_cannot_be_decoded_are_refused_and_the_process_lives
     results_that_cannot_be_encoded_are_lost_and_the_process_lives
@@ -43,6 +44,18 @@ fn every_size_comes_through() {
         let bytes: Vec<_> = (0..size).map(|at: usize| (at % 251) as u8).collect();
         let back = outcome(pool.submit(jobs::echo, Bytes::from(bytes.clone()))).unwrap();
         assert!(back.into_vec() == bytes, "{size}");
+    }
+}
+
+/// Jobs that wait for a process to start are sent at once, and fit into the socket in parts only.
+fn jobs_that_are_sent_together_come_through() {
+    for size in [1, 1000, 100 << 10, 300 << 10] {
+        let pool = builder(1).min_processes(0).build().unwrap();
+        let bytes = |n: u8| Bytes::from(vec![n; size + usize::from(n)]);
+        let handles: Vec<_> = (0..9).map(|n| pool.submit(jobs::echo, bytes(n))).collect();
+        for (n, handle) in (0..).zip(handles) {
+            assert!(outcome(handle).unwrap() == bytes(n), "{n} of {size}");
+        }
     }
 }
 
