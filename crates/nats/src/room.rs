@@ -146,13 +146,16 @@ impl Shared {
         // It may be that an earlier try was stored.
         let mut is_unclear = false;
         loop {
+            // No other one has the id of a job without a key. So only what repeats a try has to be
+            // compared, and the first try goes without a header.
+            let expected = (is_keyed || is_unclear).then_some(0);
             if !self.begin_send(&id) {
                 self.forget(object.as_deref()).await;
                 return Some((told, Accepted::SeeHandle));
             }
             match self
                 .link
-                .store(subject.clone(), Some(0), body.clone())
+                .store(subject.clone(), expected, body.clone())
                 .await
             {
                 Ok(_) => break,
