@@ -11,11 +11,10 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{Context, ContextBuilder};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::{Client, Event, HeaderMap, Request, RequestErrorKind, Subscriber, header};
 use bytes::Bytes;
+use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::error::{NatsError, NatsErrorKind};
@@ -100,6 +99,14 @@ pub(crate) struct Link {
 struct Nonces {
     base: u64,
     next: AtomicU64,
+}
+
+/// What the server answers to a message for a stream. If it has refused it there is an error, and
+/// a sequence number as well, which is 0.
+#[derive(Deserialize)]
+struct Stored {
+    seq: Option<u64>,
+    error: Option<async_nats::jetstream::Error>,
 }
 
 /// Why something was not stored.
@@ -243,8 +250,9 @@ impl Link {
             return Err(NotStored::Unclear);
         };
         match serde_json::from_slice(&answer) {
-            Ok(Response::<PublishAck>::Ok(stored)) => Ok(stored.sequence),
-            Ok(Response::Err { error }) => Err(match error.error_code() {
+            Ok(Stored {
+                error: Some(error), ..
+            }) => Err(match error.error_code() {
                 ErrorCode::STREAM_WRONG_LAST_SEQUENCE => NotStored::Conflict,
                 ErrorCode::STREAM_STORE_FAILED
                 | ErrorCode::INSUFFICIENT_RESOURCES
@@ -253,7 +261,11 @@ impl Link {
                 _ if is_conflict(error.error_code()) => NotStored::Conflict,
                 _ => NotStored::Unclear,
             }),
-            Err(_) => Err(NotStored::Unclear),
+            Ok(Stored {
+                seq: Some(sequence),
+                error: None,
+            }) => Ok(sequence),
+            _ => Err(NotStored::Unclear),
         }
     }
 
@@ -301,18 +313,31 @@ impl Link {
     pub(crate) async fn decide(
         &self,
         id: &JobId,
-        mut expected: u64,
+        expected: u64,
         mark: &Mark,
     ) -> Result<Decision, NotStored> {
         let body = to_bytes(mark);
+        let subject = self.names.one("state", id);
+        match self.store(subject, Some(expected), body.clone()).await {
+            Ok(sequence) => Ok(Decision::Won(sequence)),
+            Err(NotStored::TooLarge) => Err(NotStored::TooLarge),
+            // In a box, since it is rare, and so large that each job would be.
+            Err(NotStored::Conflict | NotStored::Unclear | NotStored::Full(_)) => {
+                Box::pin(self.decide_again(id, expected, mark, body)).await
+            }
+        }
+    }
+
+    /// Looks what has become of a mark, and writes it again until that is known.
+    async fn decide_again(
+        &self,
+        id: &JobId,
+        mut expected: u64,
+        mark: &Mark,
+        body: Bytes,
+    ) -> Result<Decision, NotStored> {
         let mut pause = Pause::new(self);
         loop {
-            let subject = self.names.one("state", id);
-            match self.store(subject, Some(expected), body.clone()).await {
-                Ok(sequence) => return Ok(Decision::Won(sequence)),
-                Err(NotStored::TooLarge) => return Err(NotStored::TooLarge),
-                Err(NotStored::Conflict | NotStored::Unclear | NotStored::Full(_)) => {}
-            }
             match self.state(id).await {
                 Some((sequence, there)) if there.nonce == mark.nonce => {
                     return Ok(Decision::Won(sequence));
@@ -323,6 +348,12 @@ impl Link {
                 there => return Ok(Decision::Lost(there)),
             }
             pause.wait().await;
+            let subject = self.names.one("state", id);
+            match self.store(subject, Some(expected), body.clone()).await {
+                Ok(sequence) => return Ok(Decision::Won(sequence)),
+                Err(NotStored::TooLarge) => return Err(NotStored::TooLarge),
+                Err(NotStored::Conflict | NotStored::Unclear | NotStored::Full(_)) => {}
+            }
         }
     }
 

@@ -58,10 +58,12 @@
 //! still on its way, and it writes the same again; anything else means that it has lost. If two
 //! copies of one mark are on their way the first is stored, and the second is refused.
 //!
-//! A job is put into the queue in the same manner, if its subject is empty there, so that it can be
-//! repeated until there is an answer. If it comes twice, because the first has ended meanwhile, its
-//! state says so: the second is acknowledged without a call. The server's window for duplicates
-//! plays no part.
+//! A job is put into the queue again until there is an answer. What repeats a try, and a job under
+//! a key, is stored only if its subject is empty there. The first try of a job without a key is
+//! stored in any case: nobody else has its id. A job may be in the queue twice all the same, if the
+//! first has ended meanwhile, or if a try by a connection that is gone is handled after the next
+//! one. Its state says so: the second is acknowledged without a call. The server's window for
+//! duplicates plays no part.
 //!
 //! # Who waits is told
 //!

@@ -130,7 +130,7 @@ impl Shared {
         let wake = self.wake_of(&id)?;
         if is_keyed {
             // Before it is sent: its end may come at any time after that.
-            self.listen_to(&id).await;
+            Box::pin(self.listen_to(&id)).await;
         }
         let Some((arguments, object)) = self.place(&id, arguments, when_full, &wake).await else {
             return Some((told, Accepted::SeeHandle));
@@ -146,13 +146,16 @@ impl Shared {
         // It may be that an earlier try was stored.
         let mut is_unclear = false;
         loop {
+            // No other one has the id of a job without a key. So only what repeats a try has to be
+            // compared, and the first try goes without a header.
+            let expected = (is_keyed || is_unclear).then_some(0);
             if !self.begin_send(&id) {
                 self.forget(object.as_deref()).await;
                 return Some((told, Accepted::SeeHandle));
             }
             match self
                 .link
-                .store(subject.clone(), Some(0), body.clone())
+                .store(subject.clone(), expected, body.clone())
                 .await
             {
                 Ok(_) => break,
@@ -194,17 +197,17 @@ impl Shared {
                     }
                 }
             }
-            self.wait_for_room(&mut line, &wake, when_full).await;
+            Box::pin(self.wait_for_room(&mut line, &wake, when_full)).await;
         }
         drop(line);
         self.counts.accepted();
         drop(permit);
         if !self.accepted(&id) {
             // Cancelled meanwhile: its mark says so, and nobody needs the message.
-            self.link.unqueue(&id).await;
+            Box::pin(self.link.unqueue(&id)).await;
             self.forget(object.as_deref()).await;
         } else if is_keyed || is_unclear {
-            self.look(&id, "").await;
+            Box::pin(self.look(&id, "")).await;
         }
         Some((told, Accepted::SeeHandle))
     }
@@ -220,6 +223,16 @@ impl Shared {
         if arguments.len() <= self.link.largest() {
             return Some((Payload::Inline(arguments.into()), None));
         }
+        Box::pin(self.place_object(id, arguments, when_full, wake)).await
+    }
+
+    async fn place_object(
+        self: &Arc<Self>,
+        id: &JobId,
+        arguments: Vec<u8>,
+        when_full: WhenFull,
+        wake: &Notify,
+    ) -> Option<(Payload, Option<String>)> {
         let name = format!("{id}.{}", self.link.nonce());
         let mut pause = Pause::new(&self.link);
         loop {
@@ -253,7 +266,7 @@ impl Shared {
 
     async fn forget(&self, object: Option<&str>) {
         if let Some(name) = object {
-            self.link.objects.delete(Of::Arguments, name).await;
+            Box::pin(self.link.objects.delete(Of::Arguments, name)).await;
         }
     }
 

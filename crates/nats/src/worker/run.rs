@@ -1,4 +1,7 @@
 //! A job at a server: its mark, its function, its outcome. `protocol.rs` has the argument.
+//!
+//! Each job is a task, whose future is as large as the largest of what it may wait for. So what is
+//! rare is waited for in a box, which keeps the future of an ordinary job small.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,7 +52,7 @@ pub(crate) async fn run(worker: Arc<Worker>, taken: Taken, slot: Slot) {
         Ok(envelope) => envelope,
         Err(why) => {
             let why = format!("no worker can read the job: {why}");
-            return worker.cannot(&taken, None, why).await;
+            return Box::pin(worker.cannot(&taken, None, why)).await;
         }
     };
     let Some(job) = worker.jobs.names().find(|name| *name == envelope.job) else {
@@ -58,7 +61,7 @@ pub(crate) async fn run(worker: Arc<Worker>, taken: Taken, slot: Slot) {
              the same name",
             envelope.job
         );
-        return worker.cannot(&taken, Some(&envelope), why).await;
+        return Box::pin(worker.cannot(&taken, Some(&envelope), why)).await;
     };
     // If this worker has the job already, its lease is kept.
     let Some(hold) = worker.hold(&taken.id, job, &taken.reply) else {
@@ -68,7 +71,7 @@ pub(crate) async fn run(worker: Arc<Worker>, taken: Taken, slot: Slot) {
         Ok(arguments) => arguments,
         Err(how) => {
             let state = State::Refused(format!("its arguments {how}"));
-            return worker.settle(&taken, &envelope, &state).await;
+            return Box::pin(worker.settle(&taken, &envelope, &state)).await;
         }
     };
     let Begin::Begun(attempt) = worker.begin(&taken, &envelope, &hold.held).await else {
@@ -80,7 +83,7 @@ pub(crate) async fn run(worker: Arc<Worker>, taken: Taken, slot: Slot) {
             let state = State::Cancelled;
             worker.store(&taken, &envelope, &hold, state, attempt).await;
         }
-        End::GivenBack => worker.give_back(&taken, &hold, attempt).await,
+        End::GivenBack => Box::pin(worker.give_back(&taken, &hold, attempt)).await,
     }
 }
 
@@ -119,7 +122,7 @@ impl Worker {
             Payload::Inline(bytes) => Ok(bytes.to_vec()),
             Payload::Object { name } => {
                 let pause = Pause::new(&self.link);
-                self.link.objects.get(Of::Arguments, name, pause).await
+                Box::pin(self.link.objects.get(Of::Arguments, name, pause)).await
             }
         }
     }
@@ -145,7 +148,7 @@ impl Worker {
                 Decision::Lost(Some((sequence, there))) => match there.state {
                     State::Waiting { begun } => (expected, before) = (sequence, begun),
                     State::Begun { attempt, worker } => {
-                        if self.is_alive(held).await {
+                        if Box::pin(self.is_alive(held)).await {
                             return Begin::Nothing;
                         }
                         if attempt <= envelope.retries {
@@ -254,7 +257,9 @@ impl Worker {
             Ok(result) => {
                 let name = format!("{job}.{}.{}", self.name, self.link.nonce());
                 let mut pause = Pause::new(&self.link);
-                while let Err(_later) = self.link.objects.put(Of::Results, &name, &result).await {
+                while let Err(_later) =
+                    Box::pin(self.link.objects.put(Of::Results, &name, &result)).await
+                {
                     pause.wait().await;
                 }
                 State::Done(Payload::Object { name })
@@ -293,7 +298,7 @@ impl Worker {
             _ => {
                 ServerCounts::add(&self.counts.refused);
                 if let State::Done(Payload::Object { name }) = &mark.state {
-                    self.link.objects.delete(Of::Results, name).await;
+                    Box::pin(self.link.objects.delete(Of::Results, name)).await;
                 }
             }
         }
@@ -346,9 +351,9 @@ impl Worker {
         attempts: u32,
     ) {
         if state.is_dead() {
-            self.bury(taken, envelope, state, attempts).await;
+            Box::pin(self.bury(taken, envelope, state, attempts)).await;
         } else if let Payload::Object { name } = &envelope.arguments {
-            self.link.objects.delete(Of::Arguments, name).await;
+            Box::pin(self.link.objects.delete(Of::Arguments, name)).await;
         }
         self.ack(&taken.reply, Ack::Done).await;
     }
