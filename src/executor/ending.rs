@@ -332,8 +332,7 @@ impl PoolRef {
 /// Returns `true` if a wait for a group would not end on this thread: the thread runs a task of the
 /// group, or drops what a task has captured, or the pool belongs to another process.
 pub(super) fn is_in_the_way_of(pool: &Pool, group: &TaskGroup) -> bool {
-    let drops = || pool.waits_for_this_thread() && !pool.is_here();
-    pool.is_forked() || holds_up(group) || drops()
+    pool.is_forked() || holds_up(group) || pool.waits_for_drops_here()
 }
 
 impl ThreadPoolExecutor {

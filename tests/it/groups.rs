@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use workmill::{
-    Builder, CancelReason, Event, Every, Group, JoinHandle, Overflow, PoolRef, Priority,
-    ThreadPoolExecutor, Warning, WouldDeadlock, block_on, current, yield_now,
+    Builder, CancelReason, CancelToken, Event, Every, Group, JoinHandle, Overflow, PoolRef,
+    Priority, ThreadPoolExecutor, Warning, WouldDeadlock, block_on, current, yield_now,
 };
 
 use crate::support::{Flag, limited, occupy, until};
@@ -692,6 +692,56 @@ fn a_callback_cannot_wait_for_the_group_of_its_task() {
         let tells = sender.0.clone();
         handle.on_done(move |_| tells.send(idle.wait_idle()).unwrap());
         assert_eq!(sender.1.recv().unwrap(), Ok(()));
+    });
+}
+
+/// Waits for a group when it is dropped, and tells what that has answered.
+struct WaitsOnDrop(Group, mpsc::Sender<Result<(), WouldDeadlock>>);
+
+impl Drop for WaitsOnDrop {
+    fn drop(&mut self) {
+        let _ = self.1.send(self.0.wait_idle());
+    }
+}
+
+#[test]
+fn a_drop_of_a_task_cannot_wait_for_its_group() {
+    limited(|| {
+        for stops in 0..6 {
+            let pool = pool(1);
+            let group = pool
+                .limited(1)
+                .queue_capacity(2)
+                .overflow(Overflow::DropOldest);
+            let token = CancelToken::new();
+            let view = group.cancel_with(&token);
+            let release = occupy(&group);
+            let (sender, answers) = mpsc::channel();
+            let waits = || WaitsOnDrop(group.clone(), sender.clone());
+            let (first, second) = (waits(), waits());
+            let closure = view.submit(move || drop(first));
+            let future = view.spawn(async move { drop(second) });
+            match stops {
+                0 => assert!(pool.shutdown_now() > 0),
+                1 => assert_eq!(group.shutdown_now(), 2),
+                2 => assert!(closure.cancel() && future.cancel()),
+                3 => token.cancel(),
+                // Each takes the place of one.
+                4 => (0..2).for_each(|_| group.execute(|| ())),
+                _ => {
+                    let cancels = [closure.cancel_handle(), future.cancel_handle()];
+                    let inside = ThreadPoolExecutor::new(1).unwrap();
+                    let cancel = move || assert!(cancels.iter().all(|it| it.cancel()));
+                    inside.submit(cancel).join().unwrap();
+                }
+            }
+            release.set();
+            for _ in 0..2 {
+                let answer = answers.recv().unwrap();
+                assert_eq!(answer, Err(WouldDeadlock), "{stops}");
+            }
+            group.shutdown();
+        }
     });
 }
 

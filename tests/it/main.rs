@@ -63,3 +63,4 @@ mod wait_classes;
 mod wait_rule;
 mod waiting;
 mod watching;
+mod without_handles;

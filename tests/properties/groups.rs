@@ -51,6 +51,8 @@ enum How {
     Last,
     Never,
     Unwanted,
+    /// It has no handle, no priority and no token.
+    Detached,
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +60,8 @@ struct Plan {
     threads: usize,
     /// Each group but the first is within the one before.
     groups: Vec<(usize, Option<usize>, Overflow)>,
-    roots: Vec<Node>,
+    /// Whether it has a handle.
+    roots: Vec<(Node, bool)>,
     /// When this many tasks have begun, one of the ways to end things early.
     end: Option<(usize, End)>,
 }
@@ -86,7 +89,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let plan = (
         1..4_usize,
         vec(group, 1..4),
-        vec(nodes(), 1..5),
+        vec((nodes(), any::<bool>()), 1..5),
         option::of((0..20_usize, end)),
     );
     plan.prop_map(|(threads, groups, roots, end)| Plan {
@@ -113,6 +116,7 @@ fn nodes() -> impl Strategy<Value = Node> {
             2 => Just(How::Last),
             1 => Just(How::Never),
             1 => Just(How::Unwanted),
+            2 => Just(How::Detached),
         ];
         let child = (inner, hows).prop_map(|(child, how)| Step::Child(child, how));
         let step = prop_oneof![1 => steps(), 2 => child];
@@ -205,6 +209,14 @@ impl World {
         handle
     }
 
+    fn detach(self: &Arc<Self>, node: Node, outer: usize) {
+        let group = (outer + node.further).min(self.groups.len() - 1);
+        self.made.fetch_add(1, Ordering::SeqCst);
+        let (world, value) = (Arc::clone(self), self.drops.value());
+        let closure = move || run_closure(&world, &value, node.steps, group);
+        self.groups[group].0.execute(closure);
+    }
+
     fn begins(&self) {
         let begun = self.begun.fetch_add(1, Ordering::SeqCst);
         let Some((_, end)) = self.end.filter(|(at, _)| *at == begun) else {
@@ -245,6 +257,7 @@ fn run_closure(world: &Arc<World>, _: &Counted, steps: Vec<Step>, group: usize) 
             Step::Yield => std::thread::yield_now(),
             Step::Panic => panic!("on purpose"),
             Step::Cancel(some) => world.cancel(some),
+            Step::Child(node, How::Detached) => world.detach(node, group),
             Step::Child(node, how) => {
                 let child = world.submit(node, group);
                 running.wait();
@@ -252,7 +265,7 @@ fn run_closure(world: &Arc<World>, _: &Counted, steps: Vec<Step>, group: usize) 
                     How::Plain => drop(child.join()),
                     How::Blocks => drop(block_on(child)),
                     How::Last => last.push(child),
-                    How::Never => drop(child),
+                    How::Never | How::Detached => drop(child),
                     How::Unwanted => drop(child.cancel_on_drop()),
                 }
                 running.go_on();
@@ -280,13 +293,14 @@ fn run_future(
                 Step::Yield => yield_now().await,
                 Step::Panic => panic!("on purpose"),
                 Step::Cancel(some) => world.cancel(some),
+                Step::Child(node, How::Detached) => world.detach(node, group),
                 Step::Child(node, how) => {
                     let child = world.submit(node, group);
                     running.wait();
                     match how {
                         How::Plain | How::Blocks => drop(child.await),
                         How::Last => last.push(child),
-                        How::Never => drop(child),
+                        How::Never | How::Detached => drop(child),
                         How::Unwanted => drop(child.cancel_on_drop()),
                     }
                     running.go_on();
@@ -329,11 +343,14 @@ fn carry_out(plan: Plan) {
         token,
         pool: Mutex::new(Some(pool.clone())),
     });
-    let roots: Vec<_> = plan
-        .roots
-        .into_iter()
-        .map(|it| world.submit(it, 0))
-        .collect();
+    let roots = plan.roots.into_iter().map(|(root, has_handle)| {
+        if !has_handle {
+            world.detach(root, 0);
+            return None;
+        }
+        Some(world.submit(root, 0))
+    });
+    let roots: Vec<_> = roots.flatten().collect();
     roots.into_iter().for_each(|root| drop(root.join()));
     world.groups[0].0.wait_idle().unwrap();
     world.pool.lock().unwrap().take();

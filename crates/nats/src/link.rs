@@ -249,24 +249,7 @@ impl Link {
         let Some(answer) = self.request(subject, request).await? else {
             return Err(NotStored::Unclear);
         };
-        match serde_json::from_slice(&answer) {
-            Ok(Stored {
-                error: Some(error), ..
-            }) => Err(match error.error_code() {
-                ErrorCode::STREAM_WRONG_LAST_SEQUENCE => NotStored::Conflict,
-                ErrorCode::STREAM_STORE_FAILED
-                | ErrorCode::INSUFFICIENT_RESOURCES
-                | ErrorCode::STORAGE_RESOURCES_EXCEEDED
-                | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => NotStored::Full(error.to_string()),
-                _ if is_conflict(error.error_code()) => NotStored::Conflict,
-                _ => NotStored::Unclear,
-            }),
-            Ok(Stored {
-                seq: Some(sequence),
-                error: None,
-            }) => Ok(sequence),
-            _ => Err(NotStored::Unclear),
-        }
+        read_answer(&answer)
     }
 
     /// Reads the last message of a subject. Tries until there is an answer.
@@ -449,5 +432,53 @@ impl Pause {
             _ = self.generation.changed() => {}
         }
         self.next = (self.next * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Returns the sequence number under which a message was stored, by what the server has answered.
+fn read_answer(answer: &[u8]) -> Result<u64, NotStored> {
+    match serde_json::from_slice(answer) {
+        Ok(Stored {
+            error: Some(error), ..
+        }) => Err(match error.error_code() {
+            ErrorCode::STREAM_WRONG_LAST_SEQUENCE => NotStored::Conflict,
+            ErrorCode::STREAM_STORE_FAILED
+            | ErrorCode::INSUFFICIENT_RESOURCES
+            | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+            | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => NotStored::Full(error.to_string()),
+            _ if is_conflict(error.error_code()) => NotStored::Conflict,
+            _ => NotStored::Unclear,
+        }),
+        Ok(Stored {
+            seq: Some(sequence),
+            error: None,
+        }) => Ok(sequence),
+        _ => Err(NotStored::Unclear),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_refused_is_not_stored_as_number_0() {
+        let read = |text: &str| read_answer(text.as_bytes());
+        assert!(matches!(read(r#"{"stream":"s","seq":7}"#), Ok(7)));
+        assert!(matches!(
+            read(r#"{"stream":"s","seq":7,"duplicate":true}"#),
+            Ok(7)
+        ));
+        let refused = |code: u32| {
+            read(&format!(
+                r#"{{"error":{{"code":400,"err_code":{code},"description":"no"}},"stream":"s","seq":0}}"#
+            ))
+        };
+        assert!(matches!(refused(10071), Err(NotStored::Conflict)));
+        assert!(matches!(refused(10077), Err(NotStored::Full(_))));
+        assert!(matches!(refused(10000), Err(NotStored::Unclear)));
+        for text in [r#"{"stream":"s"}"#, "{}", "", "no"] {
+            assert!(matches!(read(text), Err(NotStored::Unclear)), "{text}");
+        }
     }
 }

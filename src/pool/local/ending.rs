@@ -173,7 +173,8 @@ impl Pool {
 
     /// Cancels a task because the pool is stopping.
     pub(super) fn cancel_at_the_end(&self, task: PoolTask) {
-        match task.cancel(CancelReason::Shutdown) {
+        // A drop must not wait for the group of the task.
+        match Local::in_the_way(self.link, || task.cancel(CancelReason::Shutdown)) {
             Ok(()) => {
                 self.incidents.stopped.add_one();
                 self.count(Event::Cancelled(CancelReason::Shutdown));

@@ -82,8 +82,8 @@ struct Life {
 std::thread_local! {
     /// The extras of the task whose code runs on this thread, the innermost that has any.
     static CURRENT: RefCell<Option<Arc<Extras>>> = const { RefCell::new(None) };
-    /// The extras of the tasks whose callbacks run on this thread, which have yet to end for their
-    /// groups.
+    /// The extras of the tasks whose callbacks run on this thread, or whose futures are dropped:
+    /// they have yet to end for their groups.
     static ENDING: RefCell<Vec<Arc<Extras>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
 }
 
 /// Returns `true` if this thread runs a task of the group, or of one within, or callbacks of such a
-/// task. The group does not become idle meanwhile.
+/// task, or drops its future. The group does not become idle meanwhile.
 pub(crate) fn holds_up(group: &TaskGroup) -> bool {
     let ends =
         |ending: &RefCell<Vec<Arc<Extras>>>| ending.borrow().iter().any(|it| it.is_of(group));
@@ -207,6 +207,22 @@ impl Extras {
     fn is_of(&self, group: &TaskGroup) -> bool {
         let ticket = self.ticket.get();
         ticket.is_some_and(|ticket| ticket.group().is_within(group))
+    }
+
+    /// Notes that this thread calls code of the task's that holds its group up.
+    pub(super) fn note_ending(this: &Arc<Self>) {
+        // While a thread ends, its thread-local may be gone already.
+        let _ = ENDING.try_with(|ending| ending.borrow_mut().push(Arc::clone(this)));
+    }
+
+    /// That code has returned. It was noted last, if it was noted.
+    pub(super) fn forget_ending(this: &Arc<Self>) {
+        let last = ENDING.try_with(|ending| {
+            let mut ending = ending.borrow_mut();
+            let is_last = ending.last().is_some_and(|last| Arc::ptr_eq(last, this));
+            is_last.then(|| ending.pop()).flatten()
+        });
+        drop(last);
     }
 
     /// Returns `true` if the task is in a group.

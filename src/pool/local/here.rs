@@ -87,7 +87,8 @@ thread_cell!(HERE: *const Local = std::ptr::null());
 thread_cell!(HOME: Option<PoolLink> = None);
 
 std::thread_local! {
-    /// Pools whose end may depend on what this thread does now, though the thread is not inside.
+    /// Pools whose end, or that of their groups, may depend on what this thread does now, though it
+    /// may run no task of them.
     static IN_THE_WAY: RefCell<Vec<PoolLink>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -207,12 +208,22 @@ impl Pool {
     /// Returns `true` if the pool's end would wait for this thread: it is inside, it is a worker
     /// that drops its thread-locals, or it [stands in the way](Local::in_the_way).
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        let is_home = || HOME.with(Cell::get) == Some(self.link);
-        let is_in_the_way = || {
-            let is_listed = |pools: &RefCell<Vec<_>>| pools.borrow().contains(&self.link);
-            IN_THE_WAY.try_with(is_listed).unwrap_or(false)
-        };
-        self.is_here() || is_home() || is_in_the_way()
+        self.is_here() || self.is_home() || self.is_in_the_way()
+    }
+
+    /// Returns `true` if a wait for a group of the pool may not end on this thread, whatever task
+    /// it runs: it drops what a task has captured, or is a worker that ends.
+    pub(crate) fn waits_for_drops_here(&self) -> bool {
+        self.is_in_the_way() || self.is_home() && !self.is_here()
+    }
+
+    fn is_home(&self) -> bool {
+        HOME.with(Cell::get) == Some(self.link)
+    }
+
+    fn is_in_the_way(&self) -> bool {
+        let is_listed = |pools: &RefCell<Vec<_>>| pools.borrow().contains(&self.link);
+        IN_THE_WAY.try_with(is_listed).unwrap_or(false)
     }
 }
 

@@ -88,7 +88,8 @@ impl Pool {
 
     /// Cancels a task in favour of another. Returns `false` if it had gone.
     fn drop_in_favour(&self, task: PoolTask) -> bool {
-        let cancelled = task.cancel(CancelReason::Rejected);
+        // A drop must not wait for the group of the task.
+        let cancelled = Local::in_the_way(self.link, || task.cancel(CancelReason::Rejected));
         match cancelled {
             Ok(()) => self.count(Event::Cancelled(CancelReason::Rejected)),
             Err(gone) => self.count_gone(gone),

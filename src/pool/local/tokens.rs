@@ -98,17 +98,29 @@ impl Drop for FirstPoll {
     }
 }
 
-/// A future of a group, which gives its permits back when it is dropped.
+/// A future of a group, which gives its permits back when it is dropped. The fields are dropped in
+/// this order.
 struct Grouped<F> {
-    /// First, so that it is dropped first.
+    drops: Drops,
     future: F,
     holds: Holds,
 }
 
+/// Dropped before the future: the drop of that holds the group up.
+struct Drops(Arc<Extras>);
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        Extras::note_ending(&self.0);
+    }
+}
+
+/// Dropped after the future.
 struct Holds(Arc<Extras>);
 
 impl Drop for Holds {
     fn drop(&mut self) {
+        Extras::forget_ending(&self.0);
         self.0.release();
     }
 }
@@ -119,13 +131,22 @@ pub(crate) fn in_group<F: Future>(
     extras: Arc<Extras>,
     future: F,
 ) -> impl Future<Output = F::Output> {
-    let holds = Holds(extras);
-    let grouped = Grouped { future, holds };
+    let grouped = Grouped {
+        drops: Drops(Arc::clone(&extras)),
+        future,
+        holds: Holds(extras),
+    };
     async move {
         // Moved as a whole, so that it is dropped in order if it is never polled.
         let whole = grouped;
-        let Grouped { future, holds } = whole;
+        let Grouped {
+            drops,
+            future,
+            holds,
+        } = whole;
         let mut future = pin!(future);
+        // Behind the future, so that it is dropped before.
+        let _drops = drops;
         let extras = &holds.0;
         poll_fn(|cx| {
             let ticket = extras.ticket.get();
