@@ -159,7 +159,8 @@
 //! A process that has to exit on Ctrl-C, whatever its tasks do:
 //!
 //! ```
-//! # use std::time::Duration;
+//! use std::time::Duration;
+//!
 //! # let pool = workmill::ThreadPoolExecutor::new(1)?;
 //! pool.shutdown_now(); // what has not begun never will
 //! if let Err(busy) = pool.shutdown_timeout(Duration::from_secs(2)) {

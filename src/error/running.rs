@@ -14,24 +14,23 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// # use std::sync::mpsc;
 /// use std::time::Duration;
 ///
 /// let pool = workmill::ThreadPoolExecutor::new(1)?;
-/// # let (started, begun) = mpsc::channel();
-/// # let (go, wait) = mpsc::channel::<()>();
-/// fn grind() {}
+/// # let (send, begun) = std::sync::mpsc::channel();
+/// let grind = || workmill::cancelled().wait();
 /// let busy = pool.submit(move || {
-/// #   started.send(()).unwrap(); wait.recv().unwrap();
+/// #   send.send(()).unwrap();
 ///     grind()
 /// });
 /// # begun.recv()?;
 /// let error = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
 /// assert_eq!(error.busy().len(), 1);
 /// assert_eq!(error.busy()[0].thread(), "workmill-0");
-/// eprintln!("{error}"); // … workmill-0 runs my_program::main::{{closure}}
-/// # go.send(())?;
-/// # busy.join()?;
+/// eprintln!("{error}"); // … workmill-0 waits in my_program::main::{{closure}}
+/// # assert!(error.to_string().contains(": 1 unfinished task, 1 thread; "), "{error}");
+/// pool.shutdown_now(); // tells it to stop
+/// busy.join()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,9 +133,12 @@ impl fmt::Display for StillRunning {
             threads,
             busy,
         } = self;
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
         write!(
             f,
-            "the pool has not ended: {unfinished} unfinished tasks, {threads} threads"
+            "the pool has not ended: {unfinished} unfinished task{}, {threads} thread{}",
+            plural(*unfinished),
+            plural(*threads)
         )?;
         for (index, busy) in busy.iter().enumerate() {
             let before = if index == 0 { ";" } else { "," };

@@ -85,7 +85,8 @@ impl PoolRef {
     /// # Examples
     ///
     /// ```
-    /// # use futures_lite::future::block_on;
+    /// use workmill::block_on;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(2)?;
     /// let handle = pool.submit(|| 42);
     /// block_on(pool.wait_idle_async())?;
@@ -200,7 +201,8 @@ impl PoolRef {
     /// # Examples
     ///
     /// ```
-    /// # use futures_lite::future::block_on;
+    /// use workmill::block_on;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(2)?;
     /// let ended = pool.handle();
     /// pool.shutdown_background();
@@ -433,7 +435,8 @@ impl ThreadPoolExecutor {
     /// # Examples
     ///
     /// ```
-    /// # use futures_lite::future::block_on;
+    /// use workmill::block_on;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(2)?;
     /// let handle = pool.submit(|| 42);
     /// block_on(pool.shutdown_async());
@@ -464,7 +467,8 @@ impl ThreadPoolExecutor {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::mpsc;
+    /// use std::sync::mpsc;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(1)?;
     /// let (go, wait) = mpsc::channel();
     /// let handle = pool.submit(move || wait.recv().unwrap());
@@ -496,7 +500,8 @@ impl ThreadPoolExecutor {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::mpsc;
+    /// use std::sync::mpsc;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(1)?;
     /// let (started, begun) = mpsc::channel();
     /// let (go, wait) = mpsc::channel();

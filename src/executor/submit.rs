@@ -197,8 +197,8 @@ impl PoolRef {
     /// assert_eq!(handle.join()?, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use = "the result is lost: `execute` takes a closure whose result is not wanted, and \
-                  `spawn` runs the future of an `async fn`"]
+    #[must_use = "the result is lost: if it is not wanted, write `execute(move || { f(x); })`, \
+                  whose closure returns `()`; `spawn` runs the future of an `async fn`"]
     #[doc(alias(
         "apply_async",
         "spawn_blocking",
@@ -340,9 +340,10 @@ impl PoolRef {
 
     /// Submits a closure without a handle.
     ///
-    /// Small closures cost no allocation. A panic in the closure is reported by the panic hook, as
-    /// for any thread, then goes to the [`panic_handler`](crate::Builder::panic_handler), and the
-    /// worker goes on.
+    /// The closure returns `()`. For a function that returns a value which is not wanted, write
+    /// `execute(move || { f(x); })`. Small closures cost no allocation. A panic in the closure is
+    /// reported by the panic hook, as for any thread, then goes to the
+    /// [`panic_handler`](crate::Builder::panic_handler), and the worker goes on.
     ///
     /// # Blocking
     ///
@@ -360,8 +361,9 @@ impl PoolRef {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::atomic::{AtomicU32, Ordering};
-    /// # use std::sync::Arc;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(2)?;
     /// let sacks = Arc::new(AtomicU32::new(0));
     /// for _ in 0..10 {

@@ -108,6 +108,12 @@ impl PoolRef {
     ///
     /// The token knows the view only, so tasks that end leave nothing with it.
     ///
+    /// # Blocking
+    ///
+    /// Never blocks. The token does not end a wait for room: a [`submit`](Self::submit) by the
+    /// reference that waits in a full pool goes on waiting when the token is cancelled, and its
+    /// task is refused when there is room.
+    ///
     /// # Examples
     ///
     /// ```

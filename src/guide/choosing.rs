@@ -60,19 +60,16 @@
 //! let pool = ThreadPoolExecutor::new(4)?;
 //! // The whole task is limited: what may not run yet is data, and holds no thread.
 //! let downloads = pool.limited(2);
-//! # let handle =
-//! downloads.submit(|| println!("loads and stores"));
-//! # handle.join()?;
+//! downloads.execute(|| println!("loads and stores"));
 //! // A part of it is, together with other pools, threads and futures: a task that may not go on
 //! // stands there, with its thread.
 //! let disk = Arc::new(Semaphore::new(2));
-//! # let handle =
-//! pool.submit(move || {
+//! let stored = pool.submit(move || {
 //!     println!("loads");
 //!     let _permit = disk.acquire()?; // until the end of the block
 //!     println!("stores");
 //!     Ok::<(), workmill::AcquireError>(())
 //! });
-//! # handle.join()??;
+//! stored.join()??;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -22,8 +22,8 @@
 //! [`io::Error`](std::io::Error) if the system has no thread for the pool, and
 //! [`join`](crate::JoinHandle::join) a [`JoinError`](crate::JoinError) if the task panicked or was
 //! cancelled. `Box<dyn Error>` takes both, and so does `io::Result`: a `JoinError` becomes an
-//! `io::Error` by `?`. If the closure returns a `Result` itself, there are two to look at,
-//! `join()??`, or one behind [`flat()`](crate::JoinHandle::flat).
+//! `io::Error` by `?`. If the closure returns a `Result` itself, there are two to look at: see
+//! [a task that fails](#a-task-that-fails).
 //!
 //! A closure that is to outlive this function owns what it uses: write `move`, and clone an
 //! [`Arc`](std::sync::Arc) for what several closures share. Closures that
@@ -54,6 +54,50 @@
 //!
 //! A `join` directly behind each `submit` runs one task after the other. To add tasks while others
 //! end, use a [`JoinSet`](crate::JoinSet).
+//!
+//! Results in order are not work in order: the threads take items from anywhere in the
+//! [window](crate::Map::window) of those in flight. If the first results are wanted early, take a
+//! narrow window: `pool.map(…).window(2)`.
+//!
+//! # A task that fails
+//!
+//! A task may return a `Result` of its own. Let it and `main` return the same type of error, one
+//! that takes any other: `Box<dyn Error + Send + Sync>`, or that of the crate `anyhow`. Then the
+//! first `?` is for the [`JoinError`](crate::JoinError), and the second for the error that the task
+//! returned:
+//!
+//! ```
+//! use std::error::Error;
+//! use workmill::ThreadPoolExecutor;
+//!
+//! // A plain `Box<dyn Error>` could not be sent from the task's thread to this one.
+//! type AnyError = Box<dyn Error + Send + Sync>;
+//!
+//! fn weigh(sack: &str) -> Result<u32, AnyError> {
+//!     let kilos: u32 = sack.parse()?;
+//!     if kilos > 100 {
+//!         return Err("too heavy".into());
+//!     }
+//!     Ok(kilos)
+//! }
+//!
+//! fn main() -> Result<(), AnyError> {
+//!     let pool = ThreadPoolExecutor::new(4)?;
+//!     let kilos = pool.submit(|| weigh("70")).join()??;
+//!     assert_eq!(kilos, 70);
+//!
+//!     // Of many: the first error of either kind ends it all.
+//!     let weights = pool.map(["60", "101", "7"], weigh).map(|result| result?);
+//!     let error = weights.collect::<Result<Vec<_>, _>>().unwrap_err();
+//!     assert_eq!(error.to_string(), "too heavy");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An enum of your own does as well, if it implements `From<JoinError>`.
+//! [`flat()`](crate::JoinHandle::flat), on handles and on maps, makes one error of the two, a
+//! [`TaskError`](crate::TaskError). It is for errors that implement [`Error`](std::error::Error),
+//! such as those of std. `Box<dyn Error + Send + Sync>` and `anyhow::Error` do not.
 //!
 //! # Work that borrows
 //!

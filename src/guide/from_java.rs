@@ -28,7 +28,7 @@
 //! |---|---|
 //! | `get()`, `get(2, SECONDS)` | [`join`](crate::JoinHandle::join), [`join_timeout`](crate::JoinHandle::join_timeout) |
 //! | `resultNow()`, `exceptionNow()`, `state()` | [`try_join`](crate::JoinHandle::try_join), [`error`](crate::JoinHandle::error), [`state`](crate::JoinHandle::state) |
-//! | `ExecutionException` | [`JoinError`](crate::JoinError); a task's own `Result` by [`flat`](crate::JoinHandle::flat) |
+//! | `ExecutionException` | [`JoinError`](crate::JoinError); a task's own `Result` by `join()??`, see [a task that fails](crate::guide::first_steps#a-task-that-fails) |
 //! | `cancel(false)` | [`cancel`](crate::JoinHandle::cancel), which returns `true` only if the closure never runs |
 //! | `cancel(true)`, `Thread.interrupt()` | the task looks at [`cancelled`](crate::cancelled()), see [shutdown](crate::guide::shutdown) |
 //! | `new CompletableFuture<>()`, `complete`, `completeExceptionally` | [`promise`](crate::promise()), [`complete`](crate::Promise::complete), [`fail`](crate::Promise::fail) |

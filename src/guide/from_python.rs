@@ -4,8 +4,9 @@
 //! | `concurrent.futures` | here |
 //! |---|---|
 //! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)?`](crate::ThreadPoolExecutor::new) |
-//! | `pool.submit(f, x)` | [`pool.submit(move \|\| f(x))`](crate::PoolRef::submit); [`execute`](crate::PoolRef::execute) if nobody wants the result |
-//! | `future.result()`, `future.result(timeout=2)` | [`handle.join()?`](crate::JoinHandle::join), [`handle.join_timeout(Duration::from_secs(2))`](crate::JoinHandle::join_timeout) |
+//! | `pool.submit(f, x)` | [`pool.submit(move \|\| f(x))`](crate::PoolRef::submit); if nobody wants the result, [`pool.execute(move \|\| { f(x); })`](crate::PoolRef::execute), whose closure returns `()` |
+//! | `future.result()` | [`handle.join()?`](crate::JoinHandle::join) |
+//! | `future.result(timeout=2)` | [`handle.join_timeout(Duration::from_secs(2))`](crate::JoinHandle::join_timeout), of a `let mut handle`: `None` when the time is over, else `Some` of what `join` returns |
 //! | `future.exception()` | the error of [`join`](crate::JoinHandle::join), or [`error`](crate::JoinHandle::error), which leaves it there |
 //! | calling `result()` more than once | [`handle.shared()`](crate::JoinHandle::shared) |
 //! | `future.done()`, `running()`, `cancelled()` | [`is_finished()`](crate::JoinHandle::is_finished), [`is_running()`](crate::JoinHandle::is_running), [`state()`](crate::JoinHandle::state) |
@@ -13,7 +14,7 @@
 //! | `future.add_done_callback(f)` | [`handle.on_done(f)`](crate::JoinHandle::on_done); [`inspect(f)`](crate::JoinHandle::inspect) keeps the handle |
 //! | `pool.map(f, xs, chunksize=9)` | [`pool.map(xs, f).chunk(9)`](crate::PoolRef::map), whose items are `Result`s |
 //! | `pool.map(f, xs, buffersize=8)` | [`pool.map(xs, f).window(8)`](crate::Map::window) |
-//! | `list(pool.map(f, xs))` | [`pool.map_slice(&xs, f)?`](crate::PoolRef::map_slice) |
+//! | `list(pool.map(f, xs))` | [`pool.map_slice(&xs, f)?`](crate::PoolRef::map_slice); if `f` returns a `Result`, this is a `Vec` of them, and no error stops it: [`pool.map(xs, f).flat()`](crate::Map::flat) stops at the first |
 //! | `wait(futures, return_when=…)` | [`wait(&mut handles, WaitFor::…)`](crate::wait()) |
 //! | `as_completed(futures, timeout=2)` | [`as_completed(handles).timeout(…)`](crate::as_completed) |
 //! | `Future()`, `set_result(x)`, `set_exception(e)` | [`promise()`](crate::promise()), [`complete(x)`](crate::Promise::complete), [`fail(e)`](crate::Promise::fail) |
@@ -57,6 +58,7 @@
 //! | `Pipe()` between threads | [`JoinableQueue::bounded(0)`](crate::Queue::bounded), or one queue for each direction |
 //! | `Value`, `Array` between threads | an atomic of std, a [`Mutex`](std::sync::Mutex) around an array |
 //! | `multiprocessing.Pool`, `Process`, and what processes share | [processes](crate::guide::processes) |
+//! | `Process(target=f, args=(q,))` | `hub.spawn(f, q)`: one argument goes bare, several as a tuple |
 //!
 //! | `asyncio`, gevent | here |
 //! |---|---|
@@ -80,7 +82,10 @@
 //! ```
 //! use workmill::{JoinHandle, ThreadPoolExecutor};
 //!
-//! # fn square(n: u32) -> u32 { n * n }
+//! fn square(n: u32) -> u32 {
+//!     n * n
+//! }
+//!
 //! let pool = ThreadPoolExecutor::new(5)?;
 //! let handles: Vec<_> = (0..20).map(|n| pool.submit(move || square(n))).collect();
 //! let squares: Result<Vec<_>, _> = handles.into_iter().map(JoinHandle::join).collect();

@@ -61,10 +61,12 @@
 //! which of them answers what. Two looks and their difference tell the rate of anything:
 //!
 //! ```
+//! use std::hint::black_box;
+//!
 //! let pool = workmill::ThreadPoolExecutor::new(2)?;
 //! let before = pool.metrics();
 //! for n in 0..100 {
-//!     pool.execute(move || drop(n * n));
+//!     pool.execute(move || { black_box(n * n); });
 //! }
 //! pool.wait_idle()?;
 //! let after = pool.metrics();

@@ -30,6 +30,8 @@
 //! | a task that the caller runs (`FutureTask`) | [`JoinHandle::join`], which runs a task inline that no thread has begun | |
 //! | futures that cannot be sent (`spawn_local`) | [`block_on`](crate::block_on()) on a thread of their own | futures go on wherever a thread is free |
 //! | a call on each thread of a pool (`broadcast`) | [`on_thread_start`](crate::Builder::on_thread_start), or thread-locals that are made when they are used | threads start late, come as spares, and leave |
+//! | a rate limit, at most n tasks a second | [`submit_every`](crate::PoolRef::submit_every) with a closure that takes one item of a queue; in a future that submits, the ticks of [`timer::interval`](crate::timer::interval) | how large a burst may be, and what becomes of the rest, differs from program to program |
+//! | a task that is tried again (`retry`) | a loop inside the closure, with a wait of [`cancelled`] in place of a sleep | only the program knows which errors pass, and what may be done twice |
 //! | who waits at a semaphore, and how many | [`available_permits`](crate::Semaphore::available_permits), and a counter of one's own | the answer is old when it arrives |
 //!
 //! # A condition variable

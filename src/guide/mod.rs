@@ -42,11 +42,16 @@ pub mod measuring;
     "commonPool",
     "broadcast",
     "spawn_local",
-    "LocalSet"
+    "LocalSet",
+    "rate_limit",
+    "throttle",
+    "retry"
 ))]
 pub mod missing;
+#[doc(alias("catch_unwind"))]
 pub mod panics;
 pub mod seeing;
+#[doc(alias("ctrl_c", "ctrlc", "sigint", "signal"))]
 pub mod shutdown;
 pub mod testing;
 pub mod trouble;

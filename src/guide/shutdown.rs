@@ -25,24 +25,25 @@
 //! place of a sleep. A future needs nothing: it is dropped at its next `.await`.
 //!
 //! ```
+//! use std::sync::Arc;
 //! use std::time::Duration;
-//! use workmill::{ThreadPoolExecutor, cancelled};
+//! use workmill::{Event, ThreadPoolExecutor, cancelled};
 //!
 //! let pool = ThreadPoolExecutor::new(1)?;
-//! # let running = std::sync::Arc::new(workmill::Event::new());
-//! # let begun = std::sync::Arc::clone(&running);
+//! let begun = Arc::new(Event::new());
+//! let begins = Arc::clone(&begun);
 //! let rounds = pool.submit(move || {
+//!     begins.set();
 //!     let stop = cancelled();
 //!     let mut rounds = 0;
-//! #   begun.set();
 //!     while !stop.wait_timeout(Duration::from_millis(1)) { // in place of a sleep
 //!         rounds += 1;
 //!     }
 //!     rounds
 //! });
-//! # running.wait();
+//! begun.wait(); // a closure that has not begun would be cancelled, and have no result
 //! pool.shutdown_now();
-//! println!("{} rounds", rounds.join()?); // its result is not lost
+//! println!("{} rounds", rounds.join()?); // this one ran, so its result is not lost
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -66,7 +67,7 @@
 //! let handles: Vec<_> = (0..100)
 //!     .map(|_| work.submit(|| std::thread::sleep(Duration::from_millis(1))))
 //!     .collect();
-//! # on_ctrl_c();
+//! on_ctrl_c(); // here by hand, as if somebody had pressed the keys
 //! let done = handles.into_iter().filter_map(|handle| handle.join().ok()).count();
 //! println!("{done} of 100 were done");
 //!
@@ -81,6 +82,11 @@
 //!
 //! The token is cancelled on the thread of the handler, which calls the callbacks of the token: in
 //! a handler that runs as the signal comes (`signal_hook::low_level`), set a flag instead.
+//!
+//! The worker processes of `workmill-process` are in groups of their own, so a Ctrl-C in the
+//! terminal reaches this process alone. Submit the jobs by the pool's `cancel_with(&stop)`: jobs
+//! that have not begun are cancelled, and those that run are killed with their processes. See
+//! [processes](crate::guide::processes#ctrl-c).
 //!
 //! # When `main` returns, or panics
 //!

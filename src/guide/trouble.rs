@@ -65,12 +65,25 @@
 //! | expected a closure, found `async` block | a future is not submitted | [`spawn`](crate::PoolRef::spawn) |
 //! | expected a value, found future | the closure calls an `async fn`, and returns its future | [`spawn`](crate::PoolRef::spawn)`(work(1))` |
 //! | closure may outlive the current function; borrowed data escapes | a task may run after this function has returned | `move`, and a clone for each closure; or a [`scope`](crate::PoolRef::scope), whose tasks may borrow |
-//! | `xs` does not live long enough, in `pool.map(&xs, …)` | likewise | `pool.map(xs, …)`, [`pool.map_slice(&xs, …)?`](crate::PoolRef::map_slice), or [`scope.map`](crate::Scope::map) |
+//! | `xs` does not live long enough, in `pool.map(&xs, …)` | likewise | `pool.map(xs, …)`, [`pool.map_slice(&xs, …)?`](crate::PoolRef::map_slice), or [`scope.map`](crate::Scope::map), which has a `window`, but no `chunk` and no `flat` |
 //! | `Rc<…>` or `MutexGuard<…>` cannot be sent between threads safely | another thread runs the closure | [`Arc`](std::sync::Arc); lock inside the closure |
 //! | no method `acquire_owned`; consider `Arc::new(…)` there | owned permits keep their semaphore | `Arc::new(Semaphore::new(2))` once, and clone that |
 //! | no function `new` for `Queue` | the bound is said in the name | [`bounded`](crate::Queue::bounded), [`unbounded`](crate::Queue::unbounded) |
 //! | `?` cannot convert, behind `join()` | the task returns a `Result` of its own | `join()??`, or [`flat()`](crate::JoinHandle::flat) |
+//! | `dyn Error` cannot be sent between threads safely | the task returns its error to another thread | `Box<dyn Error + Send + Sync>`, see [a task that fails](crate::guide::first_steps#a-task-that-fails) |
+//! | doesn't have a size known at compile-time; required for `TaskError<…>` to implement `Error`, behind `?` | a `Box<dyn Error + Send + Sync>`, like `anyhow::Error`, does not implement `Error` itself | let `main` return the same type as the task; `join()??` in place of `flat()` |
 //! | unused `Permit`, `TaskGuard` or `CancelGuard` | it was given back at once | `let _permit = …`, never `let _ = …` |
+//!
+//! Of jobs, which are functions that run in [processes](crate::guide::processes) or on
+//! [machines](crate::guide::machines):
+//!
+//! | rustc says | because | write |
+//! |---|---|---|
+//! | cannot be a job with the arguments | an argument, the result or its error cannot be encoded by serde | `#[derive(Serialize, Deserialize)]` on types of your own; for an `io::Error` a `String`, by `map_err(\|error\| error.to_string())` |
+//! | implementation of `Deserialize` is not general enough | the function takes a `&str`, and a job owns what it gets | `String`, and `Vec<u8>` for a `&[u8]` |
+//! | this method takes 2 arguments but 3 arguments were supplied | the arguments are passed as one | a tuple: `pool.submit(add, (1, 2))` |
+//! | expected `Queue<…>`, found `(Queue<…>,)` | one argument goes bare, unlike Python's `args=(q,)` | `hub.spawn(bake, queue)` |
+//! | `ProcessPoolExecutor` is not an iterator, at `map` | a pool of processes has no `map` | a loop that submits, see [many jobs](crate::guide::processes#many-jobs) |
 //!
 //! # It panicked
 //!

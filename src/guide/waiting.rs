@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use workmill::{Event, ThreadPoolExecutor, current};
+//! use workmill::{Event, ThreadPoolExecutor};
 //!
 //! let pool = ThreadPoolExecutor::new(1)?;
 //! let flour = Arc::new(Event::new());
@@ -122,6 +122,9 @@
 //! assert_eq!(sum.join()?, 190); // until, after some hundredths of a second, this one begins
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! This program also prints a warning to standard error, [`GaveWay`](crate::Warning::GaveWay),
+//! since its consumer is queued behind its producers.
 //!
 //! [`Builder::give_way`](crate::Builder::give_way) sets the time, one second unless you say
 //! otherwise, and says how it grows: with the pauses of an object that serves its waiters rarely,

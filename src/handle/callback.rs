@@ -40,7 +40,8 @@ impl<T> JoinHandle<T> {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::mpsc;
+    /// use std::sync::mpsc;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(1)?;
     /// let (sender, receiver) = mpsc::channel();
     /// pool.submit(|| 6 * 7).on_done(move |outcome| sender.send(outcome.unwrap()).unwrap());

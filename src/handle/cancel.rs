@@ -62,7 +62,8 @@ impl<T> JoinHandle<T> {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::mpsc;
+    /// use std::sync::mpsc;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(1)?;
     /// let (go, wait) = mpsc::channel();
     /// let busy = pool.submit(move || wait.recv().unwrap());
@@ -126,7 +127,8 @@ impl<T> JoinHandle<T> {
 /// # Examples
 ///
 /// ```
-/// # use std::sync::mpsc;
+/// use std::sync::mpsc;
+///
 /// let pool = workmill::ThreadPoolExecutor::new(1)?;
 /// # let (go, wait) = mpsc::channel::<()>();
 /// # pool.execute(move || drop(wait.recv()));
@@ -235,7 +237,8 @@ impl fmt::Debug for CancelHandle {
 /// # Examples
 ///
 /// ```
-/// # use std::sync::mpsc;
+/// use std::sync::mpsc;
+///
 /// let pool = workmill::ThreadPoolExecutor::new(1)?;
 /// let (go, wait) = mpsc::channel::<()>();
 /// pool.execute(move || wait.recv().unwrap());

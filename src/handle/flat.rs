@@ -17,7 +17,8 @@ use crate::task::cell::Outcome;
 ///
 /// Returned by a [`FlatHandle`], and by the iterators on which `flat` was called. With `?` it
 /// becomes a `Box<dyn Error>` if the task's error is an [`Error`], or an [`io::Error`] if that can
-/// become one.
+/// become one. A `Box<dyn Error + Send + Sync>` is no [`Error`] itself: for a task that returns it,
+/// see [a task that fails](crate::guide::first_steps#a-task-that-fails).
 ///
 /// # Examples
 ///
@@ -99,6 +100,7 @@ impl<T, E> JoinHandle<Result<T, E>> {
     /// }
     /// ```
     #[must_use = "dropping the handle detaches the task"]
+    #[doc(alias = "flatten")]
     pub fn flat(self) -> FlatHandle<T, E> {
         let _ = self.unspent();
         FlatHandle { handle: self }

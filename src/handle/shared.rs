@@ -282,7 +282,8 @@ impl<T: Clone + Send + Sync + 'static> SharedHandle<T> {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::mpsc;
+    /// use std::sync::mpsc;
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(1)?;
     /// let (sender, receiver) = mpsc::channel();
     /// let shared = pool.submit(|| 6 * 7).shared();

@@ -114,12 +114,13 @@ impl PoolRef {
     /// # Examples
     ///
     /// ```
-    /// # use std::sync::Arc;
-    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
     /// let pool = workmill::ThreadPoolExecutor::new(2)?;
     /// let sum = Arc::new(AtomicU32::new(0));
     /// let adds = Arc::clone(&sum);
-    /// pool.for_each(1..=10, move |n| drop(adds.fetch_add(n, Ordering::Relaxed)))?;
+    /// pool.for_each(1..=10, move |n| { adds.fetch_add(n, Ordering::Relaxed); })?;
     /// assert_eq!(sum.load(Ordering::Relaxed), 55);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -159,6 +160,9 @@ macro_rules! map {
             ///
             /// A wide window evens out items that take different times. A narrow one bounds what
             /// is in memory.
+            ///
+            /// The tasks of a window do not begin in the order of their items: a second thread may
+            /// begin in the middle. Take a narrow window if the first results are wanted early.
             ///
             /// # Panics
             ///
@@ -239,6 +243,7 @@ macro_rules! map {
             /// assert_eq!(numbers.collect::<Result<Vec<_>, _>>()?, [6, 7]);
             /// # Ok::<(), Box<dyn std::error::Error>>(())
             /// ```
+            #[doc(alias = "flatten")]
             pub fn flat(self) -> Flat<Self> {
                 Flat::new(self)
             }

@@ -26,7 +26,13 @@ use crate::wait::{Cause, Deadline, block_until, pending};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[doc(alias("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "return_when"))]
+#[doc(alias(
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "return_when",
+    "fail_fast"
+))]
 pub enum WaitFor {
     /// Waits until all tasks have ended.
     All,

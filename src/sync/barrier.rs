@@ -220,11 +220,13 @@ impl Barrier {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::{block_on, zip};
+    /// use workmill::{Barrier, block_on};
     ///
-    /// let table = workmill::Barrier::new(2);
-    /// let (first, second) = block_on(zip(table.wait_async(), table.wait_async()));
-    /// assert!(!first.is_leader() && second.is_leader());
+    /// let table = Barrier::new(2);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| table.wait()); // one blocks,
+    ///     block_on(table.wait_async()); // one awaits, and both go on together
+    /// });
     /// ```
     pub async fn wait_async(&self) -> BarrierWaitResult {
         let mut arrival = Arrival::new(self);

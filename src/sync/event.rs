@@ -166,7 +166,7 @@ impl Event {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::block_on;
+    /// use workmill::block_on;
     ///
     /// let event = workmill::Event::new();
     /// event.set();

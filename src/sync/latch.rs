@@ -159,7 +159,7 @@ impl Latch {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::block_on;
+    /// use workmill::block_on;
     ///
     /// let latch = workmill::Latch::new(1);
     /// latch.count_down();

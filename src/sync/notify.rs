@@ -290,7 +290,7 @@ impl Notify {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::block_on;
+    /// use workmill::block_on;
     ///
     /// let bell = workmill::Notify::new();
     /// bell.notify_one();

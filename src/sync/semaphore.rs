@@ -279,7 +279,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::block_on;
+    /// use workmill::block_on;
     ///
     /// let keys = workmill::Semaphore::new(1);
     /// let permit = block_on(keys.acquire_async())?;

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use futures_lite::future::block_on;
+//! use workmill::block_on;
 //! use workmill::timer::{interval, sleep, timeout};
 //!
 //! block_on(async {
@@ -66,7 +66,7 @@ use crate::unwind;
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use futures_lite::future::block_on;
+/// use workmill::block_on;
 ///
 /// let start = Instant::now();
 /// block_on(workmill::timer::sleep(Duration::from_millis(5)));
@@ -82,7 +82,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use futures_lite::future::block_on;
+/// use workmill::block_on;
 ///
 /// let noon = Instant::now() + Duration::from_millis(5);
 /// block_on(workmill::timer::sleep_until(noon));
@@ -169,8 +169,7 @@ impl Sleep {
     ///
     /// ```
     /// use std::time::{Duration, Instant};
-    /// use futures_lite::future::block_on;
-    /// use workmill::timer::sleep;
+    /// use workmill::{block_on, timer::sleep};
     ///
     /// let unused = Duration::from_millis(5);
     /// let mut close = sleep(unused);
@@ -280,8 +279,7 @@ impl fmt::Debug for Sleep {
 ///
 /// ```
 /// use std::time::Duration;
-/// use futures_lite::future::block_on;
-/// use workmill::{Event, timer::timeout};
+/// use workmill::{Event, block_on, timer::timeout};
 ///
 /// let green = Event::new();
 /// let short = Duration::from_millis(5);
@@ -396,7 +394,7 @@ impl<F> fmt::Debug for Timeout<F> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use futures_lite::future::block_on;
+/// use workmill::block_on;
 ///
 /// let period = Duration::from_millis(5);
 /// let mut ticks = workmill::timer::interval(period);
@@ -480,7 +478,7 @@ impl Interval {
     ///
     /// ```
     /// use std::time::{Duration, Instant};
-    /// use futures_lite::future::block_on;
+    /// use workmill::block_on;
     ///
     /// let period = Duration::from_millis(5);
     /// let mut ticks = workmill::timer::interval(period);

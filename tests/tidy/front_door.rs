@@ -52,9 +52,11 @@ const FOREIGN_NAMES: &[(&str, &str)] = &[
         "tokio",
         "Runtime Handle spawn spawn_blocking block_in_place block_on abort AbortHandle JoinSet \
          JoinMap TaskTracker CancellationToken DropGuard Notify notify_waiters oneshot mpsc \
-         timeout sleep interval yield_now LocalSet spawn_local max_blocking_threads tokio",
+         timeout sleep interval yield_now LocalSet spawn_local max_blocking_threads ctrl_c tokio",
     ),
     ("Go", "WaitGroup errgroup Context Weighted channel"),
+    ("std", "sync_channel Condvar catch_unwind flatten"),
+    ("all", "sigint retry rate_limit fail_fast return_when"),
 ];
 
 /// Public items without an example, and why.

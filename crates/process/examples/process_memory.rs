@@ -2,8 +2,8 @@
 //!
 //! The tutorial has `multiprocessing.shared_memory()` for it, which Python does not have: that is a
 //! module, whose class `SharedMemory` has neither the `fd` that is used there. And its reader
-//! prints zeros if it is the first to take the permit of `Semaphore(1)`. Here the permit is an item
-//! of a pipe, which is not there until the bytes are written.
+//! prints zeros if it is the first to take the permit of `Semaphore(1)`. Here the semaphore begins
+//! with no permit, and the writer adds one when the bytes are written.
 //!
 //! ```sh
 //! cargo run -p workmill-process --example process_memory

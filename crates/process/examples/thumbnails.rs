@@ -9,6 +9,7 @@
 //! The first command writes some files to try it with. One says that it has ten billion pixels, so
 //! whoever decodes it asks for ten gigabytes. Each process may have one.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
@@ -16,14 +17,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use workmill_process::workmill::CancelToken;
+use workmill_process::workmill::{CancelToken, JoinError};
 use workmill_process::{Builder, Jobs, serve_if_worker};
 
 /// The size of a thumbnail's longer side.
 const SIDE: u32 = 64;
 
-/// Decodes a picture, shrinks it and writes it. Returns its size, and that of the thumbnail.
-fn thumbnail(from: PathBuf, to: PathBuf) -> Result<[(u32, u32); 2], String> {
+/// The number of jobs in flight, for each process.
+const IN_FLIGHT: usize = 16;
+
+/// The sizes of a picture and of its thumbnail.
+type Sizes = [(u32, u32); 2];
+
+/// Decodes a picture, shrinks it and writes it.
+fn thumbnail(from: PathBuf, to: PathBuf) -> Result<Sizes, String> {
     shrink(&from, &to).map_err(|error| error.to_string())
 }
 
@@ -31,7 +38,7 @@ fn jobs() -> Jobs {
     Jobs::new().with("thumbnail", thumbnail)
 }
 
-fn shrink(from: &Path, to: &Path) -> Result<[(u32, u32); 2], Box<dyn Error>> {
+fn shrink(from: &Path, to: &Path) -> Result<Sizes, Box<dyn Error>> {
     let mut decoder = png::Decoder::new(BufReader::new(File::open(from)?));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info()?;
@@ -116,6 +123,34 @@ fn arguments() -> Result<Option<Arguments>, Box<dyn Error>> {
     }))
 }
 
+#[derive(Default)]
+struct Tally {
+    made: u32,
+    failed: u32,
+}
+
+impl Tally {
+    /// Says what became of a picture, and counts it.
+    fn add(&mut self, name: &str, outcome: Result<Result<Sizes, String>, JoinError>) {
+        match outcome {
+            Ok(Ok([(width, height), (small_width, small_height)])) => {
+                println!("{name}: {width} x {height}, {small_width} x {small_height}");
+                self.made += 1;
+            }
+            Ok(Err(error)) => {
+                println!("{name}: {error}");
+                self.failed += 1;
+            }
+            Err(error) if error.is_cancelled() => {}
+            // Which file it was, and how the process died.
+            Err(error) => {
+                println!("{name}: {error}");
+                self.failed += 1;
+            }
+        }
+    }
+}
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     serve_if_worker(jobs());
     let Some(Arguments {
@@ -143,32 +178,23 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .filter(|path| path.extension().is_some_and(|it| it == "png"))
         .collect();
     paths.sort();
-    // A job is a path, not a picture: what stands in memory are those that are being decoded.
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-    let handles: Vec<_> = paths
-        .iter()
-        .map(|path| thumbnails.submit(thumbnail, (path.clone(), into.join(name(path)))))
-        .collect();
-    let (mut made, mut failed) = (0, 0);
-    for (path, handle) in paths.iter().zip(handles) {
-        let name = name(path).to_string_lossy().into_owned();
-        match handle.join() {
-            Ok(Ok([(width, height), (small_width, small_height)])) => {
-                println!("{name}: {width} x {height}, {small_width} x {small_height}");
-                made += 1;
-            }
-            Ok(Err(error)) => {
-                println!("{name}: {error}");
-                failed += 1;
-            }
-            Err(error) if error.is_cancelled() => {}
-            // Which file it was, and how the process died.
-            Err(error) => {
-                println!("{name}: {error}");
-                failed += 1;
-            }
+    // A job is a path, not a picture: what stands in memory are those that are being decoded. And
+    // few handles are kept, however many pictures there are.
+    let mut in_flight = VecDeque::new();
+    let mut tally = Tally::default();
+    for path in &paths {
+        let name = path.file_name().unwrap_or_default();
+        let handle = thumbnails.submit(thumbnail, (path.clone(), into.join(name)));
+        in_flight.push_back((name.to_string_lossy(), handle));
+        if in_flight.len() == IN_FLIGHT * processes {
+            let (name, oldest) = in_flight.pop_front().expect("some are in flight");
+            tally.add(&name, oldest.join());
         }
     }
+    for (name, handle) in in_flight {
+        tally.add(&name, handle.join());
+    }
+    let Tally { made, failed } = tally;
     pool.shutdown();
     println!("{made} thumbnails, {failed} failed");
     if stopped.is_cancelled() {

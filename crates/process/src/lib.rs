@@ -45,6 +45,8 @@
 //!   lost.
 //! - When this process ends, however it does, all worker processes end, with what they have
 //!   started. No zombie is left, no descriptor, no memory.
+//! - Each worker process is in a process group of its own, so a Ctrl-C in the terminal reaches this
+//!   process alone. [What to do then](workmill::guide::processes#ctrl-c) is in workmill's guide.
 //! - What has left the process group of its worker, by `setsid`, lives on. Nothing is done about
 //!   that. And a copy of this process made by a bare `fork` has its sockets, so that its end is
 //!   only seen with that of the copy.

@@ -163,7 +163,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// queue.put("bread").unwrap();
     /// assert!(queue.try_put("a bun").is_err());
     /// ```
-    #[doc(alias("maxsize", "SynchronousQueue", "rendezvous", "Exchanger"))]
+    #[doc(alias(
+        "maxsize",
+        "SynchronousQueue",
+        "rendezvous",
+        "Exchanger",
+        "sync_channel"
+    ))]
     pub fn bounded(capacity: usize) -> Self {
         Self {
             engine: Engine::bounded(capacity),
@@ -295,11 +301,11 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Examples
     ///
     /// ```
-    /// use futures_lite::future::{block_on, zip};
+    /// use workmill::{JoinableQueue, block_on};
     ///
-    /// let table = workmill::JoinableQueue::bounded(0);
-    /// let (put, got) = block_on(zip(table.put_async("bread"), table.get_async()));
-    /// assert_eq!((put?, got?), ((), "bread"));
+    /// let table = JoinableQueue::bounded(1);
+    /// block_on(table.put_async("bread"))?; // would wait for room
+    /// assert_eq!(block_on(table.get_async())?, "bread");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn put_async(&self, item: T) -> Put<'_, T, O> {

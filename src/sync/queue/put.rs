@@ -69,8 +69,7 @@ impl<'a, T, O: Order<T>> Put<'a, T, O> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use futures_lite::future::block_on;
-    /// use workmill::{JoinableQueue, timer::timeout};
+    /// use workmill::{JoinableQueue, block_on, timer::timeout};
     ///
     /// let table = JoinableQueue::bounded(0);
     /// let mut put = table.put_async("bread");
