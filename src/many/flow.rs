@@ -30,7 +30,7 @@ pub(super) struct Tasks<I: Iterator, F, T> {
     /// Whether the user has set the window.
     is_fixed: bool,
     pub(super) chunk: usize,
-    /// Tells the chunks that have begun when the map is dropped.
+    /// By which chunks that have begun see that the map is dropped.
     wanted: Wanted,
     /// A task that waits for room in the pool, if it is submitted without blocking.
     submission: Option<(Submission<T>, usize)>,

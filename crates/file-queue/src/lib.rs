@@ -8,6 +8,7 @@ compile_error!(
 
 mod bell;
 mod builder;
+mod contents;
 mod encoding;
 mod error;
 mod inspection;
@@ -21,7 +22,8 @@ mod task;
 mod whole;
 
 pub use builder::{Builder, SyncMode};
+pub use contents::{Contents, ItemState, ListedItem};
 pub use error::{ErrorKind, FileQueueError};
-pub use inspection::{Contents, ItemState, ListedItem, inspect};
+pub use inspection::inspect;
 pub use queue::{FileQueue, Iter};
 pub use task::{FileTaskGuard, IterTasks};

@@ -7,7 +7,7 @@ use workmill::JoinError;
 
 use crate::error::{NatsError, NatsErrorKind};
 use crate::id::JobId;
-use crate::link::{NotStored, Pause};
+use crate::link::NotStored;
 use crate::objects::Of;
 use crate::protocol::{DeadBody, Payload, from_bytes, to_bytes};
 use crate::shared::Shared;
@@ -229,7 +229,7 @@ impl DeadLetter {
             let subject = shared.link.names.queued(&self.body.priority, &id);
             let body = to_bytes(&self.body.envelope);
             self.shared.call(async move {
-                let mut pause = Pause::new(&shared.link);
+                let mut pause = shared.link.pause();
                 loop {
                     match shared
                         .link

@@ -15,7 +15,7 @@ use crate::link::{Link, Runtime};
 use crate::reference::NatsRef;
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::views::View;
+use crate::view::View;
 
 /// An executor whose jobs run on other machines: those that [serve](crate::serve()).
 ///

@@ -116,6 +116,7 @@ mod id;
 mod link;
 mod metrics;
 mod objects;
+mod pause;
 mod protocol;
 mod reference;
 mod room;
@@ -123,6 +124,7 @@ mod server;
 mod settings;
 mod shared;
 mod streams;
+mod view;
 mod views;
 mod worker;
 

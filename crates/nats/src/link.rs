@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::error::{NatsError, NatsErrorKind};
 use crate::id::JobId;
 use crate::objects::{Objects, Of};
+use crate::pause::{LONGEST_PAUSE, Pause};
 use crate::protocol::{Envelope, Mark, Names, PRIORITIES, Payload, State, from_bytes, to_bytes};
 use crate::settings::Settings;
 use crate::streams::{self, Streams};
@@ -27,9 +28,6 @@ use crate::streams::{self, Streams};
 /// An idle connection is asked each so long whether the server is there, and given up after two
 /// questions without an answer.
 const PING: Duration = Duration::from_secs(5);
-
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the futures of a connection on a thread of its own. Dropping it ends them where they wait.
 #[derive(Debug)]
@@ -200,6 +198,11 @@ impl Link {
         self.generation.clone()
     }
 
+    /// Returns the pauses between the tries of something.
+    pub(crate) fn pause(&self) -> Pause {
+        Pause::new(self.generation.clone())
+    }
+
     /// Returns the number of bytes that a message may have, beside its headers.
     pub(crate) fn largest(&self) -> usize {
         const HEADERS: usize = 4096;
@@ -254,7 +257,7 @@ impl Link {
 
     /// Reads the last message of a subject. Tries until there is an answer.
     pub(crate) async fn last(&self, stream: &Stream, subject: &str) -> Option<StreamMessage> {
-        let mut pause = Pause::new(self);
+        let mut pause = self.pause();
         loop {
             let mut generation = self.generation.clone();
             generation.mark_unchanged();
@@ -319,7 +322,7 @@ impl Link {
         mark: &Mark,
         body: Bytes,
     ) -> Result<Decision, NotStored> {
-        let mut pause = Pause::new(self);
+        let mut pause = self.pause();
         loop {
             match self.state(id).await {
                 Some((sequence, there)) if there.nonce == mark.nonce => {
@@ -342,7 +345,7 @@ impl Link {
 
     /// Deletes a job from the queue, with its large arguments. Tries until it is not there.
     pub(crate) async fn unqueue(&self, id: &JobId) {
-        let mut pause = Pause::new(self);
+        let mut pause = self.pause();
         while let Some(message) = self.queued(id).await {
             if let Ok(Envelope {
                 arguments: Payload::Object { name },
@@ -412,29 +415,6 @@ pub(crate) fn random() -> String {
     digits.take(12).collect()
 }
 
-/// Longer and longer pauses between tries, which end when the connection is made anew.
-pub(crate) struct Pause {
-    generation: watch::Receiver<u64>,
-    next: Duration,
-}
-
-impl Pause {
-    pub(crate) fn new(link: &Link) -> Self {
-        let mut generation = link.generation();
-        generation.mark_unchanged();
-        let next = Duration::from_millis(2);
-        Self { generation, next }
-    }
-
-    pub(crate) async fn wait(&mut self) {
-        tokio::select! {
-            () = tokio::time::sleep(self.next) => {}
-            _ = self.generation.changed() => {}
-        }
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
-    }
-}
-
 /// Returns the sequence number under which a message was stored, by what the server has answered.
 fn read_answer(answer: &[u8]) -> Result<u64, NotStored> {
     match serde_json::from_slice(answer) {
@@ -470,9 +450,8 @@ mod tests {
             Ok(7)
         ));
         let refused = |code: u32| {
-            read(&format!(
-                r#"{{"error":{{"code":400,"err_code":{code},"description":"no"}},"stream":"s","seq":0}}"#
-            ))
+            let error = format!(r#"{{"code":400,"err_code":{code},"description":"no"}}"#);
+            read(&format!(r#"{{"error":{error},"stream":"s","seq":0}}"#))
         };
         assert!(matches!(refused(10071), Err(NotStored::Conflict)));
         assert!(matches!(refused(10077), Err(NotStored::Full(_))));

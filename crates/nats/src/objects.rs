@@ -9,7 +9,7 @@ use async_nats::jetstream::object_store::{GetErrorKind, ObjectStore};
 use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 
-use crate::link::Pause;
+use crate::pause::Pause;
 use crate::protocol::Names;
 use crate::settings::KEEP_DEAD;
 use crate::streams;

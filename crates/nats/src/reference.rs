@@ -17,7 +17,7 @@ use crate::id::JobId;
 use crate::metrics::NatsMetrics;
 use crate::room::{Accepted, Sending, WhenFull};
 use crate::shared::{NotEntered, Outcome, Shared};
-use crate::views::View;
+use crate::view::View;
 
 /// A reference to a [`NatsExecutor`](crate::NatsExecutor), which owns the connection and
 /// dereferences to it. It submits, resumes and observes, and cannot shut the executor down: it is

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use workmill::{CancelReason, JoinError, OwnedPermit, Promise};
 
 use crate::id::JobId;
-use crate::link::{NotStored, Pause, mark_of};
+use crate::link::{NotStored, mark_of};
 use crate::objects::Of;
 use crate::protocol::{Envelope, PRIORITIES, Payload, to_bytes};
 use crate::shared::Shared;
@@ -141,7 +141,7 @@ impl Shared {
             arguments,
         });
         let subject = self.link.names.queued(PRIORITIES[priority], &id);
-        let mut pause = Pause::new(&self.link);
+        let mut pause = self.link.pause();
         let mut line = None;
         // It may be that an earlier try was stored.
         let mut is_unclear = false;
@@ -234,7 +234,7 @@ impl Shared {
         wake: &Notify,
     ) -> Option<(Payload, Option<String>)> {
         let name = format!("{id}.{}", self.link.nonce());
-        let mut pause = Pause::new(&self.link);
+        let mut pause = self.link.pause();
         loop {
             if !self.begin_send(id) {
                 return None;

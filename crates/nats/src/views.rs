@@ -1,39 +1,11 @@
-//! What a reference adds to each job.
+//! References that add something to each job.
 
 use std::time::Duration;
 
 use workmill::{CancelToken, Priority};
 
 use crate::reference::NatsRef;
-
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    /// An index of the priorities.
-    pub(crate) priority: usize,
-    pub(crate) retries: u32,
-    pub(crate) start_within: Option<Duration>,
-    pub(crate) token: Option<CancelToken>,
-}
-
-impl View {
-    pub(crate) fn with_retries(retries: u32) -> Self {
-        Self {
-            retries,
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self {
-            priority: 1,
-            retries: 0,
-            start_within: None,
-            token: None,
-        }
-    }
-}
+use crate::view::View;
 
 /// Views.
 impl NatsRef {

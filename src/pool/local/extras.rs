@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::here::{Local, Pool, PoolTask, with_innermost};
-use super::roll::{Roll, cancel};
+use super::expiry::Settle;
+use super::here::{Pool, PoolTask, with_innermost};
+use super::roll::Roll;
 use super::standing::watch;
 use crate::error::CancelReason;
 use crate::name::Name;
@@ -27,7 +28,7 @@ use crate::pool::link::PoolLink;
 use crate::pool::priority::Priority;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 use crate::task::cell::{RawTask, TaskRef};
-use crate::task::{End, Extra, Gone, Look, Ran, Task, Work};
+use crate::task::{End, Extra, Task};
 use crate::timer::alarm;
 use crate::timer::entries::Key;
 use crate::unwind;
@@ -410,8 +411,8 @@ impl Extras {
             if !pool.accept_chore_due() {
                 return pool.check_quiescence();
             }
-            let task = Task::new(Settle { late, link });
-            pool.push_to(task, Destination::Class(Priority::High));
+            let settle = Settle { late, link };
+            pool.push_to(Task::new(settle), Destination::Class(Priority::High));
         };
         // Without a timer the task is cancelled when somebody meets it.
         let key = alarm::call_at(moment, Box::new(expire)).ok();
@@ -518,42 +519,6 @@ impl Extras {
         if let Some(ticket) = self.ticket.get() {
             ticket.finish(end);
         }
-    }
-}
-
-/// The chore that cancels a task which has expired, and which perhaps nobody meets. It is no task
-/// of the user's, so it counts itself.
-struct Settle {
-    late: TaskRef,
-    link: PoolLink,
-}
-
-impl Settle {
-    fn settle(&self) {
-        cancel(&self.late, CancelReason::Expired, self.link);
-    }
-}
-
-impl Work<Local> for Settle {
-    fn run(self, cx: &Local) -> Ran {
-        self.settle();
-        if !self.link.is_forked() {
-            cx.shared.queue.tally.finish_aside();
-        }
-        Ran::GoesOn
-    }
-
-    fn cancel(self, _: CancelReason) -> Result<(), Gone> {
-        self.settle();
-        Err(Gone::Aside)
-    }
-
-    fn gone(&self) -> Option<Gone> {
-        None
-    }
-
-    fn look(&self) -> Result<Look, Gone> {
-        Ok(Look::of_closure(const { &Name::of::<Self>() }))
     }
 }
 

@@ -26,12 +26,13 @@
 //! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
 //! is dropped in favour of another; [`tombstones`] how tombstones are removed. A task that was
 //! submitted by a view has [`extras`], which [`tokens`] tie to it; a [`roll`] has the tasks that a
-//! token cancels; [`permits`] says how a task lends its permits, and [`standing`] how the user is
-//! warned of a group whose tasks all wait.
+//! token cancels, and [`expiry`] cancels one that has not begun in time; [`permits`] says how a
+//! task lends its permits, and [`standing`] how the user is warned of a group whose tasks all wait.
 
 mod borrow;
 mod ending;
 mod entry;
+mod expiry;
 mod extras;
 mod find;
 mod halves;

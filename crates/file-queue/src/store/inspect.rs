@@ -7,8 +7,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::items::peek;
 use super::{Tried, place, schema};
+use crate::contents::{Contents, ItemState, ListedItem};
 use crate::error::{ErrorKind, FileQueueError};
-use crate::inspection::{Contents, ItemState, ListedItem};
 use crate::lock_file::{QueueId, is_alive};
 use crate::patience::{Patience, Pauses};
 

@@ -10,7 +10,7 @@ use workmill::{CancelReason, JoinError, Lost};
 
 use super::{Outcome, Shared, Stage, Waiter};
 use crate::id::JobId;
-use crate::link::{Pause, mark_of};
+use crate::link::mark_of;
 use crate::objects::Of;
 use crate::protocol::{Mark, Payload, State};
 
@@ -58,7 +58,7 @@ impl Shared {
 
     /// Reads a large result, and answers.
     async fn fetch(&self, waiters: Vec<Waiter>, job: &str, name: &str) {
-        let pause = Pause::new(&self.link);
+        let pause = self.link.pause();
         match self.link.objects.get(Of::Results, name, pause).await {
             Ok(bytes) => self.tell(waiters, job, &State::Done(Payload::Inline(bytes.into()))),
             Err(how) => self.answer(waiters, || {

@@ -16,14 +16,12 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull::BatchConfig;
 use async_nats::{Message, StatusCode, Subject, Subscriber};
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::run::run;
-use super::{Ack, Worker};
+use super::{Ack, Taken, Worker};
 use crate::error::NatsError;
-use crate::id::JobId;
 use crate::metrics::ServerCounts;
 use crate::streams::Consumer;
 
@@ -35,16 +33,6 @@ const LATE: Duration = Duration::from_secs(2);
 
 /// The time after which something that was refused is tried again.
 const REFUSED: Duration = Duration::from_millis(250);
-
-/// A message of the queue.
-pub(crate) struct Taken {
-    pub(crate) id: JobId,
-    pub(crate) priority: usize,
-    pub(crate) reply: Subject,
-    /// The number of times that it was delivered, from 1.
-    pub(crate) delivered: i64,
-    pub(crate) payload: Bytes,
-}
 
 /// The requests to one consumer.
 struct Line {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::Subject;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 use workmill::{CancelToken, Event, PoolRef};
@@ -32,6 +33,16 @@ const MOST_AHEAD: u64 = 128;
 
 /// A worker takes no more ahead than it expects to have begun after that time.
 const AHEAD: Duration = Duration::from_millis(2);
+
+/// A message of the queue.
+pub(crate) struct Taken {
+    pub(crate) id: JobId,
+    pub(crate) priority: usize,
+    pub(crate) reply: Subject,
+    /// The number of times that it was delivered, from 1.
+    pub(crate) delivered: i64,
+    pub(crate) payload: Bytes,
+}
 
 pub(crate) struct Worker {
     pub(crate) link: Link,

@@ -11,9 +11,8 @@ use workmill::JoinError;
 use workmill_jobs::CallError;
 use workmill_jobs::executors::within_keyed;
 
-use super::fetch::Taken;
-use super::{Ack, Held, Hold, Slot, Worker};
-use crate::link::{Decision, NotStored, Pause};
+use super::{Ack, Held, Hold, Slot, Taken, Worker};
+use crate::link::{Decision, NotStored};
 use crate::metrics::ServerCounts;
 use crate::objects::Of;
 use crate::protocol::{
@@ -121,7 +120,7 @@ impl Worker {
         match &envelope.arguments {
             Payload::Inline(bytes) => Ok(bytes.to_vec()),
             Payload::Object { name } => {
-                let pause = Pause::new(&self.link);
+                let pause = self.link.pause();
                 Box::pin(self.link.objects.get(Of::Arguments, name, pause)).await
             }
         }
@@ -256,7 +255,7 @@ impl Worker {
             }
             Ok(result) => {
                 let name = format!("{job}.{}.{}", self.name, self.link.nonce());
-                let mut pause = Pause::new(&self.link);
+                let mut pause = self.link.pause();
                 while let Err(_later) =
                     Box::pin(self.link.objects.put(Of::Results, &name, &result)).await
                 {
@@ -371,7 +370,7 @@ impl Worker {
             attempts,
             why: shortened(&why, 1024),
         });
-        let mut pause = Pause::new(&self.link);
+        let mut pause = self.link.pause();
         loop {
             let subject = self.link.names.one("dead", &taken.id);
             match self.link.store(subject, Some(0), body.clone()).await {
