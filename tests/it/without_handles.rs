@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use workmill::{Builder, Event, Group, Priority, ThreadPoolExecutor, Warning, WouldDeadlock};
 
+#[cfg(unix)]
 use crate::child::alone;
+#[cfg(unix)]
 use crate::forking::fork;
 use crate::support::{Drops, limited, occupy, until};
 
@@ -305,6 +307,7 @@ fn the_user_is_warned_when_those_before_them_wait_for_long() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn one_that_forks_leaves_the_others_to_the_parent() {
     alone(|| {
