@@ -48,7 +48,7 @@ fn tasks_of_all_kinds_keep_the_order_of_their_submission() {
 }
 
 #[test]
-fn an_urgent_task_waits_for_one_task_of_those_without_handles() {
+fn an_urgent_task_waits_for_few_of_those_without_handles() {
     limited(|| {
         let pool = pool(2);
         for limit in [1, 2] {
@@ -78,7 +78,7 @@ fn an_urgent_task_waits_for_one_task_of_those_without_handles() {
             let usual = group.submit(move || seen.load(Ordering::SeqCst));
             go.set();
             let urgent = urgent.join().unwrap();
-            // Others may run beside it.
+            // Others may run beside it, and what came from outside has its turn once in that many.
             assert!(urgent <= 64, "{urgent}");
             assert!(usual.join().unwrap() >= 1000 - limit);
             group.wait_idle().unwrap();
