@@ -209,7 +209,8 @@ impl Builder {
     }
 
     /// Sets the time for which outcomes are kept on the server; an hour by default, and 100 ms at
-    /// least. As long are keys known.
+    /// least. As long are keys known. A handle that is cut off from the server for longer than this
+    /// may resolve to lost, as its outcome is gone.
     ///
     /// It is a setting of the stream. The first one that sets it to something else than the default
     /// prevails.
@@ -362,6 +363,7 @@ impl Builder {
                 // Before the first job is sent.
                 let marks = shared.subscribe_own().await?;
                 shared.spawn(Arc::clone(&shared).listen(marks));
+                shared.spawn(Arc::clone(&shared).see_off());
                 Ok(shared)
             };
             let _ = promise.complete(opened.await);

@@ -12,16 +12,19 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{Context, ContextBuilder};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
-use async_nats::{Client, Event, HeaderMap, Request, RequestErrorKind, Subscriber, header};
+use async_nats::{Client, Event, HeaderMap, PublishErrorKind, Request, Subscriber, header};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use crate::answered::{Answered, NO_NUMBER};
 use crate::error::{NatsError, NatsErrorKind};
 use crate::id::JobId;
 use crate::objects::{Objects, Of};
 use crate::pause::{LONGEST_PAUSE, Pause};
-use crate::protocol::{Envelope, Mark, Names, PRIORITIES, Payload, State, from_bytes, to_bytes};
+use crate::protocol::{
+    Envelope, Mark, Names, PRIORITIES, Payload, State, from_bytes, mark_of, to_bytes,
+};
 use crate::settings::Settings;
 use crate::streams::{self, Streams};
 
@@ -86,7 +89,9 @@ pub(crate) struct Link {
     pub(crate) names: Names,
     pub(crate) streams: Streams,
     pub(crate) objects: Objects,
-    pub(crate) timeout: Duration,
+    /// The word by which the server's answers to what this connection stores come to it.
+    writer: String,
+    answered: Arc<Answered>,
     /// The number of times that the connection was made. What was under way is lost with each.
     generation: watch::Receiver<u64>,
     nonces: Nonces,
@@ -135,6 +140,8 @@ impl Link {
         let connections = Arc::new(connections);
         let mut options = async_nats::ConnectOptions::new()
             .ping_interval(PING)
+            // Names and ids are valid where they are made.
+            .skip_subject_validation(true)
             .connection_timeout(Duration::from_secs(5))
             .request_timeout(Some(settings.request_timeout))
             .max_reconnects(None)
@@ -170,6 +177,18 @@ impl Link {
             streams.keep_results,
             settings.replicas.unwrap_or(1),
         );
+        let writer = random();
+        let answers = client.subscribe(names.answers_to(&writer)).await;
+        let answers =
+            answers.map_err(|error| NatsError::new(NatsErrorKind::Refused, error.to_string()))?;
+        let answered = Arc::new(Answered::default());
+        let hears = Arc::clone(&answered).hear(
+            answers,
+            names.clone(),
+            generation.clone(),
+            settings.request_timeout,
+        );
+        tokio::spawn(hears);
         let nonces = Nonces {
             base: u64::from_str_radix(&random(), 36).unwrap_or_default(),
             next: AtomicU64::new(0),
@@ -180,7 +199,8 @@ impl Link {
             names,
             streams,
             objects,
-            timeout: settings.request_timeout,
+            writer,
+            answered,
             generation,
             nonces,
         })
@@ -215,24 +235,6 @@ impl Link {
         subscribed.map_err(|error| NatsError::new(NatsErrorKind::Refused, error.to_string()))
     }
 
-    /// Sends a request. `None`: nobody has answered, and the request may have had its effect.
-    async fn request(&self, subject: String, request: Request) -> Result<Option<Bytes>, NotStored> {
-        let mut generation = self.generation.clone();
-        generation.mark_unchanged();
-        let request = request.timeout(Some(self.timeout));
-        tokio::select! {
-            answer = self.client.send_request(subject, request) => match answer {
-                Ok(message) => Ok(Some(message.payload)),
-                Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
-                    Err(NotStored::TooLarge)
-                }
-                Err(_) => Ok(None),
-            },
-            // Its answer would have come by the connection that is gone.
-            _ = generation.changed() => Ok(None),
-        }
-    }
-
     /// Stores a message, if the last one of its subject has that sequence number. Tries once.
     pub(crate) async fn store(
         &self,
@@ -240,19 +242,73 @@ impl Link {
         expected: Option<u64>,
         body: Bytes,
     ) -> Result<u64, NotStored> {
-        let mut request = Request::new().payload(body);
-        if let Some(expected) = expected {
-            let mut headers = HeaderMap::new();
-            headers.insert(
-                header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-                expected.to_string(),
-            );
-            request = request.headers(headers);
-        }
-        let Some(answer) = self.request(subject, request).await? else {
-            return Err(NotStored::Unclear);
+        let reply = |number| self.names.answer(&self.writer, number);
+        self.store_and_tell(subject, reply, expected, body).await
+    }
+
+    /// Stores a mark, if the last one of the job has that sequence number. Tries once. The server's
+    /// answer goes to those who wait for the job as well, unless the mark is a begin.
+    async fn store_mark(
+        &self,
+        id: &JobId,
+        expected: u64,
+        mark: &Mark,
+        body: Bytes,
+    ) -> Result<u64, NotStored> {
+        let subject = self.names.one("state", id);
+        let reply = |number| match mark.state {
+            State::Begun { .. } => self.names.answer(&self.writer, number),
+            _ => self.names.answer_to_mark(&self.writer, number, id, &body),
         };
-        read_answer(&answer)
+        let stored = self.store_and_tell(subject, reply, Some(expected), body.clone());
+        stored.await
+    }
+
+    /// Tells those who wait for a job of a mark that is stored. They may miss it.
+    pub(crate) async fn tell(&self, id: &JobId, sequence: u64, mark: &Mark) {
+        let subject = self
+            .names
+            .answer_to_mark(&self.writer, NO_NUMBER, id, &to_bytes(mark));
+        // As the server would answer.
+        let body = format!("{{\"seq\":{sequence}}}");
+        let _ = self.client.publish(subject, body.into()).await;
+    }
+
+    async fn store_and_tell(
+        &self,
+        subject: String,
+        reply: impl FnOnce(u64) -> String,
+        expected: Option<u64>,
+        body: Bytes,
+    ) -> Result<u64, NotStored> {
+        let (number, answer) = self.answered.expect();
+        let reply = reply(number);
+        let sent = match expected {
+            Some(expected) => {
+                let mut headers = HeaderMap::new();
+                headers.insert(
+                    header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+                    expected.to_string(),
+                );
+                let client = &self.client;
+                client
+                    .publish_with_reply_and_headers(subject, reply, headers, body)
+                    .await
+            }
+            None => self.client.publish_with_reply(subject, reply, body).await,
+        };
+        match sent {
+            Ok(()) => {}
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                return Err(NotStored::TooLarge);
+            }
+            Err(_) => return Err(NotStored::Unclear),
+        }
+        match answer.await {
+            Ok(answer) => read_answer(&answer),
+            // None has come, and it may have been stored.
+            Err(_) => Err(NotStored::Unclear),
+        }
     }
 
     /// Reads the last message of a subject. Tries until there is an answer.
@@ -303,8 +359,7 @@ impl Link {
         mark: &Mark,
     ) -> Result<Decision, NotStored> {
         let body = to_bytes(mark);
-        let subject = self.names.one("state", id);
-        match self.store(subject, Some(expected), body.clone()).await {
+        match self.store_mark(id, expected, mark, body.clone()).await {
             Ok(sequence) => Ok(Decision::Won(sequence)),
             Err(NotStored::TooLarge) => Err(NotStored::TooLarge),
             // In a box, since it is rare, and so large that each job would be.
@@ -326,16 +381,30 @@ impl Link {
         loop {
             match self.state(id).await {
                 Some((sequence, there)) if there.nonce == mark.nonce => {
+                    // The server may have stopped before it could tell.
+                    if !matches!(mark.state, State::Begun { .. }) {
+                        self.tell(id, sequence, mark).await;
+                    }
                     return Ok(Decision::Won(sequence));
                 }
                 Some((sequence, _)) if sequence == expected => {}
                 // The mark that was to be replaced is no longer kept.
                 None => expected = 0,
-                there => return Ok(Decision::Lost(there)),
+                there => {
+                    // Its writer may have died before anybody was told: the leader among replicas
+                    // does not answer if it has changed meanwhile. The mark without a nonce is one
+                    // that this version cannot read.
+                    if let Some((sequence, mark)) = &there
+                        && mark.state.is_final()
+                        && mark.nonce != 0
+                    {
+                        self.tell(id, *sequence, mark).await;
+                    }
+                    return Ok(Decision::Lost(there));
+                }
             }
             pause.wait().await;
-            let subject = self.names.one("state", id);
-            match self.store(subject, Some(expected), body.clone()).await {
+            match self.store_mark(id, expected, mark, body.clone()).await {
                 Ok(sequence) => return Ok(Decision::Won(sequence)),
                 Err(NotStored::TooLarge) => return Err(NotStored::TooLarge),
                 Err(NotStored::Conflict | NotStored::Unclear | NotStored::Full(_)) => {}
@@ -383,15 +452,6 @@ fn is_conflict(code: ErrorCode) -> bool {
     code.0 == WRONG_LAST_SEQUENCE_UNKNOWN
 }
 
-/// Decodes a mark. One that cannot be read is an outcome: nobody may replace it.
-pub(crate) fn mark_of(payload: &[u8]) -> Mark {
-    from_bytes(payload).unwrap_or_else(|why| Mark {
-        nonce: 0,
-        job: String::new(),
-        state: State::Refused(format!("its outcome cannot be read: {why}")),
-    })
-}
-
 /// Returns an address without the password in it.
 fn without_secret(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
@@ -416,7 +476,7 @@ pub(crate) fn random() -> String {
 }
 
 /// Returns the sequence number under which a message was stored, by what the server has answered.
-fn read_answer(answer: &[u8]) -> Result<u64, NotStored> {
+pub(crate) fn read_answer(answer: &[u8]) -> Result<u64, NotStored> {
     match serde_json::from_slice(answer) {
         Ok(Stored {
             error: Some(error), ..

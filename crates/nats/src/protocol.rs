@@ -10,10 +10,10 @@
 //! | `w-state` | `w.state.ID` | the last [`Mark`] of each job, for `keep_results` |
 //! | `w-dead` | `w.dead.ID` | a [`DeadBody`] for each dead letter |
 //!
-//! The state stream keeps one message for each subject, and republishes what it has *stored* to
-//! `w.done.ID`. A plain subscriber of `w.state.ID` would see refused marks as well. Object stores
-//! hold arguments and results that are too large for a message. On `w.ask.ID` a job's worker is
-//! asked something; nothing of that is stored.
+//! The state stream keeps one message for each subject. Object stores hold arguments and results
+//! that are too large for a message. On `w.ask.ID` a job's worker is asked something; nothing of
+//! that is stored. On `w.answer.WRITER.NUMBER` the server answers to what a connection has put into
+//! a stream, and on `w.answer.WRITER.NUMBER.ID.MARK` to a mark.
 //!
 //! # The state of a job
 //!
@@ -67,10 +67,30 @@
 //!
 //! # Who waits is told
 //!
-//! A client subscribes to `w.done.ID` before it looks at the state, or submits. A mark that is
-//! stored after the look is republished after the subscription, so it is seen by one of them. After
-//! each gap in its connection, the client looks again. Looks are answered by the stream's leader:
-//! a replica may lag.
+//! The subject on which the server answers to a mark is chosen by its writer, and says all: the
+//! job, and the mark itself, if that is small. The writer subscribes to `w.answer.WRITER.>`, and a
+//! client to `w.answer.*.*.ID.*`. So the server, when it has stored a mark, tells its writer and
+//! those who wait by one message, without another one from the writer: there is no moment at which
+//! a mark is stored, and whether somebody hears of it depends on a worker that may die. The answer
+//! to a mark that was refused comes to the same subscribers, and clients pass over it, since it
+//! says so. Of a mark that is too large for a subject they learn that there is one, and read it.
+//!
+//! A client subscribes before it looks at the state, or submits. A mark that is stored after the
+//! look is answered after the subscription, so it is seen by one of them. An answer is lost only
+//! with a connection or with the server itself, which is a gap in the client's own connection.
+//! After each gap, the client looks again. Looks are answered by the stream's leader: a replica may
+//! lag. A leader among replicas may stop after it has stored a mark, and before it answers, with
+//! the client connected to another one. Then the writer has no answer either. It reads its mark,
+//! and tells the others by a message of its own, on the subject of the answer; and if it dies
+//! meanwhile, so does the next one that finds the mark in place of its own. In a cluster an answer
+//! may also be lost on its way from server to server, of which the client hears nothing: it looks
+//! after the next gap in its own connection.
+//!
+//! The answer to a begun mark is for its writer only. Most jobs end soon after, so nobody needs to
+//! know. Of those that still run after some milliseconds the worker tells by a message of its own.
+//! If that is lost with the worker's connection it is told again by the next one, and if it is lost
+//! with the client's the client looks. Nothing depends on it but what a handle says of its state,
+//! and when a worker is asked again to end a job.
 //!
 //! # Leases
 //!
@@ -88,6 +108,8 @@
 //!   a worker that never sees it.
 //! - Age limits in the queue are no deadlines: the server deletes what a worker holds, and tells
 //!   nobody.
+
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use workmill_jobs::Bytes;
@@ -180,7 +202,9 @@ pub(crate) struct DeadBody {
 
 /// Encodes a message.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> bytes::Bytes {
-    let mut buffer = vec![VERSION];
+    // Most marks fit.
+    let mut buffer = Vec::with_capacity(96);
+    buffer.push(VERSION);
     // These types are plain data, which postcard can encode.
     encode(value, &mut buffer).expect("plain data can be encoded");
     buffer.into()
@@ -195,6 +219,45 @@ pub(crate) fn from_bytes<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result
         )),
         None => Err("it is empty".to_owned()),
     }
+}
+
+/// Decodes a mark. One that cannot be read is an outcome: nobody may replace it.
+pub(crate) fn mark_of(payload: &[u8]) -> Mark {
+    from_bytes(payload).unwrap_or_else(|why| Mark {
+        nonce: 0,
+        job: String::new(),
+        state: State::Refused(format!("its outcome cannot be read: {why}")),
+    })
+}
+
+/// The number of bytes that a mark may have to be told in a subject. A line of the protocol of NATS
+/// has 4096 bytes at most, and ids and namespaces take some of them.
+const LONGEST_TOLD: usize = 256;
+
+/// The word in place of a mark that is too large to be told in a subject.
+const NOT_TOLD: &str = "look";
+
+/// Adds a mark to a subject, as a word.
+fn tell(mark: &[u8], subject: &mut String) {
+    if mark.len() > LONGEST_TOLD {
+        return subject.push_str(NOT_TOLD);
+    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in mark {
+        for digit in [byte >> 4, byte & 15] {
+            subject.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+}
+
+/// Returns the mark that a word of a subject tells. `None`: it does not tell it.
+fn untold(word: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let pairs = word.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some((digit(*high)? << 4 | digit(*low)?) as u8),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// The names of a namespace.
@@ -224,9 +287,60 @@ impl Names {
         format!("{}.{kind}.{id}", self.namespace)
     }
 
-    /// Returns the subjects of a kind for all jobs of an executor.
-    pub(crate) fn owned(&self, kind: &str, owner: &str) -> String {
-        format!("{}.{kind}.{owner}.*", self.namespace)
+    /// Returns the subjects of all answers of the server to that writer.
+    pub(crate) fn answers_to(&self, writer: &str) -> String {
+        format!("{}.answer.{writer}.>", self.namespace)
+    }
+
+    /// Returns the subject of the server's answer to a message of that number.
+    pub(crate) fn answer(&self, writer: &str, number: u64) -> String {
+        format!("{}.answer.{writer}.{number}", self.namespace)
+    }
+
+    /// Returns the subject of the server's answer to a mark.
+    pub(crate) fn answer_to_mark(
+        &self,
+        writer: &str,
+        number: u64,
+        id: &JobId,
+        mark: &[u8],
+    ) -> String {
+        const DIGITS: usize = 20;
+        let known = [&self.namespace, writer, id.as_str()].map(str::len);
+        let length = known.iter().sum::<usize>() + DIGITS + ".answer....".len();
+        let mut subject = String::with_capacity(length + 2 * mark.len().min(LONGEST_TOLD));
+        // Writing into a string does not fail.
+        let _ = write!(subject, "{}.answer.{writer}.{number}.{id}.", self.namespace);
+        tell(mark, &mut subject);
+        subject
+    }
+
+    /// Returns the subjects of the answers to all marks.
+    pub(crate) fn answers_to_marks(&self) -> String {
+        format!("{}.answer.*.*.*.*.*", self.namespace)
+    }
+
+    /// Returns the subjects of the answers to the marks of all jobs of an executor.
+    pub(crate) fn answers_to_marks_of(&self, owner: &str) -> String {
+        format!("{}.answer.*.*.{owner}.*.*", self.namespace)
+    }
+
+    /// Returns the subjects of the answers to the marks of a job.
+    pub(crate) fn answers_to_marks_of_one(&self, id: &JobId) -> String {
+        format!("{}.answer.*.*.{id}.*", self.namespace)
+    }
+
+    /// Returns the number in the subject of an answer.
+    pub(crate) fn number(&self, subject: &str) -> Option<u64> {
+        subject.split('.').nth(3)?.parse().ok()
+    }
+
+    /// Returns the id and the mark in the subject of the answer to a mark. No mark: it is too large
+    /// for a subject.
+    pub(crate) fn marked(&self, subject: &str) -> Option<(JobId, Option<Mark>)> {
+        let (rest, told) = subject.rsplit_once('.')?;
+        let mark = untold(told).map(|mark| mark_of(&mark));
+        Some((self.id(rest)?, mark))
     }
 
     pub(crate) fn queued(&self, priority: &str, id: &JobId) -> String {
@@ -239,8 +353,54 @@ impl Names {
 
     /// Returns the id in a subject, whose last two words it is.
     pub(crate) fn id(&self, subject: &str) -> Option<JobId> {
-        let mut words = subject.rsplitn(3, '.');
-        let (number, owner) = (words.next()?, words.next()?);
-        format!("{owner}.{number}").parse().ok()
+        let (rest, number) = subject.rsplit_once('.')?;
+        let owner = rest.rsplit('.').next()?;
+        let id = subject.get(subject.len() - owner.len() - 1 - number.len()..)?;
+        id.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of bytes that a line of the protocol of NATS may have.
+    const LINE: usize = 4096;
+
+    fn done(result: usize) -> Mark {
+        Mark {
+            nonce: u64::MAX,
+            job: "job".to_owned(),
+            state: State::Done(Payload::Inline(vec![7; result].into())),
+        }
+    }
+
+    #[test]
+    fn a_subject_tells_a_mark_if_that_is_small() {
+        let names = Names::new("w");
+        let id: JobId = "key.invoice".parse().unwrap();
+        for (result, is_told) in [(0, true), (100, true), (LONGEST_TOLD, false)] {
+            let mark = done(result);
+            let subject = names.answer_to_mark("writer", 7, &id, &to_bytes(&mark));
+            assert_eq!(names.number(&subject), Some(7));
+            assert_eq!(
+                names.marked(&subject),
+                Some((id.clone(), is_told.then_some(mark)))
+            );
+        }
+        let answer = names.answer("writer", 7);
+        assert_eq!(names.number(&answer), Some(7));
+    }
+
+    #[test]
+    fn the_longest_subjects_fit_in_a_line() {
+        // The name of a stream has 255 bytes at most.
+        let names = Names::new(&"n".repeat(255));
+        let id = JobId::of_key(&" ".repeat(256)).unwrap();
+        let mark = to_bytes(&done(200));
+        assert!(mark.len() <= LONGEST_TOLD);
+        let reply = names.answer_to_mark("0123456789ab", u64::MAX, &id, &mark);
+        let line = names.one("state", &id).len() + reply.len();
+        assert!(line + 64 < LINE, "{line} bytes");
     }
 }

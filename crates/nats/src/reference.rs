@@ -124,7 +124,7 @@ impl NatsRef {
             accepted,
             permit,
         };
-        self.shared.spawn(Arc::clone(&self.shared).send(sending));
+        self.shared.leave(sending);
         Ok(handle)
     }
 

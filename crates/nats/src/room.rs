@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use workmill::{CancelReason, JoinError, OwnedPermit, Promise};
 
 use crate::id::JobId;
-use crate::link::{NotStored, mark_of};
+use crate::link::NotStored;
 use crate::objects::Of;
 use crate::protocol::{Envelope, PRIORITIES, Payload, to_bytes};
 use crate::shared::Shared;
@@ -36,10 +36,17 @@ struct InLine<'a> {
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
         // ORDERING: Relaxed: whoever is too late to see it only subscribes anew.
-        if self.room.length.fetch_sub(1, Ordering::Relaxed) == 1
-            && let Some(first) = &mut self.first
-        {
-            **first = None;
+        if self.room.length.fetch_sub(1, Ordering::Relaxed) != 1 {
+            return;
+        }
+        match &mut self.first {
+            Some(first) => **first = None,
+            // The first has left before. Whoever has the line now is the first again.
+            None => {
+                if let Ok(mut line) = self.room.line.try_lock() {
+                    *line = None;
+                }
+            }
         }
     }
 }
@@ -303,23 +310,31 @@ impl Shared {
         let InLine { first, soon, .. } = line;
         let Some(first) = first else {
             let first = first.insert(self.room.line.lock().await);
-            if first.is_none() {
-                let ends = self.link.subscribe(self.link.names.all("done")).await;
-                **first = ends.ok();
+            match &mut **first {
+                Some(ends) => forget(ends),
+                None => {
+                    let marks = self.link.names.answers_to_marks();
+                    let ends = self.link.subscribe(marks).await;
+                    **first = ends.ok();
+                }
             }
             // There may be room since the last try.
             return;
         };
         if *soon > 0 {
             *soon -= 1;
-            return sleep(Duration::from_millis(1 << (SOON - *soon))).await;
+            sleep(Duration::from_millis(1 << (SOON - *soon))).await;
+            first.iter_mut().for_each(forget);
+            return;
         }
         let Some(ends) = &mut **first else {
             return sleep(UNHEARD).await;
         };
         let heard = async {
             while let Some(message) = ends.next().await {
-                if mark_of(&message.payload).state.is_final() {
+                // One that is too large for a subject is an outcome, as a rule.
+                let marked = self.link.names.marked(&message.subject);
+                if marked.is_some_and(|(_, mark)| mark.is_none_or(|it| it.state.is_final())) {
                     return;
                 }
             }
@@ -329,6 +344,12 @@ impl Shared {
             *soon = SOON;
         }
     }
+}
+
+/// Forgets the ends that have come: the try that follows sees the room that they have made. Those
+/// that nobody reads would fill the memory for the subscription in the end.
+fn forget(ends: &mut Subscriber) {
+    while let Some(Some(_)) = ends.next().now_or_never() {}
 }
 
 fn tell(told: Option<Promise<Accepted>>, accepted: Accepted) {

@@ -294,6 +294,8 @@ impl ServerBuilder {
                 ));
                 tokio::spawn(Arc::clone(&worker).answer(questions));
                 tokio::spawn(Arc::clone(&worker).renew());
+                tokio::spawn(Arc::clone(&worker).keep_looking());
+                tokio::spawn(Arc::clone(&worker.wakers).wake());
                 tokio::spawn(Arc::clone(&worker).count_connections());
                 let fetching = Arc::clone(&worker);
                 tokio::spawn(async move {

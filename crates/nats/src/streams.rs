@@ -6,7 +6,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::{Context, CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, RetentionPolicy, Stream};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 
 use crate::error::{NatsError, NatsErrorKind};
 use crate::protocol::{Names, PRIORITIES};
@@ -47,11 +47,6 @@ pub(crate) async fn open(
         subjects: vec![names.all("state")],
         max_messages_per_subject: 1,
         max_age: settings.keep_results.unwrap_or(KEEP_RESULTS),
-        republish: Some(Republish {
-            source: names.all("state"),
-            destination: names.all("done"),
-            headers_only: false,
-        }),
         num_replicas: replicas,
         ..Config::default()
     };
@@ -73,6 +68,11 @@ pub(crate) async fn open(
         dead,
         keep_results,
     })
+}
+
+/// Returns `true` for the stream of the marks.
+fn keeps_outcomes(wanted: &Config) -> bool {
+    wanted.name.ends_with("-state")
 }
 
 fn limit(limit: Option<u64>) -> Option<i64> {
@@ -111,7 +111,7 @@ async fn open_one(
         }
     }
     if let Some(time) = settings.keep_results
-        && wanted.republish.is_some()
+        && keeps_outcomes(&wanted)
         && there.max_age == KEEP_RESULTS
         && time != KEEP_RESULTS
     {
@@ -178,7 +178,7 @@ fn differences(wanted: &Config, there: &Config, settings: &Settings) -> Vec<Stri
     if wanted.retention == RetentionPolicy::WorkQueue && settings.queue_bytes.is_some() {
         compare("max_bytes", text(&wanted.max_bytes), text(&there.max_bytes));
     }
-    if wanted.republish.is_some() && settings.keep_results.is_some() {
+    if keeps_outcomes(wanted) && settings.keep_results.is_some() {
         compare("max_age", text(&wanted.max_age), text(&there.max_age));
     }
     if settings.replicas.is_some() {

@@ -1,15 +1,15 @@
 //! The same protocol in bare futures: a stored job, a begun mark and an outcome by compare-and-set,
-//! which is republished. There are no retries, cancels or leases, and nothing is looked up after a
-//! gap.
+//! whose answer by the server goes to the submitter as well. There are no retries, cancels or
+//! leases, and nothing is looked up after a gap.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::stream::{Config, Republish, RetentionPolicy};
+use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use async_nats::jetstream::{self, Context};
+use async_nats::{Client, HeaderMap, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
@@ -29,11 +29,6 @@ async fn open(url: &str) -> Context {
         name: "hand-state".to_owned(),
         subjects: vec!["hand.state.>".to_owned()],
         max_messages_per_subject: 1,
-        republish: Some(Republish {
-            source: "hand.state.>".to_owned(),
-            destination: "hand.done.>".to_owned(),
-            headers_only: false,
-        }),
         ..Config::default()
     };
     for config in [jobs, state] {
@@ -45,17 +40,67 @@ async fn open(url: &str) -> Context {
     context
 }
 
-async fn mark(context: &Context, subject: &str, expected: u64, body: &'static str) -> u64 {
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
-    let sent = context.publish_with_headers(subject.to_owned(), headers, body.into());
-    let stored = sent.await.expect("a server").await.expect("it is stored");
-    stored.sequence
+type Waiting<T> = Rc<RefCell<HashMap<String, oneshot::Sender<T>>>>;
+
+/// Gives what comes to a subscription to those who wait, by the last word of its subject.
+fn give<T: 'static>(
+    mut ends: Subscriber,
+    waiting: &Waiting<T>,
+    read: impl Fn(&[u8]) -> T + 'static,
+) {
+    let waiting = Rc::clone(waiting);
+    tokio::task::spawn_local(async move {
+        while let Some(end) = ends.next().await {
+            let number = end.subject.rsplit('.').next().expect("a number");
+            let waits = waiting.borrow_mut().remove(number);
+            let waits = waits.expect("somebody has asked");
+            assert!(waits.send(read(&end.payload)).is_ok(), "it waits");
+        }
+    });
+}
+
+/// Returns the sequence number under which the server has stored a message.
+fn stored(answer: &[u8]) -> u64 {
+    let answer = std::str::from_utf8(answer).expect("text");
+    assert!(!answer.contains("error"), "{answer}");
+    let (_, rest) = answer.split_once("\"seq\":").expect("it is stored");
+    let digits = rest.split(|it: char| !it.is_ascii_digit()).next();
+    digits.and_then(|it| it.parse().ok()).expect("a number")
+}
+
+struct Marks {
+    client: Client,
+    waiting: Waiting<u64>,
+}
+
+impl Marks {
+    async fn new(client: Client) -> Self {
+        let answers = client.subscribe("hand.answer.>").await;
+        let waiting = Waiting::default();
+        give(answers.expect("a subscription"), &waiting, stored);
+        Self { client, waiting }
+    }
+
+    async fn mark(&self, subject: &str, reply: String, expected: u64, body: &'static str) -> u64 {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
+        let (send, stored) = oneshot::channel();
+        let number = reply.rsplit('.').next().expect("a number").to_owned();
+        self.waiting.borrow_mut().insert(number, send);
+        let subject = subject.to_owned();
+        let sent = self
+            .client
+            .publish_with_reply_and_headers(subject, reply, headers, body.into());
+        sent.await.expect("a server");
+        stored.await.expect("it is stored")
+    }
 }
 
 pub(crate) fn serve(url: &str) {
-    runtime().block_on(async {
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime(), async {
         let context = open(url).await;
+        let marks = Marks::new(context.client()).await;
         let stream = context.get_stream("hand-jobs").await.expect("a stream");
         let config = pull::Config {
             durable_name: Some("workers".to_owned()),
@@ -69,8 +114,12 @@ pub(crate) fn serve(url: &str) {
         jobs.for_each_concurrent(256, async |job| {
             let job = job.expect("a job");
             let subject = job.subject.replace("jobs", "state");
-            let begun = mark(&context, &subject, 0, "begun").await;
-            mark(&context, &subject, begun, "done").await;
+            let id = subject.strip_prefix("hand.state.").expect("the id");
+            let number = id.rsplit('.').next().expect("a number");
+            let reply = format!("hand.answer.begun.b{number}");
+            let begun = marks.mark(&subject, reply, 0, "begun").await;
+            let reply = format!("hand.answer.{id}");
+            marks.mark(&subject, reply, begun, "done").await;
             job.ack().await.expect("a server");
         })
         .await;
@@ -94,20 +143,11 @@ pub(crate) fn run(url: &str) -> [f64; 2] {
     local.block_on(&runtime, async {
         let context = open(url).await;
         let name = context.client().new_inbox().replace('.', "-");
-        let subject = format!("hand.done.{name}.*");
+        let subject = format!("hand.answer.{name}.*");
         let ends = context.client().subscribe(subject).await;
-        let mut ends = ends.expect("a subscription");
-        type Waiting = HashMap<String, oneshot::Sender<()>>;
-        let waiting = Rc::new(RefCell::new(Waiting::new()));
-        let answered = Rc::clone(&waiting);
-        tokio::task::spawn_local(async move {
-            while let Some(end) = ends.next().await {
-                if end.payload == "done" {
-                    let number = end.subject.rsplit('.').next().expect("a number");
-                    let waits = answered.borrow_mut().remove(number);
-                    waits.expect("it was submitted").send(()).expect("it waits");
-                }
-            }
+        let waiting = Waiting::default();
+        give(ends.expect("a subscription"), &waiting, |answer| {
+            stored(answer);
         });
         let next = std::cell::Cell::new(0_u64);
         let job = || async {

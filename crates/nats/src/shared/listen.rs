@@ -10,7 +10,7 @@ use workmill::{CancelReason, JoinError, Lost};
 
 use super::{Outcome, Shared, Stage, Waiter};
 use crate::id::JobId;
-use crate::link::mark_of;
+use crate::link::read_answer;
 use crate::objects::Of;
 use crate::protocol::{Mark, Payload, State};
 
@@ -121,10 +121,25 @@ impl Shared {
         }
     }
 
-    fn hear(self: &Arc<Self>, message: &async_nats::Message) {
-        if let Some(id) = self.link.names.id(&message.subject) {
-            self.heard(&id, mark_of(&message.payload));
+    /// Takes note of what the server has answered to the writer of a mark.
+    fn hear(self: &Arc<Self>, answer: &async_nats::Message) {
+        if read_answer(&answer.payload).is_err() {
+            // That mark is not stored.
+            return;
         }
+        match self.link.names.marked(&answer.subject) {
+            Some((id, Some(mark))) => self.heard(&id, mark),
+            Some((id, None)) if self.waits_for(&id) => {
+                let shared = Arc::clone(self);
+                self.spawn(async move { shared.look(&id, "").await });
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns `true` if the end of a job is not known here.
+    fn waits_for(&self, id: &JobId) -> bool {
+        self.table().entries.contains_key(id)
     }
 
     async fn look_at_all(self: &Arc<Self>) {
@@ -144,7 +159,7 @@ impl Shared {
         if id.owner() == self.owner {
             return;
         }
-        let subject = self.link.names.one("done", id);
+        let subject = self.link.names.answers_to_marks_of_one(id);
         let Ok(mut marks) = self.link.subscribe(subject).await else {
             return;
         };
@@ -184,7 +199,7 @@ impl Shared {
     pub(crate) async fn subscribe_own(
         &self,
     ) -> Result<async_nats::Subscriber, crate::error::NatsError> {
-        let subject = self.link.names.owned("done", &self.owner);
+        let subject = self.link.names.answers_to_marks_of(&self.owner);
         self.link.subscribe(subject).await
     }
 }

@@ -20,10 +20,11 @@ use workmill::{
 use workmill_jobs::Jobs;
 
 use crate::answers::Answers;
+use crate::gather::Gather;
 use crate::id::JobId;
 use crate::link::{Link, random};
 use crate::metrics::Counts;
-use crate::room::Room;
+use crate::room::{Room, Sending};
 
 /// The encoded result.
 pub(crate) type Outcome = Result<Bytes, JoinError>;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// A permit for each job that is not yet accepted.
     pub(crate) standing: Arc<Semaphore>,
     pub(crate) room: Room,
+    /// Jobs that are to be sent.
+    leaving: Gather<Sending>,
     answers: Arc<Answers>,
     /// Its threads call what is the user's.
     callbacks: PoolRef,
@@ -117,6 +120,7 @@ impl Shared {
             idle: Event::new(),
             standing: Arc::new(Semaphore::limit(STANDING)),
             room: Room::default(),
+            leaving: Gather::default(),
             answers: Arc::new(Answers::new(&callbacks)),
             callbacks,
             counts: Counts::default(),
@@ -138,6 +142,20 @@ impl Shared {
     /// Runs a future on the thread of the connection.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(task);
+    }
+
+    /// Hands a job to the thread of the connection, which sends it.
+    pub(crate) fn leave(&self, sending: Sending) {
+        self.leaving.push(sending);
+    }
+
+    /// Sends the jobs that leave. Never ends.
+    pub(crate) async fn see_off(self: Arc<Self>) {
+        loop {
+            for sending in self.leaving.take().await {
+                tokio::spawn(Arc::clone(&self).send(sending));
+            }
+        }
     }
 
     /// Runs a future on the thread of the connection, and returns a handle to its value. If the
@@ -349,6 +367,8 @@ impl Shared {
 
     /// Ends all jobs here, without knowing how they end.
     pub(crate) fn abandon(&self) {
+        // Nobody sends what leaves any more.
+        self.leaving.close();
         let all: Vec<_> = {
             let table = self.table();
             let all = table.entries.iter();

@@ -8,7 +8,7 @@ mod fetch;
 mod run;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use workmill::{CancelToken, Event, PoolRef};
 use workmill_jobs::Jobs;
 
 pub(crate) use self::fetch::fetch;
+use crate::gather::Wakers;
 use crate::id::JobId;
 use crate::link::{Decision, Link};
 use crate::metrics::ServerCounts;
@@ -33,6 +34,12 @@ const MOST_AHEAD: u64 = 128;
 
 /// A worker takes no more ahead than it expects to have begun after that time.
 const AHEAD: Duration = Duration::from_millis(2);
+
+/// What is held is looked at after each such time.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The number of looks for which a job that has its mark waits for a thread. Then it is given back.
+const LOOKS: u32 = 5;
 
 /// A message of the queue.
 pub(crate) struct Taken {
@@ -54,8 +61,12 @@ pub(crate) struct Worker {
     pub(crate) pool: PoolRef,
     /// Its thread calls what is called when a job is asked to end.
     pub(crate) helpers: PoolRef,
+    /// The jobs' tasks that those threads wake.
+    pub(crate) wakers: Arc<Wakers>,
     pub(crate) counts: ServerCounts,
     held: Mutex<HashMap<JobId, Arc<Held>>>,
+    /// Notified when something is held, and nothing was before.
+    took: Notify,
     /// The number of slots that are taken.
     slots: AtomicUsize,
     /// The time that a job takes, in nanoseconds: an average over the last ones. 0: not known.
@@ -79,9 +90,23 @@ pub(crate) struct Held {
     pub(crate) stop: CancelToken,
     /// It has begun here.
     pub(crate) is_at_work: AtomicBool,
+    /// The number of looks for which it has its mark.
+    looks: AtomicU32,
+    /// Those who wait for it have been told that it has begun.
+    is_told: AtomicBool,
+    /// Notified when it has had its mark for long, and when it is to end.
+    pub(crate) overdue: Notify,
     /// The sequence number of its mark and the attempt, while that is `begun`. Whoever writes
     /// another has the lock.
     pub(crate) begun: tokio::sync::Mutex<Option<(u64, u32)>>,
+}
+
+impl Held {
+    /// Tells the job to end.
+    fn end(&self) {
+        self.stop.cancel();
+        self.overdue.notify_one();
+    }
 }
 
 /// A slot, until it is dropped.
@@ -136,8 +161,10 @@ impl Worker {
             threads,
             pool,
             helpers,
+            wakers: Arc::default(),
             counts: ServerCounts::default(),
             held: Mutex::default(),
+            took: Notify::new(),
             slots: AtomicUsize::new(0),
             pace: AtomicU64::new(0),
             freed: Notify::new(),
@@ -169,13 +196,17 @@ impl Worker {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.freed.notify_one();
+        // What begins to wait after this is found by a look.
+        for held in self.held().values() {
+            held.overdue.notify_one();
+        }
     }
 
     /// Tells all jobs that run to end.
     pub(crate) fn stop_jobs(&self) -> usize {
         let all: Vec<_> = self.held().values().cloned().collect();
         for held in &all {
-            held.stop.cancel();
+            held.end();
         }
         all.len()
     }
@@ -250,9 +281,15 @@ impl Worker {
             reply: reply.clone(),
             stop: CancelToken::new(),
             is_at_work: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
+            is_told: AtomicBool::new(false),
+            overdue: Notify::new(),
             begun: tokio::sync::Mutex::new(None),
         });
         all.insert(id.clone(), Arc::clone(&held));
+        if all.len() == 1 {
+            self.took.notify_one();
+        }
         let worker = Arc::clone(self);
         Some(Hold { worker, held })
     }
@@ -291,6 +328,43 @@ impl Worker {
                         tokio::spawn(Arc::clone(&self).renew_mark(held));
                     }
                 }
+            }
+        }
+    }
+
+    /// Looks again and again at what is held. Never ends.
+    pub(crate) async fn keep_looking(self: Arc<Self>) {
+        loop {
+            while self.count_held() == 0 {
+                self.took.notified().await;
+            }
+            tokio::time::sleep(LOOK).await;
+            self.look().await;
+        }
+    }
+
+    /// Looks at what has its mark: whether it still waits for a thread, and who knows of it.
+    async fn look(&self) {
+        let all: Vec<_> = self.held().values().cloned().collect();
+        for held in all {
+            // ORDERING: Relaxed, here and below: all of this is on one thread.
+            if !held.is_at_work.load(Ordering::Relaxed) {
+                continue;
+            }
+            let looks = held.looks.fetch_add(1, Ordering::Relaxed);
+            if looks == LOOKS || self.is_stopping() {
+                held.overdue.notify_one();
+            }
+            if looks == 0 || held.is_told.load(Ordering::Relaxed) {
+                continue;
+            }
+            // Whoever writes another mark has the lock.
+            if let Ok(begun) = held.begun.try_lock()
+                && let Some((sequence, attempt)) = *begun
+            {
+                held.is_told.store(true, Ordering::Relaxed);
+                let mark = self.mark(&held.job, self.state_of(attempt));
+                self.link.tell(&held.id, sequence, &mark).await;
             }
         }
     }
@@ -335,8 +409,7 @@ impl Worker {
             match question.payload == ASK_STOP {
                 true => {
                     // Callbacks of the job's are called.
-                    let stop = held.stop.clone();
-                    self.helpers.execute(move || stop.cancel());
+                    self.helpers.execute(move || held.end());
                 }
                 // Whoever asks has been given the job, because the server has waited too long. What
                 // has not begun here is asked about by this very worker, or by another that has it
@@ -354,6 +427,11 @@ impl Worker {
         generation.mark_unchanged();
         while generation.changed().await.is_ok() {
             ServerCounts::add(&self.counts.reconnects);
+            // What was told may be lost.
+            for held in self.held().values() {
+                // ORDERING: Relaxed, as above.
+                held.is_told.store(false, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use workmill::JoinError;
 use workmill_jobs::CallError;
 use workmill_jobs::executors::within_keyed;
 
-use super::{Ack, Held, Hold, Slot, Taken, Worker};
+use super::{Ack, Held, Hold, LOOK, LOOKS, Slot, Taken, Worker};
 use crate::link::{Decision, NotStored};
 use crate::metrics::ServerCounts;
 use crate::objects::Of;
@@ -21,9 +21,6 @@ use crate::protocol::{
 
 /// The number of workers that may not know a job, before it is refused.
 const UNKNOWN: i64 = 6;
-
-/// The time for which a job that has its mark waits for a thread. After that it is given back.
-const AHEAD_FOR: Duration = Duration::from_millis(50);
 
 /// The number of bytes of a message that are kept.
 const LONGEST_MESSAGE: usize = 16 * 1024;
@@ -216,18 +213,16 @@ impl Worker {
                 (called.map(|()| result), began.elapsed())
             }
         };
-        let mut running = self.pool.submit(call);
+        let mut running = self.wakers.gathered(self.pool.submit(call));
         let outcome = tokio::select! {
             outcome = &mut running => Some(outcome),
-            () = tokio::time::sleep(AHEAD_FOR) => None,
-            () = self.stop.wait_async() => None,
-            () = held.stop.wait_async() => None,
+            () = held.overdue.notified() => None,
         };
         let outcome = match outcome {
             Some(outcome) => outcome,
             // No thread has begun it so far, and none will.
-            None if running.cancel() => {
-                self.ran(AHEAD_FOR);
+            None if running.future.cancel() => {
+                self.ran(LOOK * LOOKS);
                 return match held.stop.is_cancelled() {
                     true => End::Cancelled,
                     false => End::GivenBack,

@@ -20,6 +20,8 @@ tests! {
     an_outcome_is_kept_no_longer_than_was_said
     an_unknown_id_is_refused
     an_outcome_that_comes_in_a_gap_is_read_later
+    a_begin_that_comes_in_a_gap_is_read_later
+    a_handle_gets_its_outcome_though_a_worker_dies_after_it_has_told
     a_submission_whose_answer_is_lost_is_repeated
     the_same_key_twice_is_one_job
     the_same_key_after_a_restart_is_one_job
@@ -155,6 +157,48 @@ fn an_outcome_that_comes_in_a_gap_is_read_later() {
     assert_eq!(outcome(handle).unwrap(), 1);
     assert_eq!(outcome(keyed).unwrap(), 9);
     assert!(executor.metrics().reconnects >= 1);
+}
+
+fn a_begin_that_comes_in_a_gap_is_read_later() {
+    let nats = NatsServer::start();
+    let proxy = Proxy::start(&nats);
+    let executor = NatsExecutor::connect(&proxy.url(), crate::jobs::jobs()).unwrap();
+    let (begun, go) = (Sign::new(), Sign::new());
+    let handle = executor.submit(write_and_wait, (begun.text(), go.text()));
+    until(|| executor.metrics().accepted == 1);
+    proxy.close();
+    let _server = serve(&nats, 1);
+    begun.wait(1);
+    assert!(!handle.is_running());
+    proxy.open();
+    until(|| handle.is_running());
+    go.set();
+    assert_eq!(outcome(handle).unwrap(), 1);
+}
+
+/// Between the stored outcome and its acknowledgement, while the submitter connects anew as well.
+fn a_handle_gets_its_outcome_though_a_worker_dies_after_it_has_told() {
+    let nats = NatsServer::start();
+    let (proxy, far) = (Proxy::start(&nats), Proxy::start(&nats));
+    let executor = NatsExecutor::connect(&proxy.url(), crate::jobs::jobs()).unwrap();
+    let (begun, go) = (Sign::new(), Sign::new());
+    let cut_off = Worker::at(&far.url(), 1, "all");
+    let handle = executor.submit(write_and_wait, (begun.text(), go.text()));
+    begun.wait(1);
+    proxy.close();
+    far.close_after("workmill.state.");
+    go.set();
+    until(|| far.cuts() == 1);
+    cut_off.kill();
+    // The second one reads the outcome, and acknowledges.
+    let second = serve(&nats, 1);
+    let raw = Raw::connect(&nats);
+    until(|| raw.count("jobs") == 0);
+    assert!(!handle.is_finished());
+    proxy.open();
+    assert_eq!(outcome(handle).unwrap(), 1);
+    assert_eq!(begun.lines(), ["1"]);
+    assert_eq!(second.metrics().begun, 0);
 }
 
 fn a_submission_whose_answer_is_lost_is_repeated() {

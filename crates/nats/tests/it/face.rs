@@ -18,6 +18,7 @@ tests! {
     priorities_are_kept
     a_view_expires_and_cancels
     large_values_go_both_ways
+    results_of_all_sizes_come_at_once
     the_executor_is_a_job_executor
     shutdown_waits_for_what_was_accepted
     settings_that_make_no_sense
@@ -150,6 +151,24 @@ fn large_values_go_both_ways() {
         let (id, handle) = executor.submit_keyed(key, make, size);
         assert_eq!(outcome(handle).unwrap().len(), size);
         assert_eq!(outcome(executor.resume(make, &id)).unwrap().len(), size);
+    }
+}
+
+/// Small ones are told with the server's answer to the worker; others have to be read then.
+fn results_of_all_sizes_come_at_once() {
+    let nats = NatsServer::start();
+    let executor = connect(&nats);
+    let _server = serve(&nats, 1);
+    for size in (180..280).chain([0, 1, 1000, 10_000, 100_000]) {
+        let made = outcome(executor.submit(make, size)).unwrap();
+        assert_eq!(made.into_vec(), vec![7; size]);
+    }
+    // With the longest subject that there is.
+    let longest = "ä".repeat(128);
+    for (at, size) in (180..280).step_by(20).enumerate() {
+        let key = &longest[..longest.len() - 2 * at];
+        let (_, made) = executor.submit_keyed(key, make, size);
+        assert_eq!(outcome(made).unwrap().len(), size);
     }
 }
 

@@ -23,6 +23,7 @@ tests! {
     a_frozen_worker_loses_its_lease_and_its_answer_is_refused
     a_begun_mark_whose_answer_is_lost_is_known_by_its_nonce
     an_outcome_whose_answer_is_lost_is_known_by_its_nonce
+    an_outcome_is_told_though_its_worker_is_cut_off
     a_worker_whose_job_panics_goes_on
     an_unknown_name_is_left_to_another_worker
     an_unknown_name_is_refused_in_the_end
@@ -177,6 +178,8 @@ fn cut_at_mark(skip: usize) {
     }
     let handle = executor.submit(write_and_wait, (begun.text(), go.text()));
     begun.wait(1);
+    // Whoever waits is told, by the new connection if need be.
+    until(|| handle.is_running());
     if skip == 1 {
         proxy.cut_after("workmill.state.");
     }
@@ -197,6 +200,29 @@ fn a_begun_mark_whose_answer_is_lost_is_known_by_its_nonce() {
 
 fn an_outcome_whose_answer_is_lost_is_known_by_its_nonce() {
     cut_at_mark(1);
+}
+
+/// The server tells it, with the answer that the worker does not get.
+fn an_outcome_is_told_though_its_worker_is_cut_off() {
+    let nats = NatsServer::start();
+    let (executor, raw) = (connect(&nats), Raw::connect(&nats));
+    let proxy = Proxy::start(&nats);
+    // Nobody else is given the job.
+    let serving = serving(1).lease(2 * HANG);
+    let server = serving.serve(&proxy.url()).unwrap();
+    let (begun, go) = (Sign::new(), Sign::new());
+    let handle = executor.submit(write_and_wait, (begun.text(), go.text()));
+    begun.wait(1);
+    proxy.close_after("workmill.state.");
+    go.set();
+    assert_eq!(outcome(handle).unwrap(), 1);
+    assert_eq!((proxy.cuts(), server.metrics().stored), (1, 0));
+    assert_eq!(raw.count("jobs"), 1, "nobody has acknowledged it");
+    proxy.open();
+    until(|| raw.count("jobs") == 0);
+    let counted = server.metrics();
+    assert_eq!((counted.stored, counted.refused), (1, 0));
+    assert_eq!(begun.lines(), ["1"]);
 }
 
 fn a_worker_whose_job_panics_goes_on() {

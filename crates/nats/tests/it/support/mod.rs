@@ -58,8 +58,13 @@ impl Worker {
 
     /// Starts a worker that has another list of jobs.
     pub(crate) fn with(server: &NatsServer, threads: usize, list: &str) -> Self {
+        Self::at(&server.url(), threads, list)
+    }
+
+    /// Starts a worker that connects to that address.
+    pub(crate) fn at(url: &str, threads: usize, list: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(WORKER, format!("{} {threads} {list}", server.url()));
+        command.env(WORKER, format!("{url} {threads} {list}"));
         command.env_remove(crate::runner::ALONE);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -20,6 +20,8 @@ struct State {
     is_closed: bool,
     /// The connection is cut when a message to that subject has been passed on.
     cut_after: Option<String>,
+    /// New connections are closed at once when it has been cut so.
+    then_closes: bool,
     cuts: usize,
 }
 
@@ -70,6 +72,13 @@ impl Proxy {
         self.state.lock().unwrap().cut_after = Some(subject.to_owned());
     }
 
+    /// The same, and lets no new connections through.
+    pub(crate) fn close_after(&self, subject: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.cut_after = Some(subject.to_owned());
+        state.then_closes = true;
+    }
+
     /// Cuts the connections, and lets no new ones through.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock().unwrap();
@@ -101,6 +110,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, watched: Option<&Mutex<State>>) 
             let is_cut = is_meant.is_some_and(|all| all.iter().any(|it| text.contains(it)));
             if is_cut {
                 state.cut_after = None;
+                state.is_closed = std::mem::take(&mut state.then_closes);
                 state.open.clear();
                 state.cuts += 1;
                 // Before the server has it, and can answer.
