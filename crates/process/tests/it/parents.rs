@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::jobs::{self, Child};
 use crate::runner::tests;
-use crate::support::{Sign, builder, is_alive, kill, until};
+use crate::support::{Sign, builder, is_alive, is_stopped, kill, until};
 
 tests! {
     workers_end_when_their_parent_is_killed
@@ -115,7 +115,10 @@ fn is_parent_of_stopped() {
     parent(|| {
         pool.execute(jobs::begin_and_hang, sign.text());
         let process = sign.wait();
-        kill(process.parse().unwrap(), Signal::STOP);
+        let number = process.parse().unwrap();
+        kill(number, Signal::STOP);
+        // The system looks for stopped processes when their parent ends, and not again.
+        until(|| is_stopped(number));
         process
     });
 }

@@ -116,6 +116,16 @@ pub(crate) fn is_alive(process: u32) -> bool {
     state.is_some_and(|state| !"ZX".contains(state))
 }
 
+/// Returns `true` if all threads of a process are stopped.
+pub(crate) fn is_stopped(process: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks.flatten().all(|task| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        rest.trim_start().starts_with('T')
+    })
+}
+
 /// Returns the number of children of this process, with zombies.
 pub(crate) fn children() -> usize {
     let own = std::process::id();
