@@ -28,8 +28,9 @@ use crate::unwind;
 const DEEP: usize = 64 << 10;
 
 /// The number of waits, each inside a call that the one before has made, that make the calls which
-/// were put off. A wait inside that many leaves them to those further out. It is a number and no
-/// depth of the stack: a wait far down in a callback has to make them as well.
+/// were put off. A wait inside that many leaves them to those further out; except the end of a
+/// scope, which has to wait until they are made. It is a number and no depth of the stack: a wait
+/// far down in a callback has to make them as well.
 const NESTED: usize = 16;
 
 std::thread_local! {
@@ -85,6 +86,18 @@ pub(crate) fn catch_up() {
                 calls.nested.set(nested + 1);
                 calls.catch_up();
                 calls.nested.set(nested);
+            }
+        });
+    }
+}
+
+/// Makes the calls that this thread has put off, inside however many waits. For a wait that must
+/// not depend on those further out, which go on only when it has ended.
+pub(crate) fn catch_up_anyway() {
+    if !cfg!(workmill_loom) {
+        let _ = CALLS.try_with(|calls| {
+            if calls.outermost.get() != 0 {
+                calls.catch_up();
             }
         });
     }

@@ -103,6 +103,31 @@ pub(crate) fn discard<T>(value: T) {
     contain(|| drop(value));
 }
 
+/// A value of the user's that is kept while code of the user's runs. A panic in its drop ends
+/// there, as it must while the thread unwinds.
+pub(crate) struct Kept<T>(Option<T>);
+
+impl<T> Kept<T> {
+    #[inline(always)]
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn into_inner(mut self) -> T {
+        self.0.take().expect("a value is kept until it is taken")
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            discard(value);
+        }
+    }
+}
+
 /// Calls `waker`. A panic in it ends here.
 pub(crate) fn wake(waker: Waker) {
     drop(catch(|| waker.wake()));

@@ -165,6 +165,10 @@
 //! thread would. [`Warning::GroupStands`](crate::Warning::GroupStands) tells of it after five
 //! seconds.
 //!
+//! Only the thread of a task lends. A closure of a [`join`](crate::join()) that another thread has
+//! taken, or a task of a scope on another thread, has no permit to lend: in a group of one it must
+//! not join a task of that group, or it waits forever. Join such tasks outside of these closures.
+//!
 //! A task of the pool that finds a group of the same pool full lends its slot, in which tasks of
 //! bounded groups may begin until there is room.
 //!

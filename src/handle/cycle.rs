@@ -2,23 +2,23 @@
 //!
 //! # Words
 //! The *wait-for graph* has a node for each thread that joins inside tasks. The node *blocks* the
-//! tasks whose closures run on the thread, none of which can go on before the join ends, and it
-//! *awaits* one task. There is an edge from a node to the node that blocks the task which it
-//! awaits. So at most one edge leaves a node. A *cycle* is a path along edges that leads back to
-//! its first node.
+//! tasks whose closures run on the thread, none of which can end before the join does, and it
+//! *awaits* one task. There is an edge from a node to each node that blocks the task which it
+//! awaits. These are several if halves of that task run on several threads. A *cycle* is a path
+//! along edges that leads back to its first node.
 //!
 //! # Why a cycle that is found never ends
 //! A join is listed only while it lasts, with the tasks that it blocks; its thread takes it off the
-//! list before any of these goes on. So each task that a listed join blocks goes on only after the
-//! task that the join awaits has ended. An edge is followed only if the awaited task has not ended.
-//! If the path leads back to its first node, each join of the cycle waits for the next one, and
-//! none ever ends. (A task that was run inline is listed as blocked until its callbacks have been
-//! called, which may join. But it has ended by then, and no join awaits it any more.)
+//! list before it goes on in any of these. So each task that a listed join blocks ends only after
+//! the task that the join awaits has ended. An edge is followed only if the awaited task has not
+//! ended. If a path leads back to its first node, each join of the cycle waits for the next one,
+//! and none ever ends. (A task that was run inline is listed as blocked until its callbacks have
+//! been called, which may join. But it has ended by then, and no join awaits it any more.)
 //!
 //! # Why every cycle is found
 //! All is done under one lock. So one join of a cycle is the last to be listed, and when it is
-//! about to be, all other nodes of the cycle are in the list. This join follows the whole path and
-//! gives up. Joins with a time limit are not listed, since they end anyway; but a limit beyond the
+//! about to be, all other nodes of the cycle are in the list. This join follows all paths and gives
+//! up. Joins with a time limit are not listed, since they end anyway; but a limit beyond the
 //! range of the clock is none, and such a join is listed. Short joins are not listed either:
 //! listing costs more than most joins take, and a cycle does not go away meanwhile.
 //!
@@ -63,20 +63,23 @@ pub(super) struct Cycle;
 /// task runs on this thread.
 pub(super) fn list(awaited: TaskRef) -> Result<Option<Listed>, Cycle> {
     add(awaited, |listed, awaited, blocked| {
-        let mut next = awaited;
-        // No path has more edges than there are joins, the new one included.
-        for _ in 0..=listed.len() {
+        let mut to_follow = vec![awaited];
+        let mut unseen: Vec<_> = listed.iter().collect();
+        while let Some(next) = to_follow.pop() {
             let cell = next.id().addr();
             if next.is_done() {
-                break;
+                continue;
             }
             if blocked.contains(&cell) {
                 return Err(Cycle);
             }
-            match listed.iter().find(|join| join.blocked.contains(&cell)) {
-                Some(join) => next = &join.awaited,
-                None => break,
-            }
+            unseen.retain(|join| {
+                let blocks = join.blocked.contains(&cell);
+                if blocks {
+                    to_follow.push(&join.awaited);
+                }
+                !blocks
+            });
         }
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use crate::pool::Local;
 use crate::trace::carried;
-use crate::unwind;
+use crate::unwind::{self, Kept};
 
 /// Calls two closures, maybe at the same time, and returns their results. Outside of pools it calls
 /// one after the other.
@@ -29,8 +29,9 @@ use crate::unwind;
 /// # Panics
 ///
 /// Panics if one of the closures does, with the same payload, when both have ended. If both do, the
-/// panic of the first goes on. If the first panics before the second was begun, another thread
-/// calls the second.
+/// panic of the first goes on. The result of the other is dropped, and a panic in that drop ends
+/// there. If the first panics before the second closure was begun, another thread calls that; or
+/// this thread, if no other has come for it within one second.
 ///
 /// In a forked child process, panics if a thread of the parent has taken the second closure.
 ///
@@ -74,7 +75,11 @@ pub(crate) fn one_after_the_other<RA, RB>(
     b: impl FnOnce() -> RB,
 ) -> (RA, RB) {
     match unwind::catch(a) {
-        Ok(first) => (first, b()),
+        Ok(first) => {
+            let first = Kept::new(first);
+            let second = b();
+            (first.into_inner(), second)
+        }
         Err(payload) => {
             unwind::discard(unwind::catch(b));
             unwind::resume(payload)

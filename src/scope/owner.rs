@@ -7,6 +7,7 @@ use crate::handle::look_for_a_while;
 use crate::pool::Local;
 #[cfg(workmill_loom)]
 use crate::primitive::Ordering;
+use crate::trampoline;
 use crate::unwind::{self, Payload};
 use crate::wait::{Blocking, Cause, Deadline, block_until};
 
@@ -42,6 +43,8 @@ fn wait(tasks: &Tasks<'_>) {
     if tasks.is_over() {
         return;
     }
+    // This thread may have put off the drop of a task that was refused or cancelled.
+    trampoline::catch_up_anyway();
     if tasks.process.is_here() {
         park(tasks);
     }

@@ -11,6 +11,8 @@
 
 use std::marker::PhantomData;
 
+use crate::unwind;
+
 /// A part of a vector's memory that nobody has filled.
 pub(super) struct Room<'a, R> {
     start: *mut R,
@@ -18,7 +20,8 @@ pub(super) struct Room<'a, R> {
     vector: PhantomData<&'a mut Vec<R>>,
 }
 
-/// A part of a vector's memory that is filled. Its drop drops the results in there.
+/// A part of a vector's memory that is filled. Its drop drops the results in there, and does not
+/// panic: the thread may unwind, because the function of the map has panicked.
 pub(super) struct Filled<'a, R>(Room<'a, R>);
 
 // SAFETY: it is the only way to a part of the memory, in which there is nothing but `R`s.
@@ -85,9 +88,12 @@ impl<'a, R> Filled<'a, R> {
 
 impl<R> Drop for Filled<'_, R> {
     fn drop(&mut self) {
-        let filled = std::ptr::slice_from_raw_parts_mut(self.0.start, self.0.len);
-        // SAFETY: that many results lie there, one behind the other, and belong to this alone.
-        unsafe { std::ptr::drop_in_place(filled) };
+        for index in 0..self.0.len {
+            // SAFETY: that many results lie there, one behind the other.
+            let place = unsafe { self.0.start.add(index) };
+            // SAFETY: there is a result, which belongs to this alone, and is dropped once.
+            unwind::contain(|| unsafe { std::ptr::drop_in_place(place) });
+        }
     }
 }
 

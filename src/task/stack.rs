@@ -44,7 +44,7 @@ use std::task::Waker;
 
 use crate::fork::Stamp;
 use crate::primitive::{AtomicU8, Ordering, UnsafeCell};
-use crate::unwind::{self, Payload};
+use crate::unwind::{self, Kept, Payload};
 
 /// No thief has ended the half; most have none.
 const TAKEN: u8 = 0;
@@ -72,7 +72,8 @@ pub(crate) trait Owner {
     fn take_back(&self, half: &Half) -> Option<Public>;
 
     /// Blocks until the half is done, which a thief has taken or will take; in a child process of
-    /// the thief's it returns at once. Or takes the half back, if no thread may come to take it.
+    /// the thief's it returns at once. Or takes the half back, if no thread may come to take it; a
+    /// waker of this thread's may have been left in it by then.
     fn wait_for(&self, half: &Half) -> Option<Public>;
 }
 
@@ -455,6 +456,12 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
         if !self.half.is_of(public) {
             abort();
         }
+        // It may have waited before.
+        let waker = self.half.waker.with_mut(|waker| {
+            // SAFETY: the owner has the only `Public`, so there is no thief, and never will be.
+            unsafe { take_waker(waker) }
+        });
+        unwind::discard(waker);
         // SAFETY: the owner has the only `Public`, so nobody has touched the closure.
         let closure = unsafe { self.take_closure() };
         closure()
@@ -462,7 +469,7 @@ impl<F: FnOnce() -> R, R> Job<F, R> {
 
     /// Ends the half, the newest of the list, while this thread unwinds: on another thread, since
     /// code that runs here would find itself in a thread that panics; but here if no other may
-    /// come. Does not unwind.
+    /// come, or none does. Does not unwind.
     #[cold]
     #[inline(never)]
     fn end_beside_panic(&self, owner: &impl Owner, listed: Listed) {
@@ -519,8 +526,9 @@ where
         a()
     };
     let first = unwind::call_or(call, || job.end_beside_panic(owner, listed));
+    let first = Kept::new(first);
     match job.end(owner, listed) {
-        Ok(second) => (first, second),
+        Ok(second) => (first.into_inner(), second),
         Err(payload) => unwind::resume(payload),
     }
 }
@@ -549,6 +557,13 @@ where
     let second = unwind::catch(|| other.wait(owner)).and_then(|it| it);
     match (first, second) {
         (Ok(first), Ok(second)) => (first, second),
-        (Err(payload), _) | (_, Err(payload)) => unwind::resume(payload),
+        (Err(payload), second) => {
+            unwind::discard(second);
+            unwind::resume(payload)
+        }
+        (Ok(first), Err(payload)) => {
+            unwind::discard(first);
+            unwind::resume(payload)
+        }
     }
 }

@@ -222,6 +222,80 @@ fn with_all_spare_threads_away_the_second_is_called_all_the_same_when_the_first_
     });
 }
 
+/// Calls `join` with a first closure that panics, and returns whether the second was called.
+fn calls_the_second_beside_a_panic() -> bool {
+    let called = AtomicUsize::new(0);
+    let second = || called.fetch_add(1, SeqCst);
+    let joined = catch_unwind(AssertUnwindSafe(|| join(|| panic_any("one"), second)));
+    let payload = joined.map(|_: ((), _)| ()).unwrap_err();
+    assert_eq!(payload.downcast_ref(), Some(&"one"));
+    called.into_inner() == 1
+}
+
+/// The thread that joins has no slot, and the one that has it waits for that thread.
+#[test]
+fn without_a_slot_and_with_all_spare_threads_away_the_second_is_called_when_the_first_panics() {
+    limited(|| {
+        let builder = Builder::new().threads(1).max_spare_threads(1);
+        let pool = builder.build().unwrap();
+        let (begun, ended) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (begins, ends) = (Arc::clone(&begun), Arc::clone(&ended));
+        let task = pool.submit(move || {
+            blocking(|| {
+                begun.wait();
+                let called = calls_the_second_beside_a_panic();
+                ended.set();
+                called
+            })
+        });
+        let waits = pool.submit(move || {
+            begins.set();
+            ends.wait();
+        });
+        assert!(task.join().unwrap());
+        waits.join().unwrap();
+    });
+}
+
+/// All threads that might take the second closure wait for the lock.
+#[test]
+fn a_lock_held_across_a_join_does_not_keep_the_second_from_being_called_when_the_first_panics() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let lock = Arc::new(Mutex::new(0));
+        let locked = Arc::clone(&lock);
+        let task = pool.submit(move || {
+            let _held = lock.lock().unwrap();
+            for _ in 0..10 {
+                let lock = Arc::clone(&lock);
+                current()
+                    .unwrap()
+                    .execute(move || *lock.lock().unwrap() += 1);
+            }
+            calls_the_second_beside_a_panic()
+        });
+        assert!(task.join().unwrap());
+        pool.wait_idle().unwrap();
+        assert_eq!(*locked.lock().unwrap(), 10);
+    });
+}
+
+#[test]
+fn a_result_that_panics_in_its_drop_leaves_the_panic_of_the_other_closure_alone() {
+    limited(|| {
+        let bomb = || Some(Bomb { depth: 3 });
+        let one = || -> Option<Bomb> { panic_any("one") };
+        let other = || -> Option<Bomb> { panic_any("other") };
+        assert_eq!(payload(move || drop(join(bomb, other))), "other");
+        assert_eq!(payload(move || drop(join(one, bomb))), "one");
+        assert_eq!(payload(move || drop(with_stolen(bomb, other))), "other");
+        assert_eq!(payload(move || drop(with_stolen(one, bomb))), "one");
+        // Outside of pools.
+        let joined = catch_unwind(|| drop(join(bomb, other)));
+        assert_eq!(joined.unwrap_err().downcast_ref(), Some(&"other"));
+    });
+}
+
 #[test]
 fn results_and_payloads_are_dropped_once_whatever_panics() {
     limited(|| {
@@ -524,6 +598,42 @@ fn a_half_that_joins_its_own_task_is_told_of_the_deadlock() {
         });
         sender.send(task).unwrap();
         assert_eq!(told.recv().unwrap(), Some(CancelReason::Deadlock));
+    });
+}
+
+/// Each half joins a task, and the task of the second joins theirs.
+#[test]
+fn a_cycle_through_one_of_two_halves_that_join_is_found() {
+    limited(|| {
+        let pool = ThreadPoolExecutor::new(4).unwrap();
+        let end = Arc::new(Event::new());
+        let (ends, waiting) = (Arc::clone(&end), pool.clone());
+        let long = pool.submit(move || ends.wait());
+        let wait_for = move |threads| until(|| waiting.metrics().waiting_threads >= threads);
+        wait_for(1);
+        let (sender, receiver) = mpsc::channel::<JoinHandle<()>>();
+        let waiting = wait_for.clone();
+        let back = pool.submit(move || {
+            let task = receiver.recv().unwrap();
+            waiting(3);
+            task.join().map_err(|error| error.cancel_reason())
+        });
+        until(|| back.is_running());
+        let (tell, told) = mpsc::channel();
+        let task = pool.submit(move || {
+            let second = move || {
+                wait_for(2);
+                tell.send(back.join()).unwrap();
+            };
+            with_stolen(|| long.join().unwrap(), second);
+        });
+        sender.send(task).unwrap();
+        let deadlock = Some(CancelReason::Deadlock);
+        match told.recv().unwrap() {
+            Ok(gave_up) => assert_eq!(gave_up.unwrap_err(), deadlock),
+            Err(gave_up) => assert_eq!(gave_up.cancel_reason(), deadlock),
+        }
+        end.set();
     });
 }
 

@@ -12,7 +12,7 @@ use workmill::{
 };
 
 use crate::child::in_child;
-use crate::support::{Drops, Flag, add_one, limited, occupy, until};
+use crate::support::{Bomb, Drops, Flag, add_one, limited, occupy, until};
 
 fn pool(threads: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(threads).unwrap()
@@ -511,6 +511,29 @@ fn a_long_chain_of_cancels_ends_with_the_scope() {
 }
 
 #[test]
+fn scopes_in_drops_of_refused_tasks_end_however_many_lie_in_each_other() {
+    /// Opens a scope when it is dropped, in whose closed pool the next one is refused.
+    struct Next(usize, PoolRef, Arc<AtomicUsize>);
+
+    impl Drop for Next {
+        fn drop(&mut self) {
+            add_one(&self.2);
+            if let Some(left) = self.0.checked_sub(1) {
+                let next = Self(left, self.1.clone(), Arc::clone(&self.2));
+                self.1.scope(|scope| scope.execute(move || drop(next)));
+            }
+        }
+    }
+
+    limited(|| {
+        let (pool, dropped) = (pool(1), Arc::new(AtomicUsize::new(0)));
+        pool.shutdown();
+        drop(Next(200, (*pool).clone(), Arc::clone(&dropped)));
+        assert_eq!(dropped.load(Ordering::SeqCst), 201);
+    });
+}
+
+#[test]
 fn a_task_that_waits_for_its_scope_runs_the_scopes_tasks_itself() {
     limited(|| {
         let pool = pool(1);
@@ -828,6 +851,25 @@ fn a_slice_whose_map_panics_is_an_error_and_leaves_nothing() {
             let numbers: Vec<_> = (0..1000).collect();
             let error = pool.map_slice(&numbers, |&n: &i32| assert!(n % 2 == 0, "out of flour"));
             assert_eq!(error.unwrap_err().panic_message(), Some("out of flour"));
+        });
+    });
+}
+
+#[test]
+fn a_slice_whose_map_panics_is_an_error_though_results_panic_in_their_drops() {
+    limited(|| {
+        everywhere(|pool| {
+            for bad in [0, 500, 999] {
+                let numbers: Vec<_> = (0..1000).collect();
+                let error = pool.map_slice(&numbers, |&n| {
+                    if n == bad {
+                        panic_any("out of flour");
+                    }
+                    Bomb { depth: 3 }
+                });
+                let error = error.map(std::mem::forget).unwrap_err();
+                assert_eq!(error.panic_message(), Some("out of flour"));
+            }
         });
     });
 }

@@ -12,10 +12,14 @@
 //! A thread that waits for a half which was stolen runs nothing but descendants of that half, which
 //! it steals from the thief. If it finds none for [a while](GIVE_AWAY) it waits as for any result,
 //! and gives its slot away. If no thread can come in its place, it takes the half back, unless a
-//! thief has it. Where little is left of the stack, both halves run elsewhere, if they can.
+//! thief has it. Where little is left of the stack, both halves run elsewhere, if they can. So does
+//! the half of a thread that unwinds. But all other threads may wait for what that thread is to do
+//! next, such as to release a lock, and the pool does not see every wait. So it takes the half back
+//! when none has come for [long](BESIDE_PANIC).
 
 use std::num::NonZero;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::here::{Local, with_chain};
 use crate::clock::{Nanos, now};
@@ -27,6 +31,9 @@ use crate::wait::{Blocking, Cause, Deadline, block_until};
 /// The time after which a thread that waits for a stolen half, and finds none of its descendants,
 /// gives its slot away.
 const GIVE_AWAY: Nanos = 50_000;
+
+/// The time after which a thread that unwinds takes its half back, if no other has come for it.
+const BESIDE_PANIC: Duration = Duration::from_secs(1);
 
 /// How a thread looks for descendants of a stolen half, for as long as [`GIVE_AWAY`].
 const LEAPFROG: Spin = Spin {
@@ -250,6 +257,16 @@ impl Owner for Local {
             }
         }
         let poll = |waker: &_| half.poll_done(waker).then_some(());
+        if std::thread::panicking() {
+            let deadline = Deadline::after(BESIDE_PANIC);
+            if block_until(Cause::Arrival, deadline, poll).is_some() {
+                return None;
+            }
+            let own = self.take_back(half);
+            if own.is_some() {
+                return own;
+            }
+        }
         block_until(Cause::Arrival, Deadline::NEVER, poll);
         None
     }
