@@ -37,6 +37,8 @@ pub(crate) struct View {
     groups: Vec<Limited>,
     /// Whether a task needs nothing of the view but to be admitted and pushed by it.
     is_simple: bool,
+    /// Whether a task without a handle needs nothing of the view but its group.
+    is_bare: bool,
 }
 
 /// A group, and the bound on its tasks that wait.
@@ -87,6 +89,12 @@ impl View {
             && new.start_within.is_none()
             && new.rolls.is_empty()
             && new.groups.is_empty();
+        new.is_bare = new.name.is_none()
+            && new.start_within.is_none()
+            && new.rolls.is_empty()
+            && new.class == Priority::Normal
+            && new.bounds().next().is_none()
+            && !new.groups.is_empty();
         Arc::new(new)
     }
 
@@ -244,10 +252,26 @@ impl View {
         make: M,
         patience: Patience,
     ) -> Result<M::Handle, (Refusal, M)> {
+        if M::HAS_NO_HANDLE && self.is_bare {
+            return self.place_bare(pool, make);
+        }
         let name = make.name();
         made(make, |maker| {
             self.admit_and_place(pool, name, maker, patience)
         })
+    }
+
+    /// Makes a task that needs nothing of the view but its group, and places it.
+    fn place_bare<M: MakeWith>(
+        &self,
+        pool: &Arc<Pool>,
+        make: M,
+    ) -> Result<M::Handle, (Refusal, M)> {
+        if pool.is_forked() {
+            return Err((Refusal::Forked, make));
+        }
+        let placed = pool.place_bare(make, &self.groups[0].group);
+        placed.map_err(|make| (Refusal::of_closed(pool), make))
     }
 
     fn admit_and_place(

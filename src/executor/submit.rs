@@ -143,6 +143,8 @@ impl<F> MakeWith for Detached<F>
 where
     F: FnOnce() + Send + 'static,
 {
+    const HAS_NO_HANDLE: bool = true;
+
     fn name(&self) -> &'static Name {
         const { &Name::of::<F>() }
     }

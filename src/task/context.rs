@@ -48,6 +48,8 @@ pub(crate) trait Context {
 pub(crate) enum Ran {
     /// The task has ended.
     Ended,
+    /// The task is a closure without a handle, which has panicked. It has ended.
+    Failed,
     /// There was nothing left to run: the work was run or cancelled elsewhere.
     Tombstone,
     /// The task is a future that was polled, has not ended, and waits to be woken.

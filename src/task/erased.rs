@@ -382,9 +382,10 @@ const fn fits_in<W, Room>() -> bool {
 /// registers for it.
 #[cold]
 #[inline(never)]
-fn fail_unseen(cx: &impl Context, payload: Payload) {
+fn fail_unseen(cx: &impl Context, payload: Payload) -> Ran {
     cx.failed();
     cx.panicked(payload);
+    Ran::Failed
 }
 
 /// A closure without a handle.
@@ -394,10 +395,10 @@ impl<J: Closure<()> + 'static, Cx: Context> Work<Cx> for Detached<J> {
     #[inline]
     fn run(self, cx: &Cx) -> Ran {
         cx.begins(J::NAME);
-        if let Err(payload) = unwind::catch(|| self.0.call()) {
-            fail_unseen(cx, payload);
+        match unwind::catch(|| self.0.call()) {
+            Ok(()) => Ran::Ended,
+            Err(payload) => fail_unseen(cx, payload),
         }
-        Ran::Ended
     }
 
     fn cancel(self, _: CancelReason) -> Result<(), Gone> {

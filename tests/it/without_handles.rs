@@ -1,16 +1,20 @@
 //! The tasks of a group that have no handle are short of nothing that a group promises: they keep
 //! their order among the others, give way, are cancelled, and are counted.
 
+#[cfg(unix)]
+use std::process;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use workmill::{Builder, Event, Group, Priority, ThreadPoolExecutor, Warning, WouldDeadlock};
 
 #[cfg(unix)]
 use crate::child::alone;
 #[cfg(unix)]
-use crate::forking::fork;
-use crate::support::{Drops, limited, occupy, until};
+use crate::forking::{exit, fork, fork_and_go_on};
+use crate::support::{Drops, Flag, limited, occupy, until};
 
 fn pool(threads: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(threads).unwrap()
@@ -250,6 +254,46 @@ fn their_panics_are_told_and_counted_and_the_next_one_runs() {
 }
 
 #[test]
+fn their_permit_is_free_while_their_panic_is_told() {
+    limited(|| {
+        let next_ran = Flag::default();
+        let (hear, told) = mpsc::channel();
+        let group = Arc::new(OnceLock::<Group>::new());
+        let (next, own) = (next_ran.clone(), Arc::clone(&group));
+        let pool = Builder::new()
+            .threads(2)
+            .panic_handler(move |_| {
+                next.wait();
+                let own = own.get().unwrap();
+                // The task whose panic this is has not ended.
+                assert_eq!(own.wait_idle(), Err(WouldDeadlock));
+                hear.send(own.submit(|| 42).join().unwrap()).unwrap();
+            })
+            .build()
+            .unwrap();
+        let group = group.get_or_init(|| pool.limited(1));
+        for waits in [false, true] {
+            let own = group.clone();
+            let release = occupy(group);
+            group.execute(move || {
+                if waits {
+                    own.submit(|| ()).join().unwrap();
+                }
+                panic!("as it is told to");
+            });
+            let next = next_ran.clone();
+            group.execute(move || next.set());
+            release.set();
+            group.wait_idle().unwrap();
+            assert_eq!(told.try_recv(), Ok(42));
+        }
+        let metrics = group.metrics();
+        assert_eq!((metrics.accepted, metrics.finished), (9, 7));
+        assert_eq!(metrics.panicked, 2);
+    });
+}
+
+#[test]
 fn they_lend_their_permit_and_cannot_wait_for_their_group() {
     limited(|| {
         let pool = pool(1);
@@ -336,6 +380,78 @@ fn one_that_forks_leaves_the_others_to_the_parent() {
         told.recv().unwrap().ends_well();
         group.wait_idle().unwrap();
         assert_eq!(ran.load(Ordering::SeqCst), 100);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn one_that_forks_and_returns_in_the_child_drops_none_of_the_others_there() {
+    alone(|| {
+        let process = process::id();
+        let only_here = OnlyIn(process);
+        let pool = pool(1);
+        let group = pool.limited(1);
+        let release = occupy(&group);
+        let (begun, go) = (Flag::default(), Flag::default());
+        let (begins, goes) = (begun.clone(), go.clone());
+        let (hear, told) = mpsc::channel();
+        group.execute(move || {
+            begins.set();
+            goes.wait();
+            if let Some(child) = fork_and_go_on() {
+                hear.send(child).unwrap();
+            }
+        });
+        release.set();
+        begun.wait();
+        // Nothing else waits, and this is the last reference to the group but those of its tasks.
+        group.execute(move || drop(only_here));
+        drop(group);
+        go.set();
+        told.recv().unwrap().ends_well();
+        pool.shutdown();
+    });
+}
+
+/// The exit status of a process says that it has dropped this, unless that is the right one.
+#[cfg(unix)]
+struct OnlyIn(u32);
+
+#[cfg(unix)]
+impl Drop for OnlyIn {
+    fn drop(&mut self) {
+        if process::id() != self.0 {
+            exit(13);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_counts_of_their_group_can_be_read_in_a_child() {
+    alone(|| {
+        let pool = pool(1);
+        let group = pool.limited(1);
+        let over = Arc::new(AtomicBool::new(false));
+        let submitter = {
+            let (group, over) = (group.clone(), Arc::clone(&over));
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    (0..100).for_each(|_| group.execute(|| ()));
+                    group.wait_idle().unwrap();
+                }
+            })
+        };
+        // Some forks find the lock of the group taken.
+        for _ in 0..300 {
+            fork(|| {
+                let metrics = group.metrics();
+                assert!(metrics.finished <= metrics.accepted);
+            })
+            .ends_well();
+        }
+        over.store(true, Ordering::Relaxed);
+        submitter.join().unwrap();
     });
 }
 

@@ -21,6 +21,16 @@ pub(super) struct GroupMeter {
     waits: WaitSamples,
 }
 
+/// The counts of the bare tasks of a group, those of the groups within included, except those that
+/// got tickets or were cancelled. Changed under the lock of the tree.
+#[derive(Clone, Copy, Default)]
+pub(super) struct BareCounts {
+    pub(super) accepted: u64,
+    pub(super) started: u64,
+    pub(super) finished: u64,
+    pub(super) panicked: u64,
+}
+
 impl GroupMeter {
     pub(super) fn accept(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -51,15 +61,24 @@ impl GroupMeter {
         count.fetch_add(1, Ordering::Release);
     }
 
-    pub(super) fn read(&self, number: usize, limit: usize) -> GroupMetrics {
+    /// Reads the counts, and those of the bare tasks by `bare`.
+    pub(super) fn read(
+        &self,
+        bare: impl FnOnce() -> BareCounts,
+        number: usize,
+        limit: usize,
+    ) -> GroupMetrics {
         let get = |count: &AtomicU64| count.load(Ordering::Acquire);
-        // In this order, which that of the fields in the expression below is not.
+        // In this order, which that of the fields in the expression below is not. A bare task that
+        // got a ticket, or was cancelled, has its end here, and its acceptance there.
         let (finished, panicked) = (get(&self.finished), get(&self.panicked));
         let cancelled = CancelCounts::new(|why| get(&self.cancelled[reason_index(why)]));
         let cancelled_begun = get(&self.cancelled_begun);
-        let started = get(&self.started);
+        let bare = bare();
+        let (finished, panicked) = (bare.finished + finished, bare.panicked + panicked);
+        let started = bare.started + get(&self.started);
         let counts = TaskCounts {
-            accepted: get(&self.accepted),
+            accepted: bare.accepted + get(&self.accepted),
             started,
             finished,
             panicked,
@@ -78,5 +97,26 @@ impl GroupMeter {
             in_progress: counts.in_progress(),
             oldest_wait: self.waits.oldest_wait(&counts),
         }
+    }
+}
+
+#[cfg(all(test, not(workmill_loom)))]
+mod tests {
+    use super::*;
+    use crate::error::CancelReason;
+
+    #[test]
+    fn no_end_is_read_without_its_acceptance() {
+        let meter = GroupMeter::default();
+        // While the counts are read, two bare tasks are accepted: one begins, gets a ticket and
+        // ends, and the other is cancelled.
+        let bare = || {
+            meter.end(End::Returned);
+            meter.end(End::unbegun(CancelReason::Shutdown));
+            BareCounts::default()
+        };
+        let metrics = meter.read(bare, 0, 1);
+        assert_eq!((metrics.accepted, metrics.started), (0, 0));
+        assert_eq!((metrics.finished, metrics.cancelled.total()), (0, 0));
     }
 }

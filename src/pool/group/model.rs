@@ -6,8 +6,12 @@ use std::task::{Wake, Waker};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{Arrived, Begins, Group, Loan, Ticket};
+use super::answers::Begins;
+use super::ticket::Ticket;
+use super::{Arrived, Begin, Group, Loan, Next, Put};
+use crate::error::CancelReason;
 use crate::pool::priority::Priority;
+use crate::task::End;
 use crate::wait::{Cause, Deadline};
 
 type Tasks = Group<usize, ()>;
@@ -50,9 +54,12 @@ fn ticket(group: &Arc<Tasks>) -> Arc<Ticket<usize, ()>> {
     Arc::new(group.accept(|_| true).unwrap())
 }
 
-fn list(begins: Begins<usize>) -> Vec<usize> {
+fn list(begins: Begins<usize, Tasks>) -> Vec<usize> {
     let mut tasks = Vec::new();
-    begins.for_each(|task| tasks.push(task));
+    begins.for_each(|begins| match begins {
+        Begin::Task(task) => tasks.push(task),
+        Begin::Call(_) => panic!("no task is bare"),
+    });
     tasks
 }
 
@@ -283,5 +290,211 @@ fn a_thread_that_waits_for_a_group_is_woken_by_the_last_task() {
         let look = || (group.unfinished() == 0).then_some(());
         group.idle.wait(Cause::Arrival, Deadline::NEVER, look);
         enders.into_iter().for_each(|ender| ender.join().unwrap());
+    });
+}
+
+/// Threads that put bare tasks of a group of one, and run what begins by that.
+struct Bare {
+    group: Arc<Tasks>,
+    meter: Meter,
+    /// Bits of the tasks that have begun.
+    ran: AtomicUsize,
+}
+
+impl Bare {
+    fn of(group: Arc<Tasks>) -> Arc<Self> {
+        Arc::new(Self {
+            group,
+            meter: Meter::default(),
+            ran: AtomicUsize::new(0),
+        })
+    }
+
+    fn accept(&self) {
+        assert!(self.group.accept_bare(|_| true));
+    }
+
+    /// Puts a task that was accepted, and runs what begins.
+    fn put(&self, task: usize) {
+        if let Put::Begins(group) = self.group.put(task) {
+            self.run(vec![Begin::Call(group)], &[]);
+        }
+    }
+
+    fn run_one(&self, task: usize) {
+        self.meter.begin(1);
+        let before = self.ran.fetch_or(1 << task, Ordering::AcqRel);
+        assert_eq!(before & 1 << task, 0, "a task runs once");
+        self.meter.end();
+    }
+
+    /// Runs what begins, and all that begins by that.
+    fn run(&self, mut begins: Vec<Begin<usize, Tasks>>, tickets: &[Arc<Ticket<usize, ()>>]) {
+        while let Some(next) = begins.pop() {
+            match next {
+                Begin::Call(group) => match group.call() {
+                    Some(task) => self.run_call(task).for_each(|it| begins.push(it)),
+                    None => group.give_back().for_each(|it| begins.push(it)),
+                },
+                Begin::Task(task) => {
+                    self.run_one(task);
+                    let ticket = &tickets[task];
+                    ticket.leave().begins.for_each(|it| begins.push(it));
+                    ticket.finish(None);
+                }
+            }
+        }
+    }
+
+    /// Runs the task of a call, and those with which the call goes on.
+    fn run_call(&self, mut task: usize) -> Begins<usize, Tasks> {
+        loop {
+            self.run_one(task);
+            let next = self.group.next(End::Returned, true);
+            self.group.finish_bare();
+            match next {
+                Next::Runs(next) => task = next,
+                Next::Begins(begins) => return begins,
+            }
+        }
+    }
+}
+
+/// Bug: the permit comes free while the inbox is open.
+#[test]
+fn a_bare_task_that_is_put_as_the_permit_comes_free_begins() {
+    what_is_put_begins(|| Tasks::new(1));
+}
+
+/// Bug: a call that has run its task keeps its permits.
+#[test]
+fn a_bare_task_that_is_put_as_the_permit_of_a_group_within_comes_free_begins() {
+    what_is_put_begins(|| Tasks::new(1).within(1));
+}
+
+fn what_is_put_begins(group: fn() -> Arc<Tasks>) {
+    bounded_model(3, move || {
+        let all = Bare::of(group());
+        (0..4).for_each(|_| all.accept());
+        let other = {
+            let all = Arc::clone(&all);
+            thread::spawn(move || {
+                all.put(0);
+                all.put(1);
+            })
+        };
+        all.put(2);
+        all.put(3);
+        other.join().unwrap();
+        assert_eq!(all.ran.load(Ordering::Acquire), 0b1111);
+        assert_free(&all.group);
+    });
+}
+
+/// Bug: a task with a ticket arrives before those in the inbox.
+#[test]
+fn bare_tasks_and_those_with_tickets_keep_their_order() {
+    bounded_model(3, || {
+        let all = Bare::of(Tasks::new(1));
+        (0..4).for_each(|_| all.accept());
+        let Put::Begins(call) = all.group.put(0) else {
+            panic!("the permit is free");
+        };
+        let submitter = {
+            let all = Arc::clone(&all);
+            thread::spawn(move || {
+                let ticket = ticket(&all.group);
+                all.put(1);
+                all.put(2);
+                let tickets: Vec<_> = (0..4).map(|_| Arc::clone(&ticket)).collect();
+                let begun = arrive(&ticket, 3);
+                // If it begins, it begins last.
+                assert!(begun.is_empty() || all.ran.load(Ordering::Acquire) == 0b111);
+                let begun = begun.into_iter().map(Begin::Task).collect();
+                all.run(begun, &tickets);
+                ticket
+            })
+        };
+        // Others have begun when the last does.
+        let first = call.call().unwrap();
+        let mut begins = Vec::new();
+        all.run_call(first).for_each(|it| begins.push(it));
+        let ticket = submitter.join().unwrap();
+        let tickets: Vec<_> = (0..4).map(|_| Arc::clone(&ticket)).collect();
+        for next in begins {
+            match next {
+                Begin::Task(3) => {
+                    assert_eq!(all.ran.load(Ordering::Acquire), 0b111, "it came last");
+                    all.run(vec![Begin::Task(3)], &tickets);
+                }
+                next => all.run(vec![next], &tickets),
+            }
+        }
+        all.put(3 + 1);
+        assert_eq!(all.ran.load(Ordering::Acquire), 0b11111);
+        assert_free(&all.group);
+    });
+}
+
+/// Bug: a task that is ready is left behind. Bug: one in the inbox is left behind. Bug: a call that
+/// finds no task keeps its permits.
+#[test]
+fn a_bare_task_begins_or_is_taken_as_its_group_is_stopped() {
+    bounded_model(3, || {
+        let all = Bare::of(Tasks::new(1));
+        (0..4).for_each(|_| all.accept());
+        let Put::Begins(call) = all.group.put(0) else {
+            panic!("the permit is free");
+        };
+        let other = {
+            let all = Arc::clone(&all);
+            thread::spawn(move || all.put(3))
+        };
+        all.put(1);
+        all.put(2);
+        let stopped = all.group.stop(|()| ());
+        let taken = stopped.bare.iter().chain(&stopped.ready);
+        let taken = taken.fold(0, |bits, taken| bits | 1 << taken.task);
+        assert_eq!(taken & 0b111, 0b111, "they have not begun");
+        all.run(vec![Begin::Call(call)], &[]);
+        other.join().unwrap();
+        assert_eq!(all.ran.load(Ordering::Acquire) ^ taken, 0b1111);
+        for taken in stopped.bare.into_iter().chain(stopped.ready) {
+            taken.bare.unwrap().cancel_bare(CancelReason::Shutdown);
+        }
+        assert_free(&all.group);
+    });
+}
+
+/// Bug: the ticket of a bare task has no permits.
+#[test]
+fn a_bare_task_lends_its_permit_by_the_ticket_that_it_gets() {
+    bounded_model(3, || {
+        let all = Bare::of(Tasks::new(1));
+        (0..2).for_each(|_| all.accept());
+        let Put::Begins(call) = all.group.put(0) else {
+            panic!("the permit is free");
+        };
+        let other = {
+            let all = Arc::clone(&all);
+            thread::spawn(move || all.put(1))
+        };
+        assert_eq!(call.call(), Some(0));
+        let (lender, borrower) = (call.ticket(), ticket(&all.group));
+        assert!(arrive(&borrower, 2).is_empty());
+        assert!(matches!(lender.lend_to(&borrower), Loan::Begins(2)));
+        all.run_one(2);
+        let left = borrower.leave();
+        assert!(list(left.begins).is_empty());
+        borrower.finish(None);
+        all.run_one(0);
+        let mut begins = Vec::new();
+        lender.leave().begins.for_each(|it| begins.push(it));
+        lender.finish(None);
+        all.run(begins, &[]);
+        other.join().unwrap();
+        // If it was put after the last look, the thread that has put it has run it.
+        assert_eq!(all.ran.load(Ordering::Acquire), 0b111);
+        assert_free(&all.group);
     });
 }

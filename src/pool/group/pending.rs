@@ -36,7 +36,7 @@ pub(in crate::pool) struct Groups<T> {
 }
 
 /// A group of a pool's tasks.
-pub(in crate::pool) type OfPool<T> = Group<Pending<T>, TaskRef>;
+pub(crate) type OfPool<T> = Group<Pending<T>, TaskRef>;
 
 impl<T> Groups<T> {
     pub(in crate::pool) fn new() -> Self {

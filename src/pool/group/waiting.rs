@@ -8,6 +8,9 @@ use crate::pool::priority::Priority;
 /// no class waits forever.
 const TURNS: usize = 32;
 
+/// The memory that is kept when a queue is empty is enough for this many tasks.
+pub(super) const KEPT: usize = 1024;
+
 /// The index of the queue of borrowers, behind those of the classes.
 const BORROWERS: usize = 3;
 
@@ -25,9 +28,12 @@ pub(super) struct Waiting<T> {
     taken: usize,
 }
 
+/// A task that waits, with the key of its ticket, if it has one.
+type Waiter<T> = (Option<usize>, T);
+
 struct Queue<T> {
     /// In order of their numbers. A task that was taken out of the middle has left a gap.
-    tasks: VecDeque<(u64, Option<(usize, T)>)>,
+    tasks: VecDeque<(u64, Option<Waiter<T>>)>,
     gaps: usize,
     next: u64,
 }
@@ -49,17 +55,22 @@ impl<T> Waiting<T> {
         self.queues.iter().all(|queue| queue.tasks.is_empty())
     }
 
-    /// Adds the task of a ticket behind those of its class.
-    pub(super) fn push(&mut self, class: Priority, ticket: usize, task: T) -> Place {
+    /// Returns `true` if no task of a class waits, except borrowers.
+    pub(super) fn has_none_of(&self, class: Priority) -> bool {
+        self.queues[class as usize].tasks.is_empty()
+    }
+
+    /// Adds the task of a ticket, or a bare one, behind those of its class.
+    pub(super) fn push(&mut self, class: Priority, ticket: Option<usize>, task: T) -> Place {
         self.push_to(class as usize, ticket, task)
     }
 
     /// Adds the task of a ticket that borrows permits.
     pub(super) fn push_borrower(&mut self, ticket: usize, task: T) -> Place {
-        self.push_to(BORROWERS, ticket, task)
+        self.push_to(BORROWERS, Some(ticket), task)
     }
 
-    fn push_to(&mut self, queue: usize, ticket: usize, task: T) -> Place {
+    fn push_to(&mut self, queue: usize, ticket: Option<usize>, task: T) -> Place {
         let Queue { tasks, next, .. } = &mut self.queues[queue];
         let number = *next;
         *next += 1;
@@ -77,13 +88,13 @@ impl<T> Waiting<T> {
         borrowers.filter_map(|(number, task)| {
             let (ticket, _) = task.as_ref()?;
             let (queue, number) = (BORROWERS, *number);
-            Some((*ticket, Place { queue, number }))
+            Some(((*ticket)?, Place { queue, number }))
         })
     }
 
-    /// Returns the ticket of the task that is to be taken next, of those that borrow nothing, and
-    /// its place.
-    pub(super) fn peek(&self) -> Option<(usize, Place)> {
+    /// Returns the ticket of the task that is to be taken next, of those that borrow nothing, if it
+    /// has one, and its place.
+    pub(super) fn peek(&self) -> Option<(Option<usize>, Place)> {
         let [high, normal, low] = Priority::ALL;
         let is_empty = |class| self.queues[class as usize].tasks.is_empty();
         if is_empty(high) && is_empty(low) {
@@ -97,14 +108,14 @@ impl<T> Waiting<T> {
         order.into_iter().find_map(|class| self.first_of(class))
     }
 
-    /// Returns the ticket of the task that has waited longest, and its place.
-    pub(super) fn oldest(&self) -> Option<(usize, Place)> {
+    /// Returns the ticket of the task that has waited longest, if it has one, and its place.
+    pub(super) fn oldest(&self) -> Option<(Option<usize>, Place)> {
         let [high, normal, low] = Priority::ALL;
         let order = [low, normal, high];
         order.into_iter().find_map(|class| self.first_of(class))
     }
 
-    fn first_of(&self, class: Priority) -> Option<(usize, Place)> {
+    fn first_of(&self, class: Priority) -> Option<(Option<usize>, Place)> {
         let queue = class as usize;
         let (number, task) = self.queues[queue].tasks.front()?;
         let (ticket, _) = task.as_ref().expect("no gap is first");
@@ -136,12 +147,30 @@ impl<T> Waiting<T> {
         if queue.gaps > 0 {
             queue.close_gaps();
         }
+        if queue.tasks.is_empty() && queue.tasks.capacity() > KEPT {
+            queue.tasks = VecDeque::new();
+        }
         let (_, task) = task.expect("a task is taken once");
         task
     }
 
+    /// Takes all bare tasks out.
+    pub(super) fn take_bare(&mut self) -> Vec<T> {
+        let mut bare = Vec::new();
+        for queue in &mut self.queues {
+            for (_, place) in &mut queue.tasks {
+                if let Some((_, task)) = place.take_if(|(ticket, _)| ticket.is_none()) {
+                    bare.push(task);
+                    queue.gaps += 1;
+                }
+            }
+            queue.close_gaps();
+        }
+        bare
+    }
+
     /// Takes all tasks out, with their tickets.
-    pub(super) fn take_all(&mut self) -> Vec<(usize, T)> {
+    pub(super) fn take_all(&mut self) -> Vec<(Option<usize>, T)> {
         let mut all = Vec::new();
         for queue in &mut self.queues {
             all.extend(queue.tasks.drain(..).filter_map(|(_, task)| task));
@@ -182,7 +211,7 @@ mod tests {
     fn gaps_are_closed_and_the_rest_keeps_its_order() {
         let mut waiting = Waiting::new();
         let places: Vec<_> = (0..1000)
-            .map(|n| waiting.push(Priority::Normal, 0, n))
+            .map(|n| waiting.push(Priority::Normal, Some(0), n))
             .collect();
         for n in (0..1000).filter(|n| n % 10 != 5) {
             assert_eq!(waiting.take(places[n as usize]), n);
@@ -198,11 +227,31 @@ mod tests {
     }
 
     #[test]
+    fn bare_tasks_are_taken_from_among_the_others() {
+        let mut waiting = Waiting::new();
+        for n in 0..1000 {
+            let ticket = Some(n as usize).filter(|n| n % 3 == 0);
+            waiting.push(Priority::Normal, ticket, n);
+        }
+        let bare = waiting.take_bare();
+        assert!(bare.iter().all(|n| n % 3 != 0));
+        assert_eq!(bare.len(), 666);
+        let rest: Vec<_> = std::iter::from_fn(|| {
+            let (ticket, place) = waiting.peek()?;
+            Some((ticket?, waiting.take_next(place)))
+        })
+        .collect();
+        assert!(rest.iter().all(|(ticket, task)| *ticket == *task as usize));
+        assert_eq!(rest.len(), 334);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
     fn each_class_has_its_turn_among_thirty_two() {
         let mut waiting = Waiting::new();
         for class in Priority::ALL {
             for _ in 0..100 {
-                waiting.push(class, 0, class as u32);
+                waiting.push(class, Some(0), class as u32);
             }
         }
         let taken: Vec<_> = (0..64).filter_map(|_| take(&mut waiting)).collect();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::extras::TaskGroup;
-use super::here::{Local, Pool, PoolTask};
+use super::bare::{TakenTask, count_cancelled};
+use super::here::{Local, Pool, PoolTask, TaskGroup};
 use super::roll::cancel;
 use crate::error::CancelReason;
 use crate::pool::meter::Event;
 use crate::pool::shared::Phase;
-use crate::task::cell::Cancelled;
+use crate::task::cell::{Cancelled, TaskRef};
 use crate::unwind;
 
 impl Pool {
@@ -72,8 +72,9 @@ impl Pool {
     }
 
     fn cancel_all(self: &Arc<Self>) {
-        let cancel = |task| {
+        let cancel = |task, group: Option<Arc<TaskGroup>>| {
             self.cancel_at_the_end(task);
+            count_cancelled(self.link, group, CancelReason::Shutdown);
             self.queue.task_done(None);
         };
         let (mut futures, mut closures) = (Vec::new(), Vec::new());
@@ -83,17 +84,20 @@ impl Pool {
         let mut waiting = waiting.into_iter();
         let mut next = || match self.is_forked() {
             true => None,
-            false => waiting.next().or_else(|| self.queue.find_any()),
+            false => {
+                let taken = waiting.next().map(|taken| (taken.task.task, taken.bare));
+                taken.or_else(|| Some((self.queue.find_any()?, None)))
+            }
         };
-        while let Some(task) = next() {
+        while let Some((task, group)) = next() {
             if task.look().is_some_and(|look| look.is_future) {
                 self.request_cancel_at_the_end(&task);
                 futures.push(task);
             } else if futures.is_empty() {
-                cancel(task);
+                cancel(task, group);
             } else {
                 // Its drop may wait for one of the futures, which are in no queue.
-                closures.push(task);
+                closures.push((task, group));
             }
         }
         if self.is_forked() {
@@ -102,10 +106,10 @@ impl Pool {
         }
         // A worker drops them, and those that nobody has woken.
         futures.into_iter().for_each(|task| self.push_back(task));
-        for task in closures {
+        for (task, group) in closures {
             match self.is_forked() {
                 true => std::mem::forget(task),
-                false => cancel(task),
+                false => cancel(task, group),
             }
         }
         if self.is_forked() {
@@ -118,9 +122,20 @@ impl Pool {
         }
     }
 
+    /// A task waits in a group now: the pool may have looked before.
+    pub(super) fn look_whether_it_stops(self: &Arc<Self>, group: &TaskGroup) {
+        if self.is_stopping() {
+            let outermost = group.path().last();
+            outermost
+                .into_iter()
+                .for_each(|group| self.cancel_waiting(group));
+        }
+    }
+
     /// Cancels what waits in a group, since the pool is stopping.
-    pub(super) fn cancel_waiting(self: &Arc<Self>, group: &TaskGroup) {
-        for task in self.drain(group) {
+    fn cancel_waiting(self: &Arc<Self>, group: &TaskGroup) {
+        for taken in self.drain(group) {
+            let (task, bare) = (taken.task.task, taken.bare);
             if self.is_forked() {
                 std::mem::forget(task);
                 continue;
@@ -130,6 +145,7 @@ impl Pool {
                 self.push_back(task);
             } else {
                 Local::visit(self, || self.cancel_at_the_end(task));
+                count_cancelled(self.link, bare, CancelReason::Shutdown);
                 self.queue.task_done(None);
             }
         }
@@ -139,22 +155,32 @@ impl Pool {
     /// Cancels the tasks of a group that have not begun, and its futures. Returns the number of
     /// tasks that it cancelled.
     pub(crate) fn stop_group(self: &Arc<Self>, group: &TaskGroup) -> usize {
-        let mut cancelled = 0;
-        for task in group.tasks(|task| task.task_ref()) {
-            cancelled += usize::from(cancel(&task, CancelReason::Shutdown, self.link));
+        let stopped = group.stop(|task| task.task_ref());
+        let cancel_all = |tasks: Vec<TaskRef>| {
+            let tasks = tasks.into_iter();
+            let cancelled = tasks.filter(|it| cancel(it, CancelReason::Shutdown, self.link));
+            cancelled.count()
+        };
+        let mut cancelled = cancel_all(stopped.waiting);
+        for (tasks, have_calls) in [(stopped.bare, false), (stopped.ready, true)] {
+            for task in tasks {
+                if self.is_forked() {
+                    // The drop of another has forked.
+                    std::mem::forget(task);
+                    continue;
+                }
+                cancelled += 1;
+                Self::cancel_bare(self.link, task, have_calls);
+            }
         }
-        cancelled
+        cancelled + cancel_all(stopped.others)
     }
 
     /// Takes what waits in a group.
-    fn drain(&self, group: &TaskGroup) -> Vec<PoolTask> {
+    fn drain(&self, group: &TaskGroup) -> Vec<TakenTask> {
         let drained = group.drain();
         drained.lenders.into_iter().for_each(unwind::wake);
-        drained
-            .tasks
-            .into_iter()
-            .map(|pending| pending.task)
-            .collect()
+        drained.tasks
     }
 
     /// Makes a group of this pool's tasks.

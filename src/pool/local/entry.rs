@@ -46,6 +46,9 @@ pub(crate) trait Make: Sized {
 
 /// Something that can be submitted by a view.
 pub(crate) trait MakeWith: Make {
+    /// Whether nobody gets a handle, so that the task can be bare.
+    const HAS_NO_HANDLE: bool = false;
+
     /// Returns the name of the type of what becomes the task.
     fn name(&self) -> &'static Name;
 
@@ -285,7 +288,7 @@ impl Pool {
     }
 
     #[inline(always)]
-    fn accept_on(&self, part: Option<&Local>) -> Result<(), Closed> {
+    pub(super) fn accept_on(&self, part: Option<&Local>) -> Result<(), Closed> {
         match part {
             Some(_) if self.is_stopping() => Err(Closed),
             Some(local) => {

@@ -11,19 +11,17 @@
 //! knows the tasks.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::expiry::Settle;
-use super::here::{Pool, PoolTask, with_innermost};
+use super::here::{Pool, PoolTask, TaskGroup};
 use super::roll::Roll;
-use super::standing::watch;
 use crate::error::CancelReason;
 use crate::name::Name;
-use crate::pool::group::pending::{Caller, Destination, Pending};
-use crate::pool::group::{Arrived, Group, Left, Ticket};
+use crate::pool::group::pending::{Destination, Pending};
+use crate::pool::group::ticket::Ticket;
 use crate::pool::link::PoolLink;
 use crate::pool::priority::Priority;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
@@ -31,10 +29,6 @@ use crate::task::cell::{RawTask, TaskRef};
 use crate::task::{End, Extra, Task};
 use crate::timer::alarm;
 use crate::timer::entries::Key;
-use crate::unwind;
-
-/// A group of a pool's tasks.
-pub(crate) type TaskGroup = Group<Pending<PoolTask>, TaskRef>;
 
 /// Room that a task takes up until it begins, or for longer.
 pub(crate) trait Bound: Send {
@@ -46,7 +40,7 @@ pub(crate) trait Bound: Send {
 pub(crate) struct Extras {
     pub(super) link: PoolLink,
     name: &'static Name,
-    class: Priority,
+    pub(super) class: Priority,
     life: Mutex<Life>,
     pub(super) ticket: OnceLock<Ticket<Pending<PoolTask>, TaskRef>>,
     /// The rolls on which the task is, and its keys there.
@@ -80,94 +74,6 @@ struct Life {
     has_ended: bool,
 }
 
-std::thread_local! {
-    /// The extras of the task whose code runs on this thread, the innermost that has any.
-    static CURRENT: RefCell<Option<Arc<Extras>>> = const { RefCell::new(None) };
-    /// The extras of the tasks whose callbacks run on this thread, or whose futures are dropped:
-    /// they have yet to end for their groups.
-    static ENDING: RefCell<Vec<Arc<Extras>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Sets the extras of the task that runs on this thread, and returns those before.
-fn replace_current(new: Option<Arc<Extras>>) -> Option<Arc<Extras>> {
-    // While a thread ends, its thread-local may be gone already.
-    let ticket = new.as_ref().and_then(|extras| extras.ticket.get());
-    let group = ticket.and_then(|ticket| ticket.group().number());
-    with_innermost(|local| local.into_iter().for_each(|it| it.note_group(group)));
-    let replaced = CURRENT.try_with(|current| current.replace(new));
-    replaced.unwrap_or_default()
-}
-
-pub(super) fn current() -> Option<Arc<Extras>> {
-    CURRENT.try_with(|it| it.borrow().clone()).ok().flatten()
-}
-
-/// Returns `true` if this thread runs a task of the group, or of one within, and so has a permit of
-/// the group.
-pub(crate) fn runs_task_of(group: &TaskGroup) -> bool {
-    current().is_some_and(|extras| extras.is_of(group))
-}
-
-/// Returns `true` if this thread runs a task of the group, or of one within, or callbacks of such a
-/// task, or drops its future. The group does not become idle meanwhile.
-pub(crate) fn holds_up(group: &TaskGroup) -> bool {
-    let ends =
-        |ending: &RefCell<Vec<Arc<Extras>>>| ending.borrow().iter().any(|it| it.is_of(group));
-    runs_task_of(group) || ENDING.try_with(ends).unwrap_or_default()
-}
-
-/// Notes that the callbacks of a task run on this thread, until this is dropped.
-pub(crate) struct Ending(bool);
-
-impl Ending {
-    /// Notes it for a task whose outcome was just published, by the thread that ends it.
-    pub(crate) fn begin(task: &RawTask) -> Self {
-        let extras = Extras::of(task).filter(|extras| extras.is_in_group());
-        let is_noted = extras.is_some_and(|extras| {
-            // While a thread ends, its thread-local may be gone already.
-            let note = |ending: &RefCell<Vec<_>>| ending.borrow_mut().push(Arc::clone(extras));
-            ENDING.try_with(note).is_ok()
-        });
-        Self(is_noted)
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if self.0 {
-            let ended = ENDING.try_with(|ending| ending.borrow_mut().pop());
-            drop(ended);
-        }
-    }
-}
-
-/// Returns `true` if this thread runs a task that may hold a permit which the tasks of the group
-/// need: one of the group, of a group within, or of one around it.
-pub(crate) fn runs_task_near(group: &TaskGroup) -> bool {
-    let current = current();
-    let ticket = current.as_ref().and_then(|current| current.ticket.get());
-    ticket.is_some_and(|ticket| ticket.group().is_within(group) || group.is_within(ticket.group()))
-}
-
-/// Notes that the code of a task runs on this thread, until this is dropped.
-pub(super) struct Runs {
-    outer: Option<Arc<Extras>>,
-}
-
-impl Runs {
-    pub(super) fn begin(extras: Arc<Extras>) -> Self {
-        Self {
-            outer: replace_current(Some(extras)),
-        }
-    }
-}
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        drop(replace_current(self.outer.take()));
-    }
-}
-
 impl Extras {
     /// Creates the extras of a task with a name. `rolls` are those on which it is to be;
     /// `comes_due` says that it joins its group later.
@@ -199,31 +105,23 @@ impl Extras {
         }
     }
 
+    /// Creates the extras of a bare task that runs, with its ticket.
+    pub(super) fn of_bare(link: PoolLink, group: &Arc<TaskGroup>) -> Self {
+        let name = const { &Name::of::<Self>() };
+        let extras = Self::new(link, name, Priority::Normal, &[], false);
+        let ticket = OnceLock::from(group.ticket());
+        Self { ticket, ..extras }
+    }
+
     /// Returns the extras of a task, if it has any.
     pub(crate) fn of(task: &RawTask) -> Option<&Arc<Self>> {
         task.extra_as_any()?.downcast_ref()
     }
 
     /// Returns `true` if the task is one of the group, or of a group within.
-    fn is_of(&self, group: &TaskGroup) -> bool {
+    pub(super) fn is_of(&self, group: &TaskGroup) -> bool {
         let ticket = self.ticket.get();
         ticket.is_some_and(|ticket| ticket.group().is_within(group))
-    }
-
-    /// Notes that this thread calls code of the task's that holds its group up.
-    pub(super) fn note_ending(this: &Arc<Self>) {
-        // While a thread ends, its thread-local may be gone already.
-        let _ = ENDING.try_with(|ending| ending.borrow_mut().push(Arc::clone(this)));
-    }
-
-    /// That code has returned. It was noted last, if it was noted.
-    pub(super) fn forget_ending(this: &Arc<Self>) {
-        let last = ENDING.try_with(|ending| {
-            let mut ending = ending.borrow_mut();
-            let is_last = ending.last().is_some_and(|last| Arc::ptr_eq(last, this));
-            is_last.then(|| ending.pop()).flatten()
-        });
-        drop(last);
     }
 
     /// Returns `true` if the task is in a group.
@@ -268,40 +166,6 @@ impl Extras {
         lock(&self.life).wanted.pop_front()
     }
 
-    /// Counts a task that was not pushed yet in its group. Returns `false` if that is closed to
-    /// this thread.
-    #[must_use = "`false`: the task must not be placed"]
-    pub(crate) fn join_group_first(self: &mut Arc<Self>, group: &Arc<TaskGroup>) -> bool {
-        let Some(ticket) = group.accept(holds_up) else {
-            return false;
-        };
-        let extras = Arc::get_mut(self).expect("the extras are not shared before the task is made");
-        extras.ticket = OnceLock::from(ticket);
-        true
-    }
-
-    /// Counts a task that comes due in its group. Returns `false` if that is closed to this thread.
-    #[must_use = "`false`: the task must not be placed"]
-    pub(crate) fn join_group(&self, group: &Arc<TaskGroup>) -> bool {
-        let Some(ticket) = group.accept(holds_up) else {
-            return false;
-        };
-        let ticket = self.ticket.get_or_init(|| ticket);
-        // A task that has just come due may have been cancelled meanwhile, by a thread that has
-        // seen no ticket. If it has not, it sees the ticket after it has locked.
-        let (is_released, has_ended) = {
-            let life = lock(&self.life);
-            (life.is_released, life.has_ended)
-        };
-        if is_released {
-            self.settle(ticket.leave());
-        }
-        if has_ended {
-            ticket.finish(None);
-        }
-        true
-    }
-
     /// Notes that a group of the task has a bound.
     pub(crate) fn note_bounded(&self) {
         // ORDERING: Relaxed, as for `has_more`.
@@ -344,65 +208,20 @@ impl Extras {
         has_to_go.then(|| task.task_ref())
     }
 
-    /// Places a task that was accepted: pushes it if it has the permits of its groups, and else has
-    /// it wait for them.
-    pub(crate) fn arrive(&self, pool: &Arc<Pool>, task: PoolTask, task_ref: TaskRef) {
-        if let Some(moment) = self.expires.get() {
-            self.set_alarm(*moment, task_ref.task_ref());
-        }
-        let pending = Pending {
-            task,
-            to: self.destination(),
-            caller: None,
-        };
-        self.arrive_as(pool, pending, task_ref);
-    }
-
-    /// Places a task that was accepted, and that the submitter is to run: it gets it back when that
-    /// has the permits of its groups.
-    pub(crate) fn arrive_with_caller(
-        &self,
-        pool: &Arc<Pool>,
-        task: PoolTask,
-        task_ref: TaskRef,
-    ) -> Caller<PoolTask> {
-        let (caller, end) = Caller::new();
-        let pending = Pending {
-            task,
-            to: self.destination(),
-            caller: Some(end),
-        };
-        self.arrive_as(pool, pending, task_ref);
-        caller
-    }
-
-    fn destination(&self) -> Destination {
+    /// Returns the queue of the pool to which the task goes when it has its permits.
+    pub(super) fn destination(&self) -> Destination {
         match self.is_bounded.load(Ordering::Relaxed) {
             true => Destination::Grouped,
             false => Destination::Class(self.class),
         }
     }
 
-    fn arrive_as(&self, pool: &Arc<Pool>, pending: Pending<PoolTask>, task_ref: TaskRef) {
-        let Some(ticket) = self.ticket.get() else {
-            return start(self.link, pending);
+    /// Makes the timer push a task to the pool that cancels this one when it has expired, if it
+    /// does.
+    pub(super) fn set_alarm(&self, task: &TaskRef) {
+        let Some(moment) = self.expires.get().copied() else {
+            return;
         };
-        match ticket.arrive(pending, task_ref, self.class) {
-            Arrived::Begins(pending) => return start(self.link, pending),
-            Arrived::Waits => {}
-            Arrived::AllStand(standing) => watch(self.link, ticket, &standing),
-        }
-        // The pool may have looked before the task was in the queue.
-        if pool.is_stopping() {
-            let group = ticket.group().path().last();
-            group
-                .into_iter()
-                .for_each(|group| pool.cancel_waiting(group));
-        }
-    }
-
-    /// Makes the timer push a task to the pool that cancels this one when it has expired.
-    fn set_alarm(&self, moment: Instant, task: TaskRef) {
         let (link, late) = (self.link, task.task_ref());
         let expire = move || {
             let Some(pool) = Pool::of(link) else {
@@ -443,11 +262,8 @@ impl Extras {
         lock(&self.life).bounds.extend(kept);
     }
 
-    /// The task has run, or will never begin: it holds nothing any more.
-    pub(super) fn release(&self) {
-        if self.link.is_forked() {
-            return;
-        }
+    /// The task holds nothing any more, except its ticket.
+    pub(super) fn release_more(&self) {
         if self.has_more() {
             let mut life = lock(&self.life);
             life.is_released = true;
@@ -458,9 +274,12 @@ impl Extras {
             drop(life);
             drop(more);
         }
-        if let Some(ticket) = self.ticket.get() {
-            self.settle(ticket.leave());
-        }
+    }
+
+    /// Returns whether the task holds nothing any more, and whether it has ended.
+    pub(super) fn is_released_and_has_ended(&self) -> (bool, bool) {
+        let life = lock(&self.life);
+        (life.is_released, life.has_ended)
     }
 
     pub(super) fn release_bounds(&self) {
@@ -470,40 +289,8 @@ impl Extras {
         }
     }
 
-    /// Does what is to be done when a ticket has left.
-    fn settle(&self, left: Left<Pending<PoolTask>, TaskRef>) {
-        let Left {
-            own,
-            lender,
-            begins,
-            task,
-        } = left;
-        drop(task);
-        lender.into_iter().for_each(unwind::wake);
-        begins.for_each(|it| start(self.link, it));
-        if let Some(Pending { task, caller, .. }) = own {
-            drop(caller);
-            self.meet_cancelled(task);
-        }
-    }
-
-    /// A task was taken out of its group's queue since it was cancelled.
-    fn meet_cancelled(&self, task: PoolTask) {
-        let Some(pool) = Pool::of(self.link) else {
-            return;
-        };
-        if task.look().is_some_and(|look| look.is_future) {
-            // A worker drops it.
-            return pool.push_back(task);
-        }
-        pool.drop_gone(task);
-        self.link.tombstone_met();
-        pool.queue.task_done(None);
-        pool.check_quiescence();
-    }
-
     /// The outcome of the task is published, or it has none.
-    fn finish(&self, end: Option<End>) {
+    pub(super) fn finish(&self, end: Option<End>) {
         if self.link.is_forked() {
             return;
         }
@@ -550,31 +337,5 @@ impl Extra for Arc<Extras> {
 
     fn as_any(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(self)
-    }
-}
-
-/// Pushes a task that has its permits, or hands it to the submitter that runs it.
-pub(super) fn start(link: PoolLink, pending: Pending<PoolTask>) {
-    let Pending { task, to, caller } = pending;
-    task.come_due();
-    if let Some(caller) = caller {
-        return caller.run(task);
-    }
-    push(link, task, to);
-}
-
-pub(super) fn push(link: PoolLink, task: PoolTask, to: Destination) {
-    let mut task = Some(task);
-    with_innermost(|local| {
-        if let Some(local) = local.filter(|local| local.shared.link == link) {
-            let task = task.take().expect("a task is pushed once");
-            local.shared.push_to(task, to);
-        }
-    });
-    if let Some(task) = task {
-        match Pool::of(link) {
-            Some(pool) => pool.push_to(task, to),
-            None => unreachable!("a pool with unfinished tasks exists"),
-        }
     }
 }

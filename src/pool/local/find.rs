@@ -1,6 +1,7 @@
 //! How a worker looks for tasks, and when it counts as searching.
 
 use super::here::{Local, PoolTask};
+use crate::pool::link::MANY_TOMBSTONES;
 use crate::pool::meter::Event;
 use crate::pool::queue::TaskQueue;
 use crate::pool::queue::local::LocalQueue;
@@ -13,6 +14,18 @@ impl Local {
     #[inline]
     pub(in crate::pool) fn pop(&self) -> Option<PoolTask> {
         self.held.pop()
+    }
+
+    /// Returns `true` if a task that this worker pushed to its local queue would be the next that
+    /// it takes, and counts it as taken.
+    pub(super) fn would_run_next(&self) -> bool {
+        let nothing_else = self.no_flags()
+            && !self.has_yielded()
+            && !self.borrows()
+            && !self.shared.is_stopping()
+            && self.shared.link.tombstones() < MANY_TOMBSTONES;
+        let is_alone = |own: &LocalQueue<_>| own.is_empty() && own.spend(1) == 1;
+        nothing_else && self.held.with_queue(|own| own.is_some_and(is_alone))
     }
 
     /// Takes a task of high priority, if one waits and it is not the turn of others.

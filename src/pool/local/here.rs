@@ -16,6 +16,7 @@ use super::own_halves::OwnHalves;
 use super::running::Running;
 use super::yield_queue::YieldQueue;
 use crate::fork::Stamp;
+use crate::pool::group::pending::OfPool;
 use crate::pool::link::PoolLink;
 use crate::pool::shared::Shared;
 use crate::primitive::thread_cell;
@@ -27,6 +28,9 @@ pub(crate) type PoolTask = Task<Local>;
 
 /// A pool of such tasks.
 pub(crate) type Pool = Shared<PoolTask>;
+
+/// A group of such tasks.
+pub(crate) type TaskGroup = OfPool<PoolTask>;
 
 /// The part that one thread has of a pool. Each group of fields is changed by its own module only.
 pub(crate) struct Local {

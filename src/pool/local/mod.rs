@@ -25,11 +25,16 @@
 //! its slot up and takes one; [`wake_future`] where a future goes when it is woken; [`yielded`]
 //! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
 //! is dropped in favour of another; [`tombstones`] how tombstones are removed. A task that was
-//! submitted by a view has [`extras`], which [`tokens`] tie to it; a [`roll`] has the tasks that a
-//! token cancels, and [`expiry`] cancels one that has not begun in time; [`permits`] says how a
-//! task lends its permits, and [`standing`] how the user is warned of a group whose tasks all wait.
+//! submitted by a view has [`extras`], which [`tokens`] tie to it, unless it is [`bare`];
+//! [`arriving`] says how it comes to its group, and [`start`] where it goes from there;
+//! [`current`] knows the task whose code runs; a [`roll`] has the tasks that a token cancels, and
+//! [`expiry`] cancels one that has not begun in time; [`permits`] says how a task lends its
+//! permits, and [`standing`] how the user is warned of a group whose tasks all wait.
 
+mod arriving;
+mod bare;
 mod borrow;
+mod current;
 mod ending;
 mod entry;
 mod expiry;
@@ -47,17 +52,17 @@ mod run;
 mod running;
 mod slot;
 mod standing;
+mod start;
 mod tokens;
 mod tombstones;
 mod wake_future;
 mod yield_queue;
 mod yielded;
 
+pub(crate) use self::current::{Ending, holds_up, runs_task_near, runs_task_of};
 pub(crate) use self::entry::{Make, MakeWith, Maker};
-pub(crate) use self::extras::{
-    Bound, Ending, Extras, TaskGroup, holds_up, runs_task_near, runs_task_of,
-};
-pub(crate) use self::here::{Local, Pool, PoolTask};
+pub(crate) use self::extras::{Bound, Extras};
+pub(crate) use self::here::{Local, Pool, PoolTask, TaskGroup};
 pub(crate) use self::inline::Inline;
 pub(crate) use self::roll::Roll;
 pub(crate) use self::tokens::{ClosureToken, FutureToken, in_group};

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::extras::TaskGroup;
-use super::here::{Local, Pool, PoolTask};
+use super::bare::{TakenTask, count_cancelled};
+use super::here::{Local, Pool, PoolTask, TaskGroup};
 use crate::error::CancelReason;
-use crate::pool::group::pending::Pending;
 use crate::pool::meter::Event;
 
 /// The task that makes room for another.
@@ -25,17 +24,19 @@ impl Pool {
 
     /// Cancels the task that `take` takes out of the queue of a group. Returns `false` if it takes
     /// none.
-    fn drop_waiting(self: &Arc<Self>, take: impl Fn() -> Option<Pending<PoolTask>>) -> bool {
+    fn drop_waiting(self: &Arc<Self>, take: impl Fn() -> Option<TakenTask>) -> bool {
         while !self.is_forked() {
-            let Some(Pending { task, .. }) = take() else {
+            let Some(TakenTask { task, bare }) = take() else {
                 return false;
             };
+            let task = task.task;
             let mut was_waiting = false;
             if task.look().is_some_and(|look| look.is_future) {
                 was_waiting = task.request_cancel(CancelReason::Rejected);
                 self.push_back(task);
             } else {
                 Local::visit(self, || was_waiting = self.drop_in_favour(task));
+                count_cancelled(self.link, bare, CancelReason::Rejected);
                 self.queue.task_done(None);
                 self.check_quiescence();
             }

@@ -9,12 +9,15 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::extras::{Extras, current, push, start};
+use super::current::{current, current_if_any};
+use super::extras::Extras;
 use super::here::{Local, with_innermost};
 use super::roll::cancel;
 use super::standing::watch;
+use super::start::{push, start};
+use crate::pool::group::Loan;
 use crate::pool::group::pending::Pending;
-use crate::pool::group::{Loan, Ticket};
+use crate::pool::group::ticket::Ticket;
 use crate::pool::link::PoolLink;
 use crate::primitive::Ordering;
 use crate::task::Extra;
@@ -25,14 +28,14 @@ use crate::wait::{Cause, Deadline, block_until};
 /// Returns `true` unless the task that runs on this thread has lent its permits. If it has, the
 /// waker is called when they are back.
 pub(super) fn has_permits_here(waker: &Waker) -> bool {
-    let current = current();
+    let current = current_if_any();
     let ticket = current.as_ref().and_then(|current| current.ticket.get());
     ticket.is_none_or(|ticket| ticket.has_permits(waker))
 }
 
 /// The task that runs on this thread is about to wait for those whose handles it has polled.
 pub(super) fn lend_here() {
-    current()
+    current_if_any()
         .iter()
         .for_each(|current| current.lend_to_wanted());
 }
@@ -44,13 +47,13 @@ pub(super) fn stand_here() {
     };
     let ticket = current.ticket.get();
     if let Some((ticket, standing)) = ticket.and_then(|it| Some((it, it.stand()?))) {
-        watch(current.link, ticket, &standing);
+        watch(current.link, ticket.group(), &standing);
     }
 }
 
 /// The task that runs on this thread has waited.
 pub(super) fn go_on_here() {
-    let current = current().filter(|current| !current.link.is_forked());
+    let current = current_if_any().filter(|current| !current.link.is_forked());
     let ticket = current.as_ref().and_then(|current| current.ticket.get());
     ticket.into_iter().for_each(Ticket::go_on);
 }
@@ -106,7 +109,10 @@ impl Local {
             Self::run_due(from, task);
             return;
         }
-        let (Some(other), Some(current)) = (extras.ticket.get(), current()) else {
+        let Some(other) = extras.ticket.get() else {
+            return;
+        };
+        let Some(current) = current() else {
             return;
         };
         let Some(ticket) = current.ticket.get() else {
@@ -146,12 +152,13 @@ impl Local {
         // Or the one whose end resolves a mapped handle.
         let behind = task.task_behind();
         let behind = behind.as_deref().unwrap_or(task);
-        let (Some(extras), Some(current)) = (Extras::of(behind), current()) else {
+        let extras = Extras::of(behind).filter(|extras| extras.is_in_group());
+        let Some(extras) = extras.filter(|_| behind.is_queued()) else {
             return;
         };
-        if extras.ticket.get().is_none() || current.ticket.get().is_none() || !behind.is_queued() {
+        let Some(current) = current().filter(|current| current.is_in_group()) else {
             return;
-        }
+        };
         let id = Arc::as_ptr(&current).addr();
         if extras.wanted_by.swap(id, Ordering::Relaxed) != id {
             current.add_wanted(task.task_ref());

@@ -28,7 +28,7 @@ impl Local {
     #[inline]
     pub(super) fn count_if_ended(&self, ran: Ran) {
         match ran {
-            Ran::Ended | Ran::Tombstone => {
+            Ran::Ended | Ran::Failed | Ran::Tombstone => {
                 self.held.with_queue(|own| self.shared.queue.task_done(own));
             }
             Ran::GoesOn | Ran::Yields => {}

@@ -4,24 +4,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::here::{Pool, PoolTask};
-use crate::pool::group::pending::{OfPool, Pending};
-use crate::pool::group::{Standing, Ticket};
+use super::here::{Pool, PoolTask, TaskGroup};
+use crate::pool::group::Standing;
+use crate::pool::group::pending::OfPool;
 use crate::pool::link::PoolLink;
-use crate::task::cell::TaskRef;
 use crate::timer::alarm;
 
 /// The time after which the user is warned that all permits of a group stand. Most such waits are
 /// as they should be, and end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The ticket of a pool's task.
-type TaskTicket = Ticket<Pending<PoolTask>, TaskRef>;
-
-/// Warns the user if all permits of a group of the ticket go on standing for [`PATIENCE`].
+/// Warns the user if all permits of the group, or of one around it, go on standing for
+/// [`PATIENCE`].
 #[cold]
-pub(super) fn watch(link: PoolLink, ticket: &TaskTicket, standing: &Standing) {
-    let group = ticket.group().standing(standing);
+pub(super) fn watch(link: PoolLink, group: &Arc<TaskGroup>, standing: &Standing) {
+    let group = group.standing(standing);
     group.into_iter().for_each(|group| watch_group(link, group));
 }
 

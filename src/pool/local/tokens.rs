@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::extras::{Extras, Runs};
+use super::current::{Runs, current, forget_ending, note_ending};
+use super::extras::Extras;
 use crate::task::Token;
 
 /// The token of a closure.
@@ -52,6 +53,39 @@ impl Drop for RunsClosure {
         drop(self.runs.take());
         self.extras.release();
     }
+}
+
+/// The token of a bare task.
+pub(super) struct BareToken;
+
+/// Kept while the closure of a bare task runs. If that panics, its drop gives the permits back, so
+/// that nobody waits for them while the panic is told.
+pub(crate) struct RunsBareClosure(());
+
+impl Token for BareToken {
+    type Kept = RunsBareClosure;
+    type Extra = ();
+
+    fn extra(&self) {}
+
+    fn begin(self) -> RunsBareClosure {
+        RunsBareClosure(())
+    }
+}
+
+impl Drop for RunsBareClosure {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            release_here();
+        }
+    }
+}
+
+/// The task that runs on this thread holds nothing any more.
+#[cold]
+fn release_here() {
+    current().iter().for_each(|extras| extras.release());
 }
 
 /// The token of a future. If it is dropped before the first poll, the task holds nothing any more.
@@ -111,7 +145,7 @@ struct Drops(Arc<Extras>);
 
 impl Drop for Drops {
     fn drop(&mut self) {
-        Extras::note_ending(&self.0);
+        note_ending(&self.0);
     }
 }
 
@@ -120,7 +154,7 @@ struct Holds(Arc<Extras>);
 
 impl Drop for Holds {
     fn drop(&mut self) {
-        Extras::forget_ending(&self.0);
+        forget_ending(&self.0);
         self.0.release();
     }
 }
