@@ -363,7 +363,7 @@ impl Builder {
                 // Before the first job is sent.
                 let marks = shared.subscribe_own().await?;
                 shared.spawn(Arc::clone(&shared).listen(marks));
-                shared.spawn(Arc::clone(&shared).see_off());
+                shared.spawn(Arc::clone(&shared).send_leaving());
                 Ok(shared)
             };
             let _ = promise.complete(opened.await);

@@ -105,9 +105,10 @@
 //! 30 seconds. Nothing else is sent.
 //!
 //! An account with permissions has to allow all sides to publish and to subscribe to the subjects
-//! of the namespace (`NAMESPACE.>`), and JetStream's (`$JS.API.>`) and the inboxes (`_INBOX.>`).
-//! In a cluster, an answer that is on its way from one server to another is lost if these lose each
-//! other: a handle that waited for it resolves after the next gap in its own connection.
+//! of the namespace (`NAMESPACE.>`), of JetStream and its object stores (`$JS.>`, `$O.>`), and of
+//! the inboxes (`_INBOX.>`); this has not been tested. In a cluster, an answer that is on its way
+//! from one server to another is lost if these lose each other: a handle that waited for it
+//! resolves after the next gap in its own connection.
 
 #![forbid(unsafe_code)]
 

@@ -45,10 +45,10 @@ impl<T, G> Begins<T, G> {
 /// A group all of whose permits stand, to be watched.
 pub(crate) struct Standing(pub(super) usize);
 
-/// The answer to a ticket that has arrived.
+/// The answer to a task that has arrived.
 #[must_use]
 pub(crate) enum Arrived<T> {
-    /// It has its permits: the caller pushes the task.
+    /// It has its permits: the caller pushes this, the task, or for a bare one a call of its group.
     Begins(T),
     /// The task waits.
     Waits,
@@ -100,17 +100,6 @@ pub(crate) struct Taken<T, G> {
     pub(crate) task: T,
     /// Its group, if it is bare.
     pub(crate) bare: Option<Arc<G>>,
-}
-
-/// The answer to a bare task that has arrived.
-#[must_use]
-pub(crate) enum Put<G> {
-    /// It is ready: the caller pushes a call.
-    Begins(Arc<G>),
-    /// It waits.
-    Waits,
-    /// It waits, and all permits of a group stand, which the caller watches.
-    AllStand(Standing),
 }
 
 /// The answer to a call that has run its task, or has found none.

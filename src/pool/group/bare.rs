@@ -24,7 +24,7 @@
 use std::sync::Arc;
 
 use super::Group;
-use super::answers::{Begins, Next, Put, Standing};
+use super::answers::{Arrived, Begins, Next, Standing};
 use super::counts::BareCounts;
 use super::ticket::Ticket;
 use super::tree::{Inside, Is, State};
@@ -44,15 +44,10 @@ impl<T, R> Group<T, R> {
         self.begin_to_count(is_inside)
     }
 
-    /// Takes back that a bare task was accepted: it was not made.
-    pub(crate) fn take_bare_back(&self) {
-        self.path().for_each(Self::finish_one);
-    }
-
     /// A bare task has been accepted and made. It is of normal priority.
-    pub(crate) fn put(self: &Arc<Self>, task: T) -> Put<Self> {
+    pub(crate) fn put(self: &Arc<Self>, task: T) -> Arrived<Arc<Self>> {
         let Some(task) = self.tree.put_into_inbox(task) else {
-            return Put::Waits;
+            return Arrived::Waits;
         };
         let mut inside = self.tree.lock();
         let node = self.node;
@@ -61,7 +56,7 @@ impl<T, R> Group<T, R> {
             inside.take_bare_permits(node);
             inside.node(node).bare.ready.push_back(task);
             drop(inside);
-            return Put::Begins(Arc::clone(self));
+            return Arrived::Begins(Arc::clone(self));
         }
         let own = inside.node(node);
         own.waiting.push(Priority::Normal, None, task);
@@ -69,7 +64,7 @@ impl<T, R> Group<T, R> {
         inside.add_turn(node);
         let standing = inside.all_stand(node).map(Standing);
         self.tree.open_inbox(&mut inside);
-        standing.map_or(Put::Waits, Put::AllStand)
+        standing.map_or(Arrived::Waits, Arrived::AllStand)
     }
 
     /// Returns the task that a call is to run, and counts it as one that begins. If there is none
@@ -131,7 +126,8 @@ impl<T, R> Group<T, R> {
         ticket
     }
 
-    /// Counts a bare task as finished whose end is [counted](Self::next).
+    /// Counts a bare task as finished, whose end is [counted](Self::next), or that was accepted and
+    /// not made.
     pub(crate) fn finish_bare(&self) {
         self.path().for_each(Self::finish_one);
     }

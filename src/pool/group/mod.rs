@@ -79,7 +79,7 @@ mod waiting;
 use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use self::answers::{
-    Arrived, Begin, Drained, Left, Loan, Next, Put, Standing, Stopped, Taken,
+    Arrived, Begin, Drained, Left, Loan, Next, Standing, Stopped, Taken,
 };
 use self::counts::{BareCounts, GroupMeter};
 use self::ready::BareTasks;

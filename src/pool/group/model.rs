@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::answers::Begins;
 use super::ticket::Ticket;
-use super::{Arrived, Begin, Group, Loan, Next, Put};
+use super::{Arrived, Begin, Group, Loan, Next};
 use crate::error::CancelReason;
 use crate::pool::priority::Priority;
 use crate::task::End;
@@ -316,7 +316,7 @@ impl Bare {
 
     /// Puts a task that was accepted, and runs what begins.
     fn put(&self, task: usize) {
-        if let Put::Begins(group) = self.group.put(task) {
+        if let Arrived::Begins(group) = self.group.put(task) {
             self.run(vec![Begin::Call(group)], &[]);
         }
     }
@@ -397,7 +397,7 @@ fn bare_tasks_and_those_with_tickets_keep_their_order() {
     bounded_model(3, || {
         let all = Bare::of(Tasks::new(1));
         (0..4).for_each(|_| all.accept());
-        let Put::Begins(call) = all.group.put(0) else {
+        let Arrived::Begins(call) = all.group.put(0) else {
             panic!("the permit is free");
         };
         let submitter = {
@@ -443,7 +443,7 @@ fn a_bare_task_begins_or_is_taken_as_its_group_is_stopped() {
     bounded_model(3, || {
         let all = Bare::of(Tasks::new(1));
         (0..4).for_each(|_| all.accept());
-        let Put::Begins(call) = all.group.put(0) else {
+        let Arrived::Begins(call) = all.group.put(0) else {
             panic!("the permit is free");
         };
         let other = {
@@ -472,7 +472,7 @@ fn a_bare_task_lends_its_permit_by_the_ticket_that_it_gets() {
     bounded_model(3, || {
         let all = Bare::of(Tasks::new(1));
         (0..2).for_each(|_| all.accept());
-        let Put::Begins(call) = all.group.put(0) else {
+        let Arrived::Begins(call) = all.group.put(0) else {
             panic!("the permit is free");
         };
         let other = {

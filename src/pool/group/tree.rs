@@ -167,9 +167,7 @@ impl<T, G> Node<T, G> {
             is_watched: false,
         }
     }
-}
 
-impl<T, G> Node<T, G> {
     /// Returns a task that was taken out of the queue before it began.
     pub(super) fn taken(&mut self, ticket: Option<usize>, task: T) -> Taken<T, G> {
         let bare = match ticket {

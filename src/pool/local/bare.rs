@@ -13,7 +13,7 @@ use super::tokens::BareToken;
 use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::group::pending::{Destination, Pending};
-use crate::pool::group::{Begin, Next, Put, Taken};
+use crate::pool::group::{Arrived, Begin, Next, Taken};
 use crate::pool::link::PoolLink;
 use crate::pool::meter::Event;
 use crate::pool::priority::Priority;
@@ -158,7 +158,7 @@ impl Pool {
             accepted.map(|()| part.and_then(Local::slot_index))
         });
         if slot.is_err() {
-            group.take_bare_back();
+            group.finish_bare();
         }
         slot.ok()
     }
@@ -170,9 +170,9 @@ impl Pool {
             caller: None,
         };
         match group.put(pending) {
-            Put::Begins(group) => return push_call(self.link, group),
-            Put::Waits => {}
-            Put::AllStand(standing) => watch(self.link, group, &standing),
+            Arrived::Begins(group) => return push_call(self.link, group),
+            Arrived::Waits => {}
+            Arrived::AllStand(standing) => watch(self.link, group, &standing),
         }
         self.look_whether_it_stops(group);
     }

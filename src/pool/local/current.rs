@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::extras::Extras;
-use super::here::TaskGroup;
-use super::here::with_innermost;
+use super::here::{TaskGroup, with_innermost};
 use crate::pool::link::PoolLink;
 use crate::task::End;
 use crate::task::cell::RawTask;

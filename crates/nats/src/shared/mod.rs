@@ -150,7 +150,7 @@ impl Shared {
     }
 
     /// Sends the jobs that leave. Never ends.
-    pub(crate) async fn see_off(self: Arc<Self>) {
+    pub(crate) async fn send_leaving(self: Arc<Self>) {
         loop {
             for sending in self.leaving.take().await {
                 tokio::spawn(Arc::clone(&self).send(sending));
