@@ -1,14 +1,19 @@
 //! A copy of the crate, into which bugs are put.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
 use crate::table::Row;
+use crate::together::{CHOICE, Mutants, VARIABLE};
 
 /// The time that a model may take with a bug in it.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The time for which a model is run without a bug.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The pause between two looks at whether a model has ended.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -20,6 +25,13 @@ const LAST_WORDS: usize = 20;
 pub(crate) struct CrateCopy {
     folder: PathBuf,
     target: PathBuf,
+}
+
+/// The models, compiled with many bugs, of which each run has one or none.
+pub(crate) struct Program {
+    path: PathBuf,
+    /// The numbers of the bugs.
+    pub(crate) bugs: BTreeSet<usize>,
 }
 
 /// The outcome of a model with a bug in it.
@@ -51,8 +63,8 @@ impl CrateCopy {
             copy_folder(&root.join(name), &folder.join(name))?;
         }
         // A bug may leave a name unused.
-        let allow = |text: &str| format!("#![allow(warnings)]\n{text}");
-        rewrite(&folder.join("src/lib.rs"), allow)?;
+        let lib = |text: &str| format!("#![allow(warnings)]\n{text}{CHOICE}");
+        rewrite(&folder.join("src/lib.rs"), lib)?;
         // Under a version of its own, so that cargo takes the crate and its copy for two.
         // Alone, since other packages of the workspace ask for the crate's own version.
         let alone = |text: &str| {
@@ -75,14 +87,66 @@ impl CrateCopy {
         let mutant = mutant.map_err(|problem| io::Error::other(problem.to_string()))?;
         fs::write(&path, mutant)?;
         let outcome = match self.compile()? {
-            Ok(tests) => self.run(&tests, &row.model)?,
-            Err(words) => Outcome::NotCompiled(words),
+            Ok(tests) => outcome(&mut model(Path::new(&tests), &row.model))?,
+            Err(words) => Outcome::NotCompiled(last_lines(&words)),
         };
         fs::write(&path, source)?;
         Ok(outcome)
     }
 
-    /// Compiles the models. Returns the path of the program, or the end of the compiler's output.
+    /// Compiles the models with all bugs that one program can have.
+    pub(crate) fn compile_together(&self, rows: &[Row]) -> io::Result<Program> {
+        let mut files: BTreeMap<&str, Vec<(usize, &Row)>> = BTreeMap::new();
+        for (number, row) in rows.iter().enumerate() {
+            files.entry(&row.file).or_default().push((number, row));
+        }
+        let mut sources = BTreeMap::new();
+        for &file in files.keys() {
+            let source = fs::read_to_string(self.folder.join("src").join(file))?;
+            sources.insert(file.to_owned(), source);
+        }
+        let program = self.compile_most(files, &sources);
+        for (file, source) in &sources {
+            fs::write(self.folder.join("src").join(file), source)?;
+        }
+        program
+    }
+
+    /// Compiles the models with bugs, without those that keep it from being compiled.
+    fn compile_most(
+        &self,
+        mut files: BTreeMap<&str, Vec<(usize, &Row)>>,
+        sources: &BTreeMap<String, String>,
+    ) -> io::Result<Program> {
+        loop {
+            let (mut bugs, mut mutants) = (BTreeSet::new(), BTreeMap::new());
+            for (&file, rows) in &files {
+                let made = Mutants::make(&sources[file], rows.iter().copied(), &mut bugs);
+                let made = made.map_err(|problem| io::Error::other(problem.to_string()))?;
+                fs::write(self.folder.join("src").join(file), &made.text)?;
+                mutants.insert(format!("src/{file}"), made);
+            }
+            let words = match self.compile()? {
+                Ok(tests) => {
+                    // The next program has the same name.
+                    let path = self.folder.join("models");
+                    fs::copy(tests, &path)?;
+                    return Ok(Program { path, bugs });
+                }
+                Err(words) => words,
+            };
+            let wrong = places(&words).filter_map(|(file, line)| Some(mutants.get(file)?.at(line)));
+            let wrong: BTreeSet<_> = wrong.flatten().collect();
+            if wrong.is_empty() {
+                return Err(io::Error::other(last_lines(&words)));
+            }
+            for rows in files.values_mut() {
+                rows.retain(|(number, _)| !wrong.contains(number));
+            }
+        }
+    }
+
+    /// Compiles the models. Returns the path of the program, or the compiler's output.
     fn compile(&self) -> io::Result<Result<String, String>> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
@@ -99,26 +163,54 @@ impl CrateCopy {
         let program = program.and_then(|(_, rest)| rest.split_once('"'));
         Ok(match program.filter(|_| output.status.success()) {
             Some((path, _)) => Ok(path.to_owned()),
-            None => Err(last_lines(&String::from_utf8_lossy(&output.stderr))),
+            None => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
         })
+    }
+}
+
+impl Program {
+    /// Runs the model of a row with its bug.
+    pub(crate) fn try_row(&self, number: usize, row: &Row) -> io::Result<Outcome> {
+        let mut model = model(&self.path, &row.model);
+        outcome(model.env(VARIABLE, number.to_string()))
     }
 
-    /// Runs one model.
-    fn run(&self, tests: &str, model: &str) -> io::Result<Outcome> {
-        let mut child = Command::new(tests)
-            .args([model, "--exact", "--quiet"])
-            .current_dir(&self.folder)
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok(match wait_or_kill(&mut child)? {
-            Some(status) if status.success() => Outcome::Passed,
-            Some(_) => Outcome::Killed,
-            None => Outcome::TimedOut,
-        })
+    /// Returns `true` if the model fails without a bug. It is stopped after a short time.
+    pub(crate) fn fails_without_bug(&self, name: &str) -> io::Result<bool> {
+        let mut child = model(&self.path, name).spawn()?;
+        let status = wait_or_kill(&mut child, LOOK)?;
+        Ok(status.is_some_and(|status| !status.success()))
     }
+}
+
+/// Returns the command that runs a model.
+fn model(program: &Path, name: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args([name, "--exact", "--quiet"])
+        .env("RUST_BACKTRACE", "0")
+        .env_remove(VARIABLE)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn outcome(model: &mut Command) -> io::Result<Outcome> {
+    Ok(match wait_or_kill(&mut model.spawn()?, LIMIT)? {
+        Some(status) if status.success() => Outcome::Passed,
+        Some(_) => Outcome::Killed,
+        None => Outcome::TimedOut,
+    })
+}
+
+/// Returns the files and lines of which the compiler's output says that something is wrong there.
+fn places(words: &str) -> impl Iterator<Item = (&str, usize)> {
+    words.lines().filter_map(|line| {
+        let place = line.trim_start().strip_prefix("--> ")?;
+        let mut parts = place.split(':');
+        Some((parts.next()?, parts.next()?.parse().ok()?))
+    })
 }
 
 /// Returns the target directory for the job with the number.
@@ -158,9 +250,9 @@ fn rewrite(path: &Path, change: impl FnOnce(&str) -> String) -> io::Result<()> {
     fs::write(path, change(&fs::read_to_string(path)?))
 }
 
-/// Waits until the child has ended, and kills it after [`LIMIT`]. Returns `None` if it was killed.
-fn wait_or_kill(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    let deadline = Instant::now() + LIMIT;
+/// Waits until the child has ended, and kills it after the time. Returns `None` if it was killed.
+fn wait_or_kill(child: &mut Child, time: Duration) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + time;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));

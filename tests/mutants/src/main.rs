@@ -1,4 +1,4 @@
-//! Puts bugs into copies of workmill, one at a time, and sees the models fail with each.
+//! Puts bugs into copies of workmill, and sees the models fail with each.
 //!
 //! A model that passes with its bug in place proves nothing. The folder `bugs` is a table of all
 //! bugs that the models name in their documentation; `tests/tidy/mutants/table.rs` describes it.
@@ -10,13 +10,18 @@
 //!
 //! `PART` is a part of a model's name: only the bugs of such models are tried. Two are tried at a
 //! time, or `N`. The exit status is 0 if every model failed with every bug.
+//!
+//! Most bugs are compiled [together] into one program. There the models are also run without a bug
+//! for a moment, so that no model is taken to fail with its bug that fails anyway.
 
 #[path = "../../tidy/mutants/check.rs"]
 mod check;
 mod crate_copy;
 #[path = "../../tidy/mutants/table.rs"]
 mod table;
+mod together;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +30,7 @@ use std::thread;
 use std::time::Instant;
 use std::{env, io};
 
-use crate_copy::{CrateCopy, Outcome};
+use crate_copy::{CrateCopy, Outcome, Program};
 use table::Row;
 
 struct Arguments {
@@ -78,10 +83,16 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let copies: Vec<_> = jobs
         .map(|job| CrateCopy::make(&root, job))
         .collect::<Result<_, _>>()?;
-    let killed = try_all(&rows, &copies)?;
+    let program = copies[0].compile_together(&rows)?;
+    println!(
+        "{} of {} bugs in one program",
+        program.bugs.len(),
+        rows.len()
+    );
+    let (killed, broken) = try_all(&rows, &program, &copies)?;
     let (survived, seconds) = (rows.len() - killed, begin.elapsed().as_secs());
     println!("{killed} killed, {survived} not, in {seconds} s");
-    Ok(survived == 0)
+    Ok(survived + broken == 0)
 }
 
 /// Returns the rows of the table if it agrees with the sources.
@@ -92,19 +103,39 @@ fn checked_rows(root: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     })
 }
 
-/// Tries the rows, each in one of the copies, and prints the outcomes. Returns the number of models
-/// that failed.
-fn try_all(rows: &[Row], copies: &[CrateCopy]) -> io::Result<usize> {
-    let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Tries the rows in the program, or else each in one of the copies, and prints the outcomes.
+/// Returns the number of models that failed with their bugs, and of those that failed without one.
+fn try_all(rows: &[Row], program: &Program, copies: &[CrateCopy]) -> io::Result<(usize, usize)> {
+    let in_program = program.bugs.iter().map(|&number| &*rows[number].model);
+    let models: Vec<_> = in_program.collect::<BTreeSet<_>>().into_iter().collect();
+    let (next, killed, broken) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
     let job = |copy: &CrateCopy| -> io::Result<()> {
-        while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = copy.try_row(row)?;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if let Some(model) = models.get(number) {
+                if program.fails_without_bug(model)? {
+                    broken.fetch_add(1, Ordering::Relaxed);
+                    println!("BROKEN       {model}: fails without a bug.");
+                }
+                continue;
+            }
+            let number = number - models.len();
+            let Some(row) = rows.get(number) else {
+                return Ok(());
+            };
+            let outcome = match program.bugs.contains(&number) {
+                true => program.try_row(number, row)?,
+                false => copy.try_row(row)?,
+            };
             if matches!(outcome, Outcome::Killed) {
                 killed.fetch_add(1, Ordering::Relaxed);
             }
             println!("{}", report(row, &outcome));
         }
-        Ok(())
     };
     let job = &job;
     thread::scope(|scope| {
@@ -113,7 +144,7 @@ fn try_all(rows: &[Row], copies: &[CrateCopy]) -> io::Result<usize> {
         let mut ended = threads.into_iter().map(|it| it.join());
         ended.try_for_each(|result| result.expect("a job does not panic"))
     })?;
-    Ok(killed.into_inner())
+    Ok((killed.into_inner(), broken.into_inner()))
 }
 
 /// Returns the line for a row, and the compiler's last words if there are any.

@@ -21,6 +21,7 @@
 //! lines at the end of a block do not count.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A bug, and the model that fails with it.
 #[derive(Debug, Default)]
@@ -168,32 +169,42 @@ impl Row {
 
     /// Returns the text of the row's file with the bug in it.
     pub(crate) fn apply(&self, source: &str) -> Result<String, Problem> {
-        let mut changes = Vec::new();
+        let (mut mutant, mut end) = (String::new(), 0);
+        for (at, replace) in self.edits_in(source)? {
+            mutant.extend([&source[end..at.start], replace]);
+            end = at.end;
+        }
+        mutant.push_str(&source[end..]);
+        match mutant == source {
+            true => Err(self.problem(self.line, "the row changes nothing".to_owned())),
+            false => Ok(mutant),
+        }
+    }
+
+    /// Returns which parts of the row's file the bug changes, in order, and to what.
+    pub(crate) fn edits_in(&self, source: &str) -> Result<Vec<(Range<usize>, &str)>, Problem> {
+        let mut found = Vec::new();
         for edit in &self.edits {
-            let found = positions(source, &edit.find);
-            let [at] = found[..] else {
-                let times = found.len();
+            let starts = positions(source, &edit.find);
+            let [at] = starts[..] else {
+                let times = starts.len();
                 let file = &self.file;
                 return Err(self.problem(
                     edit.line,
                     format!("`find` occurs {times} times in src/{file}, not once"),
                 ));
             };
-            changes.push((at, edit));
+            let replace = edit.replace.as_deref().unwrap_or_default();
+            found.push((at..at + edit.find.len(), replace, edit.line));
         }
-        changes.sort_by_key(|(at, _)| *at);
-        let (mut mutant, mut end) = (String::new(), 0);
-        for (at, edit) in changes {
-            let Some(between) = source.get(end..at) else {
-                return Err(self.problem(edit.line, "`find` overlaps another one".to_owned()));
-            };
-            mutant.extend([between, edit.replace.as_deref().unwrap_or_default()]);
-            end = at + edit.find.len();
-        }
-        mutant.push_str(&source[end..]);
-        match mutant == source {
-            true => Err(self.problem(self.line, "the row changes nothing".to_owned())),
-            false => Ok(mutant),
+        found.sort_by_key(|(at, ..)| at.start);
+        let overlap = found.windows(2).find(|two| two[1].0.start < two[0].0.end);
+        match overlap {
+            Some(two) => Err(self.problem(two[1].2, "`find` overlaps another one".to_owned())),
+            None => Ok(found
+                .into_iter()
+                .map(|(at, replace, _)| (at, replace))
+                .collect()),
         }
     }
 
