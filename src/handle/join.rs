@@ -5,8 +5,9 @@
 //! This is the work that it waits for, so nothing unrelated is run while the task's locks are held.
 //! Every other wait looks at the cell for a moment and then parks, and gives the slot to another
 //! thread. A timed wait never runs a closure inline, because a closure that has begun cannot be
-//! left when the time is over. A join that lasts is listed, so that a cycle of joins is found
-//! (`handle/cycle.rs`).
+//! left when the time is over. A thread that runs no task, and so holds up no slot, looks for
+//! longer for the answer of a promise before it parks (`spin.rs`). A join that lasts is listed, so
+//! that a cycle of joins is found (`handle/cycle.rs`).
 
 use std::fmt;
 use std::future::Future;
@@ -19,7 +20,7 @@ use super::cycle;
 use crate::error::{CancelReason, JoinError};
 use crate::name::Name;
 use crate::pool::{Local, PoolLink};
-use crate::spin::{Spin, spin_until};
+use crate::spin::{Spin, spin_patiently, spin_until};
 use crate::task::cell::{self, HandleRef, Outcome, RawTask, TaskRef};
 use crate::trampoline;
 use crate::wait::{Blocking, Cause, Deadline, block_until, pending};
@@ -45,6 +46,19 @@ const LOOK: Spin = Spin {
 /// from a worker that could run the very task that the joiner waits for.
 pub(crate) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -> bool {
     spin_until(GLANCE, &mut done) || from.leaves_a_processor() && spin_until(LOOK, done)
+}
+
+/// Looks until the task is done, for a join without a time limit.
+///
+/// The answer of a promise comes from elsewhere, by way of several threads, so this thread is
+/// patient, unless it runs a task: one that does keeps a slot from others meanwhile.
+fn look_to_join(from: PoolLink, task: &RawTask) -> bool {
+    let done = || task.is_done();
+    let is_patient = task.is_promise() && !Local::runs_tasks();
+    match is_patient && from.leaves_a_processor() {
+        true => spin_until(GLANCE, done) || spin_patiently(LOOK, done),
+        false => look_for_a_while(from, done),
+    }
 }
 
 /// Waits for a task without a time limit. `wait` waits until a deadline, and returns `true` if the
@@ -121,7 +135,7 @@ pub(super) fn prepare_to_join(from: PoolLink, task: &RawTask) -> bool {
 #[cold]
 fn join_special<T>(from: PoolLink, mut task: HandleRef<T>) -> Result<T, JoinError> {
     Local::prepare_to_join(from, &task);
-    if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+    if !task.is_done() && !look_to_join(from, &task) {
         if let Err(reason) = wait_for_task(from, &mut task) {
             let error = JoinError::of_cancel(reason, task.name());
             drop(JoinHandle::new(task, from));
@@ -247,7 +261,7 @@ impl<T> JoinHandle<T> {
         if !task.is_done() && task.is_promise() {
             is_special = prepare_to_join_behind(from, &task);
         }
-        if !task.is_done() && !look_for_a_while(from, || task.is_done()) {
+        if !task.is_done() && !look_to_join(from, &task) {
             if let Err(reason) = wait_for_task(from, &mut task) {
                 let error = JoinError::of_cancel(reason, task.name());
                 drop(Self::new(task, from));

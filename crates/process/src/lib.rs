@@ -60,25 +60,27 @@
 //!
 //! # What it costs
 //!
-//! One process, on a virtual machine with two cores that other programs used as well: medians of 11
+//! One process, on a virtual machine with two cores that other programs used as well: medians of 9
 //! rounds, in turn with a message of 24 bytes, or a megabyte, that goes to another process and
 //! back, and with Python 3's `ProcessPoolExecutor` (`fork`; in the last row `spawn`). The ratios
 //! are medians of the ratios round by round.
 //!
 //! | | here | the message | ratio | Python | ratio |
 //! |---|---|---|---|---|---|
-//! | empty job, one at a time | 16.8 µs | 4.0 µs | 4.4 | 92.4 µs | 0.19 |
-//! | empty job, 64 in flight | 8.6 µs | | | 59.3 µs | 0.15 |
-//! | 1 MB there and back ([`Bytes`]) | 684 µs | 203 µs | 3.3 | 3.1 ms | 0.23 |
-//! | start, one job, end | 1.9 ms | | | 89.8 ms | 0.03 |
+//! | empty job, one at a time | 22.6 µs | 15.7 µs | 1.4 | 401 µs | 0.06 |
+//! | empty job, 64 in flight | 15.0 µs | | | 183 µs | 0.08 |
+//! | 1 MB there and back ([`Bytes`]) | 1.2 ms | 439 µs | 3.0 | 5.2 ms | 0.24 |
+//! | start, one job, end | 2.4 ms | | | 131 ms | 0.02 |
 //!
-//! A megabyte that is handed to a job which runs takes 84 µs by a [`SharedArray`] and 356 µs by a
-//! [`pipe`](pipe()), each with an answer; by a queue of Python's 1.8 ms (ratio 0.05) and 1.6 ms
-//! (0.23). These are from another run of 11 rounds, beside busy neighbours.
+//! A megabyte that is handed to a job which runs takes 263 µs by a [`SharedArray`] and 507 µs by a
+//! [`pipe`](pipe()), each with an answer; by a queue of Python's 3.2 ms and 2.8 ms (ratios 0.08 and
+//! 0.19).
 //!
-//! A job alone costs four times the message: there are four wake-ups, of the thread that drives the
-//! processes, the worker, that thread again and the submitter, in place of two. Measure on your own
-//! machine: `cargo bench -p workmill-process`.
+//! A job alone has four wake-ups in place of two: of the thread that drives the processes, the
+//! worker, that thread again and the submitter. But that thread and the submitter look for what
+//! they wait for before they sleep, and mostly need not be woken; on this machine a wake-up is
+//! slow, and most of what the message costs. Measure on your own machine:
+//! `cargo bench -p workmill-process`.
 //!
 //! # Between processes
 //!
