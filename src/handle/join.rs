@@ -54,9 +54,8 @@ pub(crate) fn look_for_a_while(from: PoolLink, mut done: impl FnMut() -> bool) -
 /// patient, unless it runs a task: one that does keeps a slot from others meanwhile.
 fn look_to_join(from: PoolLink, task: &RawTask) -> bool {
     let done = || task.is_done();
-    let is_patient = task.is_promise() && !Local::runs_tasks();
-    match is_patient && from.leaves_a_processor() {
-        true => spin_until(GLANCE, done) || spin_patiently(LOOK, done),
+    match task.is_promise() && !Local::runs_tasks() {
+        true => spin_until(GLANCE, done) || from.leaves_a_processor() && spin_patiently(LOOK, done),
         false => look_for_a_while(from, done),
     }
 }

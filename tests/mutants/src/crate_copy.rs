@@ -196,6 +196,7 @@ fn model(program: &Path, name: &str) -> Command {
     command
 }
 
+/// Runs a model with a bug in it, to its end or for [`LIMIT`].
 fn outcome(model: &mut Command) -> io::Result<Outcome> {
     Ok(match wait_or_kill(&mut model.spawn()?, LIMIT)? {
         Some(status) if status.success() => Outcome::Passed,

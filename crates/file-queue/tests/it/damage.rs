@@ -132,8 +132,8 @@ fn a_damaged_header_is_no_queue() {
     );
 }
 
-/// What follows the damage is lost, and nobody can tell: SQLite takes it for the end of what was
-/// written when the process died. What comes before is there, and so is the file.
+/// The items behind the damage are lost, and nobody can tell: SQLite takes it for the end of the
+/// log that was written when the process died. The items before it are there, and so is the file.
 #[test]
 fn a_damaged_wal_is_cut_at_the_damage() {
     let (place, crashed) = (Place::new(), Place::new());

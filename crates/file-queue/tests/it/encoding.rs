@@ -1,4 +1,4 @@
-//! What items can be, and what happens to those that cannot be read.
+//! The types that items can have, and items that cannot be read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -252,7 +252,7 @@ impl Wake for Tells {
     }
 }
 
-/// What waits for room in the parent is woken also after a child has dropped its copy of it.
+/// A future that waits for room in the parent is woken also after a child has dropped its copy.
 fn drops_a_future_in_a_child(path: &Path, _: &Receiver<String>) {
     let builder = workmill_file_queue::Builder::new();
     let full: FileQueue<u32> = builder.capacity(1).open(path).unwrap();

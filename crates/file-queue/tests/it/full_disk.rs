@@ -17,7 +17,7 @@ pub(crate) const ROLES: &[(&str, Role)] = &[
     ("waits while its disk is full", waits_while_full),
 ];
 
-/// What makes a small disk at the path, and a process that sees it.
+/// Returns the command that makes a small disk at the path, and starts a process that sees it.
 fn with_a_disk(options: &str) -> [String; 7] {
     let mount = format!("mount -t tmpfs -o {options} none \"$WORKMILL_FILE_QUEUE_PATH\"");
     let script = format!("{mount} && exec \"$@\"");
@@ -103,7 +103,7 @@ fn fills_its_disk(folder: &Path, _: &Receiver<String>) {
     });
     let last = put.len() as u32;
     assert!(last > 30, "{last}");
-    // What is left, so that nothing can be written beside the file, either.
+    // Takes the rest of the disk, so that nothing can be written beside the file, either.
     let _ = fs::write(folder.join("rest"), vec![1; 2_000_000]);
 
     // Each verb, until it fails: a failed one may have left room behind the last change.

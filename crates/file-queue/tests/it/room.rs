@@ -33,10 +33,10 @@ fn a_full_queue_refuses_at_once_or_in_time() {
     queue.put_all(&[1, 2]).unwrap();
     assert_eq!(kind(queue.try_put(&3)), ErrorKind::Full);
     assert_eq!(kind(queue.put_timeout(&3, SHORT)), ErrorKind::Full);
-    // What is taken makes room, also before it is done.
+    // An item that is taken makes room, also before it is done.
     let task = queue.get_task().unwrap();
     queue.try_put(&3).unwrap();
-    // What is given back goes in even so.
+    // An item that is given back goes in even so.
     task.give_back().unwrap();
     assert_eq!((queue.len().unwrap(), queue.capacity()), (3, Some(2)));
     assert_eq!(rest(&queue), [1, 2, 3]);
@@ -82,7 +82,7 @@ fn max_bytes_holds_puts_back_and_lets_gets_go_on() {
         // 900 bytes, 3 of MessagePack, 64 more.
         assert_eq!((refused.kind(), count), (ErrorKind::Full, 10_000 / 967));
         assert_eq!(kind(queue.put(&"x".repeat(10_000))), ErrorKind::TooLarge);
-        // What is taken is still in the file ...
+        // An item that is taken is still in the file ...
         let task = queue.get_task().unwrap();
         assert_eq!(kind(queue.try_put(&item)), ErrorKind::Full);
         thread::scope(|scope| {
