@@ -109,13 +109,14 @@ struct Given {
     place: Place,
 }
 
-/// The addresses of the innermost pool's part of this thread, and of the cell of the running task:
-/// another task that runs on top has others.
-type Place = (usize, usize);
+/// The innermost pool's part of this thread, the number of tasks that it runs inline, and the cell
+/// of the running task: another task that runs on top has others.
+type Place = (Option<(usize, usize)>, usize);
 
 fn place() -> Place {
-    let local = Local::with(|local| local.map_or(0, |local| std::ptr::from_ref(local).addr()));
-    (local, Local::running_cell().addr())
+    let address = |local: &Local| std::ptr::from_ref(local).addr();
+    let part = Local::with(|local| local.map(|it| (address(it), it.inline_depth())));
+    (part, Local::running_cell().addr())
 }
 
 impl Given {

@@ -52,8 +52,8 @@ pub(crate) use hooks::{Hooks, default_name};
 pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{
-    Bound, ClosureToken, Ending, Extras, FutureToken, Inline, Local, Make, MakeWith, Maker, Pool,
-    PoolTask, Roll, TaskGroup, holds_up, in_group, runs_task_near, runs_task_of,
+    Bound, ClosureToken, Ending, Extras, FutureToken, Inline, Level, Local, Make, MakeWith, Maker,
+    Pool, PoolTask, Roll, TaskGroup, holds_up, in_group, runs_task_near, runs_task_of,
 };
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;

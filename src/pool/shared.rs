@@ -101,7 +101,8 @@ struct Life {
 
 impl<T: Send + 'static> Shared<T> {
     pub(super) fn new(config: Config, start_thread: StartThread<T>) -> Arc<Self> {
-        let (queue, local_queues) = TaskQueue::new(config.max_threads);
+        let covers_waits = config.limits.max_spare_threads > 0;
+        let (queue, local_queues) = TaskQueue::new(config.max_threads, covers_waits);
         queue.tally.use_slots(config.threads);
         let shared = Arc::new(Self {
             queue,

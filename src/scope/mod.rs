@@ -28,7 +28,7 @@ use self::tasks::Tasks;
 use crate::admission::{self, Capacity, Patience};
 use crate::error::CancelReason;
 use crate::handle::JoinHandle;
-use crate::pool::{Make, Pool, PoolTask};
+use crate::pool::{Level, Make, Pool, PoolTask};
 use crate::task::Token;
 use crate::task::cell::TaskRef;
 use crate::trampoline;
@@ -77,8 +77,13 @@ pub(crate) fn run<'env, F, R>(pool: &Arc<Pool>, capacity: Option<&Arc<Capacity>>
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
+    // A bound would have to be in the task.
+    let level = match capacity {
+        None => Level::enter(pool),
+        Some(_) => None,
+    };
     let scope = Scope {
-        tasks: Tasks::new(pool.link),
+        tasks: Tasks::new(pool.link, level),
         pool,
         capacity,
         env: PhantomData,
@@ -87,6 +92,7 @@ where
         scope.tasks.begin_list();
     }
     let result = owner::wait_after(&scope.tasks, || body(&scope));
+    level.into_iter().for_each(Level::leave);
     let panic = scope.tasks.take_panic();
     match (result, panic) {
         (Ok(result), None) => result,
@@ -172,8 +178,17 @@ impl<'scope> Scope<'scope, '_> {
     where
         F: FnOnce() + Send + 'scope,
     {
+        let is_free = || self.tasks.doomed().is_none();
+        let level = self.tasks.level().filter(|level| level.is_here());
         let counted = Counted::new(&self.tasks);
-        self.place(Alone(Submission { closure, counted }));
+        match level.filter(|_| is_free()) {
+            Some(level) => {
+                if level.place(|| scoped_task::make_stacked(counted, closure)) {
+                    self.tasks.note_stacked();
+                }
+            }
+            None => self.place(Alone(Submission { closure, counted })),
+        }
     }
 
     /// Makes the first panic of a task cancel the other tasks of the scope, from now on.

@@ -30,7 +30,7 @@ fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
 
 /// The tasks of a scope whose owner is inside its pool.
 fn tasks() -> &'static Tasks<'static> {
-    let tasks = Tasks::new(PoolLink::new());
+    let tasks = Tasks::new(PoolLink::new(), None);
     tasks.begin_list();
     Box::leak(Box::new(tasks))
 }
@@ -57,6 +57,19 @@ fn make(tasks: &'static Tasks<'static>, closure: impl FnOnce() + Send + 'static)
 fn make_user(tasks: &'static Tasks<'static>, lent: &Lent, runs: &Arc<AtomicUsize>) -> Made {
     let (used, runs) = (Use(Arc::clone(lent)), Arc::clone(runs));
     make(tasks, move || {
+        drop(used);
+        runs.fetch_add(1, Relaxed);
+    })
+}
+
+/// Makes such a task, for a stack.
+fn make_stacked_user(
+    tasks: &'static Tasks<'static>,
+    lent: &Lent,
+    runs: &Arc<AtomicUsize>,
+) -> Task<Nowhere> {
+    let (used, runs) = (Use(Arc::clone(lent)), Arc::clone(runs));
+    scoped_task::make_stacked(Counted::new(tasks), move || {
         drop(used);
         runs.fetch_add(1, Relaxed);
     })
@@ -127,6 +140,27 @@ fn a_task_is_run_by_its_owner_or_by_a_worker() {
         assert_eq!(lent.load(Relaxed), 1);
         assert_eq!(runs.load(Relaxed), 1);
         worker.join().unwrap();
+    });
+}
+
+/// Bug: a task from a stack is uncounted before it has run. Bug: a task from a stack that is
+/// cancelled is uncounted before its captures are dropped.
+#[test]
+fn tasks_from_a_stack_end_before_the_scope_does() {
+    model(3, || {
+        let (tasks, runs) = (tasks(), Arc::default());
+        let lent = [Lent::default(), Lent::default(), Lent::default()];
+        let [own, first, second] = lent
+            .each_ref()
+            .map(|lent| make_stacked_user(tasks, lent, &runs));
+        let thief = thread::spawn(move || run(first));
+        let canceller = thread::spawn(move || second.cancel(CancelReason::Shutdown));
+        run(own);
+        wait(tasks);
+        assert!(lent.iter().all(|lent| lent.load(Relaxed) == 1));
+        assert_eq!(runs.load(Relaxed), 2);
+        thief.join().unwrap();
+        assert!(canceller.join().unwrap().is_ok());
     });
 }
 

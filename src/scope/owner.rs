@@ -4,7 +4,7 @@ use super::scoped_task::Listed;
 use super::tasks::Tasks;
 use crate::error::CancelReason;
 use crate::handle::look_for_a_while;
-use crate::pool::Local;
+use crate::pool::{Level, Local};
 #[cfg(workmill_loom)]
 use crate::primitive::Ordering;
 use crate::trampoline;
@@ -36,7 +36,7 @@ impl Drop for StillBorrowed {
 /// inside the pool. Called by the owner, once, when nothing but its tasks can submit any more.
 fn wait(tasks: &Tasks<'_>) {
     if tasks.is_listing() {
-        run_listed(tasks);
+        run_tasks(tasks);
         // The owner is about to give its slot away, or there is nothing left.
         tasks.end_list();
     }
@@ -53,10 +53,20 @@ fn wait(tasks: &Tasks<'_>) {
     }
 }
 
-/// Runs the tasks of the list, until there are none and none come for a while.
-fn run_listed(tasks: &Tasks<'_>) {
+/// Runs the owner's tasks that are on the stack of its slot, and those of the list, until there are
+/// none and none come for a while.
+fn run_tasks(tasks: &Tasks<'_>) {
     let look = || tasks.is_over() || tasks.has_others();
-    while tasks.process.is_here() && !tasks.is_over() {
+    while tasks.process.is_here() {
+        if tasks.has_stacked() {
+            if !run_stacked(tasks) {
+                return;
+            }
+            continue;
+        }
+        if tasks.is_over() {
+            return;
+        }
         match tasks.newest() {
             Some(task) => {
                 Local::run_inline(tasks.from, &Listed::new(&task, tasks));
@@ -71,6 +81,19 @@ fn run_listed(tasks: &Tasks<'_>) {
     }
 }
 
+/// Runs the newest task of the stack, if it is the owner's. Returns `false` if there is not enough
+/// left of the call stack.
+fn run_stacked(tasks: &Tasks<'_>) -> bool {
+    if tasks.level().is_some_and(Level::is_deep) {
+        return false;
+    }
+    let is_run = tasks.take_stacked().is_some_and(Level::run_newest);
+    if !is_run {
+        tasks.none_stacked();
+    }
+    true
+}
+
 fn park(tasks: &Tasks<'_>) {
     // One wait for the pool; a call that was put off may fork as it begins.
     let _blocking = Blocking::begin(Cause::Arrival);
@@ -81,7 +104,7 @@ fn park(tasks: &Tasks<'_>) {
 }
 
 /// Ends the scope in a child process, where no task of it runs except those on this thread, which
-/// have ended. A task that is listed and has not begun never will.
+/// have ended. A task that is listed, or on the stack, and has not begun never will.
 ///
 /// Aborts the process if a task may have begun: the thread that ran it is not here, and may have
 /// been changing something that the task borrows.
@@ -91,14 +114,22 @@ fn end_in_the_child(tasks: &Tasks<'_>) {
         if let Ok(doomed) = task.doom(CancelReason::Forked) {
             // Neither dropped nor run: its captures are the parent's.
             std::mem::forget(doomed);
-            if !tasks.uncount_here() {
-                let _ = tasks.count.leave();
-            }
+            uncount_in_child(tasks);
         }
         std::mem::forget(task);
+    }
+    if let Some(level) = tasks.level() {
+        let left = level.forget_in_child(tasks.none_stacked());
+        (0..left).for_each(|_| uncount_in_child(tasks));
     }
     if !tasks.is_over() {
         eprintln!("workmill: forked inside a scope, of which a task may have been running");
         std::process::abort();
+    }
+}
+
+fn uncount_in_child(tasks: &Tasks<'_>) {
+    if !tasks.uncount_here() {
+        let _ = tasks.count.leave();
     }
 }

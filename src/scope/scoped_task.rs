@@ -25,6 +25,7 @@
     reason = "the compiler cannot see that the owner of a scope waits for its tasks"
 )]
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::tasks::Tasks;
@@ -32,7 +33,7 @@ use crate::error::CancelReason;
 use crate::name::Name;
 use crate::pool::{Inline, Local};
 use crate::task::cell::{self, Doomed, HandleRef, RawTask, Runnable, TaskRef};
-use crate::task::{Closure, Context, Gone, Job, LARGE, Look, Ran, Task, Token, Work, met};
+use crate::task::{Closure, Context, Gone, Job, LARGE, Look, Ran, Task, Token, Work, fits, met};
 use crate::trace::traced;
 use crate::unwind::{self, Payload};
 
@@ -231,6 +232,104 @@ impl<Cx: Context> Work<Cx> for InQueue {
             None => Ok(Look::of_closure(self.runnable.name())),
             Some(gone) => Err(gone),
         }
+    }
+}
+
+/// Makes a task of a closure, without a handle, for the stack of the owner's slot. It has no cell,
+/// and cannot be listed.
+#[inline]
+pub(super) fn make_stacked<'scope, Cx, F>(counted: Counted<'scope>, closure: F) -> Task<Cx>
+where
+    Cx: Context,
+    F: FnOnce() + Send + 'scope,
+{
+    let closure = traced(const { &Name::of::<F>() }, closure);
+    make_stacked_as::<F, _, _>(counted, closure)
+}
+
+#[inline(always)]
+fn make_stacked_as<'scope, N, Cx, F>(counted: Counted<'scope>, closure: F) -> Task<Cx>
+where
+    Cx: Context,
+    F: FnOnce() + Send + 'scope,
+{
+    if const { fits::<Stacked<N, F>>() } {
+        make_stacked_of::<N, _, _>(counted, closure)
+    } else {
+        let closure: Box<dyn FnOnce() + Send + 'scope> = Box::new(closure);
+        make_stacked_of::<N, _, _>(counted, closure)
+    }
+}
+
+#[inline(always)]
+fn make_stacked_of<'scope, N, Cx, F>(counted: Counted<'scope>, closure: F) -> Task<Cx>
+where
+    Cx: Context,
+    F: FnOnce() + Send + 'scope,
+{
+    let scope = ScopePtr::to(counted.0);
+    std::mem::forget(counted);
+    let stacked = Stacked::<N, F> {
+        closure,
+        scope,
+        named: PhantomData,
+    };
+    // SAFETY: what the closure borrows lives as long as `'scope`, which ends after `run` has waited
+    // for the task to be uncounted; see the module's documentation.
+    unsafe { Task::borrowing(stacked) }
+}
+
+/// A task of a scope without a cell, and the type `N` that its closure had before it was boxed.
+struct Stacked<N, F> {
+    closure: F,
+    scope: ScopePtr,
+    named: PhantomData<fn() -> N>,
+}
+
+impl<N, F: FnOnce() + Send> Stacked<N, F> {
+    const NAME: &'static Name = &Name::of::<N>();
+
+    /// Drops the closure, and uncounts the task.
+    fn discard(self) {
+        unwind::discard(self.closure);
+        // SAFETY: the task has ended here, and was counted until now.
+        unsafe { self.scope.uncount(None) };
+    }
+}
+
+impl<N, F: FnOnce() + Send, Cx: Context> Work<Cx> for Stacked<N, F> {
+    #[inline]
+    fn run(self, cx: &Cx) -> Ran {
+        // SAFETY: the task is counted.
+        if let Some(reason) = unsafe { self.scope.tasks() }.doomed() {
+            cx.met_cancelled(reason, false);
+            self.discard();
+            return Ran::Ended;
+        }
+        let Self { closure, scope, .. } = self;
+        cx.begins(Self::NAME);
+        let panic = unwind::catch(closure).err();
+        if panic.is_some() {
+            cx.failed();
+            // SAFETY: the task is counted.
+            unsafe { scope.tasks() }.note_panic();
+        }
+        // SAFETY: the task has ended here, and was counted until now.
+        unsafe { scope.uncount(panic) };
+        Ran::Ended
+    }
+
+    fn cancel(self, _: CancelReason) -> Result<(), Gone> {
+        self.discard();
+        Ok(())
+    }
+
+    fn gone(&self) -> Option<Gone> {
+        None
+    }
+
+    fn look(&self) -> Result<Look, Gone> {
+        Ok(Look::of_closure(Self::NAME))
     }
 }
 

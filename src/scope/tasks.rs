@@ -22,8 +22,8 @@ use super::end::{Balance, Count, Waiter};
 use super::owner_cell::OwnerCell;
 use crate::error::CancelReason;
 use crate::fork::Stamp;
-use crate::pool::PoolLink;
-use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
+use crate::pool::{Level, PoolLink};
+use crate::primitive::{AtomicBool, Mutex, Ordering, Padded, lock};
 use crate::task::cell::TaskRef;
 use crate::unwind::Payload;
 
@@ -35,7 +35,8 @@ const FEW: usize = 64;
 /// Invariant in its lifetime: a task may borrow only things that live until the end, which is
 /// longer than some reference to this lives.
 pub(super) struct Tasks<'scope> {
-    pub(super) count: Count,
+    /// On lines of its own: the owner takes one task after the other without a look at it.
+    pub(super) count: Padded<Count>,
     pub(super) waiter: Waiter,
     /// The part of the owner's thread.
     own: OwnerCell<Own>,
@@ -58,7 +59,12 @@ struct Own {
     balance: Balance,
     /// Whether the owner waits, so that its thread counts as others do.
     waits: bool,
-    /// Tasks that the owner's thread has submitted.
+    /// The level of the scope, if the owner's thread has one.
+    level: Option<Level>,
+    /// The number of tasks that the owner has pushed to the stack at that level, less those that it
+    /// has taken from there; 0 when it has found none there.
+    stacked: usize,
+    /// Other tasks that the owner's thread has submitted.
     list: List,
 }
 
@@ -82,13 +88,15 @@ struct Failure {
 }
 
 impl Tasks<'_> {
-    pub(super) fn new(from: PoolLink) -> Self {
+    pub(super) fn new(from: PoolLink, level: Option<Level>) -> Self {
         Self {
-            count: Count::new(),
+            count: Padded(Count::new()),
             waiter: Waiter::new(),
             own: OwnerCell::new(Own {
                 balance: Balance::default(),
                 waits: false,
+                level,
+                stacked: 0,
                 list: List::new(),
             }),
             others: Mutex::new(List::new()),
@@ -179,6 +187,41 @@ impl Tasks<'_> {
             self.waiter.poll(&self.count, balance, waker)
         });
         polled.expect("the owner polls")
+    }
+
+    /// Returns the level of the scope, if this is the owner's thread, and has one.
+    #[inline]
+    pub(super) fn level(&self) -> Option<Level> {
+        self.own.with(|own| own.level).flatten()
+    }
+
+    /// Notes that a task was pushed to the stack at the scope's level. Only the owner calls this.
+    #[inline]
+    pub(super) fn note_stacked(&self) {
+        self.own.with(|own| own.stacked += 1);
+    }
+
+    /// Returns `true` if a task of the scope may be on the stack. Only the owner calls this.
+    pub(super) fn has_stacked(&self) -> bool {
+        self.own.with(|own| own.stacked > 0) == Some(true)
+    }
+
+    /// Returns the level of the scope if a task of it may be on the stack, and counts that as
+    /// taken. Only the owner calls this.
+    #[inline]
+    pub(super) fn take_stacked(&self) -> Option<Level> {
+        let level = self.own.with(|own| {
+            own.stacked = own.stacked.checked_sub(1)?;
+            own.level
+        });
+        level.flatten()
+    }
+
+    /// Notes that no task of the scope is on the stack. Returns how many may have been there. Only
+    /// the owner calls this.
+    pub(super) fn none_stacked(&self) -> usize {
+        let stacked = |own: &mut Own| std::mem::take(&mut own.stacked);
+        self.own.with(stacked).unwrap_or_default()
     }
 
     /// Lists a task that was pushed, if the owner will look for it.
@@ -340,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_list_does_not_grow_with_tasks_that_have_begun() {
-        let tasks = Tasks::new(PoolLink::new());
+        let tasks = Tasks::new(PoolLink::new(), None);
         tasks.begin_list();
         for n in 0..100_000 {
             let (runnable, handle) = task();
@@ -352,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_list_keeps_tasks_that_have_not_begun() {
-        let tasks = Tasks::new(PoolLink::new());
+        let tasks = Tasks::new(PoolLink::new(), None);
         tasks.begin_list();
         let queued: Vec<_> = (0..1000).map(|_| task()).collect();
         for (_, handle) in &queued {
@@ -370,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_has_begun_before_it_is_listed_is_not_listed() {
-        let tasks = Tasks::new(PoolLink::new());
+        let tasks = Tasks::new(PoolLink::new(), None);
         tasks.begin_list();
         let (runnable, handle) = task();
         drop(runnable);

@@ -83,7 +83,7 @@ impl Cancel {
 unsafe impl<Cx, W> Send for Task<Cx, W> {}
 
 /// Work that the words of a task can hold.
-pub(crate) trait Work<Cx>: Send + Sized + 'static {
+pub(crate) trait Work<Cx>: Send + Sized {
     /// Runs the work. Never unwinds. After [`Ran::Yields`] the bytes that `self` was copied from
     /// hold the work still.
     fn run(self, cx: &Cx) -> Ran;
@@ -160,7 +160,18 @@ impl<Cx: Context> Task<Cx> {
     }
 
     #[inline]
-    pub(crate) fn new<W: Work<Cx>>(work: W) -> Self {
+    pub(crate) fn new<W: Work<Cx> + 'static>(work: W) -> Self {
+        // SAFETY: it borrows nothing.
+        unsafe { Self::borrowing(work) }
+    }
+
+    /// Creates a task whose work may borrow.
+    ///
+    /// # Safety
+    /// The caller keeps alive what the work borrows until it was consumed: run, cancelled or
+    /// dropped.
+    #[inline]
+    pub(crate) unsafe fn borrowing<W: Work<Cx>>(work: W) -> Self {
         assert!(fits::<W>(), "the caller boxes what does not fit");
         let mut words: Words = [MaybeUninit::uninit(); 3];
         // SAFETY: the words are large enough and aligned for `W`, as was just asserted.
@@ -370,7 +381,8 @@ fn do_other<W: Work<Cx>, Cx: Context>(work: ManuallyDrop<W>, op: Op<'_, Cx>) -> 
     }
 }
 
-const fn fits<W>() -> bool {
+/// Returns `true` if the words of a task can hold a `W`.
+pub(crate) const fn fits<W>() -> bool {
     fits_in::<W, Words>()
 }
 

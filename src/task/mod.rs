@@ -32,4 +32,4 @@ mod state;
 pub(crate) use context::{Closure, Consent, Context, End, Extra, Gone, Job, Look, Ran, Token};
 #[cfg(all(test, workmill_loom))]
 pub(crate) use context::{Nowhere, job};
-pub(crate) use erased::{LARGE, Task, Word, Work, met};
+pub(crate) use erased::{LARGE, Task, Word, Work, fits, met};

@@ -49,6 +49,7 @@ mod scopes;
 mod semaphore;
 #[cfg(unix)]
 mod signals;
+mod stacks;
 mod starting;
 mod stealing;
 mod stopping;

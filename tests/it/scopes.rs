@@ -924,7 +924,7 @@ fn a_pool_that_is_shut_down_maps_nothing() {
 
 #[cfg(unix)]
 mod forked {
-    use super::{pool, until};
+    use super::{AtomicUsize, Mutex, add_one, pool, until};
     use crate::child::alone;
     use crate::forking::{assert_forked, exit, fork, fork_and_go_on};
     use crate::support::Flag;
@@ -984,6 +984,98 @@ mod forked {
             let child = forks.join().unwrap();
             assert_eq!(process::id(), parent);
             child.unwrap().ends_well();
+        });
+    }
+
+    #[test]
+    fn what_lies_in_scopes_within_each_other_in_a_child_never_runs_and_the_scopes_end() {
+        alone(|| {
+            let pool = pool(1);
+            let within = pool.handle();
+            let forks = pool.submit(move || {
+                let (ran, process) = (AtomicUsize::new(0), process::id());
+                let run = || {
+                    assert_eq!(process, process::id());
+                    add_one(&ran);
+                };
+                let child = within.scope(|outer| {
+                    outer.execute(run);
+                    outer.execute(run);
+                    let child = within.scope(|inner| {
+                        inner.execute(run);
+                        outer.execute(run);
+                        inner.execute(run);
+                        fork_and_go_on()
+                    });
+                    // To a pool that is not there.
+                    outer.execute(run);
+                    child
+                });
+                if process::id() != process {
+                    exit(i32::from(ran.into_inner() > 0));
+                }
+                assert_eq!(ran.into_inner(), 6);
+                child
+            });
+            forks.join().unwrap().unwrap().ends_well();
+        });
+    }
+
+    #[test]
+    fn a_task_that_forks_while_its_owner_waits_ends_its_scopes_in_the_child() {
+        alone(|| {
+            let pool = pool(1);
+            let within = pool.handle();
+            let forks = pool.submit(move || {
+                let (ran, process) = (AtomicUsize::new(0), process::id());
+                let child = Mutex::new(None);
+                within.scope(|scope| {
+                    // It is run last.
+                    scope.execute(|| {
+                        assert_eq!(process, process::id());
+                        add_one(&ran);
+                    });
+                    scope.execute(|| *child.lock().unwrap() = fork_and_go_on());
+                    scope.execute(|| add_one(&ran));
+                });
+                let ran = ran.into_inner();
+                if process::id() != process {
+                    exit(i32::from(ran != 1));
+                }
+                assert_eq!(ran, 2);
+                child.into_inner().unwrap()
+            });
+            forks.join().unwrap().unwrap().ends_well();
+        });
+    }
+
+    #[test]
+    fn a_child_is_aborted_rather_than_return_while_another_thread_may_run_what_lay_on_a_stack() {
+        alone(|| {
+            let pool = pool(2);
+            let within = pool.handle();
+            let forks = pool.submit(move || {
+                let (begun, go) = (Flag::default(), Flag::default());
+                let (mut changed, mut later) = (0, 0);
+                let child = within.scope(|scope| {
+                    scope.execute(|| {
+                        begun.set();
+                        go.wait();
+                        changed = 1;
+                    });
+                    begun.wait();
+                    scope.execute(|| later = 1);
+                    let child = fork_and_go_on();
+                    if child.is_some() {
+                        go.set();
+                    }
+                    child
+                });
+                assert_eq!((changed, later), (1, 1));
+                child
+            });
+            let child = forks.join().unwrap();
+            child.unwrap_or_else(|| exit(0)).aborts();
         });
     }
 

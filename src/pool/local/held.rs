@@ -32,6 +32,8 @@ pub(super) struct Held<T> {
     is_loan: Cell<bool>,
     /// The index of the slot while the thread holds one and does not wait, else [`NO_PLACE`].
     place: Cell<usize>,
+    /// The number of times that the thread has given a slot up.
+    term: Cell<usize>,
     pub(super) stood: Stood,
 }
 
@@ -112,6 +114,7 @@ impl<T> Held<T> {
             away: Cell::new(None),
             is_loan: Cell::new(false),
             place: Cell::new(NO_PLACE),
+            term: Cell::new(0),
             stood: Stood::default(),
         }
     }
@@ -169,8 +172,15 @@ impl<T> Held<T> {
     /// Takes the slot, to be left.
     pub(super) fn take(&self) -> Option<(LocalQueue<T>, Option<Searching>)> {
         let queue = self.queue.take()?;
+        self.term.set(self.term.get().wrapping_add(1));
         self.place.set(NO_PLACE);
         Some((queue, self.searching.take()))
+    }
+
+    /// Returns a number that changes when the thread gives its slot up.
+    #[inline]
+    pub(super) fn term(&self) -> usize {
+        self.term.get()
     }
 
     /// Returns `true` if the thread counts as searching.

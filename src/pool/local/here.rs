@@ -234,7 +234,12 @@ impl Pool {
 /// Ends the pools that this thread is inside, in a child process that the thread has forked: there
 /// it is inside nothing.
 pub(super) fn end_in_the_child() {
-    with_chain(|chain| chain.for_each(|local| local.shared.end_in_the_child()));
+    with_chain(|chain| {
+        chain.for_each(|local| {
+            local.note_left_in_child();
+            local.shared.end_in_the_child();
+        });
+    });
     HERE.with(|pointer| pointer.set(std::ptr::null()));
 }
 

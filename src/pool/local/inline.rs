@@ -94,6 +94,11 @@ impl Local {
         with_innermost(|local| local.is_some_and(|local| local.running.runs_inline()))
     }
 
+    /// Returns the number of tasks that this thread runs inline.
+    pub(crate) fn inline_depth(&self) -> usize {
+        self.running.inline_depth()
+    }
+
     /// Returns `true` if a task runs on this thread.
     pub(crate) fn runs_tasks() -> bool {
         with_innermost(|local| local.is_some())

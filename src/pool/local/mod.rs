@@ -21,10 +21,11 @@
 //! [`own_halves`] the halves of its joins. The other modules add the verbs: [`entry`] how a thread
 //! comes inside, and what a pool does for the thread that calls; [`find`] how a worker looks for
 //! tasks; [`run`] how it runs them; [`inline`] how it runs a task that it waits for; [`halves`] how
-//! it joins two halves; [`borrow`] how it runs what has begun in a lent slot; [`slot`] how it gives
-//! its slot up and takes one; [`wake_future`] where a future goes when it is woken; [`yielded`]
-//! when those run that gave way; [`ending`] how a pool is closed and stopped; [`oldest`] how a task
-//! is dropped in favour of another; [`tombstones`] how tombstones are removed. A task that was
+//! it joins two halves; [`stacked`] where the tasks of its scopes lie; [`borrow`] how it runs what
+//! has begun in a lent slot; [`slot`] how it gives its slot up and takes one; [`wake_future`] where
+//! a future goes when it is woken; [`yielded`] when those run that gave way; [`ending`] how a pool
+//! is closed and stopped; [`oldest`] how a task is dropped in favour of another; [`tombstones`] how
+//! tombstones are removed. A task that was
 //! submitted by a view has [`extras`], which [`tokens`] tie to it, unless it is [`bare`];
 //! [`arriving`] says how it comes to its group, and [`start`] where it goes from there;
 //! [`current`] knows the task whose code runs; a [`roll`] has the tasks that a token cancels, and
@@ -51,6 +52,7 @@ mod roll;
 mod run;
 mod running;
 mod slot;
+mod stacked;
 mod standing;
 mod start;
 mod tokens;
@@ -65,4 +67,5 @@ pub(crate) use self::extras::{Bound, Extras};
 pub(crate) use self::here::{Local, Pool, PoolTask, TaskGroup};
 pub(crate) use self::inline::Inline;
 pub(crate) use self::roll::Roll;
+pub(crate) use self::stacked::Level;
 pub(crate) use self::tokens::{ClosureToken, FutureToken, in_group};

@@ -12,8 +12,10 @@ pub(super) struct Running {
     /// The cell of the task whose closure runs, if it has one, or null. Tasks that are run inline
     /// are in `inline`.
     task: Cell<*const ()>,
-    /// The cells of the tasks that are run inline, the outer tasks first.
+    /// The cells of the tasks that are run inline, the outer tasks first; null for one without.
     inline: RefCell<Vec<*const ()>>,
+    /// The number of scopes on the thread whose tasks may go to the stack of its slot.
+    scopes: Cell<usize>,
     /// Tasks run inline since the local queue was swept last.
     inline_runs: Cell<usize>,
     stack: Stack,
@@ -59,6 +61,7 @@ impl Running {
             meter,
             task: Cell::new(std::ptr::null()),
             inline: RefCell::new(Vec::new()),
+            scopes: Cell::new(0),
             inline_runs: Cell::new(0),
             stack,
         }
@@ -86,10 +89,26 @@ impl Running {
         self.task.get()
     }
 
-    /// Returns the cell of the innermost task that runs, or null.
+    /// Returns the cell of the innermost task that runs and has one, or null.
     pub(super) fn innermost(&self) -> *const () {
-        let inline = self.inline.borrow().last().copied();
-        inline.unwrap_or(self.task.get())
+        let inline = self.inline.borrow();
+        let with_cell = inline.iter().rfind(|cell| !cell.is_null());
+        with_cell.copied().unwrap_or(self.task.get())
+    }
+
+    /// Returns the number of tasks that are run inline.
+    pub(super) fn inline_depth(&self) -> usize {
+        self.inline.borrow().len()
+    }
+
+    /// Returns the number of scopes on the thread.
+    #[inline]
+    pub(super) fn scopes(&self) -> usize {
+        self.scopes.get()
+    }
+
+    pub(super) fn set_scopes(&self, scopes: usize) {
+        self.scopes.set(scopes);
     }
 
     /// Notes whether the thread waits in its task.

@@ -76,6 +76,13 @@ mod stand_in {
             task.map_or(Steal::Empty, Steal::Success)
         }
 
+        fn take_newest(&self) -> Option<T> {
+            let mut tasks = self.tasks.lock().unwrap();
+            let task = tasks.pop_back();
+            self.len.store(tasks.len(), Ordering::Release);
+            task
+        }
+
         /// Takes two; the second is in no queue until it is in `batch`.
         pub(in crate::pool::queue) fn steal_batch_with_limit_and_pop(
             &self,
@@ -100,32 +107,48 @@ mod stand_in {
         }
     }
 
-    pub(in crate::pool::queue) struct Worker<T>(Arc<Injector<T>>);
+    pub(in crate::pool::queue) struct Worker<T> {
+        tasks: Arc<Injector<T>>,
+        is_lifo: bool,
+    }
     pub(in crate::pool::queue) struct Stealer<T>(Arc<Injector<T>>);
 
     impl<T> Worker<T> {
         pub(in crate::pool::queue) fn new_fifo() -> Self {
-            Self(Arc::new(Injector::new()))
+            Self {
+                tasks: Arc::new(Injector::new()),
+                is_lifo: false,
+            }
+        }
+
+        pub(in crate::pool::queue) fn new_lifo() -> Self {
+            Self {
+                is_lifo: true,
+                ..Self::new_fifo()
+            }
         }
 
         pub(in crate::pool::queue) fn stealer(&self) -> Stealer<T> {
-            Stealer(Arc::clone(&self.0))
+            Stealer(Arc::clone(&self.tasks))
         }
 
         pub(in crate::pool::queue) fn push(&self, task: T) {
-            self.0.push(task);
+            self.tasks.push(task);
         }
 
         pub(in crate::pool::queue) fn pop(&self) -> Option<T> {
-            insist(|| self.0.steal())
+            match self.is_lifo {
+                true => self.tasks.take_newest(),
+                false => insist(|| self.tasks.steal()),
+            }
         }
 
         pub(in crate::pool::queue) fn len(&self) -> usize {
-            self.0.len()
+            self.tasks.len()
         }
 
         pub(in crate::pool::queue) fn is_empty(&self) -> bool {
-            self.0.is_empty()
+            self.tasks.is_empty()
         }
     }
 
@@ -136,6 +159,14 @@ mod stand_in {
 
         pub(in crate::pool::queue) fn steal_batch_and_pop(&self, batch: &Worker<T>) -> Steal<T> {
             self.0.steal_batch_with_limit_and_pop(batch, 2)
+        }
+
+        pub(in crate::pool::queue) fn steal_batch_with_limit_and_pop(
+            &self,
+            batch: &Worker<T>,
+            limit: usize,
+        ) -> Steal<T> {
+            self.0.steal_batch_with_limit_and_pop(batch, limit)
         }
 
         pub(in crate::pool::queue) fn is_empty(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::deque::{Stealer, Worker as Deque, insist};
+use super::stack::Stack;
 
 /// The number of tasks that a holder takes from its local queue before the injector has its turn,
 /// so that tasks which submit tasks cannot keep the rest waiting forever.
@@ -23,13 +24,15 @@ const UNTIL_LOW: usize = 1000;
 /// others before it looks at the local queues of others again.
 const LOW_IN_A_ROW: usize = 32;
 
-/// The queue of one slot, first in, first out. It is used by the thread that holds the slot; other
-/// threads steal half of it.
+/// The queue of one slot, first in, first out, and the slot's stack. The thread that holds the slot
+/// uses them; other threads steal from both.
 pub(in crate::pool) struct LocalQueue<T> {
     index: usize,
     tasks: Deque<T>,
     /// Takes from the queue as other threads do.
     thief: Stealer<T>,
+    /// Boxed, since a local queue moves from thread to thread.
+    stack: Box<Stack<T>>,
     /// The tasks that may be taken before the injector has its turn.
     budget: Cell<usize>,
     /// The batches that may be taken from the injector before another slot has its turn.
@@ -40,6 +43,8 @@ pub(in crate::pool) struct LocalQueue<T> {
     has_begun: Cell<bool>,
     /// Whether the task that was found last was stolen.
     stolen: Cell<bool>,
+    /// Whether the stacks of other slots have the next turn, before their queues.
+    stacks_next: Cell<bool>,
     /// The tasks of high priority that were taken in a row.
     high: Cell<usize>,
     /// The tasks that were taken since one of low priority had its turn.
@@ -55,11 +60,13 @@ impl<T> LocalQueue<T> {
             index,
             thief: tasks.stealer(),
             tasks,
+            stack: Box::new(Stack::new()),
             budget: Cell::new(LOCAL_BUDGET),
             until_steal: Cell::new(STEAL_INTERVAL),
             begun_next: Cell::new(false),
             has_begun: Cell::new(false),
             stolen: Cell::new(false),
+            stacks_next: Cell::new(false),
             high: Cell::new(0),
             since_low: Cell::new(0),
             low: Cell::new(0),
@@ -77,12 +84,19 @@ impl<T> LocalQueue<T> {
         self.tasks.push(task);
     }
 
+    /// Returns `true` if there is nothing in the queue and on the stack.
     pub(in crate::pool) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.tasks.is_empty() && self.stack.is_empty()
     }
 
+    /// Returns the number of tasks in the queue.
     pub(in crate::pool) fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    #[inline]
+    pub(in crate::pool) fn stack(&self) -> &Stack<T> {
+        &self.stack
     }
 
     /// Takes the next task, unless it is the injector's turn.
@@ -101,7 +115,7 @@ impl<T> LocalQueue<T> {
 
     /// Takes the next task, even if it is the injector's turn.
     pub(super) fn pop_regardless(&self) -> Option<T> {
-        self.tasks.pop()
+        self.tasks.pop().or_else(|| self.stack.take_oldest())
     }
 
     /// Notes that a task was stolen into the queue.
@@ -176,6 +190,11 @@ impl<T> LocalQueue<T> {
     /// Returns `true` at every second call: then tasks that have begun have their turn.
     pub(super) fn is_turn_of_begun(&self) -> bool {
         !self.begun_next.replace(!self.begun_next.get())
+    }
+
+    /// Returns `true` at every second call: then the stacks of other slots have their turn.
+    pub(super) fn is_turn_of_stacks(&self) -> bool {
+        self.stacks_next.replace(!self.stacks_next.get())
     }
 
     /// Notes that a task in the queue may have begun.

@@ -8,6 +8,10 @@
 //! [tally] knows whether all tasks are done. Like Python's `queue.Queue` with its `task_done` and
 //! `join`, split up so that the threads of a pool share as little as possible.
 //!
+//! A slot also has a *stack*, of tasks of scopes whose owners run on the holder: these take the
+//! newest of their own from there when they wait (`pool/local/stacked.rs`). Other threads steal the
+//! oldest. So does the holder, of what its predecessor has left, before it looks elsewhere.
+//!
 //! [Halves](halves) of running tasks are no tasks, and have places of their own.
 //!
 //! # Protocol
@@ -22,6 +26,7 @@ mod injector;
 pub(super) mod local;
 #[cfg(all(test, workmill_loom))]
 mod model;
+pub(super) mod stack;
 mod steal;
 pub(super) mod tally;
 #[cfg(all(test, not(workmill_loom)))]
@@ -52,13 +57,14 @@ pub(super) struct TaskQueue<T> {
 
 impl<T> TaskQueue<T> {
     /// Makes the queue for the given number of slots, and returns the slots' local queues with it.
-    pub(super) fn new(slots: usize) -> (Self, Vec<LocalQueue<T>>) {
+    /// `covers_waits` says whether other threads come in place of those that wait.
+    pub(super) fn new(slots: usize, covers_waits: bool) -> (Self, Vec<LocalQueue<T>>) {
         let queues: Vec<_> = (0..slots).map(LocalQueue::new).collect();
         let queue = Self {
             injector: Injector::new(),
             classes: Classes::new(),
             begun: Padded(deque::Injector::new()),
-            stealers: Stealers::new(&queues),
+            stealers: Stealers::new(&queues, covers_waits),
             halves: Halves::new(slots),
             tally: Tally::new(slots),
         };
@@ -152,7 +158,7 @@ impl<T> TaskQueue<T> {
     }
 
     /// Takes the next task after [`LocalQueue::pop`] found none: because it is the injector's turn,
-    /// or because the local queue is empty.
+    /// or because there is none but on the stack, or none at all.
     pub(super) fn find_near(&self, own: &LocalQueue<T>) -> Option<T> {
         if let Some(low) = self.find_low(own) {
             return Some(low);
@@ -160,6 +166,9 @@ impl<T> TaskQueue<T> {
         if own.is_spent() {
             own.renew();
             return self.find_one(own).or_else(|| own.pop_regardless());
+        }
+        if let Some(stacked) = own.stack().take_oldest() {
+            return Some(stacked);
         }
         if own.may_take_low() && self.injector.is_empty() && self.begun.is_empty() {
             if let Some(low) = self.classes.take_low_alone() {

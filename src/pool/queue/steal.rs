@@ -1,26 +1,45 @@
-//! Stealing: how a thread takes tasks from the local queues of other slots.
+//! Stealing: how a thread takes tasks from the local queues and the stacks of other slots.
 
 use super::deque::{Stealer, insist};
 use super::local::LocalQueue;
 
-/// The local queues of all slots, as threads that do not hold the slots may use them.
+/// The part of a stack that a thief takes. The rest of what is stolen at once lies in the thief's
+/// queue for a while, where the owner of the scope does not find it: so that is little, and only of
+/// a scope that has many tasks. Of scopes within each other the oldest task is the largest in most
+/// programs, and taken alone.
+const STACK_SHARE: usize = 16;
+
+/// The largest number of tasks that are stolen from a stack at once. If no thread comes in place of
+/// one that waits it is 1: the thief's task may wait for one that was stolen with it.
+const STACK_BATCH: usize = 8;
+
+/// The local queues and stacks of all slots, as threads that do not hold the slots may use them.
 ///
-/// Each method is given the number of slots that have ever been used; the queues of the others are
-/// empty.
-pub(super) struct Stealers<T>(Box<[Stealer<T>]>);
+/// Each method is given the number of slots that have ever been used; the others have nothing.
+pub(super) struct Stealers<T> {
+    queues: Box<[Stealer<T>]>,
+    stacks: Box<[Stealer<T>]>,
+    stack_batch: usize,
+}
 
 impl<T> Stealers<T> {
-    pub(super) fn new(queues: &[LocalQueue<T>]) -> Self {
+    /// `covers_waits` says whether other threads come in place of those that wait.
+    pub(super) fn new(queues: &[LocalQueue<T>], covers_waits: bool) -> Self {
         // All deques of the process share what the first theft sets up, under a lock. Here that is
         // over before there are threads that may be at it while another thread forks.
         if let Some(first) = queues.first() {
             insist(|| first.stealer().steal());
         }
-        Self(queues.iter().map(LocalQueue::stealer).collect())
+        Self {
+            queues: queues.iter().map(LocalQueue::stealer).collect(),
+            stacks: queues.iter().map(|queue| queue.stack().stealer()).collect(),
+            stack_batch: if covers_waits { STACK_BATCH } else { 1 },
+        }
     }
 
-    /// Takes a task of another slot, and up to half of what that slot has into `thief`. The search
-    /// begins behind the thief's own slot.
+    /// Takes a task of another slot, and some more into `thief`: up to half of a queue, or a few of
+    /// a stack. By turns it looks at all queues first, or at all stacks. The search begins behind
+    /// the thief's own slot.
     ///
     /// With `leave_last` it leaves another slot's only task alone, because the slot's holder is
     /// most likely about to run it.
@@ -28,25 +47,41 @@ impl<T> Stealers<T> {
         // Nothing is asked of those that have nothing, since that makes crossbeam-epoch look at
         // every thread from time to time.
         let left = usize::from(leave_last);
-        let (before, from) = self.0[..used].split_at(thief.index());
-        from.iter()
-            .skip(1)
-            .chain(before)
-            .filter(|victim| victim.len() > left)
-            .find_map(|victim| insist(|| victim.steal_batch_and_pop(thief.batch())))
+        let (batch, index) = (thief.batch(), thief.index());
+        let queued = || {
+            let mut victims = behind(&self.queues[..used], index).filter(|it| it.len() > left);
+            victims.find_map(|victim| insist(|| victim.steal_batch_and_pop(batch)))
+        };
+        let stacked = || {
+            let steal = |victim: &Stealer<T>| {
+                let few = (victim.len() / STACK_SHARE).clamp(1, self.stack_batch);
+                victim.steal_batch_with_limit_and_pop(batch, few)
+            };
+            let mut victims = behind(&self.stacks[..used], index).filter(|it| it.len() > left);
+            victims.find_map(|victim| insist(|| steal(victim)))
+        };
+        match thief.is_turn_of_stacks() {
+            true => stacked().or_else(queued),
+            false => queued().or_else(stacked),
+        }
     }
 
     /// Takes one task of any slot.
     pub(super) fn steal_any(&self, used: usize) -> Option<T> {
-        let mut victims = self.0[..used].iter().filter(|victim| !victim.is_empty());
+        let mut victims = self.all(used).filter(|victim| !victim.is_empty());
         victims.find_map(|victim| insist(|| victim.steal()))
     }
 
     pub(super) fn are_empty(&self, used: usize) -> bool {
-        self.0[..used].iter().all(Stealer::is_empty)
+        self.all(used).all(Stealer::is_empty)
     }
 
-    /// Drops the tombstones of all slots and returns their number. The other tasks go to `kept`.
+    fn all(&self, used: usize) -> impl Iterator<Item = &Stealer<T>> {
+        self.queues[..used].iter().chain(&self.stacks[..used])
+    }
+
+    /// Drops the tombstones in the queues of all slots and returns their number; there are none on
+    /// stacks. The other tasks go to `kept`.
     #[must_use = "the tombstones have to be counted as finished"]
     pub(super) fn sweep(
         &self,
@@ -55,7 +90,7 @@ impl<T> Stealers<T> {
         kept: impl Fn(T),
     ) -> usize {
         let mut tombstones = 0;
-        for victim in &self.0[..used] {
+        for victim in &self.queues[..used] {
             for _ in 0..victim.len() {
                 match insist(|| victim.steal()) {
                     Some(task) if is_tombstone(&task) => tombstones += 1,
@@ -66,4 +101,10 @@ impl<T> Stealers<T> {
         }
         tombstones
     }
+}
+
+/// Returns all but the one at an index, beginning behind it.
+fn behind<T>(all: &[T], index: usize) -> impl Iterator<Item = &T> {
+    let (before, from) = all.split_at(index);
+    from.iter().skip(1).chain(before)
 }
