@@ -53,7 +53,7 @@ pub(crate) use idle::MAX_SLOTS;
 pub(crate) use link::PoolLink;
 pub(crate) use local::{
     Bound, ClosureToken, Ending, Extras, FutureToken, Inline, Level, Local, Make, MakeWith, Maker,
-    Pool, PoolTask, Roll, TaskGroup, holds_up, in_group, runs_task_near, runs_task_of,
+    Newest, Pool, PoolTask, Roll, TaskGroup, holds_up, in_group, runs_task_near, runs_task_of,
 };
 pub(crate) use observer::PoolObserver;
 pub(crate) use postponed::Postponed;

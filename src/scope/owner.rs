@@ -4,7 +4,7 @@ use super::scoped_task::Listed;
 use super::tasks::Tasks;
 use crate::error::CancelReason;
 use crate::handle::look_for_a_while;
-use crate::pool::{Level, Local};
+use crate::pool::{Local, Newest};
 #[cfg(workmill_loom)]
 use crate::primitive::Ordering;
 use crate::trampoline;
@@ -58,9 +58,13 @@ fn wait(tasks: &Tasks<'_>) {
 fn run_tasks(tasks: &Tasks<'_>) {
     let look = || tasks.is_over() || tasks.has_others();
     while tasks.process.is_here() {
-        if tasks.has_stacked() {
-            if !run_stacked(tasks) {
-                return;
+        if let Some(level) = tasks.take_stacked() {
+            match level.run_newest() {
+                Newest::Ran => {}
+                Newest::None => {
+                    tasks.none_stacked();
+                }
+                Newest::TooDeep => return tasks.note_stacked(),
             }
             continue;
         }
@@ -79,19 +83,6 @@ fn run_tasks(tasks: &Tasks<'_>) {
             None => return,
         }
     }
-}
-
-/// Runs the newest task of the stack, if it is the owner's. Returns `false` if there is not enough
-/// left of the call stack.
-fn run_stacked(tasks: &Tasks<'_>) -> bool {
-    if tasks.level().is_some_and(Level::is_deep) {
-        return false;
-    }
-    let is_run = tasks.take_stacked().is_some_and(Level::run_newest);
-    if !is_run {
-        tasks.none_stacked();
-    }
-    true
 }
 
 fn park(tasks: &Tasks<'_>) {

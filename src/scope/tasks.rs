@@ -195,15 +195,10 @@ impl Tasks<'_> {
         self.own.with(|own| own.level).flatten()
     }
 
-    /// Notes that a task was pushed to the stack at the scope's level. Only the owner calls this.
+    /// Counts a task that is on the stack at the scope's level. Only the owner calls this.
     #[inline]
     pub(super) fn note_stacked(&self) {
         self.own.with(|own| own.stacked += 1);
-    }
-
-    /// Returns `true` if a task of the scope may be on the stack. Only the owner calls this.
-    pub(super) fn has_stacked(&self) -> bool {
-        self.own.with(|own| own.stacked > 0) == Some(true)
     }
 
     /// Returns the level of the scope if a task of it may be on the stack, and counts that as

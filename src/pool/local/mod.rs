@@ -67,5 +67,5 @@ pub(crate) use self::extras::{Bound, Extras};
 pub(crate) use self::here::{Local, Pool, PoolTask, TaskGroup};
 pub(crate) use self::inline::Inline;
 pub(crate) use self::roll::Roll;
-pub(crate) use self::stacked::Level;
+pub(crate) use self::stacked::{Level, Newest};
 pub(crate) use self::tokens::{ClosureToken, FutureToken, in_group};

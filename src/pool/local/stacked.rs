@@ -40,6 +40,16 @@ pub(crate) struct Level {
     scopes: usize,
 }
 
+/// The answer to a request to run the newest task of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newest {
+    Ran,
+    /// There is none.
+    None,
+    /// It lies there still: too much of the call stack is used to run a task on top of it.
+    TooDeep,
+}
+
 /// The tasks that are left on the stack of a slot that this thread held in its parent process.
 #[derive(Clone, Copy)]
 struct Left {
@@ -97,7 +107,7 @@ impl Level {
             // A subscriber that was told may have waited.
             let is_here = local.level() == self;
             local.held.with_queue(|own| match own {
-                Some(own) if is_here => own.stack().push(task),
+                Some(own) if is_here => queue.push_stacked(task, own),
                 own => queue.push(task, own),
             });
             local.shared.task_pushed();
@@ -105,15 +115,10 @@ impl Level {
         })
     }
 
-    /// Returns `true` if too much of the call stack is used to run a task on top of it.
-    pub(crate) fn is_deep(self) -> bool {
-        self.with(|local| local.is_some_and(|it| it.running.is_deep()))
-    }
-
-    /// Takes the newest task of the stack, if this thread is at this level, and runs it. Returns
-    /// `false` if there is none. Never unwinds.
-    pub(crate) fn run_newest(self) -> bool {
-        self.with(|local| local.is_some_and(Local::run_newest))
+    /// Takes the newest task of the stack, if this thread is at this level, and runs it. Never
+    /// unwinds.
+    pub(crate) fn run_newest(self) -> Newest {
+        self.with(|local| local.map_or(Newest::None, Local::run_newest))
     }
 
     /// Takes tasks from those that are left on the stack in a forked child, and returns their
@@ -140,13 +145,16 @@ impl Local {
         }
     }
 
-    fn run_newest(&self) -> bool {
+    fn run_newest(&self) -> Newest {
+        if self.running.is_deep() {
+            return Newest::TooDeep;
+        }
         // So the private halves of joins are always those of the innermost task.
         self.publish_all();
         let newest = |own: Option<&LocalQueue<_>>| own?.stack().take_newest();
         let mut found = self.held.with_queue(newest);
         if found.is_none() {
-            return false;
+            return Newest::None;
         }
         let name = self.running.name();
         self.running.inline(std::ptr::null(), || {
@@ -154,7 +162,7 @@ impl Local {
             self.count_if_ended(ran);
         });
         self.running.note(name);
-        true
+        Newest::Ran
     }
 
     /// Notes what is left on the stack, in a child process that this thread has forked.

@@ -84,9 +84,9 @@ impl<T> LocalQueue<T> {
         self.tasks.push(task);
     }
 
-    /// Returns `true` if there is nothing in the queue and on the stack.
+    /// Returns `true` if there is no task in the queue; there may be some on the stack.
     pub(in crate::pool) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.stack.is_empty()
+        self.tasks.is_empty()
     }
 
     /// Returns the number of tasks in the queue.

@@ -80,6 +80,13 @@ impl<T> TaskQueue<T> {
         }
     }
 
+    /// Pushes a task of a scope to the stack of the slot that this thread holds.
+    #[inline]
+    pub(super) fn push_stacked(&self, task: T, own: &LocalQueue<T>) {
+        self.stealers.use_stacks();
+        own.stack().push(task);
+    }
+
     /// Pushes a task of high or low priority.
     pub(super) fn push_class(&self, task: T, class: Priority) {
         self.classes.push(task, class);
@@ -167,8 +174,10 @@ impl<T> TaskQueue<T> {
             own.renew();
             return self.find_one(own).or_else(|| own.pop_regardless());
         }
-        if let Some(stacked) = own.stack().take_oldest() {
-            return Some(stacked);
+        if self.stealers.stacks_are_used() {
+            if let Some(stacked) = own.stack().take_oldest() {
+                return Some(stacked);
+            }
         }
         if own.may_take_low() && self.injector.is_empty() && self.begun.is_empty() {
             if let Some(low) = self.classes.take_low_alone() {

@@ -20,7 +20,7 @@ impl<T> Stack<T> {
     }
 
     #[inline]
-    pub(in crate::pool) fn push(&self, task: T) {
+    pub(super) fn push(&self, task: T) {
         self.tasks.push(task);
     }
 

@@ -2,6 +2,7 @@
 
 use super::deque::{Stealer, insist};
 use super::local::LocalQueue;
+use crate::primitive::{AtomicBool, Ordering};
 
 /// The part of a stack that a thief takes. The rest of what is stolen at once lies in the thief's
 /// queue for a while, where the owner of the scope does not find it: so that is little, and only of
@@ -19,6 +20,8 @@ const STACK_BATCH: usize = 8;
 pub(super) struct Stealers<T> {
     queues: Box<[Stealer<T>]>,
     stacks: Box<[Stealer<T>]>,
+    /// Whether a task was ever pushed to a stack: in most pools none is.
+    stacks_are_used: AtomicBool,
     stack_batch: usize,
 }
 
@@ -33,7 +36,31 @@ impl<T> Stealers<T> {
         Self {
             queues: queues.iter().map(LocalQueue::stealer).collect(),
             stacks: queues.iter().map(|queue| queue.stack().stealer()).collect(),
+            stacks_are_used: AtomicBool::new(false),
             stack_batch: if covers_waits { STACK_BATCH } else { 1 },
+        }
+    }
+
+    /// Notes that tasks are about to be pushed to stacks.
+    #[inline]
+    pub(super) fn use_stacks(&self) {
+        // ORDERING: Relaxed. A thread that must see a push, by fences on both sides, sees this.
+        if !self.stacks_are_used() {
+            self.stacks_are_used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns `true` if there may be a task on a stack.
+    #[inline]
+    pub(super) fn stacks_are_used(&self) -> bool {
+        self.stacks_are_used.load(Ordering::Relaxed)
+    }
+
+    /// Returns the stacks of the slots that were used, or none if no stack was.
+    fn stacks(&self, used: usize) -> &[Stealer<T>] {
+        match self.stacks_are_used() {
+            true => &self.stacks[..used],
+            false => &[],
         }
     }
 
@@ -57,7 +84,7 @@ impl<T> Stealers<T> {
                 let few = (victim.len() / STACK_SHARE).clamp(1, self.stack_batch);
                 victim.steal_batch_with_limit_and_pop(batch, few)
             };
-            let mut victims = behind(&self.stacks[..used], index).filter(|it| it.len() > left);
+            let mut victims = behind(self.stacks(used), index).filter(|it| it.len() > left);
             victims.find_map(|victim| insist(|| steal(victim)))
         };
         match thief.is_turn_of_stacks() {
@@ -77,7 +104,7 @@ impl<T> Stealers<T> {
     }
 
     fn all(&self, used: usize) -> impl Iterator<Item = &Stealer<T>> {
-        self.queues[..used].iter().chain(&self.stacks[..used])
+        self.queues[..used].iter().chain(self.stacks(used))
     }
 
     /// Drops the tombstones in the queues of all slots and returns their number; there are none on
@@ -105,6 +132,6 @@ impl<T> Stealers<T> {
 
 /// Returns all but the one at an index, beginning behind it.
 fn behind<T>(all: &[T], index: usize) -> impl Iterator<Item = &T> {
-    let (before, from) = all.split_at(index);
+    let (before, from) = all.split_at(index.min(all.len()));
     from.iter().skip(1).chain(before)
 }

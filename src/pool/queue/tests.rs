@@ -73,7 +73,7 @@ fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
 fn a_stack_is_visited_though_the_queues_of_other_slots_never_run_dry() {
     let (queue, own) = TaskQueue::new(3, true);
     queue.tally.use_slots(3);
-    (0..100).for_each(|task| own[1].stack().push(task));
+    (0..100).for_each(|task| queue.push_stacked(task, &own[1]));
     let mut looks = 0;
     while own[1].stack().len() > 50 {
         looks += 1;
@@ -87,7 +87,7 @@ fn a_stack_is_visited_though_the_queues_of_other_slots_never_run_dry() {
 fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_injector_never_runs_dry() {
     let (queue, own) = TaskQueue::new(1, true);
     queue.tally.use_slots(1);
-    (0..3).for_each(|task| own[0].stack().push(task));
+    (0..3).for_each(|task| queue.push_stacked(task, &own[0]));
     let mut found = Vec::new();
     for _ in 0..1000 {
         (0..4).for_each(|_| queue.injector.push(1000));
@@ -101,7 +101,7 @@ fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_injector_never_run
 fn of_a_stack_the_owner_takes_the_newest_and_others_the_oldest() {
     let (queue, own) = TaskQueue::new(2, true);
     queue.tally.use_slots(2);
-    (0..6).for_each(|task| own[0].stack().push(task));
+    (0..6).for_each(|task| queue.push_stacked(task, &own[0]));
     assert_eq!(own[0].stack().take_newest(), Some(5));
     let mut stolen: Vec<_> = queue.find_far(&own[1], true).into_iter().collect();
     stolen.extend(std::iter::from_fn(|| own[1].pop()));
@@ -111,5 +111,5 @@ fn of_a_stack_the_owner_takes_the_newest_and_others_the_oldest() {
     assert_eq!(own[0].stack().len(), 5 - 1 - stolen.len());
     assert_eq!(queue.has_tasks(), stolen.len() < 4);
     while queue.find_any().is_some() {}
-    assert!(own[0].is_empty() && !queue.has_tasks());
+    assert!(own[0].stack().is_empty() && !queue.has_tasks());
 }
