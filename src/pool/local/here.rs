@@ -238,6 +238,8 @@ pub(super) fn end_in_the_child() {
         chain.for_each(|local| {
             local.note_left_in_child();
             local.shared.end_in_the_child();
+            // Never freed: its tasks are the parent's, and those of scopes that end here borrow.
+            std::mem::forget(Arc::clone(&local.shared));
         });
     });
     HERE.with(|pointer| pointer.set(std::ptr::null()));
