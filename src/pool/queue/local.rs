@@ -45,6 +45,8 @@ pub(in crate::pool) struct LocalQueue<T> {
     stolen: Cell<bool>,
     /// Whether the stacks of other slots have the next turn, before their queues.
     stacks_next: Cell<bool>,
+    /// Whether what a predecessor has left on the stack has the next turn, before the injector.
+    left_next: Cell<bool>,
     /// The tasks of high priority that were taken in a row.
     high: Cell<usize>,
     /// The tasks that were taken since one of low priority had its turn.
@@ -67,6 +69,7 @@ impl<T> LocalQueue<T> {
             has_begun: Cell::new(false),
             stolen: Cell::new(false),
             stacks_next: Cell::new(false),
+            left_next: Cell::new(false),
             high: Cell::new(0),
             since_low: Cell::new(0),
             low: Cell::new(0),
@@ -116,6 +119,14 @@ impl<T> LocalQueue<T> {
     /// Takes the next task, even if it is the injector's turn.
     pub(super) fn pop_regardless(&self) -> Option<T> {
         self.tasks.pop().or_else(|| self.stack.take_oldest())
+    }
+
+    /// Takes a task that a predecessor has left on the stack, at every second call.
+    pub(super) fn take_left_in_turn(&self) -> Option<T> {
+        match self.left_next.replace(!self.left_next.get()) {
+            true => self.stack.take_oldest(),
+            false => None,
+        }
     }
 
     /// Notes that a task was stolen into the queue.

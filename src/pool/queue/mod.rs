@@ -172,7 +172,9 @@ impl<T> TaskQueue<T> {
         }
         if own.is_spent() {
             own.renew();
-            return self.find_one(own).or_else(|| own.pop_regardless());
+            let left = own.take_left_in_turn();
+            let other = left.or_else(|| self.find_one(own));
+            return other.or_else(|| own.pop_regardless());
         }
         if self.stealers.stacks_are_used() {
             if let Some(stacked) = own.stack().take_oldest() {
@@ -193,7 +195,8 @@ impl<T> TaskQueue<T> {
     pub(super) fn find_elsewhere(&self, own: &LocalQueue<T>) -> Option<T> {
         own.renew();
         let low = self.find_low(own);
-        let stolen = low.or_else(|| self.steal_in_turn(own));
+        let left = low.or_else(|| own.take_left_in_turn());
+        let stolen = left.or_else(|| self.steal_in_turn(own));
         stolen.or_else(|| self.find_one(own))
     }
 

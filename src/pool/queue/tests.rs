@@ -98,6 +98,23 @@ fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_injector_never_run
 }
 
 #[test]
+fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_local_queue_never_runs_dry() {
+    for injected in [0, 1] {
+        let (queue, own) = TaskQueue::new(1, true);
+        queue.tally.use_slots(1);
+        (0..3).for_each(|task| own[0].stack().push(task));
+        let mut found = Vec::new();
+        for _ in 0..1000 {
+            own[0].push(1000);
+            (0..injected).for_each(|_| queue.injector.push(1000));
+            let task = own[0].pop().or_else(|| queue.find_near(&own[0]));
+            found.extend(task.filter(|task| *task < 1000));
+        }
+        assert_eq!(found, [0, 1, 2], "the oldest first");
+    }
+}
+
+#[test]
 fn of_a_stack_the_owner_takes_the_newest_and_others_the_oldest() {
     let (queue, own) = TaskQueue::new(2, true);
     queue.tally.use_slots(2);
