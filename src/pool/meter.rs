@@ -244,12 +244,23 @@ impl Meter {
         changes
     }
 
+    /// Returns `true` if what the thread runs is its first run since it was idle.
+    pub(super) fn is_first_run(&self) -> bool {
+        self.run_number() == self.busy_run.load(Ordering::Relaxed) + 1
+    }
+
+    /// Notes that the thread goes on with its first run since it was idle, after others in between.
+    pub(super) fn note_first_run(&self) {
+        self.busy_run
+            .store(self.run_number() - 1, Ordering::Relaxed);
+    }
+
     /// Returns for how long the thread has run what it runs, if that is its first run since it was
     /// idle; a snapshot, may be stale.
     pub(super) fn running_for(&self, now: Nanos) -> Option<Duration> {
         let since = self.busy_since.load(Ordering::Relaxed);
-        let is_first = self.run_number() == self.busy_run.load(Ordering::Relaxed) + 1;
-        is_first.then(|| Duration::from_nanos(now.saturating_sub(since)))
+        self.is_first_run()
+            .then(|| Duration::from_nanos(now.saturating_sub(since)))
     }
 
     /// Notes the group of the task that runs.

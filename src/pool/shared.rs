@@ -101,8 +101,7 @@ struct Life {
 
 impl<T: Send + 'static> Shared<T> {
     pub(super) fn new(config: Config, start_thread: StartThread<T>) -> Arc<Self> {
-        let covers_waits = config.limits.max_spare_threads > 0;
-        let (queue, local_queues) = TaskQueue::new(config.max_threads, covers_waits);
+        let (queue, local_queues) = TaskQueue::new(config.max_threads);
         queue.tally.use_slots(config.threads);
         let shared = Arc::new(Self {
             queue,

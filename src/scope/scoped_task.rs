@@ -289,9 +289,10 @@ struct Stacked<N, F> {
 impl<N, F: FnOnce() + Send> Stacked<N, F> {
     const NAME: &'static Name = &Name::of::<N>();
 
-    /// Drops the closure, and uncounts the task.
-    fn discard(self) {
+    /// Drops the closure, calls `dropped`, and uncounts the task.
+    fn discard(self, dropped: impl FnOnce()) {
         unwind::discard(self.closure);
+        dropped();
         // SAFETY: the task has ended here, and was counted until now.
         unsafe { self.scope.uncount(None) };
     }
@@ -302,8 +303,8 @@ impl<N, F: FnOnce() + Send, Cx: Context> Work<Cx> for Stacked<N, F> {
     fn run(self, cx: &Cx) -> Ran {
         // SAFETY: the task is counted.
         if let Some(reason) = unsafe { self.scope.tasks() }.doomed() {
-            cx.met_cancelled(reason, false);
-            self.discard();
+            cx.polls(Self::NAME);
+            self.discard(|| cx.met_cancelled(reason, false));
             return Ran::Ended;
         }
         let Self { closure, scope, .. } = self;
@@ -320,7 +321,7 @@ impl<N, F: FnOnce() + Send, Cx: Context> Work<Cx> for Stacked<N, F> {
     }
 
     fn cancel(self, _: CancelReason) -> Result<(), Gone> {
-        self.discard();
+        self.discard(|| ());
         Ok(())
     }
 

@@ -1021,6 +1021,39 @@ mod forked {
         });
     }
 
+    /// Exits when it is dropped in another process than that in which it was made.
+    struct OfTheParent(u32);
+
+    impl Drop for OfTheParent {
+        fn drop(&mut self) {
+            if process::id() != self.0 {
+                exit(1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_task_has_captured_is_not_dropped_in_a_child_that_has_the_last_of_the_pool() {
+        alone(|| {
+            let pool = pool(1);
+            let within = pool.clone();
+            let forks = pool.submit(move || {
+                let child = within.scope(|scope| {
+                    for _ in 0..5 {
+                        let captured = OfTheParent(process::id());
+                        scope.execute(move || drop(captured));
+                    }
+                    fork_and_go_on()
+                });
+                drop(within);
+                child
+            });
+            drop(pool);
+            // The child's worker ends, and with it the process, as its other thread is not there.
+            forks.join().unwrap().unwrap().ends_well();
+        });
+    }
+
     #[test]
     fn a_task_that_forks_while_its_owner_waits_ends_its_scopes_in_the_child() {
         alone(|| {

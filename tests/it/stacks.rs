@@ -2,16 +2,18 @@
 //! who runs the others.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use workmill::{
     Builder, CancelToken, Event, PoolRef, Scope, ThreadPoolExecutor, cancelled, task_id,
     with_cancelled,
 };
 
-use crate::support::{Drops, Flag, add_one, limited};
+use crate::support::{Drops, Flag, add_one, limited, until};
 
 fn pool(threads: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(threads).unwrap()
@@ -318,5 +320,64 @@ fn a_task_on_a_stack_has_not_the_token_of_the_one_that_waits_and_no_id_of_its_ow
         with_id.join().unwrap();
         pool.shutdown();
         assert_eq!(pool.metrics().panicked, 0);
+    });
+}
+
+#[test]
+fn a_task_that_has_run_tasks_of_its_scope_runs_since_it_has_begun() {
+    limited(|| {
+        let (pool, time) = (pool(1), Duration::from_millis(100));
+        let (within, begun, release) = (pool.handle(), Flag::default(), Flag::default());
+        let (tells, go) = (begun.clone(), release.clone());
+        pool.execute(move || {
+            let start = Instant::now();
+            within.scope(|scope| (0..10).for_each(|_| scope.execute(|| ())));
+            until(|| start.elapsed() >= time);
+            tells.set();
+            go.wait();
+        });
+        begun.wait();
+        let error = pool.shutdown_timeout(Duration::from_millis(1)).unwrap_err();
+        release.set();
+        pool.shutdown();
+        assert!(error.busy()[0].running_for() >= time, "{error}");
+    });
+}
+
+/// Returns the name of what the only worker runs, and the number of tasks that were cancelled as
+/// their scopes had failed.
+fn look(pool: &PoolRef) -> (Option<&'static str>, u64) {
+    let metrics = pool.metrics();
+    (metrics.workers[0].runs, metrics.cancelled.scope_failed)
+}
+
+/// Looks when it is dropped.
+struct Looks<'a>(&'a PoolRef, &'a Mutex<Option<(Option<&'static str>, u64)>>);
+
+impl Drop for Looks<'_> {
+    fn drop(&mut self) {
+        *self.1.lock().unwrap() = Some(look(self.0));
+    }
+}
+
+#[test]
+fn a_task_that_is_dropped_as_its_scope_has_failed_is_what_its_thread_runs_meanwhile() {
+    limited(|| {
+        in_a_task(|pool| {
+            let (before, seen) = (look(pool), Mutex::new(None));
+            let failed = catch_unwind(AssertUnwindSafe(|| {
+                pool.scope(|scope| {
+                    scope.cancel_on_panic();
+                    let looks = Looks(pool, &seen);
+                    scope.execute(move || drop(looks));
+                    // It is run first.
+                    scope.execute(|| panic!("out of flour"));
+                });
+            }));
+            assert!(failed.is_err());
+            let (name, cancelled) = seen.into_inner().unwrap().unwrap();
+            assert!(name.is_some() && name != before.0, "{name:?}");
+            assert_eq!((cancelled, look(pool)), (0, (before.0, 1)));
+        });
     });
 }

@@ -22,6 +22,13 @@
 //! ended. And others take the oldest: if they have taken one of the n, nothing is left below. So an
 //! owner for which n is not 0 finds a task of its own, or nothing, and then n is 0 from there on.
 //!
+//! # Where an owner finds nothing
+//! Once the owner has given its slot up, or others have stolen its tasks, these lie where it cannot
+//! take them. Then it waits, and gives its slot to another thread, which can. So there are levels
+//! only in pools that have spare threads. When all of these are used up, a wait keeps its slot, and
+//! an owner may wait for a task that lies behind one that waits: the pool says that it may hang
+//! then.
+//!
 //! In a forked child this thread is at no level, and takes nothing. The tasks that are left on the
 //! stack never begin.
 
@@ -62,11 +69,11 @@ thread_cell!(LEFT: Option<Left> = None);
 
 impl Level {
     /// Enters the level of a scope that this thread opens. Returns `None` if the thread is no
-    /// worker of the pool with a slot, or waits.
+    /// worker of the pool with a slot, or waits, or if no other would come in its place.
     pub(crate) fn enter(pool: &Pool) -> Option<Self> {
         with_innermost(|local| {
             let local = local.filter(|it| it.is_worker() && it.is_part_of(pool))?;
-            if local.held.place().is_none() || local.borrows() {
+            if local.held.place().is_none() || local.borrows() || !local.is_covered() {
                 return None;
             }
             local.running.set_scopes(local.running.scopes() + 1);
@@ -156,12 +163,16 @@ impl Local {
         if found.is_none() {
             return Newest::None;
         }
-        let name = self.running.name();
+        let (name, meter) = (self.running.name(), self.running.meter());
+        let is_first = meter.is_first_run();
         self.running.inline(std::ptr::null(), || {
             let ran = self.run_or_cancel(&mut found);
             self.count_if_ended(ran);
         });
         self.running.note(name);
+        if is_first {
+            meter.note_first_run();
+        }
         Newest::Ran
     }
 

@@ -144,7 +144,7 @@ impl Bare {
 
     /// With `wanted` of the slots enabled.
     fn with(slots: usize, wanted: usize) -> Arc<Self> {
-        let (queue, local_queues) = TaskQueue::new(slots, true);
+        let (queue, local_queues) = TaskQueue::new(slots);
         queue.tally.use_slots(wanted);
         let slots = Slots::new(local_queues, wanted);
         Arc::new(Self { queue, slots })

@@ -57,14 +57,13 @@ pub(super) struct TaskQueue<T> {
 
 impl<T> TaskQueue<T> {
     /// Makes the queue for the given number of slots, and returns the slots' local queues with it.
-    /// `covers_waits` says whether other threads come in place of those that wait.
-    pub(super) fn new(slots: usize, covers_waits: bool) -> (Self, Vec<LocalQueue<T>>) {
+    pub(super) fn new(slots: usize) -> (Self, Vec<LocalQueue<T>>) {
         let queues: Vec<_> = (0..slots).map(LocalQueue::new).collect();
         let queue = Self {
             injector: Injector::new(),
             classes: Classes::new(),
             begun: Padded(deque::Injector::new()),
-            stealers: Stealers::new(&queues, covers_waits),
+            stealers: Stealers::new(&queues),
             halves: Halves::new(slots),
             tally: Tally::new(slots),
         };

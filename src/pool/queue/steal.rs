@@ -10,8 +10,7 @@ use crate::primitive::{AtomicBool, Ordering};
 /// programs, and taken alone.
 const STACK_SHARE: usize = 16;
 
-/// The largest number of tasks that are stolen from a stack at once. If no thread comes in place of
-/// one that waits it is 1: the thief's task may wait for one that was stolen with it.
+/// The largest number of tasks that are stolen from a stack at once.
 const STACK_BATCH: usize = 8;
 
 /// The local queues and stacks of all slots, as threads that do not hold the slots may use them.
@@ -22,12 +21,10 @@ pub(super) struct Stealers<T> {
     stacks: Box<[Stealer<T>]>,
     /// Whether a task was ever pushed to a stack: in most pools none is.
     stacks_are_used: AtomicBool,
-    stack_batch: usize,
 }
 
 impl<T> Stealers<T> {
-    /// `covers_waits` says whether other threads come in place of those that wait.
-    pub(super) fn new(queues: &[LocalQueue<T>], covers_waits: bool) -> Self {
+    pub(super) fn new(queues: &[LocalQueue<T>]) -> Self {
         // All deques of the process share what the first theft sets up, under a lock. Here that is
         // over before there are threads that may be at it while another thread forks.
         if let Some(first) = queues.first() {
@@ -37,7 +34,6 @@ impl<T> Stealers<T> {
             queues: queues.iter().map(LocalQueue::stealer).collect(),
             stacks: queues.iter().map(|queue| queue.stack().stealer()).collect(),
             stacks_are_used: AtomicBool::new(false),
-            stack_batch: if covers_waits { STACK_BATCH } else { 1 },
         }
     }
 
@@ -81,7 +77,7 @@ impl<T> Stealers<T> {
         };
         let stacked = || {
             let steal = |victim: &Stealer<T>| {
-                let few = (victim.len() / STACK_SHARE).clamp(1, self.stack_batch);
+                let few = (victim.len() / STACK_SHARE).clamp(1, STACK_BATCH);
                 victim.steal_batch_with_limit_and_pop(batch, few)
             };
             let mut victims = behind(self.stacks(used), index).filter(|it| it.len() > left);

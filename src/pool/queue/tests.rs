@@ -7,7 +7,7 @@ use super::TaskQueue;
 #[test]
 fn what_came_from_outside_keeps_its_order_with_and_without_children() {
     for children in [0, 1, 3] {
-        let (queue, own) = TaskQueue::new(1, true);
+        let (queue, own) = TaskQueue::new(1);
         queue.tally.use_slots(1);
         (0..2000).for_each(|task| queue.injector.push(task));
         let mut found = Vec::new();
@@ -24,7 +24,7 @@ fn what_came_from_outside_keeps_its_order_with_and_without_children() {
 
 #[test]
 fn a_local_queue_whose_holder_is_busy_is_visited_though_the_injector_never_runs_dry() {
-    let (queue, own) = TaskQueue::new(2, true);
+    let (queue, own) = TaskQueue::new(2);
     queue.tally.use_slots(2);
     (0..4).for_each(|task| queue.injector.push(task));
     let taken = queue.find_near(&own[0]);
@@ -41,7 +41,7 @@ fn a_local_queue_whose_holder_is_busy_is_visited_though_the_injector_never_runs_
 
 #[test]
 fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
-    let (queue, own) = TaskQueue::new(1, true);
+    let (queue, own) = TaskQueue::new(1);
     queue.tally.use_slots(1);
     let tombstones = Cell::new(0);
     let is_tombstone = |task: &i32| task % 4 == tombstones.get();
@@ -71,7 +71,7 @@ fn sweeping_again_and_again_keeps_the_order_of_what_is_left() {
 
 #[test]
 fn a_stack_is_visited_though_the_queues_of_other_slots_never_run_dry() {
-    let (queue, own) = TaskQueue::new(3, true);
+    let (queue, own) = TaskQueue::new(3);
     queue.tally.use_slots(3);
     (0..100).for_each(|task| queue.push_stacked(task, &own[1]));
     let mut looks = 0;
@@ -85,7 +85,7 @@ fn a_stack_is_visited_though_the_queues_of_other_slots_never_run_dry() {
 
 #[test]
 fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_injector_never_runs_dry() {
-    let (queue, own) = TaskQueue::new(1, true);
+    let (queue, own) = TaskQueue::new(1);
     queue.tally.use_slots(1);
     (0..3).for_each(|task| queue.push_stacked(task, &own[0]));
     let mut found = Vec::new();
@@ -100,9 +100,9 @@ fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_injector_never_run
 #[test]
 fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_local_queue_never_runs_dry() {
     for injected in [0, 1] {
-        let (queue, own) = TaskQueue::new(1, true);
+        let (queue, own) = TaskQueue::new(1);
         queue.tally.use_slots(1);
-        (0..3).for_each(|task| own[0].stack().push(task));
+        (0..3).for_each(|task| queue.push_stacked(task, &own[0]));
         let mut found = Vec::new();
         for _ in 0..1000 {
             own[0].push(1000);
@@ -116,7 +116,7 @@ fn what_a_predecessor_has_left_on_the_stack_is_run_though_the_local_queue_never_
 
 #[test]
 fn of_a_stack_the_owner_takes_the_newest_and_others_the_oldest() {
-    let (queue, own) = TaskQueue::new(2, true);
+    let (queue, own) = TaskQueue::new(2);
     queue.tally.use_slots(2);
     (0..6).for_each(|task| queue.push_stacked(task, &own[0]));
     assert_eq!(own[0].stack().take_newest(), Some(5));
