@@ -204,7 +204,9 @@
 //!   [`Metrics::uncovered_waits`](crate::Metrics::uncovered_waits) counts the wait, and
 //!   [`on_warning`](crate::Builder::on_warning) reports the first (by default on stderr). If every
 //!   slot is kept by a task that waits for tasks that are still queued, the pool hangs: raise the
-//!   limit, or let fewer tasks wait at a time.
+//!   limit, or let fewer tasks wait at a time. So may a task that waits at the end of a scope: it
+//!   does not find tasks of its scope that another thread has taken and not begun, or that it has
+//!   left behind when it gave its slot away.
 //! - **The system fails to start a thread.** The pool tries again to fill the vacant slot with the
 //!   next task that is submitted, and the next thread that comes back from a wait takes the slot;
 //!   see [`Warning::ThreadNotStarted`](crate::Warning::ThreadNotStarted).
