@@ -15,10 +15,15 @@
 //!    to the cell, which is on the heap and counted. They reach neither the closure, which has
 //!    gone, nor the scope: a [`ScopePtr`] is followed by the winner of that exchange alone.
 //!
+//! A task on a stack has no cell ([`Stacked`]). It is one value, which is taken from there once,
+//! and then run or cancelled: that thread uncounts it, when the closure has returned or was
+//! dropped, and has nothing left that leads to the scope.
+//!
 //! A task is always paired with its own scope: [`Listed`] and [`DoomedTask`] are made by this room
 //! only, of the [`Tasks`] that the handle or the list belongs to.
 //!
-//! Nothing in a forked child begins a task of the parent's, or drops one (`scope/owner.rs`).
+//! Nothing in a forked child begins a task of the parent's, or drops one (`scope/owner.rs`): a pool
+//! is never freed there, and with it its queues (`pool/local/here.rs`).
 
 #![expect(
     unsafe_code,

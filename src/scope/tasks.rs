@@ -1,10 +1,14 @@
 //! The tasks of a scope, as its owner sees them: how many have not ended, which of them no thread
 //! has begun, and whether one has failed.
 //!
+//! # Where the owner finds them
+//! An owner that is inside the pool runs tasks of its scope while it waits for them. It does not
+//! look for them in the pool's queues, where there are others, which it does not wait for. Those
+//! that its own thread has submitted without a handle lie on the stack of its slot, if the scope
+//! has a [`Level`] there (`pool/local/stacked.rs`). The others are in a list of the scope.
+//!
 //! # The list
-//! An owner that is inside the pool runs tasks of its scope while it waits for them. It finds them
-//! in a list of the scope and not in the pool's queues, where there are others, which it does not
-//! wait for. Each entry is a counted reference to a task that lies in a queue, too; the first
+//! Each entry is a counted reference to a task that lies in a queue, too; the first
 //! thread that begins it has it, as with a join that runs a closure inline. The newest is run
 //! first, since the queues give away the oldest first. Tasks that are submitted on the owner's
 //! thread are in a list of that thread, which takes no lock, and those of other threads in another.

@@ -12,7 +12,7 @@ use workmill::{
     ThreadPoolExecutor, TrySubmitError,
 };
 
-use crate::support::{Bomb, add_one, limited_part, until};
+use crate::support::{Bomb, Dice, add_one, limited_part, until};
 
 /// The fate of a closure that was offered to a pool.
 #[derive(Default)]
@@ -73,19 +73,6 @@ impl Traced {
                 depth: if bomb { 2 } else { 0 },
             },
         }
-    }
-}
-
-/// A stream of numbers, which depends only on the seed.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
     }
 }
 

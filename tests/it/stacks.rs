@@ -13,7 +13,7 @@ use workmill::{
     with_cancelled,
 };
 
-use crate::support::{Drops, Flag, add_one, limited, until};
+use crate::support::{Dice, Drops, Flag, add_one, limited, until};
 
 fn pool(threads: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(threads).unwrap()
@@ -56,22 +56,6 @@ std::thread_local! {
     static WAITS: RefCell<Vec<Option<usize>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers that look random.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-
-    fn fork(&mut self) -> Self {
-        Self(self.below(u64::MAX >> 11) | 1)
-    }
-}
-
 /// A scope with its number.
 #[derive(Clone, Copy)]
 struct Numbered<'scope, 'env> {
@@ -103,18 +87,13 @@ impl Tree {
 
     /// Opens a scope, in which it submits to that and to an outer one, opens more, and waits for
     /// tasks.
-    fn grow<'outer>(
-        &'outer self,
-        outer: Option<Numbered<'outer, '_>>,
-        mut random: Random,
-        depth: u64,
-    ) {
+    fn grow<'outer>(&'outer self, outer: Option<Numbered<'outer, '_>>, mut dice: Dice, depth: u64) {
         let number = self.scopes.fetch_add(1, Ordering::Relaxed);
         self.pool.scope(|scope| {
             let inner = Numbered { scope, number };
-            for _ in 0..random.below(6) {
-                let (seed, depth) = (random.fork(), depth.saturating_sub(1));
-                match random.below(8) {
+            for _ in 0..dice.roll(6) {
+                let (seed, depth) = (Dice(dice.roll(u64::MAX) | 1), depth.saturating_sub(1));
+                match dice.roll(8) {
                     0 | 1 => self.submit(inner, || ()),
                     2 if depth > 0 => self.submit(inner, move || self.grow(None, seed, depth)),
                     3 | 4 if depth > 0 => self.grow(Some(inner), seed, depth),
@@ -152,7 +131,7 @@ fn whatever_lies_on_a_stack_an_owner_runs_tasks_of_its_own_scope_alone() {
                 let grown = (0..2 * threads as u64).map(|n| {
                     let tree = Arc::clone(&tree);
                     let number = 64 * round + n + 1;
-                    let seed = Random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+                    let seed = Dice(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
                     owner.submit(move || tree.grow(None, seed, 5))
                 });
                 let grown: Vec<_> = grown.collect();

@@ -67,6 +67,19 @@ impl Flag {
     }
 }
 
+/// A stream of numbers, which depends only on the seed.
+#[derive(Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
 /// Occupies a worker of `pool` until the returned flag is set.
 ///
 /// Returns when the worker waits for it.
